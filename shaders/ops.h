@@ -1,0 +1,141 @@
+/* The op list: every computation that an engine must offer, declared once for C and GLSL.
+ *
+ * An op is data: a row in OPS, an argument struct NAME_args (at most 128 bytes: Vulkan's push constants), a plain C
+ * version, and a test row. Matrices are row-major; ld* is the distance between rows in elements. in_ is only read, out_
+ * only written, io_ both; no two written ranges of one op overlap, and an input overlaps an output only where the op
+ * says "in place". Empty sizes are legal and do nothing (a sum over nothing is 0).
+ *
+ * Dropout: element (row, col) of a site is kept when word col % 4 of Philox4x32-10 with counter {col / 4, row, step,
+ * site} and key {seed, DROPOUT_KEY + head} is at least drop * 2^32; kept values are scaled by 1 / (1 - drop). drop = 0
+ * switches it off. head is 0 except in attention. The mask is recomputed in the backward pass, never stored. */
+#ifndef LETHE_OPS_H
+#define LETHE_OPS_H
+
+#ifdef VULKAN /* defined by glslang */
+#extension GL_EXT_buffer_reference : require
+layout(buffer_reference, std430, buffer_reference_align = 4) buffer f32p { float v[]; };
+layout(buffer_reference, std430, buffer_reference_align = 4) buffer u32p { uint v[]; };
+#define u32 uint
+#define f32 float
+#else
+#include <stdint.h>
+typedef float *f32p; /* host pointer (CPU engine) or device address */
+typedef uint32_t *u32p;
+typedef uint32_t u32;
+typedef float f32;
+#endif
+#define in_f32 f32p
+#define out_f32 f32p
+#define io_f32 f32p
+#define in_u32 u32p
+#define io_u32 u32p
+
+#define DROPOUT_KEY 0x6c657468u
+#define ROW_AWAKE 0xffffffffu /* stamp of a table row that has had a gradient: see wake_rows */
+
+#define OPS(X)                                                                                                         \
+    X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(layernorm) X(layernorm_dx) X(layernorm_dw) X(column_sum)       \
+    X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(add) X(copy)     \
+    X(fill) X(zero_rows) X(cross_entropy) X(square_sum) X(clip) X(adamw) X(adamw_rows) X(wake_rows)
+
+/* c[m][n] = alpha * op(a) op(b) + bias[n] + (accumulate ? c : 0); op(a) is [m][k]: a[m][k], or a[k][m] when ta;
+ * op(b) is [k][n]: b[k][n], or b[n][k] when tb. bias may be null. gelu may be null, else gelu[m][n] (row distance ldc)
+ * also receives the exact GELU of c. k = 0 gives bias + c. */
+struct gemm_args {
+    in_f32 a, b, bias;
+    io_f32 c;
+    out_f32 gelu;
+    u32 m, n, k, lda, ldb, ldc, ta, tb, accumulate;
+    f32 alpha;
+};
+/* y = 0.5 x (1 + erf(x / sqrt 2)); in place allowed. */
+struct gelu_args { in_f32 x; out_f32 y; u32 n; };
+/* dx = dy * gelu'(x); in place on dy allowed. */
+struct gelu_grad_args { in_f32 x, dy; out_f32 dx; u32 n; };
+struct tanh_args { in_f32 x; out_f32 y; u32 n; };            /* in place allowed */
+struct tanh_grad_args { in_f32 y, dy; out_f32 dx; u32 n; }; /* dx = dy * (1 - y^2); in place on dy allowed */
+
+/* x <- residual + dropout(x) (residual may be null: then 0), kept for the backward pass; y = LayerNorm(x) over the
+ * cols, biased variance: (x - mean) * rstd * gamma + beta. mean, rstd: [rows]. All [rows][cols], contiguous. */
+struct layernorm_args {
+    io_f32 x;
+    in_f32 residual, gamma, beta;
+    out_f32 y, mean, rstd;
+    u32 rows, cols;
+    f32 eps, drop;
+    u32 seed, step, site;
+};
+/* dsum: gradient with respect to x as layernorm left it (so also of residual); dx: with respect to x as it came in,
+ * that is dsum through the dropout mask. dx may be null (then drop is ignored). In place dsum = dy allowed. */
+struct layernorm_dx_args {
+    in_f32 x, gamma, mean, rstd, dy;
+    out_f32 dsum, dx;
+    u32 rows, cols;
+    f32 drop;
+    u32 seed, step, site;
+};
+/* dgamma[c] = sum over rows of dy * (x - mean) * rstd, dbeta[c] = sum over rows of dy. */
+struct layernorm_dw_args { in_f32 x, mean, rstd, dy; out_f32 dgamma, dbeta; u32 rows, cols; };
+struct column_sum_args { in_f32 x; out_f32 y; u32 rows, cols, ld; }; /* y[c] = sum over rows of x[r][c] */
+
+/* Self-attention over packed examples. Example e owns the tokens offsets[e] .. offsets[e + 1] - 1. kv[token] holds the
+ * keys in columns 0 .. heads * size - 1 and the values in the heads * size columns behind them (row distance ldkv);
+ * head h owns columns h * size .. . q (row distance ldq) and context (row distance ldc) have one row for each token, or,
+ * when first_only, one row for each example, which stands for its first token. p = softmax(scale * q k^T) over the
+ * tokens of the example; context = dropout(p) v. lse: [heads][query rows], log of the sum of exp, for the backward
+ * pass. Dropout's row is the query's token index, col the key's index within its example. longest: the most tokens of
+ * one example (for scratch memory). */
+struct attention_args {
+    in_f32 q, kv;
+    out_f32 context, lse;
+    in_u32 offsets;
+    u32 examples, heads, size, ldq, ldkv, ldc, first_only, longest;
+    f32 scale, drop;
+    u32 seed, step, site;
+};
+/* dq and dkv have the shapes and row distances of q and kv and are written whole (rows of the given examples). */
+struct attention_grad_args {
+    in_f32 q, kv, context, lse, dcontext;
+    out_f32 dq, dkv;
+    in_u32 offsets;
+    u32 examples, heads, size, ldq, ldkv, ldc, first_only, longest;
+    f32 scale, drop;
+    u32 seed, step, site;
+};
+
+/* y[t] = word[ids[t]] + position[positions[t]] + type[types[t]], t < rows. */
+struct embed_args { in_f32 word, position, type; in_u32 ids, positions, types; out_f32 y; u32 rows, cols; };
+/* dtable[row[u]] = sum over j in [starts[u], starts[u + 1]) of dy[order[j]], u < unique; rows named once each. */
+struct embed_grad_args { in_f32 dy; in_u32 row, starts, order; out_f32 dtable; u32 unique, cols; };
+struct gather_rows_args { in_f32 x; in_u32 index; out_f32 y; u32 rows, cols, ldx; };  /* y[i] = x[index[i]] */
+struct scatter_rows_args { in_f32 x; in_u32 index; io_f32 y; u32 rows, cols, ldy; }; /* y[index[i]] += x[i]; distinct */
+/* y = dropout(x), [rows][cols]; its own backward pass; in place allowed. accumulate: y += instead. */
+struct dropout_args { in_f32 x; io_f32 y; u32 rows, cols, accumulate; f32 drop; u32 seed, step, site; };
+struct add_args { in_f32 x; io_f32 y; u32 n; f32 alpha; }; /* y += alpha x */
+struct copy_args { in_f32 x; out_f32 y; u32 n; };
+struct fill_args { out_f32 x; u32 n; f32 value; };
+struct zero_rows_args { out_f32 x; in_u32 row; u32 rows, cols; }; /* x[row[i]] = 0 */
+
+/* loss[r] = -log softmax(logits[r])[labels[r]]; dlogits = (softmax - onehot) * scale, unless dlogits is null. */
+struct cross_entropy_args { in_f32 logits; in_u32 labels; out_f32 loss, dlogits; u32 rows, classes; f32 scale; };
+
+/* part[i] = sum of squares of the i-th block of `block` elements of x (the last may be shorter), i < ceil(n / block);
+ * with `row` not null, of row row[i] of x, `block` elements wide, i < n / block. */
+struct square_sum_args { in_f32 x; in_u32 row; out_f32 part; u32 n, block; };
+/* norm = sqrt(sum of part); out[0] = min(1, max_norm / (norm + 1e-6)), out[1] = norm. */
+struct clip_args { in_f32 part; out_f32 result; u32 parts; f32 max_norm; };
+/* AdamW as torch.optim.AdamW, with g scaled by scale[0] first (scale may be null: 1):
+ *   w -= lr * decay * w;  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2;
+ *   w -= lr / fix1 * m / (sqrt(v) / fix2 + eps),  where fix1 = 1 - beta1^t, fix2 = sqrt(1 - beta2^t). */
+struct adamw_args { io_f32 w; in_f32 g; io_f32 m, v; in_f32 scale; u32 n; f32 lr, beta1, beta2, eps, decay, fix1, fix2; };
+/* The same for the rows of a table whose stamp is ROW_AWAKE; the other rows never had a gradient, so all that AdamW
+ * does to them is decay, which wake_rows makes up for later. */
+struct adamw_rows_args {
+    io_f32 w; in_f32 g; io_f32 m, v; in_f32 scale; in_u32 stamp;
+    u32 rows, cols; f32 lr, beta1, beta2, eps, decay, fix1, fix2;
+};
+/* For rows row[i], i < rows (row null: rows 0 .. rows - 1) whose stamp is not ROW_AWAKE: w *= factors[k] for k = stamp
+ * .. step - 1, in this order, bit for bit what adamw would have done; then stamp = awake ? ROW_AWAKE : step. */
+struct wake_rows_args { io_f32 w; io_u32 stamp; in_u32 row; in_f32 factors; u32 rows, cols, step, awake; };
+
+#endif

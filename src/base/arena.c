@@ -1,0 +1,134 @@
+#include "base.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { ARENA_ALIGN = 64, ARENA_BLOCK_BYTES = 1 << 18 };
+
+typedef struct ArenaBlock {
+    struct ArenaBlock *next;
+    size_t size, used; /* of the bytes behind this header */
+    void *raw;         /* what calloc returned */
+} ArenaBlock;
+
+static char *arena_data(ArenaBlock *block) { return (char *)block + ARENA_ALIGN; }
+_Static_assert(sizeof(ArenaBlock) <= ARENA_ALIGN, "the header fits in front of aligned data");
+
+static ArenaBlock *arena_block(size_t size)
+{
+    /* calloc takes large blocks from mmap: zero pages that cost nothing until touched. */
+    char *raw = size < SIZE_MAX - 3 * ARENA_ALIGN ? calloc(1, size + 2 * ARENA_ALIGN) : NULL;
+    if (!raw) {
+        fprintf(stderr,
+                "lethe: out of memory: the system refused %zu bytes; close other programs or use a smaller model or "
+                "batch\n",
+                size);
+        exit(EXIT_WORLD);
+    }
+    ArenaBlock *block = (ArenaBlock *)(void *)(raw + (-(uintptr_t)raw & (ARENA_ALIGN - 1)));
+    block->size = size;
+    block->raw = raw;
+    return block;
+}
+
+void *arena_alloc(Arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) bytes = SIZE_MAX / 2;
+    bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    ArenaBlock *head = arena->blocks;
+    if (!head || head->size - head->used < bytes) {
+        bool own = bytes > ARENA_BLOCK_BYTES / 4; /* a large allocation leaves the current block in use */
+        ArenaBlock *fresh = arena_block(own ? bytes : ARENA_BLOCK_BYTES);
+        if (own && head) {
+            fresh->next = head->next;
+            head->next = fresh;
+        } else {
+            fresh->next = head;
+            arena->blocks = fresh;
+        }
+        head = fresh;
+    }
+    char *at = arena_data(head) + head->used;
+    head->used += bytes;
+    arena->total_bytes += bytes;
+    return at;
+}
+
+void arena_free(Arena *arena)
+{
+    for (ArenaBlock *block = arena->blocks, *next; block; block = next) {
+        next = block->next;
+        free(block->raw);
+    }
+    *arena = (Arena){0};
+}
+
+void *arena_grow(Arena *arena, void *old, size_t count, size_t *capacity, size_t size)
+{
+    *capacity = count ? count * 2 : 16;
+    void *fresh = arena_alloc(arena, *capacity, size);
+    if (count) memcpy(fresh, old, count * size);
+    return fresh;
+}
+
+char *arena_copy(Arena *arena, const void *bytes, size_t count)
+{
+    char *copy = arena_alloc(arena, count + 1, 1);
+    if (count) memcpy(copy, bytes, count);
+    return copy;
+}
+
+char *arena_printf(Arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    ASSERT(size >= 0);
+    char *text = arena_alloc(arena, (size_t)size + 1, 1);
+    va_start(args, format);
+    vsnprintf(text, (size_t)size + 1, format, args);
+    va_end(args);
+    return text;
+}
+
+/* The number on the first line of a file (or behind `key` on any line), or `otherwise`. */
+static uint64_t memory_file_number(const char *path, const char *key, uint64_t otherwise)
+{
+    FILE *file = fopen(path, "r");
+    char line[256];
+    uint64_t value = otherwise;
+    while (file && fgets(line, sizeof line, file)) {
+        size_t skip = key ? strlen(key) : 0;
+        if (key && strncmp(line, key, skip) != 0) continue;
+        if (sscanf(line + skip, "%lu", (unsigned long *)&value) != 1) value = otherwise;
+        break;
+    }
+    if (file) fclose(file);
+    return value;
+}
+
+uint64_t memory_available_bytes(void)
+{
+    uint64_t least = memory_file_number("/proc/meminfo", "MemAvailable:", UINT64_MAX / 1024) * 1024;
+    uint64_t limit = memory_file_number("/sys/fs/cgroup/memory.max", NULL, UINT64_MAX);
+    uint64_t used = memory_file_number("/sys/fs/cgroup/memory.current", NULL, 0);
+    if (limit != UINT64_MAX && (limit > used ? limit - used : 0) < least) least = limit > used ? limit - used : 0;
+    struct rlimit space;
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
+        uint64_t size = memory_file_number("/proc/self/statm", NULL, 0) * (uint64_t)sysconf(_SC_PAGESIZE);
+        uint64_t rest = space.rlim_cur > size ? space.rlim_cur - size : 0;
+        if (rest < least) least = rest;
+    }
+    return least;
+}
+
+uint64_t memory_peak_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}

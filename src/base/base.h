@@ -1,0 +1,121 @@
+/* base: what every layer may use. Errors, arenas, strings, random numbers, threads, clock, progress. */
+#ifndef LETHE_BASE_H
+#define LETHE_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
+
+/* ---- Our own fault: always checked, never switched off. Prints the place and aborts. ---- */
+#define ASSERT(condition) ((condition) ? (void)0 : assert_failed(#condition, __FILE__, __LINE__))
+_Noreturn void assert_failed(const char *condition, const char *file, int line);
+
+/* ---- The world's fault: file, flag, device, memory. ----
+ * Functions that can fail return false (or NULL) and describe the failure in `err`: what, which file and row, what to
+ * do, in one line without a full stop or newline at the end. The first error wins; later calls change nothing. */
+enum { EXIT_OK = 0, EXIT_WORLD = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
+typedef struct Err {
+    int code; /* 0: no error yet; else the exit code that main will use */
+    char text[1024];
+} Err;
+bool fail(Err *err, const char *format, ...) PRINTF(2, 3);       /* exit code 1; always returns false */
+bool fail_usage(Err *err, const char *format, ...) PRINTF(2, 3); /* exit code 2; always returns false */
+/* The user pressed Ctrl-C: exit code 130, no text. Always returns false. */
+bool fail_interrupted(Err *err);
+/* Puts "context: " in front of the text of an error that has just been set; always returns false. */
+bool fail_within(Err *err, const char *format, ...) PRINTF(2, 3);
+
+/* ---- Arenas: memory by lifetime. ----
+ * Memory is zeroed and aligned to 64 bytes and is given back all at once. Large blocks come straight from the kernel,
+ * so pages that are never touched cost nothing. When the machine has no memory left, prints one line and exits 1 (the
+ * only place beside main that does: results so far are on disk). A zeroed Arena is empty and ready. */
+typedef struct Arena {
+    struct ArenaBlock *blocks;
+    size_t total_bytes; /* handed out since the arena was last empty */
+} Arena;
+void *arena_alloc(Arena *arena, size_t count, size_t size); /* count * size bytes, overflow checked */
+#define arena_new(arena, type, count) ((type *)arena_alloc(arena, count, sizeof(type)))
+char *arena_copy(Arena *arena, const void *bytes, size_t count); /* a copy with a 0 byte behind it */
+char *arena_printf(Arena *arena, const char *format, ...) PRINTF(2, 3);
+void arena_free(Arena *arena); /* gives everything back; the arena is empty and usable again */
+/* Bytes of memory that this process may still use: the least of free memory, cgroup limit and address-space limit. */
+uint64_t memory_available_bytes(void);
+uint64_t memory_peak_bytes(void); /* highest resident size of this process so far */
+
+/* A growing array inside an arena: DYN(Row) rows = {0}; *dyn_push(arena, &rows) = row; the old copy stays until the
+ * arena is freed. */
+#define DYN(type)               \
+    struct {                    \
+        type *at;               \
+        size_t count, capacity; \
+    }
+#define dyn_push(arena, dyn)                                                                             \
+    ((dyn)->count == (dyn)->capacity                                                                     \
+         ? ((dyn)->at = arena_grow(arena, (dyn)->at, (dyn)->count, &(dyn)->capacity, sizeof *(dyn)->at)) \
+         : (dyn)->at,                                                                                    \
+     &(dyn)->at[(dyn)->count++])
+void *arena_grow(Arena *arena, void *old, size_t count, size_t *capacity, size_t size);
+
+/* ---- Strings: bytes with a length; not 0-terminated, not necessarily UTF-8. ---- */
+typedef struct Str {
+    const char *at;
+    size_t size;
+} Str;
+#define S(literal) ((Str){"" literal, sizeof(literal) - 1})
+#define STR_ARG(str) (int)(str).size, (str).at /* for "%.*s" */
+Str str(const char *zero_terminated);
+bool str_equal(Str a, Str b);
+bool str_ends(Str s, Str end);
+int str_compare(Str a, Str b); /* bytewise, as strcmp */
+/* A printable, shortened form for messages: control and non-ASCII bytes as \xHH, "..." when cut. Kept in a ring of a
+ * few static buffers: use it only as an argument of a message. */
+const char *str_show(Str s);
+bool parse_int(Str s, int64_t low, int64_t high, int64_t *value); /* decimal, whole string, within [low, high] */
+bool parse_double(Str s, double *value);                          /* finite, whole string, '.' whatever the locale */
+
+/* ---- Random numbers ---- */
+/* Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): out = f(counter, key). */
+void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+float random_normal(uint64_t seed, uint64_t stream, uint64_t index);  /* N(0, 1), by Box-Muller on Philox */
+float random_uniform(uint64_t seed, uint64_t stream, uint64_t index); /* [0, 1) */
+/* torch.randperm(n) of an MT19937 seeded with `seed` (PyTorch's CPU generator), n < 2^32: order[0..n-1]. */
+void random_permutation(uint32_t seed, uint32_t n, uint32_t *order);
+
+/* ---- Threads: one pool for the process ---- */
+int processors_available(void); /* by affinity mask and cgroup quota; at least 1 */
+void threads_start(int count);  /* count >= 1, the calling thread included; called again: changes the count */
+int threads_count(void);
+void threads_stop(void);
+/* Calls work(context, item, thread) once for each item in [0, items), on all threads (thread in [0, threads_count())),
+ * and returns when all are done. Which thread takes which item is not fixed: results must not depend on it. Not
+ * reentrant. Denormal numbers are flushed to zero on the pool's threads, the caller's included. */
+void parallel(size_t items, void (*work)(void *context, size_t item, int thread), void *context);
+
+/* ---- Clock ---- */
+double clock_seconds(void); /* monotonic */
+
+/* ---- Ctrl-C ---- */
+void interrupt_install(void); /* SIGINT and SIGTERM set the flag; a second one ends the process at once */
+bool interrupted(void);
+
+/* ---- Progress on stderr ----
+ * On a terminal one line that redraws itself; otherwise a line now and then. Quiet: nothing. */
+typedef struct Progress {
+    char label[64];
+    uint64_t total, done;
+    double started, shown; /* seconds by clock_seconds; shown: when the line was last drawn */
+    bool quiet, terminal, drawn;
+} Progress;
+void progress_begin(Progress *progress, bool quiet, uint64_t total, const char *label_format, ...) PRINTF(4, 5);
+/* `note` may be empty; it follows the bar (a loss, an accuracy). */
+void progress_step(Progress *progress, uint64_t done, const char *note_format, ...) PRINTF(3, 4);
+/* Removes the bar from a terminal; prints nothing. */
+void progress_end(Progress *progress);
+int terminal_columns(void); /* of stderr, 80 when unknown */
+
+#endif

@@ -1,0 +1,18 @@
+/* command: one file for each subcommand. */
+#ifndef LETHE_COMMAND_H
+#define LETHE_COMMAND_H
+
+#include "../assets.h"
+#include "../report/report.h"
+
+typedef struct Command {
+    const char *name;
+    bool (*run)(int argc, char **argv, Err *err); /* argv[0] is the command's name */
+    const char *about;                            /* one line */
+    const char *help;                             /* the text of `lethe help NAME` */
+} Command;
+
+extern const Command commands[]; /* ends with a NULL name */
+bool command_dispatch(int argc, char **argv, Err *err);
+
+#endif

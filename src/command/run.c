@@ -1,0 +1,398 @@
+#include "command.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- presets ----
+ * notebook: the hyperparameters of the experiment that lethe grew out of, exactly. default: rates that learn; README
+ * says how they were measured. */
+enum { LARGE_HIDDEN = 768 }; /* from here on a model counts as large */
+
+static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
+{
+    plan->hyper = (Hyper){.epochs = 3, .batch_size = 16, .eval_batch_size = 32, .learning_rate = 3e-5f, .weight_decay = 0.01f};
+    plan->train_rows = 1000;
+    plan->eval_rows = 200;
+    plan->max_length = 128;
+    plan->lora_learning_rate = 3e-5f;
+    plan->lora_r = 8;
+    plan->lora_alpha = 16;
+    plan->lora_drop = 0.1f;
+    plan->lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE;
+    if (notebook) return;
+    const bool large = hidden >= LARGE_HIDDEN;
+    plan->eval_rows = 500;
+    plan->hyper.epochs = 5;
+    plan->hyper.learning_rate = large ? 3e-5f : 1e-4f;
+    plan->lora_learning_rate = large ? 5e-4f : 2e-3f;
+}
+
+/* ---- options ---- */
+
+typedef enum OptionKind { OPTION_TEXT, OPTION_INT, OPTION_REAL, OPTION_FLAG } OptionKind;
+
+static bool run_set(Plan *plan, Arena *arena, const char *name, const char *value, Err *err);
+
+typedef struct RunOption {
+    const char *name;
+    OptionKind kind;
+    double low, high;
+    const char *argument, *about; /* for the help text */
+} RunOption;
+
+static const RunOption run_options[] = {
+    {"task", OPTION_TEXT, 0, 0, "NAME=TRAIN,EVAL", "a task, in training order; repeat for each (.tsv .csv .jsonl, also .zst);\nwithout it: sentiment and nli, which are built in"},
+    {"model", OPTION_TEXT, 0, 0, "DIR", "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); without it: MiniLM-L6, built in"},
+    {"method", OPTION_TEXT, 0, 0, "LIST", "full, lora, lora-seq, or all [full,lora,lora-seq]"},
+    {"preset", OPTION_TEXT, 0, 0, "NAME", "default: rates that learn; notebook: 3e-5, 3 epochs, 200 eval rows"},
+    {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
+    {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
+    {"learning-rate", OPTION_REAL, 1e-12, 100, "X", "of full fine-tuning [1e-4, from hidden size 768 on 3e-5; notebook 3e-5]"},
+    {"lora-learning-rate", OPTION_REAL, 1e-12, 100, "X", "of LoRA [2e-3, from hidden size 768 on 5e-4; notebook 3e-5]"},
+    {"epochs", OPTION_INT, 1, 10000, "N", "passes over the rows of each task [5; notebook 3]"},
+    {"batch-size", OPTION_INT, 1, 4096, "N", "rows a training step [16]"},
+    {"eval-batch-size", OPTION_INT, 1, 4096, "N", "rows an evaluation step [32]"},
+    {"weight-decay", OPTION_REAL, 0, 10, "X", "of AdamW [0.01]"},
+    {"max-length", OPTION_INT, 8, 100000, "N", "tokens a row at most; longer rows are cut [128]"},
+    {"max-steps", OPTION_INT, 0, 2e9, "N", "end each training after N steps; 0 = no limit [0]"},
+    {"lora-r", OPTION_INT, 1, 1024, "N", "rank of the adapters [8]"},
+    {"lora-alpha", OPTION_REAL, 1e-6, 1e6, "X", "scale: alpha / r [16]"},
+    {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters [0.1]"},
+    {"lora-targets", OPTION_TEXT, 0, 0, "LIST", "of query, key, value [all three]"},
+    {"seed", OPTION_TEXT, 0, 0, "N", "of row order, dropout and new weights [42]"},
+    {"seeds", OPTION_TEXT, 0, 0, "LIST", "several, as in 1,2,3: mean and interval over seeds"},
+    {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},
+    {"threads", OPTION_INT, 1, 256, "N", "threads of the CPU engine [one a processor]"},
+    {"out", OPTION_TEXT, 0, 0, "DIR", "folder for results [lethe-out]; an unfinished run in it goes on"},
+    {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
+    {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run"},
+    {"quiet", OPTION_FLAG, 0, 0, NULL, "no progress, no table"},
+    {"json", OPTION_FLAG, 0, 0, NULL, "events on stdout as they happen, one JSON object a line"},
+    {"dry-run", OPTION_FLAG, 0, 0, NULL, "print the plan, the memory and the time it will need; train nothing"},
+};
+
+static const RunOption *run_option(const char *name)
+{
+    for (size_t i = 0; i < COUNT(run_options); i++)
+        if (strcmp(run_options[i].name, name) == 0) return &run_options[i];
+    return NULL;
+}
+
+static bool run_name_is_plain(Str name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        const char c = name.at[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.')) return false;
+    }
+    return name.size > 0 && name.size <= 40 && name.at[0] != '.';
+}
+
+static bool run_set_task(Plan *plan, Arena *arena, const char *value, Err *err)
+{
+    const char *equals = strchr(value, '='), *comma = equals ? strchr(equals, ',') : NULL;
+    if (!comma || comma == equals + 1 || !comma[1])
+        return fail_usage(err, "--task %s: write NAME=TRAIN,EVAL, as in --task mine=train.tsv,eval.tsv", str_show(str(value)));
+    const Str name = {value, (size_t)(equals - value)};
+    if (!run_name_is_plain(name))
+        return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'", str_show(str(value)));
+    if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
+    for (int i = 0; i < plan->task_count; i++)
+        if (str_equal(str(plan->tasks[i].name), name)) return fail_usage(err, "--task %s: two tasks have this name", str_show(name));
+    plan->tasks[plan->task_count++] = (TaskSource){.name = arena_copy(arena, name.at, name.size),
+                                                   .train = arena_copy(arena, equals + 1, (size_t)(comma - equals - 1)),
+                                                   .eval = arena_copy(arena, comma + 1, strlen(comma + 1))};
+    return true;
+}
+
+/* Cuts the next item off a comma-separated list; false at its end. */
+static bool list_next(Str *rest, Str *item)
+{
+    if (!rest->at) return false;
+    const char *comma = rest->size ? memchr(rest->at, ',', rest->size) : NULL;
+    item->at = rest->at;
+    item->size = comma ? (size_t)(comma - rest->at) : rest->size;
+    *rest = comma ? (Str){comma + 1, rest->size - item->size - 1} : (Str){0};
+    return true;
+}
+
+static bool run_set_methods(Plan *plan, const char *value, Err *err)
+{
+    Str rest = str(value), item;
+    plan->method_count = 0;
+    if (strcmp(value, "all") == 0) {
+        for (; plan->method_count < strategy_count; plan->method_count++) plan->methods[plan->method_count] = &strategies[plan->method_count];
+        return true;
+    }
+    while (list_next(&rest, &item)) {
+        const Strategy *strategy = strategy_find(item);
+        if (!strategy) return fail_usage(err, "--method %s: unknown method; there are full, lora, lora-seq and all", str_show(item));
+        for (int i = 0; i < plan->method_count; i++)
+            if (plan->methods[i] == strategy) return fail_usage(err, "--method: %s is named twice", strategy->name);
+        plan->methods[plan->method_count++] = strategy;
+    }
+    return true;
+}
+
+static bool run_set_seeds(Plan *plan, const char *option, const char *value, Err *err)
+{
+    Str rest = str(value), item;
+    plan->seed_count = 0;
+    while (list_next(&rest, &item)) {
+        int64_t seed;
+        if (!parse_int(item, 0, UINT32_MAX - 100000, &seed))
+            return fail_usage(err, "--%s %s: a seed is a whole number from 0 to 4294867295", option, str_show(str(value)));
+        for (int i = 0; i < plan->seed_count; i++)
+            if (plan->seeds[i] == seed) return fail_usage(err, "--%s: seed %u is named twice", option, (uint32_t)seed);
+        if (plan->seed_count == PLAN_MAX_SEEDS) return fail_usage(err, "--%s: at most %d seeds", option, PLAN_MAX_SEEDS);
+        plan->seeds[plan->seed_count++] = (uint32_t)seed;
+    }
+    return true;
+}
+
+static bool run_set_targets(Plan *plan, const char *value, Err *err)
+{
+    static const char *const names[] = {"query", "key", "value"};
+    Str rest = str(value), item;
+    plan->lora_targets = 0;
+    while (list_next(&rest, &item)) {
+        size_t i = 0;
+        while (i < COUNT(names) && !str_equal(str(names[i]), item)) i++;
+        if (i == COUNT(names)) return fail_usage(err, "--lora-targets %s: targets are query, key and value", str_show(item));
+        plan->lora_targets |= 1u << i;
+    }
+    return true;
+}
+
+static bool run_set_number(Plan *plan, const RunOption *option, const char *value, Err *err)
+{
+    double x = 0;
+    int64_t n = 0;
+    if (option->kind == OPTION_INT) {
+        if (!parse_int(str(value), (int64_t)option->low, (int64_t)option->high, &n))
+            return fail_usage(err, "--%s %s: a whole number from %.0f to %.0f is needed", option->name, str_show(str(value)), option->low, option->high);
+    } else if (!parse_double(str(value), &x) || x < option->low || x > option->high) {
+        return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)), option->low, option->high);
+    }
+    const struct {
+        const char *name;
+        uint32_t *count;
+        float *real;
+    } targets[] = {
+        {"train-rows", &plan->train_rows, NULL},
+        {"eval-rows", &plan->eval_rows, NULL},
+        {"learning-rate", NULL, &plan->hyper.learning_rate},
+        {"lora-learning-rate", NULL, &plan->lora_learning_rate},
+        {"epochs", &plan->hyper.epochs, NULL},
+        {"batch-size", &plan->hyper.batch_size, NULL},
+        {"eval-batch-size", &plan->hyper.eval_batch_size, NULL},
+        {"weight-decay", NULL, &plan->hyper.weight_decay},
+        {"max-length", &plan->max_length, NULL},
+        {"max-steps", &plan->hyper.max_steps, NULL},
+        {"lora-r", &plan->lora_r, NULL},
+        {"lora-alpha", NULL, &plan->lora_alpha},
+        {"lora-dropout", NULL, &plan->lora_drop},
+        {"threads", (uint32_t *)&plan->threads, NULL},
+    };
+    for (size_t i = 0; i < COUNT(targets); i++)
+        if (strcmp(targets[i].name, option->name) == 0) {
+            if (targets[i].count) *targets[i].count = (uint32_t)n;
+            if (targets[i].real) *targets[i].real = (float)x;
+            return true;
+        }
+    ASSERT(!"every numeric option has a target");
+    return false;
+}
+
+static bool run_set(Plan *plan, Arena *arena, const char *name, const char *value, Err *err)
+{
+    const RunOption *option = run_option(name);
+    if (!option) return fail_usage(err, "--%s: unknown option", name);
+    if (option->kind == OPTION_INT || option->kind == OPTION_REAL) return run_set_number(plan, option, value, err);
+    if (strcmp(name, "task") == 0) return run_set_task(plan, arena, value, err);
+    if (strcmp(name, "method") == 0) return run_set_methods(plan, value, err);
+    if (strcmp(name, "seed") == 0 || strcmp(name, "seeds") == 0) return run_set_seeds(plan, name, value, err);
+    if (strcmp(name, "lora-targets") == 0) return run_set_targets(plan, value, err);
+    if (strcmp(name, "device") == 0) plan->device = value;
+    if (strcmp(name, "out") == 0) plan->out = value;
+    if (strcmp(name, "out") == 0 && !*value) return fail_usage(err, "--out: the folder's name is empty");
+    if (strcmp(name, "force") == 0) plan->force = true;
+    if (strcmp(name, "quiet") == 0) plan->quiet = true;
+    if (strcmp(name, "json") == 0) plan->json = true;
+    if (strcmp(name, "dry-run") == 0) plan->dry_run = true;
+    return true; /* preset, model and config have been seen to before */
+}
+
+/* The hidden size decides on the default's rates; a broken config.json is told of later. */
+static uint32_t run_hidden(const char *folder)
+{
+    Arena arena = {0};
+    Err ignored = {0};
+    ModelConfig config = {0};
+    Str json;
+    const char *path = arena_printf(&arena, "%s/config.json", folder);
+    const bool ok = file_read(&arena, path, 1 << 24, &json, &ignored) && model_config_parse(json, path, &config, &ignored);
+    arena_free(&arena);
+    return ok ? config.hidden : 0;
+}
+
+static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
+{
+    static const char *const names[] = {"sentiment", "nli"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        TaskSource *task = &plan->tasks[plan->task_count++];
+        *task = (TaskSource){.name = names[i]};
+        task->train = arena_printf(arena, "%s_train.tsv", names[i]);
+        task->eval = arena_printf(arena, "%s_eval.tsv", names[i]);
+        if (!asset_expand(arena, task->train, &task->train_bytes, err) || !asset_expand(arena, task->eval, &task->eval_bytes, err)) return;
+    }
+}
+
+/* ---- command line and config.json give the same: a JSON object of option: value ---- */
+
+/* Options from the command line, with those of --config below them. */
+static bool run_parse(int argc, char **argv, json_t *options, Err *err)
+{
+    struct option longs[COUNT(run_options) + 1] = {0};
+    for (size_t i = 0; i < COUNT(run_options); i++)
+        longs[i] = (struct option){run_options[i].name, run_options[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL, 0};
+    opterr = 0;
+    optind = 1;
+    for (;;) {
+        int at = -1;
+        const int code = getopt_long(argc, argv, ":", longs, &at);
+        if (code == -1) break;
+        if (code == ':') return fail_usage(err, "%s: a value is missing; see lethe help run", argv[optind - 1]);
+        if (code != 0) return fail_usage(err, "%s: unknown option; see lethe help run", str_show(str(argv[optind - 1])));
+        const RunOption *option = &run_options[at];
+        json_t *value = option->kind == OPTION_FLAG ? json_true() : json_string(optarg);
+        if (!value) return fail_usage(err, "--%s %s: the value is not UTF-8", option->name, str_show(str(optarg)));
+        if (strcmp(option->name, "seeds") == 0) json_object_del(options, "seed");
+        if (strcmp(option->name, "seed") == 0) json_object_del(options, "seeds");
+        if (strcmp(option->name, "task") != 0) {
+            json_object_set_new(options, option->name, value);
+            continue;
+        }
+        json_t *tasks = json_object_get(options, "task");
+        if (!tasks) json_object_set_new(options, "task", tasks = json_array());
+        json_array_append_new(tasks, value);
+    }
+    if (optind < argc) return fail_usage(err, "%s: unexpected argument; see lethe help run", str_show(str(argv[optind])));
+    return true;
+}
+
+static bool run_merge_config(Arena *arena, const char *path, json_t *options, Err *err)
+{
+    Str text;
+    json_t *config = NULL;
+    if (!file_read(arena, path, 1 << 24, &text, err) || !json_parse(text, path, &config, err)) return false;
+    json_t *old = json_object_get(config, "options"), *value;
+    const char *name;
+    bool ok = json_is_object(old) || fail(err, "%s: \"options\" is missing; is this a config.json that lethe wrote?", path);
+    if (ok && (json_object_get(options, "seed") || json_object_get(options, "seeds"))) {
+        json_object_del(old, "seed");
+        json_object_del(old, "seeds");
+    }
+    json_object_foreach(old, name, value)
+    {
+        const RunOption *option = run_option(name);
+        const bool tasks = option && strcmp(name, "task") == 0;
+        if (!option || strcmp(name, "config") == 0 || !(tasks ? json_is_array(value) : option->kind == OPTION_FLAG ? json_is_true(value) : json_is_string(value)))
+            ok = fail(err, "%s: option \"%s\" is not one that lethe writes", path, str_show(str(name)));
+    }
+    if (ok) json_object_update_missing(options, old);
+    json_decref(config);
+    return ok;
+}
+
+static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
+{
+    const char *preset = json_string_value(json_object_get(options, "preset")), *folder = json_string_value(json_object_get(options, "model"));
+    *plan = (Plan){.preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
+    if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
+        return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
+    preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
+    for (plan->method_count = 0; plan->method_count < 3; plan->method_count++) plan->methods[plan->method_count] = &strategies[plan->method_count];
+
+    const char *name;
+    const json_t *value;
+    json_object_foreach((json_t *)options, name, value)
+    {
+        size_t i;
+        const json_t *item;
+        json_array_foreach(value, i, item)
+        {
+            const char *text = json_string_value(item);
+            if (!text) return fail(err, "config.json: \"%s\" holds something else than text", name);
+            if (!run_set(plan, arena, name, text, err)) return false;
+        }
+        if (!json_is_array(value) && !run_set(plan, arena, name, json_string_value(value), err)) return false;
+    }
+    if (folder) {
+        plan->model = (ModelSource){.folder = folder, .name = folder};
+    } else {
+        plan->model.name = "MiniLM-L6, built in";
+        if (!asset_expand(arena, "config.json", &plan->model.config, err) || !asset_expand(arena, "vocab.txt", &plan->model.vocab, err)) return false;
+        plan->model.weights = asset_bytes("encoder.safetensors.zst");
+    }
+    if (!plan->task_count) run_embedded_tasks(plan, arena, err);
+    return err->code == 0;
+}
+
+static bool run_show(const Plan *plan, Err *err)
+{
+    Arena arena = {0};
+    Results results;
+    Str font;
+    bool ok = asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, &plan->out, 1, &results, err) &&
+              report_write(&results, plan->out, font, err);
+    if (ok && !plan->quiet && !plan->json) {
+        ok = report_table(&results, stdout);
+        printf("\nTable, charts and all numbers: %s/\n", plan->out);
+    }
+    arena_free(&arena);
+    return ok;
+}
+
+bool command_run(int argc, char **argv, Err *err)
+{
+    Arena arena = {0};
+    Plan plan;
+    json_t *options = json_object();
+    bool ok = run_parse(argc, argv, options, err);
+    const char *config = json_string_value(json_object_get(options, "config"));
+    if (ok && config) {
+        ok = run_merge_config(&arena, arena_copy(&arena, config, strlen(config)), options, err);
+        json_object_del(options, "config");
+    }
+    ok = ok && run_plan(&plan, &arena, options, err);
+    /* What steers this call only is not part of the configuration. */
+    static const char *const passing[] = {"force", "quiet", "json", "dry-run"};
+    json_t *kept = json_copy(options);
+    for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
+    ok = ok && experiment_run(&plan, kept, err) && (plan.dry_run || run_show(&plan, err));
+    json_decref(kept);
+    json_decref(options);
+    arena_free(&arena);
+    return ok;
+}
+
+void run_print_options(void)
+{
+    for (size_t i = 0; i < COUNT(run_options); i++) {
+        const RunOption *o = &run_options[i];
+        char head[64];
+        snprintf(head, sizeof head, "--%s %s", o->name, o->argument ? o->argument : "");
+        const char *line = o->about;
+        printf("  %-26s", head);
+        for (bool first = true; line; first = false) {
+            const char *end = strchr(line, '\n');
+            if (!first || strlen(head) > 25) printf("%s%28s", first ? "\n" : "", "");
+            printf("%.*s\n", end ? (int)(end - line) : (int)strlen(line), line);
+            line = end ? end + 1 : NULL;
+        }
+    }
+}

@@ -1,0 +1,124 @@
+/* The CPU engine: plain versions of all ops, and fast ones, compiled for each instruction set, that override them. */
+#include "../device.h"
+#include <math.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#include "plain.c"
+
+/* ---- What fast.c needs ---- */
+
+#define INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define TARGET_BEGIN(features) PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define TARGET_END PRAGMA(clang attribute pop)
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#define TARGET_BEGIN(features) PRAGMA(GCC push_options) PRAGMA(GCC target(features))
+#define TARGET_END PRAGMA(GCC pop_options)
+#endif
+#define PRAGMA(text) _Pragma(#text)
+
+INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
+INLINE size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
+
+/* Where a matrix product goes: c = alpha * product + bias + (add ? c : 0); gelu, if not null, gets the GELU of c. */
+typedef struct Output {
+    f32 *c, *gelu;
+    const f32 *bias;
+    size_t ldc;
+    f32 alpha;
+    bool add;
+} Output;
+
+/* A dropout site with one head's key: a word that is at least `threshold` keeps its element. */
+typedef struct Site {
+    u32 key[2], step, site, threshold;
+    f32 scale;
+} Site;
+
+static Site site_of(f32 drop, u32 seed, u32 head, u32 step, u32 site)
+{
+    const plain_Mask mask = plain_mask(drop, seed, head, step, site);
+    return (Site){.key = {mask.key[0], mask.key[1]},
+                  .step = step,
+                  .site = site,
+                  .threshold = (u32)ceil(mask.threshold),
+                  .scale = mask.scale};
+}
+
+/* ---- One copy of fast.c for each instruction set ---- */
+
+#if defined(__x86_64__)
+TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi,bmi2")
+#define V(name) v16_##name
+#define LANES 16
+#define ROWS 8
+#define VECTORS 3
+#include "fast.c"
+#undef V
+#undef LANES
+#undef ROWS
+#undef VECTORS
+TARGET_END
+
+TARGET_BEGIN("avx2,fma,bmi,bmi2")
+#define V(name) v8_##name
+#define LANES 8
+#define ROWS 6
+#define VECTORS 2
+#include "fast.c"
+#undef V
+#undef LANES
+#undef ROWS
+#undef VECTORS
+TARGET_END
+#endif
+
+#define V(name) v4_##name
+#define LANES 4
+#if defined(__x86_64__) /* 16 vector registers; others have 32 */
+#define ROWS 6
+#define VECTORS 2
+#else
+#define ROWS 8
+#define VECTORS 3
+#endif
+#include "fast.c"
+#undef V
+#undef LANES
+#undef ROWS
+#undef VECTORS
+
+/* ---- The choice ---- */
+
+typedef struct CpuEngine {
+    const char *name;
+    bool usable;
+    void (*const *fast)(const void *args); /* [OP_COUNT], null: plain */
+} CpuEngine;
+
+enum { CPU_ENGINES = 3 };
+
+/* Best first. */
+static void cpu_engines(CpuEngine engines[CPU_ENGINES])
+{
+    memset(engines, 0, CPU_ENGINES * sizeof *engines);
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                      __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    engines[0] = (CpuEngine){"AVX-512", avx512, v16_ops};
+    engines[1] = (CpuEngine){"AVX2", avx2, v8_ops};
+    engines[2] = (CpuEngine){"SSE", true, v4_ops};
+#else
+    engines[0] = (CpuEngine){"128-bit vectors", true, v4_ops};
+#endif
+}

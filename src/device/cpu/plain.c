@@ -1,0 +1,430 @@
+/* The plain versions: each op as its formula reads in ops.h, on one thread, sums in double. They are the oracle for
+ * every faster version. The tests include this file a second time with f32 = double, for finite differences. */
+#include "../device.h"
+#include <math.h>
+
+#ifndef PLAIN
+#define PLAIN(name) plain_##name
+#endif
+
+/* ---- Dropout ---- */
+
+/* A site's mask for one head. keep(row, col) is 0 or 1 / (1 - drop). */
+typedef struct PLAIN(Mask) {
+    u32 key[2], step, site;
+    double threshold;
+    f32 scale;
+} PLAIN(Mask);
+
+static PLAIN(Mask) PLAIN(mask)(f32 drop, u32 seed, u32 head, u32 step, u32 site)
+{
+    ASSERT(drop >= 0 && drop < 1);
+    return (PLAIN(Mask)){.key = {seed, DROPOUT_KEY + head},
+                         .step = step,
+                         .site = site,
+                         .threshold = (double)drop * 4294967296.0,
+                         .scale = (f32)(1.0 / (1.0 - (double)drop))};
+}
+
+static f32 PLAIN(keep)(const PLAIN(Mask) * mask, u32 row, u32 col)
+{
+    if (mask->threshold == 0) return 1;
+    u32 words[4];
+    philox4x32((u32[4]){col / 4, row, mask->step, mask->site}, mask->key, words);
+    return words[col % 4] >= mask->threshold ? mask->scale : 0;
+}
+
+static void PLAIN(dropout)(const void *args)
+{
+    const struct dropout_args *a = args;
+    PLAIN(Mask) mask = PLAIN(mask)(a->drop, a->seed, 0, a->step, a->site);
+    for (u32 r = 0; r < a->rows; r++)
+        for (u32 c = 0; c < a->cols; c++) {
+            size_t i = (size_t)r * a->cols + c;
+            f32 value = a->x[i] * PLAIN(keep)(&mask, r, c);
+            a->y[i] = a->accumulate ? a->y[i] + value : value;
+        }
+}
+
+/* ---- Matrix product and activations ---- */
+
+static double PLAIN(gelu_of)(double x) { return 0.5 * x * (1 + erf(x * M_SQRT1_2)); }
+
+static void PLAIN(gemm)(const void *args)
+{
+    const struct gemm_args *g = args;
+    for (u32 i = 0; i < g->m; i++)
+        for (u32 j = 0; j < g->n; j++) {
+            double sum = 0;
+            for (u32 l = 0; l < g->k; l++) {
+                double a = g->ta ? g->a[(size_t)l * g->lda + i] : g->a[(size_t)i * g->lda + l];
+                double b = g->tb ? g->b[(size_t)j * g->ldb + l] : g->b[(size_t)l * g->ldb + j];
+                sum += a * b;
+            }
+            size_t at = (size_t)i * g->ldc + j;
+            double c = g->k ? g->alpha * sum : 0;
+            if (g->bias) c += g->bias[j];
+            if (g->accumulate) c += g->c[at];
+            g->c[at] = (f32)c;
+            if (g->gelu) g->gelu[at] = (f32)PLAIN(gelu_of)(c);
+        }
+}
+
+static void PLAIN(gelu)(const void *args)
+{
+    const struct gelu_args *a = args;
+    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)PLAIN(gelu_of)(a->x[i]);
+}
+
+static void PLAIN(gelu_grad)(const void *args)
+{
+    const struct gelu_grad_args *a = args;
+    for (u32 i = 0; i < a->n; i++) {
+        double x = a->x[i];
+        double density = exp(-0.5 * x * x) * (M_SQRT1_2 * 0.5 * M_2_SQRTPI);
+        a->dx[i] = (f32)(a->dy[i] * (0.5 * (1 + erf(x * M_SQRT1_2)) + x * density));
+    }
+}
+
+static void PLAIN(tanh)(const void *args)
+{
+    const struct tanh_args *a = args;
+    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)tanh(a->x[i]);
+}
+
+static void PLAIN(tanh_grad)(const void *args)
+{
+    const struct tanh_grad_args *a = args;
+    for (u32 i = 0; i < a->n; i++) a->dx[i] = (f32)(a->dy[i] * (1 - (double)a->y[i] * a->y[i]));
+}
+
+/* ---- LayerNorm and sums over rows ---- */
+
+static void PLAIN(layernorm)(const void *args)
+{
+    const struct layernorm_args *a = args;
+    PLAIN(Mask) mask = PLAIN(mask)(a->drop, a->seed, 0, a->step, a->site);
+    for (u32 r = 0; r < a->rows && a->cols; r++) {
+        f32 *x = a->x + (size_t)r * a->cols, *y = a->y + (size_t)r * a->cols;
+        double mean = 0, variance = 0;
+        for (u32 c = 0; c < a->cols; c++) {
+            x[c] *= PLAIN(keep)(&mask, r, c);
+            if (a->residual) x[c] += a->residual[(size_t)r * a->cols + c];
+            mean += x[c];
+        }
+        mean /= a->cols;
+        for (u32 c = 0; c < a->cols; c++) variance += (x[c] - mean) * (x[c] - mean);
+        double rstd = 1 / sqrt(variance / a->cols + a->eps);
+        for (u32 c = 0; c < a->cols; c++) y[c] = (f32)((x[c] - mean) * rstd * a->gamma[c] + a->beta[c]);
+        a->mean[r] = (f32)mean;
+        a->rstd[r] = (f32)rstd;
+    }
+}
+
+static void PLAIN(layernorm_dx)(const void *args)
+{
+    const struct layernorm_dx_args *a = args;
+    PLAIN(Mask) mask = PLAIN(mask)(a->dx ? a->drop : 0, a->seed, 0, a->step, a->site);
+    for (u32 r = 0; r < a->rows; r++) {
+        size_t row = (size_t)r * a->cols;
+        double mean = a->mean[r], rstd = a->rstd[r], sum = 0, sum_normal = 0;
+        for (u32 c = 0; c < a->cols; c++) {
+            double d = (double)a->dy[row + c] * a->gamma[c];
+            sum += d;
+            sum_normal += d * (a->x[row + c] - mean) * rstd;
+        }
+        for (u32 c = 0; c < a->cols; c++) {
+            double d = (double)a->dy[row + c] * a->gamma[c], normal = (a->x[row + c] - mean) * rstd;
+            f32 dsum = (f32)(rstd * (d - sum / a->cols - normal * sum_normal / a->cols));
+            a->dsum[row + c] = dsum;
+            if (a->dx) a->dx[row + c] = dsum * PLAIN(keep)(&mask, r, c);
+        }
+    }
+}
+
+static void PLAIN(layernorm_dw)(const void *args)
+{
+    const struct layernorm_dw_args *a = args;
+    for (u32 c = 0; c < a->cols; c++) {
+        double dgamma = 0, dbeta = 0;
+        for (u32 r = 0; r < a->rows; r++) {
+            double dy = a->dy[(size_t)r * a->cols + c];
+            dgamma += dy * ((double)a->x[(size_t)r * a->cols + c] - a->mean[r]) * a->rstd[r];
+            dbeta += dy;
+        }
+        a->dgamma[c] = (f32)dgamma;
+        a->dbeta[c] = (f32)dbeta;
+    }
+}
+
+static void PLAIN(column_sum)(const void *args)
+{
+    const struct column_sum_args *a = args;
+    for (u32 c = 0; c < a->cols; c++) {
+        double sum = 0;
+        for (u32 r = 0; r < a->rows; r++) sum += a->x[(size_t)r * a->ld + c];
+        a->y[c] = (f32)sum;
+    }
+}
+
+/* ---- Attention ---- */
+
+static double PLAIN(dot)(const f32 *x, const f32 *y, u32 n)
+{
+    double sum = 0;
+    for (u32 i = 0; i < n; i++) sum += (double)x[i] * y[i];
+    return sum;
+}
+
+static void PLAIN(attention)(const void *args)
+{
+    const struct attention_args *a = args;
+    const u32 width = a->heads * a->size, query_rows = a->first_only ? a->examples : a->offsets[a->examples];
+    Arena scratch = {0};
+    double *p = arena_new(&scratch, double, a->longest); /* a row of probabilities, after dropout */
+    for (u32 h = 0; h < a->heads; h++)
+        for (u32 e = 0; e < a->examples; e++) {
+            const PLAIN(Mask) mask = PLAIN(mask)(a->drop, a->seed, h, a->step, a->site);
+            const u32 first = a->offsets[e], tokens = a->offsets[e + 1] - first;
+            const u32 queries = a->first_only ? 1 : tokens, row = a->first_only ? e : first;
+            ASSERT(tokens <= a->longest);
+            const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->size, *v = k + width;
+            const f32 *q = a->q + (size_t)row * a->ldq + h * a->size;
+            f32 *context = a->context + (size_t)row * a->ldc + h * a->size;
+            for (u32 i = 0; i < queries; i++, q += a->ldq, context += a->ldc) {
+                double largest = -INFINITY, sum = 0;
+                for (u32 j = 0; j < tokens; j++) {
+                    p[j] = a->scale * PLAIN(dot)(q, k + (size_t)j * a->ldkv, a->size);
+                    largest = fmax(largest, p[j]);
+                }
+                for (u32 j = 0; j < tokens; j++) sum += exp(p[j] - largest);
+                const double lse = largest + log(sum);
+                for (u32 j = 0; j < tokens; j++) p[j] = exp(p[j] - lse) * PLAIN(keep)(&mask, first + i, j);
+                for (u32 s = 0; s < a->size; s++) {
+                    double c = 0;
+                    for (u32 j = 0; j < tokens; j++) c += p[j] * v[(size_t)j * a->ldkv + s];
+                    context[s] = (f32)c;
+                }
+                a->lse[(size_t)h * query_rows + row + i] = (f32)lse;
+            }
+        }
+    arena_free(&scratch);
+}
+
+/* With p the probabilities, keep the mask and o the context:
+ *   dv_j = sum_i p_ij keep_ij do_i;  ds_ij = scale p_ij (keep_ij do_i . v_j - do_i . o_i);
+ *   dq_i = sum_j ds_ij k_j;  dk_j = sum_i ds_ij q_i. */
+static void PLAIN(attention_grad)(const void *args)
+{
+    const struct attention_grad_args *a = args;
+    const u32 width = a->heads * a->size, query_rows = a->first_only ? a->examples : a->offsets[a->examples];
+    Arena scratch = {0};
+    double *p = arena_new(&scratch, double, (size_t)a->longest * a->longest); /* p keep: [queries][tokens] */
+    double *ds = arena_new(&scratch, double, (size_t)a->longest * a->longest);
+    for (u32 h = 0; h < a->heads; h++)
+        for (u32 e = 0; e < a->examples; e++) {
+            const PLAIN(Mask) mask = PLAIN(mask)(a->drop, a->seed, h, a->step, a->site);
+            const u32 first = a->offsets[e], tokens = a->offsets[e + 1] - first;
+            const u32 queries = a->first_only ? 1 : tokens, row = a->first_only ? e : first;
+            ASSERT(tokens <= a->longest);
+            const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->size, *v = k + width;
+            const f32 *q = a->q + (size_t)row * a->ldq + h * a->size;
+            const f32 *context = a->context + (size_t)row * a->ldc + h * a->size;
+            const f32 *dcontext = a->dcontext + (size_t)row * a->ldc + h * a->size;
+            f32 *dq = a->dq + (size_t)row * a->ldq + h * a->size;
+            f32 *dk = a->dkv + (size_t)first * a->ldkv + h * a->size, *dv = dk + width;
+            for (u32 i = 0; i < queries; i++) {
+                const f32 *dout = dcontext + (size_t)i * a->ldc;
+                const double lse = a->lse[(size_t)h * query_rows + row + i];
+                const double shared = PLAIN(dot)(dout, context + (size_t)i * a->ldc, a->size);
+                for (u32 j = 0; j < tokens; j++) {
+                    const double score = PLAIN(dot)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->size);
+                    const double dp = PLAIN(dot)(dout, v + (size_t)j * a->ldkv, a->size);
+                    const double prob = exp(a->scale * score - lse), keep = PLAIN(keep)(&mask, first + i, j);
+                    p[(size_t)i * tokens + j] = prob * keep;
+                    ds[(size_t)i * tokens + j] = a->scale * prob * (keep * dp - shared);
+                }
+            }
+            for (u32 s = 0; s < a->size; s++) {
+                for (u32 i = 0; i < queries; i++) {
+                    double sum = 0;
+                    for (u32 j = 0; j < tokens; j++) sum += ds[(size_t)i * tokens + j] * k[(size_t)j * a->ldkv + s];
+                    dq[(size_t)i * a->ldq + s] = (f32)sum;
+                }
+                for (u32 j = 0; j < tokens; j++) {
+                    double sum_k = 0, sum_v = 0;
+                    for (u32 i = 0; i < queries; i++) {
+                        sum_k += ds[(size_t)i * tokens + j] * q[(size_t)i * a->ldq + s];
+                        sum_v += p[(size_t)i * tokens + j] * dcontext[(size_t)i * a->ldc + s];
+                    }
+                    dk[(size_t)j * a->ldkv + s] = (f32)sum_k;
+                    dv[(size_t)j * a->ldkv + s] = (f32)sum_v;
+                }
+            }
+        }
+    arena_free(&scratch);
+}
+
+/* ---- Tables and rows ---- */
+
+static void PLAIN(embed)(const void *args)
+{
+    const struct embed_args *a = args;
+    for (u32 t = 0; t < a->rows; t++)
+        for (u32 c = 0; c < a->cols; c++)
+            a->y[(size_t)t * a->cols + c] = a->word[(size_t)a->ids[t] * a->cols + c] +
+                                            a->position[(size_t)a->positions[t] * a->cols + c] +
+                                            a->type[(size_t)a->types[t] * a->cols + c];
+}
+
+static void PLAIN(embed_grad)(const void *args)
+{
+    const struct embed_grad_args *a = args;
+    for (u32 u = 0; u < a->unique; u++)
+        for (u32 c = 0; c < a->cols; c++) {
+            double sum = 0;
+            for (u32 j = a->starts[u]; j < a->starts[u + 1]; j++) sum += a->dy[(size_t)a->order[j] * a->cols + c];
+            a->dtable[(size_t)a->row[u] * a->cols + c] = (f32)sum;
+        }
+}
+
+static void PLAIN(gather_rows)(const void *args)
+{
+    const struct gather_rows_args *a = args;
+    for (u32 i = 0; i < a->rows; i++)
+        for (u32 c = 0; c < a->cols; c++) a->y[(size_t)i * a->cols + c] = a->x[(size_t)a->index[i] * a->ldx + c];
+}
+
+static void PLAIN(scatter_rows)(const void *args)
+{
+    const struct scatter_rows_args *a = args;
+    for (u32 i = 0; i < a->rows; i++)
+        for (u32 c = 0; c < a->cols; c++) a->y[(size_t)a->index[i] * a->ldy + c] += a->x[(size_t)i * a->cols + c];
+}
+
+static void PLAIN(zero_rows)(const void *args)
+{
+    const struct zero_rows_args *a = args;
+    for (u32 i = 0; i < a->rows; i++)
+        for (u32 c = 0; c < a->cols; c++) a->x[(size_t)a->row[i] * a->cols + c] = 0;
+}
+
+/* ---- Vectors ---- */
+
+static void PLAIN(add)(const void *args)
+{
+    const struct add_args *a = args;
+    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)(a->y[i] + (double)a->alpha * a->x[i]);
+}
+
+static void PLAIN(copy)(const void *args)
+{
+    const struct copy_args *a = args;
+    for (u32 i = 0; i < a->n; i++) a->y[i] = a->x[i];
+}
+
+static void PLAIN(fill)(const void *args)
+{
+    const struct fill_args *a = args;
+    for (u32 i = 0; i < a->n; i++) a->x[i] = a->value;
+}
+
+/* ---- Loss ---- */
+
+static void PLAIN(cross_entropy)(const void *args)
+{
+    const struct cross_entropy_args *a = args;
+    for (u32 r = 0; r < a->rows; r++) {
+        const f32 *logits = a->logits + (size_t)r * a->classes;
+        ASSERT(a->labels[r] < a->classes);
+        double largest = logits[0], sum = 0;
+        for (u32 c = 0; c < a->classes; c++) largest = fmax(largest, logits[c]);
+        for (u32 c = 0; c < a->classes; c++) sum += exp(logits[c] - largest);
+        const double lse = largest + log(sum);
+        a->loss[r] = (f32)(lse - logits[a->labels[r]]);
+        for (u32 c = 0; c < a->classes && a->dlogits; c++)
+            a->dlogits[(size_t)r * a->classes + c] = (f32)((exp(logits[c] - lse) - (c == a->labels[r])) * a->scale);
+    }
+}
+
+/* ---- Gradient norm and AdamW ---- */
+
+static void PLAIN(square_sum)(const void *args)
+{
+    const struct square_sum_args *a = args;
+    for (u32 start = 0, i = 0; start < a->n; start += a->block, i++) {
+        const u32 count = a->n - start < a->block ? a->n - start : a->block;
+        const f32 *x = a->x + (a->row ? (size_t)a->row[i] * a->block : start);
+        double sum = 0;
+        for (u32 j = 0; j < count; j++) sum += (double)x[j] * x[j];
+        a->part[i] = (f32)sum;
+        if (a->n - start <= a->block) break; /* start may not wrap around */
+    }
+}
+
+static void PLAIN(clip)(const void *args)
+{
+    const struct clip_args *a = args;
+    double sum = 0;
+    for (u32 i = 0; i < a->parts; i++) sum += a->part[i];
+    const double norm = sqrt(sum), factor = a->max_norm / (norm + 1e-6);
+    a->result[0] = (f32)(factor >= 1 ? 1 : factor); /* NaN stays NaN */
+    a->result[1] = (f32)norm;
+}
+
+static void PLAIN(adamw)(const void *args)
+{
+    const struct adamw_args *a = args;
+    const f32 shrink = adamw_shrink(a->lr, a->decay);
+    const double scale = a->scale ? a->scale[0] : 1;
+    for (u32 i = 0; i < a->n; i++) {
+        const double g = a->g[i] * scale;
+        const double m = a->m[i] + (1 - (double)a->beta1) * (g - a->m[i]);
+        const double v = (double)a->beta2 * a->v[i] + (1 - (double)a->beta2) * g * g;
+        const f32 decayed = a->w[i] * shrink; /* rounded here: wake_rows does the same */
+        a->w[i] = (f32)(decayed - (double)a->lr / a->fix1 * m / (sqrt(v) / a->fix2 + a->eps));
+        a->m[i] = (f32)m;
+        a->v[i] = (f32)v;
+    }
+}
+
+static void PLAIN(adamw_rows)(const void *args)
+{
+    const struct adamw_rows_args *a = args;
+    for (u32 r = 0; r < a->rows; r++) {
+        if (a->stamp[r] != ROW_AWAKE) continue;
+        const size_t at = (size_t)r * a->cols;
+        PLAIN(adamw)
+        (&(struct adamw_args){.w = a->w + at,
+                              .g = a->g + at,
+                              .m = a->m + at,
+                              .v = a->v + at,
+                              .scale = a->scale,
+                              .n = a->cols,
+                              .lr = a->lr,
+                              .beta1 = a->beta1,
+                              .beta2 = a->beta2,
+                              .eps = a->eps,
+                              .decay = a->decay,
+                              .fix1 = a->fix1,
+                              .fix2 = a->fix2});
+    }
+}
+
+static void PLAIN(wake_rows)(const void *args)
+{
+    const struct wake_rows_args *a = args;
+    for (u32 i = 0; i < a->rows; i++) {
+        const u32 r = a->row ? a->row[i] : i;
+        if (a->stamp[r] == ROW_AWAKE) continue;
+        for (u32 c = 0; c < a->cols; c++)
+            for (u32 k = a->stamp[r]; k < a->step; k++) a->w[(size_t)r * a->cols + c] *= a->factors[k];
+        a->stamp[r] = a->awake ? ROW_AWAKE : a->step;
+    }
+}
+
+static void (*const PLAIN(ops)[OP_COUNT])(const void *args) = {
+#define X(op) [OP_##op] = PLAIN(op),
+    OPS(X)
+#undef X
+};

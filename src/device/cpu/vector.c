@@ -1,0 +1,268 @@
+/* Vectors of LANES floats: loads, sums, transposes, functions, dropout masks.
+ *
+ * This file and the others that fast.c includes are compiled once for each instruction set; V(name) gives each copy
+ * names of its own. They are plain C on GCC's vector types, which clang understands too; only two operations that have
+ * no operator are intrinsics. */
+
+typedef f32 V(f32) __attribute__((vector_size(4 * LANES)));
+typedef u32 V(u32) __attribute__((vector_size(4 * LANES)));
+typedef int32_t V(i32) __attribute__((vector_size(4 * LANES)));
+typedef uint64_t V(u64) __attribute__((vector_size(4 * LANES))); /* LANES / 2 of them */
+typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+/* Indices of the lower and upper half of two vectors, interleaved. */
+#if LANES == 16
+#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define LOW_U64 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_U64 4, 12, 5, 13, 6, 14, 7, 15
+#define COUNT_UP {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
+#define COUNT_UP_U64 {0, 1, 2, 3, 4, 5, 6, 7}
+#elif LANES == 8
+#define LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#define LOW_U64 0, 4, 1, 5
+#define HIGH_U64 2, 6, 3, 7
+#define COUNT_UP {0, 1, 2, 3, 4, 5, 6, 7}
+#define COUNT_UP_U64 {0, 1, 2, 3}
+#else
+#define LOW 0, 4, 1, 5
+#define HIGH 2, 6, 3, 7
+#define LOW_U64 0, 2
+#define HIGH_U64 1, 3
+#define COUNT_UP {0, 1, 2, 3}
+#define COUNT_UP_U64 {0, 1}
+#endif
+
+/* ---- Lanes ---- */
+
+INLINE V(f32) V(splat)(f32 x) { return x - (V(f32)){0}; }
+INLINE V(f32) V(load)(const f32 *p) { return *(const V(unaligned) *)p; }
+INLINE void V(store)(f32 *p, V(f32) x) { *(V(unaligned) *)p = x; }
+
+/* Only the first `left` floats of p exist, when fewer than LANES; the other lanes are 0 and are not stored. */
+INLINE V(f32) V(load_part)(const f32 *p, size_t left)
+{
+    if (left >= LANES) return V(load)(p);
+    f32 lanes[LANES] = {0};
+    for (size_t i = 0; i < left; i++) lanes[i] = p[i];
+    return V(load)(lanes);
+}
+
+INLINE void V(store_part)(f32 *p, V(f32) x, size_t left)
+{
+    if (left >= LANES) {
+        V(store)(p, x);
+        return;
+    }
+    f32 lanes[LANES];
+    V(store)(lanes, x);
+    for (size_t i = 0; i < left; i++) p[i] = lanes[i];
+}
+
+/* mask: all bits of a lane set or none, as comparisons give. */
+INLINE V(f32) V(select)(V(i32) mask, V(f32) yes, V(f32) no)
+{
+    return (V(f32))((mask & (V(i32))yes) | (~mask & (V(i32))no));
+}
+
+INLINE V(f32) V(max)(V(f32) a, V(f32) b) { return V(select)(a > b, a, b); }
+
+/* Lanes from `left` on become `other`. */
+INLINE V(f32) V(limit)(V(f32) x, size_t left, f32 other)
+{
+    if (left >= LANES) return x;
+    return V(select)((V(i32))COUNT_UP < (int32_t)left, x, V(splat)(other));
+}
+
+INLINE V(f32) V(low)(V(f32) a, V(f32) b) { return __builtin_shufflevector(a, b, LOW); }
+INLINE V(f32) V(high)(V(f32) a, V(f32) b) { return __builtin_shufflevector(a, b, HIGH); }
+
+INLINE f32 V(sum)(V(f32) x)
+{
+    UNROLL for (int n = 1; n < LANES; n *= 2) x = V(low)(x, x) + V(high)(x, x);
+    return x[0];
+}
+
+INLINE f32 V(largest)(V(f32) x)
+{
+    UNROLL for (int n = 1; n < LANES; n *= 2) x = V(max)(V(low)(x, x), V(high)(x, x));
+    return x[0];
+}
+
+/* x[i][j] <-> x[j][i]: log2(LANES) perfect shuffles of all LANES^2 numbers. */
+INLINE void V(transpose)(V(f32) x[LANES])
+{
+    UNROLL for (int n = 1; n < LANES; n *= 2) {
+        V(f32) y[LANES];
+        UNROLL for (int i = 0; i < LANES / 2; i++) {
+            y[2 * i] = V(low)(x[i], x[i + LANES / 2]);
+            y[2 * i + 1] = V(high)(x[i], x[i + LANES / 2]);
+        }
+        UNROLL for (int i = 0; i < LANES; i++) x[i] = y[i];
+    }
+}
+
+/* to[r][c] = from[c][r], r < rows, c < cols, and 0 in the columns that fill the last vector of each row. */
+static void V(transpose_matrix)(const f32 *from, size_t ld_from, size_t rows, size_t cols, f32 *to, size_t ld_to)
+{
+    for (size_t c = 0; c < cols; c += LANES)
+        for (size_t r = 0; r < rows; r += LANES) {
+            V(f32) x[LANES];
+            const size_t left = rows - r;
+            if (left >= LANES && cols - c >= LANES) {
+                UNROLL for (int i = 0; i < LANES; i++) x[i] = V(load)(from + (c + i) * ld_from + r);
+                V(transpose)(x);
+                UNROLL for (int i = 0; i < LANES; i++) V(store)(to + (r + i) * ld_to + c, x[i]);
+            } else {
+                for (size_t i = 0; i < LANES; i++)
+                    x[i] = c + i < cols ? V(load_part)(from + (c + i) * ld_from + r, left) : V(splat)(0);
+                V(transpose)(x);
+                for (size_t i = 0; i < LANES && i < left; i++) V(store)(to + (r + i) * ld_to + c, x[i]);
+            }
+        }
+}
+
+/* ---- Functions (minimax polynomials; the errors stated are of the approximation, before rounding) ---- */
+
+INLINE V(f32) V(sqrt)(V(f32) x)
+{
+#if defined(__x86_64__) && LANES == 16
+    return (V(f32))_mm512_sqrt_ps((__m512)x);
+#elif defined(__x86_64__) && LANES == 8
+    return (V(f32))_mm256_sqrt_ps((__m256)x);
+#elif defined(__x86_64__)
+    return (V(f32))_mm_sqrt_ps((__m128)x);
+#elif defined(__aarch64__)
+    return (V(f32))vsqrtq_f32((float32x4_t)x);
+#else
+    UNROLL for (int i = 0; i < LANES; i++) x[i] = sqrtf(x[i]);
+    return x;
+#endif
+}
+
+/* Relative error 3e-9. What is less than 2^-125 becomes 0. */
+INLINE V(f32) V(exp)(V(f32) x)
+{
+    const f32 magic = 0x1.8p23f; /* adding it rounds to an integer, which stands in the lowest bits */
+    const V(i32) too_small = x < -126 * (f32)M_LN2;
+    x = V(select)(x > 89, V(splat)(89), x);
+    x = V(select)(x < -88, V(splat)(-88), x);
+    const V(f32) shifted = x * (f32)M_LOG2E + magic;
+    const V(f32) n = shifted - magic;
+    const V(f32) r = x - n * 0x1.62ep-1f - n * 0x1.0bfbe8p-15f; /* ln 2 in two parts; the first product is exact */
+    V(f32) p = 0.00138121705f + (V(f32)){0};
+    p = p * r + 0.00836873529f;
+    p = p * r + 0.0416684208f;
+    p = p * r + 0.166665205f;
+    p = p * r + 0.499999934f;
+    p = p * r * r + r + 1;
+    /* times 2^(n - 1), times 2: 2^128 itself would be infinite */
+    const V(f32) power = (V(f32))(((V(u32))shifted << 23) + (126u << 23));
+    return V(select)(too_small, V(splat)(0), p * power * 2);
+}
+
+/* Phi(x), the normal distribution function, and its density phi(x). With a = |x| and t = 1 / (1 + 0.225 a):
+ * Phi(-a) / phi(a) is t times a polynomial in t, to a relative error of 7e-8 for a < 9. */
+INLINE V(f32) V(normal)(V(f32) x, V(f32) *density)
+{
+    const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu);
+    const V(f32) t = 1 / (1 + 0.225f * a), e = V(exp)(-0.5f * x * x);
+    V(f32) p = -0.0883772483f + (V(f32)){0};
+    p = p * t + 0.357363160f;
+    p = p * t - 0.387836272f;
+    p = p * t + 0.395571077f;
+    p = p * t - 0.0787995571f;
+    p = p * t + 0.128986741f;
+    p = p * t + 0.0828644553f;
+    p = p * t + 0.0902276788f;
+    const V(f32) tail = p * t * e;
+    *density = e * 0.398942280f;
+    return V(select)(x > 0, 1 - tail, tail);
+}
+
+INLINE V(f32) V(gelu_of)(V(f32) x)
+{
+    V(f32) density;
+    return x * V(normal)(x, &density);
+}
+
+/* Below 0.6 an odd polynomial, relative error 3e-9; above, 1 - 2 / (exp(2 a) + 1). */
+INLINE V(f32) V(tanh_of)(V(f32) x)
+{
+    const V(u32) sign = (V(u32))x & 0x80000000u;
+    const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu), square = x * x;
+    V(f32) p = -0.00590586851f + (V(f32)){0};
+    p = p * square + 0.0208053847f;
+    p = p * square - 0.0537866837f;
+    p = p * square + 0.133319582f;
+    p = p * square - 0.333332993f;
+    const V(f32) far = 1 - 2 / (V(exp)(2 * a) + 1);
+    return V(select)(a < 0.6f, x + x * (square * p), (V(f32))((V(u32))far | sign));
+}
+
+/* ---- Dropout masks ---- */
+
+/* The products of the lower halves. */
+INLINE V(u64) V(multiply_low)(V(u64) a, u32 b)
+{
+#if defined(__x86_64__) && LANES == 16
+    return (V(u64))_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b));
+#elif defined(__x86_64__) && LANES == 8
+    return (V(u64))_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b));
+#elif defined(__x86_64__)
+    return (V(u64))_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(b));
+#else
+    return (a & 0xffffffffu) * b;
+#endif
+}
+
+/* The mask's values for LANES / 2 groups of four columns, lane by lane: 2 * LANES values in the order of the columns.
+ * As philox4x32; the upper halves of all lanes are of no meaning. */
+INLINE void V(keep)(const Site *site, V(u64) group, V(u64) row, V(f32) keep[2])
+{
+    V(u64) c0 = group, c1 = row, c2 = site->step + (V(u64)){0}, c3 = site->site + (V(u64)){0};
+    u32 k0 = site->key[0], k1 = site->key[1];
+    UNROLL for (int round = 0; round < 10; round++) {
+        const V(u64) p0 = V(multiply_low)(c0, 0xD2511F53u), p1 = V(multiply_low)(c2, 0xCD9E8D57u);
+        c0 = (p1 >> 32) ^ c1 ^ k0;
+        c1 = p1;
+        c2 = (p0 >> 32) ^ c3 ^ k1;
+        c3 = p0;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    const V(u64) words01 = (c0 & 0xffffffffu) | c1 << 32, words23 = (c2 & 0xffffffffu) | c3 << 32;
+    const V(u32) low = (V(u32))__builtin_shufflevector(words01, words23, LOW_U64);
+    const V(u32) high = (V(u32))__builtin_shufflevector(words01, words23, HIGH_U64);
+    const V(f32) scale = V(splat)(site->scale), zero = V(splat)(0);
+    keep[0] = V(select)((V(i32))(low >= site->threshold), scale, zero);
+    keep[1] = V(select)((V(i32))(high >= site->threshold), scale, zero);
+}
+
+/* Columns col .. col + 2 * LANES - 1 of one row; col is a multiple of four. */
+INLINE void V(keep_row)(const Site *site, u32 row, u32 col, V(f32) keep[2])
+{
+    V(keep)(site, (V(u64))COUNT_UP_U64 + (uint64_t)(col / 4), (uint64_t)row + (V(u64)){0}, keep);
+}
+
+/* A block of the mask: out[r][c], r < rows, c < cols, row distance 4 * ceil(cols / 4); 2 * LANES floats behind its end
+ * may be written. col is a multiple of four. */
+static void V(keep_block)(const Site *site, u32 row, u32 rows, u32 col, u32 cols, f32 *out)
+{
+    const uint64_t groups = (cols + 3) / 4, total = rows * groups;
+    V(u64) r = (uint64_t)row + (V(u64)){0}, g = COUNT_UP_U64;
+    for (uint64_t done = 0; done < total; done += LANES / 2) {
+        V(u64) over = (V(u64))(g >= groups); /* all bits set: -1 */
+        for (uint64_t n = 0; n < LANES / 2; n += groups) {
+            r -= over;
+            g -= over & groups;
+            over = (V(u64))(g >= groups);
+        }
+        V(f32) keep[2];
+        V(keep)(site, g + (uint64_t)(col / 4), r, keep);
+        V(store)(out + done * 4, keep[0]);
+        V(store)(out + done * 4 + LANES, keep[1]);
+        g += LANES / 2;
+    }
+}

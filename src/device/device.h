@@ -1,0 +1,49 @@
+/* device: the engines that run ops. The CPU engine is here; its plain versions are the oracle for every other one.
+ *
+ * Pointers of type f32p and u32p that come from device_alloc belong to the device: only ops, device_write and
+ * device_read may touch what they point at. Ops run in the order in which they are given; nothing waits for them except
+ * device_read. */
+#ifndef LETHE_DEVICE_H
+#define LETHE_DEVICE_H
+
+#include "../base/base.h"
+#include "../../shaders/ops.h"
+
+typedef enum Op {
+#define X(op) OP_##op,
+    OPS(X)
+#undef X
+        OP_COUNT
+} Op;
+
+typedef struct Device {
+    char name[256];                               /* for people and for results.jsonl */
+    void (*const *ops)(const void *args);         /* the CPU engine's table */
+} Device;
+
+/* what: "auto", "cpu", "gpu", "gpu:N"; "plain" is the CPU engine's plain versions, for tests. threads: 0 chooses. */
+bool device_open(Device *device, const char *what, int threads, Err *err);
+void device_close(Device *device);
+
+/* Memory of one lifetime on a device; zeroed, 256-byte aligned. A zeroed DeviceArena is empty and ready. */
+typedef struct DeviceArena {
+    Device *device;
+    Arena host;
+} DeviceArena;
+f32p device_f32(DeviceArena *arena, size_t count);
+u32p device_u32(DeviceArena *arena, size_t count);
+void device_arena_free(DeviceArena *arena);
+
+void device_write(Device *device, void *to, const void *from, size_t bytes); /* to: device memory */
+void device_read(Device *device, void *to, const void *from, size_t bytes);  /* from: device memory */
+
+void device_run(Device *device, Op op, const void *args);
+/* RUN(device, gelu, .x = x, .y = y, .n = n): fields not named are 0. */
+#define RUN(device, op, ...) device_run((device), OP_##op, &(struct op##_args){__VA_ARGS__})
+
+extern const char *const op_names[OP_COUNT];
+
+/* What AdamW's decay multiplies a weight by: 1 - lr * decay, rounded once. wake_rows' factors must come from here. */
+float adamw_shrink(float lr, float decay);
+
+#endif

@@ -1,0 +1,196 @@
+#include "experiment.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The run's diary: events go to OUT/results.jsonl as they happen; the predictions of a method go to OUT/predictions.tsv
+ * when it is finished. What an interrupted method left behind is dropped when the run goes on. */
+typedef struct Journal {
+    const char *out;
+    Log log;
+    bool echo; /* events on stdout, too */
+    Arena arena;
+    json_t *finished; /* {"method/seed": true} of an earlier, unfinished run */
+} Journal;
+
+static const char *journal_path(Journal *journal, const char *name) { return arena_printf(&journal->arena, "%s/%s", journal->out, name); }
+
+/* Takes over the reference to `event`. */
+static bool journal_event(Journal *journal, json_t *event, Err *err)
+{
+    ASSERT(event);
+    char *line = json_dumps(event, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    json_decref(event);
+    ASSERT(line);
+    bool ok = log_append(&journal->log, str(line), err);
+    if (journal->echo) {
+        printf("%s\n", line);
+        fflush(stdout);
+    }
+    free(line);
+    return ok;
+}
+
+static const char *journal_key(Arena *arena, const char *method, uint32_t seed) { return arena_printf(arena, "%s/%u", method, seed); }
+
+static bool journal_is_finished(Journal *journal, const char *method, uint32_t seed)
+{
+    return journal->finished && json_object_get(journal->finished, journal_key(&journal->arena, method, seed));
+}
+
+/* The method and seed a line of predictions.tsv begins with, as a key of journal->finished. */
+static bool journal_keeps_prediction(Journal *journal, Str line)
+{
+    const char *tab = memchr(line.at, '\t', line.size);
+    if (!tab) return false;
+    size_t method = (size_t)(tab - line.at), rest = line.size - method - 1;
+    const char *second = memchr(tab + 1, '\t', rest);
+    int64_t seed;
+    if (!second || !parse_int((Str){tab + 1, (size_t)(second - tab - 1)}, 0, UINT32_MAX, &seed)) return false;
+    const char *name = arena_copy(&journal->arena, line.at, method);
+    return journal_is_finished(journal, name, (uint32_t)seed);
+}
+
+/* The text of a file, cut to the lines that `keep` wants; an incomplete last line goes. */
+static bool journal_filter(Journal *journal, const char *path, bool header, bool (*keep)(Journal *, Str), Err *err)
+{
+    Str all;
+    Arena arena = {0};
+    if (access(path, F_OK) != 0) return true;
+    if (!file_read(&arena, path, UINT32_MAX, &all, err)) return false;
+    char *kept = arena_new(&arena, char, all.size + 1);
+    size_t size = 0;
+    for (size_t at = 0; at < all.size;) {
+        const char *end = memchr(all.at + at, '\n', all.size - at);
+        if (!end) break;
+        Str line = {all.at + at, (size_t)(end - all.at) - at};
+        if ((header && at == 0) || keep(journal, line)) {
+            memcpy(kept + size, line.at, line.size + 1);
+            size += line.size + 1;
+        }
+        at += line.size + 1;
+    }
+    bool ok = file_write(path, (Str){kept, size}, err);
+    arena_free(&arena);
+    return ok;
+}
+
+static json_t *journal_parse(Str line)
+{
+    json_t *event = json_loadb(line.at, line.size, 0, NULL);
+    if (json_is_object(event)) return event;
+    json_decref(event);
+    return NULL;
+}
+
+static bool journal_keeps_event(Journal *journal, Str line)
+{
+    json_t *event = journal_parse(line);
+    const char *name = event ? json_string_value(json_object_get(event, "event")) : NULL;
+    const char *method = event ? json_string_value(json_object_get(event, "method")) : NULL;
+    bool keep = name && (strcmp(name, "run") == 0 ||
+                         (method && journal_is_finished(journal, method, (uint32_t)json_integer_value(json_object_get(event, "seed")))));
+    json_decref(event);
+    return keep;
+}
+
+/* What an earlier run left in results.jsonl: which methods it finished, and whether all is done. */
+static bool journal_survey(Journal *journal, bool *done, Err *err)
+{
+    Str all;
+    Arena arena = {0};
+    const char *path = journal_path(journal, "results.jsonl");
+    journal->finished = json_object();
+    *done = false;
+    if (access(path, F_OK) != 0) return true;
+    if (!file_read(&arena, path, UINT32_MAX, &all, err)) return false;
+    for (size_t at = 0; at < all.size;) {
+        const char *end = memchr(all.at + at, '\n', all.size - at);
+        if (!end) break;
+        Str line = {all.at + at, (size_t)(end - all.at) - at};
+        json_t *event = journal_parse(line);
+        const char *name = event ? json_string_value(json_object_get(event, "event")) : NULL;
+        const char *method = event ? json_string_value(json_object_get(event, "method")) : NULL;
+        if (name && strcmp(name, "done") == 0) *done = true;
+        if (name && method && strcmp(name, "method") == 0)
+            json_object_set_new(journal->finished,
+                                journal_key(&arena, method, (uint32_t)json_integer_value(json_object_get(event, "seed"))), json_true());
+        json_decref(event);
+        at += line.size + 1;
+    }
+    arena_free(&arena);
+    return true;
+}
+
+static void journal_remove(Journal *journal)
+{
+    unlink(journal_path(journal, "results.jsonl"));
+    unlink(journal_path(journal, "predictions.tsv"));
+    json_object_clear(journal->finished);
+}
+
+static bool journal_same_config(Journal *journal, const char *path, const json_t *config, bool *exists, bool *same, Err *err)
+{
+    Arena arena = {0};
+    Str text;
+    *exists = access(path, F_OK) == 0;
+    *same = false;
+    if (!*exists) return true;
+    (void)journal;
+    if (!file_read(&arena, path, 1 << 24, &text, err)) return false;
+    json_t *old = journal_parse(text);
+    *same = old && json_equal(json_object_get(old, "identity"), json_object_get(config, "identity"));
+    json_decref(old);
+    arena_free(&arena);
+    return true;
+}
+
+/* Prepares OUT. *done: a finished run of the same configuration lies there and nothing is to be done; *fresh: nothing of
+ * the same configuration was there. */
+static bool journal_open(Journal *journal, const Plan *plan, json_t *config, bool *done, bool *fresh, Err *err)
+{
+    *journal = (Journal){.out = plan->out, .echo = plan->json, .log = LOG_CLOSED};
+    bool exists, same;
+    if (!folder_make(plan->out, err)) return false;
+    const char *path = journal_path(journal, "config.json");
+    if (!journal_same_config(journal, path, config, &exists, &same, err) || !journal_survey(journal, done, err)) return false;
+    if (exists && !same && !plan->force)
+        return fail(err, "%s holds a run of another configuration; choose another folder with --out or start anew with --force", plan->out);
+    if (!exists && !plan->force && access(journal_path(journal, "results.jsonl"), F_OK) == 0)
+        return fail(err, "%s holds a results.jsonl without its config.json; choose another folder with --out or start anew with --force", plan->out);
+    if (*done && same && !plan->force) return true;
+    *done = false;
+    if (plan->force || !same) journal_remove(journal);
+    *fresh = json_object_size(journal->finished) == 0;
+    if (!journal_filter(journal, journal_path(journal, "results.jsonl"), false, journal_keeps_event, err) ||
+        !journal_filter(journal, journal_path(journal, "predictions.tsv"), true, journal_keeps_prediction, err))
+        return false;
+    if (*fresh) unlink(journal_path(journal, "results.jsonl")); /* the run event is written again */
+    char *text = json_dumps(config, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    ASSERT(text);
+    bool ok = file_write(path, str(text), err);
+    free(text);
+    return ok && log_open(&journal->log, journal_path(journal, "results.jsonl"), err);
+}
+
+static void journal_close(Journal *journal)
+{
+    Err ignored = {0};
+    log_close(&journal->log, &ignored);
+    json_decref(journal->finished);
+    journal->finished = NULL;
+    arena_free(&journal->arena);
+}
+
+/* Appends a finished method's predictions. */
+static bool journal_predictions(Journal *journal, Str lines, Err *err)
+{
+    Log file = LOG_CLOSED;
+    const char *path = journal_path(journal, "predictions.tsv");
+    const bool fresh = access(path, F_OK) != 0;
+    bool ok = log_open(&file, path, err);
+    if (ok && fresh) ok = log_append(&file, S("method\tseed\tafter_task\ttask\trow\tlabel\tprediction\tlogits"), err);
+    if (ok && lines.size) ok = log_append(&file, lines, err);
+    return log_close(&file, err) && ok;
+}

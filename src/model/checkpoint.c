@@ -1,0 +1,181 @@
+#include "model.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MODEL_MAX_DIMENSION = 1 << 24, MODEL_MAX_LAYERS = 1000 };
+
+static bool config_dimension(const json_t *object, const char *what, const char *key, int64_t high, uint32_t *out,
+                             Err *err)
+{
+    int64_t value = 0;
+    if (!json_object_get(object, key))
+        return fail(err, "%s: \"%s\" is missing; is this the config.json of an encoder?", what, key);
+    if (!json_get_int(object, what, key, 1, high, &value, err)) return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+/* A probability that may be absent or null: then *out keeps its value. */
+static bool config_drop(const json_t *object, const char *what, const char *key, float *out, Err *err)
+{
+    double value = (double)*out;
+    const json_t *entry = json_object_get(object, key);
+    if (!entry || json_is_null(entry)) return true;
+    if (!json_get_double(object, what, key, 0, 0.999, &value, err)) return false;
+    *out = (float)value;
+    return true;
+}
+
+static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *err)
+{
+    const char *type = json_string_value(json_object_get(o, "model_type"));
+    if (!type) return fail(err, "%s: \"model_type\" is missing; \"bert\" and \"roberta\" are supported", what);
+    if (strcmp(type, "bert") != 0 && strcmp(type, "roberta") != 0)
+        return fail(err, "%s: model_type \"%s\" is not supported; \"bert\" and \"roberta\" are", what,
+                    str_show(str(type)));
+    *c = (ModelConfig){.family = *type == 'b' ? FAMILY_BERT : FAMILY_ROBERTA, .eps = 1e-12f};
+    c->hidden_drop = c->attention_drop = 0.1f;
+    if (!config_dimension(o, what, "num_hidden_layers", MODEL_MAX_LAYERS, &c->layers, err) ||
+        !config_dimension(o, what, "hidden_size", 65536, &c->hidden, err) ||
+        !config_dimension(o, what, "num_attention_heads", 65536, &c->heads, err) ||
+        !config_dimension(o, what, "intermediate_size", 1 << 20, &c->inner, err) ||
+        !config_dimension(o, what, "vocab_size", MODEL_MAX_DIMENSION, &c->vocab, err) ||
+        !config_dimension(o, what, "max_position_embeddings", 1 << 20, &c->positions, err))
+        return false;
+    c->types = c->family == FAMILY_BERT ? 2 : 1;
+    if (json_object_get(o, "type_vocab_size") && !config_dimension(o, what, "type_vocab_size", 65536, &c->types, err))
+        return false;
+    if (c->hidden % c->heads)
+        return fail(err, "%s: hidden_size %u is not a multiple of num_attention_heads %u", what, c->hidden, c->heads);
+    if ((uint64_t)c->vocab * c->hidden > UINT32_MAX || (uint64_t)c->inner * c->hidden > UINT32_MAX)
+        return fail(err, "%s: the model has a matrix of over 4,294,967,295 values, which lethe does not support", what);
+    if (c->family == FAMILY_ROBERTA) {
+        int64_t pad = 1;
+        if (json_object_get(o, "pad_token_id") &&
+            !json_get_int(o, what, "pad_token_id", 0, c->positions - 2, &pad, err))
+            return false;
+        c->position_base = (uint32_t)pad + 1;
+    }
+    if (c->positions <= c->position_base + 2)
+        return fail(err, "%s: max_position_embeddings %u is too small", what, c->positions);
+    double eps = (double)c->eps;
+    if (json_object_get(o, "layer_norm_eps") && !json_get_double(o, what, "layer_norm_eps", 0, 1, &eps, err))
+        return false;
+    c->eps = (float)eps;
+    if (!config_drop(o, what, "hidden_dropout_prob", &c->hidden_drop, err) ||
+        !config_drop(o, what, "attention_probs_dropout_prob", &c->attention_drop, err))
+        return false;
+    c->classifier_drop = c->hidden_drop;
+    if (!config_drop(o, what, "classifier_dropout", &c->classifier_drop, err)) return false;
+    const char *act = json_string_value(json_object_get(o, "hidden_act"));
+    if (act && strcmp(act, "gelu") != 0)
+        return fail(err, "%s: hidden_act \"%s\" is not supported; only the exact \"gelu\" is", what,
+                    str_show(str(act)));
+    const char *kind = json_string_value(json_object_get(o, "position_embedding_type"));
+    if (kind && strcmp(kind, "absolute") != 0)
+        return fail(err, "%s: position_embedding_type \"%s\" is not supported; only \"absolute\" is", what,
+                    str_show(str(kind)));
+    return true;
+}
+
+bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *err)
+{
+    json_t *object = NULL;
+    if (!json_parse(json, what, &object, err)) return false;
+    bool ok =
+        json_is_object(object) ? config_read(object, what, config, err) : fail(err, "%s: not a JSON object", what);
+    json_decref(object);
+    return ok;
+}
+
+/* The tensor of a view under any of the names in use: "bert.", "roberta." or no prefix; gamma and beta in old files. */
+static const Tensor *checkpoint_find(const Safetensors *file, const char *name, char found[256])
+{
+    static const char *const prefixes[] = {"", "bert.", "roberta."};
+    for (size_t i = 0; i < COUNT(prefixes); i++)
+        for (int old = 0; old < 2; old++) {
+            snprintf(found, 256, "%s%s", prefixes[i], name);
+            char *norm = strstr(found, "LayerNorm.");
+            if (old && !norm) continue;
+            if (old)
+                snprintf(norm, 256 - (size_t)(norm - found), "LayerNorm.%s",
+                         str_ends(str(name), S(".weight")) ? "gamma" : "beta");
+            const Tensor *tensor = safetensors_find(file, found);
+            if (tensor) return tensor;
+        }
+    return NULL;
+}
+
+static bool checkpoint_shape(const Tensor *tensor, const View *view)
+{
+    if (view->rows == 1 && tensor->rank == 1) return tensor->shape[0] == view->cols;
+    return tensor->rank == 2 && tensor->shape[0] == view->rows && tensor->shape[1] == view->cols;
+}
+
+static bool checkpoint_finite(const float *x, size_t n)
+{
+    float sum = 0; /* x * 0 is 0 unless x is infinite or NaN */
+    for (size_t i = 0; i < n; i++) sum += x[i] * 0;
+    return sum == 0;
+}
+
+static bool checkpoint_read(const Safetensors *file, const char *name, const Tensor *tensor, const View *view, float *w,
+                            Err *err)
+{
+    char shape[128] = "";
+    for (int i = 0, used = 0; i < tensor->rank && used < 100; i++)
+        used += snprintf(shape + used, sizeof shape - (size_t)used, "%s%llu", i ? ", " : "",
+                         (unsigned long long)tensor->shape[i]);
+    if (!checkpoint_shape(tensor, view))
+        return view->rows == 1 ? fail(err, "%s: tensor \"%s\" has shape [%s], but config.json asks for [%u]",
+                                      file->path, name, shape, view->cols)
+                               : fail(err, "%s: tensor \"%s\" has shape [%s], but config.json asks for [%u, %u]",
+                                      file->path, name, shape, view->rows, view->cols);
+    if (!tensor_is_float(tensor))
+        return fail(err, "%s: tensor \"%s\" is not of type F32, F16 or BF16", file->path, name);
+    tensor_to_f32(tensor, w + view->at);
+    if (!checkpoint_finite(w + view->at, (size_t)view->rows * view->cols))
+        return fail(err, "%s: tensor \"%s\" holds NaN or infinity; the checkpoint is damaged", file->path, name);
+    return true;
+}
+
+bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t seed, float *w, bool *fresh_pooler,
+                        Err *err)
+{
+    *fresh_pooler = false;
+    for (int i = 0; i < model->encoder.count; i++) {
+        const View *view = &model->encoder.views[i];
+        char found[256];
+        const Tensor *tensor = checkpoint_find(file, view->name, found);
+        if (tensor) {
+            if (!checkpoint_read(file, found, tensor, view, w, err)) return false;
+        } else if (strncmp(view->name, "pooler.", 7) == 0) {
+            *fresh_pooler = true;
+            for (size_t j = view->at; j < view->at + (size_t)view->rows * view->cols; j++)
+                w[j] = view->rows == 1 ? 0 : 0.02f * random_normal(seed, 0x706f6f6c, j);
+        } else {
+            return fail(err,
+                        "%s: tensor \"%s\" is missing (also with the prefixes \"bert.\" and \"roberta.\"); is this a "
+                        "BERT or RoBERTa checkpoint that fits its config.json?",
+                        file->path, view->name);
+        }
+    }
+    return true;
+}
+
+bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w)
+{
+    (void)model;
+    for (int i = 0; i < head->layout.count; i++) {
+        const View *view = &head->layout.views[i];
+        const Tensor *tensor = safetensors_find(file, view->name);
+        if (!tensor || !checkpoint_shape(tensor, view) || !tensor_is_float(tensor)) return false;
+    }
+    for (int i = 0; i < head->layout.count; i++) {
+        const View *view = &head->layout.views[i];
+        tensor_to_f32(safetensors_find(file, view->name), w + view->at);
+        if (!checkpoint_finite(w + view->at, (size_t)view->rows * view->cols)) return false;
+    }
+    return true;
+}

@@ -1,0 +1,454 @@
+#include "model.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Dropout sites: every place that draws a mask has its own number. */
+enum { SITE_EMBEDDING = 1, SITE_HEAD_IN, SITE_HEAD_OUT, SITE_LAYERS = 16, SITES_PER_LAYER = 8 };
+enum { SITE_ATTENTION, SITE_CONTEXT, SITE_DOWN, SITE_LORA }; /* within a layer; LORA: three, for q, k, v */
+static uint32_t layer_site(uint32_t layer, uint32_t which) { return SITE_LAYERS + layer * SITES_PER_LAYER + which; }
+
+/* What a layer computes on the way forward. R: rows that go on behind the attention: T, but B in the last layer, of
+ * which only the first token's state of each example is used. */
+typedef struct LayerState {
+    f32p x;                         /* input [T][H] */
+    f32p q, kv;                     /* [R][H], [T][2H]; neighbours in one [T][3H] except in the last layer */
+    f32p context, lse;              /* [R][H], [A][R] */
+    f32p sum1, norm1, mean1, rstd1; /* [R][H] [R][H] [R] [R] */
+    f32p up, act;                   /* [R][I]: before and after GELU */
+    f32p sum2, norm2, mean2, rstd2;
+    f32p low[3]; /* LoRA's A x for q, k, v: [rows][r] */
+} LayerState;
+
+struct Workspace {
+    Device *device;
+    const Model *model;
+    const Lora *lora;
+    uint32_t max_tokens, max_examples;
+    bool training;
+    f32p embedded, embedded_mean, embedded_rstd; /* sum of the three embeddings, before LayerNorm */
+    f32p first;                                  /* [B][H] input of the last layer, first tokens only */
+    LayerState *layer;
+    f32p head_in, dense, head_out, logits; /* [B][H] [B][H] [B][H] [B][C] */
+    f32p lora_x;                           /* [T][H] input of an adapter after dropout */
+    /* gradients; training only */
+    f32p d_logits, d_dense, d_state, d_branch, d_context, d_up, d_q, d_kv, d_low;
+};
+
+/* ---- memory ---- */
+
+/* Either counts floats (memory NULL) or takes them. */
+typedef struct Taker {
+    DeviceArena *memory;
+    size_t floats;
+} Taker;
+
+static f32p take(Taker *taker, size_t rows, size_t cols)
+{
+    taker->floats += (rows * cols + 63) & ~(size_t)63;
+    return taker->memory ? device_f32(taker->memory, rows * cols) : NULL;
+}
+
+static void workspace_layer(Taker *taker, const Model *model, const Lora *lora, size_t tokens, size_t rows, bool split,
+                            LayerState *s)
+{
+    const size_t h = model->config.hidden, inner = model->config.inner;
+    if (split) {
+        s->q = take(taker, rows, h);
+        s->kv = take(taker, tokens, 2 * h);
+    } else {
+        s->q = take(taker, tokens, 3 * h);
+        s->kv = s->q ? s->q + h : NULL;
+    }
+    s->context = take(taker, rows, h);
+    s->lse = take(taker, rows, model->config.heads);
+    s->sum1 = take(taker, rows, h);
+    s->norm1 = take(taker, rows, h);
+    s->mean1 = take(taker, rows, 1);
+    s->rstd1 = take(taker, rows, 1);
+    s->up = take(taker, rows, inner);
+    s->act = take(taker, rows, inner);
+    s->sum2 = take(taker, rows, h);
+    s->norm2 = take(taker, rows, h);
+    s->mean2 = take(taker, rows, 1);
+    s->rstd2 = take(taker, rows, 1);
+    for (int t = 0; t < 3 && lora; t++)
+        if (lora->targets >> t & 1) s->low[t] = take(taker, t == 0 ? rows : tokens, lora->r);
+}
+
+static void workspace_take(Workspace *ws, Taker *taker, size_t classes)
+{
+    const Model *model = ws->model;
+    const size_t h = model->config.hidden, layers = model->config.layers, t = ws->max_tokens, b = ws->max_examples;
+    ws->embedded = take(taker, t, h);
+    ws->embedded_mean = take(taker, t, 1);
+    ws->embedded_rstd = take(taker, t, 1);
+    f32p x = take(taker, t, h);
+    ws->first = take(taker, b, h);
+    for (size_t l = 0; l < layers; l++) {
+        const bool last = l + 1 == layers;
+        LayerState *s = &ws->layer[l];
+        if (!ws->training && l > 0 && !last)
+            *s = ws->layer[0]; /* every layer's input and output are then the same array */
+        else
+            workspace_layer(taker, model, ws->lora, t, last ? b : t, last, s);
+        if (!ws->training && !last) s->norm2 = x;
+        s->x = x;
+        x = s->norm2;
+    }
+    ws->head_in = take(taker, b, h);
+    ws->dense = take(taker, b, h);
+    ws->head_out = take(taker, b, h);
+    ws->logits = take(taker, b, classes);
+    if (ws->lora) ws->lora_x = take(taker, t, h);
+    if (!ws->training) return;
+    ws->d_logits = take(taker, b, classes);
+    ws->d_dense = take(taker, b, h);
+    ws->d_state = take(taker, t, h);
+    ws->d_branch = take(taker, t, h);
+    ws->d_context = take(taker, t, h);
+    ws->d_up = take(taker, t, model->config.inner);
+    ws->d_q = take(taker, b, h);
+    ws->d_kv = take(taker, t, 3 * h);
+    if (ws->lora) ws->d_low = take(taker, t, ws->lora->r);
+}
+
+Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,
+                         uint32_t max_examples, uint32_t max_classes, bool training)
+{
+    Workspace *ws = arena_new(arena, Workspace, 1);
+    *ws = (Workspace){.device = memory->device, .model = model, .lora = lora, .training = training};
+    ws->max_tokens = max_tokens;
+    ws->max_examples = max_examples;
+    ws->layer = arena_new(arena, LayerState, model->config.layers);
+    workspace_take(ws, &(Taker){.memory = memory}, max_classes);
+    return ws;
+}
+
+size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_tokens, uint32_t max_examples,
+                        uint32_t max_classes, bool training)
+{
+    Arena arena = {0};
+    Workspace ws = {.model = model, .lora = lora, .training = training};
+    ws.max_tokens = max_tokens;
+    ws.max_examples = max_examples;
+    ws.layer = arena_new(&arena, LayerState, model->config.layers);
+    Taker taker = {0};
+    workspace_take(&ws, &taker, max_classes);
+    arena_free(&arena);
+    return taker.floats;
+}
+
+f32p workspace_dlogits(Workspace *ws) { return ws->d_logits; }
+
+/* ---- linear layers ---- */
+
+/* y [rows][out] (row distance ldy) = x [rows][in] w^T + b; w [out][in]. gelu: NULL, or also receives GELU(y). */
+static void linear(Device *d, f32p x, size_t rows, size_t in, f32p w, f32p b, size_t out, f32p y, size_t ldy, f32p gelu)
+{
+    RUN(d, gemm, .a = x, .b = w, .bias = b, .c = y, .gelu = gelu, .m = (u32)rows, .n = (u32)out, .k = (u32)in,
+        .lda = (u32)in, .ldb = (u32)in, .ldc = (u32)ldy, .tb = 1, .alpha = 1);
+}
+
+/* dx [rows][in] (+)= dy [rows][out] (row distance lddy) w */
+static void linear_dx(Device *d, f32p dy, size_t lddy, size_t rows, size_t out, f32p w, size_t in, f32p dx, bool add)
+{
+    RUN(d, gemm, .a = dy, .b = w, .c = dx, .m = (u32)rows, .n = (u32)in, .k = (u32)out, .lda = (u32)lddy,
+        .ldb = (u32)in, .ldc = (u32)in, .accumulate = add, .alpha = 1);
+}
+
+/* dw [out][in] = dy^T x; db [out] = column sums of dy */
+static void linear_dw(Device *d, f32p dy, size_t lddy, size_t rows, size_t out, f32p x, size_t in, f32p dw, f32p db)
+{
+    RUN(d, gemm, .a = dy, .b = x, .c = dw, .m = (u32)out, .n = (u32)in, .k = (u32)rows, .lda = (u32)lddy,
+        .ldb = (u32)in, .ldc = (u32)in, .ta = 1, .alpha = 1);
+    RUN(d, column_sum, .x = dy, .y = db, .rows = (u32)rows, .cols = (u32)out, .ld = (u32)lddy);
+}
+
+/* ---- LoRA ---- */
+
+/* What an adapter reads: x after its own dropout. */
+static f32p lora_input(const Workspace *ws, uint32_t l, int t, f32p x, size_t rows, const PassOptions *o)
+{
+    const uint32_t h = ws->model->config.hidden;
+    if (!o->dropout || ws->lora->drop <= 0) return x;
+    RUN(ws->device, dropout, .x = x, .y = ws->lora_x, .rows = (u32)rows, .cols = h, .drop = ws->lora->drop,
+        .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_LORA + (uint32_t)t));
+    return ws->lora_x;
+}
+
+/* y [rows][H] (row distance ldy) += alpha / r * B A dropout(x), for target t of layer l. */
+static void lora_forward(const Workspace *ws, f32p adapter, uint32_t l, int t, f32p x, size_t rows, f32p y, size_t ldy,
+                         const PassOptions *o)
+{
+    const Lora *lora = ws->lora;
+    if (!adapter || !(lora->targets >> t & 1)) return;
+    const u32 h = ws->model->config.hidden, r = lora->r;
+    f32p in = lora_input(ws, l, t, x, rows, o), low = ws->layer[l].low[t];
+    linear(ws->device, in, rows, h, adapter + lora->a[l][t], NULL, r, low, r, NULL);
+    RUN(ws->device, gemm, .a = low, .b = adapter + lora->b[l][t], .c = y, .m = (u32)rows, .n = h, .k = r, .lda = r,
+        .ldb = r, .ldc = (u32)ldy, .tb = 1, .accumulate = 1, .alpha = lora->alpha / (float)r);
+}
+
+/* Gradients of A and B, and dx += through the adapter unless dx is null. dy: [rows][H], row distance lddy. */
+static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, uint32_t l, int t, f32p x, size_t rows, f32p dy,
+                          size_t lddy, f32p dx, const PassOptions *o)
+{
+    const Lora *lora = ws->lora;
+    if (!adapter || !(lora->targets >> t & 1)) return;
+    Device *d = ws->device;
+    const u32 h = ws->model->config.hidden, r = lora->r, n = (u32)rows;
+    const float scale = lora->alpha / (float)r;
+    const size_t a = lora->a[l][t], b = lora->b[l][t];
+    RUN(d, gemm, .a = dy, .b = adapter + b, .c = ws->d_low, .m = n, .n = r, .k = h, .lda = (u32)lddy, .ldb = r,
+        .ldc = r, .alpha = scale);
+    if (grad) {
+        f32p in = lora_input(ws, l, t, x, rows, o);
+        RUN(d, gemm, .a = dy, .b = ws->layer[l].low[t], .c = grad + b, .m = h, .n = r, .k = n, .lda = (u32)lddy,
+            .ldb = r, .ldc = r, .ta = 1, .alpha = scale);
+        RUN(d, gemm, .a = ws->d_low, .b = in, .c = grad + a, .m = r, .n = h, .k = n, .lda = r, .ldb = h, .ldc = h,
+            .ta = 1, .alpha = 1);
+    }
+    if (!dx) return;
+    const bool drop = o->dropout && lora->drop > 0;
+    linear_dx(d, ws->d_low, r, rows, r, adapter + a, h, drop ? ws->lora_x : dx, !drop);
+    if (drop)
+        RUN(d, dropout, .x = ws->lora_x, .y = dx, .rows = n, .cols = h, .accumulate = 1, .drop = lora->drop,
+            .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_LORA + (uint32_t)t));
+}
+
+/* ---- forward ---- */
+
+static void embedding_forward(const Workspace *ws, f32p w, const DeviceBatch *batch, const PassOptions *o)
+{
+    const Model *m = ws->model;
+    const u32 h = m->config.hidden, tokens = batch->tokens;
+    f32p x = ws->layer[0].x;
+    RUN(ws->device, embed, .word = w + m->word, .position = w + m->position, .type = w + m->type, .ids = batch->ids,
+        .positions = batch->positions, .types = batch->types, .y = ws->embedded, .rows = tokens, .cols = h);
+    RUN(ws->device, layernorm, .x = ws->embedded, .gamma = w + m->norm, .beta = w + m->norm + h, .y = x,
+        .mean = ws->embedded_mean, .rstd = ws->embedded_rstd, .rows = tokens, .cols = h, .eps = m->config.eps);
+    if (o->dropout && m->config.hidden_drop > 0)
+        RUN(ws->device, dropout, .x = x, .y = x, .rows = tokens, .cols = h, .drop = m->config.hidden_drop,
+            .seed = o->seed, .step = o->step, .site = SITE_EMBEDDING);
+}
+
+static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weights, const DeviceBatch *batch,
+                          const PassOptions *o)
+{
+    Device *d = ws->device;
+    const Model *m = ws->model;
+    const ModelConfig *c = &m->config;
+    const LayerState *s = &ws->layer[l];
+    const LayerAt *at = &m->layer[l];
+    const bool last = l + 1 == c->layers;
+    const size_t h = c->hidden, tokens = batch->tokens, rows = last ? batch->examples : tokens;
+    const size_t ldq = last ? h : 3 * h, ldkv = last ? 2 * h : 3 * h;
+    f32p w = weights->encoder, x = s->x, stream = x; /* stream: the residual stream of the rows that go on */
+    const float hidden_drop = o->dropout ? c->hidden_drop : 0, attention_drop = o->dropout ? c->attention_drop : 0;
+
+    if (last) {
+        stream = ws->first;
+        RUN(d, gather_rows, .x = x, .index = batch->first, .y = stream, .rows = (u32)rows, .cols = (u32)h,
+            .ldx = (u32)h);
+        linear(d, stream, rows, h, w + at->qkv_w, w + at->qkv_b, h, s->q, h, NULL);
+        linear(d, x, tokens, h, w + at->qkv_w + h * h, w + at->qkv_b + h, 2 * h, s->kv, 2 * h, NULL);
+    } else {
+        linear(d, x, tokens, h, w + at->qkv_w, w + at->qkv_b, 3 * h, s->q, 3 * h, NULL);
+    }
+    lora_forward(ws, weights->adapter, l, 0, stream, rows, s->q, ldq, o);
+    lora_forward(ws, weights->adapter, l, 1, x, tokens, s->kv, ldkv, o);
+    lora_forward(ws, weights->adapter, l, 2, x, tokens, s->kv + h, ldkv, o);
+
+    RUN(d, attention, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .offsets = batch->offsets,
+        .examples = batch->examples, .heads = c->heads, .size = c->hidden / c->heads, .ldq = (u32)ldq,
+        .ldkv = (u32)ldkv, .ldc = (u32)h, .first_only = last, .longest = batch->longest,
+        .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = attention_drop, .seed = o->seed, .step = o->step,
+        .site = layer_site(l, SITE_ATTENTION));
+    linear(d, s->context, rows, h, w + at->context_w, w + at->context_b, h, s->sum1, h, NULL);
+    RUN(d, layernorm, .x = s->sum1, .residual = stream, .gamma = w + at->norm1, .beta = w + at->norm1 + h,
+        .y = s->norm1, .mean = s->mean1, .rstd = s->rstd1, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps,
+        .drop = hidden_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_CONTEXT));
+    linear(d, s->norm1, rows, h, w + at->up_w, w + at->up_b, c->inner, s->up, c->inner, s->act);
+    linear(d, s->act, rows, c->inner, w + at->down_w, w + at->down_b, h, s->sum2, h, NULL);
+    RUN(d, layernorm, .x = s->sum2, .residual = s->norm1, .gamma = w + at->norm2, .beta = w + at->norm2 + h,
+        .y = s->norm2, .mean = s->mean2, .rstd = s->rstd2, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps,
+        .drop = hidden_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_DOWN));
+}
+
+/* BERT's pooler lies in the encoder, RoBERTa's dense layer in the head; they compute the same. */
+static f32p dense_at(const Model *m, const Head *head, f32p encoder, f32p head_w, bool bias)
+{
+    if (m->config.family == FAMILY_BERT) return encoder ? encoder + (bias ? m->pooler_b : m->pooler_w) : NULL;
+    return head_w ? head_w + (bias ? head->dense_b : head->dense_w) : NULL;
+}
+
+static float head_in_drop(const ModelConfig *c, const PassOptions *o)
+{
+    return o->dropout && c->family == FAMILY_ROBERTA ? c->classifier_drop : 0;
+}
+
+static void head_forward(const Workspace *ws, const Weights *w, const Head *head, u32 examples, const PassOptions *o)
+{
+    Device *d = ws->device;
+    const ModelConfig *c = &ws->model->config;
+    const u32 h = c->hidden;
+    f32p in = ws->layer[c->layers - 1].norm2;
+    RUN(d, dropout, .x = in, .y = ws->head_in, .rows = examples, .cols = h, .drop = head_in_drop(c, o), .seed = o->seed,
+        .step = o->step, .site = SITE_HEAD_IN);
+    linear(d, ws->head_in, examples, h, dense_at(ws->model, head, w->encoder, w->head, false),
+           dense_at(ws->model, head, w->encoder, w->head, true), h, ws->dense, h, NULL);
+    RUN(d, tanh, .x = ws->dense, .y = ws->dense, .n = examples * h);
+    RUN(d, dropout, .x = ws->dense, .y = ws->head_out, .rows = examples, .cols = h,
+        .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
+    linear(d, ws->head_out, examples, h, w->head + head->out_w, w->head + head->out_b, head->classes, ws->logits,
+           head->classes, NULL);
+}
+
+f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
+                   const PassOptions *options)
+{
+    ASSERT(batch->tokens <= ws->max_tokens && batch->examples <= ws->max_examples);
+    embedding_forward(ws, weights->encoder, batch, options);
+    for (uint32_t l = 0; l < ws->model->config.layers; l++) layer_forward(ws, l, weights, batch, options);
+    head_forward(ws, weights, head, batch->examples, options);
+    return ws->logits;
+}
+
+/* ---- backward: d_state carries the gradient with respect to the residual stream ---- */
+
+/* Leaves the gradient with respect to the last layer's output in d_state, unless nothing below wants it. */
+static void head_backward(const Workspace *ws, const Weights *w, const Weights *g, const Head *head, u32 examples,
+                          const PassOptions *o, bool below)
+{
+    Device *d = ws->device;
+    const ModelConfig *c = &ws->model->config;
+    const u32 h = c->hidden;
+    if (g->head)
+        linear_dw(d, ws->d_logits, head->classes, examples, head->classes, ws->head_out, h, g->head + head->out_w,
+                  g->head + head->out_b);
+    f32p dense_dw = dense_at(ws->model, head, g->encoder, g->head, false);
+    if (!dense_dw && !below) return;
+    linear_dx(d, ws->d_logits, head->classes, examples, head->classes, w->head + head->out_w, h, ws->d_dense, false);
+    RUN(d, dropout, .x = ws->d_dense, .y = ws->d_dense, .rows = examples, .cols = h,
+        .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
+    RUN(d, tanh_grad, .y = ws->dense, .dy = ws->d_dense, .dx = ws->d_dense, .n = examples * h);
+    if (dense_dw)
+        linear_dw(d, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
+                  dense_at(ws->model, head, g->encoder, g->head, true));
+    if (!below) return;
+    linear_dx(d, ws->d_dense, h, examples, h, dense_at(ws->model, head, w->encoder, w->head, false), h, ws->d_state,
+              false);
+    RUN(d, dropout, .x = ws->d_state, .y = ws->d_state, .rows = examples, .cols = h, .drop = head_in_drop(c, o),
+        .seed = o->seed, .step = o->step, .site = SITE_HEAD_IN);
+}
+
+/* Through y = LayerNorm(sum), sum = residual + dropout(x): d_state becomes the gradient of sum; returns that of x. */
+static f32p norm_backward(const Workspace *ws, f32p sum, f32p mean, f32p rstd, f32p gamma, f32p d_gamma, size_t rows,
+                          const PassOptions *o, uint32_t site)
+{
+    const u32 h = ws->model->config.hidden;
+    const float drop = o->dropout ? ws->model->config.hidden_drop : 0;
+    if (d_gamma)
+        RUN(ws->device, layernorm_dw, .x = sum, .mean = mean, .rstd = rstd, .dy = ws->d_state, .dgamma = d_gamma,
+            .dbeta = d_gamma + h, .rows = (u32)rows, .cols = h);
+    RUN(ws->device, layernorm_dx, .x = sum, .gamma = gamma, .mean = mean, .rstd = rstd, .dy = ws->d_state,
+        .dsum = ws->d_state, .dx = drop > 0 ? ws->d_branch : NULL, .rows = (u32)rows, .cols = h, .drop = drop,
+        .seed = o->seed, .step = o->step, .site = site);
+    return drop > 0 ? ws->d_branch : ws->d_state;
+}
+
+/* below: whether anything under this layer wants its gradient. */
+static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weights, const Weights *grads,
+                           const DeviceBatch *batch, const PassOptions *o, bool below)
+{
+    Device *d = ws->device;
+    const Model *m = ws->model;
+    const ModelConfig *c = &m->config;
+    const LayerState *s = &ws->layer[l];
+    const LayerAt *at = &m->layer[l];
+    const bool last = l + 1 == c->layers;
+    const size_t h = c->hidden, inner = c->inner, tokens = batch->tokens, rows = last ? batch->examples : tokens;
+    const size_t ldq = last ? h : 3 * h, ldkv = last ? 2 * h : 3 * h;
+    f32p w = weights->encoder, g = grads->encoder, stream = last ? ws->first : s->x;
+
+    f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, w + at->norm2, g ? g + at->norm2 : NULL, rows, o,
+                            layer_site(l, SITE_DOWN));
+    linear_dx(d, dx, h, rows, h, w + at->down_w, inner, ws->d_up, false);
+    if (g) linear_dw(d, dx, h, rows, h, s->act, inner, g + at->down_w, g + at->down_b);
+    RUN(d, gelu_grad, .x = s->up, .dy = ws->d_up, .dx = ws->d_up, .n = (u32)(rows * inner));
+    if (g) linear_dw(d, ws->d_up, inner, rows, inner, s->norm1, h, g + at->up_w, g + at->up_b);
+    linear_dx(d, ws->d_up, inner, rows, inner, w + at->up_w, h, ws->d_state, true);
+
+    dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? g + at->norm1 : NULL, rows, o,
+                       layer_site(l, SITE_CONTEXT));
+    linear_dx(d, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
+    if (g) linear_dw(d, dx, h, rows, h, s->context, h, g + at->context_w, g + at->context_b);
+
+    f32p dq = last ? ws->d_q : ws->d_kv, dkv = last ? ws->d_kv : ws->d_kv + h;
+    RUN(d, attention_grad, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .dcontext = ws->d_context,
+        .dq = dq, .dkv = dkv, .offsets = batch->offsets, .examples = batch->examples, .heads = c->heads,
+        .size = c->hidden / c->heads, .ldq = (u32)ldq, .ldkv = (u32)ldkv, .ldc = (u32)h, .first_only = last,
+        .longest = batch->longest, .scale = 1 / sqrtf((float)(c->hidden / c->heads)),
+        .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed, .step = o->step,
+        .site = layer_site(l, SITE_ATTENTION));
+    if (g && last) {
+        linear_dw(d, dq, h, rows, h, stream, h, g + at->qkv_w, g + at->qkv_b);
+        linear_dw(d, dkv, 2 * h, tokens, 2 * h, s->x, h, g + at->qkv_w + h * h, g + at->qkv_b + h);
+    } else if (g) {
+        linear_dw(d, dq, 3 * h, tokens, 3 * h, s->x, h, g + at->qkv_w, g + at->qkv_b);
+    }
+    /* The last layer's queries and residual stream belong to the first tokens only: their part of the gradient is
+     * gathered in d_state [B][H], that of the keys and values in d_branch [T][H], and then they are joined. */
+    f32p dx_q = below ? ws->d_state : NULL, dx_kv = !below ? NULL : last ? ws->d_branch : ws->d_state;
+    if (below && last) {
+        linear_dx(d, dq, h, rows, h, w + at->qkv_w, h, dx_q, true);
+        linear_dx(d, dkv, 2 * h, tokens, 2 * h, w + at->qkv_w + h * h, h, dx_kv, false);
+    } else if (below) {
+        linear_dx(d, dq, 3 * h, tokens, 3 * h, w + at->qkv_w, h, dx_q, true);
+    }
+    lora_backward(ws, weights->adapter, grads->adapter, l, 0, stream, rows, dq, ldq, dx_q, o);
+    lora_backward(ws, weights->adapter, grads->adapter, l, 1, s->x, tokens, dkv, ldkv, dx_kv, o);
+    lora_backward(ws, weights->adapter, grads->adapter, l, 2, s->x, tokens, dkv + h, ldkv, dx_kv, o);
+    if (below && last) {
+        RUN(d, scatter_rows, .x = ws->d_state, .index = batch->first, .y = ws->d_branch, .rows = (u32)rows,
+            .cols = (u32)h, .ldy = (u32)h);
+        RUN(d, copy, .x = ws->d_branch, .y = ws->d_state, .n = (u32)(tokens * h));
+    }
+}
+
+static void table_backward(Device *d, f32p dy, const DeviceRows *rows, f32p d_table, uint32_t cols)
+{
+    RUN(d, embed_grad, .dy = dy, .row = rows->row, .starts = rows->starts, .order = rows->order, .dtable = d_table,
+        .unique = rows->unique, .cols = cols);
+}
+
+static void embedding_backward(const Workspace *ws, f32p w, f32p g, const DeviceBatch *batch, const PassOptions *o)
+{
+    Device *d = ws->device;
+    const Model *m = ws->model;
+    const u32 h = m->config.hidden, tokens = batch->tokens;
+    if (o->dropout && m->config.hidden_drop > 0)
+        RUN(d, dropout, .x = ws->d_state, .y = ws->d_state, .rows = tokens, .cols = h, .drop = m->config.hidden_drop,
+            .seed = o->seed, .step = o->step, .site = SITE_EMBEDDING);
+    RUN(d, layernorm_dw, .x = ws->embedded, .mean = ws->embedded_mean, .rstd = ws->embedded_rstd, .dy = ws->d_state,
+        .dgamma = g + m->norm, .dbeta = g + m->norm + h, .rows = tokens, .cols = h);
+    RUN(d, layernorm_dx, .x = ws->embedded, .gamma = w + m->norm, .mean = ws->embedded_mean, .rstd = ws->embedded_rstd,
+        .dy = ws->d_state, .dsum = ws->d_state, .rows = tokens, .cols = h);
+    table_backward(d, ws->d_state, &batch->word, g + m->word, h);
+    RUN(d, fill, .x = g + m->position, .n = (m->config.positions + m->config.types) * h); /* neighbours */
+    table_backward(d, ws->d_state, &batch->position, g + m->position, h);
+    table_backward(d, ws->d_state, &batch->type, g + m->type, h);
+}
+
+void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
+                    const DeviceBatch *batch, const PassOptions *options)
+{
+    ASSERT(ws->training);
+    const bool embeddings = grads->encoder != NULL, any = embeddings || grads->adapter;
+    head_backward(ws, weights, grads, head, batch->examples, options, any);
+    if (!any) return;
+    for (uint32_t l = ws->model->config.layers; l-- > 0;)
+        layer_backward(ws, l, weights, grads, batch, options, l > 0 || embeddings);
+    if (embeddings) embedding_backward(ws, weights->encoder, grads->encoder, batch, options);
+}

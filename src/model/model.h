@@ -1,0 +1,142 @@
+/* model: BERT and RoBERTa encoders, classification heads and LoRA, forward and backward written out over ops.
+ *
+ * Formulas: Hugging Face's BertForSequenceClassification, RobertaForSequenceClassification and PEFT's lora.Linear.
+ * T: tokens of a batch, packed without padding; B: its examples; H: hidden; I: inner; A: heads; C: classes. */
+#ifndef LETHE_MODEL_H
+#define LETHE_MODEL_H
+
+#include "../device/device.h"
+#include "../files/files.h"
+#include "../text/text.h"
+
+/* ---- What a model is ---- */
+
+typedef enum Family { FAMILY_BERT, FAMILY_ROBERTA } Family;
+
+typedef struct ModelConfig {
+    Family family;
+    uint32_t layers, hidden, heads, inner, vocab, positions, types;
+    uint32_t position_base; /* position of an example's first token: 0 for BERT, padding_idx + 1 for RoBERTa */
+    float eps;              /* of LayerNorm */
+    float hidden_drop, attention_drop, classifier_drop;
+} ModelConfig;
+
+/* Reads HF's config.json; `what` names it in errors. */
+bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *err);
+
+/* A named matrix [rows][cols] (vectors: one row) inside a flat array of floats. */
+typedef struct View {
+    const char *name; /* as in HF checkpoints, without the prefix "bert." or "roberta." */
+    size_t at;
+    uint32_t rows, cols;
+} View;
+
+/* How a flat array of parameters (and its gradient, and its moments) is laid out: first a table whose rows are updated
+ * one by one (the word embedding; may be empty), then what weight decay applies to, then what it does not. */
+typedef struct Layout {
+    View *views;
+    int count;
+    uint32_t table_rows, table_cols;
+    size_t decay_floats; /* the table and all other decayed views */
+    size_t floats;
+} Layout;
+const View *layout_find(const Layout *layout, const char *name); /* NULL when there is none */
+
+/* Where a layer's parameters lie in the encoder's array. Query, key and value are neighbours, so are gamma and beta. */
+typedef struct LayerAt {
+    size_t qkv_w, context_w, up_w, down_w;               /* [3H][H] [H][H] [I][H] [H][I] */
+    size_t qkv_b, context_b, norm1, up_b, down_b, norm2; /* [3H] [H] [2][H] [I] [H] [2][H] */
+} LayerAt;
+
+typedef struct Model {
+    ModelConfig config;
+    Layout encoder;
+    size_t word, position, type, norm; /* [vocab][H] [positions][H] [types][H] [2][H] */
+    size_t pooler_w, pooler_b;         /* BERT: [H][H] [H] */
+    LayerAt *layer;                    /* [layers] */
+} Model;
+void model_layout(Arena *arena, const ModelConfig *config, Model *model);
+
+/* A task's head. RoBERTa: dense [H][H] and out [C][H]; BERT: out only (its dense is the pooler). */
+typedef struct Head {
+    uint32_t classes;
+    Layout layout;
+    size_t dense_w, out_w, dense_b, out_b;
+} Head;
+void head_layout(Arena *arena, const ModelConfig *config, uint32_t classes, Head *head);
+/* Weights N(0, 0.02), biases 0, from (seed, stream): host memory. */
+void head_initialise(const Head *head, uint64_t seed, uint64_t stream, float *w);
+
+/* Low-rank adapters on query, key, value of every layer (Hu et al. 2021, arXiv:2106.09685). */
+enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4 };
+typedef struct Lora {
+    uint32_t r, targets; /* targets: LORA_* bits */
+    float alpha, drop;
+    Layout layout;
+    size_t (*a)[3], (*b)[3]; /* [layers][q k v]: A [r][H], B [H][r] */
+} Lora;
+void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora); /* fills layout, a, b from the other fields */
+/* A ~ U(-1/sqrt(H), 1/sqrt(H)), B = 0. */
+void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w);
+
+/* ---- Checkpoints ---- */
+
+/* Copies a checkpoint's encoder into w [model->encoder.floats], F16 and BF16 widened. Names with and without prefix,
+ * old and new LayerNorm names. Fails on missing or wrongly shaped tensors and on values that are not finite. A missing
+ * pooler is initialised from `seed` and told by *fresh_pooler. */
+bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t seed, float *w, bool *fresh_pooler,
+                        Err *err);
+/* When the checkpoint holds a head of this shape, copies it to w and returns true. */
+bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w);
+
+/* ---- One pass over a batch ---- */
+
+/* A batch on the device; see Batch. */
+typedef struct DeviceRows {
+    uint32_t unique;
+    u32p row, starts, order;
+} DeviceRows;
+typedef struct DeviceBatch {
+    uint32_t examples, tokens, longest;
+    u32p ids, positions, types, offsets, first, labels;
+    DeviceRows word, position, type;
+} DeviceBatch;
+/* Room for batches of up to max_tokens and max_examples; device_batch_write fills it. */
+typedef struct BatchBuffer {
+    u32p at;
+    size_t capacity;
+} BatchBuffer;
+BatchBuffer batch_buffer(DeviceArena *arena, uint32_t max_tokens, uint32_t max_examples);
+void device_batch_write(Device *device, const BatchBuffer *buffer, Arena *scratch, const Batch *batch,
+                        DeviceBatch *out);
+
+/* Flat arrays on the device: the weights, or their gradients. adapter null: no LoRA. As gradients, null means "not
+ * wanted": nothing is computed for it, nor below it. */
+typedef struct Weights {
+    f32p encoder, adapter, head;
+} Weights;
+
+typedef struct PassOptions {
+    bool dropout; /* training: masks from seed and step */
+    uint32_t seed, step;
+} PassOptions;
+
+/* Activations and scratch of one pass. */
+typedef struct Workspace Workspace;
+/* training: keeps what the backward pass needs; otherwise the layers share one set of buffers. lora may be null. */
+Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,
+                         uint32_t max_examples, uint32_t max_classes, bool training);
+size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_tokens, uint32_t max_examples,
+                        uint32_t max_classes, bool training); /* what workspace_new takes from the device */
+
+/* Logits [B][C] on the device, in the workspace until its next pass. */
+f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
+                   const PassOptions *options);
+/* The scratch array [B][C] for the gradient of the loss with respect to the logits. */
+f32p workspace_dlogits(Workspace *ws);
+/* Writes (never adds) the gradients that `grads` asks for; same arguments as the forward pass just before. Rows of the
+ * word table that the batch does not use are left alone: the caller keeps them 0. */
+void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
+                    const DeviceBatch *batch, const PassOptions *options);
+
+#endif

@@ -1,0 +1,147 @@
+/* base: errors, arenas, strings, random numbers, threads. */
+
+static void test_first_error_wins(void **state)
+{
+    (void)state;
+    Err err = {0};
+    assert_false(fail(&err, "file %s", "a.tsv"));
+    assert_false(fail_usage(&err, "another"));
+    assert_string_equal(err.text, "file a.tsv");
+    assert_int_equal(err.code, EXIT_WORLD);
+    fail_within(&err, "task %d", 2);
+    assert_string_equal(err.text, "task 2: file a.tsv");
+}
+
+static void test_arena_gives_zeroed_aligned_memory(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    for (size_t size = 1; size < 3000000; size = size * 3 + 1) {
+        unsigned char *at = arena_alloc(&arena, size, 1);
+        assert_int_equal((uintptr_t)at % 64, 0);
+        for (size_t i = 0; i < size; i++) assert_int_equal(at[i], 0);
+        memset(at, 255, size);
+    }
+    arena_free(&arena);
+    assert_int_equal(arena.total_bytes, 0);
+}
+
+static void test_dyn_grows(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    DYN(int) numbers = {0};
+    for (int i = 0; i < 1000; i++) *dyn_push(&arena, &numbers) = i;
+    for (int i = 0; i < 1000; i++) assert_int_equal(numbers.at[i], i);
+    arena_free(&arena);
+}
+
+static void test_numbers_are_read_strictly(void **state)
+{
+    (void)state;
+    int64_t n = 7;
+    double x;
+    assert_true(parse_int(S("-12"), -20, 20, &n));
+    assert_int_equal(n, -12);
+    static const char *const bad_ints[] = {"", "-", "1x", " 1", "1.0", "+1", "21", "99999999999999999999"};
+    for (size_t i = 0; i < COUNT(bad_ints); i++) assert_false(parse_int(str(bad_ints[i]), -20, 20, &n));
+    assert_true(parse_double(S("2e-5"), &x) && x == 2e-5);
+    static const char *const bad_reals[] = {"", "nan", "inf", "1,5", "0x10", "1e999", "1 ", "e"};
+    for (size_t i = 0; i < COUNT(bad_reals); i++) assert_false(parse_double(str(bad_reals[i]), &x));
+}
+
+static void test_str_show_is_printable(void **state)
+{
+    (void)state;
+    assert_string_equal(str_show(S("a\tb\xff")), "a\\x09b\\xff");
+    Arena arena = {0};
+    char *longer = arena_new(&arena, char, 500);
+    memset(longer, 'x', 499);
+    assert_true(strlen(str_show(str(longer))) < 90);
+    arena_free(&arena);
+}
+
+/* The row orders that semantics.md gives, made with PyTorch. */
+static void test_permutation_is_torch_randperm(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t seed, n, first[10];
+        int count;
+    } cases[] = {
+        {42, 10, {2, 6, 1, 8, 4, 5, 0, 9, 3, 7}, 10},
+        {0, 10, {4, 1, 7, 5, 3, 9, 0, 8, 6, 2}, 10},
+        {42, 1000, {542, 618, 816, 68, 94, 215, 60, 585}, 8},
+        {43, 1000, {588, 148, 223, 575, 689, 935, 932, 343}, 8},
+        {44, 1000, {732, 96, 853, 374, 727, 124, 412, 868}, 8},
+    };
+    uint32_t order[1000];
+    for (size_t c = 0; c < COUNT(cases); c++) {
+        random_permutation(cases[c].seed, cases[c].n, order);
+        for (int i = 0; i < cases[c].count; i++) assert_int_equal(order[i], cases[c].first[i]);
+    }
+}
+
+/* Known answers of Random123 (kat_vectors, philox4x32 10). */
+static void test_philox_known_answers(void **state)
+{
+    (void)state;
+    static const uint32_t cases[][10] = {
+        {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
+        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
+    };
+    for (size_t c = 0; c < COUNT(cases); c++) {
+        uint32_t out[4];
+        philox4x32(cases[c], cases[c] + 4, out);
+        assert_memory_equal(out, cases[c] + 6, sizeof out);
+    }
+}
+
+static void test_normal_has_mean_0_and_deviation_1(void **state)
+{
+    (void)state;
+    enum { N = 200000 };
+    double sum = 0, squares = 0;
+    for (int i = 0; i < N; i++) {
+        double x = (double)random_normal(1, 2, (uint64_t)i);
+        sum += x;
+        squares += x * x;
+    }
+    assert_true(fabs(sum / N) < 5 / sqrt(N));
+    assert_true(fabs(squares / N - 1) < 5 * sqrt(2.0 / N));
+}
+
+static void count_item(void *context, size_t item, int thread)
+{
+    assert_true(thread >= 0 && thread < threads_count());
+    ((int *)context)[item]++;
+}
+
+static void test_parallel_does_each_item_once(void **state)
+{
+    (void)state;
+    static int done[10000];
+    for (int threads = 1; threads <= 5; threads++) {
+        threads_start(threads);
+        for (size_t items = 0; items <= COUNT(done); items = items * 3 + 1) {
+            memset(done, 0, sizeof done);
+            parallel(items, count_item, done);
+            for (size_t i = 0; i < COUNT(done); i++) assert_int_equal(done[i], i < items);
+        }
+        for (int i = 0; i < 2000; i++) parallel(7, count_item, done); /* wakes sleeping and spinning workers */
+    }
+    threads_stop();
+}
+
+static const struct CMUnitTest base_tests[] = {
+    cmocka_unit_test(test_first_error_wins),
+    cmocka_unit_test(test_arena_gives_zeroed_aligned_memory),
+    cmocka_unit_test(test_dyn_grows),
+    cmocka_unit_test(test_numbers_are_read_strictly),
+    cmocka_unit_test(test_str_show_is_printable),
+    cmocka_unit_test(test_permutation_is_torch_randperm),
+    cmocka_unit_test(test_philox_known_answers),
+    cmocka_unit_test(test_normal_has_mean_0_and_deviation_1),
+    cmocka_unit_test(test_parallel_does_each_item_once),
+};
