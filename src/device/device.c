@@ -18,15 +18,18 @@ float adamw_shrink(float lr, float decay) { return fmaf(-lr, decay, 1.0f); }
 
 bool device_open(Device *device, const char *what, int threads, Err *err)
 {
+    static void (*table[OP_COUNT])(const void *args); /* the same for every device that is opened */
     *device = (Device){0};
     const bool plain = strcmp(what, "plain") == 0;
     if (strncmp(what, "gpu", 3) == 0 && (what[3] == 0 || what[3] == ':'))
-        return fail(err, "--device %s: this build has no Vulkan engine yet; use --device cpu", what);
+        return fail(err, "--device %s: this build has no Vulkan engine yet; use --device cpu", str_show(str(what)));
     if (!plain && strcmp(what, "cpu") != 0 && strcmp(what, "auto") != 0)
         return fail_usage(err, "--device %s: unknown device; use auto, cpu, gpu or gpu:N", str_show(str(what)));
+    const CpuEngine engine = cpu_choose();
+    cpu_table(&engine, table);
     threads_start(threads > 0 ? threads : processors_available());
-    device->ops = plain ? plain_ops : cpu_ops();
-    snprintf(device->name, sizeof device->name, "CPU (%s, %d thread%s)", plain ? "plain" : cpu_kind(), threads_count(),
+    device->ops = plain ? plain_ops : table;
+    snprintf(device->name, sizeof device->name, "CPU (%s, %d thread%s)", plain ? "plain" : engine.name, threads_count(),
              threads_count() == 1 ? "" : "s");
     return true;
 }

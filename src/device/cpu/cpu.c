@@ -122,3 +122,19 @@ static void cpu_engines(CpuEngine engines[CPU_ENGINES])
     engines[0] = (CpuEngine){"128-bit vectors", true, v4_ops};
 #endif
 }
+
+/* table[op]: the engine's fast version, else the plain one. */
+static void cpu_table(const CpuEngine *engine, void (*table[OP_COUNT])(const void *args))
+{
+    for (int op = 0; op < OP_COUNT; op++) table[op] = engine->fast[op] ? engine->fast[op] : plain_ops[op];
+}
+
+/* The best engine of this processor. */
+static CpuEngine cpu_choose(void)
+{
+    CpuEngine engines[CPU_ENGINES];
+    cpu_engines(engines);
+    int best = 0;
+    while (!engines[best].usable) best++;
+    return engines[best];
+}

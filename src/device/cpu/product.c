@@ -10,41 +10,45 @@ INLINE void V(tile)(const int rows, const int vectors, size_t cols, const f32 *a
                     const f32 *b, size_t b_k, size_t k, const Output *out)
 {
     V(f32) sum[8][3];
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = (V(f32)){0};
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = (V(f32)){0};
     for (size_t l = 0; l < k; l++, a += a_k, b += b_k) {
         V(f32) row[3];
         UNROLL for (int v = 0; v < vectors; v++) row[v] = V(load)(b + v * LANES);
-        UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int r = 0; r < rows; r++)
+        {
             const V(f32) factor = V(splat)(a[r * a_row]);
             UNROLL for (int v = 0; v < vectors; v++) sum[r][v] += factor * row[v];
         }
     }
-    UNROLL for (int r = 0; r < rows; r++)
-        UNROLL for (int v = 0; v < vectors; v++) {
-            const size_t at = r * out->ldc + v * LANES, left = v < vectors - 1 ? LANES : cols - v * LANES;
-            V(f32) x = sum[r][v] * out->alpha;
-            if (out->bias) x += V(load_part)(out->bias + v * LANES, left);
-            if (out->add) x += V(load_part)(out->c + at, left);
-            V(store_part)(out->c + at, x, left);
-            if (out->gelu) V(store_part)(out->gelu + at, V(gelu_of)(x), left);
-        }
+    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)
+    {
+        const size_t at = r * out->ldc + v * LANES, left = v < vectors - 1 ? LANES : cols - v * LANES;
+        V(f32) x = sum[r][v] * out->alpha;
+        if (out->bias) x += V(load_part)(out->bias + v * LANES, left);
+        if (out->add) x += V(load_part)(out->c + at, left);
+        V(store_part)(out->c + at, x, left);
+    }
 }
 
 typedef void V(Tile)(size_t cols, const f32 *a, size_t a_row, size_t a_k, const f32 *b, size_t b_k, size_t k,
                      const Output *out);
-#define TILE(rows, vectors)                                                                                            \
-    static void V(tile_##rows##_##vectors)(size_t cols, const f32 *a, size_t a_row, size_t a_k, const f32 *b,          \
-                                           size_t b_k, size_t k, const Output *out)                                    \
-    {                                                                                                                  \
-        V(tile)(rows, vectors, cols, a, a_row, a_k, b, b_k, k, out);                                                   \
+#define TILE(rows, vectors)                                                                                   \
+    static void V(tile_##rows##_##vectors)(size_t cols, const f32 *a, size_t a_row, size_t a_k, const f32 *b, \
+                                           size_t b_k, size_t k, const Output *out)                           \
+    {                                                                                                         \
+        V(tile)(rows, vectors, cols, a, a_row, a_k, b, b_k, k, out);                                          \
     }
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
-TILES(1) TILES(2) TILES(3) TILES(4) TILES(5) TILES(6) TILES(7) TILES(8)
+TILES(1)
+TILES(2) TILES(3) TILES(4) TILES(5) TILES(6) TILES(7) TILES(8)
 #undef TILES
 #undef TILE
-#define TILES(rows) {V(tile_##rows##_1), V(tile_##rows##_2), V(tile_##rows##_3)}
-static V(Tile) *const V(tiles)[8][3] = {TILES(1), TILES(2), TILES(3), TILES(4), TILES(5), TILES(6), TILES(7), TILES(8)};
+#define TILES(rows)                                                \
+    {                                                              \
+        V(tile_##rows##_1), V(tile_##rows##_2), V(tile_##rows##_3) \
+    }
+    static V(Tile) *const
+    V(tiles)[8][3] = {TILES(1), TILES(2), TILES(3), TILES(4), TILES(5), TILES(6), TILES(7), TILES(8)};
 #undef TILES
 
 /* c[rows][cols] = out(a b), tile by tile; panels of b lie b_panel apart. */
@@ -54,14 +58,16 @@ static void V(product)(size_t rows, size_t cols, const f32 *a, size_t a_row, siz
     for (size_t i = 0; i < rows; i += ROWS)
         for (size_t j = 0; j < cols; j += PANEL) {
             const size_t tall = least(rows - i, ROWS), wide = least(cols - j, PANEL);
-            const Output part = {.c = out.c + i * out.ldc + j,
-                                 .gelu = out.gelu ? out.gelu + i * out.ldc + j : NULL,
-                                 .bias = out.bias ? out.bias + j : NULL,
-                                 .ldc = out.ldc,
-                                 .alpha = out.alpha,
-                                 .add = out.add};
-            V(tiles)[tall - 1][(wide - 1) / LANES](wide, a + i * a_row, a_row, a_k, b + j / PANEL * b_panel, b_k, k,
-                                                   &part);
+            Output part = out;
+            part.c += i * out.ldc + j;
+            if (out.bias) part.bias += j;
+            V(tiles)
+            [tall - 1][(wide - 1) / LANES](wide, a + i * a_row, a_row, a_k, b + j / PANEL * b_panel, b_k, k, &part);
+            for (size_t r = 0; out.gelu && r < tall; r++)
+                for (size_t c = 0; c < wide; c += LANES) {
+                    const V(f32) x = V(load_part)(part.c + r * out.ldc + c, wide - c);
+                    V(store_part)(out.gelu + (i + r) * out.ldc + j + c, V(gelu_of)(x), wide - c);
+                }
         }
 }
 
@@ -103,14 +109,15 @@ static void V(gemm_item)(void *context, size_t item, int thread)
         const bool first = k0 == 0, last = k0 + k == g->k;
         for (size_t c = 0; c < cols; c += PANEL)
             V(gemm_pack)(g, k0, k, col + c, least(cols - c, PANEL), packed + c * k);
-        V(product)(rows, cols, g->ta ? g->a + k0 * g->lda + row : g->a + row * g->lda + k0, g->ta ? 1 : g->lda,
-                   g->ta ? g->lda : 1, packed, PANEL, PANEL * k, k,
-                   (Output){.c = g->c + at,
-                            .gelu = last && g->gelu ? g->gelu + at : NULL,
-                            .bias = first && g->bias ? g->bias + col : NULL,
-                            .ldc = g->ldc,
-                            .alpha = g->alpha,
-                            .add = !first || g->accumulate});
+        V(product)
+        (rows, cols, g->ta ? g->a + k0 * g->lda + row : g->a + row * g->lda + k0, g->ta ? 1 : g->lda,
+         g->ta ? g->lda : 1, packed, PANEL, PANEL * k, k,
+         (Output){.c = g->c + at,
+                  .gelu = last && g->gelu ? g->gelu + at : NULL,
+                  .bias = first && g->bias ? g->bias + col : NULL,
+                  .ldc = g->ldc,
+                  .alpha = g->alpha,
+                  .add = !first || g->accumulate});
         k0 += k;
     } while (k0 < g->k);
 }

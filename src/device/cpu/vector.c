@@ -16,22 +16,40 @@ typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_
 #define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #define LOW_U64 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH_U64 4, 12, 5, 13, 6, 14, 7, 15
-#define COUNT_UP {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
-#define COUNT_UP_U64 {0, 1, 2, 3, 4, 5, 6, 7}
+#define COUNT_UP                                             \
+    {                                                        \
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 \
+    }
+#define COUNT_UP_U64           \
+    {                          \
+        0, 1, 2, 3, 4, 5, 6, 7 \
+    }
 #elif LANES == 8
 #define LOW 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #define LOW_U64 0, 4, 1, 5
 #define HIGH_U64 2, 6, 3, 7
-#define COUNT_UP {0, 1, 2, 3, 4, 5, 6, 7}
-#define COUNT_UP_U64 {0, 1, 2, 3}
+#define COUNT_UP               \
+    {                          \
+        0, 1, 2, 3, 4, 5, 6, 7 \
+    }
+#define COUNT_UP_U64 \
+    {                \
+        0, 1, 2, 3   \
+    }
 #else
 #define LOW 0, 4, 1, 5
 #define HIGH 2, 6, 3, 7
 #define LOW_U64 0, 2
 #define HIGH_U64 1, 3
-#define COUNT_UP {0, 1, 2, 3}
-#define COUNT_UP_U64 {0, 1}
+#define COUNT_UP   \
+    {              \
+        0, 1, 2, 3 \
+    }
+#define COUNT_UP_U64 \
+    {                \
+        0, 1         \
+    }
 #endif
 
 /* ---- Lanes ---- */
@@ -93,9 +111,11 @@ INLINE f32 V(largest)(V(f32) x)
 /* x[i][j] <-> x[j][i]: log2(LANES) perfect shuffles of all LANES^2 numbers. */
 INLINE void V(transpose)(V(f32) x[LANES])
 {
-    UNROLL for (int n = 1; n < LANES; n *= 2) {
+    UNROLL for (int n = 1; n < LANES; n *= 2)
+    {
         V(f32) y[LANES];
-        UNROLL for (int i = 0; i < LANES / 2; i++) {
+        UNROLL for (int i = 0; i < LANES / 2; i++)
+        {
             y[2 * i] = V(low)(x[i], x[i + LANES / 2]);
             y[2 * i + 1] = V(high)(x[i], x[i + LANES / 2]);
         }
@@ -164,7 +184,7 @@ INLINE V(f32) V(exp)(V(f32) x)
 
 /* Phi(x), the normal distribution function, and its density phi(x). With a = |x| and t = 1 / (1 + 0.225 a):
  * Phi(-a) / phi(a) is t times a polynomial in t, to a relative error of 7e-8 for a < 9. */
-INLINE V(f32) V(normal)(V(f32) x, V(f32) *density)
+INLINE V(f32) V(normal)(V(f32) x, V(f32) * density)
 {
     const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu);
     const V(f32) t = 1 / (1 + 0.225f * a), e = V(exp)(-0.5f * x * x);
@@ -223,7 +243,8 @@ INLINE void V(keep)(const Site *site, V(u64) group, V(u64) row, V(f32) keep[2])
 {
     V(u64) c0 = group, c1 = row, c2 = site->step + (V(u64)){0}, c3 = site->site + (V(u64)){0};
     u32 k0 = site->key[0], k1 = site->key[1];
-    UNROLL for (int round = 0; round < 10; round++) {
+    UNROLL for (int round = 0; round < 10; round++)
+    {
         const V(u64) p0 = V(multiply_low)(c0, 0xD2511F53u), p1 = V(multiply_low)(c2, 0xCD9E8D57u);
         c0 = (p1 >> 32) ^ c1 ^ k0;
         c1 = p1;
@@ -240,10 +261,11 @@ INLINE void V(keep)(const Site *site, V(u64) group, V(u64) row, V(f32) keep[2])
     keep[1] = V(select)((V(i32))(high >= site->threshold), scale, zero);
 }
 
-/* Columns col .. col + 2 * LANES - 1 of one row; col is a multiple of four. */
+/* Columns col .. col + 2 * LANES - 1 of one row; col is a multiple of four. Without dropout all ones. */
 INLINE void V(keep_row)(const Site *site, u32 row, u32 col, V(f32) keep[2])
 {
-    V(keep)(site, (V(u64))COUNT_UP_U64 + (uint64_t)(col / 4), (uint64_t)row + (V(u64)){0}, keep);
+    keep[0] = keep[1] = V(splat)(1);
+    if (site->threshold) V(keep)(site, (V(u64))COUNT_UP_U64 + (uint64_t)(col / 4), (uint64_t)row + (V(u64)){0}, keep);
 }
 
 /* A block of the mask: out[r][c], r < rows, c < cols, row distance 4 * ceil(cols / 4); 2 * LANES floats behind its end

@@ -1,0 +1,194 @@
+/* Attention, a block of queries against a block of keys at a time, so that no score ever leaves the cache: the softmax
+ * over several blocks of keys is put together as in FlashAttention (Dao et al. 2022). */
+
+enum { V(QUERIES) = 64, V(KEYS) = 128, V(SIZE) = 128 }; /* of one block; SIZE: of a head at most */
+
+/* One (head, example) of either op: where its rows are. */
+typedef struct V(Span) {
+    u32 head, example, first, tokens, queries;
+    size_t row, column, lse; /* first query row; the head's first column; the first query's index into lse */
+    Site site;
+} V(Span);
+
+INLINE V(Span) V(span)(const struct attention_args *a, size_t item)
+{
+    V(Span) s = {.head = (u32)(item % a->heads), .example = (u32)(item / a->heads)};
+    s.first = a->offsets[s.example];
+    s.tokens = a->offsets[s.example + 1] - s.first;
+    s.queries = a->first_only ? 1 : s.tokens;
+    s.row = a->first_only ? s.example : s.first;
+    s.column = (size_t)s.head * a->size;
+    s.lse = (size_t)s.head * (a->first_only ? a->examples : a->offsets[a->examples]) + s.row;
+    if (a->drop > 0) s.site = site_of(a->drop, a->seed, s.head, a->step, a->site);
+    ASSERT(s.tokens <= a->longest);
+    return s;
+}
+
+/* Softmax over some more scores of one query: p <- keep * exp(p - largest), with the largest and sum so far brought up
+ * to date. Returns what the earlier part of the context must be multiplied by. p is filled up to whole vectors. */
+INLINE f32 V(softmax_row)(f32 *p, const f32 *keep, size_t count, f32 *largest, f32 *sum)
+{
+    V(f32) top = V(splat)(*largest), total = V(splat)(0);
+    for (size_t j = 0; j < count; j += LANES) top = V(max)(V(limit)(V(load)(p + j), count - j, -INFINITY), top);
+    const f32 now = V(largest)(top), earlier = V(exp)(V(splat)(*largest - now))[0];
+    for (size_t j = 0; j < count; j += LANES) {
+        const V(f32) e = V(limit)(V(exp)(V(load)(p + j) - now), count - j, 0);
+        total += e;
+        V(store)(p + j, keep ? e * V(load)(keep + j) : e);
+    }
+    *sum = *sum * earlier + V(sum)(total);
+    *largest = now;
+    return earlier;
+}
+
+INLINE void V(scale_row)(f32 *x, size_t count, f32 factor)
+{
+    for (size_t i = 0; i < count; i += LANES) V(store)(x + i, V(load)(x + i) * factor);
+}
+
+static void V(attention_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct attention_args *a = context;
+    const size_t blocks = a->first_only ? 1 : parts(a->longest, V(QUERIES)), size = a->size;
+    const V(Span) s = V(span)(a, item / blocks);
+    const size_t begin = item % blocks * V(QUERIES);
+    if (begin >= s.queries) return;
+    const size_t queries = least(s.queries - begin, V(QUERIES));
+    const f32 *q = a->q + (s.row + begin) * a->ldq + s.column;
+    f32 *out = a->context + (s.row + begin) * a->ldc + s.column;
+
+    _Alignas(64) f32 keys[V(SIZE) * V(KEYS)], p[ROWS * V(KEYS)], keep[ROWS * V(KEYS) + 2 * LANES];
+    f32 largest[V(QUERIES)], sum[V(QUERIES)];
+    for (size_t i = 0; i < queries; i++) {
+        largest[i] = -INFINITY, sum[i] = 0;
+        for (size_t c = 0; c < size && s.tokens == 0; c++) out[i * a->ldc + c] = 0;
+    }
+    for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
+        const size_t count = least(s.tokens - j, V(KEYS));
+        const f32 *k = a->kv + (s.first + j) * a->ldkv + s.column, *v = k + (size_t)a->heads * size;
+        V(transpose_matrix)(k, a->ldkv, size, count, keys, V(KEYS));
+        for (size_t i = 0; i < queries; i += ROWS) {
+            const size_t rows = least(queries - i, ROWS), width = parts(count, LANES) * LANES;
+            f32 *to = out + i * a->ldc;
+            V(product)
+            (rows, width, q + i * a->ldq, a->ldq, 1, keys, V(KEYS), VECTORS * LANES, size,
+             (Output){.c = p, .ldc = V(KEYS), .alpha = a->scale});
+            if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
+            for (size_t r = 0; r < rows; r++) {
+                const f32 *row_keep = a->drop > 0 ? keep + r * (parts(count, 4) * 4) : NULL;
+                f32 earlier = V(softmax_row)(p + r * V(KEYS), row_keep, count, &largest[i + r], &sum[i + r]);
+                if (j > 0) V(scale_row)(to + r * a->ldc, size, earlier);
+            }
+            V(product)
+            (rows, size, p, V(KEYS), 1, v, a->ldkv, VECTORS * LANES, count,
+             (Output){.c = to, .ldc = a->ldc, .alpha = 1, .add = j > 0});
+        }
+    }
+    for (size_t i = 0; i < queries; i++) {
+        if (s.tokens) V(scale_row)(out + i * a->ldc, size, 1 / sum[i]);
+        a->lse[s.lse + begin + i] = (f32)(largest[i] + log(sum[i]));
+    }
+}
+
+static void V(attention)(const void *args)
+{
+    const struct attention_args *a = args;
+    if (a->size % LANES || a->size > V(SIZE)) {
+        plain_attention(a);
+        return;
+    }
+    const size_t blocks = a->first_only ? 1 : parts(a->longest, V(QUERIES));
+    parallel(a->examples * blocks * a->heads, V(attention_item), (void *)(uintptr_t)args);
+}
+
+/* ---- Backward ---- */
+
+/* For one query: p, its scores, becomes keep * exp(p - lse), the probabilities after dropout; ds, its gradients of
+ * the probabilities after dropout, becomes the gradient of the scores. */
+INLINE void V(softmax_row_grad)(f32 *p, f32 *ds, const f32 *keep, size_t count, f32 lse, f32 shared, f32 scale)
+{
+    for (size_t j = 0; j < count; j += LANES) {
+        const V(f32) e = V(exp)(V(load)(p + j) - lse), dp = V(load)(ds + j);
+        const V(f32) kept = keep ? V(load)(keep + j) : V(splat)(1);
+        V(store)(p + j, e * kept);
+        V(store)(ds + j, e * (dp * kept - shared) * scale);
+    }
+}
+
+INLINE f32 V(dot)(const f32 *x, const f32 *y, size_t count)
+{
+    V(f32) sum = V(splat)(0);
+    for (size_t i = 0; i < count; i += LANES) sum += V(load)(x + i) * V(load)(y + i);
+    return V(sum)(sum);
+}
+
+static void V(attention_grad_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct attention_grad_args *a = context;
+    const V(Span) s = V(span)(&(struct attention_args){.offsets = a->offsets,
+                                                       .examples = a->examples,
+                                                       .heads = a->heads,
+                                                       .size = a->size,
+                                                       .first_only = a->first_only,
+                                                       .longest = a->longest,
+                                                       .drop = a->drop,
+                                                       .seed = a->seed,
+                                                       .step = a->step,
+                                                       .site = a->site},
+                              item);
+    const size_t size = a->size, panel = VECTORS * LANES;
+    _Alignas(64) f32 keys[V(SIZE) * V(KEYS)], values[V(SIZE) * V(KEYS)];
+    _Alignas(64) f32 p[V(QUERIES) * V(KEYS)], ds[V(QUERIES) * V(KEYS)], keep[ROWS * V(KEYS) + 2 * LANES];
+    for (size_t c = 0; c < size && s.tokens == 0 && s.queries; c++) a->dq[s.row * a->ldq + s.column + c] = 0;
+
+    for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
+        const size_t count = least(s.tokens - j, V(KEYS)), width = parts(count, LANES) * LANES;
+        const size_t kv = (s.first + j) * a->ldkv + s.column, to_values = (size_t)a->heads * size;
+        V(transpose_matrix)(a->kv + kv, a->ldkv, size, count, keys, V(KEYS));
+        V(transpose_matrix)(a->kv + kv + to_values, a->ldkv, size, count, values, V(KEYS));
+        for (size_t begin = 0; begin < s.queries; begin += V(QUERIES)) {
+            const size_t queries = least(s.queries - begin, V(QUERIES)), row = s.row + begin;
+            const f32 *q = a->q + row * a->ldq + s.column, *out = a->context + row * a->ldc + s.column;
+            const f32 *dout = a->dcontext + row * a->ldc + s.column;
+            for (size_t i = 0; i < queries; i += ROWS) {
+                const size_t rows = least(queries - i, ROWS);
+                f32 *pi = p + i * V(KEYS), *dsi = ds + i * V(KEYS);
+                V(product)
+                (rows, width, q + i * a->ldq, a->ldq, 1, keys, V(KEYS), panel, size,
+                 (Output){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
+                V(product)
+                (rows, width, dout + i * a->ldc, a->ldc, 1, values, V(KEYS), panel, size,
+                 (Output){.c = dsi, .ldc = V(KEYS), .alpha = 1});
+                if (a->drop > 0)
+                    V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
+                for (size_t r = 0; r < rows; r++) {
+                    const size_t at = (i + r) * a->ldc;
+                    V(softmax_row_grad)
+                    (pi + r * V(KEYS), dsi + r * V(KEYS), a->drop > 0 ? keep + r * (parts(count, 4) * 4) : NULL, count,
+                     a->lse[s.lse + begin + i + r], V(dot)(dout + at, out + at, size), a->scale);
+                }
+                V(product)
+                (rows, size, dsi, V(KEYS), 1, a->kv + kv, a->ldkv, panel, count,
+                 (Output){.c = a->dq + (row + i) * a->ldq + s.column, .ldc = a->ldq, .alpha = 1, .add = j > 0});
+            }
+            V(product)
+            (count, size, ds, 1, V(KEYS), q, a->ldq, panel, queries,
+             (Output){.c = a->dkv + kv, .ldc = a->ldkv, .alpha = 1, .add = begin > 0});
+            V(product)
+            (count, size, p, 1, V(KEYS), dout, a->ldc, panel, queries,
+             (Output){.c = a->dkv + kv + to_values, .ldc = a->ldkv, .alpha = 1, .add = begin > 0});
+        }
+    }
+}
+
+static void V(attention_grad)(const void *args)
+{
+    const struct attention_grad_args *a = args;
+    if (a->size % LANES || a->size > V(SIZE)) {
+        plain_attention_grad(a);
+        return;
+    }
+    parallel((size_t)a->examples * a->heads, V(attention_grad_item), (void *)(uintptr_t)args);
+}

@@ -1,0 +1,156 @@
+/* Ops on vectors of any length, in chunks of fixed size. */
+
+enum { V(CHUNK) = 16384 };
+
+/* The op runs its statements for each vector: its first index is i, of which `left` elements exist. */
+#define ELEMENTWISE(op, ...)                                                    \
+    static void V(op##_item)(void *context, size_t item, int thread)            \
+    {                                                                           \
+        (void)thread;                                                           \
+        const struct op##_args *a = context;                                    \
+        const size_t end = least(a->n, (item + 1) * V(CHUNK));                  \
+        for (size_t i = item * V(CHUNK); i < end; i += LANES) {                 \
+            const size_t left = end - i;                                        \
+            __VA_ARGS__                                                         \
+        }                                                                       \
+    }                                                                           \
+    static void V(op)(const void *args)                                         \
+    {                                                                           \
+        const struct op##_args *a = args;                                       \
+        parallel(parts(a->n, V(CHUNK)), V(op##_item), (void *)(uintptr_t)args); \
+    }
+
+ELEMENTWISE(gelu, V(store_part)(a->y + i, V(gelu_of)(V(load_part)(a->x + i, left)), left);)
+
+ELEMENTWISE(gelu_grad, {
+    V(f32) density;
+    const V(f32) x = V(load_part)(a->x + i, left), cumulative = V(normal)(x, &density);
+    V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * (cumulative + x * density), left);
+})
+
+ELEMENTWISE(tanh, V(store_part)(a->y + i, V(tanh_of)(V(load_part)(a->x + i, left)), left);)
+
+ELEMENTWISE(tanh_grad, {
+    const V(f32) y = V(load_part)(a->y + i, left);
+    V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * (1 - y * y), left);
+})
+
+ELEMENTWISE(add, {
+    const V(f32) y = V(load_part)(a->y + i, left);
+    V(store_part)(a->y + i, y + V(load_part)(a->x + i, left) * a->alpha, left);
+})
+
+ELEMENTWISE(copy, V(store_part)(a->y + i, V(load_part)(a->x + i, left), left);)
+
+ELEMENTWISE(fill, V(store_part)(a->x + i, V(splat)(a->value), left);)
+
+/* ---- AdamW ---- */
+
+INLINE void V(adamw_range)(const struct adamw_args *a, size_t begin, size_t end)
+{
+    const f32 shrink = adamw_shrink(a->lr, a->decay), rate = a->lr / a->fix1, fix2 = 1 / a->fix2;
+    const f32 scale = a->scale ? a->scale[0] : 1, keep1 = 1 - a->beta1, keep2 = 1 - a->beta2;
+    for (size_t i = begin; i < end; i += LANES) {
+        const size_t left = end - i;
+        const V(f32) g = V(load_part)(a->g + i, left) * scale;
+        V(f32) m = V(load_part)(a->m + i, left), v = V(load_part)(a->v + i, left);
+        m += keep1 * (g - m);
+        v = a->beta2 * v + keep2 * g * g;
+        const V(f32) decayed = V(load_part)(a->w + i, left) * shrink;
+        V(store_part)(a->w + i, decayed - rate * m / (V(sqrt)(v) * fix2 + a->eps), left);
+        V(store_part)(a->m + i, m, left);
+        V(store_part)(a->v + i, v, left);
+    }
+}
+
+static void V(adamw_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct adamw_args *a = context;
+    V(adamw_range)(a, item * V(CHUNK), least(a->n, (item + 1) * V(CHUNK)));
+}
+
+static void V(adamw)(const void *args)
+{
+    const struct adamw_args *a = args;
+    parallel(parts(a->n, V(CHUNK)), V(adamw_item), (void *)(uintptr_t)args);
+}
+
+static void V(adamw_rows_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct adamw_rows_args *a = context;
+    const struct adamw_args all = {.w = a->w,
+                                   .g = a->g,
+                                   .m = a->m,
+                                   .v = a->v,
+                                   .scale = a->scale,
+                                   .lr = a->lr,
+                                   .beta1 = a->beta1,
+                                   .beta2 = a->beta2,
+                                   .eps = a->eps,
+                                   .decay = a->decay,
+                                   .fix1 = a->fix1,
+                                   .fix2 = a->fix2};
+    for (size_t r = item * 64; r < least(a->rows, (item + 1) * 64); r++)
+        if (a->stamp[r] == ROW_AWAKE) V(adamw_range)(&all, r * a->cols, (r + 1) * a->cols);
+}
+
+static void V(adamw_rows)(const void *args)
+{
+    const struct adamw_rows_args *a = args;
+    parallel(parts(a->rows, 64), V(adamw_rows_item), (void *)(uintptr_t)args);
+}
+
+static void V(wake_rows_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct wake_rows_args *a = context;
+    for (size_t i = item * 16; i < least(a->rows, (item + 1) * 16); i++) {
+        const size_t r = a->row ? a->row[i] : i;
+        if (a->stamp[r] == ROW_AWAKE) continue;
+        f32 *w = a->w + r * a->cols;
+        for (size_t c = 0; c < a->cols; c += 4 * LANES) { /* four vectors at a time hide the multiplier's latency */
+            V(f32) x[4] = {{0}};
+            UNROLL for (int v = 0; v < 4; v++) if (c + v * LANES < a->cols) x[v] =
+                V(load_part)(w + c + v * LANES, a->cols - c - v * LANES);
+            for (u32 k = a->stamp[r]; k < a->step; k++) UNROLL for (int v = 0; v < 4; v++) x[v] *= a->factors[k];
+            UNROLL for (int v = 0; v < 4; v++) if (c + v * LANES < a->cols)
+                V(store_part)(w + c + v * LANES, x[v], a->cols - c - v * LANES);
+        }
+        a->stamp[r] = a->awake ? ROW_AWAKE : a->step;
+    }
+}
+
+static void V(wake_rows)(const void *args)
+{
+    const struct wake_rows_args *a = args;
+    parallel(parts(a->rows, 16), V(wake_rows_item), (void *)(uintptr_t)args);
+}
+
+/* ---- Sum of squares ---- */
+
+static void V(square_sum_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct square_sum_args *a = context;
+    const size_t start = item * a->block, count = least(a->n - start, a->block);
+    const f32 *x = a->x + (a->row ? (size_t)a->row[item] * a->block : start);
+    V(f32) sum[4] = {{0}};
+    size_t i = 0;
+    for (; i + 4 * LANES <= count; i += 4 * LANES)
+        UNROLL for (int v = 0; v < 4; v++) sum[v] += V(load)(x + i + v * LANES) * V(load)(x + i + v * LANES);
+    for (; i < count; i += LANES) {
+        const V(f32) rest = V(load_part)(x + i, count - i);
+        sum[0] += rest * rest;
+    }
+    a->part[item] = V(sum)((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+static void V(square_sum)(const void *args)
+{
+    const struct square_sum_args *a = args;
+    if (a->n) parallel(parts(a->n, a->block), V(square_sum_item), (void *)(uintptr_t)args);
+}
+
+#undef ELEMENTWISE

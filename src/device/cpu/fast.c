@@ -1,0 +1,43 @@
+/* Fast versions of ops on vectors of LANES floats; see vector.c. No include guard: cpu.c includes this several times.
+ */
+#include "vector.c"
+
+#include "product.c"
+
+#include "attention.c"
+#include "elementwise.c"
+#include "rows.c"
+
+static void (*const V(ops)[OP_COUNT])(const void *args) = {
+    [OP_gemm] = V(gemm),
+    [OP_gelu] = V(gelu),
+    [OP_gelu_grad] = V(gelu_grad),
+    [OP_tanh] = V(tanh),
+    [OP_tanh_grad] = V(tanh_grad),
+    [OP_layernorm] = V(layernorm),
+    [OP_layernorm_dx] = V(layernorm_dx),
+    [OP_layernorm_dw] = V(layernorm_dw),
+    [OP_column_sum] = V(column_sum),
+    [OP_attention] = V(attention),
+    [OP_attention_grad] = V(attention_grad),
+    [OP_embed] = V(embed),
+    [OP_embed_grad] = V(embed_grad),
+    [OP_gather_rows] = V(gather_rows),
+    [OP_scatter_rows] = V(scatter_rows),
+    [OP_dropout] = V(dropout),
+    [OP_add] = V(add),
+    [OP_copy] = V(copy),
+    [OP_fill] = V(fill),
+    [OP_zero_rows] = V(zero_rows),
+    [OP_square_sum] = V(square_sum),
+    [OP_adamw] = V(adamw),
+    [OP_adamw_rows] = V(adamw_rows),
+    [OP_wake_rows] = V(wake_rows),
+};
+
+#undef LOW
+#undef HIGH
+#undef LOW_U64
+#undef HIGH_U64
+#undef COUNT_UP
+#undef COUNT_UP_U64

@@ -1,0 +1,274 @@
+/* Ops on the rows of matrices: LayerNorm, sums over rows, tables, dropout. */
+
+/* Calls `item` for blocks of rows of about 16,384 elements together. */
+typedef struct V(Rows) {
+    const void *args;
+    size_t rows, block;
+    void (*row)(const void *args, size_t row);
+} V(Rows);
+
+static void V(rows_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const V(Rows) *work = context;
+    for (size_t r = item * work->block; r < least(work->rows, (item + 1) * work->block); r++) work->row(work->args, r);
+}
+
+static void V(each_row)(const void *args, size_t rows, size_t cols, void (*row)(const void *args, size_t row))
+{
+    if (cols == 0) return;
+    V(Rows) work = {.args = args, .rows = rows, .block = parts(8192, cols), .row = row};
+    parallel(parts(rows, work.block), V(rows_item), &work);
+}
+
+/* ---- LayerNorm ---- */
+
+static void V(layernorm_row)(const void *args, size_t r)
+{
+    const struct layernorm_args *a = args;
+    const size_t cols = a->cols;
+    f32 *x = a->x + r * cols, *y = a->y + r * cols;
+    const f32 *residual = a->residual ? a->residual + r * cols : NULL;
+    const Site site = site_of(a->drop, a->seed, 0, a->step, a->site);
+    V(f32) sum[2] = {{0}}, square[2] = {{0}};
+    for (size_t c = 0; c < cols; c += 2 * LANES) {
+        V(f32) keep[2];
+        V(keep_row)(&site, (u32)r, (u32)c, keep);
+        UNROLL for (int h = 0; h < 2; h++)
+        {
+            const size_t at = c + h * LANES;
+            if (at >= cols) break;
+            V(f32) value = V(load_part)(x + at, cols - at) * keep[h];
+            if (residual) value += V(load_part)(residual + at, cols - at);
+            if (residual || a->drop > 0) V(store_part)(x + at, value, cols - at);
+            sum[h] += value;
+        }
+    }
+    const f32 mean = V(sum)(sum[0] + sum[1]) / (f32)cols;
+    for (size_t c = 0; c < cols; c += 2 * LANES) UNROLL for (int h = 0; h < 2; h++)
+        {
+            const size_t at = c + h * LANES;
+            if (at >= cols) break;
+            const V(f32) d = V(limit)(V(load_part)(x + at, cols - at) - mean, cols - at, 0);
+            square[h] += d * d;
+        }
+    const f32 rstd = 1 / sqrtf(V(sum)(square[0] + square[1]) / (f32)cols + a->eps);
+    for (size_t c = 0; c < cols; c += LANES) {
+        const V(f32) normal = (V(load_part)(x + c, cols - c) - mean) * rstd;
+        V(store_part)
+        (y + c, normal * V(load_part)(a->gamma + c, cols - c) + V(load_part)(a->beta + c, cols - c), cols - c);
+    }
+    a->mean[r] = mean;
+    a->rstd[r] = rstd;
+}
+
+static void V(layernorm)(const void *args)
+{
+    const struct layernorm_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(layernorm_row));
+}
+
+static void V(layernorm_dx_row)(const void *args, size_t r)
+{
+    const struct layernorm_dx_args *a = args;
+    const size_t cols = a->cols, row = r * cols;
+    const f32 mean = a->mean[r], rstd = a->rstd[r];
+    const f32 *x = a->x + row, *dy = a->dy + row;
+    V(f32) sum[2] = {{0}}, sum_normal[2] = {{0}};
+    for (size_t c = 0; c < cols; c += 2 * LANES) UNROLL for (int h = 0; h < 2; h++)
+        {
+            const size_t at = c + h * LANES;
+            if (at >= cols) break;
+            const V(f32) d = V(load_part)(dy + at, cols - at) * V(load_part)(a->gamma + at, cols - at);
+            sum[h] += d;
+            sum_normal[h] += d * (V(load_part)(x + at, cols - at) - mean);
+        }
+    const f32 mean_d = V(sum)(sum[0] + sum[1]) / (f32)cols;
+    const f32 mean_normal = V(sum)(sum_normal[0] + sum_normal[1]) * rstd / (f32)cols;
+    const Site site = site_of(a->dx ? a->drop : 0, a->seed, 0, a->step, a->site);
+    for (size_t c = 0; c < cols; c += 2 * LANES) {
+        V(f32) keep[2];
+        V(keep_row)(&site, (u32)r, (u32)c, keep);
+        UNROLL for (int h = 0; h < 2; h++)
+        {
+            const size_t at = c + h * LANES;
+            if (at >= cols) break;
+            const V(f32) d = V(load_part)(dy + at, cols - at) * V(load_part)(a->gamma + at, cols - at);
+            const V(f32) normal = (V(load_part)(x + at, cols - at) - mean) * rstd;
+            const V(f32) dsum = rstd * (d - mean_d - normal * mean_normal);
+            V(store_part)(a->dsum + row + at, dsum, cols - at);
+            if (a->dx) V(store_part)(a->dx + row + at, dsum * keep[h], cols - at);
+        }
+    }
+}
+
+static void V(layernorm_dx)(const void *args)
+{
+    const struct layernorm_dx_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(layernorm_dx_row));
+}
+
+/* ---- Sums over rows: two vectors of columns at a time, in blocks of 32 rows, so that rounding errors stay small ----
+ */
+
+enum { V(SUM_COLS) = 2 * LANES, V(SUM_ROWS) = 32 };
+
+static void V(column_sum_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct column_sum_args *a = context;
+    for (size_t c = item * V(SUM_COLS); c < least(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
+        const size_t left = a->cols - c;
+        V(f32) total = V(splat)(0);
+        for (size_t r = 0; r < a->rows;) {
+            V(f32) sum = V(splat)(0);
+            for (size_t end = least(a->rows, r + V(SUM_ROWS)); r < end; r++)
+                sum += V(load_part)(a->x + r * a->ld + c, left);
+            total += sum;
+        }
+        V(store_part)(a->y + c, total, left);
+    }
+}
+
+static void V(column_sum)(const void *args)
+{
+    const struct column_sum_args *a = args;
+    parallel(parts(a->cols, V(SUM_COLS)), V(column_sum_item), (void *)(uintptr_t)args);
+}
+
+static void V(layernorm_dw_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct layernorm_dw_args *a = context;
+    for (size_t c = item * V(SUM_COLS); c < least(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
+        const size_t left = a->cols - c;
+        V(f32) dgamma = V(splat)(0), dbeta = V(splat)(0);
+        for (size_t r = 0; r < a->rows;) {
+            V(f32) sum = V(splat)(0), sum_normal = V(splat)(0);
+            for (size_t end = least(a->rows, r + V(SUM_ROWS)); r < end; r++) {
+                const V(f32) dy = V(load_part)(a->dy + r * a->cols + c, left);
+                const V(f32) normal = (V(load_part)(a->x + r * a->cols + c, left) - a->mean[r]) * a->rstd[r];
+                sum += dy;
+                sum_normal += dy * normal;
+            }
+            dbeta += sum;
+            dgamma += sum_normal;
+        }
+        V(store_part)(a->dgamma + c, dgamma, left);
+        V(store_part)(a->dbeta + c, dbeta, left);
+    }
+}
+
+static void V(layernorm_dw)(const void *args)
+{
+    const struct layernorm_dw_args *a = args;
+    parallel(parts(a->cols, V(SUM_COLS)), V(layernorm_dw_item), (void *)(uintptr_t)args);
+}
+
+/* ---- Dropout ---- */
+
+static void V(dropout_row)(const void *args, size_t r)
+{
+    const struct dropout_args *a = args;
+    const size_t cols = a->cols;
+    const f32 *x = a->x + r * cols;
+    f32 *y = a->y + r * cols;
+    const Site site = site_of(a->drop, a->seed, 0, a->step, a->site);
+    for (size_t c = 0; c < cols; c += 2 * LANES) {
+        V(f32) keep[2];
+        V(keep_row)(&site, (u32)r, (u32)c, keep);
+        UNROLL for (int h = 0; h < 2; h++)
+        {
+            const size_t at = c + h * LANES;
+            if (at >= cols) break;
+            V(f32) value = V(load_part)(x + at, cols - at) * keep[h];
+            if (a->accumulate) value += V(load_part)(y + at, cols - at);
+            V(store_part)(y + at, value, cols - at);
+        }
+    }
+}
+
+static void V(dropout)(const void *args)
+{
+    const struct dropout_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(dropout_row));
+}
+
+/* ---- Tables ---- */
+
+static void V(embed_row)(const void *args, size_t t)
+{
+    const struct embed_args *a = args;
+    const size_t cols = a->cols;
+    const f32 *word = a->word + a->ids[t] * cols, *position = a->position + a->positions[t] * cols;
+    const f32 *type = a->type + a->types[t] * cols;
+    for (size_t c = 0; c < cols; c += LANES) {
+        const size_t left = cols - c;
+        V(store_part)
+        (a->y + t * cols + c,
+         V(load_part)(word + c, left) + V(load_part)(position + c, left) + V(load_part)(type + c, left), left);
+    }
+}
+
+static void V(embed)(const void *args)
+{
+    const struct embed_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(embed_row));
+}
+
+static void V(embed_grad_row)(const void *args, size_t u)
+{
+    const struct embed_grad_args *a = args;
+    for (size_t c = 0; c < a->cols; c += LANES) {
+        V(f32) sum = V(splat)(0);
+        for (size_t j = a->starts[u]; j < a->starts[u + 1]; j++)
+            sum += V(load_part)(a->dy + (size_t)a->order[j] * a->cols + c, a->cols - c);
+        V(store_part)(a->dtable + (size_t)a->row[u] * a->cols + c, sum, a->cols - c);
+    }
+}
+
+static void V(embed_grad)(const void *args)
+{
+    const struct embed_grad_args *a = args;
+    V(each_row)(a, a->unique, a->cols, V(embed_grad_row));
+}
+
+static void V(gather_row)(const void *args, size_t i)
+{
+    const struct gather_rows_args *a = args;
+    memcpy(a->y + i * a->cols, a->x + (size_t)a->index[i] * a->ldx, a->cols * sizeof *a->y);
+}
+
+static void V(gather_rows)(const void *args)
+{
+    const struct gather_rows_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(gather_row));
+}
+
+static void V(scatter_row)(const void *args, size_t i)
+{
+    const struct scatter_rows_args *a = args;
+    f32 *y = a->y + (size_t)a->index[i] * a->ldy;
+    for (size_t c = 0; c < a->cols; c += LANES) {
+        const size_t left = a->cols - c;
+        V(store_part)(y + c, V(load_part)(y + c, left) + V(load_part)(a->x + i * a->cols + c, left), left);
+    }
+}
+
+static void V(scatter_rows)(const void *args)
+{
+    const struct scatter_rows_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(scatter_row));
+}
+
+static void V(zero_row)(const void *args, size_t i)
+{
+    const struct zero_rows_args *a = args;
+    memset(a->x + (size_t)a->row[i] * a->cols, 0, a->cols * sizeof *a->x);
+}
+
+static void V(zero_rows)(const void *args)
+{
+    const struct zero_rows_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(zero_row));
+}

@@ -1,0 +1,139 @@
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A regular file's descriptor and size, or -1 with a message. */
+static int file_open_regular(const char *path, uint64_t *size, Err *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    if (fd < 0) {
+        fail(err, "%s: %s", path, errno == ENOENT ? "the file does not exist" : strerror(errno));
+        return -1;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        fail(err, "%s: %s", path, S_ISDIR(st.st_mode) ? "this is a folder, a file is needed" : "not a regular file");
+        close(fd);
+        return -1;
+    }
+    *size = (uint64_t)st.st_size;
+    return fd;
+}
+
+bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, Err *err)
+{
+    uint64_t size;
+    int fd = file_open_regular(path, &size, err);
+    if (fd < 0) return false;
+    if (size > limit_bytes) {
+        close(fd);
+        return fail(err, "%s: %llu bytes; at most %zu are read", path, (unsigned long long)size, limit_bytes);
+    }
+    char *at = arena_alloc(arena, size + 1, 1);
+    size_t used = 0;
+    ssize_t got = 0;
+    while (used < size && (got = read(fd, at + used, size - used)) > 0) used += (size_t)got;
+    int code = errno;
+    close(fd);
+    if (got < 0) return fail(err, "%s: reading failed: %s", path, strerror(code));
+    at[used] = 0;
+    *bytes = (Str){at, used};
+    return !str_ends(str(path), S(".zst")) || zstd_expand(arena, *bytes, limit_bytes, path, bytes, err);
+}
+
+static bool file_write_all(int fd, Str bytes)
+{
+    while (bytes.size) {
+        ssize_t put = write(fd, bytes.at, bytes.size);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0) return false;
+        bytes.at += put;
+        bytes.size -= (size_t)put;
+    }
+    return true;
+}
+
+static void file_sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    int fd = open(*folder ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    (void)!fsync(fd); /* not every file system can; the rename itself is atomic all the same */
+    close(fd);
+}
+
+bool file_write(const char *path, Str bytes, Err *err)
+{
+    char temporary[PATH_MAX];
+    if (snprintf(temporary, sizeof temporary, "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof temporary)
+        return fail(err, "%s: the name is too long", path);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) return fail(err, "%s: cannot be written: %s", path, strerror(errno));
+    bool ok = file_write_all(fd, bytes) && fsync(fd) == 0;
+    int code = errno;
+    if (close(fd) != 0 && ok) ok = false, code = errno;
+    if (ok && rename(temporary, path) != 0) ok = false, code = errno;
+    if (!ok) {
+        unlink(temporary);
+        return fail(err, "%s: cannot be written: %s", path, strerror(code));
+    }
+    file_sync_folder(path);
+    return true;
+}
+
+bool folder_make(const char *path, Err *err)
+{
+    char part[PATH_MAX];
+    size_t size = strlen(path);
+    struct stat st;
+    if (size == 0 || size >= sizeof part) return fail(err, "%s: not a usable folder name", str_show(str(path)));
+    memcpy(part, path, size + 1);
+    for (size_t i = 1; i <= size; i++) {
+        if (part[i] != '/' && part[i] != 0) continue;
+        part[i] = 0;
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return fail(err, "%s: cannot be made: %s", part, strerror(errno));
+        part[i] = path[i];
+    }
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) return fail(err, "%s: this is a file, a folder is needed", path);
+    if (access(path, W_OK | X_OK) != 0) return fail(err, "%s: cannot be written: %s", path, strerror(errno));
+    return true;
+}
+
+bool log_open(Log *log, const char *path, Err *err)
+{
+    *log = (Log){open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666), path};
+    return log->fd >= 0 || fail(err, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+bool log_append(Log *log, Str line, Err *err)
+{
+    /* The line and its end go out in one write, so that a reader (or a kill) never meets half of it in between. */
+    char small[4096];
+    bool ok;
+    if (line.size < sizeof small && !str_ends(line, S("\n"))) {
+        memcpy(small, line.at, line.size);
+        small[line.size] = '\n';
+        ok = file_write_all(log->fd, (Str){small, line.size + 1});
+    } else {
+        ok = file_write_all(log->fd, line) && (str_ends(line, S("\n")) || file_write_all(log->fd, S("\n")));
+    }
+    return ok || fail(err, "%s: cannot be written: %s", log->path, strerror(errno));
+}
+
+bool log_close(Log *log, Err *err)
+{
+    if (log->fd < 0) return true;
+    bool ok = fsync(log->fd) == 0 || errno == EINVAL || errno == EROFS;
+    int code = errno;
+    if (close(log->fd) != 0 && ok) ok = false, code = errno;
+    log->fd = -1;
+    return ok || fail(err, "%s: cannot be written: %s", log->path, strerror(code));
+}

@@ -1,0 +1,106 @@
+/* files: whole files, zstd, safetensors, tables (TSV, CSV, JSONL), JSON, sha256. Everything that is read may be
+ * hostile: sizes are checked before they are used, and every failure names the file and the place in it. */
+#ifndef LETHE_FILES_H
+#define LETHE_FILES_H
+
+#include <jansson.h>
+
+#include "../base/base.h"
+
+/* ---- whole files ---- */
+
+/* The file's bytes (a 0 byte behind them), expanded when the name ends in .zst; at most limit_bytes of either. An empty
+ * file is legal. */
+bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, Err *err);
+/* Appears whole or not at all: temporary name, fsync, rename. */
+bool file_write(const char *path, Str bytes, Err *err);
+bool folder_make(const char *path, Err *err); /* with its parents; fine when it exists */
+
+/* A file that grows by whole lines or blocks, each handed to the system at once. */
+typedef struct Log {
+    int fd;
+    const char *path; /* kept, not copied */
+} Log;
+#define LOG_CLOSED ((Log){.fd = -1})
+bool log_open(Log *log, const char *path, Err *err); /* appends; creates the file when there is none */
+/* Adds a newline when `line` does not end in one. */
+bool log_append(Log *log, Str line, Err *err);
+bool log_close(Log *log, Err *err); /* fsync; a closed log is fine */
+
+/* ---- zstd ---- */
+
+/* All frames of `compressed`, at most limit_bytes expanded. `what` names the data in errors. */
+bool zstd_expand(Arena *arena, Str compressed, size_t limit_bytes, const char *what, Str *out, Err *err);
+bool zstd_compress(Arena *arena, Str bytes, int level, Str *out, Err *err);
+
+/* ---- sha256 (FIPS 180-4) ---- */
+void sha256_hex(Str bytes, char hex[65]);
+
+/* ---- JSON, over jansson ---- */
+
+/* `what` names the text in errors, which also give line and column. The caller owns *out. */
+bool json_parse(Str text, const char *what, json_t **out, Err *err);
+/* object[key], which must be there, of that type, and within [low, high]. */
+bool json_get_int(const json_t *object, const char *what, const char *key, int64_t low, int64_t high, int64_t *value,
+                  Err *err);
+bool json_get_double(const json_t *object, const char *what, const char *key, double low, double high, double *value,
+                     Err *err);
+
+/* ---- safetensors ---- */
+
+enum { TENSOR_MAX_RANK = 8 };
+typedef enum TensorType { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_OTHER } TensorType;
+typedef struct Tensor {
+    const char *name;
+    TensorType type;
+    int rank;
+    uint64_t shape[TENSOR_MAX_RANK], count;
+    const uint8_t *data; /* little-endian, possibly unaligned */
+    uint64_t begin, end; /* in the data section */
+} Tensor;
+typedef struct Safetensors {
+    const char *path; /* for errors */
+    Str bytes;        /* the whole file */
+    Tensor *tensors;  /* by name */
+    size_t count;
+    void *map; /* when the file is mapped: its address */
+} Safetensors;
+
+/* Opens a file (mapped, or expanded when its name ends in .zst). safetensors_close gives the mapping back. */
+bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err);
+bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *out, Err *err);
+void safetensors_close(Safetensors *file);
+const Tensor *safetensors_find(const Safetensors *file, const char *name); /* NULL when there is none */
+bool tensor_is_float(const Tensor *tensor); /* F32, F16 or BF16: tensor_to_f32 can read it */
+void tensor_to_f32(const Tensor *tensor, float *out);
+
+/* ---- tables ---- */
+
+typedef struct Table {
+    const char *path;
+    Str *columns;
+    size_t column_count;
+    Str *cells; /* [row_count][column_count]; a missing JSONL key has at == NULL */
+    size_t row_count;
+    uint64_t *lines; /* [row_count]: line of the file on which the row begins, from 1 */
+} Table;
+/* `name` decides on the format by its ending (.tsv, .csv, .jsonl) and names the data in errors. */
+bool table_parse(Arena *arena, Str bytes, const char *name, Table *out, Err *err);
+
+typedef struct Example {
+    Str text, pair, label; /* pair.at == NULL: a single text; label.at == NULL: none */
+    uint64_t line;
+} Example;
+typedef struct ExampleFile {
+    const char *path;
+    Example *rows;
+    size_t row_count;
+    uint64_t skipped_rows; /* labelled '-' */
+    bool pairs;
+    char sha256[65]; /* of the file as it lies on the disk (embedded data: as given) */
+} ExampleFile;
+/* Finds the text and label columns as described in `lethe help run`. */
+bool examples_read(Arena *arena, const char *path, bool need_labels, ExampleFile *out, Err *err);
+bool examples_parse(Arena *arena, Str bytes, const char *name, bool need_labels, ExampleFile *out, Err *err);
+
+#endif

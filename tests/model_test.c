@@ -1,0 +1,269 @@
+/* model and training: gradients of the whole model by finite differences, for both families, with and without LoRA and
+ * dropout; the numbers of Hugging Face are in golden_test.c. */
+
+typedef struct TinyModel {
+    Arena arena;
+    Device device;
+    DeviceArena memory;
+    Model model;
+    Head head;
+    Lora lora;
+    Weights weights, grads;
+    Split split;
+    DeviceBatch batch;
+    Workspace *workspace;
+    f32p losses;
+    bool with_lora;
+} TinyModel;
+
+static void tiny_fill(f32p w, size_t n, uint64_t stream)
+{
+    for (size_t i = 0; i < n; i++) w[i] = 0.3f * random_normal(1, stream, i);
+}
+
+static uint32_t tiny_ids[] = {3, 5, 7, 1, 2, 9, 9, 30, 41, 3, 5, 6, 1, 1, 0}, tiny_labels[] = {0, 2, 1, 1};
+static uint8_t tiny_types[] = {0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1}, tiny_no_types[15];
+static uint64_t tiny_starts[] = {0, 4, 5, 11, 15};
+
+static void tiny_open(TinyModel *t, const char *engine, Family family, bool with_lora, float drop)
+{
+    Err err = {0};
+    *t = (TinyModel){.with_lora = with_lora};
+    assert_true(device_open(&t->device, engine, 2, &err));
+    t->memory.device = &t->device;
+    const bool bert = family == FAMILY_BERT;
+    const ModelConfig config = {.family = family, .layers = 2, .hidden = 12, .heads = 3, .inner = 20, .vocab = 50, .positions = 20,
+                                .types = bert ? 2 : 1, .position_base = bert ? 0 : 2, .eps = 1e-5f, .hidden_drop = drop,
+                                .attention_drop = 1.5f * drop, .classifier_drop = drop / 2};
+    model_layout(&t->arena, &config, &t->model);
+    head_layout(&t->arena, &config, 3, &t->head);
+    t->lora = (Lora){.r = 2, .targets = LORA_QUERY | LORA_KEY | LORA_VALUE, .alpha = 4, .drop = drop};
+    lora_layout(&t->arena, &config, &t->lora);
+    const size_t sizes[3] = {t->model.encoder.floats, t->lora.layout.floats, t->head.layout.floats};
+    t->weights = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL, device_f32(&t->memory, sizes[2])};
+    t->grads = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL, device_f32(&t->memory, sizes[2])};
+    tiny_fill(t->weights.encoder, sizes[0], 1);
+    if (with_lora) tiny_fill(t->weights.adapter, sizes[1], 2);
+    tiny_fill(t->weights.head, sizes[2], 3);
+    t->split = (Split){.rows = 4, .labels = tiny_labels, .starts = tiny_starts, .ids = tiny_ids, .types = bert ? tiny_types : tiny_no_types};
+    const uint32_t rows[] = {0, 1, 2, 3};
+    Batch batch;
+    batch_pack(&t->arena, &t->split, rows, 4, config.position_base, &batch);
+    const BatchBuffer buffer = batch_buffer(&t->memory, batch.tokens, batch.examples);
+    device_batch_write(&t->device, &buffer, &t->arena, &batch, &t->batch);
+    t->workspace = workspace_new(&t->arena, &t->memory, &t->model, with_lora ? &t->lora : NULL, 15, 4, 3, true);
+    t->losses = device_f32(&t->memory, 4);
+}
+
+static void tiny_close(TinyModel *t)
+{
+    device_arena_free(&t->memory);
+    arena_free(&t->arena);
+    device_close(&t->device);
+}
+
+static double tiny_loss(TinyModel *t, const PassOptions *options)
+{
+    f32p logits = model_forward(t->workspace, &t->weights, &t->head, &t->batch, options);
+    RUN(&t->device, cross_entropy, .logits = logits, .labels = t->batch.labels, .loss = t->losses,
+        .dlogits = workspace_dlogits(t->workspace), .rows = 4, .classes = 3, .scale = 0.25f);
+    float loss[4];
+    device_read(&t->device, loss, t->losses, sizeof loss);
+    return ((double)loss[0] + (double)loss[1] + (double)loss[2] + (double)loss[3]) / 4;
+}
+
+/* |finite differences - gradient| / |gradient| over one flat array. */
+static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, const PassOptions *options)
+{
+    double wrong = 0, all = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float old = w[i], h = 4e-3f;
+        w[i] = old + h;
+        const double up = tiny_loss(t, options), w_up = (double)w[i];
+        w[i] = old - h;
+        const double down = tiny_loss(t, options), slope = (up - down) / (w_up - (double)w[i]);
+        w[i] = old;
+        wrong += (slope - (double)g[i]) * (slope - (double)g[i]);
+        all += slope * slope;
+    }
+    return sqrt(wrong / all);
+}
+
+static void test_model_gradients_by_finite_differences(void **state)
+{
+    (void)state;
+    for (int family = FAMILY_BERT; family <= FAMILY_ROBERTA; family++)
+        for (int with_lora = 0; with_lora < 2; with_lora++)
+            for (int drop = 0; drop < 2; drop++) {
+                TinyModel t;
+                tiny_open(&t, "plain", (Family)family, with_lora, drop ? 0.2f : 0);
+                const PassOptions options = {.dropout = true, .seed = 5, .step = 9};
+                tiny_loss(&t, &options);
+                model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
+                assert_true(tiny_error(&t, t.weights.encoder, t.grads.encoder, t.model.encoder.floats, &options) < 1e-3);
+                assert_true(tiny_error(&t, t.weights.head, t.grads.head, t.head.layout.floats, &options) < 1e-3);
+                if (with_lora) assert_true(tiny_error(&t, t.weights.adapter, t.grads.adapter, t.lora.layout.floats, &options) < 4e-3);
+                tiny_close(&t);
+            }
+}
+
+/* The gradient of a part is the same whether or not the others are asked for. */
+static void test_frozen_parts_change_no_gradient(void **state)
+{
+    (void)state;
+    TinyModel t;
+    tiny_open(&t, "cpu", FAMILY_ROBERTA, true, 0.1f);
+    const PassOptions options = {.dropout = true, .seed = 1, .step = 2};
+    tiny_loss(&t, &options);
+    model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
+    const Weights some = {.adapter = device_f32(&t.memory, t.lora.layout.floats), .head = device_f32(&t.memory, t.head.layout.floats)};
+    tiny_loss(&t, &options);
+    model_backward(t.workspace, &t.weights, &some, &t.head, &t.batch, &options);
+    assert_memory_equal(some.adapter, t.grads.adapter, t.lora.layout.floats * sizeof(float));
+    assert_memory_equal(some.head, t.grads.head, t.head.layout.floats * sizeof(float));
+    tiny_close(&t);
+}
+
+/* Evaluation shares one set of buffers between the layers; training keeps them all: the logits are the same bits. */
+static void test_inference_equals_training_pass(void **state)
+{
+    (void)state;
+    for (int with_lora = 0; with_lora < 2; with_lora++) {
+        TinyModel t;
+        tiny_open(&t, "cpu", FAMILY_BERT, with_lora, 0.1f);
+        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        f32p a = model_forward(t.workspace, &t.weights, &t.head, &t.batch, &(PassOptions){0});
+        f32p b = model_forward(lean, &t.weights, &t.head, &t.batch, &(PassOptions){0});
+        assert_memory_equal(a, b, 12 * sizeof(float));
+        tiny_close(&t);
+    }
+}
+
+static bool tiny_on_step(void *context, const StepRecord *record, Err *err)
+{
+    (void)err;
+    double **at = context;
+    *(*at)++ = record->loss;
+    return true;
+}
+static bool tiny_on_eval(void *context, const EvalRecord *record, Err *err) { return (void)context, (void)record, err->code == 0; }
+
+static Training tiny_training(TinyModel *t)
+{
+    return (Training){.model = &t->model, .lora = t->with_lora ? &t->lora : NULL, .head = &t->head, .weights = t->weights,
+                      .train_encoder = !t->with_lora, .train = &t->split, .eval = &t->split, .seed = 42,
+                      .hyper = {.epochs = 4, .batch_size = 3, .eval_batch_size = 2, .learning_rate = 1e-2f, .weight_decay = 0.1f}};
+}
+
+/* Rows of the word table that never have a gradient are only decayed, and lazily: the result must be the very bits that
+ * multiplying at every step gives. */
+static void test_unused_words_are_decayed_exactly(void **state)
+{
+    (void)state;
+    TinyModel t;
+    tiny_open(&t, "cpu", FAMILY_BERT, false, 0.1f);
+    Training training = tiny_training(&t);
+    training.hyper.epochs = 1; /* the end state is then the last step's, whichever epoch is best */
+    float expected[12];
+    memcpy(expected, t.weights.encoder + 20 * 12, sizeof expected); /* word 20 does not occur */
+    const uint32_t steps = train_steps(&training.hyper, 4);
+    for (uint32_t k = 0; k < steps; k++) {
+        const float rate = (float)((double)training.hyper.learning_rate * (double)(steps - k) / (double)steps);
+        for (int i = 0; i < 12; i++) expected[i] *= adamw_shrink(rate, training.hyper.weight_decay);
+    }
+    double losses[16], *at = losses;
+    Err err = {0};
+    assert_true(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, &err));
+    assert_memory_equal(expected, t.weights.encoder + 20 * 12, sizeof expected);
+    tiny_close(&t);
+}
+
+static void test_training_is_the_same_for_any_number_of_threads(void **state)
+{
+    (void)state;
+    double losses[3][16];
+    for (int with_lora = 0; with_lora < 2; with_lora++) {
+        float *result[3];
+        TinyModel t[3];
+        for (int i = 0; i < 3; i++) {
+            Err err = {0};
+            tiny_open(&t[i], "cpu", FAMILY_ROBERTA, with_lora, 0.1f);
+            threads_start(1 << i);
+            double *at = losses[i];
+            const Training training = tiny_training(&t[i]);
+            assert_true(train_task(&t[i].device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, &err));
+            result[i] = with_lora ? t[i].weights.adapter : t[i].weights.encoder;
+            assert_int_equal(at - losses[i], 8);
+        }
+        const size_t n = with_lora ? t[0].lora.layout.floats : t[0].model.encoder.floats;
+        for (int i = 1; i < 3; i++) {
+            assert_memory_equal(losses[0], losses[i], 8 * sizeof(double));
+            assert_memory_equal(result[0], result[i], n * sizeof(float));
+        }
+        for (int i = 0; i < 3; i++) tiny_close(&t[i]);
+    }
+}
+
+/* Fine-tuning with LoRA must not touch the shared encoder. */
+static void test_lora_leaves_the_encoder_alone(void **state)
+{
+    (void)state;
+    TinyModel t;
+    Err err = {0};
+    tiny_open(&t, "cpu", FAMILY_BERT, true, 0.1f);
+    const size_t n = t.model.encoder.floats;
+    float *before = arena_new(&t.arena, float, n);
+    memcpy(before, t.weights.encoder, n * sizeof *before);
+    double losses[16], *at = losses;
+    const Training training = tiny_training(&t);
+    assert_true(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, &err));
+    assert_memory_equal(before, t.weights.encoder, n * sizeof *before);
+    tiny_close(&t);
+}
+
+static void test_divergence_is_told(void **state)
+{
+    (void)state;
+    TinyModel t;
+    Err err = {0};
+    tiny_open(&t, "cpu", FAMILY_BERT, false, 0);
+    Training training = tiny_training(&t);
+    t.weights.head[0] = NAN;
+    double losses[16], *at = losses;
+    assert_false(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, &err));
+    assert_non_null(strstr(err.text, "training diverged: at step 1"));
+    tiny_close(&t);
+}
+
+/* semantics.md, section 4: what PEFT and transformers report for roberta-base and MiniLM. */
+static void test_trainable_parameters(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    const ModelConfig roberta = {.family = FAMILY_ROBERTA, .layers = 12, .hidden = 768, .heads = 12, .inner = 3072, .vocab = 50265, .positions = 514, .types = 1};
+    const ModelConfig minilm = {.family = FAMILY_BERT, .layers = 6, .hidden = 384, .heads = 12, .inner = 1536, .vocab = 30522, .positions = 512, .types = 2};
+    Head head2, head3, small;
+    Lora lora = {.r = 8, .targets = LORA_QUERY | LORA_KEY | LORA_VALUE};
+    Model model;
+    head_layout(&arena, &roberta, 2, &head2);
+    head_layout(&arena, &roberta, 3, &head3);
+    head_layout(&arena, &minilm, 2, &small);
+    lora_layout(&arena, &roberta, &lora);
+    model_layout(&arena, &minilm, &model);
+    assert_int_equal(lora.layout.floats, 442368);
+    assert_int_equal(lora.layout.floats + head2.layout.floats, 1034498);
+    assert_int_equal(lora.layout.floats + head3.layout.floats, 1035267);
+    assert_int_equal(model.encoder.floats + small.layout.floats, 22713986);
+    arena_free(&arena);
+}
+
+static const struct CMUnitTest model_tests[] = {
+    cmocka_unit_test(test_model_gradients_by_finite_differences),
+    cmocka_unit_test(test_frozen_parts_change_no_gradient),
+    cmocka_unit_test(test_inference_equals_training_pass),
+    cmocka_unit_test(test_unused_words_are_decayed_exactly),
+    cmocka_unit_test(test_training_is_the_same_for_any_number_of_threads),
+    cmocka_unit_test(test_lora_leaves_the_encoder_alone),
+    cmocka_unit_test(test_divergence_is_told),
+    cmocka_unit_test(test_trainable_parameters),
+};
