@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "assets.c"
-#include "bench.c"
 #include "licenses.c"
 #include "report.c"
 #include "run.c"
@@ -16,28 +15,33 @@ static bool command_devices(int argc, char **argv, Err *err);
 const Command commands[] = {
     {"run", command_run, "train the tasks in order with every method and compare them",
      "usage: lethe run [options]\n\n"
-     "Trains the encoder on the first task, then on the second, and so on, once with each method; evaluates every task\n"
-     "again after each; writes the table, the charts and all numbers to OUT/. Without options: MiniLM-L6 on the two data\n"
+     "Trains the encoder on the first task, then on the second, and so on, once with each method; evaluates every "
+     "task\n"
+     "again after each; writes the table, the charts and all numbers to OUT/. Without options: MiniLM-L6 on the two "
+     "data\n"
      "sets that are built in. Interrupted, it goes on behind the last finished method when called again.\n\n"
      "A table file has a header naming its columns: text in sentence, text or question; pairs in sentence1/sentence2,\n"
-     "premise/hypothesis or question/sentence; the label in label or gold_label: integers from 0, or names. TSV has no\n"
+     "premise/hypothesis or question/sentence; the label in label or gold_label: integers from 0, or names. TSV has "
+     "no\n"
      "quoting (as in GLUE), CSV has; JSONL has one object a line with the same keys. Rows labelled '-' are skipped.\n\n"
      "options:\n"},
     {"tokenize", command_tokenize, "text to token ids, one row a line",
      "usage: lethe tokenize [--model DIR] [--max-length N] [--jsonl] [FILE|-]\n\n"
-     "Prints the ids of each row, separated by spaces. A row is a line of text, or text<TAB>text for a pair; with --jsonl\n"
-     "an object {\"text\": \"...\", \"pair\": \"...\"}. Without --model: the built-in vocabulary; without FILE: stdin.\n"
+     "Prints the ids of each row, separated by spaces. A row is a line of text, or text<TAB>text for a pair; with "
+     "--jsonl\n"
+     "an object {\"text\": \"...\", \"pair\": \"...\"}. Without --model: the built-in vocabulary; without FILE: "
+     "stdin.\n"
      "Special tokens are added; at most N ids are printed [128].\n"},
     {"report", command_report, "table and charts again, from results.jsonl",
      "usage: lethe report OUT...\n\n"
-     "Prints the table of a run and writes OUT/table.md, OUT/summary.json and OUT/charts/ again. Several folders of the\n"
+     "Prints the table of a run and writes OUT/table.md, OUT/summary.json and OUT/charts/ again. Several folders of "
+     "the\n"
      "same experiment with different seeds are joined: mean and 95% interval over seeds; nothing is written then.\n"},
     {"devices", command_devices, "what can run here",
      "usage: lethe devices\n\nLists the engines of this machine and says which one --device auto takes, and why.\n"},
     {"bench", command_bench, "speed of the engine on this machine",
-     "usage: lethe bench gemm|step [--model DIR] [--tokens N] [--threads N]\n\n"
-     "gemm: matrix products of the encoder's shapes, in GFLOPS, beside the library alone.\n"
-     "step: one training step of full fine-tuning and of LoRA, by kind of op.\n"},
+     "usage: lethe bench [options of run]\n\n"
+     "Times 40 training steps (--max-steps) of each method on each task, and says which ops the time goes to.\n"},
     {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n"},
     {"help", command_help, "this text, or the text of a command", "usage: lethe help [COMMAND]\n"},
     {0},
@@ -59,7 +63,8 @@ static bool command_help(int argc, char **argv, Err *err)
         if (about->run == command_run) run_print_options();
         return true;
     }
-    printf("lethe %s: fine-tunes a text encoder on one task after another and shows what it forgets.\n\n", LETHE_VERSION);
+    printf("lethe %s: fine-tunes a text encoder on one task after another and shows what it forgets.\n\n",
+           LETHE_VERSION);
     printf("usage: lethe [COMMAND] [options]        without a command: run\n\n");
     for (const Command *c = commands; c->name; c++) printf("  %-10s %s\n", c->name, c->about);
     printf("\nlethe help COMMAND says more.\n");

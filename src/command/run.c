@@ -14,7 +14,8 @@ enum { LARGE_HIDDEN = 768 }; /* from here on a model counts as large */
 
 static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
 {
-    plan->hyper = (Hyper){.epochs = 3, .batch_size = 16, .eval_batch_size = 32, .learning_rate = 3e-5f, .weight_decay = 0.01f};
+    plan->hyper =
+        (Hyper){.epochs = 3, .batch_size = 16, .eval_batch_size = 32, .learning_rate = 3e-5f, .weight_decay = 0.01f};
     plan->train_rows = 1000;
     plan->eval_rows = 200;
     plan->max_length = 128;
@@ -45,13 +46,18 @@ typedef struct RunOption {
 } RunOption;
 
 static const RunOption run_options[] = {
-    {"task", OPTION_TEXT, 0, 0, "NAME=TRAIN,EVAL", "a task, in training order; repeat for each (.tsv .csv .jsonl, also .zst);\nwithout it: sentiment and nli, which are built in"},
-    {"model", OPTION_TEXT, 0, 0, "DIR", "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); without it: MiniLM-L6, built in"},
+    {"task", OPTION_TEXT, 0, 0, "NAME=TRAIN,EVAL",
+     "a task, in training order; repeat for each (.tsv .csv .jsonl, also .zst);\nwithout it: sentiment and nli, which "
+     "are built in"},
+    {"model", OPTION_TEXT, 0, 0, "DIR",
+     "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
+     "without it: MiniLM-L6, built in"},
     {"method", OPTION_TEXT, 0, 0, "LIST", "full, lora, lora-seq, or all [full,lora,lora-seq]"},
     {"preset", OPTION_TEXT, 0, 0, "NAME", "default: rates that learn; notebook: 3e-5, 3 epochs, 200 eval rows"},
     {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
     {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
-    {"learning-rate", OPTION_REAL, 1e-12, 100, "X", "of full fine-tuning [1e-4, from hidden size 768 on 3e-5; notebook 3e-5]"},
+    {"learning-rate", OPTION_REAL, 1e-12, 100, "X",
+     "of full fine-tuning [1e-4, from hidden size 768 on 3e-5; notebook 3e-5]"},
     {"lora-learning-rate", OPTION_REAL, 1e-12, 100, "X", "of LoRA [2e-3, from hidden size 768 on 5e-4; notebook 3e-5]"},
     {"epochs", OPTION_INT, 1, 10000, "N", "passes over the rows of each task [5; notebook 3]"},
     {"batch-size", OPTION_INT, 1, 4096, "N", "rows a training step [16]"},
@@ -86,7 +92,9 @@ static bool run_name_is_plain(Str name)
 {
     for (size_t i = 0; i < name.size; i++) {
         const char c = name.at[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.')) return false;
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+              c == '.'))
+            return false;
     }
     return name.size > 0 && name.size <= 40 && name.at[0] != '.';
 }
@@ -95,13 +103,16 @@ static bool run_set_task(Plan *plan, Arena *arena, const char *value, Err *err)
 {
     const char *equals = strchr(value, '='), *comma = equals ? strchr(equals, ',') : NULL;
     if (!comma || comma == equals + 1 || !comma[1])
-        return fail_usage(err, "--task %s: write NAME=TRAIN,EVAL, as in --task mine=train.tsv,eval.tsv", str_show(str(value)));
+        return fail_usage(err, "--task %s: write NAME=TRAIN,EVAL, as in --task mine=train.tsv,eval.tsv",
+                          str_show(str(value)));
     const Str name = {value, (size_t)(equals - value)};
     if (!run_name_is_plain(name))
-        return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'", str_show(str(value)));
+        return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'",
+                          str_show(str(value)));
     if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
     for (int i = 0; i < plan->task_count; i++)
-        if (str_equal(str(plan->tasks[i].name), name)) return fail_usage(err, "--task %s: two tasks have this name", str_show(name));
+        if (str_equal(str(plan->tasks[i].name), name))
+            return fail_usage(err, "--task %s: two tasks have this name", str_show(name));
     plan->tasks[plan->task_count++] = (TaskSource){.name = arena_copy(arena, name.at, name.size),
                                                    .train = arena_copy(arena, equals + 1, (size_t)(comma - equals - 1)),
                                                    .eval = arena_copy(arena, comma + 1, strlen(comma + 1))};
@@ -124,12 +135,15 @@ static bool run_set_methods(Plan *plan, const char *value, Err *err)
     Str rest = str(value), item;
     plan->method_count = 0;
     if (strcmp(value, "all") == 0) {
-        for (; plan->method_count < strategy_count; plan->method_count++) plan->methods[plan->method_count] = &strategies[plan->method_count];
+        for (; plan->method_count < strategy_count; plan->method_count++)
+            plan->methods[plan->method_count] = &strategies[plan->method_count];
         return true;
     }
     while (list_next(&rest, &item)) {
         const Strategy *strategy = strategy_find(item);
-        if (!strategy) return fail_usage(err, "--method %s: unknown method; there are full, lora, lora-seq and all", str_show(item));
+        if (!strategy)
+            return fail_usage(err, "--method %s: unknown method; there are full, lora, lora-seq and all",
+                              str_show(item));
         for (int i = 0; i < plan->method_count; i++)
             if (plan->methods[i] == strategy) return fail_usage(err, "--method: %s is named twice", strategy->name);
         plan->methods[plan->method_count++] = strategy;
@@ -144,10 +158,12 @@ static bool run_set_seeds(Plan *plan, const char *option, const char *value, Err
     while (list_next(&rest, &item)) {
         int64_t seed;
         if (!parse_int(item, 0, UINT32_MAX - 100000, &seed))
-            return fail_usage(err, "--%s %s: a seed is a whole number from 0 to 4294867295", option, str_show(str(value)));
+            return fail_usage(err, "--%s %s: a seed is a whole number from 0 to 4294867295", option,
+                              str_show(str(value)));
         for (int i = 0; i < plan->seed_count; i++)
             if (plan->seeds[i] == seed) return fail_usage(err, "--%s: seed %u is named twice", option, (uint32_t)seed);
-        if (plan->seed_count == PLAN_MAX_SEEDS) return fail_usage(err, "--%s: at most %d seeds", option, PLAN_MAX_SEEDS);
+        if (plan->seed_count == PLAN_MAX_SEEDS)
+            return fail_usage(err, "--%s: at most %d seeds", option, PLAN_MAX_SEEDS);
         plan->seeds[plan->seed_count++] = (uint32_t)seed;
     }
     return true;
@@ -161,7 +177,8 @@ static bool run_set_targets(Plan *plan, const char *value, Err *err)
     while (list_next(&rest, &item)) {
         size_t i = 0;
         while (i < COUNT(names) && !str_equal(str(names[i]), item)) i++;
-        if (i == COUNT(names)) return fail_usage(err, "--lora-targets %s: targets are query, key and value", str_show(item));
+        if (i == COUNT(names))
+            return fail_usage(err, "--lora-targets %s: targets are query, key and value", str_show(item));
         plan->lora_targets |= 1u << i;
     }
     return true;
@@ -173,9 +190,11 @@ static bool run_set_number(Plan *plan, const RunOption *option, const char *valu
     int64_t n = 0;
     if (option->kind == OPTION_INT) {
         if (!parse_int(str(value), (int64_t)option->low, (int64_t)option->high, &n))
-            return fail_usage(err, "--%s %s: a whole number from %.0f to %.0f is needed", option->name, str_show(str(value)), option->low, option->high);
+            return fail_usage(err, "--%s %s: a whole number from %.0f to %.0f is needed", option->name,
+                              str_show(str(value)), option->low, option->high);
     } else if (!parse_double(str(value), &x) || x < option->low || x > option->high) {
-        return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)), option->low, option->high);
+        return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)),
+                          option->low, option->high);
     }
     const struct {
         const char *name;
@@ -234,7 +253,8 @@ static uint32_t run_hidden(const char *folder)
     ModelConfig config = {0};
     Str json;
     const char *path = arena_printf(&arena, "%s/config.json", folder);
-    const bool ok = file_read(&arena, path, 1 << 24, &json, &ignored) && model_config_parse(json, path, &config, &ignored);
+    const bool ok =
+        file_read(&arena, path, 1 << 24, &json, &ignored) && model_config_parse(json, path, &config, &ignored);
     arena_free(&arena);
     return ok ? config.hidden : 0;
 }
@@ -247,7 +267,9 @@ static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
         *task = (TaskSource){.name = names[i]};
         task->train = arena_printf(arena, "%s_train.tsv", names[i]);
         task->eval = arena_printf(arena, "%s_eval.tsv", names[i]);
-        if (!asset_expand(arena, task->train, &task->train_bytes, err) || !asset_expand(arena, task->eval, &task->eval_bytes, err)) return;
+        if (!asset_expand(arena, task->train, &task->train_bytes, err) ||
+            !asset_expand(arena, task->eval, &task->eval_bytes, err))
+            return;
     }
 }
 
@@ -258,7 +280,8 @@ static bool run_parse(int argc, char **argv, json_t *options, Err *err)
 {
     struct option longs[COUNT(run_options) + 1] = {0};
     for (size_t i = 0; i < COUNT(run_options); i++)
-        longs[i] = (struct option){run_options[i].name, run_options[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL, 0};
+        longs[i] = (struct option){run_options[i].name,
+                                   run_options[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL, 0};
     opterr = 0;
     optind = 1;
     for (;;) {
@@ -266,7 +289,8 @@ static bool run_parse(int argc, char **argv, json_t *options, Err *err)
         const int code = getopt_long(argc, argv, ":", longs, &at);
         if (code == -1) break;
         if (code == ':') return fail_usage(err, "%s: a value is missing; see lethe help run", argv[optind - 1]);
-        if (code != 0) return fail_usage(err, "%s: unknown option; see lethe help run", str_show(str(argv[optind - 1])));
+        if (code != 0)
+            return fail_usage(err, "%s: unknown option; see lethe help run", str_show(str(argv[optind - 1])));
         const RunOption *option = &run_options[at];
         json_t *value = option->kind == OPTION_FLAG ? json_true() : json_string(optarg);
         if (!value) return fail_usage(err, "--%s %s: the value is not UTF-8", option->name, str_show(str(optarg)));
@@ -280,7 +304,8 @@ static bool run_parse(int argc, char **argv, json_t *options, Err *err)
         if (!tasks) json_object_set_new(options, "task", tasks = json_array());
         json_array_append_new(tasks, value);
     }
-    if (optind < argc) return fail_usage(err, "%s: unexpected argument; see lethe help run", str_show(str(argv[optind])));
+    if (optind < argc)
+        return fail_usage(err, "%s: unexpected argument; see lethe help run", str_show(str(argv[optind])));
     return true;
 }
 
@@ -291,7 +316,8 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
     if (!file_read(arena, path, 1 << 24, &text, err) || !json_parse(text, path, &config, err)) return false;
     json_t *old = json_object_get(config, "options"), *value;
     const char *name;
-    bool ok = json_is_object(old) || fail(err, "%s: \"options\" is missing; is this a config.json that lethe wrote?", path);
+    bool ok =
+        json_is_object(old) || fail(err, "%s: \"options\" is missing; is this a config.json that lethe wrote?", path);
     if (ok && (json_object_get(options, "seed") || json_object_get(options, "seeds"))) {
         json_object_del(old, "seed");
         json_object_del(old, "seeds");
@@ -300,7 +326,10 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
     {
         const RunOption *option = run_option(name);
         const bool tasks = option && strcmp(name, "task") == 0;
-        if (!option || strcmp(name, "config") == 0 || !(tasks ? json_is_array(value) : option->kind == OPTION_FLAG ? json_is_true(value) : json_is_string(value)))
+        if (!option || strcmp(name, "config") == 0 ||
+            !(tasks                         ? json_is_array(value)
+              : option->kind == OPTION_FLAG ? json_is_true(value)
+                                            : json_is_string(value)))
             ok = fail(err, "%s: option \"%s\" is not one that lethe writes", path, str_show(str(name)));
     }
     if (ok) json_object_update_missing(options, old);
@@ -310,12 +339,15 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
 
 static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
 {
-    const char *preset = json_string_value(json_object_get(options, "preset")), *folder = json_string_value(json_object_get(options, "model"));
-    *plan = (Plan){.preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
+    const char *preset = json_string_value(json_object_get(options, "preset")),
+               *folder = json_string_value(json_object_get(options, "model"));
+    *plan = (Plan){
+        .preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
     if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
         return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
     preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
-    for (plan->method_count = 0; plan->method_count < 3; plan->method_count++) plan->methods[plan->method_count] = &strategies[plan->method_count];
+    for (plan->method_count = 0; plan->method_count < 3; plan->method_count++)
+        plan->methods[plan->method_count] = &strategies[plan->method_count];
 
     const char *name;
     const json_t *value;
@@ -335,7 +367,9 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         plan->model = (ModelSource){.folder = folder, .name = folder};
     } else {
         plan->model.name = "MiniLM-L6, built in";
-        if (!asset_expand(arena, "config.json", &plan->model.config, err) || !asset_expand(arena, "vocab.txt", &plan->model.vocab, err)) return false;
+        if (!asset_expand(arena, "config.json", &plan->model.config, err) ||
+            !asset_expand(arena, "vocab.txt", &plan->model.vocab, err))
+            return false;
         plan->model.weights = asset_bytes("encoder.safetensors.zst");
     }
     if (!plan->task_count) run_embedded_tasks(plan, arena, err);
@@ -395,4 +429,18 @@ void run_print_options(void)
             line = end ? end + 1 : NULL;
         }
     }
+}
+
+/* lethe bench: the options of run; 40 steps of each training unless --max-steps says otherwise. */
+bool command_bench(int argc, char **argv, Err *err)
+{
+    Arena arena = {0};
+    Plan plan;
+    json_t *options = json_object();
+    bool ok = run_parse(argc, argv, options, err) && run_plan(&plan, &arena, options, err);
+    if (ok && !plan.hyper.max_steps) plan.hyper.max_steps = 40;
+    ok = ok && experiment_bench(&plan, err);
+    json_decref(options);
+    arena_free(&arena);
+    return ok;
 }

@@ -29,8 +29,9 @@ static bool tokenize_line(const TokenizeLines *t, Str line, uint64_t number, uin
         if (!json_is_string(a) || (b && !json_is_string(b) && !json_is_null(b))) {
             json_decref(object);
             arena_free(&scratch);
-            return fail(err, "%s, line %llu: an object {\"text\": \"...\"} or {\"text\": \"...\", \"pair\": \"...\"} is needed", t->what,
-                        (unsigned long long)number);
+            return fail(
+                err, "%s, line %llu: an object {\"text\": \"...\"} or {\"text\": \"...\", \"pair\": \"...\"} is needed",
+                t->what, (unsigned long long)number);
         }
         text = (Str){json_string_value(a), json_string_length(a)};
         if (json_is_string(b)) pair = (Str){json_string_value(b), json_string_length(b)};
@@ -73,7 +74,10 @@ static bool tokenize_stream(const TokenizeLines *t, FILE *in, Err *err)
 
 bool command_tokenize(int argc, char **argv, Err *err)
 {
-    static const struct option longs[] = {{"model", required_argument, NULL, 'm'}, {"max-length", required_argument, NULL, 'l'}, {"jsonl", no_argument, NULL, 'j'}, {0}};
+    static const struct option longs[] = {{"model", required_argument, NULL, 'm'},
+                                          {"max-length", required_argument, NULL, 'l'},
+                                          {"jsonl", no_argument, NULL, 'j'},
+                                          {0}};
     Arena arena = {0};
     ModelSource source = {0};
     TokenizeLines t = {.max_length = 128};
@@ -81,18 +85,26 @@ bool command_tokenize(int argc, char **argv, Err *err)
     opterr = 0;
     optind = 1;
     for (int code; (code = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
-        if (code == 'm') source.folder = optarg;
-        else if (code == 'j') t.jsonl = true;
-        else if (code == 'l' && parse_int(str(optarg), 8, 1000000, &length)) t.max_length = (uint32_t)length;
-        else if (code == 'l') return fail_usage(err, "--max-length %s: a whole number from 8 to 1000000 is needed", str_show(str(optarg)));
-        else return fail_usage(err, "%s: unknown option, or its value is missing; see lethe help tokenize", str_show(str(argv[optind - 1])));
+        if (code == 'm')
+            source.folder = optarg;
+        else if (code == 'j')
+            t.jsonl = true;
+        else if (code == 'l' && parse_int(str(optarg), 8, 1000000, &length))
+            t.max_length = (uint32_t)length;
+        else if (code == 'l')
+            return fail_usage(err, "--max-length %s: a whole number from 8 to 1000000 is needed",
+                              str_show(str(optarg)));
+        else
+            return fail_usage(err, "%s: unknown option, or its value is missing; see lethe help tokenize",
+                              str_show(str(argv[optind - 1])));
     }
     if (argc - optind > 1) return fail_usage(err, "%s: only one FILE can be read", str_show(str(argv[optind + 1])));
     const char *path = optind < argc ? argv[optind] : "-";
     const bool from_stdin = strcmp(path, "-") == 0;
     t.what = from_stdin ? "stdin" : path;
     Tokenizer *tokenizer = NULL;
-    bool ok = (source.folder || asset_expand(&arena, "vocab.txt", &source.vocab, err)) && model_source_tokenizer(&arena, &source, &tokenizer, err);
+    bool ok = (source.folder || asset_expand(&arena, "vocab.txt", &source.vocab, err)) &&
+              model_source_tokenizer(&arena, &source, &tokenizer, err);
     t.tokenizer = tokenizer;
     FILE *in = !ok ? NULL : from_stdin ? stdin : fopen(path, "r");
     if (ok && !in) ok = fail(err, "%s: %s", path, strerror(errno));

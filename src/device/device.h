@@ -17,8 +17,8 @@ typedef enum Op {
 } Op;
 
 typedef struct Device {
-    char name[256];                               /* for people and for results.jsonl */
-    void (*const *ops)(const void *args);         /* the CPU engine's table */
+    char name[256];                       /* for people and for results.jsonl */
+    void (*const *ops)(const void *args); /* the CPU engine's table */
 } Device;
 
 /* what: "auto", "cpu", "gpu", "gpu:N"; "plain" is the CPU engine's plain versions, for tests. threads: 0 chooses. */

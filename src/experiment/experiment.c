@@ -30,8 +30,8 @@ typedef struct FirstTask {
 typedef struct Experiment {
     const Plan *plan;
     Device device;
-    Arena arena;         /* data and model, for the whole run */
-    DeviceArena memory;  /* weights */
+    Arena arena;        /* data and model, for the whole run */
+    DeviceArena memory; /* weights */
     Journal journal;
     Model model;
     Lora lora;
@@ -60,7 +60,8 @@ typedef struct Experiment {
 
 static bool load_examples(Arena *arena, const char *path, Str embedded, ExampleFile *file, Err *err)
 {
-    return embedded.at ? examples_parse(arena, embedded, path, true, file, err) : examples_read(arena, path, true, file, err);
+    return embedded.at ? examples_parse(arena, embedded, path, true, file, err)
+                       : examples_read(arena, path, true, file, err);
 }
 
 static bool load_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err)
@@ -161,8 +162,8 @@ static Training training_of(const Experiment *x, const Strategy *strategy, uint3
 static bool emit(Experiment *x, json_t *body, Err *err)
 {
     if (x->recording) json_array_append(x->recording, body);
-    json_t *event = json_pack("{s:O, s:s, s:I}", "event", json_object_get(body, "event"), "method", x->strategy->name, "seed",
-                              (json_int_t)x->seed);
+    json_t *event = json_pack("{s:O, s:s, s:I}", "event", json_object_get(body, "event"), "method", x->strategy->name,
+                              "seed", (json_int_t)x->seed);
     json_object_update_missing(event, body);
     json_decref(body);
     return journal_event(&x->journal, event, err);
@@ -172,19 +173,20 @@ static bool on_step(void *context, const StepRecord *r, Err *err)
 {
     Experiment *x = context;
     progress_step(&x->progress, ++x->method_step, "loss %.3f", r->loss);
-    return emit(x, json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "event", "step", "task", x->task + 1, "name",
-                             x->tasks[x->task].data.name, "step", (json_int_t)r->step, "epoch", (json_int_t)r->epoch, "loss", r->loss,
-                             "grad_norm", r->grad_norm, "learning_rate", r->learning_rate, "tokens", (json_int_t)r->tokens,
-                             "seconds", r->seconds),
+    return emit(x,
+                json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "event", "step", "task", x->task + 1,
+                          "name", x->tasks[x->task].data.name, "step", (json_int_t)r->step, "epoch",
+                          (json_int_t)r->epoch, "loss", r->loss, "grad_norm", r->grad_norm, "learning_rate",
+                          r->learning_rate, "tokens", (json_int_t)r->tokens, "seconds", r->seconds),
                 err);
 }
 
 static json_t *eval_event(const Experiment *x, const EvalRecord *r, int task, bool final)
 {
-    return json_pack("{s:s, s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "event", "eval", "after_task", x->task + 1, "task",
-                     task + 1, "name", x->tasks[task].data.name, "epoch", (json_int_t)r->epoch, "step", (json_int_t)r->step, "rows",
-                     (json_int_t)r->rows, "correct", (json_int_t)r->correct, "accuracy", (double)r->correct / r->rows, "loss", r->loss,
-                     "final", final);
+    return json_pack("{s:s, s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "event", "eval", "after_task",
+                     x->task + 1, "task", task + 1, "name", x->tasks[task].data.name, "epoch", (json_int_t)r->epoch,
+                     "step", (json_int_t)r->step, "rows", (json_int_t)r->rows, "correct", (json_int_t)r->correct,
+                     "accuracy", (double)r->correct / r->rows, "loss", r->loss, "final", final);
 }
 
 static bool on_eval(void *context, const EvalRecord *r, Err *err)
@@ -212,7 +214,8 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
         const TaskData *data = &x->tasks[j].data;
         Arena scratch = {0};
         EvalRecord r;
-        bool ok = evaluate(&x->device, &scratch, &x->model, t.lora, t.head, &t.weights, &data->eval, t.hyper.eval_batch_size, &r, err);
+        bool ok = evaluate(&x->device, &scratch, &x->model, t.lora, t.head, &t.weights, &data->eval,
+                           t.hyper.eval_batch_size, &r, err);
         r.step = step;
         r.epoch = t.hyper.epochs;
         ok = ok && emit(x, eval_event(x, &r, j, true), err);
@@ -301,7 +304,8 @@ static bool train_one(Experiment *x, Err *err)
     const Training t = training_of(x, x->strategy, x->seed, x->task);
     const TrainObserver observer = {x, on_step, on_eval};
     bool reused = false;
-    if (t.lora && (x->task == 0 || x->strategy->adapters == ADAPTERS_PER_TASK)) start_adapter(x, t.weights.adapter, x->seed, x->task);
+    if (t.lora && (x->task == 0 || x->strategy->adapters == ADAPTERS_PER_TASK))
+        start_adapter(x, t.weights.adapter, x->seed, x->task);
     if (x->task == 0 && !first_task_reuse(x, &t, &reused, err)) return false;
     if (reused) return true;
     if (x->task == 0 && first_task_is_wanted(x)) x->recording = json_array();
@@ -320,8 +324,10 @@ static bool run_method(Experiment *x, const Strategy *strategy, uint32_t seed, E
     x->strategy = strategy;
     x->seed = seed;
     x->method_step = x->method_steps = 0;
-    for (int i = 0; i < plan->task_count; i++) x->method_steps += train_steps(&plan->hyper, x->tasks[i].data.train.rows);
-    progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s", strategy->name, seed);
+    for (int i = 0; i < plan->task_count; i++)
+        x->method_steps += train_steps(&plan->hyper, x->tasks[i].data.train.rows);
+    progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s",
+                   strategy->name, seed);
     bool ok = load_weights(x, seed, err);
     for (x->task = 0; x->task < plan->task_count && ok; x->task++)
         ok = train_one(x, err) && evaluate_all(x, train_steps(&plan->hyper, x->tasks[x->task].data.train.rows), err);
@@ -329,11 +335,14 @@ static bool run_method(Experiment *x, const Strategy *strategy, uint32_t seed, E
     if (ok) {
         const Training t = training_of(x, strategy, seed, 0);
         const double seconds = clock_seconds() - begun;
-        ok = journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
-             journal_event(&x->journal, json_pack("{s:s, s:s, s:I, s:I, s:f}", "event", "method", "method", strategy->name, "seed",
-                                                  (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t), "seconds", seconds),
-                           err);
-        if (ok && !plan->quiet) fprintf(stderr, "%-10s %s%u  %u steps, %.0f s\n", strategy->name, "seed ", seed, x->method_steps, seconds);
+        ok =
+            journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
+            journal_event(&x->journal,
+                          json_pack("{s:s, s:s, s:I, s:I, s:f}", "event", "method", "method", strategy->name, "seed",
+                                    (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t), "seconds", seconds),
+                          err);
+        if (ok && !plan->quiet)
+            fprintf(stderr, "%-10s %s%u  %u steps, %.0f s\n", strategy->name, "seed ", seed, x->method_steps, seconds);
     }
     x->predictions.at = NULL;
     x->predictions.count = x->predictions.capacity = 0;
@@ -348,11 +357,12 @@ static json_t *task_event(const TaskState *state, const TaskSource *source)
     const TaskData *data = &state->data;
     json_t *names = json_array();
     for (uint32_t c = 0; c < data->classes; c++) json_array_append_new(names, json_string(data->class_names[c]));
-    return json_pack("{s:s, s:I, s:o, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "name", data->name, "classes", (json_int_t)data->classes,
-                     "class_names", names, "train_rows", (json_int_t)data->train.rows, "eval_rows", (json_int_t)data->eval.rows,
-                     "skipped_rows", (json_int_t)(data->train.skipped + data->eval.skipped), "majority_rate",
-                     split_majority_rate(&data->eval, data->classes), "tokens_per_row",
-                     (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval", source->eval);
+    return json_pack(
+        "{s:s, s:I, s:o, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "name", data->name, "classes", (json_int_t)data->classes,
+        "class_names", names, "train_rows", (json_int_t)data->train.rows, "eval_rows", (json_int_t)data->eval.rows,
+        "skipped_rows", (json_int_t)(data->train.skipped + data->eval.skipped), "majority_rate",
+        split_majority_rate(&data->eval, data->classes), "tokens_per_row",
+        (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval", source->eval);
 }
 
 static json_t *run_event(const Experiment *x, const json_t *options)
@@ -364,15 +374,17 @@ static json_t *run_event(const Experiment *x, const json_t *options)
     for (int i = 0; i < plan->method_count; i++) json_array_append_new(methods, json_string(plan->methods[i]->name));
     for (int i = 0; i < plan->seed_count; i++) json_array_append_new(seeds, json_integer(plan->seeds[i]));
     json_t *model = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b}", "name", x->model_name, "family",
-                              c->family == FAMILY_BERT ? "bert" : "roberta", "layers", (json_int_t)c->layers, "hidden", (json_int_t)c->hidden,
-                              "parameters", (json_int_t)x->model.encoder.floats, "sha256", x->model_sha256, "fresh_pooler", x->fresh_pooler);
+                              c->family == FAMILY_BERT ? "bert" : "roberta", "layers", (json_int_t)c->layers, "hidden",
+                              (json_int_t)c->hidden, "parameters", (json_int_t)x->model.encoder.floats, "sha256",
+                              x->model_sha256, "fresh_pooler", x->fresh_pooler);
     const Hyper *h = &plan->hyper;
     json_t *event = json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "event", "run", "version",
-        LETHE_VERSION, "tasks", tasks, "methods", methods, "seeds", seeds, "preset", plan->preset, "model", model, "device", x->device.name,
-        "threads", threads_count(), "epochs", (json_int_t)h->epochs, "batch_size", (json_int_t)h->batch_size, "eval_batch_size",
-        (json_int_t)h->eval_batch_size, "max_steps", (json_int_t)h->max_steps, "max_length", (json_int_t)plan->max_length, "learning_rate",
-        (double)h->learning_rate, "lora_learning_rate", (double)plan->lora_learning_rate, "weight_decay", (double)h->weight_decay, "lora_r",
+        "{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "event",
+        "run", "version", LETHE_VERSION, "tasks", tasks, "methods", methods, "seeds", seeds, "preset", plan->preset,
+        "model", model, "device", x->device.name, "threads", threads_count(), "epochs", (json_int_t)h->epochs,
+        "batch_size", (json_int_t)h->batch_size, "eval_batch_size", (json_int_t)h->eval_batch_size, "max_steps",
+        (json_int_t)h->max_steps, "max_length", (json_int_t)plan->max_length, "learning_rate", (double)h->learning_rate,
+        "lora_learning_rate", (double)plan->lora_learning_rate, "weight_decay", (double)h->weight_decay, "lora_r",
         (json_int_t)plan->lora_r, "lora_alpha", (double)plan->lora_alpha, "lora_drop", (double)plan->lora_drop);
     (void)options;
     return event;
@@ -391,8 +403,8 @@ static json_t *run_config(const Experiment *x, const json_t *options)
     }
     json_object_set_new(identity, "model_sha256", json_string(x->model_sha256));
     json_object_set_new(identity, "data_sha256", data);
-    return json_pack("{s:s, s:O, s:o, s:s, s:i}", "version", LETHE_VERSION, "options", options, "identity", identity, "device",
-                     x->device.name, "threads", threads_count());
+    return json_pack("{s:s, s:O, s:o, s:s, s:i}", "version", LETHE_VERSION, "options", options, "identity", identity,
+                     "device", x->device.name, "threads", threads_count());
 }
 
 static uint64_t memory_needed(const Experiment *x, uint64_t *largest_training)
@@ -414,7 +426,9 @@ static bool check_memory(const Experiment *x, Err *err)
 {
     uint64_t training, need = memory_needed(x, &training), have = memory_available_bytes();
     if (need <= have) return true;
-    return fail(err, "this run needs about %.1f GB of memory, but %.1f GB are free; use a smaller --batch-size or --max-length, --method lora, or a smaller model",
+    return fail(err,
+                "this run needs about %.1f GB of memory, but %.1f GB are free; use a smaller --batch-size or "
+                "--max-length, --method lora, or a smaller model",
                 (double)need * 1e-9, (double)have * 1e-9);
 }
 
@@ -428,16 +442,19 @@ static void print_plan(const Experiment *x)
     printf("device   %s\n", x->device.name);
     for (int i = 0; i < plan->task_count; i++) {
         const TaskData *data = &x->tasks[i].data;
-        printf("task %-3d %s: %u classes, %u rows to train, %u to evaluate, %.1f tokens a row, majority class %.1f%%\n", i + 1, data->name,
-               data->classes, data->train.rows, data->eval.rows, (double)data->train.starts[data->train.rows] / data->train.rows,
+        printf("task %-3d %s: %u classes, %u rows to train, %u to evaluate, %.1f tokens a row, majority class %.1f%%\n",
+               i + 1, data->name, data->classes, data->train.rows, data->eval.rows,
+               (double)data->train.starts[data->train.rows] / data->train.rows,
                100 * split_majority_rate(&data->eval, data->classes));
     }
     for (int m = 0; m < plan->method_count; m++) {
         const Training t = training_of(x, plan->methods[m], 0, 0);
-        printf("method   %-9s %zu trainable parameters, learning rate %g, %u epochs of batches of %u\n", plan->methods[m]->name,
-               train_trainable(&t), (double)t.hyper.learning_rate, t.hyper.epochs, t.hyper.batch_size);
+        printf("method   %-9s %zu trainable parameters, learning rate %g, %u epochs of batches of %u\n",
+               plan->methods[m]->name, train_trainable(&t), (double)t.hyper.learning_rate, t.hyper.epochs,
+               t.hyper.batch_size);
     }
-    printf("memory   %.2f GB needed, %.1f GB free\n", (double)memory_needed(x, &training) * 1e-9, (double)memory_available_bytes() * 1e-9);
+    printf("memory   %.2f GB needed, %.1f GB free\n", (double)memory_needed(x, &training) * 1e-9,
+           (double)memory_available_bytes() * 1e-9);
 }
 
 /* How long the run will take: a few real steps of the first task, in the plan's own sizes. */
@@ -472,9 +489,11 @@ static bool print_time(Experiment *x, Err *err)
         if (!train_task(&x->device, &t, &observer, err)) return false;
         for (int i = 0; i < plan->task_count; i++) {
             const TaskData *data = &x->tasks[i].data;
-            const double passes = (double)train_steps(&plan->hyper, data->train.rows) * plan->hyper.batch_size / data->train.rows;
+            const double passes =
+                (double)train_steps(&plan->hyper, data->train.rows) * plan->hyper.batch_size / data->train.rows;
             const double evals = (double)(plan->hyper.epochs + (uint32_t)(plan->task_count - i)) / 3; /* forward only */
-            total += seconds_per_token * (passes * (double)data->train.starts[data->train.rows] + evals * (double)data->eval.starts[data->eval.rows]);
+            total += seconds_per_token * (passes * (double)data->train.starts[data->train.rows] +
+                                          evals * (double)data->eval.starts[data->eval.rows]);
         }
     }
     printf("time     about %.0f s, by eight trial steps of each method\n", total * plan->seed_count);
@@ -507,14 +526,20 @@ static bool experiment_open(Experiment *x, Err *err)
     x->model_name = plan->model.name;
     if (!device_open(&x->device, plan->device, plan->threads, err)) return false;
     x->memory.device = x->first_memory.device = &x->device;
-    if (!source_config(&x->arena, &plan->model, &config, err) || !model_source_tokenizer(&x->arena, &plan->model, &tokenizer, err)) return false;
+    if (!source_config(&x->arena, &plan->model, &config, err) ||
+        !model_source_tokenizer(&x->arena, &plan->model, &tokenizer, err))
+        return false;
     if (tokenizer_vocab_size(tokenizer) > config.vocab)
-        return fail(err, "%s: the tokenizer has %u tokens, but config.json's vocab_size is %u; the files do not belong together",
-                    plan->model.name, tokenizer_vocab_size(tokenizer), config.vocab);
+        return fail(
+            err,
+            "%s: the tokenizer has %u tokens, but config.json's vocab_size is %u; the files do not belong together",
+            plan->model.name, tokenizer_vocab_size(tokenizer), config.vocab);
     if (plan->max_length > config.positions - config.position_base)
-        return fail_usage(err, "--max-length %u: this model takes at most %u tokens", plan->max_length, config.positions - config.position_base);
+        return fail_usage(err, "--max-length %u: this model takes at most %u tokens", plan->max_length,
+                          config.positions - config.position_base);
     model_layout(&x->arena, &config, &x->model);
-    x->lora = (Lora){.r = plan->lora_r, .targets = plan->lora_targets, .alpha = plan->lora_alpha, .drop = plan->lora_drop};
+    x->lora =
+        (Lora){.r = plan->lora_r, .targets = plan->lora_targets, .alpha = plan->lora_alpha, .drop = plan->lora_drop};
     lora_layout(&x->arena, &config, &x->lora);
     if (!load_tasks(x, tokenizer, err) || !check_memory(x, err) || !model_sha256(x, err)) return false;
 
@@ -524,7 +549,8 @@ static bool experiment_open(Experiment *x, Err *err)
         x->tasks[i].head_w = device_f32(&x->memory, x->tasks[i].head.layout.floats);
         x->tasks[i].adapter_w = device_f32(&x->memory, x->lora.layout.floats);
     }
-    return load_weights(x, plan->seeds[0], err); /* before anything is written: a damaged checkpoint leaves nothing behind */
+    return load_weights(x, plan->seeds[0],
+                        err); /* before anything is written: a damaged checkpoint leaves nothing behind */
 }
 
 static bool run_everything(Experiment *x, const json_t *options, Err *err)
@@ -541,12 +567,24 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
     if (ok && fresh) ok = journal_event(&x->journal, run_event(x, options), err);
     for (int s = 0; s < plan->seed_count && ok; s++)
         for (int m = 0; m < plan->method_count && ok; m++)
-            if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s])) ok = run_method(x, plan->methods[m], plan->seeds[s], err);
+            if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s]))
+                ok = run_method(x, plan->methods[m], plan->seeds[s], err);
     if (ok)
-        ok = journal_event(&x->journal, json_pack("{s:s, s:f, s:I}", "event", "done", "seconds", clock_seconds() - x->started, "peak_bytes",
-                                                  (json_int_t)memory_peak_bytes()),
+        ok = journal_event(&x->journal,
+                           json_pack("{s:s, s:f, s:I}", "event", "done", "seconds", clock_seconds() - x->started,
+                                     "peak_bytes", (json_int_t)memory_peak_bytes()),
                            err);
     return ok;
+}
+
+static void experiment_close(Experiment *x)
+{
+    journal_close(&x->journal);
+    first_task_forget(x);
+    device_arena_free(&x->memory);
+    arena_free(&x->method_arena);
+    arena_free(&x->arena);
+    device_close(&x->device);
 }
 
 bool experiment_run(const Plan *plan, const json_t *options, Err *err)
@@ -559,11 +597,8 @@ bool experiment_run(const Plan *plan, const json_t *options, Err *err)
     } else if (ok) {
         ok = run_everything(x, options, err);
     }
-    journal_close(&x->journal);
-    first_task_forget(x);
-    device_arena_free(&x->memory);
-    arena_free(&x->method_arena);
-    arena_free(&x->arena);
-    device_close(&x->device);
+    experiment_close(x);
     return ok;
 }
+
+#include "bench.c"

@@ -9,15 +9,15 @@ enum { PLAN_MAX_TASKS = 64, PLAN_MAX_METHODS = 32, PLAN_MAX_SEEDS = 100 };
 /* Where a task's rows come from: two files, or data inside the binary. */
 typedef struct TaskSource {
     const char *name;
-    const char *train, *eval;        /* paths, or names of the embedded files (their ending names the format) */
-    Str train_bytes, eval_bytes;     /* embedded: the files themselves */
+    const char *train, *eval;    /* paths, or names of the embedded files (their ending names the format) */
+    Str train_bytes, eval_bytes; /* embedded: the files themselves */
 } TaskSource;
 
 /* A checkpoint: an HF folder, or files inside the binary. */
 typedef struct ModelSource {
-    const char *folder;              /* NULL: embedded */
-    const char *name;                /* for people */
-    Str config, vocab, weights;      /* embedded: config.json, vocab.txt, safetensors */
+    const char *folder;         /* NULL: embedded */
+    const char *name;           /* for people */
+    Str config, vocab, weights; /* embedded: config.json, vocab.txt, safetensors */
 } ModelSource;
 
 typedef struct Plan {
@@ -27,20 +27,23 @@ typedef struct Plan {
     int task_count, method_count, seed_count;
     ModelSource model;
     const char *preset, *out, *device;
-    int threads;             /* 0: as many as there are processors */
+    int threads;                                /* 0: as many as there are processors */
     uint32_t train_rows, eval_rows, max_length; /* rows: 0 = all */
-    Hyper hyper;             /* learning_rate: of full fine-tuning */
+    Hyper hyper;                                /* learning_rate: of full fine-tuning */
     float lora_learning_rate;
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
     bool force, quiet, json, dry_run;
 } Plan;
 
-/* Runs the plan and writes OUT/: config.json, results.jsonl, predictions.tsv. A finished run of the same configuration is
- * left as it is, an unfinished one goes on behind the last method that was finished, one of another configuration is
+/* Runs the plan and writes OUT/: config.json, results.jsonl, predictions.tsv. A finished run of the same configuration
+ * is left as it is, an unfinished one goes on behind the last method that was finished, one of another configuration is
  * refused unless plan->force. options: the run's options as a JSON object, kept in config.json. With dry_run prints the
  * plan and what it needs and trains nothing. */
 bool experiment_run(const Plan *plan, const json_t *options, Err *err);
+
+/* Prints what a training step of each method and task costs, by kind of op; writes nothing. */
+bool experiment_bench(const Plan *plan, Err *err);
 
 /* The tokenizer of a model source. */
 bool model_source_tokenizer(Arena *arena, const ModelSource *source, Tokenizer **out, Err *err);

@@ -14,7 +14,10 @@ typedef struct Journal {
     json_t *finished; /* {"method/seed": true} of an earlier, unfinished run */
 } Journal;
 
-static const char *journal_path(Journal *journal, const char *name) { return arena_printf(&journal->arena, "%s/%s", journal->out, name); }
+static const char *journal_path(Journal *journal, const char *name)
+{
+    return arena_printf(&journal->arena, "%s/%s", journal->out, name);
+}
 
 /* Takes over the reference to `event`. */
 static bool journal_event(Journal *journal, json_t *event, Err *err)
@@ -32,7 +35,10 @@ static bool journal_event(Journal *journal, json_t *event, Err *err)
     return ok;
 }
 
-static const char *journal_key(Arena *arena, const char *method, uint32_t seed) { return arena_printf(arena, "%s/%u", method, seed); }
+static const char *journal_key(Arena *arena, const char *method, uint32_t seed)
+{
+    return arena_printf(arena, "%s/%u", method, seed);
+}
 
 static bool journal_is_finished(Journal *journal, const char *method, uint32_t seed)
 {
@@ -90,7 +96,8 @@ static bool journal_keeps_event(Journal *journal, Str line)
     const char *name = event ? json_string_value(json_object_get(event, "event")) : NULL;
     const char *method = event ? json_string_value(json_object_get(event, "method")) : NULL;
     bool keep = name && (strcmp(name, "run") == 0 ||
-                         (method && journal_is_finished(journal, method, (uint32_t)json_integer_value(json_object_get(event, "seed")))));
+                         (method && journal_is_finished(journal, method,
+                                                        (uint32_t)json_integer_value(json_object_get(event, "seed")))));
     json_decref(event);
     return keep;
 }
@@ -114,8 +121,9 @@ static bool journal_survey(Journal *journal, bool *done, Err *err)
         const char *method = event ? json_string_value(json_object_get(event, "method")) : NULL;
         if (name && strcmp(name, "done") == 0) *done = true;
         if (name && method && strcmp(name, "method") == 0)
-            json_object_set_new(journal->finished,
-                                journal_key(&arena, method, (uint32_t)json_integer_value(json_object_get(event, "seed"))), json_true());
+            json_object_set_new(
+                journal->finished,
+                journal_key(&arena, method, (uint32_t)json_integer_value(json_object_get(event, "seed"))), json_true());
         json_decref(event);
         at += line.size + 1;
     }
@@ -130,7 +138,8 @@ static void journal_remove(Journal *journal)
     json_object_clear(journal->finished);
 }
 
-static bool journal_same_config(Journal *journal, const char *path, const json_t *config, bool *exists, bool *same, Err *err)
+static bool journal_same_config(Journal *journal, const char *path, const json_t *config, bool *exists, bool *same,
+                                Err *err)
 {
     Arena arena = {0};
     Str text;
@@ -146,19 +155,25 @@ static bool journal_same_config(Journal *journal, const char *path, const json_t
     return true;
 }
 
-/* Prepares OUT. *done: a finished run of the same configuration lies there and nothing is to be done; *fresh: nothing of
- * the same configuration was there. */
+/* Prepares OUT. *done: a finished run of the same configuration lies there and nothing is to be done; *fresh: nothing
+ * of the same configuration was there. */
 static bool journal_open(Journal *journal, const Plan *plan, json_t *config, bool *done, bool *fresh, Err *err)
 {
     *journal = (Journal){.out = plan->out, .echo = plan->json, .log = LOG_CLOSED};
     bool exists, same;
     if (!folder_make(plan->out, err)) return false;
     const char *path = journal_path(journal, "config.json");
-    if (!journal_same_config(journal, path, config, &exists, &same, err) || !journal_survey(journal, done, err)) return false;
+    if (!journal_same_config(journal, path, config, &exists, &same, err) || !journal_survey(journal, done, err))
+        return false;
     if (exists && !same && !plan->force)
-        return fail(err, "%s holds a run of another configuration; choose another folder with --out or start anew with --force", plan->out);
+        return fail(
+            err, "%s holds a run of another configuration; choose another folder with --out or start anew with --force",
+            plan->out);
     if (!exists && !plan->force && access(journal_path(journal, "results.jsonl"), F_OK) == 0)
-        return fail(err, "%s holds a results.jsonl without its config.json; choose another folder with --out or start anew with --force", plan->out);
+        return fail(err,
+                    "%s holds a results.jsonl without its config.json; choose another folder with --out or start anew "
+                    "with --force",
+                    plan->out);
     if (*done && same && !plan->force) return true;
     *done = false;
     if (plan->force || !same) journal_remove(journal);

@@ -43,7 +43,8 @@ static bool table_check_text(Str bytes, const char *name, Err *err)
             return fail(err, "%s, line %llu: not valid UTF-8 (byte \\x%02x); convert the file to UTF-8", name,
                         (unsigned long long)line, s[i]);
         if (!s[i]) return fail(err, "%s, line %llu: a NUL byte; is this a text file?", name, (unsigned long long)line);
-        if (s[i] == '\n') line++, begin = i + 1;
+        if (s[i] == '\n')
+            line++, begin = i + 1;
         else if (i - begin > TABLE_MAX_LINE_BYTES)
             return fail(err, "%s, line %llu: longer than %d bytes; is this a table?", name, (unsigned long long)line,
                         TABLE_MAX_LINE_BYTES);

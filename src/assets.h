@@ -1,0 +1,13 @@
+/* assets: the files inside the binary; build.sh writes the list and embeds them. */
+#ifndef LETHE_ASSETS_H
+#define LETHE_ASSETS_H
+
+#include "base/base.h"
+
+typedef struct Asset {
+    const char *name; /* those that end in .zst are compressed */
+    const char *at, *end;
+} Asset;
+extern const Asset assets[]; /* ends with a NULL name */
+
+#endif

@@ -1,0 +1,21 @@
+#include "command.h"
+
+#include <string.h>
+
+/* An embedded file as it lies in the binary; its name must be one of the list. */
+static Str asset_bytes(const char *name)
+{
+    for (const Asset *asset = assets; asset->name; asset++)
+        if (strcmp(asset->name, name) == 0) return (Str){asset->at, (size_t)(asset->end - asset->at)};
+    ASSERT(!"every asset that is asked for is embedded");
+    return (Str){0};
+}
+
+/* An embedded file, expanded: embedded as NAME.zst. */
+static bool asset_expand(Arena *arena, const char *name, Str *out, Err *err)
+{
+    enum { ASSET_LIMIT_BYTES = 1 << 28 };
+    char packed[64];
+    snprintf(packed, sizeof packed, "%s.zst", name);
+    return zstd_expand(arena, asset_bytes(packed), ASSET_LIMIT_BYTES, packed, out, err);
+}

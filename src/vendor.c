@@ -1,0 +1,5 @@
+/* The implementations of header-only libraries, compiled apart from lethe and with their own warnings. */
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#include <stb/stb_image_write.h>
+#define STB_TRUETYPE_IMPLEMENTATION
+#include <stb/stb_truetype.h>

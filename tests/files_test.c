@@ -1,0 +1,271 @@
+/* files: every message about a broken file, and that good ones are read as they are. */
+
+static void expect_table_error(const char *name, Str bytes, const char *message)
+{
+    Arena arena = {0};
+    Err err = {0};
+    ExampleFile file;
+    assert_false(examples_parse(&arena, bytes, name, true, &file, &err));
+    if (!strstr(err.text, message)) print_error("got:    %s\nwanted: %s\n", err.text, message);
+    assert_non_null(strstr(err.text, message));
+    assert_int_equal(err.code, EXIT_WORLD);
+    arena_free(&arena);
+}
+
+static void test_tables_that_are_broken(void **state)
+{
+    (void)state;
+    expect_table_error("a.tsv", S(""), "a.tsv: the file is empty");
+    expect_table_error("a.tsv", S("sentence\tlabel\n"), "a.tsv: only a header, no rows");
+    expect_table_error("a.tsv", S("sentence\tlabel\nx\t1\ny\n"), "a.tsv, line 3: 1 columns, but the header has 2");
+    expect_table_error("a.tsv", S("words\tlabel\nx\t1\n"), "no text column (sentence, text or question; ");
+    expect_table_error("a.tsv", S("words\tlabel\nx\t1\n"), "the columns here are: words, label");
+    expect_table_error("a.tsv", S("sentence\tclass\nx\t1\n"), "a.tsv: no label column (label or gold_label); the columns here are: sentence, class");
+    expect_table_error("a.tsv", S("sentence\tlabel\nx\t\n"), "a.tsv, line 2: the row has no label");
+    expect_table_error("a.tsv", S("sentence\tlabel\nx\xff\t1\n"), "a.tsv, line 2: not valid UTF-8 (byte \\xff)");
+    expect_table_error("a.tsv", S("sentence\tlabel\nx\xed\xa0\x80\t1\n"), "a.tsv, line 2: not valid UTF-8");
+    expect_table_error("a.tsv", S("sentence\tlabel\nx\0y\t1\n"), "a.tsv, line 2: a NUL byte");
+    expect_table_error("a.tsv", S("sentence\tlabel\nx\t-\n"), "every row is labelled '-'");
+    expect_table_error("a.csv", S("text,label\n\"open,1\nmore,2\n"), "a.csv, line 2: the quotation mark that opens here is never closed");
+    expect_table_error("a.csv", S("text,label\n\"a\"b,1\n"), "text behind a closing quotation mark");
+    expect_table_error("a.jsonl", S(""), "a.jsonl: the file is empty");
+    expect_table_error("a.jsonl", S("{\"text\": \"a\", \"label\": 1}\n{\"text\": \n"), "a.jsonl, line 2: not a JSON object");
+    expect_table_error("a.jsonl", S("[1]\n"), "a.jsonl, line 1: not a JSON object");
+    expect_table_error("a.jsonl", S("{\"text\": \"a\", \"label\": 1}\n{\"label\": 1}\n"), "a.jsonl, line 2: \"text\" is missing or no text");
+    expect_table_error("a.txt", S("x"), "a.txt: unknown format; the name must end in .tsv, .csv or .jsonl");
+}
+
+static void test_a_line_that_is_too_long(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    const size_t size = 1200000;
+    char *text = arena_new(&arena, char, size + 20);
+    memcpy(text, "text\tlabel\n", 11);
+    memset(text + 11, 'x', size);
+    expect_table_error("a.tsv", (Str){text, size + 11}, "a.tsv, line 2: longer than 1048576 bytes");
+    arena_free(&arena);
+}
+
+static void test_tables_that_are_fine(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text;
+    } cases[] = {
+        {"a.tsv", "\xef\xbb\xbfsentence\tlabel\textra\r\nsay \"hi\"\t1\tx\r\n\r\n\t0\ty"},
+        {"a.csv", "id,sentence,label\n1,\"say \"\"hi\"\"\",1\n2,,0\n"},
+        {"a.jsonl", "{\"sentence\": \"say \\\"hi\\\"\", \"label\": 1}\n\n{\"label\": 0, \"sentence\": \"\"}"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Arena arena = {0};
+        Err err = {0};
+        ExampleFile file;
+        assert_true(examples_parse(&arena, str(cases[i].text), cases[i].name, true, &file, &err));
+        assert_int_equal(file.row_count, 2);
+        assert_false(file.pairs);
+        assert_true(str_equal(file.rows[0].text, S("say \"hi\"")));
+        assert_true(str_equal(file.rows[1].text, S("")));
+        assert_true(str_equal(file.rows[0].label, S("1")) && str_equal(file.rows[1].label, S("0")));
+        arena_free(&arena);
+    }
+}
+
+static void test_pairs_quotes_and_skipped_rows(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    ExampleFile file;
+    assert_true(examples_parse(&arena, S("index,premise,hypothesis,gold_label\n1,\"two\nlines, one cell\",b,neutral\n2,c,d,-\n3,e,f,entailment\n"),
+                               "a.csv", true, &file, &err));
+    assert_true(file.pairs);
+    assert_int_equal(file.row_count, 2);
+    assert_int_equal(file.skipped_rows, 1);
+    assert_true(str_equal(file.rows[0].text, S("two\nlines, one cell")));
+    assert_int_equal(file.rows[0].line, 2);
+    assert_int_equal(file.rows[1].line, 5);
+    /* QNLI: the question comes first, and an unlabelled file is fine where labels are not needed */
+    assert_true(examples_parse(&arena, S("index\tquestion\tsentence\n0\tq\ts\n"), "a.tsv", false, &file, &err));
+    assert_true(str_equal(file.rows[0].text, S("q")) && str_equal(file.rows[0].pair, S("s")) && !file.rows[0].label.at);
+    arena_free(&arena);
+}
+
+/* ---- whole files and zstd ---- */
+
+static void test_files_that_cannot_be_read(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Str bytes;
+    Err err = {0};
+    assert_false(file_read(&arena, "build/no-such-file", 100, &bytes, &err));
+    assert_string_equal(err.text, "build/no-such-file: the file does not exist");
+    err = (Err){0};
+    assert_false(file_read(&arena, "tests", 100, &bytes, &err));
+    assert_string_equal(err.text, "tests: this is a folder, a file is needed");
+    tmp_write("big", S("0123456789"));
+    err = (Err){0};
+    assert_false(file_read(&arena, tmp_path("big"), 9, &bytes, &err));
+    assert_non_null(strstr(err.text, "10 bytes; at most 9 are read"));
+    arena_free(&arena);
+}
+
+static void test_files_appear_whole(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    Str bytes;
+    const char *path = tmp_path("whole");
+    assert_true(file_write(path, S("first"), &err));
+    assert_true(file_write(path, S("second"), &err));
+    assert_true(file_read(&arena, path, 100, &bytes, &err));
+    assert_true(str_equal(bytes, S("second")));
+    assert_false(file_write("build/no-such-folder/x", S("y"), &err));
+    assert_string_equal(err.text, "build/no-such-folder/x: cannot be written: No such file or directory");
+    err = (Err){0};
+    assert_false(folder_make(path, &err));
+    assert_non_null(strstr(err.text, "a folder is needed"));
+    err = (Err){0};
+    if (access("/dev/full", F_OK) == 0) {
+        Log log;
+        assert_true(log_open(&log, "/dev/full", &err));
+        assert_false(log_append(&log, S("line"), &err));
+        assert_string_equal(err.text, "/dev/full: cannot be written: No space left on device");
+        log_close(&log, &(Err){0});
+    }
+    arena_free(&arena);
+}
+
+static void test_zstd_round_trip_and_damage(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    const size_t size = 3000000;
+    char *data = arena_new(&arena, char, size);
+    for (size_t i = 0; i < size; i++) data[i] = (char)(i * i >> 7);
+    Str packed, back;
+    assert_true(zstd_compress(&arena, (Str){data, size}, 3, &packed, &err));
+    assert_true(zstd_expand(&arena, packed, size, "x", &back, &err));
+    assert_true(str_equal(back, (Str){data, size}));
+    assert_false(zstd_expand(&arena, packed, size - 1, "x", &back, &err));
+    assert_non_null(strstr(err.text, "x: expands to more than 2999999 bytes"));
+    err = (Err){0};
+    assert_false(zstd_expand(&arena, (Str){packed.at, packed.size / 2}, size, "x", &back, &err));
+    assert_string_equal(err.text, "x: the zstd data is cut off");
+    err = (Err){0};
+    assert_false(zstd_expand(&arena, S("no zstd data at all"), size, "x", &back, &err));
+    assert_non_null(strstr(err.text, "x: damaged zstd data"));
+    err = (Err){0};
+    assert_false(zstd_expand(&arena, S(""), size, "x", &back, &err));
+    arena_free(&arena);
+}
+
+/* NIST's examples for SHA-256. */
+static void test_sha256(void **state)
+{
+    (void)state;
+    char hex[65];
+    sha256_hex(S("abc"), hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    sha256_hex(S(""), hex);
+    assert_string_equal(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    sha256_hex(S("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"), hex);
+    assert_string_equal(hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+/* ---- safetensors ---- */
+
+static Str tensors_make(Arena *arena, const char *header, size_t data_bytes)
+{
+    const size_t size = strlen(header);
+    char *at = arena_new(arena, char, 8 + size + data_bytes);
+    for (int i = 0; i < 8; i++) at[i] = (char)(size >> 8 * i);
+    memcpy(at + 8, header, size);
+    return (Str){at, 8 + size + data_bytes};
+}
+
+static void test_safetensors_that_lie(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *header;
+        size_t data;
+        const char *message;
+    } cases[] = {
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "ends at byte 8 of 4: the file is cut off"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "has 4 bytes of data, but its shape asks for 8"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", 6, "overlaps another"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "leaves a hole in front of it"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, "4 bytes behind the last tensor"},
+        {"{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "unknown dtype \"F31\""},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "impossible shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}", 4, "impossible shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4, "impossible data_offsets"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "lacks dtype, shape or data_offsets"},
+        {"{\"a\":1,\"a\":2}", 0, "not valid JSON"},
+        {"{\"a\":", 0, "not valid JSON"},
+        {"[]", 0, "the header is not a JSON object"},
+    };
+    Arena arena = {0};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err = {0};
+        Safetensors file;
+        assert_false(safetensors_parse(&arena, tensors_make(&arena, cases[i].header, cases[i].data), "m", &file, &err));
+        if (!strstr(err.text, cases[i].message)) print_error("got:    %s\nwanted: %s\n", err.text, cases[i].message);
+        assert_non_null(strstr(err.text, cases[i].message));
+    }
+    Err err = {0};
+    Safetensors file;
+    assert_false(safetensors_parse(&arena, S("\xff\xff\xff\xff\xff\xff\xff\x7f{}"), "m", &file, &err));
+    assert_non_null(strstr(err.text, "the header claims 9223372036854775807 bytes of a file of 10"));
+    err = (Err){0};
+    assert_false(safetensors_parse(&arena, S("abc"), "m", &file, &err));
+    assert_non_null(strstr(err.text, "3 bytes are too few"));
+    arena_free(&arena);
+}
+
+/* Every half and bfloat16, against arithmetic on their fields. */
+static void test_half_precision_is_widened_exactly(void **state)
+{
+    (void)state;
+    enum { N = 65536 };
+    Arena arena = {0};
+    uint16_t *bits = arena_new(&arena, uint16_t, N);
+    float *wide = arena_new(&arena, float, N);
+    for (int i = 0; i < N; i++) bits[i] = (uint16_t)i;
+    threads_start(1); /* flushes denormals, which must not reach the weights */
+    tensor_to_f32(&(Tensor){.type = TENSOR_F16, .count = N, .data = (const uint8_t *)bits}, wide);
+    for (int i = 0; i < N; i++) {
+        const int exponent = i >> 10 & 31, mantissa = i & 1023;
+        double value = exponent ? ldexp(1024 + mantissa, exponent - 25) : ldexp(mantissa, -24);
+        if (i & 0x8000) value = -value;
+        if (exponent == 31)
+            assert_true(mantissa ? isnan(wide[i]) : isinf(wide[i]));
+        else
+            assert_true((double)wide[i] == value);
+    }
+    tensor_to_f32(&(Tensor){.type = TENSOR_BF16, .count = N, .data = (const uint8_t *)bits}, wide);
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t back;
+        memcpy(&back, &wide[i], 4);
+        assert_int_equal(back, i << 16);
+    }
+    threads_stop();
+    arena_free(&arena);
+}
+
+static const struct CMUnitTest files_tests[] = {
+    cmocka_unit_test(test_tables_that_are_broken),
+    cmocka_unit_test(test_a_line_that_is_too_long),
+    cmocka_unit_test(test_tables_that_are_fine),
+    cmocka_unit_test(test_pairs_quotes_and_skipped_rows),
+    cmocka_unit_test(test_files_that_cannot_be_read),
+    cmocka_unit_test(test_files_appear_whole),
+    cmocka_unit_test(test_zstd_round_trip_and_damage),
+    cmocka_unit_test(test_sha256),
+    cmocka_unit_test(test_safetensors_that_lie),
+    cmocka_unit_test(test_half_precision_is_widened_exactly),
+};

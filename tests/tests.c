@@ -1,0 +1,50 @@
+/* All tests in one program: the whole of lethe, then a file for each layer. Built twice: with sanitizers for the layers,
+ * and optimised (LETHE_TESTS_FAST) for the long ones: goldens, real data, the command line. An argument runs only the
+ * groups whose name contains it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#undef fail /* cmocka's macro; base has a function of this name */
+
+#define main lethe_main
+#include "../main.c"
+#undef main
+
+#include "tests.h"
+
+#ifdef LETHE_TESTS_FAST
+#include "golden_test.c"
+#include "tokenizer_golden_test.c"
+#include "command_test.c"
+#else
+#include "base_test.c"
+#include "files_test.c"
+#include "text_test.c"
+#include "device_test.c"
+#include "model_test.c"
+#include "report_test.c"
+#endif
+
+#define GROUP(name) {#name, name##_tests, COUNT(name##_tests)}
+static const struct {
+    const char *name;
+    const struct CMUnitTest *tests;
+    size_t count;
+} groups[] = {
+#ifdef LETHE_TESTS_FAST
+    GROUP(golden), GROUP(tokenizer_golden), GROUP(command),
+#else
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report),
+#endif
+};
+
+int main(int argc, char **argv)
+{
+    int failed = 0;
+    for (size_t i = 0; i < COUNT(groups); i++)
+        if (argc < 2 || strstr(groups[i].name, argv[1]))
+            failed += _cmocka_run_group_tests(groups[i].name, groups[i].tests, groups[i].count, NULL, NULL);
+    return failed != 0;
+}

@@ -1,0 +1,30 @@
+/* What several test files use. */
+#include <sys/stat.h>
+
+/* build/test-tmp/NAME, as a path that lives until the next few calls. */
+static const char *tmp_path(const char *name)
+{
+    static char ring[8][512];
+    static unsigned turn;
+    mkdir("build", 0777);
+    mkdir("build/test-tmp", 0777);
+    char *path = ring[turn++ % COUNT(ring)];
+    snprintf(path, sizeof ring[0], "build/test-tmp/%s", name);
+    return path;
+}
+
+static void tmp_write(const char *name, Str bytes)
+{
+    FILE *file = fopen(tmp_path(name), "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes.at, 1, bytes.size, file), bytes.size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Real data, beside the checkout on machines that have it; tests that need it skip without it. */
+#define SHARED_DATA "../shared/data"
+static bool have_shared_data(void)
+{
+    struct stat st;
+    return stat(SHARED_DATA "/SST-2/train.tsv", &st) == 0;
+}
