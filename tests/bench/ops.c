@@ -1,7 +1,7 @@
 /* Speed of the ops of each CPU engine at the shapes of a training step: GFLOPS of products and attention, GB/s of what
  * only moves memory, milliseconds a call of each. Compare numbers of one run only.
  *
- *     ops [THREADS]    compiled with -DWITH_BLIS and linked with a serial BLIS: also BLIS, cut into slices for threads */
+ *     ops [THREADS [WORD]]    only what has WORD in its name; compiled with -DWITH_BLIS and linked with a serial BLIS: also BLIS, cut into slices for threads */
 #include "../../src/base/base.h"
 #include "../../src/base/base.c"
 #include "../../src/device/device.h"
@@ -17,6 +17,7 @@ static struct {
     void (*table[OP_COUNT])(const void *args);
 } bench_engines[BENCH_ENGINES];
 static int bench_engine_count;
+static const char *bench_word = "";
 
 #ifdef WITH_BLIS
 static void bench_blis_slice(void *context, size_t item, int thread)
@@ -46,6 +47,7 @@ static void bench_blis_gemm(const void *args)
 static void bench(const char *label, Op op, const void *args, double work, const char *unit)
 {
     double best[BENCH_ENGINES], once[BENCH_ENGINES];
+    if (!strstr(label, bench_word)) return;
     for (int e = 0; e < bench_engine_count; e++) {
         best[e] = 1e9, once[e] = 0;
         if (!bench_engines[e].table[op]) continue;
@@ -159,6 +161,7 @@ int main(int argc, char **argv)
 {
     CpuEngine engines[CPU_ENGINES];
     cpu_engines(engines);
+    if (argc > 2) bench_word = argv[2];
     threads_start(argc > 1 ? atoi(argv[1]) : processors_available());
     for (int e = 0; e < CPU_ENGINES; e++)
         if (engines[e].usable) {

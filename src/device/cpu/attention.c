@@ -60,29 +60,28 @@ static void V(attention_item)(void *context, size_t item, int thread)
 
     _Alignas(64) f32 keys[V(SIZE) * V(KEYS)], p[ROWS * V(KEYS)], keep[ROWS * V(KEYS) + 2 * LANES];
     f32 largest[V(QUERIES)], sum[V(QUERIES)];
+    const size_t panel = VECTORS * LANES;
     for (size_t i = 0; i < queries; i++) {
         largest[i] = -INFINITY, sum[i] = 0;
         for (size_t c = 0; c < size && s.tokens == 0; c++) out[i * a->ldc + c] = 0;
     }
     for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
         const size_t count = least(s.tokens - j, V(KEYS));
-        const f32 *k = a->kv + (s.first + j) * a->ldkv + s.column, *v = k + (size_t)a->heads * size;
+        const f32 *k = a->kv + (s.first + j) * a->ldkv + s.column;
+        const Right kt = {keys, V(KEYS), panel}, v = {k + (size_t)a->heads * size, a->ldkv, panel};
         V(transpose_matrix)(k, a->ldkv, size, count, keys, V(KEYS));
         for (size_t i = 0; i < queries; i += ROWS) {
             const size_t rows = least(queries - i, ROWS), width = parts(count, LANES) * LANES;
+            const Left qi = {q + i * a->ldq, a->ldq, 1}, pi = {p, V(KEYS), 1};
             f32 *to = out + i * a->ldc;
-            V(product)
-            (rows, width, q + i * a->ldq, a->ldq, 1, keys, V(KEYS), VECTORS * LANES, size,
-             (Output){.c = p, .ldc = V(KEYS), .alpha = a->scale});
+            V(product)(rows, width, size, qi, kt, (Output){.c = p, .ldc = V(KEYS), .alpha = a->scale});
             if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
             for (size_t r = 0; r < rows; r++) {
                 const f32 *row_keep = a->drop > 0 ? keep + r * (parts(count, 4) * 4) : NULL;
                 f32 earlier = V(softmax_row)(p + r * V(KEYS), row_keep, count, &largest[i + r], &sum[i + r]);
                 if (j > 0) V(scale_row)(to + r * a->ldc, size, earlier);
             }
-            V(product)
-            (rows, size, p, V(KEYS), 1, v, a->ldkv, VECTORS * LANES, count,
-             (Output){.c = to, .ldc = a->ldc, .alpha = 1, .add = j > 0});
+            V(product)(rows, size, count, pi, v, (Output){.c = to, .ldc = a->ldc, .alpha = 1, .add = j > 0});
         }
     }
     for (size_t i = 0; i < queries; i++) {
@@ -145,40 +144,36 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
 
     for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
         const size_t count = least(s.tokens - j, V(KEYS)), width = parts(count, LANES) * LANES;
-        const size_t kv = (s.first + j) * a->ldkv + s.column, to_values = (size_t)a->heads * size;
-        V(transpose_matrix)(a->kv + kv, a->ldkv, size, count, keys, V(KEYS));
-        V(transpose_matrix)(a->kv + kv + to_values, a->ldkv, size, count, values, V(KEYS));
+        const size_t k_at = (s.first + j) * a->ldkv + s.column, v_at = k_at + (size_t)a->heads * size;
+        const Right k = {a->kv + k_at, a->ldkv, panel}, kt = {keys, V(KEYS), panel}, vt = {values, V(KEYS), panel};
+        V(transpose_matrix)(a->kv + k_at, a->ldkv, size, count, keys, V(KEYS));
+        V(transpose_matrix)(a->kv + v_at, a->ldkv, size, count, values, V(KEYS));
         for (size_t begin = 0; begin < s.queries; begin += V(QUERIES)) {
-            const size_t queries = least(s.queries - begin, V(QUERIES)), row = s.row + begin;
-            const f32 *q = a->q + row * a->ldq + s.column, *out = a->context + row * a->ldc + s.column;
-            const f32 *dout = a->dcontext + row * a->ldc + s.column;
+            const size_t queries = least(s.queries - begin, V(QUERIES));
+            const size_t q_at = (s.row + begin) * a->ldq + s.column, c_at = (s.row + begin) * a->ldc + s.column;
             for (size_t i = 0; i < queries; i += ROWS) {
                 const size_t rows = least(queries - i, ROWS);
-                f32 *pi = p + i * V(KEYS), *dsi = ds + i * V(KEYS);
-                V(product)
-                (rows, width, q + i * a->ldq, a->ldq, 1, keys, V(KEYS), panel, size,
-                 (Output){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
-                V(product)
-                (rows, width, dout + i * a->ldc, a->ldc, 1, values, V(KEYS), panel, size,
-                 (Output){.c = dsi, .ldc = V(KEYS), .alpha = 1});
+                const Left qi = {a->q + q_at + i * a->ldq, a->ldq, 1};
+                const Left dci = {a->dcontext + c_at + i * a->ldc, a->ldc, 1};
+                f32 *pi = p + i * V(KEYS), *dsi = ds + i * V(KEYS), *dqi = a->dq + q_at + i * a->ldq;
+                V(product)(rows, width, size, qi, kt, (Output){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
+                V(product)(rows, width, size, dci, vt, (Output){.c = dsi, .ldc = V(KEYS), .alpha = 1});
                 if (a->drop > 0)
                     V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
                 for (size_t r = 0; r < rows; r++) {
-                    const size_t at = (i + r) * a->ldc;
-                    V(softmax_row_grad)
-                    (pi + r * V(KEYS), dsi + r * V(KEYS), a->drop > 0 ? keep + r * (parts(count, 4) * 4) : NULL, count,
-                     a->lse[s.lse + begin + i + r], V(dot)(dout + at, out + at, size), a->scale);
+                    const f32 *row_keep = a->drop > 0 ? keep + r * (parts(count, 4) * 4) : NULL;
+                    const f32 shared = V(dot)(dci.at + r * a->ldc, a->context + c_at + (i + r) * a->ldc, size);
+                    const f32 lse = a->lse[s.lse + begin + i + r];
+                    V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, a->scale);
                 }
-                V(product)
-                (rows, size, dsi, V(KEYS), 1, a->kv + kv, a->ldkv, panel, count,
-                 (Output){.c = a->dq + (row + i) * a->ldq + s.column, .ldc = a->ldq, .alpha = 1, .add = j > 0});
+                const Output dq = {.c = dqi, .ldc = a->ldq, .alpha = 1, .add = j > 0};
+                V(product)(rows, size, count, (Left){dsi, V(KEYS), 1}, k, dq);
             }
-            V(product)
-            (count, size, ds, 1, V(KEYS), q, a->ldq, panel, queries,
-             (Output){.c = a->dkv + kv, .ldc = a->ldkv, .alpha = 1, .add = begin > 0});
-            V(product)
-            (count, size, p, 1, V(KEYS), dout, a->ldc, panel, queries,
-             (Output){.c = a->dkv + kv + to_values, .ldc = a->ldkv, .alpha = 1, .add = begin > 0});
+            const Right q = {a->q + q_at, a->ldq, panel}, dc = {a->dcontext + c_at, a->ldc, panel};
+            const Output dk = {.c = a->dkv + k_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
+            const Output dv = {.c = a->dkv + v_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
+            V(product)(count, size, queries, (Left){ds, 1, V(KEYS)}, q, dk);
+            V(product)(count, size, queries, (Left){p, 1, V(KEYS)}, dc, dv);
         }
     }
 }

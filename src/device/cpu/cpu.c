@@ -23,9 +23,21 @@
 #define TARGET_END PRAGMA(GCC pop_options)
 #endif
 #define PRAGMA(text) _Pragma(#text)
+#define foreach(i, count) UNROLL for (int i = 0; i < (count); i++)
 
 INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
 INLINE size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
+
+/* The factors of a matrix product a b: a[r][l] is at[r * row + l * k]; b[l][c] is at[p * panel + l * k + c] for column
+ * c of the p-th panel of columns, and its rows are filled up to whole vectors. */
+typedef struct Left {
+    const f32 *at;
+    size_t row, k;
+} Left;
+typedef struct Right {
+    const f32 *at;
+    size_t k, panel;
+} Right;
 
 /* Where a matrix product goes: c = alpha * product + bias + (add ? c : 0); gelu, if not null, gets the GELU of c. */
 typedef struct Output {

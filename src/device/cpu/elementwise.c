@@ -112,11 +112,12 @@ static void V(wake_rows_item)(void *context, size_t item, int thread)
         f32 *w = a->w + r * a->cols;
         for (size_t c = 0; c < a->cols; c += 4 * LANES) { /* four vectors at a time hide the multiplier's latency */
             V(f32) x[4] = {{0}};
-            UNROLL for (int v = 0; v < 4; v++) if (c + v * LANES < a->cols) x[v] =
-                V(load_part)(w + c + v * LANES, a->cols - c - v * LANES);
-            for (u32 k = a->stamp[r]; k < a->step; k++) UNROLL for (int v = 0; v < 4; v++) x[v] *= a->factors[k];
-            UNROLL for (int v = 0; v < 4; v++) if (c + v * LANES < a->cols)
-                V(store_part)(w + c + v * LANES, x[v], a->cols - c - v * LANES);
+            foreach (v, 4)
+                if (c + v * LANES < a->cols) x[v] = V(load_part)(w + c + v * LANES, a->cols - c - v * LANES);
+            for (u32 k = a->stamp[r]; k < a->step; k++)
+                foreach (v, 4) x[v] *= a->factors[k];
+            foreach (v, 4)
+                if (c + v * LANES < a->cols) V(store_part)(w + c + v * LANES, x[v], a->cols - c - v * LANES);
         }
         a->stamp[r] = a->awake ? ROW_AWAKE : a->step;
     }
@@ -139,7 +140,7 @@ static void V(square_sum_item)(void *context, size_t item, int thread)
     V(f32) sum[4] = {{0}};
     size_t i = 0;
     for (; i + 4 * LANES <= count; i += 4 * LANES)
-        UNROLL for (int v = 0; v < 4; v++) sum[v] += V(load)(x + i + v * LANES) * V(load)(x + i + v * LANES);
+        foreach (v, 4) sum[v] += V(load)(x + i + v * LANES) * V(load)(x + i + v * LANES);
     for (; i < count; i += LANES) {
         const V(f32) rest = V(load_part)(x + i, count - i);
         sum[0] += rest * rest;

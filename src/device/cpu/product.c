@@ -4,43 +4,62 @@
 
 #define PANEL (VECTORS * LANES)
 
-/* c[rows][cols] = out(a b), where a[r][l] is at a + r * a_row + l * a_k, and b has k rows of whole vectors, b_k apart.
- * rows and vectors are constants to the compiler; the last vector of a row of c may be cut short by cols. */
-INLINE void V(tile)(const int rows, const int vectors, size_t cols, const f32 *a, size_t a_row, size_t a_k,
-                    const f32 *b, size_t b_k, size_t k, const Output *out)
+/* c[rows][cols] = out(a b) for one tile. rows and vectors are constants to the compiler; the last vector of a row of c
+ * may be cut short by cols. */
+INLINE void V(tile)(const int rows, const int vectors, size_t cols, size_t k, const Left *left, const Right *right,
+                    const Output *out)
 {
+    const f32 *a = left->at, *b = right->at;
+    const size_t a_row = left->row, a_k = left->k, b_k = right->k;
     V(f32) sum[8][3];
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++) sum[r][v] = (V(f32)){0};
+    foreach (r, rows)
+        foreach (v, vectors) sum[r][v] = V(splat)(0);
     for (size_t l = 0; l < k; l++, a += a_k, b += b_k) {
         V(f32) row[3];
-        UNROLL for (int v = 0; v < vectors; v++) row[v] = V(load)(b + v * LANES);
-        UNROLL for (int r = 0; r < rows; r++)
-        {
+        foreach (v, vectors) row[v] = V(load)(b + v * LANES);
+        foreach (r, rows) {
             const V(f32) factor = V(splat)(a[r * a_row]);
-            UNROLL for (int v = 0; v < vectors; v++) sum[r][v] += factor * row[v];
+            foreach (v, vectors) sum[r][v] += factor * row[v];
         }
     }
-    UNROLL for (int r = 0; r < rows; r++) UNROLL for (int v = 0; v < vectors; v++)
-    {
-        const size_t at = r * out->ldc + v * LANES, left = v < vectors - 1 ? LANES : cols - v * LANES;
-        V(f32) x = sum[r][v] * out->alpha;
-        if (out->bias) x += V(load_part)(out->bias + v * LANES, left);
-        if (out->add) x += V(load_part)(out->c + at, left);
-        V(store_part)(out->c + at, x, left);
+
+    const size_t ldc = out->ldc;
+    foreach (r, rows)
+        foreach (v, vectors) sum[r][v] *= out->alpha;
+    if (cols == (size_t)vectors * LANES) {
+        if (out->bias)
+            foreach (r, rows)
+                foreach (v, vectors) sum[r][v] += V(load)(out->bias + v * LANES);
+        if (out->add)
+            foreach (r, rows)
+                foreach (v, vectors) sum[r][v] += V(load)(out->c + r * ldc + v * LANES);
+        foreach (r, rows)
+            foreach (v, vectors) V(store)(out->c + r * ldc + v * LANES, sum[r][v]);
+    } else {
+        f32 lanes[8][3 * LANES];
+        foreach (r, rows)
+            foreach (v, vectors) V(store)(lanes[r] + v * LANES, sum[r][v]);
+        for (int r = 0; r < rows; r++)
+            for (size_t c = 0; c < cols; c++) {
+                f32 *to = out->c + r * ldc + c;
+                *to = lanes[r][c] + (out->bias ? out->bias[c] : 0) + (out->add ? *to : 0);
+            }
     }
 }
 
-typedef void V(Tile)(size_t cols, const f32 *a, size_t a_row, size_t a_k, const f32 *b, size_t b_k, size_t k,
-                     const Output *out);
-#define TILE(rows, vectors)                                                                                   \
-    static void V(tile_##rows##_##vectors)(size_t cols, const f32 *a, size_t a_row, size_t a_k, const f32 *b, \
-                                           size_t b_k, size_t k, const Output *out)                           \
-    {                                                                                                         \
-        V(tile)(rows, vectors, cols, a, a_row, a_k, b, b_k, k, out);                                          \
+typedef void V(Tile)(size_t cols, size_t k, const Left *left, const Right *right, const Output *out);
+#define TILE(rows, vectors)                                                                             \
+    static void V(tile_##rows##_##vectors)(size_t cols, size_t k, const Left *left, const Right *right, \
+                                           const Output *out)                                           \
+    {                                                                                                   \
+        V(tile)(rows, vectors, cols, k, left, right, out);                                              \
     }
 #define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
 TILES(1)
-TILES(2) TILES(3) TILES(4) TILES(5) TILES(6) TILES(7) TILES(8)
+TILES(2)
+TILES(3)
+TILES(4)
+TILES(5) TILES(6) TILES(7) TILES(8)
 #undef TILES
 #undef TILE
 #define TILES(rows)                                                \
@@ -51,22 +70,24 @@ TILES(2) TILES(3) TILES(4) TILES(5) TILES(6) TILES(7) TILES(8)
     V(tiles)[8][3] = {TILES(1), TILES(2), TILES(3), TILES(4), TILES(5), TILES(6), TILES(7), TILES(8)};
 #undef TILES
 
-/* c[rows][cols] = out(a b), tile by tile; panels of b lie b_panel apart. */
-static void V(product)(size_t rows, size_t cols, const f32 *a, size_t a_row, size_t a_k, const f32 *b, size_t b_k,
-                       size_t b_panel, size_t k, Output out)
+/* c[rows][cols] = out(a b), tile by tile. */
+static void V(product)(size_t rows, size_t cols, size_t k, Left left, Right right, Output out)
 {
     for (size_t i = 0; i < rows; i += ROWS)
         for (size_t j = 0; j < cols; j += PANEL) {
             const size_t tall = least(rows - i, ROWS), wide = least(cols - j, PANEL);
-            Output part = out;
-            part.c += i * out.ldc + j;
-            if (out.bias) part.bias += j;
-            V(tiles)
-            [tall - 1][(wide - 1) / LANES](wide, a + i * a_row, a_row, a_k, b + j / PANEL * b_panel, b_k, k, &part);
+            Left a = left;
+            Right b = right;
+            Output c = out;
+            a.at += i * left.row;
+            b.at += j / PANEL * right.panel;
+            c.c += i * out.ldc + j;
+            if (out.bias) c.bias += j;
+            V(tiles)[tall - 1][(wide - 1) / LANES](wide, k, &a, &b, &c);
             for (size_t r = 0; out.gelu && r < tall; r++)
-                for (size_t c = 0; c < wide; c += LANES) {
-                    const V(f32) x = V(load_part)(part.c + r * out.ldc + c, wide - c);
-                    V(store_part)(out.gelu + (i + r) * out.ldc + j + c, V(gelu_of)(x), wide - c);
+                for (size_t l = 0; l < wide; l += LANES) {
+                    const V(f32) x = V(load_part)(c.c + r * out.ldc + l, wide - l);
+                    V(store_part)(out.gelu + (i + r) * out.ldc + j + l, V(gelu_of)(x), wide - l);
                 }
         }
 }
@@ -94,6 +115,26 @@ static void V(gemm_pack)(const struct gemm_args *g, size_t k0, size_t k, size_t 
         for (size_t c = 0; c < cols; c += LANES) V(store)(packed + c, V(load_part)(from + c, cols - c));
 }
 
+/* a[k][row]: the columns of a block of rows are packed too, for they may lie so far apart that they share cache sets.
+ */
+static void V(gemm_columns)(size_t rows, size_t cols, size_t k, Left left, Right right, Output out)
+{
+    enum { WIDTH = 4 * ROWS };
+    _Alignas(64) f32 block[V(GEMM_K) * WIDTH];
+    for (size_t r = 0; r < rows; r += WIDTH) {
+        const size_t count = least(rows - r, WIDTH);
+        for (size_t l = 0; l < k; l++)
+            for (size_t c = 0; c < count; c += LANES) {
+                const size_t some = least(count - c, WIDTH - c);
+                V(store_part)(block + l * WIDTH + c, V(load_part)(left.at + l * left.k + r + c, some), some);
+            }
+        Output part = out;
+        part.c += r * out.ldc;
+        if (out.gelu) part.gelu += r * out.ldc;
+        V(product)(count, cols, k, (Left){block, 1, WIDTH}, right, part);
+    }
+}
+
 static void V(gemm_item)(void *context, size_t item, int thread)
 {
     (void)thread;
@@ -107,17 +148,19 @@ static void V(gemm_item)(void *context, size_t item, int thread)
     do {
         const size_t k = least(g->k - k0, work->k);
         const bool first = k0 == 0, last = k0 + k == g->k;
+        const Right b = {packed, PANEL, PANEL * k};
+        const Output out = {.c = g->c + at,
+                            .gelu = last && g->gelu ? g->gelu + at : NULL,
+                            .bias = first && g->bias ? g->bias + col : NULL,
+                            .ldc = g->ldc,
+                            .alpha = g->alpha,
+                            .add = !first || g->accumulate};
         for (size_t c = 0; c < cols; c += PANEL)
             V(gemm_pack)(g, k0, k, col + c, least(cols - c, PANEL), packed + c * k);
-        V(product)
-        (rows, cols, g->ta ? g->a + k0 * g->lda + row : g->a + row * g->lda + k0, g->ta ? 1 : g->lda,
-         g->ta ? g->lda : 1, packed, PANEL, PANEL * k, k,
-         (Output){.c = g->c + at,
-                  .gelu = last && g->gelu ? g->gelu + at : NULL,
-                  .bias = first && g->bias ? g->bias + col : NULL,
-                  .ldc = g->ldc,
-                  .alpha = g->alpha,
-                  .add = !first || g->accumulate});
+        if (g->ta)
+            V(gemm_columns)(rows, cols, k, (Left){g->a + k0 * g->lda + row, 1, g->lda}, b, out);
+        else
+            V(product)(rows, cols, k, (Left){g->a + row * g->lda + k0, g->lda, 1}, b, out);
         k0 += k;
     } while (k0 < g->k);
 }

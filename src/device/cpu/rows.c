@@ -34,8 +34,7 @@ static void V(layernorm_row)(const void *args, size_t r)
     for (size_t c = 0; c < cols; c += 2 * LANES) {
         V(f32) keep[2];
         V(keep_row)(&site, (u32)r, (u32)c, keep);
-        UNROLL for (int h = 0; h < 2; h++)
-        {
+        foreach (h, 2) {
             const size_t at = c + h * LANES;
             if (at >= cols) break;
             V(f32) value = V(load_part)(x + at, cols - at) * keep[h];
@@ -45,8 +44,8 @@ static void V(layernorm_row)(const void *args, size_t r)
         }
     }
     const f32 mean = V(sum)(sum[0] + sum[1]) / (f32)cols;
-    for (size_t c = 0; c < cols; c += 2 * LANES) UNROLL for (int h = 0; h < 2; h++)
-        {
+    for (size_t c = 0; c < cols; c += 2 * LANES)
+        foreach (h, 2) {
             const size_t at = c + h * LANES;
             if (at >= cols) break;
             const V(f32) d = V(limit)(V(load_part)(x + at, cols - at) - mean, cols - at, 0);
@@ -75,8 +74,8 @@ static void V(layernorm_dx_row)(const void *args, size_t r)
     const f32 mean = a->mean[r], rstd = a->rstd[r];
     const f32 *x = a->x + row, *dy = a->dy + row;
     V(f32) sum[2] = {{0}}, sum_normal[2] = {{0}};
-    for (size_t c = 0; c < cols; c += 2 * LANES) UNROLL for (int h = 0; h < 2; h++)
-        {
+    for (size_t c = 0; c < cols; c += 2 * LANES)
+        foreach (h, 2) {
             const size_t at = c + h * LANES;
             if (at >= cols) break;
             const V(f32) d = V(load_part)(dy + at, cols - at) * V(load_part)(a->gamma + at, cols - at);
@@ -89,8 +88,7 @@ static void V(layernorm_dx_row)(const void *args, size_t r)
     for (size_t c = 0; c < cols; c += 2 * LANES) {
         V(f32) keep[2];
         V(keep_row)(&site, (u32)r, (u32)c, keep);
-        UNROLL for (int h = 0; h < 2; h++)
-        {
+        foreach (h, 2) {
             const size_t at = c + h * LANES;
             if (at >= cols) break;
             const V(f32) d = V(load_part)(dy + at, cols - at) * V(load_part)(a->gamma + at, cols - at);
@@ -177,8 +175,7 @@ static void V(dropout_row)(const void *args, size_t r)
     for (size_t c = 0; c < cols; c += 2 * LANES) {
         V(f32) keep[2];
         V(keep_row)(&site, (u32)r, (u32)c, keep);
-        UNROLL for (int h = 0; h < 2; h++)
-        {
+        foreach (h, 2) {
             const size_t at = c + h * LANES;
             if (at >= cols) break;
             V(f32) value = V(load_part)(x + at, cols - at) * keep[h];

@@ -12,6 +12,7 @@ typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_
 
 /* Indices of the lower and upper half of two vectors, interleaved. */
 #if LANES == 16
+#define LOG_LANES 4
 #define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #define LOW_U64 0, 8, 1, 9, 2, 10, 3, 11
@@ -25,6 +26,7 @@ typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_
         0, 1, 2, 3, 4, 5, 6, 7 \
     }
 #elif LANES == 8
+#define LOG_LANES 3
 #define LOW 0, 8, 1, 9, 2, 10, 3, 11
 #define HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #define LOW_U64 0, 4, 1, 5
@@ -38,6 +40,7 @@ typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_
         0, 1, 2, 3   \
     }
 #else
+#define LOG_LANES 2
 #define LOW 0, 4, 1, 5
 #define HIGH 2, 6, 3, 7
 #define LOW_U64 0, 2
@@ -98,28 +101,26 @@ INLINE V(f32) V(high)(V(f32) a, V(f32) b) { return __builtin_shufflevector(a, b,
 
 INLINE f32 V(sum)(V(f32) x)
 {
-    UNROLL for (int n = 1; n < LANES; n *= 2) x = V(low)(x, x) + V(high)(x, x);
+    foreach (round, LOG_LANES) x = V(low)(x, x) + V(high)(x, x);
     return x[0];
 }
 
 INLINE f32 V(largest)(V(f32) x)
 {
-    UNROLL for (int n = 1; n < LANES; n *= 2) x = V(max)(V(low)(x, x), V(high)(x, x));
+    foreach (round, LOG_LANES) x = V(max)(V(low)(x, x), V(high)(x, x));
     return x[0];
 }
 
 /* x[i][j] <-> x[j][i]: log2(LANES) perfect shuffles of all LANES^2 numbers. */
 INLINE void V(transpose)(V(f32) x[LANES])
 {
-    UNROLL for (int n = 1; n < LANES; n *= 2)
-    {
+    foreach (round, LOG_LANES) {
         V(f32) y[LANES];
-        UNROLL for (int i = 0; i < LANES / 2; i++)
-        {
+        foreach (i, LANES / 2) {
             y[2 * i] = V(low)(x[i], x[i + LANES / 2]);
             y[2 * i + 1] = V(high)(x[i], x[i + LANES / 2]);
         }
-        UNROLL for (int i = 0; i < LANES; i++) x[i] = y[i];
+        foreach (i, LANES) x[i] = y[i];
     }
 }
 
@@ -131,9 +132,9 @@ static void V(transpose_matrix)(const f32 *from, size_t ld_from, size_t rows, si
             V(f32) x[LANES];
             const size_t left = rows - r;
             if (left >= LANES && cols - c >= LANES) {
-                UNROLL for (int i = 0; i < LANES; i++) x[i] = V(load)(from + (c + i) * ld_from + r);
+                foreach (i, LANES) x[i] = V(load)(from + (c + i) * ld_from + r);
                 V(transpose)(x);
-                UNROLL for (int i = 0; i < LANES; i++) V(store)(to + (r + i) * ld_to + c, x[i]);
+                foreach (i, LANES) V(store)(to + (r + i) * ld_to + c, x[i]);
             } else {
                 for (size_t i = 0; i < LANES; i++)
                     x[i] = c + i < cols ? V(load_part)(from + (c + i) * ld_from + r, left) : V(splat)(0);
@@ -156,7 +157,7 @@ INLINE V(f32) V(sqrt)(V(f32) x)
 #elif defined(__aarch64__)
     return (V(f32))vsqrtq_f32((float32x4_t)x);
 #else
-    UNROLL for (int i = 0; i < LANES; i++) x[i] = sqrtf(x[i]);
+    foreach (i, LANES) x[i] = sqrtf(x[i]);
     return x;
 #endif
 }
@@ -243,8 +244,7 @@ INLINE void V(keep)(const Site *site, V(u64) group, V(u64) row, V(f32) keep[2])
 {
     V(u64) c0 = group, c1 = row, c2 = site->step + (V(u64)){0}, c3 = site->site + (V(u64)){0};
     u32 k0 = site->key[0], k1 = site->key[1];
-    UNROLL for (int round = 0; round < 10; round++)
-    {
+    foreach (round, 10) {
         const V(u64) p0 = V(multiply_low)(c0, 0xD2511F53u), p1 = V(multiply_low)(c2, 0xCD9E8D57u);
         c0 = (p1 >> 32) ^ c1 ^ k0;
         c1 = p1;

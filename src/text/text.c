@@ -1,0 +1,16 @@
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include "unicode.c"
+#include "vocab.c"
+#include "wordpiece.c"
+#include "bpe.c"
+#include "tokenizer.c"
+#include "tokenizer_json.c"
+#include "tokenizer_files.c"
+#include "dataset.c"
+#include "batch.c"
