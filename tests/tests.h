@@ -1,6 +1,10 @@
 /* What several test files use. */
 #include <sys/stat.h>
 
+/* cmocka's fail_msg uses its macro `fail`, whose name base needs. */
+#undef fail_msg
+#define fail_msg(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+
 /* build/test-tmp/NAME, as a path that lives until the next few calls. */
 static const char *tmp_path(const char *name)
 {

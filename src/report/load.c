@@ -35,7 +35,7 @@ static const char *load_name(Loader *l, const json_t *value, const char *key, Er
 static const char *load_text(Loader *l, const json_t *value)
 {
     const char *text = json_string_value(value);
-    char *copy = text ? arena_copy(l->arena, text, strnlen(text, 4096)) : "";
+    char *copy = text ? arena_copy(l->arena, text, strlen(text)) : "";
     for (char *p = copy; *p; p++)
         if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
     return copy;

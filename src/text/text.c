@@ -10,6 +10,7 @@
 #include "wordpiece.c"
 #include "bpe.c"
 #include "tokenizer.c"
+#include "tokenizer_build.c"
 #include "tokenizer_json.c"
 #include "tokenizer_files.c"
 #include "dataset.c"

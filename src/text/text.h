@@ -24,6 +24,7 @@ bool tokenizer_from_vocab(Arena *arena, Str vocab, bool lower_case, const char *
 bool tokenizer_from_json(Arena *arena, Str json, const char *what, Tokenizer **out, Err *err);
 
 uint32_t tokenizer_vocab_size(const Tokenizer *tokenizer);  /* every id is below it */
+uint32_t tokenizer_type_count(const Tokenizer *tokenizer);  /* 2 when pairs have types 0 and 1, else 1 */
 /* The most special tokens around a text or pair (RoBERTa 4, BERT 3): max_length must not be below it. */
 uint32_t tokenizer_least_length(const Tokenizer *tokenizer);
 /* Ids and segments (types, 0 or 1) of a text, or of a pair of texts when pair.at is not NULL, with the special tokens

@@ -54,6 +54,15 @@ uint32_t tokenizer_least_length(const Tokenizer *tokenizer)
     return single > pair ? single : pair;
 }
 
+uint32_t tokenizer_type_count(const Tokenizer *tokenizer)
+{
+    uint32_t highest = 0;
+    for (const Template *p = &tokenizer->single; p; p = p == &tokenizer->single ? &tokenizer->pair : NULL)
+        for (uint32_t i = 0; i < p->count; i++)
+            if (p->parts[i].type > highest) highest = p->parts[i].type;
+    return highest + 1;
+}
+
 static void template_add(Template *template, PartKind kind, uint32_t id, uint8_t type)
 {
     ASSERT(template->count < TEMPLATE_MAX_PARTS);

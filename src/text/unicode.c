@@ -84,14 +84,22 @@ static size_t unicode_encode(uint32_t code, char *out)
     return (size_t)utf8proc_encode_char((utf8proc_int32_t)code, (utf8proc_uint8_t *)out);
 }
 
-/* The text itself when it is valid UTF-8, else a copy with U+FFFD in place of what is not. */
-static Str unicode_repair(Arena *arena, Str s)
+/* How many maximal subparts are not UTF-8. */
+static size_t unicode_count_errors(Str s)
 {
-    const Str mark = S("\xef\xbf\xbd");
     size_t errors = 0;
     uint32_t code;
     for (size_t i = 0; i < s.size; errors += code == UNICODE_INVALID)
         i += unicode_decode_one((const uint8_t *)s.at + i, s.size - i, &code);
+    return errors;
+}
+
+/* The text itself when it is valid UTF-8, else a copy with U+FFFD in place of what is not. */
+static Str unicode_repair(Arena *arena, Str s)
+{
+    const Str mark = S("\xef\xbf\xbd");
+    const size_t errors = unicode_count_errors(s);
+    uint32_t code;
     if (!errors) return s;
     char *copy = arena_alloc(arena, s.size + errors * mark.size, 1), *to = copy;
     for (size_t i = 0, n; i < s.size; i += n) {

@@ -72,7 +72,7 @@ static void V(attention_item)(void *context, size_t item, int thread)
         V(transpose_matrix)(k, a->ldkv, size, count, keys, V(KEYS));
         for (size_t i = 0; i < queries; i += ROWS) {
             const size_t rows = least(queries - i, ROWS), width = parts(count, LANES) * LANES;
-            const Left qi = {q + i * a->ldq, a->ldq, 1}, pi = {p, V(KEYS), 1};
+            const Left qi = {q + i * a->ldq, a->ldq, 1, 0}, pi = {p, V(KEYS), 1, 0};
             f32 *to = out + i * a->ldc;
             V(product)(rows, width, size, qi, kt, (Output){.c = p, .ldc = V(KEYS), .alpha = a->scale});
             if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
@@ -153,8 +153,8 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
             const size_t q_at = (s.row + begin) * a->ldq + s.column, c_at = (s.row + begin) * a->ldc + s.column;
             for (size_t i = 0; i < queries; i += ROWS) {
                 const size_t rows = least(queries - i, ROWS);
-                const Left qi = {a->q + q_at + i * a->ldq, a->ldq, 1};
-                const Left dci = {a->dcontext + c_at + i * a->ldc, a->ldc, 1};
+                const Left qi = {a->q + q_at + i * a->ldq, a->ldq, 1, 0};
+                const Left dci = {a->dcontext + c_at + i * a->ldc, a->ldc, 1, 0};
                 f32 *pi = p + i * V(KEYS), *dsi = ds + i * V(KEYS), *dqi = a->dq + q_at + i * a->ldq;
                 V(product)(rows, width, size, qi, kt, (Output){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
                 V(product)(rows, width, size, dci, vt, (Output){.c = dsi, .ldc = V(KEYS), .alpha = 1});
@@ -167,13 +167,13 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                     V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, a->scale);
                 }
                 const Output dq = {.c = dqi, .ldc = a->ldq, .alpha = 1, .add = j > 0};
-                V(product)(rows, size, count, (Left){dsi, V(KEYS), 1}, k, dq);
+                V(product)(rows, size, count, (Left){dsi, V(KEYS), 1, 0}, k, dq);
             }
             const Right q = {a->q + q_at, a->ldq, panel}, dc = {a->dcontext + c_at, a->ldc, panel};
             const Output dk = {.c = a->dkv + k_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
             const Output dv = {.c = a->dkv + v_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
-            V(product)(count, size, queries, (Left){ds, 1, V(KEYS)}, q, dk);
-            V(product)(count, size, queries, (Left){p, 1, V(KEYS)}, dc, dv);
+            V(product)(count, size, queries, (Left){ds, 1, V(KEYS), ROWS}, q, dk);
+            V(product)(count, size, queries, (Left){p, 1, V(KEYS), ROWS}, dc, dv);
         }
     }
 }

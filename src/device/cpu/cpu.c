@@ -28,11 +28,11 @@
 INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
 INLINE size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
 
-/* The factors of a matrix product a b: a[r][l] is at[r * row + l * k]; b[l][c] is at[p * panel + l * k + c] for column
- * c of the p-th panel of columns, and its rows are filled up to whole vectors. */
+/* The factors of a matrix product a b. Row r of a's i-th panel of ROWS rows: a[r][l] = at[i * panel + r * row + l * k].
+ * b's j-th panel of columns: b[l][c] = at[j * panel + l * k + c]; its rows are filled up to whole vectors. */
 typedef struct Left {
     const f32 *at;
-    size_t row, k;
+    size_t row, k, panel;
 } Left;
 typedef struct Right {
     const f32 *at;

@@ -59,7 +59,9 @@ TILES(1)
 TILES(2)
 TILES(3)
 TILES(4)
-TILES(5) TILES(6) TILES(7) TILES(8)
+TILES(5)
+TILES(6)
+TILES(7) TILES(8)
 #undef TILES
 #undef TILE
 #define TILES(rows)                                                \
@@ -79,7 +81,7 @@ static void V(product)(size_t rows, size_t cols, size_t k, Left left, Right righ
             Left a = left;
             Right b = right;
             Output c = out;
-            a.at += i * left.row;
+            a.at += i / ROWS * left.panel;
             b.at += j / PANEL * right.panel;
             c.c += i * out.ldc + j;
             if (out.bias) c.bias += j;
@@ -94,7 +96,8 @@ static void V(product)(size_t rows, size_t cols, size_t k, Left left, Right righ
 
 /* ---- gemm ---- */
 
-enum { V(GEMM_COLS) = 192, V(GEMM_K) = 384 }; /* of b packed at a time: 288 KiB, for the second-level cache */
+/* What an item packs at a time, for the second-level cache: GEMM_K x GEMM_COLS of b, GEMM_ROWS x GEMM_K of a. */
+enum { V(GEMM_K) = 384, V(GEMM_COLS) = 192, V(GEMM_ROWS) = 192 };
 
 typedef struct V(Gemm) {
     const struct gemm_args *args;
@@ -115,24 +118,18 @@ static void V(gemm_pack)(const struct gemm_args *g, size_t k0, size_t k, size_t 
         for (size_t c = 0; c < cols; c += LANES) V(store)(packed + c, V(load_part)(from + c, cols - c));
 }
 
-/* a[k][row]: the columns of a block of rows are packed too, for they may lie so far apart that they share cache sets.
- */
-static void V(gemm_columns)(size_t rows, size_t cols, size_t k, Left left, Right right, Output out)
+/* a[k][rows], packed in panels of ROWS rows. */
+static Left V(gemm_pack_rows)(const f32 *a, size_t lda, size_t rows, size_t k, f32 *packed)
 {
-    enum { WIDTH = 4 * ROWS };
-    _Alignas(64) f32 block[V(GEMM_K) * WIDTH];
-    for (size_t r = 0; r < rows; r += WIDTH) {
-        const size_t count = least(rows - r, WIDTH);
-        for (size_t l = 0; l < k; l++)
-            for (size_t c = 0; c < count; c += LANES) {
-                const size_t some = least(count - c, WIDTH - c);
-                V(store_part)(block + l * WIDTH + c, V(load_part)(left.at + l * left.k + r + c, some), some);
-            }
-        Output part = out;
-        part.c += r * out.ldc;
-        if (out.gelu) part.gelu += r * out.ldc;
-        V(product)(count, cols, k, (Left){block, 1, WIDTH}, right, part);
-    }
+    for (size_t l = 0; l < k; l++, a += lda)
+        for (size_t r = 0; r < rows; r += ROWS) {
+            f32 *to = packed + r * k + l * ROWS;
+            if (rows - r >= ROWS)
+                memcpy(to, a + r, ROWS * sizeof *a);
+            else
+                memcpy(to, a + r, (rows - r) * sizeof *a);
+        }
+    return (Left){packed, 1, ROWS, ROWS * k};
 }
 
 static void V(gemm_item)(void *context, size_t item, int thread)
@@ -140,44 +137,55 @@ static void V(gemm_item)(void *context, size_t item, int thread)
     (void)thread;
     const V(Gemm) *work = context;
     const struct gemm_args *g = work->args;
-    _Alignas(64) f32 packed[V(GEMM_K) * V(GEMM_COLS)];
+    _Alignas(64) f32 packed_a[V(GEMM_K) * V(GEMM_ROWS)], packed_b[V(GEMM_K) * V(GEMM_COLS)];
     const size_t row = item / work->col_items * work->rows, rows = least(g->m - row, work->rows);
-    const size_t col = item % work->col_items * work->cols, cols = least(g->n - col, work->cols);
-    const size_t at = row * g->ldc + col;
+    const size_t begin = item % work->col_items * work->cols, end = least(g->n, begin + work->cols);
     size_t k0 = 0;
     do {
         const size_t k = least(g->k - k0, work->k);
         const bool first = k0 == 0, last = k0 + k == g->k;
-        const Right b = {packed, PANEL, PANEL * k};
-        const Output out = {.c = g->c + at,
-                            .gelu = last && g->gelu ? g->gelu + at : NULL,
-                            .bias = first && g->bias ? g->bias + col : NULL,
-                            .ldc = g->ldc,
-                            .alpha = g->alpha,
-                            .add = !first || g->accumulate};
-        for (size_t c = 0; c < cols; c += PANEL)
-            V(gemm_pack)(g, k0, k, col + c, least(cols - c, PANEL), packed + c * k);
-        if (g->ta)
-            V(gemm_columns)(rows, cols, k, (Left){g->a + k0 * g->lda + row, 1, g->lda}, b, out);
-        else
-            V(product)(rows, cols, k, (Left){g->a + row * g->lda + k0, g->lda, 1}, b, out);
+        const Left a = g->ta ? V(gemm_pack_rows)(g->a + k0 * g->lda + row, g->lda, rows, k, packed_a)
+                             : (Left){g->a + row * g->lda + k0, g->lda, 1, ROWS * g->lda};
+        for (size_t col = begin; col < end; col += V(GEMM_COLS)) {
+            const size_t cols = least(end - col, V(GEMM_COLS)), at = row * g->ldc + col;
+            const Right b = {packed_b, PANEL, PANEL * k};
+            const Output c = {.c = g->c + at,
+                              .gelu = last && g->gelu ? g->gelu + at : NULL,
+                              .bias = first && g->bias ? g->bias + col : NULL,
+                              .ldc = g->ldc,
+                              .alpha = g->alpha,
+                              .add = !first || g->accumulate};
+            for (size_t p = 0; p < cols; p += PANEL)
+                V(gemm_pack)(g, k0, k, col + p, least(cols - p, PANEL), packed_b + p * k);
+            V(product)(rows, cols, k, a, b, c);
+        }
         k0 += k;
     } while (k0 < g->k);
+}
+
+/* The least multiple of `unit` that `count` such pieces of `whole` need, but at most `most`. */
+INLINE size_t V(piece)(size_t whole, size_t count, size_t unit, size_t most)
+{
+    return least(parts(parts(whole, count), unit) * unit, most);
 }
 
 static void V(gemm)(const void *args)
 {
     const struct gemm_args *g = args;
     if (g->m == 0 || g->n == 0) return;
-    V(Gemm) work = {.args = g, .rows = g->m, .cols = V(GEMM_COLS)};
+    V(Gemm) work = {.args = g};
     const size_t blocks = parts(g->k, V(GEMM_K));
-    work.k = blocks ? parts(parts(g->k, blocks), LANES) * LANES : 0;
-    /* About two items for each thread, so that a slow thread costs little. Columns are divided first: an item packs its
-     * columns of b, so dividing rows makes several items pack the same. */
-    const size_t panels = parts(g->n, PANEL), wanted = 2 * (size_t)threads_count();
-    if ((double)g->m * g->n * g->k > 3e4) {
-        work.cols = PANEL * least(parts(panels, wanted), V(GEMM_COLS) / PANEL);
-        work.rows = parts(parts(g->m, parts(wanted, parts(g->n, work.cols))), ROWS) * ROWS;
+    work.k = blocks ? V(piece)(g->k, blocks, LANES, V(GEMM_K)) : 0;
+    /* About two items for each thread, so that a slow thread costs little. An item packs its columns of b, so that
+     * items of the same columns do so again: columns are divided first. But an item that packs rows of a, too, should
+     * use them for many columns. */
+    const size_t items = (double)g->m * g->n * g->k > 3e4 ? 2 * (size_t)threads_count() : 1;
+    if (g->ta) {
+        work.rows = V(piece)(g->m, items, ROWS, V(GEMM_ROWS));
+        work.cols = V(piece)(g->n, parts(items, parts(g->m, work.rows)), PANEL, SIZE_MAX);
+    } else {
+        work.cols = V(piece)(g->n, items, PANEL, V(GEMM_COLS));
+        work.rows = V(piece)(g->m, parts(items, parts(g->n, work.cols)), ROWS, SIZE_MAX);
     }
     work.col_items = parts(g->n, work.cols);
     parallel(work.col_items * parts(g->m, work.rows), V(gemm_item), &work);

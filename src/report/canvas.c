@@ -1,0 +1,276 @@
+#include "report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <stb/stb_image_write.h>
+#include <stb/stb_truetype.h>
+
+/* A small drawing kit: an RGB picture, anti-aliased rectangles, lines, hatching and text. Coordinates are pixels, x to the
+ * right, y down, (0, 0) the outer corner of the first pixel. */
+
+typedef struct Colour {
+    uint8_t r, g, b;
+} Colour;
+
+typedef struct Box {
+    float x0, y0, x1, y1; /* x0 <= x1, y0 <= y1 */
+} Box;
+
+/* What was drawn where, so that tests can see that nothing covers anything. */
+typedef enum MarkKind { MARK_TEXT, MARK_BAR, MARK_WHISKER, MARK_LEGEND } MarkKind;
+typedef struct Mark {
+    MarkKind kind;
+    Box box; /* of text: of its ink */
+    const char *text;
+} Mark;
+
+typedef struct Canvas {
+    Arena *arena;
+    int width, height;
+    uint8_t *pixels; /* [height][width][3] */
+    stbtt_fontinfo font;
+    DYN(Mark) marks;
+} Canvas;
+
+typedef enum Align { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
+
+/* The palette of Okabe and Ito (2008): told apart with any kind of colour vision. */
+static const Colour COLOUR_BLACK = {0, 0, 0}, COLOUR_ORANGE = {230, 159, 0}, COLOUR_SKY = {86, 180, 233}, COLOUR_GREEN = {0, 158, 115},
+                    COLOUR_BLUE = {0, 114, 178}, COLOUR_VERMILLION = {213, 94, 0}, COLOUR_PURPLE = {204, 121, 167};
+static const Colour COLOUR_WHITE = {255, 255, 255}, COLOUR_TEXT = {30, 30, 30}, COLOUR_SOFT = {95, 95, 95}, COLOUR_GRID = {224, 224, 224};
+
+/* A white picture. font: a TrueType file that outlives the canvas. */
+static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, Str font, Err *err)
+{
+    *canvas = (Canvas){.arena = arena, .width = width, .height = height};
+    const unsigned char *bytes = (const unsigned char *)font.at;
+    if (font.size < 12 || stbtt_GetFontOffsetForIndex(bytes, 0) != 0 || !stbtt_InitFont(&canvas->font, bytes, 0))
+        return fail(err, "the font for the charts is not a TrueType file");
+    canvas->pixels = arena_new(arena, uint8_t, (size_t)width * (size_t)height * 3);
+    memset(canvas->pixels, 255, (size_t)width * (size_t)height * 3);
+    return true;
+}
+
+static void canvas_mark(Canvas *canvas, MarkKind kind, Box box, const char *text)
+{
+    *dyn_push(canvas->arena, &canvas->marks) = (Mark){kind, box, text};
+}
+
+static void canvas_blend(Canvas *canvas, int x, int y, Colour colour, float coverage)
+{
+    if (x < 0 || y < 0 || x >= canvas->width || y >= canvas->height || coverage <= 0) return;
+    uint8_t *p = canvas->pixels + 3 * ((size_t)y * (size_t)canvas->width + (size_t)x);
+    const float c = coverage < 1 ? coverage : 1;
+    p[0] = (uint8_t)lrintf((float)p[0] + c * ((float)colour.r - (float)p[0]));
+    p[1] = (uint8_t)lrintf((float)p[1] + c * ((float)colour.g - (float)p[1]));
+    p[2] = (uint8_t)lrintf((float)p[2] + c * ((float)colour.b - (float)p[2]));
+}
+
+static float canvas_clamp(float x, float low, float high) { return x < low ? low : x > high ? high : x; }
+
+/* How much of the pixel [i, i + 1) lies in [low, high). */
+static float canvas_overlap(int i, float low, float high)
+{
+    const float from = fmaxf((float)i, low), to = fminf((float)i + 1, high);
+    return to > from ? to - from : 0;
+}
+
+static void canvas_rect(Canvas *canvas, Box box, Colour colour, float alpha)
+{
+    for (int y = (int)floorf(box.y0); (float)y < box.y1; y++)
+        for (int x = (int)floorf(box.x0); (float)x < box.x1; x++)
+            canvas_blend(canvas, x, y, colour, alpha * canvas_overlap(x, box.x0, box.x1) * canvas_overlap(y, box.y0, box.y1));
+}
+
+/* Diagonal stripes, `width` wide, one every `period` pixels along x. */
+static void canvas_hatch(Canvas *canvas, Box box, Colour colour, float period, float width)
+{
+    const float slope = (float)M_SQRT1_2; /* from x + y to the distance across the stripes */
+    for (int y = (int)floorf(box.y0); (float)y < box.y1; y++)
+        for (int x = (int)floorf(box.x0); (float)x < box.x1; x++) {
+            const float along = (float)x + (float)y + 1, phase = along - period * floorf(along / period);
+            const float distance = fminf(phase, period - phase) * slope; /* to the middle of the nearest stripe */
+            const float inside = canvas_clamp(width / 2 - distance + 0.5f, 0, 1);
+            canvas_blend(canvas, x, y, colour, inside * canvas_overlap(x, box.x0, box.x1) * canvas_overlap(y, box.y0, box.y1));
+        }
+}
+
+/* With round ends. */
+static void canvas_line(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)
+{
+    const float reach = width / 2 + 1, dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
+    const int left = (int)floorf(fminf(x0, x1) - reach), right = (int)ceilf(fmaxf(x0, x1) + reach);
+    const int top = (int)floorf(fminf(y0, y1) - reach), bottom = (int)ceilf(fmaxf(y0, y1) + reach);
+    for (int y = top; y < bottom; y++)
+        for (int x = left; x < right; x++) {
+            const float px = (float)x + 0.5f - x0, py = (float)y + 0.5f - y0;
+            const float t = length2 > 0 ? canvas_clamp((px * dx + py * dy) / length2, 0, 1) : 0;
+            const float distance = hypotf(px - t * dx, py - t * dy);
+            canvas_blend(canvas, x, y, colour, canvas_clamp(width / 2 - distance + 0.5f, 0, 1));
+        }
+}
+
+/* Which part of a line is drawn: `on` pixels of every `period`, from `phase` on. period 0: all of it. */
+typedef struct Dash {
+    float on, period, phase;
+} Dash;
+
+/* points: x, y pairs. */
+static void canvas_polyline(Canvas *canvas, const float *points, size_t count, float width, Colour colour, Dash dash)
+{
+    float walked = 0;
+    for (size_t i = 0; i + 1 < count; i++) {
+        const float x0 = points[2 * i], y0 = points[2 * i + 1], x1 = points[2 * i + 2], y1 = points[2 * i + 3];
+        const float length = hypotf(x1 - x0, y1 - y0);
+        if (dash.period <= 0 || length <= 0) {
+            canvas_line(canvas, x0, y0, x1, y1, width, colour);
+            continue;
+        }
+        for (float at = 0; at < length;) {
+            const float place = fmodf(walked + at + dash.phase, dash.period); /* within the pattern */
+            const bool on = place < dash.on;
+            float end = at + (on ? dash.on : dash.period) - place;
+            if (end > length) end = length;
+            if (end < at + 0.01f) end = at + 0.01f; /* rounding must not stop the walk */
+            const float a = at / length, b = fminf(1, end / length);
+            if (on) canvas_line(canvas, x0 + a * (x1 - x0), y0 + a * (y1 - y0), x0 + b * (x1 - x0), y0 + b * (y1 - y0), width, colour);
+            at = end;
+        }
+        walked += length;
+    }
+}
+
+static void canvas_dashed(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)
+{
+    canvas_polyline(canvas, (const float[]){x0, y0, x1, y1}, 2, width, colour, (Dash){14, 26, 0});
+}
+
+/* ---- text ---- */
+
+/* The next code point of UTF-8; a broken byte is U+FFFD. */
+static int canvas_next_char(const char **text)
+{
+    const unsigned char *s = (const unsigned char *)*text;
+    const int extra = s[0] >= 0xf0 ? 3 : s[0] >= 0xe0 ? 2 : s[0] >= 0xc0 ? 1 : 0;
+    int code = extra == 3 ? s[0] & 7 : extra == 2 ? s[0] & 15 : extra == 1 ? s[0] & 31 : s[0];
+    for (int i = 1; i <= extra; i++) {
+        if ((s[i] & 0xc0) != 0x80) {
+            *text += i;
+            return 0xfffd;
+        }
+        code = code << 6 | (s[i] & 63);
+    }
+    *text += extra + 1;
+    return extra == 0 && s[0] >= 0x80 ? 0xfffd : code;
+}
+
+/* Draws when `colour` is given; returns the width. size: of the em, in pixels. */
+static float canvas_run(Canvas *canvas, float x, float y, const char *text, float size, const Colour *colour, Box *ink)
+{
+    const float scale = stbtt_ScaleForMappingEmToPixels(&canvas->font, size);
+    uint8_t bitmap[128 * 128];
+    float at = x;
+    int previous = 0;
+    while (*text) {
+        const int glyph = stbtt_FindGlyphIndex(&canvas->font, canvas_next_char(&text));
+        int advance, bearing, x0, y0, x1, y1;
+        if (previous) at += scale * (float)stbtt_GetGlyphKernAdvance(&canvas->font, previous, glyph);
+        stbtt_GetGlyphHMetrics(&canvas->font, glyph, &advance, &bearing);
+        const float fx = at - floorf(at), fy = y - floorf(y);
+        stbtt_GetGlyphBitmapBoxSubpixel(&canvas->font, glyph, scale, scale, fx, fy, &x0, &y0, &x1, &y1);
+        const int w = x1 - x0, h = y1 - y0;
+        if (colour && w > 0 && h > 0 && w <= 128 && h <= 128) {
+            const int left = (int)floorf(at) + x0, top = (int)floorf(y) + y0;
+            memset(bitmap, 0, (size_t)(w * h));
+            stbtt_MakeGlyphBitmapSubpixel(&canvas->font, bitmap, w, h, w, scale, scale, fx, fy, glyph);
+            for (int i = 0; i < h; i++)
+                for (int j = 0; j < w; j++) canvas_blend(canvas, left + j, top + i, *colour, (float)bitmap[i * w + j] / 255);
+            const bool empty = ink->x1 <= ink->x0;
+            *ink = (Box){empty ? (float)left : fminf(ink->x0, (float)left), empty ? (float)top : fminf(ink->y0, (float)top),
+                         empty ? (float)(left + w) : fmaxf(ink->x1, (float)(left + w)), empty ? (float)(top + h) : fmaxf(ink->y1, (float)(top + h))};
+        }
+        at += scale * (float)advance;
+        previous = glyph;
+    }
+    return at - x;
+}
+
+static float canvas_text_width(Canvas *canvas, const char *text, float size) { return canvas_run(canvas, 0, 0, text, size, NULL, NULL); }
+
+/* y: the base line. size at most 90. Returns the box of the ink. */
+static Box canvas_text(Canvas *canvas, float x, float y, Align align, const char *text, float size, Colour colour)
+{
+    const float width = canvas_text_width(canvas, text, size);
+    Box ink = {0};
+    const float left = align == ALIGN_LEFT ? x : align == ALIGN_CENTRE ? x - width / 2 : x - width;
+    canvas_run(canvas, left, y, text, size, &colour, &ink);
+    if (ink.x1 > ink.x0) canvas_mark(canvas, MARK_TEXT, ink, text);
+    return ink;
+}
+
+/* The largest size within [low, high] at which the text is at most `width` wide; low when it is wider even then. */
+static float canvas_fit(Canvas *canvas, const char *text, float width, float low, float high)
+{
+    const float full = canvas_text_width(canvas, text, high);
+    return full <= width ? high : canvas_clamp(floorf(high * width / full * 2) / 2, low, high);
+}
+
+/* The text itself, or its beginning and "…" when it is wider than `width`. */
+static const char *canvas_shorten(Canvas *canvas, const char *text, float size, float width)
+{
+    if (canvas_text_width(canvas, text, size) <= width) return text;
+    const char *best = "…";
+    for (const char *end = text; *end;) {
+        canvas_next_char(&end);
+        const char *candidate = arena_printf(canvas->arena, "%.*s…", (int)(end - text), text);
+        if (canvas_text_width(canvas, candidate, size) > width) break;
+        best = candidate;
+    }
+    return best;
+}
+
+/* Breaks a text into at most `most` lines no wider than `width`: at spaces, and behind '-' and '+', too, when `inside` is
+ * true. Returns the number of lines, or most + 1 when it does not fit; lines[] then hold what was found. */
+static int canvas_break(Canvas *canvas, const char *text, float size, float width, bool inside, const char **lines, int most)
+{
+    int count = 0;
+    while (*text) {
+        const char *fits = NULL, *at = text;
+        while (*at) { /* from break to break */
+            const char *end = at + (*at == ' ');
+            while (*end && *end != ' ' && !(inside && end > at && (end[-1] == '-' || end[-1] == '+'))) end++;
+            const char *candidate = arena_printf(canvas->arena, "%.*s", (int)(end - text), text);
+            if (canvas_text_width(canvas, candidate, size) > width) break;
+            fits = end;
+            at = end;
+        }
+        if (!fits || count == most) return most + 1;
+        lines[count++] = arena_printf(canvas->arena, "%.*s", (int)(fits - text), text);
+        text = fits;
+        while (*text == ' ') text++;
+    }
+    return count;
+}
+
+/* ---- the picture as a file ---- */
+
+typedef struct CanvasBytes {
+    Arena *arena;
+    Str bytes;
+} CanvasBytes;
+
+static void canvas_take_bytes(void *context, void *data, int size)
+{
+    CanvasBytes *out = context;
+    out->bytes = (Str){arena_copy(out->arena, data, (size_t)size), (size_t)size};
+}
+
+static bool canvas_write(Canvas *canvas, const char *path, Err *err)
+{
+    CanvasBytes png = {.arena = canvas->arena};
+    if (!stbi_write_png_to_func(canvas_take_bytes, &png, canvas->width, canvas->height, 3, canvas->pixels, canvas->width * 3))
+        return fail(err, "%s: out of memory while compressing the picture", path);
+    return file_write(path, png.bytes, err);
+}

@@ -1,0 +1,115 @@
+#include "report.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What all charts share: size, title, legend, axis. */
+
+enum { CHART_WIDTH = 1600, CHART_HEIGHT = 1000, CHART_MARGIN = 50 };
+
+/* Lines of at most `lines` lines, as large as fits between `low` and `high`; cut when it does not fit at all. Returns the
+ * y below them. */
+static float chart_paragraph(Canvas *canvas, const char *text, float y, int most, float low, float high, Colour colour, bool bold)
+{
+    const char *lines[4];
+    const float width = (float)canvas->width - 2 * CHART_MARGIN;
+    float size = high;
+    ASSERT(most <= 4);
+    while (size > low && canvas_break(canvas, text, size, width, false, lines, most) > most) size -= 1;
+    int count = canvas_break(canvas, text, size, width, false, lines, most);
+    if (count > most) {
+        lines[0] = canvas_shorten(canvas, text, size, width);
+        count = 1;
+    }
+    for (int i = 0; i < count; i++) {
+        y += size * 1.02f;
+        if (bold) { /* the font has no bold face: a second, slightly shifted stroke */
+            Box ignored = {0};
+            canvas_run(canvas, CHART_MARGIN + size * 0.028f, y, lines[i], size, &colour, &ignored);
+        }
+        canvas_text(canvas, CHART_MARGIN, y, ALIGN_LEFT, lines[i], size, colour);
+        y += size * 0.24f;
+    }
+    return y;
+}
+
+/* Title and subtitle on a white picture; *y: below them. */
+static bool chart_open(Canvas *canvas, Arena *arena, int height, Str font, const char *title, const char *subtitle, float *y, Err *err)
+{
+    if (!canvas_open(canvas, arena, CHART_WIDTH, height, font, err)) return false;
+    *y = chart_paragraph(canvas, title, 28, 2, 30, 46, COLOUR_TEXT, true);
+    *y = chart_paragraph(canvas, subtitle, *y + 4, 2, 20, 26, COLOUR_SOFT, false);
+    return true;
+}
+
+/* Model, rows, seeds: what every chart says below its title. */
+static const char *chart_setting(Arena *arena, const Results *r)
+{
+    const ResultTask *t = &r->tasks[0];
+    bool same = true;
+    for (int j = 1; j < r->task_count; j++)
+        same = same && r->tasks[j].train_rows == t->train_rows && r->tasks[j].eval_rows == t->eval_rows;
+    const char *rows = same ? arena_printf(arena, "%s training and %s evaluation rows%s", verdict_rows(arena, t->train_rows),
+                                           verdict_rows(arena, t->eval_rows), r->task_count > 1 ? " a task" : "")
+                            : arena_printf(arena, "%s: %s training and %s evaluation rows", t->name, verdict_rows(arena, t->train_rows),
+                                           verdict_rows(arena, t->eval_rows));
+    return arena_printf(arena, "%s%s%s%s, %s", r->finished ? "" : "UNFINISHED RUN. ", r->model, *r->model ? ", " : "", rows, table_seeds(arena, r));
+}
+
+/* ---- legend ---- */
+
+typedef enum SwatchKind { SWATCH_FILLED, SWATCH_HATCHED, SWATCH_LINE, SWATCH_DASHED } SwatchKind;
+typedef struct Swatch {
+    SwatchKind kind;
+    Colour colour;
+    Dash dash; /* of SWATCH_LINE */
+    const char *text;
+} Swatch;
+
+static void chart_draw_swatch(Canvas *canvas, const Swatch *s, float x, float y)
+{
+    const Box box = {x, y - 20, x + 34, y + 2};
+    const float middle = y - 9;
+    if (s->kind == SWATCH_FILLED) canvas_rect(canvas, box, s->colour, 1);
+    if (s->kind == SWATCH_HATCHED) {
+        canvas_rect(canvas, box, s->colour, 0.25f);
+        canvas_hatch(canvas, box, s->colour, 14, 4);
+    }
+    if (s->kind == SWATCH_LINE) canvas_polyline(canvas, (const float[]){x, middle, x + 40, middle}, 2, 6, s->colour, s->dash);
+    if (s->kind == SWATCH_DASHED) canvas_dashed(canvas, x, middle, x + 40, middle, 3, s->colour);
+    canvas_mark(canvas, MARK_LEGEND, box, s->text);
+}
+
+/* Swatches with their texts from left to right, in as many rows as it takes. Returns the y below. */
+static float chart_legend(Canvas *canvas, const Swatch *swatches, int count, float y)
+{
+    enum { ROW = 40, GAP = 38, TEXT_AT = 50, SIZE = 25 };
+    const float right = (float)canvas->width - CHART_MARGIN;
+    float x = CHART_MARGIN;
+    y += ROW;
+    for (int i = 0; i < count; i++) {
+        const char *text = canvas_shorten(canvas, swatches[i].text, SIZE, right - CHART_MARGIN - TEXT_AT);
+        const float width = TEXT_AT + canvas_text_width(canvas, text, SIZE);
+        if (x > CHART_MARGIN && x + width > right) {
+            x = CHART_MARGIN;
+            y += ROW;
+        }
+        chart_draw_swatch(canvas, &swatches[i], x, y);
+        canvas_text(canvas, x + TEXT_AT, y, ALIGN_LEFT, text, SIZE, COLOUR_TEXT);
+        x += width + GAP;
+    }
+    return y + 14;
+}
+
+/* ---- scale ---- */
+
+/* A step of 1, 2 or 5 times a power of ten that cuts [0, high] into at most `most` parts. */
+static double chart_nice_step(double high, int most)
+{
+    double step = pow(10, floor(log10(high / most)));
+    while (high / step > most) {
+        static const double factors[] = {2, 2.5, 2}; /* 1, 2, 5, 10 */
+        for (int i = 0; i < 3 && high / step > most; i++) step *= factors[i];
+    }
+    return step;
+}

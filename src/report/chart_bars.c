@@ -1,0 +1,329 @@
+#include "report.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The picture of the experiment: the first task's accuracy right after its own training and at the end, by method. Bars
+ * stand upright while their labels fit, and lie on their side when there are many methods or long names. */
+
+enum { BARS_MAX_NOTE_LINES = 4, BARS_ROW = 48 };
+
+typedef struct Bar {
+    Score score;
+    bool hatched;
+    Colour colour;
+} Bar;
+
+typedef struct BarGroup {
+    const char *name, *note;
+    Colour note_colour;
+    Bar bars[2];
+} BarGroup;
+
+typedef struct BarChart {
+    Canvas *canvas;
+    const Results *results;
+    BarGroup *groups;
+    int group_count, bar_count; /* bar_count: in each group, 1 or 2 */
+    Box plot;                   /* 0 to 100% and all groups */
+    bool sideways;
+    float name_size, value_size, note_size;
+    double majority;
+} BarChart;
+
+/* ---- what to show ---- */
+
+static const char *bars_note_of_change(Arena *arena, const Results *r, int method, const Change *change)
+{
+    const char *points = table_points(arena, change->mean);
+    switch (change->verdict) {
+    case VERDICT_FORGOT: return arena_printf(arena, "forgot: %s", points);
+    case VERDICT_GAINED: return arena_printf(arena, "gained: %s", points);
+    case VERDICT_WITHIN_CHANCE: return change->mean == 0 ? "no change" : arena_printf(arena, "%s: within chance", points);
+    case VERDICT_UNCLEAR: return arena_printf(arena, "%s: not decided", points);
+    case VERDICT_BY_CONSTRUCTION: return strcmp(r->methods[method], "lora") == 0 ? "cannot forget: own adapter per task" : "cannot forget";
+    default: return r->task_count > 1 ? "not finished yet" : "";
+    }
+}
+
+/* What the bars alone would not tell. */
+static void bars_annotate(Arena *arena, const Results *r, int method, BarGroup *group)
+{
+    const Change change = r->task_count > 1 ? verdict_change(r, method, 0) : (Change){0};
+    int missed, missed_later;
+    const char *names = verdict_missed_list(arena, r, method, 0, &missed);
+    const bool first = verdict_missed(r, method, 0);
+    verdict_missed_list(arena, r, method, 1, &missed_later);
+    const bool no_later = r->task_count > 1 && missed_later == r->task_count - 1;
+    group->note_colour = COLOUR_SOFT;
+    group->bars[0].hatched = first;
+    group->bars[1].hatched = first || no_later;
+    if (change.verdict == VERDICT_FORGOT) group->note_colour = COLOUR_VERMILLION;
+    group->note = bars_note_of_change(arena, r, method, &change);
+    if (!first && !no_later) return;
+    group->note_colour = COLOUR_VERMILLION;
+    group->note = missed <= 2 ? arena_printf(arena, "did not learn %s", names) : arena_printf(arena, "did not learn %d of %d tasks", missed, r->task_count);
+}
+
+static BarChart bars_collect(Arena *arena, const Results *r, Canvas *canvas)
+{
+    BarChart chart = {.canvas = canvas, .results = r, .group_count = r->method_count, .bar_count = r->task_count > 1 ? 2 : 1};
+    chart.groups = arena_new(arena, BarGroup, (size_t)r->method_count);
+    chart.majority = r->tasks[0].majority_rate;
+    for (int m = 0; m < r->method_count; m++) {
+        BarGroup *group = &chart.groups[m];
+        group->name = r->methods[m];
+        group->bars[0] = (Bar){.score = verdict_score(r, m, 0, 0), .colour = COLOUR_BLUE};
+        if (chart.bar_count > 1) group->bars[1] = (Bar){.score = verdict_score(r, m, r->task_count - 1, 0), .colour = COLOUR_ORANGE};
+        bars_annotate(arena, r, m, group);
+    }
+    return chart;
+}
+
+static const char *bars_value(Arena *arena, const Bar *bar, bool sign)
+{
+    return arena_printf(arena, "%.1f%s", 100 * bar->score.mean, sign ? "%" : "");
+}
+
+/* ---- geometry ---- */
+
+/* A share as a place on the value axis. */
+static float bars_place(const BarChart *chart, double share)
+{
+    const Box p = chart->plot;
+    return chart->sideways ? p.x0 + (float)share * (p.x1 - p.x0) : p.y1 - (float)share * (p.y1 - p.y0);
+}
+
+static float bars_group_extent(const BarChart *chart)
+{
+    const Box p = chart->plot;
+    return (chart->sideways ? p.y1 - p.y0 : p.x1 - p.x0) / (float)chart->group_count;
+}
+
+static float bars_thickness(const BarChart *chart)
+{
+    const float extent = bars_group_extent(chart) * (chart->bar_count == 1 ? 0.5f : 0.38f);
+    return !chart->sideways && extent > 170 ? 170 : extent;
+}
+
+/* The middle of a bar, along the axis of the methods. */
+static float bars_middle(const BarChart *chart, int group, int bar)
+{
+    const Box p = chart->plot;
+    const float extent = bars_group_extent(chart), middle = (chart->sideways ? p.y0 : p.x0) + extent * ((float)group + 0.5f);
+    return chart->bar_count == 1 ? middle : middle + ((float)bar - 0.5f) * (bars_thickness(chart) + 4);
+}
+
+/* ---- drawing ---- */
+
+static void bars_draw_axis(const BarChart *chart)
+{
+    Canvas *canvas = chart->canvas;
+    const Box p = chart->plot;
+    for (int percent = 0; percent <= 100; percent += 20) {
+        const float at = bars_place(chart, percent / 100.0);
+        const char *text = arena_printf(canvas->arena, "%d%%", percent);
+        const Colour colour = percent ? COLOUR_GRID : COLOUR_SOFT;
+        if (chart->sideways) {
+            canvas_rect(canvas, (Box){at - 1, p.y0, at + 1, p.y1}, colour, 1);
+            canvas_text(canvas, at, p.y1 + 34, ALIGN_CENTRE, text, 24, COLOUR_SOFT);
+        } else {
+            canvas_rect(canvas, (Box){p.x0, at - 1, p.x1, at + 1}, colour, 1);
+            canvas_text(canvas, p.x0 - 14, at + 9, ALIGN_RIGHT, text, 25, COLOUR_SOFT);
+        }
+    }
+}
+
+static void bars_draw_bar(const BarChart *chart, const Bar *bar, float middle)
+{
+    Canvas *canvas = chart->canvas;
+    if (!bar->score.seeds) return;
+    const float half = bars_thickness(chart) / 2, zero = bars_place(chart, 0), end = bars_place(chart, bar->score.mean);
+    const Box box = chart->sideways ? (Box){zero, middle - half, end, middle + half} : (Box){middle - half, end, middle + half, zero};
+    if (bar->hatched) {
+        const float edge = 3;
+        canvas_rect(canvas, box, bar->colour, 1);
+        if (box.x1 - box.x0 > 2 * edge && box.y1 - box.y0 > 2 * edge) {
+            const Box inner = {box.x0 + edge, box.y0 + edge, box.x1 - edge, box.y1 - edge};
+            canvas_rect(canvas, inner, COLOUR_WHITE, 1);
+            canvas_hatch(canvas, inner, bar->colour, 20, 5);
+        }
+    } else {
+        canvas_rect(canvas, box, bar->colour, 1);
+    }
+    canvas_mark(canvas, MARK_BAR, box, "");
+}
+
+static void bars_draw_whisker(const BarChart *chart, const Bar *bar, float middle)
+{
+    Canvas *canvas = chart->canvas;
+    if (!bar->score.seeds) return;
+    const float low = bars_place(chart, bar->score.interval.low), high = bars_place(chart, bar->score.interval.high);
+    const float cap = canvas_clamp(bars_thickness(chart) * 0.14f, 3, 14), width = chart->sideways ? 2.5f : 4;
+    const float ends[] = {low, high};
+    if (chart->sideways)
+        canvas_line(canvas, low, middle, high, middle, width, COLOUR_TEXT);
+    else
+        canvas_line(canvas, middle, low, middle, high, width, COLOUR_TEXT);
+    for (int i = 0; i < 2; i++) {
+        if (chart->sideways)
+            canvas_line(canvas, ends[i], middle - cap, ends[i], middle + cap, width, COLOUR_TEXT);
+        else
+            canvas_line(canvas, middle - cap, ends[i], middle + cap, ends[i], width, COLOUR_TEXT);
+    }
+    canvas_mark(canvas, MARK_WHISKER, chart->sideways ? (Box){low, middle - cap, high, middle + cap} : (Box){middle - cap, high, middle + cap, low}, "");
+}
+
+/* The value stands beyond the whisker, on a white plate that hides grid and majority line. */
+static void bars_draw_value(const BarChart *chart, const Bar *bar, float middle)
+{
+    Canvas *canvas = chart->canvas;
+    if (!bar->score.seeds) return;
+    const char *text = bars_value(canvas->arena, bar, !chart->sideways);
+    const float size = chart->value_size, width = canvas_text_width(canvas, text, size), end = bars_place(chart, bar->score.interval.high);
+    const float x = chart->sideways ? end + 12 : middle - width / 2, y = chart->sideways ? middle + size * 0.365f : end - 14;
+    canvas_rect(canvas, (Box){x - 3, y - size * 0.8f, x + width + 3, y + size * 0.08f}, COLOUR_WHITE, 0.85f);
+    canvas_text(canvas, x, y, ALIGN_LEFT, text, size, COLOUR_TEXT);
+}
+
+static void bars_draw_majority(const BarChart *chart)
+{
+    Canvas *canvas = chart->canvas;
+    const Box p = chart->plot;
+    const float at = bars_place(chart, chart->majority);
+    if (chart->sideways) {
+        const char *text = arena_printf(canvas->arena, "majority class %.1f%%", 100 * chart->majority);
+        const float half = canvas_text_width(canvas, text, 24) / 2;
+        canvas_dashed(canvas, at, p.y0 - 8, at, p.y1, 3, COLOUR_BLACK);
+        canvas_text(canvas, canvas_clamp(at, p.x0 + half, p.x1 - half), p.y0 - 18, ALIGN_CENTRE, text, 24, COLOUR_TEXT);
+        return;
+    }
+    canvas_dashed(canvas, p.x0, at, p.x1 + 8, at, 3, COLOUR_BLACK);
+    const char *lines[] = {"majority", "class", arena_printf(canvas->arena, "%.1f%%", 100 * chart->majority)};
+    const float top = canvas_clamp(at - 26, p.y0 + 10, p.y1 - 62);
+    for (int i = 0; i < 3; i++) canvas_text(canvas, p.x1 + 18, top + 30 * (float)i, ALIGN_LEFT, lines[i], 25, COLOUR_TEXT);
+}
+
+static void bars_draw_lines(Canvas *canvas, const char *const *lines, int count, float x, float *y, float size, Colour colour)
+{
+    for (int i = 0; i < count; i++) {
+        *y += size * 1.2f;
+        canvas_text(canvas, x, *y, ALIGN_CENTRE, lines[i], size, colour);
+    }
+}
+
+static void bars_draw_name(const BarChart *chart, const BarGroup *group, int index)
+{
+    Canvas *canvas = chart->canvas;
+    const float extent = bars_group_extent(chart);
+    if (chart->sideways) {
+        const float middle = chart->plot.y0 + extent * ((float)index + 0.5f), right = chart->plot.x0 - 16, width = right - CHART_MARGIN / 2;
+        const float size = canvas_fit(canvas, group->name, width, 14, chart->name_size);
+        const bool note = group->note && *group->note;
+        canvas_text(canvas, right, middle + (note ? -1 : size * 0.36f), ALIGN_RIGHT, canvas_shorten(canvas, group->name, size, width), size, COLOUR_TEXT);
+        if (!note) return;
+        const float small = canvas_fit(canvas, group->note, width, 12, chart->note_size);
+        canvas_text(canvas, right, middle + small + 4, ALIGN_RIGHT, canvas_shorten(canvas, group->note, small, width), small, group->note_colour);
+        return;
+    }
+    const char *lines[BARS_MAX_NOTE_LINES];
+    const float x = chart->plot.x0 + extent * ((float)index + 0.5f);
+    float y = chart->plot.y1 + 8;
+    bars_draw_lines(canvas, lines, canvas_break(canvas, group->name, chart->name_size, extent - 16, true, lines, 2), x, &y, chart->name_size, COLOUR_TEXT);
+    y += 4;
+    if (!group->note) return;
+    bars_draw_lines(canvas, lines, canvas_break(canvas, group->note, chart->note_size, extent - 16, true, lines, BARS_MAX_NOTE_LINES), x, &y,
+                    chart->note_size, group->note_colour);
+}
+
+/* ---- layout ---- */
+
+/* Upright when values, names and notes can be read that way; says how much room the names need below. */
+static bool bars_fit_upright(BarChart *chart, float *below)
+{
+    Canvas *canvas = chart->canvas;
+    const char *lines[BARS_MAX_NOTE_LINES];
+    const float extent = bars_group_extent(chart), width = extent - 16, value_width = chart->bar_count == 1 ? width : bars_thickness(chart);
+    chart->value_size = 34;
+    chart->name_size = 34;
+    chart->note_size = 25;
+    for (int g = 0; g < chart->group_count; g++)
+        for (int b = 0; b < chart->bar_count; b++)
+            if (chart->groups[g].bars[b].score.seeds)
+                chart->value_size = canvas_fit(canvas, bars_value(canvas->arena, &chart->groups[g].bars[b], true), value_width, 10, chart->value_size);
+    for (;; chart->name_size -= 1, chart->note_size -= 0.5f) {
+        int name_lines = 0, note_lines = 0;
+        for (int g = 0; g < chart->group_count; g++) {
+            const int names = canvas_break(canvas, chart->groups[g].name, chart->name_size, width, true, lines, 2);
+            const int notes = canvas_break(canvas, chart->groups[g].note, chart->note_size, width, true, lines, BARS_MAX_NOTE_LINES);
+            name_lines = names > name_lines ? names : name_lines;
+            note_lines = notes > note_lines ? notes : note_lines;
+        }
+        *below = 24 + 1.2f * ((float)name_lines * chart->name_size + (float)note_lines * chart->note_size);
+        if (name_lines <= 2 && note_lines <= BARS_MAX_NOTE_LINES) break;
+        if (chart->name_size < 25) return false;
+    }
+    return chart->value_size >= 23;
+}
+
+static void bars_layout_sideways(BarChart *chart, float top)
+{
+    Canvas *canvas = chart->canvas;
+    float names = 0;
+    chart->sideways = true;
+    chart->plot = (Box){0, top + 56, CHART_WIDTH - 130, (float)canvas->height - 70};
+    const float extent = bars_group_extent(chart);
+    chart->name_size = canvas_clamp(extent * 0.5f, 20, 32);
+    chart->note_size = canvas_clamp(extent * 0.36f, 16, 24);
+    chart->value_size = canvas_clamp(extent * 0.38f, 16, 30);
+    for (int g = 0; g < chart->group_count; g++) {
+        names = fmaxf(names, canvas_text_width(canvas, chart->groups[g].name, chart->name_size));
+        names = fmaxf(names, canvas_text_width(canvas, chart->groups[g].note, chart->note_size));
+    }
+    chart->plot.x0 = CHART_MARGIN / 2 + 16 + canvas_clamp(names + 4, 120, 520);
+}
+
+static float bars_draw_legend(const BarChart *chart, float y)
+{
+    const Results *r = chart->results;
+    Arena *arena = chart->canvas->arena;
+    const char *task = r->tasks[0].name;
+    Swatch swatches[3];
+    int count = 0;
+    bool hatched = false;
+    for (int g = 0; g < chart->group_count; g++) hatched = hatched || chart->groups[g].bars[0].hatched || (chart->bar_count > 1 && chart->groups[g].bars[1].hatched);
+    swatches[count++] = (Swatch){SWATCH_FILLED, COLOUR_BLUE, {0}, arena_printf(arena, "%s right after training it", task)};
+    if (chart->bar_count > 1)
+        swatches[count++] = (Swatch){SWATCH_FILLED, COLOUR_ORANGE, {0}, arena_printf(arena, "%s after training %s", task, verdict_later(arena, r))};
+    if (hatched) swatches[count++] = (Swatch){SWATCH_HATCHED, COLOUR_SOFT, {0}, "did not learn: shows no forgetting either way"};
+    return chart_legend(chart->canvas, swatches, count, y);
+}
+
+/* The canvas as it was drawn stays in *canvas, for tests. */
+static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
+{
+    float y, below;
+    const int extra = r->method_count > 15 ? (r->method_count - 15) * BARS_ROW : 0;
+    const char *whiskers = table_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
+    const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers);
+    if (!chart_open(canvas, arena, CHART_HEIGHT + (extra < 30000 ? extra : 30000), font, verdict_headline(arena, r), subtitle, &y, err)) return false;
+    BarChart chart = bars_collect(arena, r, canvas);
+    y = bars_draw_legend(&chart, y);
+    chart.plot = (Box){CHART_MARGIN + 85, y + 62, CHART_WIDTH - 185, 0};
+    if (bars_fit_upright(&chart, &below))
+        chart.plot.y1 = CHART_HEIGHT - 16 - below;
+    else
+        bars_layout_sideways(&chart, y);
+    bars_draw_axis(&chart);
+    for (int g = 0; g < chart.group_count; g++)
+        for (int b = 0; b < chart.bar_count; b++) bars_draw_bar(&chart, &chart.groups[g].bars[b], bars_middle(&chart, g, b));
+    bars_draw_majority(&chart);
+    for (int g = 0; g < chart.group_count; g++) {
+        for (int b = 0; b < chart.bar_count; b++) {
+            bars_draw_whisker(&chart, &chart.groups[g].bars[b], bars_middle(&chart, g, b));
+            bars_draw_value(&chart, &chart.groups[g].bars[b], bars_middle(&chart, g, b));
+        }
+        bars_draw_name(&chart, &chart.groups[g], g);
+    }
+    return true;
+}

@@ -1,0 +1,152 @@
+#include "report.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The accuracy matrix of each method as a heat map: rows are "after training task i", columns are tasks. */
+
+typedef struct MatrixLayout {
+    int columns, rows;                         /* of panels */
+    float panel_width, panel_height;
+    float cell_width, cell_height;
+    float left, top;                           /* room for labels within a panel */
+    float title_size, label_size, value_size;  /* value_size 0: no numbers in the cells */
+    bool numbered;                             /* tasks are called 1, 2, 3 and listed below the title */
+} MatrixLayout;
+
+/* White over sky to a dark blue: one hue, so that light and dark alone tell more from less. */
+static Colour matrix_colour(double share)
+{
+    static const Colour stops[] = {{255, 255, 255}, {198, 219, 239}, {107, 174, 214}, {33, 113, 181}, {8, 48, 107}};
+    const double at = fmin(fmax(share, 0), 1) * (COUNT(stops) - 1);
+    const int i = at >= COUNT(stops) - 1 ? (int)COUNT(stops) - 2 : (int)at;
+    const double f = at - i;
+    const Colour a = stops[i], b = stops[i + 1];
+    return (Colour){(uint8_t)lrint(a.r + f * (b.r - a.r)), (uint8_t)lrint(a.g + f * (b.g - a.g)), (uint8_t)lrint(a.b + f * (b.b - a.b))};
+}
+
+static const char *matrix_label(Arena *arena, const Results *r, const MatrixLayout *l, int task, bool row)
+{
+    const char *name = l->numbered ? arena_printf(arena, "%d", task + 1) : r->tasks[task].name;
+    return row && r->task_count <= 6 ? arena_printf(arena, "after %s", name) : name;
+}
+
+/* The largest cells for a given number of panel columns. */
+static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, int columns, bool numbered)
+{
+    MatrixLayout l = {.columns = columns, .rows = (r->method_count + columns - 1) / columns, .numbered = numbered};
+    l.panel_width = ((float)canvas->width - 2 * CHART_MARGIN) / (float)l.columns;
+    l.panel_height = height / (float)l.rows;
+    l.title_size = canvas_clamp(l.panel_height * 0.1f, 18, 34);
+    l.label_size = canvas_clamp(fminf(l.panel_height * 0.085f, l.panel_width * 0.06f), 15, 26);
+    float widest = 0, widest_row = 0;
+    for (int j = 0; j < r->task_count; j++) {
+        widest = fmaxf(widest, canvas_text_width(canvas, matrix_label(canvas->arena, r, &l, j, false), l.label_size));
+        widest_row = fmaxf(widest_row, canvas_text_width(canvas, matrix_label(canvas->arena, r, &l, j, true), l.label_size));
+    }
+    l.left = widest_row + 14;
+    l.top = l.title_size * 1.5f + l.label_size * 1.7f;
+    l.cell_width = (l.panel_width - l.left - 28) / (float)r->task_count;
+    l.cell_height = (l.panel_height - l.top - 16) / (float)r->task_count;
+    if (widest > l.cell_width - 6) l.cell_width = -1; /* column labels would touch */
+    l.cell_width = fminf(l.cell_width, l.cell_height * 1.7f);
+    l.cell_height = fminf(l.cell_height, l.cell_width);
+    return l;
+}
+
+static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
+{
+    MatrixLayout best = {.cell_height = -1};
+    const int most = r->method_count < 12 ? r->method_count : 12;
+    for (int numbered = 0; numbered < 2; numbered++) {
+        for (int columns = 1; columns <= most; columns++) {
+            const MatrixLayout l = matrix_try(canvas, r, height, columns, numbered);
+            if (l.cell_height * l.cell_width > best.cell_height * best.cell_width || best.cell_height < 0) best = l;
+        }
+        if (best.cell_height >= 34) break; /* names, when they leave cells that can be read */
+    }
+    const float width = canvas_text_width(canvas, "88.8", 100) / 100;
+    best.value_size = floorf(fminf(fminf(best.cell_height * 0.5f, best.cell_width * 0.82f / width), 40));
+    if (best.value_size < 11) best.value_size = 0;
+    return best;
+}
+
+static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayout *l, int method, int after, int task, Box box)
+{
+    const Score score = verdict_score(r, method, after, task);
+    canvas_rect(canvas, box, COLOUR_GRID, 1);
+    const Box inner = {box.x0 + 1.5f, box.y0 + 1.5f, box.x1 - 1.5f, box.y1 - 1.5f};
+    if (inner.x1 <= inner.x0) return;
+    if (!score.seeds) {
+        canvas_rect(canvas, inner, (Colour){245, 245, 245}, 1);
+        return;
+    }
+    const Colour fill = matrix_colour(score.mean), ink = score.mean > 0.55 ? COLOUR_WHITE : COLOUR_TEXT;
+    canvas_rect(canvas, inner, fill, 1);
+    const bool missed = verdict_missed(r, method, task);
+    if (missed) canvas_hatch(canvas, inner, COLOUR_ORANGE, canvas_clamp(l->cell_height * 0.25f, 9, 26), canvas_clamp(l->cell_height * 0.04f, 1.5f, 4));
+    if (l->value_size <= 0) return;
+    const char *text = table_percent(canvas->arena, score.mean);
+    const float x = (box.x0 + box.x1) / 2, y = (box.y0 + box.y1) / 2 + l->value_size * 0.365f, half = canvas_text_width(canvas, text, l->value_size) / 2;
+    if (missed) canvas_rect(canvas, (Box){x - half - 5, y - l->value_size * 0.86f, x + half + 5, y + l->value_size * 0.14f}, fill, 1);
+    canvas_text(canvas, x, y, ALIGN_CENTRE, text, l->value_size, ink);
+}
+
+static void matrix_draw_panel(Canvas *canvas, const Results *r, const MatrixLayout *l, int method, float x, float y)
+{
+    const float left = x + l->left, top = y + l->top, width = l->panel_width - l->left - 28;
+    const float size = canvas_fit(canvas, r->methods[method], width, 14, l->title_size);
+    canvas_text(canvas, left, y + l->title_size * 1.1f, ALIGN_LEFT, canvas_shorten(canvas, r->methods[method], size, width), size, COLOUR_TEXT);
+    for (int j = 0; j < r->task_count; j++) {
+        const float middle = left + ((float)j + 0.5f) * l->cell_width;
+        if (l->cell_height < l->label_size) break; /* no room for labels at all */
+        canvas_text(canvas, middle, top - l->label_size * 0.45f, ALIGN_CENTRE, matrix_label(canvas->arena, r, l, j, false), l->label_size, COLOUR_SOFT);
+        canvas_text(canvas, left - 10, top + ((float)j + 0.5f) * l->cell_height + l->label_size * 0.36f, ALIGN_RIGHT,
+                    matrix_label(canvas->arena, r, l, j, true), l->label_size, COLOUR_SOFT);
+    }
+    for (int i = 0; i < r->task_count; i++)
+        for (int j = 0; j < r->task_count; j++) {
+            const float cx = left + (float)j * l->cell_width, cy = top + (float)i * l->cell_height;
+            matrix_draw_cell(canvas, r, l, method, i, j, (Box){cx, cy, cx + l->cell_width, cy + l->cell_height});
+        }
+}
+
+static float matrix_draw_legend(Canvas *canvas, const Results *r, float y)
+{
+    enum { WIDTH = 320 };
+    const float x = CHART_MARGIN + 50;
+    bool missed = false;
+    for (int m = 0; m < r->method_count; m++)
+        for (int j = 0; j < r->task_count; j++) missed = missed || verdict_missed(r, m, j);
+    for (int i = 0; i < WIDTH; i++)
+        canvas_rect(canvas, (Box){x + (float)i, y + 18, x + (float)i + 1, y + 42}, matrix_colour((double)i / WIDTH), 1);
+    canvas_text(canvas, x - 10, y + 39, ALIGN_RIGHT, "0%", 25, COLOUR_TEXT);
+    canvas_text(canvas, x + WIDTH + 10, y + 39, ALIGN_LEFT, "100%", 25, COLOUR_TEXT);
+    if (missed) {
+        const Swatch swatch = {SWATCH_HATCHED, COLOUR_ORANGE, {0}, ""};
+        chart_draw_swatch(canvas, &swatch, x + WIDTH + 140, y + 40);
+        canvas_text(canvas, x + WIDTH + 190, y + 39, ALIGN_LEFT, "task that was not learned", 25, COLOUR_TEXT);
+    }
+    return y + 60;
+}
+
+static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
+{
+    float y;
+    const char *subtitle = chart_setting(arena, r), *names = "";
+    if (table_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
+    if (!chart_open(canvas, arena, CHART_HEIGHT, font, "Accuracy on each task (columns) after each training (rows), %", subtitle, &y, err)) return false;
+    y = matrix_draw_legend(canvas, r, y);
+    MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - y - 60);
+    if (layout.numbered) {
+        for (int j = 0; j < r->task_count; j++) names = arena_printf(arena, "%s%s%d %s", names, j ? ", " : "", j + 1, r->tasks[j].name);
+        y = chart_paragraph(canvas, names, y, 2, 15, 24, COLOUR_SOFT, false);
+    }
+    for (int m = 0; m < r->method_count; m++) {
+        const int column = m % layout.columns, row = m / layout.columns;
+        const float x = CHART_MARGIN + (float)column * layout.panel_width, top = y + (float)row * layout.panel_height;
+        if (top + layout.panel_height > (float)canvas->height + 60) break;
+        matrix_draw_panel(canvas, r, &layout, m, x, top);
+    }
+    return true;
+}

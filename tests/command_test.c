@@ -1,0 +1,288 @@
+/* command: the program as a user meets it: build/lethe in a process of its own. Whatever is wrong with the input: one
+ * line on stderr, exit code 1 or 2, and nothing left in OUT. */
+#include <sys/wait.h>
+
+typedef struct Outcome {
+    int code;
+    char out[1 << 16], err[1 << 13];
+} Outcome;
+
+static void slurp(const char *path, char *text, size_t size)
+{
+    FILE *file = fopen(path, "r");
+    size_t got = file ? fread(text, 1, size - 1, file) : 0;
+    text[got] = 0;
+    if (file) fclose(file);
+}
+
+/* Runs a shell line in which "lethe" is the program. */
+static const Outcome *sh(const char *format, ...) PRINTF(1, 2);
+static const Outcome *sh(const char *format, ...)
+{
+    static Outcome o;
+    char line[4096], all[8192];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    tmp_path("");
+    snprintf(all, sizeof all, "lethe() { build/lethe \"$@\"; }; { %s ; } >build/test-tmp/out 2>build/test-tmp/err </dev/null", line);
+    const int status = system(all);
+    o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    slurp("build/test-tmp/out", o.out, sizeof o.out);
+    slurp("build/test-tmp/err", o.err, sizeof o.err);
+    return &o;
+}
+
+static bool exists(const char *path) { return access(path, F_OK) == 0; }
+
+static void expect(const Outcome *o, int code, const char *message)
+{
+    if (o->code != code || !strstr(o->err, message)) fail_msg("exit %d: %s\nwanted exit %d: %s", o->code, o->err, code, message);
+    if (code != 0) {
+        assert_true(strncmp(o->err, "lethe: ", 7) == 0);
+        assert_ptr_equal(strchr(o->err, '\n'), o->err + strlen(o->err) - 1); /* one line */
+    }
+}
+
+/* A run that must fail before OUT holds anything. */
+#define BAD(code, message, ...)                                                                                        \
+    do {                                                                                                               \
+        sh("rm -rf build/test-tmp/bad");                                                                               \
+        expect(sh("lethe run --quiet --out build/test-tmp/bad " __VA_ARGS__), code, message);                          \
+        assert_false(exists("build/test-tmp/bad/results.jsonl"));                                                      \
+        assert_false(exists("build/test-tmp/bad/config.json"));                                                        \
+    } while (0)
+
+static void test_wrong_usage(void **state)
+{
+    (void)state;
+    expect(sh("lethe fly"), 2, "lethe: fly: unknown command; see lethe help");
+    BAD(2, "--epochs 0: a whole number from 1 to 10000 is needed", "--epochs 0");
+    BAD(2, "--epochs many: a whole number", "--epochs many");
+    BAD(2, "--batch-size -1: a whole number", "--batch-size -1");
+    BAD(2, "--learning-rate nan: a number", "--learning-rate nan");
+    BAD(2, "--learning-rate 0: a number", "--learning-rate 0");
+    BAD(2, "--lora-dropout 1: a number", "--lora-dropout 1");
+    BAD(2, "--max-length 4: a whole number", "--max-length 4");
+    BAD(2, "--max-length 4000: this model takes at most 512 tokens", "--max-length 4000");
+    BAD(2, "--method sgd: unknown method", "--method full,sgd");
+    BAD(2, "--method: full is named twice", "--method full,full");
+    BAD(2, "--seeds 1,x: a seed is a whole number", "--seeds 1,x");
+    BAD(2, "--preset fast: there are default and notebook", "--preset fast");
+    BAD(2, "--task a: write NAME=TRAIN,EVAL", "--task a");
+    BAD(2, "--task a/b=x,y: a task's name has", "--task a/b=x,y");
+    BAD(2, "two tasks have this name", "--task a=x.tsv,y.tsv --task a=x.tsv,y.tsv");
+    BAD(2, "--lora-targets dense: targets are", "--lora-targets query,dense");
+    BAD(2, "--colour: unknown option", "--colour");
+    BAD(2, "--epochs: a value is missing", "--epochs");
+    BAD(2, "extra: unexpected argument", "extra");
+    BAD(2, "--device tpu: unknown device", "--device tpu");
+    BAD(1, "--device gpu: this build has no Vulkan engine yet; use --device cpu", "--device gpu");
+    expect(sh("lethe run --out ''"), 2, "--out: the folder's name is empty");
+}
+
+/* good.tsv: 40 rows of two classes; used as the other half of tasks with one bad file. */
+static void write_good(void)
+{
+    char text[4096];
+    size_t used = (size_t)snprintf(text, sizeof text, "sentence\tlabel\n");
+    for (int i = 0; i < 40; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s film number %d\t%d\n", i % 2 ? "a good" : "a bad", i, i % 2);
+    tmp_write("good.tsv", (Str){text, used});
+}
+
+#define T "build/test-tmp/"
+static void test_bad_data(void **state)
+{
+    (void)state;
+    write_good();
+    BAD(1, "no-such.tsv: the file does not exist", "--task a=no-such.tsv," T "good.tsv");
+    BAD(1, "tests: this is a folder", "--task a=tests," T "good.tsv");
+    tmp_write("empty.tsv", S(""));
+    BAD(1, "empty.tsv: the file is empty", "--task a=" T "good.tsv," T "empty.tsv");
+    tmp_write("header.tsv", S("sentence\tlabel\n"));
+    BAD(1, "header.tsv: only a header, no rows", "--task a=" T "header.tsv," T "good.tsv");
+    tmp_write("columns.tsv", S("words\tlabel\nx\t1\n"));
+    BAD(1, "columns.tsv: no text column", "--task a=" T "columns.tsv," T "good.tsv");
+    tmp_write("unlabelled.tsv", S("sentence\tlabel\nx\t\n"));
+    BAD(1, "unlabelled.tsv, line 2: the row has no label", "--task a=" T "good.tsv," T "unlabelled.tsv");
+    tmp_write("latin1.tsv", S("sentence\tlabel\nna\xefve\t1\n"));
+    BAD(1, "latin1.tsv, line 2: not valid UTF-8", "--task a=" T "latin1.tsv," T "good.tsv");
+    tmp_write("range.tsv", S("sentence\tlabel\nx\t0\ny\t7\n"));
+    BAD(1, "range.tsv, line 3", "--task a=" T "good.tsv," T "range.tsv");
+    tmp_write("one.tsv", S("sentence\tlabel\nx\t0\ny\t0\n"));
+    BAD(1, "one.tsv", "--task a=" T "one.tsv," T "good.tsv");
+    tmp_write("mixed.tsv", S("sentence\tlabel\nx\t0\ny\tgood\n"));
+    BAD(1, "mixed.tsv", "--task a=" T "mixed.tsv," T "good.tsv");
+    sh("zstd -qf build/test-tmp/good.tsv -o build/test-tmp/cut.tsv.zst; truncate -s 60 build/test-tmp/cut.tsv.zst");
+    BAD(1, "cut.tsv.zst: the zstd data is cut off", "--task a=" T "cut.tsv.zst," T "good.tsv");
+    sh("{ printf 'sentence\\tlabel\\n'; head -c 2000000 /dev/zero | tr '\\0' x; } >build/test-tmp/huge.tsv");
+    BAD(1, "huge.tsv, line 2: longer than", "--task a=" T "huge.tsv," T "good.tsv");
+}
+
+/* A copy of the tiny golden checkpoint with a vocabulary that fits, to be broken in one place. */
+static void fresh_model(void)
+{
+    sh("rm -rf build/test-tmp/model; cp -r tests/golden/tiny-bert build/test-tmp/model; chmod -R u+w build/test-tmp/model; "
+       "{ printf '[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\n[MASK]\\n'; for w in a good bad film number; do echo $w; done; } >build/test-tmp/model/vocab.txt");
+}
+
+#define MODEL_RUN "--model build/test-tmp/model --max-length 32 --method full --epochs 1 --task a=" T "good.tsv," T "good.tsv "
+static void test_bad_checkpoints(void **state)
+{
+    (void)state;
+    write_good();
+    fresh_model();
+    expect(sh("rm -rf build/test-tmp/fine; lethe run --quiet --out build/test-tmp/fine " MODEL_RUN), 0, "");
+    BAD(1, "no-model/config.json: the file does not exist", "--model no-model");
+    fresh_model();
+    sh("rm build/test-tmp/model/vocab.txt");
+    BAD(1, "build/test-tmp/model", MODEL_RUN);
+    fresh_model();
+    sh("rm build/test-tmp/model/model.safetensors");
+    BAD(1, "model.safetensors: the file does not exist", MODEL_RUN);
+    fresh_model();
+    sh("truncate -s -100 build/test-tmp/model/model.safetensors");
+    BAD(1, "the file is cut off, or its header lies", MODEL_RUN);
+    fresh_model();
+    sh("printf '\\377\\377\\377\\377\\377' | dd of=build/test-tmp/model/model.safetensors conv=notrunc status=none");
+    BAD(1, "the header claims", MODEL_RUN);
+    fresh_model();
+    sh("sed -i 's/bert.pooler.dense.weight/bert.poolee.dense.weight/; s/query.weight/quare.weight/' build/test-tmp/model/model.safetensors");
+    BAD(1, "query.weight\" is missing", MODEL_RUN);
+    fresh_model();
+    sh("sed -i 's/\"intermediate_size\": 64/\"intermediate_size\": 96/' build/test-tmp/model/config.json");
+    BAD(1, "has shape [64], but config.json asks for [96]", MODEL_RUN);
+    fresh_model(); /* F16 NaN in the last tensor's data */
+    sh("f=build/test-tmp/model/model.safetensors; printf '\\377\\177' | dd of=$f bs=1 seek=$(($(stat -c %%s $f) - 6400)) conv=notrunc status=none");
+    BAD(1, "holds NaN or infinity; the checkpoint is damaged", MODEL_RUN);
+    fresh_model();
+    sh("for i in $(seq 300); do echo w$i; done >>build/test-tmp/model/vocab.txt");
+    BAD(1, "the tokenizer has 310 tokens, but config.json's vocab_size is 200", MODEL_RUN);
+    fresh_model();
+    sh("sed -i 's/\"model_type\": \"bert\"/\"model_type\": \"gpt2\"/' build/test-tmp/model/config.json");
+    BAD(1, "model_type \"gpt2\" is not supported", MODEL_RUN);
+    fresh_model();
+    sh("echo '{' >build/test-tmp/model/config.json");
+    BAD(1, "config.json: not valid JSON at line 2", MODEL_RUN);
+}
+
+static void test_out_that_cannot_be_written(void **state)
+{
+    (void)state;
+    write_good();
+    tmp_write("file", S("x"));
+    expect(sh("lethe run --quiet --out build/test-tmp/file"), 1, "build/test-tmp/file: this is a file, a folder is needed");
+    expect(sh("lethe run --quiet --out build/test-tmp/file/deeper"), 1, "cannot be made: Not a directory");
+    if (geteuid() != 0) { /* root may write anywhere */
+        sh("mkdir -p build/test-tmp/closed; chmod a-w build/test-tmp/closed");
+        expect(sh("lethe run --quiet --out build/test-tmp/closed/x"), 1, "cannot be made: Permission denied");
+    }
+    /* no space: files may not grow beyond 4 blocks */
+    fresh_model();
+    sh("rm -rf build/test-tmp/small");
+    expect(sh("trap '' XFSZ; ulimit -f 4; lethe run --quiet --out build/test-tmp/small " MODEL_RUN), 1, "cannot be written: File too large");
+    expect(sh("lethe run --quiet --out build/test-tmp/small " MODEL_RUN), 0, ""); /* and goes on when there is space again */
+}
+
+static void test_too_little_memory_is_said_before_training(void **state)
+{
+    (void)state;
+    sh("rm -rf build/test-tmp/memory");
+    expect(sh("ulimit -v 400000; lethe run --quiet --method full --threads 1 --out build/test-tmp/memory"), 1, "GB of memory, but ");
+    assert_false(exists("build/test-tmp/memory/results.jsonl"));
+}
+
+/* Ctrl-C: exit code 130, and the same command goes on from what was finished, to the same results. */
+static void test_interrupt_and_resume(void **state)
+{
+    (void)state;
+    write_good();
+    fresh_model();
+#define LONG_RUN "run --quiet --model build/test-tmp/model --max-length 32 --method lora,full,lora-seq --epochs 40 --task a=" T "good.tsv," T "good.tsv "
+    sh("rm -rf build/test-tmp/stop build/test-tmp/whole");
+    expect(sh("lethe " LONG_RUN "--out build/test-tmp/whole"), 0, "");
+    /* interrupted as soon as the first method is finished */
+    const Outcome *o = sh("build/lethe " LONG_RUN "--out build/test-tmp/stop & p=$!; "
+                          "until grep -q '\"event\":\"method\"' build/test-tmp/stop/results.jsonl 2>/dev/null; do sleep 0.01; done; kill -INT $p; wait $p");
+    if (o->code != 0) expect(o, 130, "interrupted");
+    expect(sh("lethe " LONG_RUN "--out build/test-tmp/stop"), 0, "");
+    expect(sh("for d in stop whole; do sed 's/,\"seconds\":[^,}]*//; s/,\"peak_bytes\":[0-9]*//; /\"event\":\"done\"/d' build/test-tmp/$d/results.jsonl >build/test-tmp/$d.events; done; "
+              "cmp build/test-tmp/stop.events build/test-tmp/whole.events && cmp build/test-tmp/stop/predictions.tsv build/test-tmp/whole/predictions.tsv"), 0, "");
+    /* a finished run is left alone; another configuration is refused */
+    expect(sh("lethe run --quiet --model build/test-tmp/model --epochs 1 --out build/test-tmp/whole"), 1, "holds a run of another configuration");
+    expect(sh("cp build/test-tmp/whole/results.jsonl build/test-tmp/before; lethe " LONG_RUN "--out build/test-tmp/whole && cmp build/test-tmp/before build/test-tmp/whole/results.jsonl"), 0, "");
+}
+
+static void test_results_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    sh("rm -rf build/test-tmp/t1 build/test-tmp/t2");
+    for (int threads = 1; threads <= 4; threads *= 2)
+        expect(sh("rm -rf build/test-tmp/t%d; lethe run --quiet --max-steps 6 --epochs 1 --eval-rows 40 --threads %d --out build/test-tmp/t%d", threads, threads, threads), 0, "");
+    expect(sh("cmp build/test-tmp/t1/predictions.tsv build/test-tmp/t2/predictions.tsv && cmp build/test-tmp/t1/predictions.tsv build/test-tmp/t4/predictions.tsv"), 0, "");
+}
+
+static void test_config_repeats_a_run(void **state)
+{
+    (void)state;
+    write_good();
+    fresh_model();
+    expect(sh("rm -rf build/test-tmp/c1 build/test-tmp/c2; lethe run --quiet --learning-rate 1e-3 --seeds 3,4 --out build/test-tmp/c1 " MODEL_RUN), 0, "");
+    expect(sh("lethe run --quiet --config build/test-tmp/c1/config.json --out build/test-tmp/c2 && cmp build/test-tmp/c1/predictions.tsv build/test-tmp/c2/predictions.tsv"), 0, "");
+}
+
+static void test_the_other_commands(void **state)
+{
+    (void)state;
+    const Outcome *o = sh("lethe --version");
+    assert_int_equal(o->code, 0);
+    assert_string_equal(o->out, "lethe " LETHE_VERSION "\n");
+    o = sh("lethe help run");
+    assert_non_null(strstr(o->out, "--learning-rate"));
+    for (const char *line = o->out; *line;) { /* fits a terminal of 80 columns, or nearly: option texts up to 118 */
+        const char *end = strchr(line, '\n');
+        assert_true(end - line <= 118);
+        line = end + 1;
+    }
+    o = sh("lethe licenses");
+    assert_int_equal(o->code, 0);
+    assert_non_null(strstr(o->out, "Apache License"));
+    assert_non_null(strstr(o->out, "MIT License"));
+    o = sh("printf 'hello world\\nhello\\tworld\\n\\n' | build/lethe tokenize");
+    assert_int_equal(o->code, 0);
+    o = sh("printf 'hello world\\nhello\\tworld\\n' >build/test-tmp/rows; lethe tokenize build/test-tmp/rows");
+    assert_string_equal(o->out, "101 7592 2088 102\n101 7592 102 2088 102\n");
+    o = sh("printf '{\"text\": \"hello\", \"pair\": \"world\"}\\n' >build/test-tmp/rows; lethe tokenize --jsonl build/test-tmp/rows");
+    assert_string_equal(o->out, "101 7592 102 2088 102\n");
+    expect(sh("printf 'x\\n' >build/test-tmp/rows; lethe tokenize --jsonl build/test-tmp/rows"), 1, "rows, line 1: not valid JSON");
+    expect(sh("lethe report"), 2, "name the folder of a run");
+    expect(sh("lethe report build/no-run"), 1, "build/no-run");
+    expect(sh("lethe help fly"), 2, "fly: unknown command");
+    expect(sh("lethe help >/dev/full"), 1, "writing to stdout failed");
+}
+
+/* The binary stands alone: only the C library and its parts are loaded. */
+static void test_the_binary_stands_alone(void **state)
+{
+    (void)state;
+    const Outcome *o = sh("ldd build/lethe | grep -vE 'linux-vdso|libc\\.so|libm\\.so|libdl\\.so|libpthread\\.so|ld-linux'; true");
+    assert_string_equal(o->out, "");
+    struct stat st;
+    assert_int_equal(stat("build/lethe", &st), 0);
+    assert_true(st.st_size <= 64 << 20);
+}
+
+static const struct CMUnitTest command_tests[] = {
+    cmocka_unit_test(test_wrong_usage),
+    cmocka_unit_test(test_bad_data),
+    cmocka_unit_test(test_bad_checkpoints),
+    cmocka_unit_test(test_out_that_cannot_be_written),
+    cmocka_unit_test(test_too_little_memory_is_said_before_training),
+    cmocka_unit_test(test_interrupt_and_resume),
+    cmocka_unit_test(test_results_do_not_depend_on_threads),
+    cmocka_unit_test(test_config_repeats_a_run),
+    cmocka_unit_test(test_the_other_commands),
+    cmocka_unit_test(test_the_binary_stands_alone),
+};
