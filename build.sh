@@ -145,7 +145,7 @@ build() {
     assets
     if newer build/vendor.o src/vendor.c; then $CC -std=gnu11 -O2 -w -c src/vendor.c -o build/vendor.o; fi
     if newer build/lethe "${sources[@]}" build/assets.o build/vendor.o; then
-        $CC "${flags[@]}" -O3 -o build/lethe main.c build/vendor.o build/assets.o "${static[@]}"
+        $CC "${flags[@]}" -O2 -o build/lethe main.c build/vendor.o build/assets.o "${static[@]}"
         say "build/lethe is ready"
     fi
 }
@@ -159,7 +159,7 @@ build_tests() {
             -o build/tests tests/tests.c build/vendor.o build/assets.o "${static[@]}" -lcmocka &
     fi
     if newer build/tests-fast "${sources[@]}" tests/*.c build/assets.o; then
-        $CC "${flags[@]}" -Wno-unused-function -O3 -DLETHE_TESTS_FAST -o build/tests-fast tests/tests.c build/vendor.o build/assets.o "${static[@]}" -lcmocka
+        $CC "${flags[@]}" -Wno-unused-function -O2 -DLETHE_TESTS_FAST -o build/tests-fast tests/tests.c build/vendor.o build/assets.o "${static[@]}" -lcmocka
     fi
     wait
 }

@@ -93,7 +93,7 @@ bool experiment_bench(const Plan *plan, Err *err)
             Split few = *t.eval;
             if (few.rows > plan->hyper.eval_batch_size) few.rows = plan->hyper.eval_batch_size;
             t.eval = &few;
-            ok = load_weights(x, plan->seeds[0], err);
+            ok = experiment_weights(x, plan->seeds[0], err);
             if (t.train_encoder) x->encoder_is_base = false;
             if (t.lora) start_adapter(x, t.weights.adapter, plan->seeds[0], i);
             ok = ok && train_task(&x->device, &t, &(TrainObserver){&steps, bench_on_step, on_trial_eval}, err);

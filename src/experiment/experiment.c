@@ -58,20 +58,20 @@ typedef struct Experiment {
 
 /* ---- loading ---- */
 
-static bool load_examples(Arena *arena, const char *path, Str embedded, ExampleFile *file, Err *err)
+static bool experiment_examples(Arena *arena, const char *path, Str embedded, ExampleFile *file, Err *err)
 {
     return embedded.at ? examples_parse(arena, embedded, path, true, file, err)
                        : examples_read(arena, path, true, file, err);
 }
 
-static bool load_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err)
+static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err)
 {
     const Plan *plan = x->plan;
     for (int i = 0; i < plan->task_count; i++) {
         const TaskSource *source = &plan->tasks[i];
         ExampleFile train, eval;
-        if (!load_examples(&x->arena, source->train, source->train_bytes, &train, err) ||
-            !load_examples(&x->arena, source->eval, source->eval_bytes, &eval, err) ||
+        if (!experiment_examples(&x->arena, source->train, source->train_bytes, &train, err) ||
+            !experiment_examples(&x->arena, source->eval, source->eval_bytes, &eval, err) ||
             !task_data_load(&x->arena, tokenizer, source->name, &train, &eval, plan->train_rows, plan->eval_rows,
                             plan->max_length, &x->tasks[i].data, err))
             return false;
@@ -107,7 +107,7 @@ static bool source_weights(Arena *arena, const ModelSource *source, Safetensors 
 }
 
 /* The checkpoint's weights on the device again, and the heads of the tasks as they start. */
-static bool load_weights(Experiment *x, uint32_t seed, Err *err)
+static bool experiment_weights(Experiment *x, uint32_t seed, Err *err)
 {
     Arena scratch = {0};
     Safetensors file = {0};
@@ -328,7 +328,7 @@ static bool run_method(Experiment *x, const Strategy *strategy, uint32_t seed, E
         x->method_steps += train_steps(&plan->hyper, x->tasks[i].data.train.rows);
     progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s",
                    strategy->name, seed);
-    bool ok = load_weights(x, seed, err);
+    bool ok = experiment_weights(x, seed, err);
     for (x->task = 0; x->task < plan->task_count && ok; x->task++)
         ok = train_one(x, err) && evaluate_all(x, train_steps(&plan->hyper, x->tasks[x->task].data.train.rows), err);
     progress_end(&x->progress);
@@ -483,7 +483,7 @@ static bool print_time(Experiment *x, Err *err)
         if (few.rows > 32) few.rows = 32;
         t.eval = &few;
         t.hyper.max_steps = 8;
-        if (!load_weights(x, 0, err)) return false;
+        if (!experiment_weights(x, 0, err)) return false;
         if (t.lora) start_adapter(x, t.weights.adapter, 0, 0);
         if (t.train_encoder) x->encoder_is_base = false;
         if (!train_task(&x->device, &t, &observer, err)) return false;
@@ -541,7 +541,7 @@ static bool experiment_open(Experiment *x, Err *err)
     x->lora =
         (Lora){.r = plan->lora_r, .targets = plan->lora_targets, .alpha = plan->lora_alpha, .drop = plan->lora_drop};
     lora_layout(&x->arena, &config, &x->lora);
-    if (!load_tasks(x, tokenizer, err) || !check_memory(x, err) || !model_sha256(x, err)) return false;
+    if (!experiment_tasks(x, tokenizer, err) || !check_memory(x, err) || !model_sha256(x, err)) return false;
 
     x->encoder = device_f32(&x->memory, x->model.encoder.floats);
     x->shared_adapter = device_f32(&x->memory, x->lora.layout.floats);
@@ -549,7 +549,7 @@ static bool experiment_open(Experiment *x, Err *err)
         x->tasks[i].head_w = device_f32(&x->memory, x->tasks[i].head.layout.floats);
         x->tasks[i].adapter_w = device_f32(&x->memory, x->lora.layout.floats);
     }
-    return load_weights(x, plan->seeds[0],
+    return experiment_weights(x, plan->seeds[0],
                         err); /* before anything is written: a damaged checkpoint leaves nothing behind */
 }
 

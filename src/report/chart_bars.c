@@ -292,10 +292,10 @@ static float bars_draw_legend(const BarChart *chart, float y)
     int count = 0;
     bool hatched = false;
     for (int g = 0; g < chart->group_count; g++) hatched = hatched || chart->groups[g].bars[0].hatched || (chart->bar_count > 1 && chart->groups[g].bars[1].hatched);
-    swatches[count++] = (Swatch){SWATCH_FILLED, COLOUR_BLUE, {0}, arena_printf(arena, "%s right after training it", task)};
+    swatches[count++] = (Swatch){.kind = SWATCH_FILLED, .colour = COLOUR_BLUE, .text = arena_printf(arena, "%s right after training it", task)};
     if (chart->bar_count > 1)
-        swatches[count++] = (Swatch){SWATCH_FILLED, COLOUR_ORANGE, {0}, arena_printf(arena, "%s after training %s", task, verdict_later(arena, r))};
-    if (hatched) swatches[count++] = (Swatch){SWATCH_HATCHED, COLOUR_SOFT, {0}, "did not learn: shows no forgetting either way"};
+        swatches[count++] = (Swatch){.kind = SWATCH_FILLED, .colour = COLOUR_ORANGE, .text = arena_printf(arena, "%s after training %s", task, verdict_later(arena, r))};
+    if (hatched) swatches[count++] = (Swatch){.kind = SWATCH_HATCHED, .colour = COLOUR_SOFT, .text = "did not learn: shows no forgetting either way"};
     return chart_legend(chart->canvas, swatches, count, y);
 }
 

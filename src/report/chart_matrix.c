@@ -123,7 +123,7 @@ static float matrix_draw_legend(Canvas *canvas, const Results *r, float y)
     canvas_text(canvas, x - 10, y + 39, ALIGN_RIGHT, "0%", 25, COLOUR_TEXT);
     canvas_text(canvas, x + WIDTH + 10, y + 39, ALIGN_LEFT, "100%", 25, COLOUR_TEXT);
     if (missed) {
-        const Swatch swatch = {SWATCH_HATCHED, COLOUR_ORANGE, {0}, ""};
+        const Swatch swatch = {.kind = SWATCH_HATCHED, .colour = COLOUR_ORANGE};
         chart_draw_swatch(canvas, &swatch, x + WIDTH + 140, y + 40);
         canvas_text(canvas, x + WIDTH + 190, y + 39, ALIGN_LEFT, "task that was not learned", 25, COLOUR_TEXT);
     }

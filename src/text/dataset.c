@@ -39,21 +39,21 @@ static bool label_number(const ExampleFile *file, size_t row, uint32_t *class, E
     return true;
 }
 
-/* All labels of a file are numbers, or none is. */
-static bool label_kind(const ExampleFile *file, bool numbers, Err *err)
+/* Fails unless all labels of a file are numbers, or none is; `others` names those that this was learned from. */
+static bool label_kind(const ExampleFile *file, bool numbers, const char *others, Err *err)
 {
     for (size_t i = 0; i < file->row_count; i++)
         if (label_is_number(file->rows[i].label) != numbers)
-            return fail(err, "%s, line %llu: the label \"%s\" is %s, but those before it are %s; labels are either all whole numbers or all names",
+            return fail(err, "%s, line %llu: the label \"%s\" is %s, but %s are %s; labels are either all whole numbers or all names",
                         file->path, (unsigned long long)file->rows[i].line, str_show(file->rows[i].label),
-                        numbers ? "a name" : "a number", numbers ? "numbers" : "names");
+                        numbers ? "no whole number" : "a number", others, numbers ? "numbers" : "names");
     return true;
 }
 
 static bool label_set_of_numbers(const ExampleFile *file, LabelSet *out, Err *err)
 {
     bool several = false;
-    uint32_t class, first;
+    uint32_t class = 0, first = 0;
     for (size_t i = 0; i < file->row_count; i++) {
         if (!label_number(file, i, &class, err)) return false;
         if (!i) first = class;
@@ -81,11 +81,10 @@ static bool label_set_of_names(Arena *arena, const ExampleFile *file, LabelSet *
         out->classes = (uint32_t)count;
         out->names = arena_new(arena, Str, count);
         out->sorted = arena_new(arena, uint32_t, count);
-        const size_t order[] = {1, 2, 0}; /* contradiction, entailment, neutral */
         bool glue = count == COUNT(label_glue);
         for (size_t i = 0; glue && i < count; i++) glue = str_equal(all[i], str(label_glue[(i + 2) % 3]));
         for (size_t i = 0; i < count; i++) {
-            out->sorted[i] = glue ? (uint32_t)((order[i] + 1) % 3) : (uint32_t)i;
+            out->sorted[i] = (uint32_t)(glue ? (i + 2) % 3 : i);
             out->names[out->sorted[i]] = all[i];
         }
     }
@@ -115,4 +114,99 @@ static bool label_class(const LabelSet *set, const ExampleFile *file, size_t row
     }
     return fail(err, "%s, line %llu: the label \"%s\" does not occur in %s", file->path, (unsigned long long)file->rows[row].line,
                 str_show(label), train);
+}
+
+/* ---- Rows ---- */
+
+enum { SPLIT_SCRATCH_BYTES = 1 << 22 };
+
+/* Tokenises the first `rows` rows. */
+static void split_load(Arena *arena, const Tokenizer *tokenizer, const ExampleFile *file, uint32_t rows, uint32_t max_length, Split *out)
+{
+    Arena scratch = {0}, growing = {0};
+    DYN(uint32_t) ids = {0};
+    DYN(uint8_t) types = {0};
+    uint32_t *row_ids = arena_new(&growing, uint32_t, max_length);
+    uint8_t *row_types = arena_new(&growing, uint8_t, max_length);
+    *out = (Split){.rows = rows, .skipped = file->skipped_rows};
+    out->labels = arena_new(arena, uint32_t, rows);
+    out->starts = arena_new(arena, uint64_t, (size_t)rows + 1);
+    out->lines = arena_new(arena, uint64_t, rows);
+    out->text = arena_new(arena, Str, rows);
+    out->pair = arena_new(arena, Str, rows);
+    for (uint32_t r = 0; r < rows; r++) {
+        const Example *row = &file->rows[r];
+        const uint32_t count = tokenizer_encode(tokenizer, &scratch, row->text, row->pair, max_length, row_ids, row_types);
+        for (uint32_t i = 0; i < count; i++) {
+            *dyn_push(&growing, &ids) = row_ids[i];
+            *dyn_push(&growing, &types) = row_types[i];
+        }
+        out->starts[r + 1] = ids.count;
+        out->lines[r] = row->line;
+        out->text[r] = row->text;
+        out->pair[r] = row->pair;
+        out->any_pair |= row->pair.at != NULL;
+        if (count > out->longest) out->longest = count;
+        if (scratch.total_bytes > SPLIT_SCRATCH_BYTES) arena_free(&scratch);
+    }
+    out->ids = arena_new(arena, uint32_t, ids.count);
+    out->types = arena_new(arena, uint8_t, types.count);
+    if (ids.count) memcpy(out->ids, ids.at, ids.count * sizeof *ids.at), memcpy(out->types, types.at, types.count);
+    arena_free(&growing);
+    arena_free(&scratch);
+}
+
+static uint32_t split_rows(const ExampleFile *file, uint32_t wanted)
+{
+    return wanted && wanted < file->row_count ? wanted : (uint32_t)file->row_count;
+}
+
+bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, const ExampleFile *train,
+                    const ExampleFile *eval, uint32_t train_rows, uint32_t eval_rows, uint32_t max_length,
+                    TaskData *out, Err *err)
+{
+    const ExampleFile *files[2] = {train, eval};
+    LabelSet labels = {0};
+    uint32_t class;
+    for (size_t i = 0; i < COUNT(files); i++)
+        if (!files[i]->row_count || files[i]->row_count >= UINT32_MAX)
+            return fail(err, "%s: %s rows", files[i]->path, files[i]->row_count ? "too many" : "no");
+    if (train->pairs != eval->pairs)
+        return fail(err, "%s has %s, but %s has %s; both need the same columns", train->path, train->pairs ? "pairs of texts" : "single texts",
+                    eval->path, eval->pairs ? "pairs of texts" : "single texts");
+
+    labels.numbers = label_is_number(train->rows[0].label);
+    const char *others = arena_printf(arena, "the labels of %s", train->path);
+    if (!label_kind(train, labels.numbers, "those before it", err) || !label_kind(eval, labels.numbers, others, err) ||
+        !(labels.numbers ? label_set_of_numbers(train, &labels, err) : label_set_of_names(arena, train, &labels, err)))
+        return false;
+    for (size_t i = 0; i < eval->row_count; i++)
+        if (!label_class(&labels, eval, i, train->path, &class, err)) return false;
+
+    *out = (TaskData){.name = name, .classes = labels.classes};
+    memcpy(out->train_sha256, train->sha256, sizeof out->train_sha256);
+    memcpy(out->eval_sha256, eval->sha256, sizeof out->eval_sha256);
+    out->class_names = arena_new(arena, const char *, labels.classes);
+    for (uint32_t c = 0; c < labels.classes; c++)
+        out->class_names[c] = labels.numbers ? arena_printf(arena, "%u", c) : arena_copy(arena, labels.names[c].at, labels.names[c].size);
+    Split *splits[2] = {&out->train, &out->eval};
+    for (size_t i = 0; i < COUNT(files); i++) {
+        split_load(arena, tokenizer, files[i], split_rows(files[i], i ? eval_rows : train_rows), max_length, splits[i]);
+        for (uint32_t r = 0; r < splits[i]->rows; r++)
+            if (!label_class(&labels, files[i], r, train->path, &splits[i]->labels[r], err)) return false;
+    }
+    return true;
+}
+
+double split_majority_rate(const Split *split, uint32_t classes)
+{
+    Arena scratch = {0};
+    uint32_t *counts = arena_new(&scratch, uint32_t, classes), most = 0;
+    for (uint32_t r = 0; r < split->rows; r++) {
+        ASSERT(split->labels[r] < classes);
+        const uint32_t count = ++counts[split->labels[r]];
+        if (count > most) most = count;
+    }
+    arena_free(&scratch);
+    return split->rows ? (double)most / split->rows : 0;
 }

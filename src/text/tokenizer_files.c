@@ -81,8 +81,8 @@ static bool tokenizer_roberta(Arena *arena, Str vocab_json, Str merges, const To
     static const char *const special[] = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};
     Tokenizer *t = arena_new(arena, Tokenizer, 1);
     TokenList tokens;
-    MergeRule *rules;
-    size_t rule_count;
+    MergeRule *rules = NULL;
+    size_t rule_count = 0;
     json_t *root = NULL;
     if (!merges_from_lines(arena, merges, merges_what, &rules, &rule_count, err) || !json_parse(vocab_json, vocab_what, &root, err)) return false;
     const bool read = tokens_from_json(arena, root, 0, vocab_what, &tokens, err);

@@ -50,7 +50,7 @@ static bool tokjson_add_step(Normalizer *normalizer, const char *what, NormalSte
 
 static bool tokjson_bert_normalizer(const json_t *part, const char *what, Normalizer *out, Err *err)
 {
-    bool clean, ideographs, lower, strip;
+    bool clean = true, ideographs = true, lower = true, strip = true;
     if (!tokjson_flag(part, what, "clean_text", true, &clean, err) ||
         !tokjson_flag(part, what, "handle_chinese_chars", true, &ideographs, err) ||
         !tokjson_flag(part, what, "lowercase", true, &lower, err) ||

@@ -97,7 +97,7 @@ static void V(product)(size_t rows, size_t cols, size_t k, Left left, Right righ
 /* ---- gemm ---- */
 
 /* What an item packs at a time, for the second-level cache: GEMM_K x GEMM_COLS of b, GEMM_ROWS x GEMM_K of a. */
-enum { V(GEMM_K) = 384, V(GEMM_COLS) = 192, V(GEMM_ROWS) = 192 };
+enum { V(GEMM_K) = 640, V(GEMM_COLS) = 144, V(GEMM_ROWS) = 96 };
 
 typedef struct V(Gemm) {
     const struct gemm_args *args;
