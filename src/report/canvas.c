@@ -39,7 +39,8 @@ typedef enum Align { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
 /* The palette of Okabe and Ito (2008): told apart with any kind of colour vision. */
 static const Colour COLOUR_BLACK = {0, 0, 0}, COLOUR_ORANGE = {230, 159, 0}, COLOUR_SKY = {86, 180, 233}, COLOUR_GREEN = {0, 158, 115},
                     COLOUR_BLUE = {0, 114, 178}, COLOUR_VERMILLION = {213, 94, 0}, COLOUR_PURPLE = {204, 121, 167};
-static const Colour COLOUR_WHITE = {255, 255, 255}, COLOUR_TEXT = {30, 30, 30}, COLOUR_SOFT = {95, 95, 95}, COLOUR_GRID = {224, 224, 224};
+static const Colour COLOUR_WHITE = {255, 255, 255}, COLOUR_TEXT = {30, 30, 30}, COLOUR_SOFT = {95, 95, 95}, COLOUR_GRID = {224, 224, 224},
+ COLOUR_BAND = {244, 244, 244};
 
 /* A white picture. font: a TrueType file that outlives the canvas. */
 static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, Str font, Err *err)
@@ -252,6 +253,16 @@ static int canvas_break(Canvas *canvas, const char *text, float size, float widt
         while (*text == ' ') text++;
     }
     return count;
+}
+
+/* The same with lines of about the same length: breaks inside words, too. */
+static int canvas_balance(Canvas *canvas, const char *text, float size, float width, const char **lines, int most)
+{
+    const int count = canvas_break(canvas, text, size, width, true, lines, most);
+    if (count > most) return count;
+    float narrow = width;
+    while (narrow > 20 && canvas_break(canvas, text, size, narrow - 4, true, lines, count) <= count) narrow -= 4;
+    return canvas_break(canvas, text, size, narrow, true, lines, count);
 }
 
 /* ---- the picture as a file ---- */

@@ -15,6 +15,8 @@ static float chart_paragraph(Canvas *canvas, const char *text, float y, int most
     const float width = (float)canvas->width - 2 * CHART_MARGIN;
     float size = high;
     ASSERT(most <= 4);
+    const float alone = canvas_fit(canvas, text, width, 1, high);
+    if (alone >= 0.8f * high) size = alone; /* one line, when it is not much smaller */
     while (size > low && canvas_break(canvas, text, size, width, false, lines, most) > most) size -= 1;
     int count = canvas_break(canvas, text, size, width, false, lines, most);
     if (count > most) {
@@ -38,7 +40,7 @@ static bool chart_open(Canvas *canvas, Arena *arena, int height, Str font, const
 {
     if (!canvas_open(canvas, arena, CHART_WIDTH, height, font, err)) return false;
     *y = chart_paragraph(canvas, title, 28, 2, 30, 46, COLOUR_TEXT, true);
-    *y = chart_paragraph(canvas, subtitle, *y + 4, 2, 20, 26, COLOUR_SOFT, false);
+    *y = chart_paragraph(canvas, subtitle, *y + 6, 2, 20, 26, COLOUR_SOFT, false);
     return true;
 }
 

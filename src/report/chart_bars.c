@@ -36,6 +36,7 @@ typedef struct BarChart {
 static const char *bars_note_of_change(Arena *arena, const Results *r, int method, const Change *change)
 {
     const char *points = table_points(arena, change->mean);
+    if (*points == '-') points = arena_printf(arena, "−%s", points + 1); /* a real minus, which is no place to break a line */
     switch (change->verdict) {
     case VERDICT_FORGOT: return arena_printf(arena, "forgot: %s", points);
     case VERDICT_GAINED: return arena_printf(arena, "gained: %s", points);
@@ -54,15 +55,17 @@ static void bars_annotate(Arena *arena, const Results *r, int method, BarGroup *
     const char *names = verdict_missed_list(arena, r, method, 0, &missed);
     const bool first = verdict_missed(r, method, 0);
     verdict_missed_list(arena, r, method, 1, &missed_later);
+    const bool changed = change.verdict == VERDICT_FORGOT || change.verdict == VERDICT_GAINED;
     const bool no_later = r->task_count > 1 && missed_later == r->task_count - 1;
     group->note_colour = COLOUR_SOFT;
     group->bars[0].hatched = first;
-    group->bars[1].hatched = first || no_later;
+    group->bars[1].hatched = first || (no_later && !changed);
     if (change.verdict == VERDICT_FORGOT) group->note_colour = COLOUR_VERMILLION;
     group->note = bars_note_of_change(arena, r, method, &change);
     if (!first && !no_later) return;
     group->note_colour = COLOUR_VERMILLION;
-    group->note = missed <= 2 ? arena_printf(arena, "did not learn %s", names) : arena_printf(arena, "did not learn %d of %d tasks", missed, r->task_count);
+    const char *miss = missed <= 2 ? arena_printf(arena, "did not learn %s", names) : arena_printf(arena, "did not learn %d of %d tasks", missed, r->task_count);
+    group->note = changed ? arena_printf(arena, "%s; %s", group->note, miss) : miss;
 }
 
 static BarChart bars_collect(Arena *arena, const Results *r, Canvas *canvas)
@@ -102,8 +105,8 @@ static float bars_group_extent(const BarChart *chart)
 
 static float bars_thickness(const BarChart *chart)
 {
-    const float extent = bars_group_extent(chart) * (chart->bar_count == 1 ? 0.5f : 0.38f);
-    return !chart->sideways && extent > 170 ? 170 : extent;
+    const float thickness = bars_group_extent(chart) * (chart->bar_count == 1 ? 0.5f : 0.37f);
+    return !chart->sideways && thickness > 170 ? 170 : thickness;
 }
 
 /* The middle of a bar, along the axis of the methods. */
@@ -111,7 +114,7 @@ static float bars_middle(const BarChart *chart, int group, int bar)
 {
     const Box p = chart->plot;
     const float extent = bars_group_extent(chart), middle = (chart->sideways ? p.y0 : p.x0) + extent * ((float)group + 0.5f);
-    return chart->bar_count == 1 ? middle : middle + ((float)bar - 0.5f) * (bars_thickness(chart) + 4);
+    return chart->bar_count == 1 ? middle : middle + ((float)bar - 0.5f) * (bars_thickness(chart) + (chart->sideways ? 1 : 4));
 }
 
 /* ---- drawing ---- */
@@ -120,6 +123,10 @@ static void bars_draw_axis(const BarChart *chart)
 {
     Canvas *canvas = chart->canvas;
     const Box p = chart->plot;
+    for (int g = 1; g < chart->group_count && chart->sideways; g += 2) {
+        const float top = p.y0 + bars_group_extent(chart) * (float)g;
+        canvas_rect(canvas, (Box){0, top, p.x1, top + bars_group_extent(chart)}, COLOUR_BAND, 1);
+    }
     for (int percent = 0; percent <= 100; percent += 20) {
         const float at = bars_place(chart, percent / 100.0);
         const char *text = arena_printf(canvas->arena, "%d%%", percent);
@@ -161,28 +168,32 @@ static void bars_draw_whisker(const BarChart *chart, const Bar *bar, float middl
     const float low = bars_place(chart, bar->score.interval.low), high = bars_place(chart, bar->score.interval.high);
     const float cap = canvas_clamp(bars_thickness(chart) * 0.14f, 3, 14), width = chart->sideways ? 2.5f : 4;
     const float ends[] = {low, high};
-    if (chart->sideways)
-        canvas_line(canvas, low, middle, high, middle, width, COLOUR_TEXT);
-    else
-        canvas_line(canvas, middle, low, middle, high, width, COLOUR_TEXT);
-    for (int i = 0; i < 2; i++) {
+    for (int halo = 1; halo >= 0; halo--) { /* first wider and white: to be seen on dark bars */
+        const Colour colour = halo ? COLOUR_WHITE : COLOUR_TEXT;
+        const float pen = halo ? width + 3 : width;
         if (chart->sideways)
-            canvas_line(canvas, ends[i], middle - cap, ends[i], middle + cap, width, COLOUR_TEXT);
+            canvas_line(canvas, low, middle, high, middle, pen, colour);
         else
-            canvas_line(canvas, middle - cap, ends[i], middle + cap, ends[i], width, COLOUR_TEXT);
+            canvas_line(canvas, middle, low, middle, high, pen, colour);
+        for (int i = 0; i < 2; i++) {
+            if (chart->sideways)
+                canvas_line(canvas, ends[i], middle - cap, ends[i], middle + cap, pen, colour);
+            else
+                canvas_line(canvas, middle - cap, ends[i], middle + cap, ends[i], pen, colour);
+        }
     }
     canvas_mark(canvas, MARK_WHISKER, chart->sideways ? (Box){low, middle - cap, high, middle + cap} : (Box){middle - cap, high, middle + cap, low}, "");
 }
 
 /* The value stands beyond the whisker, on a white plate that hides grid and majority line. */
-static void bars_draw_value(const BarChart *chart, const Bar *bar, float middle)
+static void bars_draw_value(const BarChart *chart, const Bar *bar, float middle, bool on_band)
 {
     Canvas *canvas = chart->canvas;
     if (!bar->score.seeds) return;
     const char *text = bars_value(canvas->arena, bar, !chart->sideways);
     const float size = chart->value_size, width = canvas_text_width(canvas, text, size), end = bars_place(chart, bar->score.interval.high);
     const float x = chart->sideways ? end + 12 : middle - width / 2, y = chart->sideways ? middle + size * 0.365f : end - 14;
-    canvas_rect(canvas, (Box){x - 3, y - size * 0.8f, x + width + 3, y + size * 0.08f}, COLOUR_WHITE, 0.85f);
+    canvas_rect(canvas, (Box){x - 3, y - size * 0.8f, x + width + 3, y + size * 0.08f}, on_band ? COLOUR_BAND : COLOUR_WHITE, 0.9f);
     canvas_text(canvas, x, y, ALIGN_LEFT, text, size, COLOUR_TEXT);
 }
 
@@ -194,10 +205,12 @@ static void bars_draw_majority(const BarChart *chart)
     if (chart->sideways) {
         const char *text = arena_printf(canvas->arena, "majority class %.1f%%", 100 * chart->majority);
         const float half = canvas_text_width(canvas, text, 24) / 2;
+        canvas_line(canvas, at, p.y0 - 8, at, p.y1, 5, COLOUR_WHITE);
         canvas_dashed(canvas, at, p.y0 - 8, at, p.y1, 3, COLOUR_BLACK);
         canvas_text(canvas, canvas_clamp(at, p.x0 + half, p.x1 - half), p.y0 - 18, ALIGN_CENTRE, text, 24, COLOUR_TEXT);
         return;
     }
+    canvas_line(canvas, p.x0, at, p.x1 + 8, at, 5, COLOUR_WHITE);
     canvas_dashed(canvas, p.x0, at, p.x1 + 8, at, 3, COLOUR_BLACK);
     const char *lines[] = {"majority", "class", arena_printf(canvas->arena, "%.1f%%", 100 * chart->majority)};
     const float top = canvas_clamp(at - 26, p.y0 + 10, p.y1 - 62);
@@ -229,10 +242,10 @@ static void bars_draw_name(const BarChart *chart, const BarGroup *group, int ind
     const char *lines[BARS_MAX_NOTE_LINES];
     const float x = chart->plot.x0 + extent * ((float)index + 0.5f);
     float y = chart->plot.y1 + 8;
-    bars_draw_lines(canvas, lines, canvas_break(canvas, group->name, chart->name_size, extent - 16, true, lines, 2), x, &y, chart->name_size, COLOUR_TEXT);
+    bars_draw_lines(canvas, lines, canvas_balance(canvas, group->name, chart->name_size, extent - 16, lines, 2), x, &y, chart->name_size, COLOUR_TEXT);
     y += 4;
     if (!group->note) return;
-    bars_draw_lines(canvas, lines, canvas_break(canvas, group->note, chart->note_size, extent - 16, true, lines, BARS_MAX_NOTE_LINES), x, &y,
+    bars_draw_lines(canvas, lines, canvas_balance(canvas, group->note, chart->note_size, extent - 16, lines, BARS_MAX_NOTE_LINES), x, &y,
                     chart->note_size, group->note_colour);
 }
 
@@ -271,7 +284,7 @@ static void bars_layout_sideways(BarChart *chart, float top)
     Canvas *canvas = chart->canvas;
     float names = 0;
     chart->sideways = true;
-    chart->plot = (Box){0, top + 56, CHART_WIDTH - 130, (float)canvas->height - 70};
+    chart->plot = (Box){0, top + 50, CHART_WIDTH - 130, (float)canvas->height - 70};
     const float extent = bars_group_extent(chart);
     chart->name_size = canvas_clamp(extent * 0.5f, 20, 32);
     chart->note_size = canvas_clamp(extent * 0.36f, 16, 24);
@@ -321,7 +334,7 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
     for (int g = 0; g < chart.group_count; g++) {
         for (int b = 0; b < chart.bar_count; b++) {
             bars_draw_whisker(&chart, &chart.groups[g].bars[b], bars_middle(&chart, g, b));
-            bars_draw_value(&chart, &chart.groups[g].bars[b], bars_middle(&chart, g, b));
+            bars_draw_value(&chart, &chart.groups[g].bars[b], bars_middle(&chart, g, b), chart.sideways && g % 2);
         }
         bars_draw_name(&chart, &chart.groups[g], g);
     }

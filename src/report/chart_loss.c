@@ -107,13 +107,14 @@ static void loss_collect(Arena *arena, LossChart *chart)
             if (line->count > chart->lengths[j]) chart->lengths[j] = line->count;
         }
     const size_t reach = loss_reach(chart);
-    chart->high = 1e-3;
+    chart->high = 0;
     for (int i = 0; i < r->method_count * r->task_count; i++) {
         loss_smooth(arena, &chart->lines[i], reach);
         for (size_t s = 0; s < chart->lines[i].count; s++)
             if ((double)chart->lines[i].values[s] > chart->high) chart->high = (double)chart->lines[i].values[s];
     }
     for (int j = 0; j < r->task_count; j++) chart->total += chart->lengths[j];
+    if (chart->high < 1e-6) chart->high = 1;
     chart->step = chart_nice_step(chart->high, 6);
     chart->high = ceil(chart->high / chart->step * 1.02) * chart->step;
     loss_find_twins(chart);
@@ -145,6 +146,11 @@ static void loss_draw_axis(const LossChart *chart)
 {
     Canvas *canvas = chart->canvas;
     const Box p = chart->plot;
+    for (int j = 1; j < chart->results->task_count; j += 2) {
+        float x0, x1;
+        loss_strip(chart, j, &x0, &x1);
+        canvas_rect(canvas, (Box){x0, p.y0 - 50, x1, p.y1}, COLOUR_BAND, 1);
+    }
     for (int i = 0; (double)i * chart->step <= chart->high * 1.0001; i++) {
         const double loss = (double)i * chart->step;
         const float y = loss_y(chart, loss);
@@ -154,7 +160,6 @@ static void loss_draw_axis(const LossChart *chart)
     for (int j = 0; j < chart->results->task_count; j++) {
         float x0, x1;
         loss_strip(chart, j, &x0, &x1);
-        if (j % 2) canvas_rect(canvas, (Box){x0, p.y0 - 50, x1, p.y1 - 1}, COLOUR_BLACK, 0.035f);
         const char *name = chart->results->tasks[j].name;
         const float size = canvas_fit(canvas, name, x1 - x0 - 12, 16, 32);
         canvas_text(canvas, (x0 + x1) / 2, p.y0 - 16, ALIGN_CENTRE, canvas_shorten(canvas, name, size, x1 - x0 - 12), size, COLOUR_TEXT);
@@ -191,7 +196,7 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     const size_t window = 2 * loss_reach(&chart) + 1;
     for (int i = 0; i < r->method_count * r->task_count; i++) twins = twins || chart.lines[i].twins > 1;
     const char *subtitle = arena_printf(arena, "%s%s%s%s", chart_setting(arena, r), table_most_seeds(r) > 1 ? "; mean over seeds" : "",
-                                        window > 1 ? arena_printf(arena, "; mean over %zu steps", window) : "",
+                                        window > 1 ? arena_printf(arena, "; smoothed over %zu steps", window) : "",
                                         twins ? "; dashes in turn: methods with the very same line" : "");
     if (!chart_open(canvas, arena, CHART_HEIGHT, font, r->task_count > 1 ? "Training loss, task after task" : "Training loss", subtitle, &y, err)) return false;
     Swatch *swatches = arena_new(arena, Swatch, (size_t)r->method_count);

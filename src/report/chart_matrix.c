@@ -6,13 +6,15 @@
 /* The accuracy matrix of each method as a heat map: rows are "after training task i", columns are tasks. */
 
 typedef struct MatrixLayout {
-    int columns, rows;                         /* of panels */
-    float panel_width, panel_height;
-    float cell_width, cell_height;
-    float left, top;                           /* room for labels within a panel */
-    float title_size, label_size, value_size;  /* value_size 0: no numbers in the cells */
-    bool numbered;                             /* tasks are called 1, 2, 3 and listed below the title */
+    int columns, rows;                        /* of panels */
+    float panel_width, panel_height;          /* from one panel to the next */
+    float cell_width, cell_height;            /* 0: the labels leave no room */
+    float left, top;                          /* row labels left of the first panels; title and column labels above each */
+    float title_size, label_size, value_size; /* value_size 0: no numbers in the cells */
+    bool numbered;                            /* tasks are called 1, 2, 3 and listed below the title */
 } MatrixLayout;
+
+enum { MATRIX_GAP = 34 }; /* between panels */
 
 /* White over sky to a dark blue: one hue, so that light and dark alone tell more from less. */
 static Colour matrix_colour(double share)
@@ -31,43 +33,48 @@ static const char *matrix_label(Arena *arena, const Results *r, const MatrixLayo
     return row && r->task_count <= 6 ? arena_printf(arena, "after %s", name) : name;
 }
 
-/* The largest cells for a given number of panel columns. */
-static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, int columns, bool numbered)
+static float matrix_widest_label(Canvas *canvas, const Results *r, const MatrixLayout *l, bool row)
 {
-    MatrixLayout l = {.columns = columns, .rows = (r->method_count + columns - 1) / columns, .numbered = numbered};
-    l.panel_width = ((float)canvas->width - 2 * CHART_MARGIN) / (float)l.columns;
+    float widest = 0;
+    for (int j = 0; j < r->task_count; j++)
+        widest = fmaxf(widest, canvas_text_width(canvas, matrix_label(canvas->arena, r, l, j, row), l->label_size));
+    return widest;
+}
+
+static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, int columns, bool numbered, float label_size)
+{
+    MatrixLayout l = {.columns = columns, .rows = (r->method_count + columns - 1) / columns, .numbered = numbered, .label_size = label_size};
     l.panel_height = height / (float)l.rows;
-    l.title_size = canvas_clamp(l.panel_height * 0.1f, 18, 34);
-    l.label_size = canvas_clamp(fminf(l.panel_height * 0.085f, l.panel_width * 0.06f), 15, 26);
-    float widest = 0, widest_row = 0;
-    for (int j = 0; j < r->task_count; j++) {
-        widest = fmaxf(widest, canvas_text_width(canvas, matrix_label(canvas->arena, r, &l, j, false), l.label_size));
-        widest_row = fmaxf(widest_row, canvas_text_width(canvas, matrix_label(canvas->arena, r, &l, j, true), l.label_size));
-    }
-    l.left = widest_row + 14;
-    l.top = l.title_size * 1.5f + l.label_size * 1.7f;
-    l.cell_width = (l.panel_width - l.left - 28) / (float)r->task_count;
-    l.cell_height = (l.panel_height - l.top - 16) / (float)r->task_count;
-    if (widest > l.cell_width - 6) l.cell_width = -1; /* column labels would touch */
-    l.cell_width = fminf(l.cell_width, l.cell_height * 1.7f);
+    l.title_size = canvas_clamp(l.panel_height * 0.12f, 16, 36);
+    l.left = matrix_widest_label(canvas, r, &l, true) + 14;
+    l.top = l.title_size * 1.4f + l.label_size * 1.6f;
+    l.panel_width = ((float)canvas->width - 2 * CHART_MARGIN - l.left + MATRIX_GAP) / (float)columns;
+    l.cell_width = (l.panel_width - MATRIX_GAP) / (float)r->task_count;
+    l.cell_height = (l.panel_height - l.top - 14) / (float)r->task_count;
+    l.cell_width = fminf(l.cell_width, l.cell_height * 1.3f);
     l.cell_height = fminf(l.cell_height, l.cell_width);
+    if (matrix_widest_label(canvas, r, &l, false) > l.cell_width - 8 || l.cell_height < l.label_size * 0.9f) l.cell_width = l.cell_height = 0;
     return l;
 }
 
+/* Large cells, with large labels, with names rather than numbers: in this order of importance, roughly. */
 static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
 {
-    MatrixLayout best = {.cell_height = -1};
+    MatrixLayout best = {0};
+    float best_merit = -1;
     const int most = r->method_count < 12 ? r->method_count : 12;
-    for (int numbered = 0; numbered < 2; numbered++) {
-        for (int columns = 1; columns <= most; columns++) {
-            const MatrixLayout l = matrix_try(canvas, r, height, columns, numbered);
-            if (l.cell_height * l.cell_width > best.cell_height * best.cell_width || best.cell_height < 0) best = l;
-        }
-        if (best.cell_height >= 34) break; /* names, when they leave cells that can be read */
-    }
+    for (int numbered = 0; numbered < 2; numbered++)
+        for (int columns = 1; columns <= most; columns++)
+            for (float size = 28; size >= 9; size -= 2) {
+                const MatrixLayout l = matrix_try(canvas, r, height, columns, numbered, size);
+                const float merit = fminf(l.cell_height, 200) * sqrtf(l.cell_width * size) * (numbered ? 0.45f : 1);
+                if (merit <= best_merit) continue;
+                best = l;
+                best_merit = merit;
+            }
     const float width = canvas_text_width(canvas, "88.8", 100) / 100;
-    best.value_size = floorf(fminf(fminf(best.cell_height * 0.5f, best.cell_width * 0.82f / width), 40));
-    if (best.value_size < 11) best.value_size = 0;
+    best.value_size = floorf(fminf(fminf(best.cell_height * 0.5f, best.cell_width * 0.84f / width), 44));
+    if (best.value_size < 9) best.value_size = 0;
     return best;
 }
 
@@ -78,7 +85,7 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
     const Box inner = {box.x0 + 1.5f, box.y0 + 1.5f, box.x1 - 1.5f, box.y1 - 1.5f};
     if (inner.x1 <= inner.x0) return;
     if (!score.seeds) {
-        canvas_rect(canvas, inner, (Colour){245, 245, 245}, 1);
+        canvas_rect(canvas, inner, COLOUR_BAND, 1);
         return;
     }
     const Colour fill = matrix_colour(score.mean), ink = score.mean > 0.55 ? COLOUR_WHITE : COLOUR_TEXT;
@@ -92,17 +99,18 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
     canvas_text(canvas, x, y, ALIGN_CENTRE, text, l->value_size, ink);
 }
 
-static void matrix_draw_panel(Canvas *canvas, const Results *r, const MatrixLayout *l, int method, float x, float y)
+/* x, y: the corner of the panel's title. */
+static void matrix_draw_panel(Canvas *canvas, const Results *r, const MatrixLayout *l, int method, float left, float y)
 {
-    const float left = x + l->left, top = y + l->top, width = l->panel_width - l->left - 28;
-    const float size = canvas_fit(canvas, r->methods[method], width, 14, l->title_size);
-    canvas_text(canvas, left, y + l->title_size * 1.1f, ALIGN_LEFT, canvas_shorten(canvas, r->methods[method], size, width), size, COLOUR_TEXT);
+    const float top = y + l->top, width = l->panel_width - MATRIX_GAP + 20;
+    const float size = canvas_fit(canvas, r->methods[method], width, 13, l->title_size);
+    canvas_text(canvas, left, y + l->title_size, ALIGN_LEFT, canvas_shorten(canvas, r->methods[method], size, width), size, COLOUR_TEXT);
     for (int j = 0; j < r->task_count; j++) {
         const float middle = left + ((float)j + 0.5f) * l->cell_width;
-        if (l->cell_height < l->label_size) break; /* no room for labels at all */
-        canvas_text(canvas, middle, top - l->label_size * 0.45f, ALIGN_CENTRE, matrix_label(canvas->arena, r, l, j, false), l->label_size, COLOUR_SOFT);
-        canvas_text(canvas, left - 10, top + ((float)j + 0.5f) * l->cell_height + l->label_size * 0.36f, ALIGN_RIGHT,
-                    matrix_label(canvas->arena, r, l, j, true), l->label_size, COLOUR_SOFT);
+        canvas_text(canvas, middle, top - l->label_size * 0.5f, ALIGN_CENTRE, matrix_label(canvas->arena, r, l, j, false), l->label_size, COLOUR_SOFT);
+        if (method % l->columns == 0)
+            canvas_text(canvas, left - 12, top + ((float)j + 0.5f) * l->cell_height + l->label_size * 0.36f, ALIGN_RIGHT,
+                        matrix_label(canvas->arena, r, l, j, true), l->label_size, COLOUR_SOFT);
     }
     for (int i = 0; i < r->task_count; i++)
         for (int j = 0; j < r->task_count; j++) {
@@ -137,16 +145,22 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
     if (table_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
     if (!chart_open(canvas, arena, CHART_HEIGHT, font, "Accuracy on each task (columns) after each training (rows), %", subtitle, &y, err)) return false;
     y = matrix_draw_legend(canvas, r, y);
-    MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - y - 60);
+    MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - 90 - y);
     if (layout.numbered) {
         for (int j = 0; j < r->task_count; j++) names = arena_printf(arena, "%s%s%d %s", names, j ? ", " : "", j + 1, r->tasks[j].name);
         y = chart_paragraph(canvas, names, y, 2, 15, 24, COLOUR_SOFT, false);
     }
+    if (layout.cell_height <= 0) { /* hundreds of methods */
+        canvas_text(canvas, CHART_MARGIN, y + 60, ALIGN_LEFT, "too many methods or tasks for a picture: see summary.json", 30, COLOUR_TEXT);
+        return true;
+    }
+    /* What the panels leave free is shared out, so that the whole stands in the middle. */
+    const float wide = layout.cell_width * (float)r->task_count + MATRIX_GAP, high = layout.top + layout.cell_height * (float)r->task_count + 14;
+    const float spare_x = (layout.panel_width - wide) / 2, spare_y = (layout.panel_height - high) / 3;
     for (int m = 0; m < r->method_count; m++) {
         const int column = m % layout.columns, row = m / layout.columns;
-        const float x = CHART_MARGIN + (float)column * layout.panel_width, top = y + (float)row * layout.panel_height;
-        if (top + layout.panel_height > (float)canvas->height + 60) break;
-        matrix_draw_panel(canvas, r, &layout, m, x, top);
+        const float x = CHART_MARGIN + layout.left + (layout.columns > 1 ? spare_x : spare_x * 0.5f) + (float)column * (layout.panel_width - spare_x * 0.5f);
+        matrix_draw_panel(canvas, r, &layout, m, x, y + 14 + spare_y + (float)row * layout.panel_height);
     }
     return true;
 }

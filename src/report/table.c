@@ -237,9 +237,12 @@ static void table_grid_tasks(const Results *r, int from, int to, TableGrid *grid
 
 /* ---- on a terminal ---- */
 
+/* Trailing spaces are left out. */
 static void table_print_row(FILE *out, TableStyle style, Arena *arena, const TableGrid *grid, const char *const *cells, const int *widths, bool bold)
 {
-    for (int c = 0; c < grid->columns; c++) {
+    int columns = grid->columns;
+    while (columns > 1 && (!cells[columns - 1] || !*cells[columns - 1])) columns--;
+    for (int c = 0; c < columns; c++) {
         const char *text = table_styled(arena, style, cells[c] ? cells[c] : "");
         const int gap = widths[c] - table_width(text);
         if (c == 0) {
@@ -349,8 +352,8 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
     table_wrap(out, table_styled(&arena, style, table_setting(&arena, r)), 0, 2);
     for (int j = 0; j < r->task_count; j++) {
         const ResultTask *t = &r->tasks[j];
-        const char *line = arena_printf(&arena, "task %d %s: %u classes, %s rows to train, %s to evaluate, majority class %.1f%%", j + 1, t->name,
-                                        t->classes, verdict_rows(&arena, t->train_rows), verdict_rows(&arena, t->eval_rows), 100 * t->majority_rate);
+        const char *line = arena_printf(&arena, "task %d %s: %u classes, %s rows to train, %s to evaluate", j + 1, t->name,
+                                        t->classes, verdict_rows(&arena, t->train_rows), verdict_rows(&arena, t->eval_rows));
         table_wrap(out, table_styled(&arena, style, line), 0, 2);
     }
     fputc('\n', out);

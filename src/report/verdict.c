@@ -210,7 +210,7 @@ static const char *verdict_missed_list(Arena *arena, const Results *r, int metho
         const int learned = verdict_learned(r, method, j, &seeds);
         if (learned == seeds) continue;
         const char *name = r->tasks[j].name;
-        names[(*count)++] = learned ? arena_printf(arena, "%s (learned with %d of %d seeds)", name, learned, seeds) : name;
+        names[(*count)++] = learned ? arena_printf(arena, "%s with %d of %d seeds", name, seeds - learned, seeds) : name;
     }
     return verdict_list(arena, names, *count);
 }
@@ -268,9 +268,10 @@ static const char *verdict_remark(Arena *arena, const Results *r, int method)
     const char *text = missed ? arena_printf(arena, "did not learn %s", names) : "";
     const bool first_missed = verdict_missed(r, method, 0);
     if (missed && r->task_count > 1 && first_missed) text = arena_printf(arena, "%s: its change says nothing about forgetting", text);
-    if (missed && r->task_count == 2 && !first_missed) text = arena_printf(arena, "%s, so it had little cause to forget", text);
     if (r->task_count == 2) {
         const Change change = verdict_change(r, method, 0);
+        if (missed && (change.verdict == VERDICT_WITHIN_CHANCE || change.verdict == VERDICT_UNCLEAR))
+            text = arena_printf(arena, "%s, so it had little cause to forget", text);
         if (change.verdict == VERDICT_NOT_LEARNED && verdict_construction(r, method) && change.mean == 0) 
             text = verdict_join(arena, text, verdict_construction(r, method));
         else
@@ -305,8 +306,13 @@ static VerdictGroup verdict_group(Arena *arena, const Results *r, int task, Verd
 static VerdictGroup verdict_missed_group(Arena *arena, const Results *r, int task)
 {
     VerdictGroup group = {arena_new(arena, const char *, (size_t)r->method_count), 0};
-    for (int m = 0; m < r->method_count; m++)
-        if (verdict_missed(r, m, task)) group.names[group.count++] = r->methods[m];
+    for (int m = 0; m < r->method_count; m++) {
+        int seeds;
+        const int learned = verdict_learned(r, m, task, &seeds);
+        if (learned == seeds) continue;
+        const char *name = r->methods[m];
+        group.names[group.count++] = learned ? arena_printf(arena, "%s (with %d of %d seeds)", name, seeds - learned, seeds) : name;
+    }
     return group;
 }
 
@@ -426,34 +432,53 @@ static int verdict_sentences(Arena *arena, const Results *r, const char **out)
 
 /* ---- the headline of the picture ---- */
 
+/* Learned the first task and at least one later one: what happened to the first says something. */
+static bool verdict_is_test(const Results *r, int method)
+{
+    int seeds;
+    if (verdict_missed(r, method, 0)) return false;
+    for (int j = 1; j < r->task_count; j++)
+        if (verdict_learned(r, method, j, &seeds) && !verdict_missed(r, method, j)) return true;
+    return false;
+}
+
+static const char *verdict_headline_of_drops(Arena *arena, const Results *r, const int *forgot, int count, int judged)
+{
+    const char *task = r->tasks[0].name, *later = verdict_later(arena, r);
+    const double most = -100 * verdict_change(r, forgot[0], 0).mean;
+    const char *text = arena_printf(arena, "Training %s cost %s %.1f points on %s", later, r->methods[forgot[0]], most, task);
+    if (count == 1) return text;
+    if (count == 2)
+        return arena_printf(arena, "%s, %s %.1f", text, r->methods[forgot[1]], -100 * verdict_change(r, forgot[1], 0).mean);
+    return arena_printf(arena, "Training %s made %d of %d methods forget %s: %s most, %.1f points", later, count, judged, task, r->methods[forgot[0]], most);
+}
+
 static const char *verdict_headline(Arena *arena, const Results *r)
 {
     const char *task = r->tasks[0].name, *later = verdict_later(arena, r);
-    int judged = 0, kinds[VERDICT_KINDS] = {0}, worst = -1;
-    double drop = 0;
-    for (int m = 0; m < r->method_count; m++) {
-        const Change change = verdict_change(r, m, 0);
-        kinds[change.verdict]++;
-        judged += change.verdict != VERDICT_UNFINISHED;
-        if (change.verdict == VERDICT_FORGOT && change.mean < drop) {
-            drop = change.mean;
-            worst = m;
-        }
-    }
+    int judged = 0, tests = 0, unclear = 0, count = 0, *forgot = arena_new(arena, int, (size_t)r->method_count);
     if (r->task_count == 1) {
         const bool missed = verdict_missed_group(arena, r, 0).count > 0;
         return missed ? arena_printf(arena, "Not every method learned %s", task) : arena_printf(arena, "Accuracy on %s", task);
     }
-    if (!judged) return arena_printf(arena, "Accuracy on %s, before %s", task, later);
-    if (kinds[VERDICT_NOT_LEARNED] == judged)
-        return arena_printf(arena, "No method learned %s: nothing can be said about forgetting", task);
-    if (worst < 0) {
-        if (kinds[VERDICT_UNCLEAR]) return arena_printf(arena, "After %s no method has surely forgotten %s", later, task);
-        return arena_printf(arena, "No method lost more of %s to %s than chance explains", task, later);
+    for (int m = 0; m < r->method_count; m++) {
+        const Change change = verdict_change(r, m, 0);
+        if (change.verdict == VERDICT_UNFINISHED) continue;
+        judged++;
+        tests += verdict_is_test(r, m);
+        unclear += change.verdict == VERDICT_UNCLEAR;
+        if (change.verdict != VERDICT_FORGOT) continue;
+        int place = count++; /* sorted, the largest drop first */
+        for (; place > 0 && verdict_change(r, forgot[place - 1], 0).mean > change.mean; place--) forgot[place] = forgot[place - 1];
+        forgot[place] = m;
     }
-    const char *most = arena_printf(arena, "After training %s, %s has lost %.1f points on %s", later, r->methods[worst], -100 * drop, task);
-    if (kinds[VERDICT_FORGOT] == 1) return most;
-    return arena_printf(arena, "%s, the most of %d methods that forgot", most, kinds[VERDICT_FORGOT]);
+    if (!judged) return arena_printf(arena, "Accuracy on %s, before %s", task, later);
+    if (count) return verdict_headline_of_drops(arena, r, forgot, count, judged);
+    if (!tests)
+        return r->task_count == 2 ? arena_printf(arena, "No method learned both %s and %s: forgetting cannot be judged", task, later)
+                                  : arena_printf(arena, "No method learned %s and a later task: forgetting cannot be judged", task);
+    if (unclear) return arena_printf(arena, "After %s no method has surely forgotten %s", later, task);
+    return arena_printf(arena, "No method that learned lost more of %s than chance explains", task);
 }
 
 /* ---- whole-matrix measures over seeds ---- */

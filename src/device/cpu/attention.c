@@ -74,14 +74,14 @@ static void V(attention_item)(void *context, size_t item, int thread)
             const size_t rows = least(queries - i, ROWS), width = parts(count, LANES) * LANES;
             const Left qi = {q + i * a->ldq, a->ldq, 1, 0}, pi = {p, V(KEYS), 1, 0};
             f32 *to = out + i * a->ldc;
-            V(product)(rows, width, size, qi, kt, (Output){.c = p, .ldc = V(KEYS), .alpha = a->scale});
+            V(product)(rows, width, size, &qi, &kt, &(Output){.c = p, .ldc = V(KEYS), .alpha = a->scale});
             if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
             for (size_t r = 0; r < rows; r++) {
                 const f32 *row_keep = a->drop > 0 ? keep + r * (parts(count, 4) * 4) : NULL;
                 f32 earlier = V(softmax_row)(p + r * V(KEYS), row_keep, count, &largest[i + r], &sum[i + r]);
                 if (j > 0) V(scale_row)(to + r * a->ldc, size, earlier);
             }
-            V(product)(rows, size, count, pi, v, (Output){.c = to, .ldc = a->ldc, .alpha = 1, .add = j > 0});
+            V(product)(rows, size, count, &pi, &v, &(Output){.c = to, .ldc = a->ldc, .alpha = 1, .add = j > 0});
         }
     }
     for (size_t i = 0; i < queries; i++) {
@@ -156,8 +156,8 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                 const Left qi = {a->q + q_at + i * a->ldq, a->ldq, 1, 0};
                 const Left dci = {a->dcontext + c_at + i * a->ldc, a->ldc, 1, 0};
                 f32 *pi = p + i * V(KEYS), *dsi = ds + i * V(KEYS), *dqi = a->dq + q_at + i * a->ldq;
-                V(product)(rows, width, size, qi, kt, (Output){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
-                V(product)(rows, width, size, dci, vt, (Output){.c = dsi, .ldc = V(KEYS), .alpha = 1});
+                V(product)(rows, width, size, &qi, &kt, &(Output){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
+                V(product)(rows, width, size, &dci, &vt, &(Output){.c = dsi, .ldc = V(KEYS), .alpha = 1});
                 if (a->drop > 0)
                     V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
                 for (size_t r = 0; r < rows; r++) {
@@ -167,13 +167,13 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                     V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, a->scale);
                 }
                 const Output dq = {.c = dqi, .ldc = a->ldq, .alpha = 1, .add = j > 0};
-                V(product)(rows, size, count, (Left){dsi, V(KEYS), 1, 0}, k, dq);
+                V(product)(rows, size, count, &(Left){dsi, V(KEYS), 1, 0}, &k, &dq);
             }
             const Right q = {a->q + q_at, a->ldq, panel}, dc = {a->dcontext + c_at, a->ldc, panel};
             const Output dk = {.c = a->dkv + k_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
             const Output dv = {.c = a->dkv + v_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
-            V(product)(count, size, queries, (Left){ds, 1, V(KEYS), ROWS}, q, dk);
-            V(product)(count, size, queries, (Left){p, 1, V(KEYS), ROWS}, dc, dv);
+            V(product)(count, size, queries, &(Left){ds, 1, V(KEYS), ROWS}, &q, &dk);
+            V(product)(count, size, queries, &(Left){p, 1, V(KEYS), ROWS}, &dc, &dv);
         }
     }
 }

@@ -35,6 +35,7 @@ static void (*const V(ops)[OP_COUNT])(const void *args) = {
     [OP_wake_rows] = V(wake_rows),
 };
 
+#undef X86
 #undef LOG_LANES
 #undef LOW
 #undef HIGH

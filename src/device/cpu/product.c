@@ -61,7 +61,8 @@ TILES(3)
 TILES(4)
 TILES(5)
 TILES(6)
-TILES(7) TILES(8)
+TILES(7)
+TILES(8)
 #undef TILES
 #undef TILE
 #define TILES(rows)                                                \
@@ -73,23 +74,23 @@ TILES(7) TILES(8)
 #undef TILES
 
 /* c[rows][cols] = out(a b), tile by tile. */
-static void V(product)(size_t rows, size_t cols, size_t k, Left left, Right right, Output out)
+static void V(product)(size_t rows, size_t cols, size_t k, const Left *left, const Right *right, const Output *out)
 {
     for (size_t i = 0; i < rows; i += ROWS)
         for (size_t j = 0; j < cols; j += PANEL) {
             const size_t tall = least(rows - i, ROWS), wide = least(cols - j, PANEL);
-            Left a = left;
-            Right b = right;
-            Output c = out;
-            a.at += i / ROWS * left.panel;
-            b.at += j / PANEL * right.panel;
-            c.c += i * out.ldc + j;
-            if (out.bias) c.bias += j;
+            const Left a = {left->at + i / ROWS * left->panel, left->row, left->k, 0};
+            const Right b = {right->at + j / PANEL * right->panel, right->k, 0};
+            const Output c = {.c = out->c + i * out->ldc + j,
+                              .bias = out->bias ? out->bias + j : NULL,
+                              .ldc = out->ldc,
+                              .alpha = out->alpha,
+                              .add = out->add};
             V(tiles)[tall - 1][(wide - 1) / LANES](wide, k, &a, &b, &c);
-            for (size_t r = 0; out.gelu && r < tall; r++)
+            for (size_t r = 0; out->gelu && r < tall; r++)
                 for (size_t l = 0; l < wide; l += LANES) {
-                    const V(f32) x = V(load_part)(c.c + r * out.ldc + l, wide - l);
-                    V(store_part)(out.gelu + (i + r) * out.ldc + j + l, V(gelu_of)(x), wide - l);
+                    const V(f32) x = V(load_part)(c.c + r * out->ldc + l, wide - l);
+                    V(store_part)(out->gelu + (i + r) * out->ldc + j + l, V(gelu_of)(x), wide - l);
                 }
         }
 }
@@ -97,7 +98,7 @@ static void V(product)(size_t rows, size_t cols, size_t k, Left left, Right righ
 /* ---- gemm ---- */
 
 /* What an item packs at a time, for the second-level cache: GEMM_K x GEMM_COLS of b, GEMM_ROWS x GEMM_K of a. */
-enum { V(GEMM_K) = 640, V(GEMM_COLS) = 144, V(GEMM_ROWS) = 96 };
+enum { V(GEMM_K) = 384, V(GEMM_COLS) = 192, V(GEMM_ROWS) = 192 };
 
 typedef struct V(Gemm) {
     const struct gemm_args *args;
@@ -157,7 +158,7 @@ static void V(gemm_item)(void *context, size_t item, int thread)
                               .add = !first || g->accumulate};
             for (size_t p = 0; p < cols; p += PANEL)
                 V(gemm_pack)(g, k0, k, col + p, least(cols - p, PANEL), packed_b + p * k);
-            V(product)(rows, cols, k, a, b, c);
+            V(product)(rows, cols, k, &a, &b, &c);
         }
         k0 += k;
     } while (k0 < g->k);

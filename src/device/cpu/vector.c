@@ -10,6 +10,15 @@ typedef int32_t V(i32) __attribute__((vector_size(4 * LANES)));
 typedef uint64_t V(u64) __attribute__((vector_size(4 * LANES))); /* LANES / 2 of them */
 typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
+/* X86(name): the intrinsic for this width. */
+#if defined(__x86_64__) && LANES == 16
+#define X86(name) _mm512_##name
+#elif defined(__x86_64__) && LANES == 8
+#define X86(name) _mm256_##name
+#elif defined(__x86_64__)
+#define X86(name) _mm_##name
+#endif
+
 /* Indices of the lower and upper half of two vectors, interleaved. */
 #if LANES == 16
 #define LOG_LANES 4
@@ -65,9 +74,13 @@ INLINE void V(store)(f32 *p, V(f32) x) { *(V(unaligned) *)p = x; }
 INLINE V(f32) V(load_part)(const f32 *p, size_t left)
 {
     if (left >= LANES) return V(load)(p);
+#if defined(__x86_64__) && LANES == 16
+    return (V(f32))_mm512_maskz_loadu_ps((__mmask16)((1u << left) - 1), p);
+#else
     f32 lanes[LANES] = {0};
     for (size_t i = 0; i < left; i++) lanes[i] = p[i];
     return V(load)(lanes);
+#endif
 }
 
 INLINE void V(store_part)(f32 *p, V(f32) x, size_t left)
@@ -76,9 +89,13 @@ INLINE void V(store_part)(f32 *p, V(f32) x, size_t left)
         V(store)(p, x);
         return;
     }
+#if defined(__x86_64__) && LANES == 16
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << left) - 1), (__m512)x);
+#else
     f32 lanes[LANES];
     V(store)(lanes, x);
     for (size_t i = 0; i < left; i++) p[i] = lanes[i];
+#endif
 }
 
 /* mask: all bits of a lane set or none, as comparisons give. */
@@ -87,7 +104,15 @@ INLINE V(f32) V(select)(V(i32) mask, V(f32) yes, V(f32) no)
     return (V(f32))((mask & (V(i32))yes) | (~mask & (V(i32))no));
 }
 
-INLINE V(f32) V(max)(V(f32) a, V(f32) b) { return V(select)(a > b, a, b); }
+/* a > b ? a : b */
+INLINE V(f32) V(max)(V(f32) a, V(f32) b)
+{
+#if defined(__x86_64__)
+    return X86(max_ps)(a, b);
+#else
+    return V(select)(a > b, a, b);
+#endif
+}
 
 /* Lanes from `left` on become `other`. */
 INLINE V(f32) V(limit)(V(f32) x, size_t left, f32 other)
@@ -124,23 +149,19 @@ INLINE void V(transpose)(V(f32) x[LANES])
     }
 }
 
-/* to[r][c] = from[c][r], r < rows, c < cols, and 0 in the columns that fill the last vector of each row. */
+/* to[r][c] = from[c][r], r < rows, c < cols. The columns that fill up the last vector of each row repeat the last. */
 static void V(transpose_matrix)(const f32 *from, size_t ld_from, size_t rows, size_t cols, f32 *to, size_t ld_to)
 {
     for (size_t c = 0; c < cols; c += LANES)
         for (size_t r = 0; r < rows; r += LANES) {
             V(f32) x[LANES];
-            const size_t left = rows - r;
-            if (left >= LANES && cols - c >= LANES) {
-                foreach (i, LANES) x[i] = V(load)(from + (c + i) * ld_from + r);
-                V(transpose)(x);
-                foreach (i, LANES) V(store)(to + (r + i) * ld_to + c, x[i]);
-            } else {
-                for (size_t i = 0; i < LANES; i++)
-                    x[i] = c + i < cols ? V(load_part)(from + (c + i) * ld_from + r, left) : V(splat)(0);
-                V(transpose)(x);
-                for (size_t i = 0; i < LANES && i < left; i++) V(store)(to + (r + i) * ld_to + c, x[i]);
-            }
+            foreach (i, LANES) x[i] = V(load_part)(from + least(c + i, cols - 1) * ld_from + r, rows - r);
+            V(transpose)(x);
+            f32 *corner = to + r * ld_to + c;
+            if (rows - r >= LANES)
+                foreach (i, LANES) V(store)(corner + i * ld_to, x[i]);
+            else
+                for (size_t i = 0; i < rows - r; i++) V(store)(corner + i * ld_to, x[i]);
         }
 }
 
@@ -148,12 +169,8 @@ static void V(transpose_matrix)(const f32 *from, size_t ld_from, size_t rows, si
 
 INLINE V(f32) V(sqrt)(V(f32) x)
 {
-#if defined(__x86_64__) && LANES == 16
-    return (V(f32))_mm512_sqrt_ps((__m512)x);
-#elif defined(__x86_64__) && LANES == 8
-    return (V(f32))_mm256_sqrt_ps((__m256)x);
-#elif defined(__x86_64__)
-    return (V(f32))_mm_sqrt_ps((__m128)x);
+#if defined(__x86_64__)
+    return X86(sqrt_ps)(x);
 #elif defined(__aarch64__)
     return (V(f32))vsqrtq_f32((float32x4_t)x);
 #else
@@ -162,25 +179,20 @@ INLINE V(f32) V(sqrt)(V(f32) x)
 #endif
 }
 
-/* Relative error 3e-9. What is less than 2^-125 becomes 0. */
+/* For x < 88; relative error 3e-9. What is less than 2^-126 becomes 0. NaN stays NaN. */
 INLINE V(f32) V(exp)(V(f32) x)
 {
-    const f32 magic = 0x1.8p23f; /* adding it rounds to an integer, which stands in the lowest bits */
-    const V(i32) too_small = x < -126 * (f32)M_LN2;
-    x = V(select)(x > 89, V(splat)(89), x);
-    x = V(select)(x < -88, V(splat)(-88), x);
-    const V(f32) shifted = x * (f32)M_LOG2E + magic;
-    const V(f32) n = shifted - magic;
+    const f32 magic = 0x1.8p23f; /* adding it rounds to an integer, which then stands in the lowest bits */
+    const V(f32) shifted = x * (f32)M_LOG2E + magic, n = shifted - magic;
     const V(f32) r = x - n * 0x1.62ep-1f - n * 0x1.0bfbe8p-15f; /* ln 2 in two parts; the first product is exact */
-    V(f32) p = 0.00138121705f + (V(f32)){0};
+    V(f32) p = V(splat)(0.00138121705f);
     p = p * r + 0.00836873529f;
     p = p * r + 0.0416684208f;
     p = p * r + 0.166665205f;
     p = p * r + 0.499999934f;
     p = p * r * r + r + 1;
-    /* times 2^(n - 1), times 2: 2^128 itself would be infinite */
-    const V(f32) power = (V(f32))(((V(u32))shifted << 23) + (126u << 23));
-    return V(select)(too_small, V(splat)(0), p * power * 2);
+    const V(f32) power = (V(f32))(((V(u32))shifted << 23) + (127u << 23)); /* 2^n */
+    return V(select)(x < -126 * (f32)M_LN2, V(splat)(0), p * power);
 }
 
 /* Phi(x), the normal distribution function, and its density phi(x). With a = |x| and t = 1 / (1 + 0.225 a):
@@ -189,7 +201,7 @@ INLINE V(f32) V(normal)(V(f32) x, V(f32) * density)
 {
     const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu);
     const V(f32) t = 1 / (1 + 0.225f * a), e = V(exp)(-0.5f * x * x);
-    V(f32) p = -0.0883772483f + (V(f32)){0};
+    V(f32) p = V(splat)(-0.0883772483f);
     p = p * t + 0.357363160f;
     p = p * t - 0.387836272f;
     p = p * t + 0.395571077f;
@@ -208,17 +220,17 @@ INLINE V(f32) V(gelu_of)(V(f32) x)
     return x * V(normal)(x, &density);
 }
 
-/* Below 0.6 an odd polynomial, relative error 3e-9; above, 1 - 2 / (exp(2 a) + 1). */
+/* Below 0.6 an odd polynomial, relative error 3e-9; above, (1 - exp(-2 a)) / (1 + exp(-2 a)). */
 INLINE V(f32) V(tanh_of)(V(f32) x)
 {
     const V(u32) sign = (V(u32))x & 0x80000000u;
     const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu), square = x * x;
-    V(f32) p = -0.00590586851f + (V(f32)){0};
+    V(f32) p = V(splat)(-0.00590586851f);
     p = p * square + 0.0208053847f;
     p = p * square - 0.0537866837f;
     p = p * square + 0.133319582f;
     p = p * square - 0.333332993f;
-    const V(f32) far = 1 - 2 / (V(exp)(2 * a) + 1);
+    const V(f32) e = V(exp)(-2 * a), far = (1 - e) / (1 + e);
     return V(select)(a < 0.6f, x + x * (square * p), (V(f32))((V(u32))far | sign));
 }
 
