@@ -65,7 +65,7 @@ static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
     const int most = r->method_count < 12 ? r->method_count : 12;
     for (int numbered = 0; numbered < 2; numbered++)
         for (int columns = 1; columns <= most; columns++)
-            for (float size = 28; size >= 9; size -= 2) {
+            for (float size = 28; size >= (numbered ? 10 : 17); size -= 1) {
                 const MatrixLayout l = matrix_try(canvas, r, height, columns, numbered, size);
                 const float merit = fminf(l.cell_height, 200) * sqrtf(l.cell_width * size) * (numbered ? 0.45f : 1);
                 if (merit <= best_merit) continue;

@@ -1,0 +1,162 @@
+"""Makes tests/golden/tokenizers.txt and the small tokenizers in tests/golden/tokenizers/, all with Hugging Face's fast tokenizers.
+usage: python3 tests/golden/tokenizers.py DATA TEXT...   (needs transformers)
+DATA: folder with tokenizers/{bert-base-uncased,roberta-base} and the data sets; TEXT: files to train the small vocabularies on, such
+as assets/nli_train.tsv. Lines of tokenizers.txt:
+  string N MAX_LENGTH TEXT PAIR         bytes as hex; PAIR '-': none; an empty text is '.'
+  ids TOKENIZER N IDS | TYPES           what string N becomes
+  rows TOKENIZER FILE EVERY MAX_LENGTH ROWS IDS CHECKSUM   every EVERY-th row of a file: FNV-1a over its ids as 4 bytes and types, see `rows_line`
+  unicode WHAT CHECKSUM                 FNV-1a over what every code point becomes, see `unicode_lines`"""
+import csv, json, os, random, sys
+os.environ["HF_HUB_OFFLINE"] = "1"; os.environ["TOKENIZERS_PARALLELISM"] = "false"
+sys.path.pop(0) # this file has the name of the package
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertTokenizerFast, RobertaTokenizerFast
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tokenizers")
+DATA, TEXTS = sys.argv[1], sys.argv[2:]
+
+STRINGS = [ # text or (text, pair), with a max_length where it matters
+    "", " ", "   ", "\n", "\t\r\n", "a", "Hello world", "Hello world ", " Hello  world", "hello, world!", "The film is not bad at all; it is good.",
+    "don't can't I'm you're they'll we've he'd it's", "DON'T I'M YOU'RE 'S 'Ll", "' 's ' s '' 'st 'res", "rock'n'roll", "o'clock-ish", "a'b'c",
+    "123456789", "3.14159", "1,000,000", "12:30pm", "2nd", "x1y2z3", "\u00bd \u00b2 \u2167 \u0661\u0662\u0663", "$5.99 \u20ac10 \u00a320", "100% + 5 = ?",
+    "state-of-the-art", "e.g. i.e. etc.", "...", "!!!???", "--- *** ___", "~`^|<>=+$", "(a) [b] {c}", "a_b_c", "http://example.com/a?b=c&d=e#f", "me@example.com",
+    "caf\u00e9", "cafe\u0301", "na\u00efve r\u00e9sum\u00e9", "\u00c5ngstr\u00f6m \u212b A\u030a", "Vi\u1ec7t Nam \u1ec7 e\u0323\u0302 e\u0302\u0323", "a\u0345\u0301\u0327b", "a\u0315\u0300\u05ae\u0300\u0300\u0062",
+    "I\u0307 \u0130stanbul \u0131s\u0131k \u0130", "stra\u00dfe STRASSE \u1e9e", "\u039f\u0394\u039f\u03a3 \u03a3", "\u1f80 \u1fb3 \ufb01 \ufb00", "\u01c5 \u01c4", "\u24b6\u24d0 \u2160\u2170", "\ua7cb \ua7dc \u1c89",
+    "\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440", "\u0439 \u0438\u0306", "\u0645\u0631\u062d\u0628\u0627 \u0628\u0650\u0633\u0652\u0645\u0650", "\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd", "\u0928\u092e\u0938\u094d\u0924\u0947 \u0915\u094d\u0937\u093f", "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35", "\u0f71\u0f72\u0f74 \u0f73",
+    "\u4e2d\u6587 and English\u6df7\u5408", "\u65e5\u672c\u8a9e\u30ab\u309a \u30ac", "\u3400\u4dbf \U00020000 \U0002b81f \U0002b820 \U0002f800 \uf900", "\ud55c\uad6d\uc5b4 \u1112\u1161\u11ab", "\u3001\u3002\u300c\u300d\uff01\uff21\uff41",
+    "\U0001f44d\U0001f3fd", "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea", "\u263a\ufe0f \u2764", "good \U0001f600 bad \U0001f612",
+    "\u00a0nbsp\u00a0\u00a0here", "\u2028\u2029\u0085 x \u3000 y", "zero\u200bwidth\ufeff\u00ad", "a\x00b\x01c\x7fd", "\x0b\x0c", "\ufffd \uffff \ue000 \U000f0000", "\u0378 \U000e0001", "tab\tand\nnewline  two   three",
+    "  \n  x", "x \n\n y", " \t a", "a \u00a0b", "\u2003\u2003em",
+    "<s>", "</s>", "a<s>b", "<s> a </s>", "<mask>", "a <mask> b", "a  <mask>  b", "<mask><mask>", "<unk><pad>", "<S>", "< s>", "[CLS]", "a[SEP]b", "[SEP] [sep] [Sep]", "[MASK].", "[UNK] [PAD]", "[ SEP]", "[SEP", "##ing", "# #", "[unused0]", "[CLS]\u0301",
+    "yes yesterday yes! _yes yes", "Dr. Who dr. who DR. WHO", "a {gap} b{gap}c", "l'\u00c9T\u00c9 \u00e9t\u00e9 ete",
+    "x" * 100, "y" * 101, "\u00e9" * 100, "\u00e9" * 101, "ab" * 60, "supercalifragilisticexpialidocious", "antidisestablishmentarianism unaffable", "aaaaaaaaaaaaaaaaaaaaaaaa", "the the the the",
+    b"\xff", b"a\xc3", b"\xc3(", b"\xe2\x82", b"\xe2\x82 \xe2\x28\xa1", b"\xf0\x90\x80", b"\xf0\x9f\x98 x", b"\xf4\x90\x80\x80", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe0\x80\xaf", b"\x80\xbf\xfe", b"ok \xf0\x90\x90\x80\xf0\x90\x90",
+    ("A man plays.", "Nobody plays."), ("", "b"), ("a", " "), ("", " "), ("Well <s> now", "then </s>"), ("[SEP]", "[CLS]"), (b"\xff", b"\xfe\xfe"), ("caf\u00e9", "\u4e2d\u6587"),
+    ("a b c d e f g h i j", None, 2), ("a b c d e f g h i j", None, 3), ("a b c d e f g h i j", None, 7), ("unaffable unaffable", None, 4),
+] + [(a, b, n) for n in (4, 5, 6, 7, 8, 9) for a, b in (("a b c d e f", "g h i j k l"), ("a b c d e f g h i", "x y"), ("x", "a b c d e f g h"), ("a b c d", "e f g"), ("a b c", "d e f g"))]
+
+def as_bytes(s): return s if s is None or isinstance(s, bytes) else s.encode()
+def string(s):
+    text, pair, length = (tuple(s) + (None, 64))[:3] if isinstance(s, tuple) and len(s) == 2 else s if isinstance(s, tuple) else (s, None, 64)
+    return as_bytes(text), as_bytes(pair), length
+STRINGS = [string(s) for s in STRINGS]
+def decode(b): return None if b is None else b.decode("utf-8", errors="replace")
+
+def fnv(data, value=0xcbf29ce484222325):
+    for byte in data: value = (value ^ byte) * 0x100000001b3 & 0xffffffffffffffff
+    return value
+
+# ---- small tokenizers ----
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8", newline="\n") as f: f.write(text)
+
+def corpus():
+    for path in TEXTS: yield from open(path, encoding="utf-8").read().lower().split("\n")
+    for _ in range(4): yield from (decode(t) for t, _, _ in STRINGS)
+
+def small_bert():
+    t = Tokenizer(models.WordPiece(unk_token="[UNK]")); t.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    t.train_from_iterator(corpus(), trainers.WordPieceTrainer(vocab_size=900, special_tokens=special, show_progress=False, min_frequency=3))
+    vocab = [token for token, _ in sorted(t.get_vocab().items(), key=lambda x: x[1])]
+    write(f"{HERE}/bert/vocab.txt", "\n".join(vocab) + "\n")
+    return vocab
+
+def json_file(name, tokenizer):
+    write(f"{HERE}/{name}/tokenizer.json", json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":")) + "\n")
+    return tokenizer
+
+def small_bert_json(vocab):
+    t = Tokenizer(models.WordPiece({v: i for i, v in enumerate(vocab)}, unk_token="[UNK]", max_input_chars_per_word=12))
+    t.normalizer = normalizers.BertNormalizer(clean_text=False, handle_chinese_chars=False, strip_accents=None, lowercase=True)
+    t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    t.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    t.add_special_tokens([AddedToken(s, normalized=False, special=True) for s in vocab[:5]])
+    t.add_tokens([AddedToken("yes", single_word=True, normalized=False), AddedToken("Dr. Who", normalized=True), AddedToken("{gap}", lstrip=True, rstrip=True, normalized=False), AddedToken("\u00c9T\u00c9", normalized=True)])
+    return json_file("bert-json", t)
+
+def small_words_json(vocab):
+    t = Tokenizer(models.WordPiece({v: i for i, v in enumerate(vocab)}, unk_token="[UNK]"))
+    t.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()])
+    t.pre_tokenizer = pre_tokenizers.Whitespace()
+    t.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return json_file("words-json", t)
+
+def small_roberta():
+    t = Tokenizer(models.BPE()); t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    t.train_from_iterator(corpus(), trainers.BpeTrainer(vocab_size=800, special_tokens=special, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False))
+    model = json.loads(t.to_str())["model"]
+    write(f"{HERE}/roberta/vocab.json", json.dumps(model["vocab"], ensure_ascii=False, separators=(",", ":")) + "\n")
+    write(f"{HERE}/roberta/merges.txt", "#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in model["merges"]))
+    return model
+
+def small_roberta_json(model):
+    dropped = [c for c in "zZ9\u00e9" if not any(c in m[0] + m[1] for m in model["merges"])] # bytes without a token
+    tokens = [t for t in model["vocab"] if t not in dropped]
+    t = Tokenizer(models.BPE({v: i for i, v in enumerate(tokens)}, [tuple(m) for m in model["merges"]], unk_token="<unk>", fuse_unk=True))
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    t.post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=True), processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])])
+    t.add_special_tokens([AddedToken(s, lstrip=s == "<mask>", normalized=True, special=True) for s in tokens[:5]])
+    return json_file("roberta-json", t)
+
+# ---- lines ----
+
+def encode(tokenizer, text, pair, length):
+    t = getattr(tokenizer, "_tokenizer", tokenizer); t.no_padding(); t.enable_truncation(length)
+    e = t.encode(text) if pair is None else t.encode(text, pair)
+    return e.ids, e.type_ids
+
+def least(tokenizer): return getattr(tokenizer, "_tokenizer", tokenizer).num_special_tokens_to_add(True)
+
+def ids_lines(name, tokenizer):
+    for n, (text, pair, length) in enumerate(STRINGS):
+        if pair is not None and length < least(tokenizer): continue
+        ids, types = encode(tokenizer, decode(text), decode(pair), length)
+        yield f"ids {name} {n} {' '.join(map(str, ids))} | {''.join(map(str, types))}"
+
+def rows_line(name, tokenizer, file, every, length):
+    with open(f"{DATA}/{file}", encoding="utf-8") as f: rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))[::every]
+    value, total = fnv(b""), 0
+    for r in rows:
+        ids, types = encode(tokenizer, *((r["sentence"], None) if "sentence" in r else (r["sentence1"], r["sentence2"])), length)
+        value = fnv(b"".join(i.to_bytes(4, "little") for i in ids) + bytes(types), value); total += len(ids)
+    return f"rows {name} {file} {every} {length} {len(rows)} {total} {value:016x}"
+
+def unicode_lines():
+    codes = [c for c in (*range(0xD800), *range(0xE000, 0x32000), *range(0xE0000, 0xE0200), *range(0xF0000, 0xF0010))]
+    bert = normalizers.BertNormalizer
+    for name, normalizer in (("lower", bert()), ("cased", bert(lowercase=False)), ("marks", normalizers.Sequence([normalizers.Lowercase(), normalizers.StripAccents()]))):
+        value = fnv(b"")
+        for c in map(chr, codes): value = fnv(normalizer.normalize_str(f"a{c}\u0301{c}\u0327b \u0345{c}").encode() + b"\xff", value)
+        yield f"unicode {name} {value:016x}"
+    for name, splitter in (("bert", pre_tokenizers.BertPreTokenizer()), ("class", pre_tokenizers.Whitespace()), ("gpt2", pre_tokenizers.ByteLevel(add_prefix_space=False))):
+        value = fnv(b"")
+        for c in map(chr, codes):
+            text = f"a{c}1 {c}2{c}{c}!{c}"
+            value = fnv(b"".join(text[i:j].encode() + b"\xff" for _, (i, j) in splitter.pre_tokenize_str(text)), value)
+        yield f"unicode {name} {value:016x}"
+
+def main():
+    vocab, model = small_bert(), small_roberta()
+    small = {"bert": BertTokenizerFast(vocab=f"{HERE}/bert/vocab.txt"), "bert-cased": BertTokenizerFast(vocab=f"{HERE}/bert/vocab.txt", do_lower_case=False),
+             "bert-json": small_bert_json(vocab), "words-json": small_words_json(vocab),
+             "roberta": RobertaTokenizerFast(vocab=f"{HERE}/roberta/vocab.json", merges=f"{HERE}/roberta/merges.txt"), "roberta-json": small_roberta_json(model)}
+    folder = f"{DATA}/tokenizers"
+    large = {"bert-base-uncased": BertTokenizerFast(vocab=f"{folder}/bert-base-uncased/vocab.txt"),
+             "roberta-base": RobertaTokenizerFast(vocab=f"{folder}/roberta-base/vocab.json", merges=f"{folder}/roberta-base/merges.txt"),
+             "roberta-base-json": Tokenizer.from_file(f"{folder}/roberta-base/tokenizer.json")}
+    lines = ["# made by tests/golden/tokenizers.py; do not edit"]
+    for n, (text, pair, length) in enumerate(STRINGS):
+        lines.append(f"string {n} {length} {text.hex() or '.'} {'-' if pair is None else pair.hex() or '.'}")
+    for name, tokenizer in {**small, **large}.items(): lines += ids_lines(name, tokenizer)
+    for name in ("bert-base-uncased", "roberta-base"):
+        for length in (128, 32):
+            for file, every in (("SST-2/train.tsv", 8), ("SST-2/dev.tsv", 1), ("MNLI/train_sample.tsv", 4), ("MNLI/dev_matched.tsv", 4), ("TREC/train.tsv", 1), ("TREC/test.tsv", 1), ("Subj/train.tsv", 2), ("Subj/test.tsv", 1)):
+                lines.append(rows_line(name, large[name], file, every, length))
+    lines += unicode_lines()
+    write(f"{HERE}.txt", "\n".join(lines) + "\n")
+main()
