@@ -7,7 +7,7 @@
  *
  * Dropout: element (row, col) of a site is kept when word col % 4 of Philox4x32-10 with counter {col / 4, row, step,
  * site} and key {seed, DROPOUT_KEY + head} is at least drop * 2^32; kept values are scaled by 1 / (1 - drop). drop = 0
- * switches it off. head is 0 except in attention. The mask is recomputed in the backward pass, never stored. */
+ * switches it off; drop < 1. head is 0 except in attention. The mask is recomputed in the backward pass, not stored. */
 #ifndef LETHE_OPS_H
 #define LETHE_OPS_H
 
@@ -83,7 +83,8 @@ struct column_sum_args { in_f32 x; out_f32 y; u32 rows, cols, ld; }; /* y[c] = s
  * head h owns columns h * size .. . q (row distance ldq) and context (row distance ldc) have one row for each token, or,
  * when first_only, one row for each example, which stands for its first token. p = softmax(scale * q k^T) over the
  * tokens of the example; context = dropout(p) v. lse: [heads][query rows], log of the sum of exp, for the backward
- * pass. Dropout's row is the query's token index, col the key's index within its example. longest: the most tokens of
+ * pass; there are offsets[examples] query rows, or examples when first_only. The context of an example without tokens
+ * is 0. Dropout's row is the query's token index, col the key's index within its example. longest: the most tokens of
  * one example (for scratch memory). */
 struct attention_args {
     in_f32 q, kv;
@@ -125,8 +126,9 @@ struct square_sum_args { in_f32 x; in_u32 row; out_f32 part; u32 n, block; };
 /* norm = sqrt(sum of part); out[0] = min(1, max_norm / (norm + 1e-6)), out[1] = norm. */
 struct clip_args { in_f32 part; out_f32 result; u32 parts; f32 max_norm; };
 /* AdamW as torch.optim.AdamW, with g scaled by scale[0] first (scale may be null: 1):
- *   w -= lr * decay * w;  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2;
- *   w -= lr / fix1 * m / (sqrt(v) / fix2 + eps),  where fix1 = 1 - beta1^t, fix2 = sqrt(1 - beta2^t). */
+ *   w *= shrink;  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2;
+ *   w -= lr / fix1 * m / (sqrt(v) / fix2 + eps),  where fix1 = 1 - beta1^t, fix2 = sqrt(1 - beta2^t),
+ * shrink = 1 - lr * decay, rounded once (adamw_shrink in device.h). */
 struct adamw_args { io_f32 w; in_f32 g; io_f32 m, v; in_f32 scale; u32 n; f32 lr, beta1, beta2, eps, decay, fix1, fix2; };
 /* The same for the rows of a table whose stamp is ROW_AWAKE; the other rows never had a gradient, so all that AdamW
  * does to them is decay, which wake_rows makes up for later. */
@@ -135,7 +137,8 @@ struct adamw_rows_args {
     u32 rows, cols; f32 lr, beta1, beta2, eps, decay, fix1, fix2;
 };
 /* For rows row[i], i < rows (row null: rows 0 .. rows - 1) whose stamp is not ROW_AWAKE: w *= factors[k] for k = stamp
- * .. step - 1, in this order, bit for bit what adamw would have done; then stamp = awake ? ROW_AWAKE : step. */
+ * .. step - 1, in this order: with factors[k] = adamw_shrink of step k, bit for bit what adamw would have done. Then
+ * stamp = awake ? ROW_AWAKE : step. */
 struct wake_rows_args { io_f32 w; io_u32 stamp; in_u32 row; in_f32 factors; u32 rows, cols, step, awake; };
 
 #endif

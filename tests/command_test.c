@@ -153,7 +153,7 @@ static void test_bad_checkpoints(void **state)
     BAD(1, "query.weight\" is missing", MODEL_RUN);
     fresh_model();
     sh("sed -i 's/\"intermediate_size\": 64/\"intermediate_size\": 96/' build/test-tmp/model/config.json");
-    BAD(1, "has shape [64], but config.json asks for [96]", MODEL_RUN);
+    BAD(1, "has shape [64, 32], but config.json asks for [96, 32]", MODEL_RUN);
     fresh_model(); /* F16 NaN in the last tensor's data */
     sh("f=build/test-tmp/model/model.safetensors; printf '\\377\\177' | dd of=$f bs=1 seek=$(($(stat -c %%s $f) - 6400)) conv=notrunc status=none");
     BAD(1, "holds NaN or infinity; the checkpoint is damaged", MODEL_RUN);
@@ -211,7 +211,7 @@ static void test_interrupt_and_resume(void **state)
     expect(sh("for d in stop whole; do sed 's/,\"seconds\":[^,}]*//; s/,\"peak_bytes\":[0-9]*//; /\"event\":\"done\"/d' build/test-tmp/$d/results.jsonl >build/test-tmp/$d.events; done; "
               "cmp build/test-tmp/stop.events build/test-tmp/whole.events && cmp build/test-tmp/stop/predictions.tsv build/test-tmp/whole/predictions.tsv"), 0, "");
     /* a finished run is left alone; another configuration is refused */
-    expect(sh("lethe run --quiet --model build/test-tmp/model --epochs 1 --out build/test-tmp/whole"), 1, "holds a run of another configuration");
+    expect(sh("lethe run --quiet --model build/test-tmp/model --max-length 32 --epochs 1 --out build/test-tmp/whole"), 1, "holds a run of another configuration");
     expect(sh("cp build/test-tmp/whole/results.jsonl build/test-tmp/before; lethe " LONG_RUN "--out build/test-tmp/whole && cmp build/test-tmp/before build/test-tmp/whole/results.jsonl"), 0, "");
 }
 

@@ -6,687 +6,56 @@
 #include <string.h>
 
 /* cmocka's fail_msg needs its macro `fail`, which would hide the base layer's function. */
-#define FAIL(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+#define DEVICE_FAIL(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
 
-/* ---- The plain ops once more with f32 = double, for finite differences ---- */
-
-#undef LETHE_OPS_H
-#undef PLAIN
-#define PLAIN(name) plain64_##name
-#define float double
-#define f32 f64
-#define f32p f64p
-#define gemm_args gemm_args64
-#define gelu_args gelu_args64
-#define gelu_grad_args gelu_grad_args64
-#define tanh_args tanh_args64
-#define tanh_grad_args tanh_grad_args64
-#define layernorm_args layernorm_args64
-#define layernorm_dx_args layernorm_dx_args64
-#define layernorm_dw_args layernorm_dw_args64
-#define column_sum_args column_sum_args64
-#define attention_args attention_args64
-#define attention_grad_args attention_grad_args64
-#define embed_args embed_args64
-#define embed_grad_args embed_grad_args64
-#define gather_rows_args gather_rows_args64
-#define scatter_rows_args scatter_rows_args64
-#define dropout_args dropout_args64
-#define add_args add_args64
-#define copy_args copy_args64
-#define fill_args fill_args64
-#define zero_rows_args zero_rows_args64
-#define cross_entropy_args cross_entropy_args64
-#define square_sum_args square_sum_args64
-#define clip_args clip_args64
-#define adamw_args adamw_args64
-#define adamw_rows_args adamw_rows_args64
-#define wake_rows_args wake_rows_args64
-#include "../shaders/ops.h"
-#include "../src/device/cpu/plain.c"
-#undef float
-#undef f32
-#undef f32p
-#undef gemm_args
-#undef gelu_args
-#undef gelu_grad_args
-#undef tanh_args
-#undef tanh_grad_args
-#undef layernorm_args
-#undef layernorm_dx_args
-#undef layernorm_dw_args
-#undef column_sum_args
-#undef attention_args
-#undef attention_grad_args
-#undef embed_args
-#undef embed_grad_args
-#undef gather_rows_args
-#undef scatter_rows_args
-#undef dropout_args
-#undef add_args
-#undef copy_args
-#undef fill_args
-#undef zero_rows_args
-#undef cross_entropy_args
-#undef square_sum_args
-#undef clip_args
-#undef adamw_args
-#undef adamw_rows_args
-#undef wake_rows_args
-
-/* Runs a plain op in double: RUN64(gelu, .x = x, .y = y, .n = n). */
-#define RUN64(op, ...) plain64_ops[OP_##op](&(struct op##_args64){__VA_ARGS__})
-
-/* ---- A case: one op's arguments with guarded buffers, filled from a seed ---- */
-
-enum { GUARD = 64, BUFFERS = 16 };
-#define GUARD_VALUE 12345.678f
-
-typedef struct Case {
-    Arena arena;
-    Op op;
-    union {
-#define X(op) struct op##_args op;
-        OPS(X)
-#undef X
-    } args;
-    struct {
-        f32 *at, *before; /* before: a copy, for what is only read */
-        size_t count;
-        bool written;
-    } buffers[BUFFERS];
-    int count;
-} Case;
-
-static f32 *case_buffer(Case *c, size_t count, bool written)
-{
-    assert_true(c->count < BUFFERS);
-    f32 *all = arena_new(&c->arena, f32, count + 2 * GUARD), *at = all + GUARD;
-    for (size_t i = 0; i < GUARD; i++) all[i] = at[count + i] = GUARD_VALUE;
-    for (size_t i = 0; i < count; i++) at[i] = random_normal(7, (uint64_t)c->op * BUFFERS + (uint64_t)c->count, i);
-    c->buffers[c->count].at = at;
-    c->buffers[c->count].before = arena_new(&c->arena, f32, count);
-    c->buffers[c->count].count = count;
-    c->buffers[c->count].written = written;
-    c->count++;
-    return at;
-}
-
-static f32 *case_in(Case *c, size_t count) { return case_buffer(c, count, false); }
-static f32 *case_out(Case *c, size_t count) { return case_buffer(c, count, true); } /* written, or read and written */
-
-/* Whole numbers below `limit`; `distinct`: a shuffled run of different ones. */
-static u32 *case_indices(Case *c, size_t count, u32 limit, bool distinct)
-{
-    u32 *at = (u32 *)case_in(c, count);
-    u32 *order = arena_new(&c->arena, u32, limit);
-    random_permutation(3, limit, order);
-    for (size_t i = 0; i < count; i++) at[i] = distinct ? order[i] : order[(i * i) % limit];
-    return at;
-}
-
-static void case_remember(Case *c)
-{
-    for (int b = 0; b < c->count; b++)
-        if (c->buffers[b].count) memcpy(c->buffers[b].before, c->buffers[b].at, c->buffers[b].count * sizeof(f32));
-}
-
-static void case_check_guards(const Case *c)
-{
-    for (int b = 0; b < c->count; b++) {
-        const f32 *at = c->buffers[b].at;
-        const size_t count = c->buffers[b].count;
-        for (size_t i = 0; i < GUARD; i++)
-            if (at[-1 - (long)i] != GUARD_VALUE || at[count + i] != GUARD_VALUE)
-                FAIL("%s wrote outside of buffer %d", op_names[c->op], b);
-        if (!c->buffers[b].written && count && memcmp(at, c->buffers[b].before, count * sizeof(f32)) != 0)
-            FAIL("%s changed its input %d", op_names[c->op], b);
-    }
-}
-
-/* ---- The cases of each op. Each builder takes a variant from 0 and returns false behind the last one. ---- */
-
-static const u32 lengths[] = {0, 1, 3, 7, 15, 16, 17, 33, 65, 127, 129, 16384, 50001};
-static const u32 shapes[][2] = {{0, 5},  {5, 0},   {1, 1},  {7, 3},    {33, 65},  {3, 384},
-                                {65, 33}, {129, 127}, {2, 1000}, {300, 96}, {40, 768}, {1, 4}};
-
-static bool case_length(int variant, u32 *n)
-{
-    if (variant >= (int)COUNT(lengths)) return false;
-    *n = lengths[variant];
-    return true;
-}
-
-static bool case_shape(int variant, u32 *rows, u32 *cols)
-{
-    if (variant >= (int)COUNT(shapes)) return false;
-    *rows = shapes[variant][0], *cols = shapes[variant][1];
-    return true;
-}
-
-static bool case_gemm(Case *c, int variant)
-{
-    static const u32 sizes[][3] = {{0, 3, 4},  {3, 0, 4},   {3, 4, 0},     {1, 1, 1},     {7, 33, 5},      {33, 7, 65},
-                                   {65, 8, 384}, {64, 384, 8}, {8, 129, 127}, {129, 48, 400}, {127, 100, 33}, {16, 2, 96},
-                                   {212, 200, 130}, {50, 400, 800}, {300, 17, 1000}};
-    if (variant >= (int)COUNT(sizes) * 8) return false;
-    const u32 m = sizes[variant / 8][0], n = sizes[variant / 8][1], k = sizes[variant / 8][2];
-    const u32 ta = variant & 1, tb = variant >> 1 & 1, extra = variant >> 2 & 1, pad = extra ? 5 : 0;
-    const u32 lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad;
-    c->args.gemm = (struct gemm_args){.a = case_in(c, (size_t)lda * (ta ? k : m)),
-                                      .b = case_in(c, (size_t)ldb * (tb ? n : k)),
-                                      .c = case_out(c, (size_t)ldc * m),
-                                      .bias = extra || ta ? case_in(c, n) : NULL,
-                                      .gelu = extra && !ta ? case_out(c, (size_t)ldc * m) : NULL,
-                                      .m = m,
-                                      .n = n,
-                                      .k = k,
-                                      .lda = lda,
-                                      .ldb = ldb,
-                                      .ldc = ldc,
-                                      .ta = ta,
-                                      .tb = tb,
-                                      .accumulate = extra && !tb,
-                                      .alpha = extra ? -0.75f : 1};
-    return true;
-}
-
-static bool case_gelu(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant / 2, &n)) return false;
-    f32 *x = variant % 2 ? case_out(c, n) : case_in(c, n);
-    for (u32 i = 0; i < n; i++) x[i] *= 3;
-    c->args.gelu = (struct gelu_args){.x = x, .y = variant % 2 ? x : case_out(c, n), .n = n};
-    return true;
-}
-
-static bool case_gelu_grad(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant / 2, &n)) return false;
-    f32 *dy = variant % 2 ? case_out(c, n) : case_in(c, n), *x = case_in(c, n);
-    for (u32 i = 0; i < n; i++) x[i] *= 3;
-    c->args.gelu_grad = (struct gelu_grad_args){.x = x, .dy = dy, .dx = variant % 2 ? dy : case_out(c, n), .n = n};
-    return true;
-}
-
-static bool case_tanh(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant, &n)) return false;
-    f32 *x = case_out(c, n);
-    c->args.tanh = (struct tanh_args){.x = x, .y = variant % 2 ? x : case_out(c, n), .n = n};
-    return true;
-}
-
-static bool case_tanh_grad(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant, &n)) return false;
-    f32 *dy = case_out(c, n);
-    c->args.tanh_grad =
-        (struct tanh_grad_args){.y = case_in(c, n), .dy = dy, .dx = variant % 2 ? dy : case_out(c, n), .n = n};
-    return true;
-}
-
-static bool case_layernorm(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant / 3, &rows, &cols)) return false;
-    const size_t all = (size_t)rows * cols;
-    c->args.layernorm = (struct layernorm_args){.x = case_out(c, all),
-                                                .residual = variant % 3 ? case_in(c, all) : NULL,
-                                                .gamma = case_in(c, cols),
-                                                .beta = case_in(c, cols),
-                                                .y = case_out(c, all),
-                                                .mean = case_out(c, rows),
-                                                .rstd = case_out(c, rows),
-                                                .rows = rows,
-                                                .cols = cols,
-                                                .eps = 1e-5f,
-                                                .drop = variant % 3 == 2 ? 0.1f : 0,
-                                                .seed = 42,
-                                                .step = 3,
-                                                .site = 9};
-    for (size_t i = 0; i < all; i++) c->args.layernorm.x[i] += 5; /* a mean to be subtracted */
-    return true;
-}
-
-static bool case_layernorm_dx(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant / 3, &rows, &cols)) return false;
-    const size_t all = (size_t)rows * cols;
-    f32 *dy = case_out(c, all);
-    c->args.layernorm_dx = (struct layernorm_dx_args){.x = case_in(c, all),
-                                                      .gamma = case_in(c, cols),
-                                                      .mean = case_in(c, rows),
-                                                      .rstd = case_in(c, rows),
-                                                      .dy = dy,
-                                                      .dsum = variant % 3 == 1 ? dy : case_out(c, all),
-                                                      .dx = variant % 3 == 0 ? NULL : case_out(c, all),
-                                                      .rows = rows,
-                                                      .cols = cols,
-                                                      .drop = variant % 3 == 1 ? 0 : 0.1f,
-                                                      .seed = 42,
-                                                      .step = 3,
-                                                      .site = 9};
-    return true;
-}
-
-static bool case_layernorm_dw(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant, &rows, &cols)) return false;
-    const size_t all = (size_t)rows * cols;
-    c->args.layernorm_dw = (struct layernorm_dw_args){.x = case_in(c, all),
-                                                      .mean = case_in(c, rows),
-                                                      .rstd = case_in(c, rows),
-                                                      .dy = case_in(c, all),
-                                                      .dgamma = case_out(c, cols),
-                                                      .dbeta = case_out(c, cols),
-                                                      .rows = rows,
-                                                      .cols = cols};
-    return true;
-}
-
-static bool case_column_sum(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant / 2, &rows, &cols)) return false;
-    const u32 ld = cols + (variant % 2) * 7;
-    c->args.column_sum = (struct column_sum_args){
-        .x = case_in(c, (size_t)rows * ld), .y = case_out(c, cols), .rows = rows, .cols = cols, .ld = ld};
-    return true;
-}
-
-static const struct {
-    u32 heads, size, tokens[6]; /* tokens of up to six examples, ended by NONE */
-} attention_cases[] = {
-#define NONE 0xffffu
-    {1, 32, {13, NONE}},
-    {3, 32, {13, 1, 40, 7, 0, 16}},
-    {2, 64, {33, 128, 5, NONE}},
-    {2, 16, {129, 65, NONE}},
-    {1, 64, {300, 2, NONE}},
-    {2, 128, {20, NONE}},
-    {2, 20, {7, 33, NONE}},
-    {1, 160, {9, NONE}},
-    {12, 32, {0, 0, NONE}},
-};
-
-static u32 *case_offsets(Case *c, int which, u32 *examples, u32 *longest)
-{
-    const u32 *tokens = attention_cases[which].tokens;
-    for (*examples = *longest = 0; *examples < 6 && tokens[*examples] != NONE; ++*examples)
-        if (tokens[*examples] > *longest) *longest = tokens[*examples];
-    u32 *offsets = (u32 *)case_in(c, *examples + 1);
-    offsets[0] = 0;
-    for (u32 e = 0; e < *examples; e++) offsets[e + 1] = offsets[e] + tokens[e];
-    return offsets;
-}
-
-static bool case_attention(Case *c, int variant)
-{
-    if (variant >= (int)COUNT(attention_cases) * 4) return false;
-    u32 examples, longest;
-    u32 *offsets = case_offsets(c, variant / 4, &examples, &longest);
-    const u32 heads = attention_cases[variant / 4].heads, size = attention_cases[variant / 4].size;
-    const u32 width = heads * size, first_only = variant & 1, drop = variant >> 1 & 1, pad = drop * 3;
-    const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
-    c->args.attention = (struct attention_args){.q = case_in(c, (size_t)queries * (width + pad)),
-                                                .kv = case_in(c, (size_t)tokens * (2 * width + pad)),
-                                                .context = case_out(c, (size_t)queries * (width + 2 * pad)),
-                                                .lse = case_out(c, (size_t)heads * queries),
-                                                .offsets = offsets,
-                                                .examples = examples,
-                                                .heads = heads,
-                                                .size = size,
-                                                .ldq = width + pad,
-                                                .ldkv = 2 * width + pad,
-                                                .ldc = width + 2 * pad,
-                                                .first_only = first_only,
-                                                .longest = longest,
-                                                .scale = 1 / sqrtf((f32)size),
-                                                .drop = drop ? 0.1f : 0,
-                                                .seed = 42,
-                                                .step = 3,
-                                                .site = 9};
-    return true;
-}
-
-static bool case_attention_grad(Case *c, int variant)
-{
-    if (variant >= (int)COUNT(attention_cases) * 4) return false;
-    u32 examples, longest;
-    u32 *offsets = case_offsets(c, variant / 4, &examples, &longest);
-    const u32 heads = attention_cases[variant / 4].heads, size = attention_cases[variant / 4].size;
-    const u32 width = heads * size, first_only = variant & 1, drop = variant >> 1 & 1, pad = drop * 3;
-    const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
-    struct attention_grad_args a = {.q = case_in(c, (size_t)queries * (width + pad)),
-                                    .kv = case_in(c, (size_t)tokens * (2 * width + pad)),
-                                    .context = case_in(c, (size_t)queries * (width + 2 * pad)),
-                                    .lse = case_in(c, (size_t)heads * queries),
-                                    .dcontext = case_in(c, (size_t)queries * (width + 2 * pad)),
-                                    .dq = case_out(c, (size_t)queries * (width + pad)),
-                                    .dkv = case_out(c, (size_t)tokens * (2 * width + pad)),
-                                    .offsets = offsets,
-                                    .examples = examples,
-                                    .heads = heads,
-                                    .size = size,
-                                    .ldq = width + pad,
-                                    .ldkv = 2 * width + pad,
-                                    .ldc = width + 2 * pad,
-                                    .first_only = first_only,
-                                    .longest = longest,
-                                    .scale = 1 / sqrtf((f32)size),
-                                    .drop = drop ? 0.1f : 0,
-                                    .seed = 42,
-                                    .step = 3,
-                                    .site = 9};
-    c->args.attention_grad = a;
-    plain_attention(&(struct attention_args){.q = a.q,
-                                             .kv = a.kv,
-                                             .context = a.context,
-                                             .lse = a.lse,
-                                             .offsets = offsets,
-                                             .examples = examples,
-                                             .heads = heads,
-                                             .size = size,
-                                             .ldq = a.ldq,
-                                             .ldkv = a.ldkv,
-                                             .ldc = a.ldc,
-                                             .first_only = first_only,
-                                             .longest = longest,
-                                             .scale = a.scale,
-                                             .drop = a.drop,
-                                             .seed = a.seed,
-                                             .step = a.step,
-                                             .site = a.site});
-    return true;
-}
-
-static bool case_embed(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant, &rows, &cols)) return false;
-    c->args.embed = (struct embed_args){.word = case_in(c, (size_t)50 * cols),
-                                        .position = case_in(c, (size_t)20 * cols),
-                                        .type = case_in(c, (size_t)2 * cols),
-                                        .ids = case_indices(c, rows, 50, false),
-                                        .positions = case_indices(c, rows, 20, false),
-                                        .types = case_indices(c, rows, 2, false),
-                                        .y = case_out(c, (size_t)rows * cols),
-                                        .rows = rows,
-                                        .cols = cols};
-    return true;
-}
-
-static bool case_embed_grad(Case *c, int variant)
-{
-    u32 unique, cols;
-    if (!case_shape(variant, &unique, &cols)) return false;
-    u32 *starts = (u32 *)case_in(c, unique + 1);
-    starts[0] = 0;
-    for (u32 u = 0; u < unique; u++) starts[u + 1] = starts[u] + u % 5;
-    const u32 rows = starts[unique];
-    c->args.embed_grad = (struct embed_grad_args){.dy = case_in(c, (size_t)rows * cols),
-                                                  .row = case_indices(c, unique, unique + 7, true),
-                                                  .starts = starts,
-                                                  .order = case_indices(c, rows, rows ? rows : 1, true),
-                                                  .dtable = case_out(c, (size_t)(unique + 7) * cols),
-                                                  .unique = unique,
-                                                  .cols = cols};
-    return true;
-}
-
-static bool case_gather_rows(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant, &rows, &cols)) return false;
-    c->args.gather_rows = (struct gather_rows_args){.x = case_in(c, (size_t)40 * (cols + 3)),
-                                                    .index = case_indices(c, rows, 40, false),
-                                                    .y = case_out(c, (size_t)rows * cols),
-                                                    .rows = rows,
-                                                    .cols = cols,
-                                                    .ldx = cols + 3};
-    return true;
-}
-
-static bool case_scatter_rows(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant, &rows, &cols)) return false;
-    c->args.scatter_rows = (struct scatter_rows_args){.x = case_in(c, (size_t)rows * cols),
-                                                      .index = case_indices(c, rows, rows + 9, true),
-                                                      .y = case_out(c, (size_t)(rows + 9) * (cols + 3)),
-                                                      .rows = rows,
-                                                      .cols = cols,
-                                                      .ldy = cols + 3};
-    return true;
-}
-
-static bool case_dropout(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant / 4, &rows, &cols)) return false;
-    f32 *x = case_out(c, (size_t)rows * cols);
-    c->args.dropout = (struct dropout_args){.x = x,
-                                            .y = variant % 4 == 1 ? x : case_out(c, (size_t)rows * cols),
-                                            .rows = rows,
-                                            .cols = cols,
-                                            .accumulate = variant % 4 == 2,
-                                            .drop = variant % 4 == 3 ? 0 : 0.3f,
-                                            .seed = 1,
-                                            .step = 2,
-                                            .site = 3};
-    return true;
-}
-
-static bool case_add(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant, &n)) return false;
-    c->args.add = (struct add_args){.x = case_in(c, n), .y = case_out(c, n), .n = n, .alpha = -0.3f};
-    return true;
-}
-
-static bool case_copy(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant, &n)) return false;
-    c->args.copy = (struct copy_args){.x = case_in(c, n), .y = case_out(c, n), .n = n};
-    return true;
-}
-
-static bool case_fill(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant, &n)) return false;
-    c->args.fill = (struct fill_args){.x = case_out(c, n), .n = n, .value = -2.5f};
-    return true;
-}
-
-static bool case_zero_rows(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant, &rows, &cols)) return false;
-    c->args.zero_rows = (struct zero_rows_args){.x = case_out(c, (size_t)(rows + 9) * cols),
-                                                .row = case_indices(c, rows, rows + 9, true),
-                                                .rows = rows,
-                                                .cols = cols};
-    return true;
-}
-
-static bool case_cross_entropy(Case *c, int variant)
-{
-    static const u32 sizes[][2] = {{0, 3}, {1, 1}, {16, 2}, {33, 3}, {7, 129}};
-    if (variant >= (int)COUNT(sizes) * 2) return false;
-    const u32 rows = sizes[variant / 2][0], classes = sizes[variant / 2][1];
-    c->args.cross_entropy =
-        (struct cross_entropy_args){.logits = case_in(c, (size_t)rows * classes),
-                                    .labels = case_indices(c, rows, classes, false),
-                                    .loss = case_out(c, rows),
-                                    .dlogits = variant % 2 ? case_out(c, (size_t)rows * classes) : NULL,
-                                    .rows = rows,
-                                    .classes = classes,
-                                    .scale = 0.25f};
-    return true;
-}
-
-static bool case_square_sum(Case *c, int variant)
-{
-    static const u32 sizes[][2] = {{0, 7}, {1, 1}, {7, 7}, {127, 64}, {50001, 4096}, {384, 128}, {6500, 65}};
-    if (variant >= (int)COUNT(sizes) * 2) return false;
-    const u32 n = sizes[variant / 2][0], block = sizes[variant / 2][1], part_count = (n + block - 1) / block;
-    const bool by_row = variant % 2 && n % block == 0;
-    c->args.square_sum = (struct square_sum_args){
-        .x = case_in(c, n + (size_t)(by_row ? 5 * block : 0)),
-        .row = by_row ? case_indices(c, part_count, part_count + 5, true) : NULL,
-        .part = case_out(c, part_count),
-        .n = n,
-        .block = block};
-    return true;
-}
-
-static bool case_clip(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant / 2, &n)) return false;
-    f32 *part = case_in(c, n);
-    for (u32 i = 0; i < n; i++) part[i] = fabsf(part[i]);
-    c->args.clip = (struct clip_args){
-        .part = part, .result = case_out(c, 2), .parts = n, .max_norm = variant % 2 ? 1.0f : 1e6f};
-    return true;
-}
-
-static bool case_adamw(Case *c, int variant)
-{
-    u32 n;
-    if (!case_length(variant, &n)) return false;
-    c->args.adamw = (struct adamw_args){.w = case_out(c, n),
-                                        .g = case_in(c, n),
-                                        .m = case_out(c, n),
-                                        .v = case_out(c, n),
-                                        .scale = variant % 2 ? case_in(c, 1) : NULL,
-                                        .n = n,
-                                        .lr = 1e-3f,
-                                        .beta1 = 0.9f,
-                                        .beta2 = 0.999f,
-                                        .eps = 1e-8f,
-                                        .decay = 0.01f,
-                                        .fix1 = 1 - 0.9f * 0.9f,
-                                        .fix2 = 0.0447f};
-    for (u32 i = 0; i < n; i++) c->args.adamw.v[i] = fabsf(c->args.adamw.v[i]);
-    return true;
-}
-
-static bool case_adamw_rows(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant, &rows, &cols)) return false;
-    const size_t n = (size_t)rows * cols;
-    c->args.adamw_rows = (struct adamw_rows_args){.w = case_out(c, n),
-                                                  .g = case_in(c, n),
-                                                  .m = case_out(c, n),
-                                                  .v = case_out(c, n),
-                                                  .scale = variant % 2 ? case_in(c, 1) : NULL,
-                                                  .stamp = case_indices(c, rows, 3, false),
-                                                  .rows = rows,
-                                                  .cols = cols,
-                                                  .lr = 1e-3f,
-                                                  .beta1 = 0.9f,
-                                                  .beta2 = 0.999f,
-                                                  .eps = 1e-8f,
-                                                  .decay = 0.01f,
-                                                  .fix1 = 1 - 0.9f * 0.9f,
-                                                  .fix2 = 0.0447f};
-    for (size_t i = 0; i < n; i++) c->args.adamw_rows.v[i] = fabsf(c->args.adamw_rows.v[i]);
-    for (u32 r = 0; r < rows; r++)
-        if (c->args.adamw_rows.stamp[r] == 1) c->args.adamw_rows.stamp[r] = ROW_AWAKE;
-    return true;
-}
-
-static bool case_wake_rows(Case *c, int variant)
-{
-    u32 rows, cols;
-    if (!case_shape(variant / 4, &rows, &cols)) return false;
-    u32 *stamp = (u32 *)case_out(c, rows + 9);
-    for (u32 r = 0; r < rows + 9; r++) stamp[r] = r % 4 == 3 ? ROW_AWAKE : r % 10;
-    f32 *factors = case_in(c, 10);
-    for (int k = 0; k < 10; k++) factors[k] = 1 - 0.01f * fabsf(factors[k]);
-    c->args.wake_rows = (struct wake_rows_args){.w = case_out(c, (size_t)(rows + 9) * cols),
-                                                .stamp = stamp,
-                                                .row = variant & 1 ? case_indices(c, rows, rows + 9, true) : NULL,
-                                                .factors = factors,
-                                                .rows = rows,
-                                                .cols = cols,
-                                                .step = 10,
-                                                .awake = variant >> 1 & 1};
-    return true;
-}
-
-static bool (*const case_builders[OP_COUNT])(Case *c, int variant) = {
-#define X(op) [OP_##op] = case_##op,
-    OPS(X)
-#undef X
-};
-
-static bool case_build(Case *c, Op op, int variant)
-{
-    *c = (Case){.op = op};
-    const bool exists = case_builders[op](c, variant);
-    if (!exists) arena_free(&c->arena);
-    return exists;
-}
+#include "device_cases.c"
+#include "device_gradients.c"
 
 /* ---- Every op of every engine against the plain version ---- */
 
-static const f32 *case_difference(const Case *expected, const Case *got, double *nmse)
+/* The worst normalised mean squared error of a buffer: sum of (expected - got)^2 / sum of expected^2. */
+static double device_case_difference(const DeviceCase *expected, const DeviceCase *got)
 {
-    const f32 *where = NULL;
-    *nmse = 0;
+    double worst = 0;
     for (int b = 0; b < expected->count; b++) {
+        const f32 *x = expected->buffers[b].at, *y = got->buffers[b].at;
+        const size_t count = expected->buffers[b].count;
+        if (count == 0 || memcmp(x, y, count * sizeof *x) == 0) continue;
         double error = 0, power = 0;
-        for (size_t i = 0; i < expected->buffers[b].count; i++) {
-            const double x = expected->buffers[b].at[i], y = got->buffers[b].at[i];
-            if (memcmp(&expected->buffers[b].at[i], &got->buffers[b].at[i], sizeof(f32)) == 0) continue;
-            error += (x - y) * (x - y);
+        for (size_t i = 0; i < count; i++) {
+            if (memcmp(&x[i], &y[i], sizeof *x) == 0) continue; /* whole numbers may look like NaN */
+            error += ((double)x[i] - y[i]) * ((double)x[i] - y[i]);
+            power += (double)x[i] * x[i];
         }
-        for (size_t i = 0; i < expected->buffers[b].count && error != 0; i++)
-            power += expected->buffers[b].at[i] * (double)expected->buffers[b].at[i];
-        const double ratio = error == 0 ? 0 : error / power;
-        if (!(ratio <= *nmse)) *nmse = ratio, where = got->buffers[b].at;
+        if (!(error / power <= worst)) worst = error / power;
     }
-    return where;
+    return worst;
 }
 
-static void test_ops_match_plain(void **state)
+static void test_device_ops_match_plain(void **state)
 {
     (void)state;
     CpuEngine engines[CPU_ENGINES];
     cpu_engines(engines);
     threads_start(3);
     for (int op = 0; op < OP_COUNT; op++) {
-        Case expected, got;
-        for (int variant = 0; case_build(&expected, (Op)op, variant); variant++) {
-            case_remember(&expected);
+        DeviceCase expected, got;
+        for (int variant = 0; device_case_build(&expected, (Op)op, variant); variant++) {
+            device_case_remember(&expected);
             plain_ops[op](&expected.args);
-            case_check_guards(&expected);
+            device_case_check_guards(&expected);
             for (int e = 0; e < CPU_ENGINES; e++) {
                 if (!engines[e].usable) continue;
                 void (*table[OP_COUNT])(const void *);
                 cpu_table(&engines[e], table);
-                case_build(&got, (Op)op, variant);
-                case_remember(&got);
+                device_case_build(&got, (Op)op, variant);
+                device_case_remember(&got);
                 table[op](&got.args);
-                case_check_guards(&got);
-                double nmse;
-                case_difference(&expected, &got, &nmse);
+                device_case_check_guards(&got);
+                const double nmse = device_case_difference(&expected, &got);
                 if (!(nmse <= 1e-11))
-                    FAIL("%s, variant %d, %s: normalised mean squared error %.3g", op_names[op], variant,
-                             engines[e].name, nmse);
+                    DEVICE_FAIL("%s, variant %d, %s: normalised mean squared error %.3g", op_names[op], variant,
+                                engines[e].name, nmse);
                 arena_free(&got.arena);
             }
             arena_free(&expected.arena);
@@ -696,37 +65,379 @@ static void test_ops_match_plain(void **state)
 }
 
 /* The same bits from one, two and four threads, and again on a second run. */
-static void test_ops_same_bits(void **state)
+static void test_device_ops_same_bits(void **state)
 {
     (void)state;
+    enum { VARIANTS = 256 };
     static const int threads[] = {1, 2, 4, 4};
+    static uint64_t expected[CPU_ENGINES][OP_COUNT][VARIANTS];
     CpuEngine engines[CPU_ENGINES];
     cpu_engines(engines);
-    for (int e = 0; e < CPU_ENGINES; e++) {
-        if (!engines[e].usable) continue;
-        void (*table[OP_COUNT])(const void *);
-        cpu_table(&engines[e], table);
-        for (int op = 0; op < OP_COUNT; op++) {
-            Case runs[COUNT(threads)];
-            for (int variant = 0; case_build(&runs[0], (Op)op, variant); variant++) {
-                for (size_t t = 0; t < COUNT(threads); t++) {
-                    if (t) case_build(&runs[t], (Op)op, variant);
-                    if (threads_count() != threads[t]) threads_start(threads[t]);
-                    table[op](&runs[t].args);
-                    for (int b = 0; b < runs[0].count; b++)
-                        if (runs[0].buffers[b].count && memcmp(runs[0].buffers[b].at, runs[t].buffers[b].at,
-                                                               runs[0].buffers[b].count * sizeof(f32)) != 0)
-                            FAIL("%s, variant %d, %s: %d threads give other bits than one", op_names[op], variant,
-                                     engines[e].name, threads[t]);
+    for (size_t t = 0; t < COUNT(threads); t++) {
+        threads_start(threads[t]);
+        for (int e = 0; e < CPU_ENGINES; e++) {
+            if (!engines[e].usable) continue;
+            void (*table[OP_COUNT])(const void *);
+            cpu_table(&engines[e], table);
+            for (int op = 0; op < OP_COUNT; op++) {
+                DeviceCase c;
+                for (int variant = 0; device_case_build(&c, (Op)op, variant); variant++) {
+                    assert_true(variant < VARIANTS);
+                    table[op](&c.args);
+                    uint64_t hash = 1;
+                    for (int b = 0; b < c.count; b++)
+                        for (size_t i = 0; i < c.buffers[b].count; i++) {
+                            u32 bits;
+                            memcpy(&bits, &c.buffers[b].at[i], sizeof bits);
+                            hash = (hash ^ bits) * 0x100000001b3u;
+                        }
+                    if (t == 0) expected[e][op][variant] = hash;
+                    if (hash != expected[e][op][variant])
+                        DEVICE_FAIL("%s, variant %d, %s: %d threads give other bits than one", op_names[op], variant,
+                                    engines[e].name, threads[t]);
+                    arena_free(&c.arena);
                 }
-                for (size_t t = 0; t < COUNT(threads); t++) arena_free(&runs[t].arena);
             }
         }
     }
     threads_stop();
 }
 
+/* NaN in any input reaches the same outputs as in the plain version, and so does infinity, as something not finite. */
+static void test_device_ops_not_finite(void **state)
+{
+    (void)state;
+    CpuEngine engines[CPU_ENGINES];
+    cpu_engines(engines);
+    threads_start(1);
+    for (int op = 0; op < OP_COUNT; op++)
+        for (int variant = 0;; variant++) {
+            DeviceCase expected, got;
+            if (!device_case_build(&expected, (Op)op, variant)) break;
+            const int buffers = expected.count;
+            bool small = true;
+            for (int b = 0; b < buffers; b++) small &= expected.buffers[b].count < 3500;
+            arena_free(&expected.arena);
+            for (int poison = 0; poison < 2 * buffers && small; poison++) {
+                const f32 value = poison % 2 ? INFINITY : NAN;
+                device_case_build(&expected, (Op)op, variant);
+                const size_t at = expected.buffers[poison / 2].count / 2;
+                const bool possible = expected.buffers[poison / 2].count && !expected.buffers[poison / 2].whole;
+                if (possible) {
+                    expected.buffers[poison / 2].at[at] = value;
+                    plain_ops[op](&expected.args);
+                }
+                for (int e = 0; e < CPU_ENGINES && possible; e++) {
+                    if (!engines[e].usable) continue;
+                    void (*table[OP_COUNT])(const void *);
+                    cpu_table(&engines[e], table);
+                    device_case_build(&got, (Op)op, variant);
+                    got.buffers[poison / 2].at[at] = value;
+                    table[op](&got.args);
+                    for (int b = 0; b < buffers; b++)
+                        for (size_t i = 0; i < expected.buffers[b].count; i++) {
+                            const f32 x = expected.buffers[b].at[i], y = got.buffers[b].at[i];
+                            if (poison % 2 ? !isfinite(x) != !isfinite(y) : !isnan(x) != !isnan(y))
+                                DEVICE_FAIL("%s, variant %d, %s: %g in buffer %d gives %g at %zu of buffer %d, not %g",
+                                            op_names[op], variant, engines[e].name, (double)value, poison / 2,
+                                            (double)y, i, b, (double)x);
+                        }
+                    arena_free(&got.arena);
+                }
+                arena_free(&expected.arena);
+            }
+        }
+    threads_stop();
+}
+
+/* ---- Functions against libm in double precision ---- */
+
+static void device_check_function(const char *name, f32 x, double got, double exact, double tolerance)
+{
+    const double error = fabs(got - exact);
+    if (isnan(exact) ? !isnan(got) : isinf(exact) ? got != exact : !(error <= tolerance))
+        DEVICE_FAIL("%s(%.9g) = %.9g instead of %.9g (tolerance %.3g)", name, (double)x, got, exact, tolerance);
+}
+
+static void test_device_functions(void **state)
+{
+    (void)state;
+    enum { N = 40000 + 600 + 5 };
+    static f32 x[N], one[N], y[N];
+    size_t n = 0;
+    for (int i = 0; i < 40000; i++) x[n++] = (f32)(i - 20000) * 0.00071f; /* -14.2 to 14.2 */
+    for (int i = 0; i < 300; i++) {
+        x[n++] = ldexpf(1.37f, i / 2 - 100); /* up to 1e15 */
+        x[n++] = -ldexpf(1.73f, i / 2 - 100);
+    }
+    x[n++] = INFINITY, x[n++] = -INFINITY, x[n++] = NAN, x[n++] = 0.0f, x[n++] = -0.0f;
+    for (size_t i = 0; i < n; i++) one[i] = 1;
+    CpuEngine engines[CPU_ENGINES];
+    cpu_engines(engines);
+    threads_start(1);
+    for (int e = 0; e < CPU_ENGINES; e++) {
+        if (!engines[e].usable) continue;
+        void (*table[OP_COUNT])(const void *);
+        cpu_table(&engines[e], table);
+        table[OP_gelu](&(struct gelu_args){.x = x, .y = y, .n = (u32)n});
+        for (size_t i = 0; i < n; i++) {
+            /* erfc keeps its precision where 1 + erf loses it. In the tail exp(-x^2 / 2) multiplies the rounding error
+             * of its argument by the argument. */
+            const double exact = x[i] * 0.5 * erfc(-(double)x[i] * M_SQRT1_2);
+            const double relative = (x[i] < -9 ? 1e-4 : 6e-7) + (x[i] < 0 ? 6e-8 * x[i] * x[i] : 0);
+            device_check_function("gelu", x[i], (double)y[i], exact, relative * fabs(exact) + 2e-37);
+        }
+        table[OP_gelu_grad](&(struct gelu_grad_args){.x = x, .dy = one, .dx = y, .n = (u32)n});
+        for (size_t i = 0; i < n; i++) {
+            const double density = exp(-0.5 * (double)x[i] * x[i]) * 0.3989422804014327;
+            const double exact = 0.5 * erfc(-(double)x[i] * M_SQRT1_2) + x[i] * density;
+            device_check_function("gelu'", x[i], (double)y[i], exact, 3e-7);
+        }
+        table[OP_tanh](&(struct tanh_args){.x = x, .y = y, .n = (u32)n});
+        for (size_t i = 0; i < n; i++)
+            device_check_function("tanh", x[i], (double)y[i], tanh((double)x[i]),
+                                  2.5e-7 * fabs(tanh((double)x[i])) + 2e-38);
+    }
+    threads_stop();
+}
+
+/* ---- Dropout masks ---- */
+
+/* Masks of `count` elements as -1 and +1, so that a mean of products is a correlation. */
+static void device_mask_signs(f32 drop, u32 seed, u32 head, u32 step, u32 site, u32 row, u32 col, u32 rows, u32 cols,
+                              int8_t *sign)
+{
+    const plain_Mask mask = plain_mask(drop, seed, head, step, site);
+    for (u32 r = 0; r < rows; r++)
+        for (u32 c = 0; c < cols; c++) sign[(size_t)r * cols + c] = plain_keep(&mask, row + r, col + c) != 0 ? 1 : -1;
+}
+
+static void test_device_dropout_masks(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 100, COLS_ = 384, ALL = ROWS_ * COLS_ };
+    static int8_t base[ALL], other[ALL];
+    static const f32 drops[] = {0.05f, 0.1f, 0.5f, 0.9f};
+    for (size_t d = 0; d < COUNT(drops); d++) {
+        device_mask_signs(drops[d], 42, 0, 1, 2, 0, 0, ROWS_, COLS_, base);
+        int dropped = 0;
+        for (int i = 0; i < ALL; i++) dropped += base[i] < 0;
+        const double p = (double)drops[d];
+        assert_true(fabs(dropped - ALL * p) < 5 * sqrt(ALL * p * (1 - p)));
+    }
+    /* seed, head, step, site, row, col: each change alone gives an independent mask */
+    static const u32 changes[][6] = {{43, 0, 1, 2, 0, 0}, {42, 1, 1, 2, 0, 0},   {42, 11, 1, 2, 0, 0},
+                                     {42, 0, 2, 2, 0, 0}, {42, 0, 1, 3, 0, 0},   {42, 0, 1, 2, 1, 0},
+                                     {42, 0, 1, 2, 0, 1}, {42, 0, 1, 2, 0, 4},   {42, 0, 1, 2, 1000, 0},
+                                     {42, 0, 2, 1, 0, 0}, {42, 0, 1, 2, 0, 1024}};
+    device_mask_signs(0.5f, 42, 0, 1, 2, 0, 0, ROWS_, COLS_, base);
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        const u32 *k = changes[i];
+        device_mask_signs(0.5f, k[0], k[1], k[2], k[3], k[4], k[5], ROWS_, COLS_, other);
+        int sum = 0;
+        for (int j = 0; j < ALL; j++) sum += base[j] * other[j];
+        if (abs(sum) > 5 * sqrt(ALL)) DEVICE_FAIL("mask %zu correlates: %d of %d", i, sum, ALL);
+    }
+    device_mask_signs(0.5f, 42, 0, 1, 2, 0, 0, ROWS_, COLS_, other);
+    assert_memory_equal(base, other, sizeof base);
+}
+
+/* The mask that layernorm put on x is the one that layernorm_dx puts on its gradient. */
+static void test_device_dropout_forward_backward(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 37, COLS_ = 100, ALL = ROWS_ * COLS_ };
+    static f32 x[ALL], gamma[COLS_], beta[COLS_], y[ALL], mean[ROWS_], rstd[ROWS_], dy[ALL], dsum[ALL], dx[ALL];
+    CpuEngine engines[CPU_ENGINES];
+    cpu_engines(engines);
+    threads_start(2);
+    for (int e = 0; e < CPU_ENGINES; e++) {
+        if (!engines[e].usable) continue;
+        void (*table[OP_COUNT])(const void *);
+        cpu_table(&engines[e], table);
+        for (int i = 0; i < ALL; i++) x[i] = 2, dy[i] = device_number(1, (uint64_t)i);
+        for (int i = 0; i < COLS_; i++) gamma[i] = 1;
+        table[OP_layernorm](&(struct layernorm_args){.x = x,
+                                                     .gamma = gamma,
+                                                     .beta = beta,
+                                                     .y = y,
+                                                     .mean = mean,
+                                                     .rstd = rstd,
+                                                     .rows = ROWS_,
+                                                     .cols = COLS_,
+                                                     .eps = 1e-5f,
+                                                     .drop = 0.2f,
+                                                     .seed = 4,
+                                                     .step = 5,
+                                                     .site = 6});
+        table[OP_layernorm_dx](&(struct layernorm_dx_args){.x = x,
+                                                           .gamma = gamma,
+                                                           .mean = mean,
+                                                           .rstd = rstd,
+                                                           .dy = dy,
+                                                           .dsum = dsum,
+                                                           .dx = dx,
+                                                           .rows = ROWS_,
+                                                           .cols = COLS_,
+                                                           .drop = 0.2f,
+                                                           .seed = 4,
+                                                           .step = 5,
+                                                           .site = 6});
+        int kept = 0;
+        for (int i = 0; i < ALL; i++) {
+            assert_true(x[i] == 0 || x[i] == 2.5f);
+            assert_true(dx[i] == (x[i] == 0 ? 0 : dsum[i] * 1.25f));
+            kept += x[i] != 0;
+        }
+        assert_true(kept > ALL / 2 && kept < ALL);
+    }
+    threads_stop();
+}
+
+/* ---- Lazy decay: bit for bit what AdamW does to every row ---- */
+
+static void test_device_wake_rows_is_adamw(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 21, COLS_ = 37, ALL = ROWS_ * COLS_, STEPS = 12 };
+    static f32 eager[4][ALL], lazy[4][ALL]; /* w, m, v, g */
+    CpuEngine engines[CPU_ENGINES];
+    cpu_engines(engines);
+    threads_start(2);
+    for (int e = -1; e < CPU_ENGINES; e++) { /* -1: the plain versions */
+        void (*table[OP_COUNT])(const void *);
+        if (e >= 0 && !engines[e].usable) continue;
+        if (e >= 0) cpu_table(&engines[e], table);
+        if (e < 0) memcpy(table, plain_ops, sizeof table);
+        memset(eager, 0, sizeof eager);
+        for (int i = 0; i < ALL; i++) eager[0][i] = device_number(2, (uint64_t)i);
+        memcpy(lazy, eager, sizeof eager);
+        u32 stamp[ROWS_] = {0};
+        f32 factors[STEPS], scale = 0.7f;
+        double power1 = 1, power2 = 1;
+        for (u32 step = 0; step < STEPS; step++) {
+            const f32 lr = 0.37f * (f32)(STEPS - step) / STEPS;
+            /* Row r has its first gradient at step r, if there is such a step. */
+            u32 awake[ROWS_], count = 0;
+            for (u32 r = 0; r < ROWS_; r++)
+                if (r == step) awake[count++] = r;
+            table[OP_wake_rows](&(struct wake_rows_args){.w = lazy[0],
+                                                         .stamp = stamp,
+                                                         .row = awake,
+                                                         .factors = factors,
+                                                         .rows = count,
+                                                         .cols = COLS_,
+                                                         .step = step,
+                                                         .awake = 1});
+            factors[step] = adamw_shrink(lr, 0.013f);
+            for (u32 r = 0; r <= step && r < ROWS_; r++)
+                for (int c = 0; c < COLS_; c++)
+                    eager[3][r * COLS_ + c] = lazy[3][r * COLS_ + c] = device_number(step + 3, r * COLS_ + (u32)c);
+            power1 *= 0.9, power2 *= 0.999;
+            const f32 fix1 = (f32)(1 - power1), fix2 = (f32)sqrt(1 - power2);
+            table[OP_adamw](&(struct adamw_args){.w = eager[0],
+                                                 .m = eager[1],
+                                                 .v = eager[2],
+                                                 .g = eager[3],
+                                                 .scale = &scale,
+                                                 .n = ALL,
+                                                 .lr = lr,
+                                                 .beta1 = 0.9f,
+                                                 .beta2 = 0.999f,
+                                                 .eps = 1e-8f,
+                                                 .decay = 0.013f,
+                                                 .fix1 = fix1,
+                                                 .fix2 = fix2});
+            table[OP_adamw_rows](&(struct adamw_rows_args){.w = lazy[0],
+                                                           .m = lazy[1],
+                                                           .v = lazy[2],
+                                                           .g = lazy[3],
+                                                           .scale = &scale,
+                                                           .stamp = stamp,
+                                                           .rows = ROWS_,
+                                                           .cols = COLS_,
+                                                           .lr = lr,
+                                                           .beta1 = 0.9f,
+                                                           .beta2 = 0.999f,
+                                                           .eps = 1e-8f,
+                                                           .decay = 0.013f,
+                                                           .fix1 = fix1,
+                                                           .fix2 = fix2});
+            /* In the middle, all sleeping rows are brought up to date, as an evaluation needs them. */
+            if (step == STEPS / 2) {
+                table[OP_wake_rows](&(struct wake_rows_args){
+                    .w = lazy[0], .stamp = stamp, .factors = factors, .rows = ROWS_, .cols = COLS_, .step = step + 1});
+                assert_memory_equal(eager[0], lazy[0], sizeof eager[0]);
+            }
+        }
+        assert_memory_not_equal(eager[0], lazy[0], sizeof eager[0]);
+        table[OP_wake_rows](&(struct wake_rows_args){
+            .w = lazy[0], .stamp = stamp, .factors = factors, .rows = ROWS_, .cols = COLS_, .step = STEPS});
+        assert_memory_equal(eager, lazy, sizeof eager);
+        for (u32 r = 0; r < ROWS_; r++) assert_int_equal(stamp[r], r < STEPS ? ROW_AWAKE : STEPS);
+    }
+    threads_stop();
+}
+
+/* ---- The device's own functions ---- */
+
+static void test_device_open(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"cpu", "auto", "plain"};
+    for (size_t i = 0; i < COUNT(good); i++) {
+        Device device;
+        Err err = {0};
+        assert_true(device_open(&device, good[i], 2, &err));
+        assert_int_equal(threads_count(), 2);
+        assert_true(device.name[0]);
+
+        DeviceArena arena = {.device = &device};
+        f32p x = device_f32(&arena, 5), y = device_f32(&arena, 5), none = device_f32(&arena, 0);
+        u32p z = device_u32(&arena, 1000);
+        assert_non_null(none);
+        assert_int_equal((uintptr_t)x % 256 + (uintptr_t)y % 256 + (uintptr_t)z % 256, 0);
+        f32 host[5] = {1, 2, 3, 4, 5}, back[5];
+        device_read(&device, back, x, sizeof back);
+        for (int j = 0; j < 5; j++) assert_true(back[j] == 0);
+        device_write(&device, x, host, sizeof host);
+        RUN(&device, copy, .x = x, .y = y, .n = 5);
+        RUN(&device, add, .x = x, .y = y, .n = 4, .alpha = 2);
+        device_read(&device, back, y, sizeof back);
+        for (int j = 0; j < 5; j++) assert_true(back[j] == host[j] * (j < 4 ? 3 : 1));
+        device_arena_free(&arena);
+        device_close(&device);
+        device_close(&device); /* closed: does nothing */
+    }
+    static const struct {
+        const char *what;
+        int code;
+    } bad[] = {{"gpu", EXIT_WORLD}, {"gpu:1", EXIT_WORLD}, {"gpux", EXIT_USAGE}, {"", EXIT_USAGE}, {"CPU", EXIT_USAGE}};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        Device device;
+        Err err = {0};
+        assert_false(device_open(&device, bad[i].what, 0, &err));
+        assert_int_equal(err.code, bad[i].code);
+        assert_non_null(strstr(err.text, "use "));
+        device_close(&device);
+    }
+    assert_string_equal(op_names[OP_gemm], "gemm");
+    assert_string_equal(op_names[OP_COUNT - 1], "wake_rows");
+}
+
 static const struct CMUnitTest device_tests[] = {
-    cmocka_unit_test(test_ops_match_plain),
-    cmocka_unit_test(test_ops_same_bits),
+    cmocka_unit_test(test_device_open),
+    cmocka_unit_test(test_device_ops_match_plain),
+    cmocka_unit_test(test_device_ops_same_bits),
+    cmocka_unit_test(test_device_ops_not_finite),
+    cmocka_unit_test(test_device_functions),
+    cmocka_unit_test(test_device_gradient_gemm),
+    cmocka_unit_test(test_device_gradient_activations),
+    cmocka_unit_test(test_device_gradient_layernorm),
+    cmocka_unit_test(test_device_gradient_attention),
+    cmocka_unit_test(test_device_gradient_tables),
+    cmocka_unit_test(test_device_gradient_cross_entropy),
+    cmocka_unit_test(test_device_dropout_masks),
+    cmocka_unit_test(test_device_dropout_forward_backward),
+    cmocka_unit_test(test_device_wake_rows_is_adamw),
 };

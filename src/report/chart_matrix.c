@@ -11,6 +11,7 @@ typedef struct MatrixLayout {
     float cell_width, cell_height;            /* 0: the labels leave no room */
     float left, top;                          /* row labels left of the first panels; title and column labels above each */
     float title_size, label_size, value_size; /* value_size 0: no numbers in the cells */
+    bool whole;                               /* whole percents in the cells, for want of room */
     bool numbered;                            /* tasks are called 1, 2, 3 and listed below the title */
 } MatrixLayout;
 
@@ -53,8 +54,13 @@ static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, i
     l.cell_height = (l.panel_height - l.top - 14) / (float)r->task_count;
     l.cell_width = fminf(l.cell_width, l.cell_height * 1.3f);
     l.cell_height = fminf(l.cell_height, l.cell_width);
-    if (matrix_widest_label(canvas, r, &l, false) > l.cell_width - 8 || l.cell_height < l.label_size * 0.9f) l.cell_width = l.cell_height = 0;
+    if (matrix_widest_label(canvas, r, &l, false) > l.cell_width - 8 || l.cell_height * 0.8f < l.label_size) l.cell_width = l.cell_height = 0;
     return l;
+}
+
+static float matrix_value_size(Canvas *canvas, const MatrixLayout *l, const char *widest)
+{
+    return floorf(fminf(fminf(l->cell_height * 0.5f, l->cell_width * 0.84f / (canvas_text_width(canvas, widest, 100) / 100)), 44));
 }
 
 /* Large cells, with large labels, with names rather than numbers: in this order of importance, roughly. */
@@ -72,8 +78,9 @@ static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
                 best = l;
                 best_merit = merit;
             }
-    const float width = canvas_text_width(canvas, "88.8", 100) / 100;
-    best.value_size = floorf(fminf(fminf(best.cell_height * 0.5f, best.cell_width * 0.84f / width), 44));
+    best.value_size = matrix_value_size(canvas, &best, "88.8");
+    best.whole = best.value_size < 18;
+    if (best.whole) best.value_size = matrix_value_size(canvas, &best, "88");
     if (best.value_size < 9) best.value_size = 0;
     return best;
 }
@@ -93,9 +100,9 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
     const bool missed = verdict_missed(r, method, task);
     if (missed) canvas_hatch(canvas, inner, COLOUR_ORANGE, canvas_clamp(l->cell_height * 0.25f, 9, 26), canvas_clamp(l->cell_height * 0.04f, 1.5f, 4));
     if (l->value_size <= 0) return;
-    const char *text = table_percent(canvas->arena, score.mean);
+    const char *text = l->whole ? arena_printf(canvas->arena, "%.0f", 100 * score.mean) : table_percent(canvas->arena, score.mean);
     const float x = (box.x0 + box.x1) / 2, y = (box.y0 + box.y1) / 2 + l->value_size * 0.365f, half = canvas_text_width(canvas, text, l->value_size) / 2;
-    if (missed) canvas_rect(canvas, (Box){x - half - 5, y - l->value_size * 0.86f, x + half + 5, y + l->value_size * 0.14f}, fill, 1);
+    if (missed) canvas_rect(canvas, (Box){fmaxf(x - half - 5, inner.x0), y - l->value_size * 0.86f, fminf(x + half + 5, inner.x1), y + l->value_size * 0.14f}, fill, 1);
     canvas_text(canvas, x, y, ALIGN_CENTRE, text, l->value_size, ink);
 }
 

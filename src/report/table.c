@@ -369,7 +369,7 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
         fputc('\n', out);
         table_print_grid(out, style, &tasks);
     }
-    if (r->task_count > 2) fputs("* did not learn it: the interval does not lie above the majority class\n", out);
+    if (r->task_count > 2) fputs("* did not learn the task: the interval does not lie above the majority class\n", out);
     const char *sentences[VERDICT_SENTENCES];
     const int count = verdict_sentences(&arena, r, sentences);
     if (count) fputc('\n', out);
@@ -440,7 +440,7 @@ static void table_markdown(const Results *r, FILE *out)
         TableGrid tasks = {.arena = &arena};
         table_grid_tasks(r, from, from + 5 < r->task_count ? from + 5 : r->task_count, &tasks);
         table_markdown_grid(out, &tasks, false);
-        fputs(from + 5 < r->task_count ? "\n" : "\n\\* did not learn it: the interval does not lie above the majority class\n\n", out);
+        fputs(from + 5 < r->task_count ? "\n" : "\n\\* did not learn the task: the interval does not lie above the majority class\n\n", out);
     }
     const char *sentences[VERDICT_SENTENCES];
     const int count = verdict_sentences(&arena, r, sentences);

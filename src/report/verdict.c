@@ -267,7 +267,7 @@ static const char *verdict_remark(Arena *arena, const Results *r, int method)
     const char *names = verdict_missed_list(arena, r, method, 0, &missed);
     const char *text = missed ? arena_printf(arena, "did not learn %s", names) : "";
     const bool first_missed = verdict_missed(r, method, 0);
-    if (missed && r->task_count > 1 && first_missed) text = arena_printf(arena, "%s: its change says nothing about forgetting", text);
+    if (first_missed && r->task_count > 1) text = arena_printf(arena, "%s: %s says nothing about forgetting", text, r->task_count == 2 ? "its change" : "a change there");
     if (r->task_count == 2) {
         const Change change = verdict_change(r, method, 0);
         if (missed && (change.verdict == VERDICT_WITHIN_CHANCE || change.verdict == VERDICT_UNCLEAR))
@@ -408,7 +408,7 @@ static int verdict_sentences_of_learning(Arena *arena, const Results *r, const c
         if (missed.count)
             parts = verdict_join(arena, parts, arena_printf(arena, "%s did not learn %s", verdict_list(arena, missed.names, missed.count), r->tasks[j].name));
     }
-    if (*parts) out[count++] = arena_printf(arena, "%s: what is not learned leaves little trace, so it is no test of forgetting either.", parts);
+    if (*parts) out[count++] = arena_printf(arena, "%s; not to forget beside a task that was not learned proves little.", parts);
     return count;
 }
 

@@ -1,7 +1,8 @@
 /* Speed of the ops of each CPU engine at the shapes of a training step: GFLOPS of products and attention, GB/s of what
  * only moves memory, milliseconds a call of each. Compare numbers of one run only.
  *
- *     ops [THREADS [WORD]]    only what has WORD in its name; compiled with -DWITH_BLIS and linked with a serial BLIS: also BLIS, cut into slices for threads */
+ *     ops [THREADS [WORD]]    only what has WORD in its name; compiled with -DWITH_BLIS and linked with a serial BLIS:
+ * also BLIS, cut into slices for threads */
 #include "../../src/base/base.h"
 #include "../../src/base/base.c"
 #include "../../src/device/device.h"
@@ -25,8 +26,8 @@ static void bench_blis_slice(void *context, size_t item, int thread)
     (void)thread;
     const struct gemm_args *g = context;
     const size_t count = (size_t)threads_count(), whole = g->m >= g->n ? g->m : g->n;
-    const size_t begin = least(whole, item * parts(parts(whole, count), 32) * 32);
-    const size_t end = least(whole, (item + 1) * parts(parts(whole, count), 32) * 32);
+    const size_t begin = cpu_least(whole, item * cpu_parts(cpu_parts(whole, count), 32) * 32);
+    const size_t end = cpu_least(whole, (item + 1) * cpu_parts(cpu_parts(whole, count), 32) * 32);
     if (begin == end) return;
     const size_t m0 = g->m >= g->n ? begin : 0, n0 = g->m >= g->n ? 0 : begin;
     const size_t m = g->m >= g->n ? end - begin : g->m, n = g->m >= g->n ? g->n : end - begin;
@@ -106,7 +107,8 @@ static void bench_attention(u32 examples, u32 tokens, u32 heads, u32 size, f32 d
     f32 *q = bench_numbers((size_t)all * width), *kv = bench_numbers((size_t)all * 2 * width);
     f32 *context = bench_numbers((size_t)all * width), *lse = bench_numbers((size_t)all * heads);
     const double flops = 4.0 * examples * heads * tokens * tokens * size;
-    snprintf(label, sizeof label, "attention %ux%u, %ux%u%s", examples, tokens, heads, size, drop > 0 ? ", dropout" : "");
+    snprintf(label, sizeof label, "attention %ux%u, %ux%u%s", examples, tokens, heads, size,
+             drop > 0 ? ", dropout" : "");
     BENCH(label, attention, flops, "GFLOPS", .q = q, .kv = kv, .context = context, .lse = lse, .offsets = offsets,
           .examples = examples, .heads = heads, .size = size, .ldq = width, .ldkv = 2 * width, .ldc = width,
           .longest = tokens, .scale = 0.18f, .drop = drop, .seed = 1);

@@ -10,3 +10,8 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 [ -e build/encoder/model.safetensors ] || ./build.sh build
 "$venv/bin/python" tests/golden/make.py build/encoder
+if [ -d ../shared/data/tokenizers ]; then
+    "$venv/bin/python" tests/golden/tokenizers.py ../shared/data assets/nli_train.tsv assets/sentiment_train.tsv
+else
+    echo "golden.sh: tests/golden/tokenizers.txt stays as it is: the data it is made from are not here" >&2
+fi

@@ -4,7 +4,7 @@ DATA: folder with tokenizers/{bert-base-uncased,roberta-base} and the data sets;
 as assets/nli_train.tsv. Lines of tokenizers.txt:
   string N MAX_LENGTH TEXT PAIR         bytes as hex; PAIR '-': none; an empty text is '.'
   ids TOKENIZER N IDS | TYPES           what string N becomes
-  rows TOKENIZER FILE EVERY MAX_LENGTH ROWS IDS CHECKSUM   every EVERY-th row of a file: FNV-1a over its ids as 4 bytes and types, see `rows_line`
+  rows TOKENIZER FILE MAX_LENGTH ROWS IDS CHECKSUM   all rows of a file: FNV-1a over its ids as 4 bytes and types, see `rows_line`
   unicode WHAT CHECKSUM                 FNV-1a over what every code point becomes, see `unicode_lines`"""
 import csv, json, os, random, sys
 os.environ["HF_HUB_OFFLINE"] = "1"; os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -37,7 +37,7 @@ STRINGS = [ # text or (text, pair), with a max_length where it matters
 
 def as_bytes(s): return s if s is None or isinstance(s, bytes) else s.encode()
 def string(s):
-    text, pair, length = (tuple(s) + (None, 64))[:3] if isinstance(s, tuple) and len(s) == 2 else s if isinstance(s, tuple) else (s, None, 64)
+    text, pair, length = (s, None, 64) if not isinstance(s, tuple) else (*s, 64) if len(s) == 2 else s
     return as_bytes(text), as_bytes(pair), length
 STRINGS = [string(s) for s in STRINGS]
 def decode(b): return None if b is None else b.decode("utf-8", errors="replace")
@@ -118,13 +118,13 @@ def ids_lines(name, tokenizer):
         ids, types = encode(tokenizer, decode(text), decode(pair), length)
         yield f"ids {name} {n} {' '.join(map(str, ids))} | {''.join(map(str, types))}"
 
-def rows_line(name, tokenizer, file, every, length):
-    with open(f"{DATA}/{file}", encoding="utf-8") as f: rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))[::every]
+def rows_line(name, tokenizer, file, length):
+    with open(f"{DATA}/{file}", encoding="utf-8") as f: rows = list(csv.DictReader(f, delimiter="\t", quoting=csv.QUOTE_NONE))
     value, total = fnv(b""), 0
     for r in rows:
         ids, types = encode(tokenizer, *((r["sentence"], None) if "sentence" in r else (r["sentence1"], r["sentence2"])), length)
         value = fnv(b"".join(i.to_bytes(4, "little") for i in ids) + bytes(types), value); total += len(ids)
-    return f"rows {name} {file} {every} {length} {len(rows)} {total} {value:016x}"
+    return f"rows {name} {file} {length} {len(rows)} {total} {value:016x}"
 
 def unicode_lines():
     codes = [c for c in (*range(0xD800), *range(0xE000, 0x32000), *range(0xE0000, 0xE0200), *range(0xF0000, 0xF0010))]
@@ -155,8 +155,8 @@ def main():
     for name, tokenizer in {**small, **large}.items(): lines += ids_lines(name, tokenizer)
     for name in ("bert-base-uncased", "roberta-base"):
         for length in (128, 32):
-            for file, every in (("SST-2/train.tsv", 8), ("SST-2/dev.tsv", 1), ("MNLI/train_sample.tsv", 4), ("MNLI/dev_matched.tsv", 4), ("TREC/train.tsv", 1), ("TREC/test.tsv", 1), ("Subj/train.tsv", 2), ("Subj/test.tsv", 1)):
-                lines.append(rows_line(name, large[name], file, every, length))
+            for file in ("SST-2/train.tsv", "SST-2/dev.tsv", "MNLI/train_sample.tsv", "MNLI/dev_matched.tsv", "TREC/train.tsv", "TREC/test.tsv", "Subj/train.tsv", "Subj/test.tsv"):
+                lines.append(rows_line(name, large[name], file, length))
     lines += unicode_lines()
     write(f"{HERE}.txt", "\n".join(lines) + "\n")
 main()

@@ -7,7 +7,7 @@ enum { V(QUERIES) = 64, V(KEYS) = 128, V(SIZE) = 128 }; /* of one block; SIZE: o
 typedef struct V(Span) {
     u32 head, example, first, tokens, queries;
     size_t row, column, lse; /* first query row; the head's first column; the first query's index into lse */
-    Site site;
+    CpuSite site;
 } V(Span);
 
 INLINE V(Span) V(span)(const struct attention_args *a, size_t item)
@@ -19,7 +19,7 @@ INLINE V(Span) V(span)(const struct attention_args *a, size_t item)
     s.row = a->first_only ? s.example : s.first;
     s.column = (size_t)s.head * a->size;
     s.lse = (size_t)s.head * (a->first_only ? a->examples : a->offsets[a->examples]) + s.row;
-    if (a->drop > 0) s.site = site_of(a->drop, a->seed, s.head, a->step, a->site);
+    if (a->drop > 0) s.site = cpu_site(a->drop, a->seed, s.head, a->step, a->site);
     ASSERT(s.tokens <= a->longest);
     return s;
 }
@@ -50,11 +50,11 @@ static void V(attention_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct attention_args *a = context;
-    const size_t blocks = a->first_only ? 1 : parts(a->longest, V(QUERIES)), size = a->size;
+    const size_t blocks = a->first_only ? 1 : cpu_parts(a->longest, V(QUERIES)), size = a->size;
     const V(Span) s = V(span)(a, item / blocks);
     const size_t begin = item % blocks * V(QUERIES);
     if (begin >= s.queries) return;
-    const size_t queries = least(s.queries - begin, V(QUERIES));
+    const size_t queries = cpu_least(s.queries - begin, V(QUERIES));
     const f32 *q = a->q + (s.row + begin) * a->ldq + s.column;
     f32 *out = a->context + (s.row + begin) * a->ldc + s.column;
 
@@ -66,22 +66,22 @@ static void V(attention_item)(void *context, size_t item, int thread)
         for (size_t c = 0; c < size && s.tokens == 0; c++) out[i * a->ldc + c] = 0;
     }
     for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
-        const size_t count = least(s.tokens - j, V(KEYS));
+        const size_t count = cpu_least(s.tokens - j, V(KEYS));
         const f32 *k = a->kv + (s.first + j) * a->ldkv + s.column;
-        const Right kt = {keys, V(KEYS), panel}, v = {k + (size_t)a->heads * size, a->ldkv, panel};
+        const CpuRight kt = {keys, V(KEYS), panel}, v = {k + (size_t)a->heads * size, a->ldkv, panel};
         V(transpose_matrix)(k, a->ldkv, size, count, keys, V(KEYS));
         for (size_t i = 0; i < queries; i += ROWS) {
-            const size_t rows = least(queries - i, ROWS), width = parts(count, LANES) * LANES;
-            const Left qi = {q + i * a->ldq, a->ldq, 1, 0}, pi = {p, V(KEYS), 1, 0};
+            const size_t rows = cpu_least(queries - i, ROWS), width = cpu_parts(count, LANES) * LANES;
+            const CpuLeft qi = {q + i * a->ldq, a->ldq, 1, 0}, pi = {p, V(KEYS), 1, 0};
             f32 *to = out + i * a->ldc;
-            V(product)(rows, width, size, &qi, &kt, &(Output){.c = p, .ldc = V(KEYS), .alpha = a->scale});
+            V(product)(rows, width, size, &qi, &kt, &(CpuOutput){.c = p, .ldc = V(KEYS), .alpha = a->scale});
             if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
             for (size_t r = 0; r < rows; r++) {
-                const f32 *row_keep = a->drop > 0 ? keep + r * (parts(count, 4) * 4) : NULL;
+                const f32 *row_keep = a->drop > 0 ? keep + r * (cpu_parts(count, 4) * 4) : NULL;
                 f32 earlier = V(softmax_row)(p + r * V(KEYS), row_keep, count, &largest[i + r], &sum[i + r]);
                 if (j > 0) V(scale_row)(to + r * a->ldc, size, earlier);
             }
-            V(product)(rows, size, count, &pi, &v, &(Output){.c = to, .ldc = a->ldc, .alpha = 1, .add = j > 0});
+            V(product)(rows, size, count, &pi, &v, &(CpuOutput){.c = to, .ldc = a->ldc, .alpha = 1, .add = j > 0});
         }
     }
     for (size_t i = 0; i < queries; i++) {
@@ -97,7 +97,7 @@ static void V(attention)(const void *args)
         plain_attention(a);
         return;
     }
-    const size_t blocks = a->first_only ? 1 : parts(a->longest, V(QUERIES));
+    const size_t blocks = a->first_only ? 1 : cpu_parts(a->longest, V(QUERIES));
     parallel(a->examples * blocks * a->heads, V(attention_item), (void *)(uintptr_t)args);
 }
 
@@ -143,37 +143,37 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
     for (size_t c = 0; c < size && s.tokens == 0 && s.queries; c++) a->dq[s.row * a->ldq + s.column + c] = 0;
 
     for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
-        const size_t count = least(s.tokens - j, V(KEYS)), width = parts(count, LANES) * LANES;
+        const size_t count = cpu_least(s.tokens - j, V(KEYS)), width = cpu_parts(count, LANES) * LANES;
         const size_t k_at = (s.first + j) * a->ldkv + s.column, v_at = k_at + (size_t)a->heads * size;
-        const Right k = {a->kv + k_at, a->ldkv, panel}, kt = {keys, V(KEYS), panel}, vt = {values, V(KEYS), panel};
+        const CpuRight k = {a->kv + k_at, a->ldkv, panel}, kt = {keys, V(KEYS), panel}, vt = {values, V(KEYS), panel};
         V(transpose_matrix)(a->kv + k_at, a->ldkv, size, count, keys, V(KEYS));
         V(transpose_matrix)(a->kv + v_at, a->ldkv, size, count, values, V(KEYS));
         for (size_t begin = 0; begin < s.queries; begin += V(QUERIES)) {
-            const size_t queries = least(s.queries - begin, V(QUERIES));
+            const size_t queries = cpu_least(s.queries - begin, V(QUERIES));
             const size_t q_at = (s.row + begin) * a->ldq + s.column, c_at = (s.row + begin) * a->ldc + s.column;
             for (size_t i = 0; i < queries; i += ROWS) {
-                const size_t rows = least(queries - i, ROWS);
-                const Left qi = {a->q + q_at + i * a->ldq, a->ldq, 1, 0};
-                const Left dci = {a->dcontext + c_at + i * a->ldc, a->ldc, 1, 0};
+                const size_t rows = cpu_least(queries - i, ROWS);
+                const CpuLeft qi = {a->q + q_at + i * a->ldq, a->ldq, 1, 0};
+                const CpuLeft dci = {a->dcontext + c_at + i * a->ldc, a->ldc, 1, 0};
                 f32 *pi = p + i * V(KEYS), *dsi = ds + i * V(KEYS), *dqi = a->dq + q_at + i * a->ldq;
-                V(product)(rows, width, size, &qi, &kt, &(Output){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
-                V(product)(rows, width, size, &dci, &vt, &(Output){.c = dsi, .ldc = V(KEYS), .alpha = 1});
+                V(product)(rows, width, size, &qi, &kt, &(CpuOutput){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
+                V(product)(rows, width, size, &dci, &vt, &(CpuOutput){.c = dsi, .ldc = V(KEYS), .alpha = 1});
                 if (a->drop > 0)
                     V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
                 for (size_t r = 0; r < rows; r++) {
-                    const f32 *row_keep = a->drop > 0 ? keep + r * (parts(count, 4) * 4) : NULL;
+                    const f32 *row_keep = a->drop > 0 ? keep + r * (cpu_parts(count, 4) * 4) : NULL;
                     const f32 shared = V(dot)(dci.at + r * a->ldc, a->context + c_at + (i + r) * a->ldc, size);
                     const f32 lse = a->lse[s.lse + begin + i + r];
                     V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, a->scale);
                 }
-                const Output dq = {.c = dqi, .ldc = a->ldq, .alpha = 1, .add = j > 0};
-                V(product)(rows, size, count, &(Left){dsi, V(KEYS), 1, 0}, &k, &dq);
+                const CpuOutput dq = {.c = dqi, .ldc = a->ldq, .alpha = 1, .add = j > 0};
+                V(product)(rows, size, count, &(CpuLeft){dsi, V(KEYS), 1, 0}, &k, &dq);
             }
-            const Right q = {a->q + q_at, a->ldq, panel}, dc = {a->dcontext + c_at, a->ldc, panel};
-            const Output dk = {.c = a->dkv + k_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
-            const Output dv = {.c = a->dkv + v_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
-            V(product)(count, size, queries, &(Left){ds, 1, V(KEYS), ROWS}, &q, &dk);
-            V(product)(count, size, queries, &(Left){p, 1, V(KEYS), ROWS}, &dc, &dv);
+            const CpuRight q = {a->q + q_at, a->ldq, panel}, dc = {a->dcontext + c_at, a->ldc, panel};
+            const CpuOutput dk = {.c = a->dkv + k_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
+            const CpuOutput dv = {.c = a->dkv + v_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
+            V(product)(count, size, queries, &(CpuLeft){ds, 1, V(KEYS), ROWS}, &q, &dk);
+            V(product)(count, size, queries, &(CpuLeft){p, 1, V(KEYS), ROWS}, &dc, &dv);
         }
     }
 }

@@ -25,43 +25,43 @@
 #define PRAGMA(text) _Pragma(#text)
 #define foreach(i, count) UNROLL for (int i = 0; i < (count); i++)
 
-INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
-INLINE size_t parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
+INLINE size_t cpu_least(size_t a, size_t b) { return a < b ? a : b; }
+INLINE size_t cpu_parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
 
 /* The factors of a matrix product a b. Row r of a's i-th panel of ROWS rows: a[r][l] = at[i * panel + r * row + l * k].
  * b's j-th panel of columns: b[l][c] = at[j * panel + l * k + c]; its rows are filled up to whole vectors. */
-typedef struct Left {
+typedef struct CpuLeft {
     const f32 *at;
     size_t row, k, panel;
-} Left;
-typedef struct Right {
+} CpuLeft;
+typedef struct CpuRight {
     const f32 *at;
     size_t k, panel;
-} Right;
+} CpuRight;
 
 /* Where a matrix product goes: c = alpha * product + bias + (add ? c : 0); gelu, if not null, gets the GELU of c. */
-typedef struct Output {
+typedef struct CpuOutput {
     f32 *c, *gelu;
     const f32 *bias;
     size_t ldc;
     f32 alpha;
     bool add;
-} Output;
+} CpuOutput;
 
 /* A dropout site with one head's key: a word that is at least `threshold` keeps its element. */
-typedef struct Site {
+typedef struct CpuSite {
     u32 key[2], step, site, threshold;
     f32 scale;
-} Site;
+} CpuSite;
 
-static Site site_of(f32 drop, u32 seed, u32 head, u32 step, u32 site)
+static CpuSite cpu_site(f32 drop, u32 seed, u32 head, u32 step, u32 site)
 {
     const plain_Mask mask = plain_mask(drop, seed, head, step, site);
-    return (Site){.key = {mask.key[0], mask.key[1]},
-                  .step = step,
-                  .site = site,
-                  .threshold = (u32)ceil(mask.threshold),
-                  .scale = mask.scale};
+    return (CpuSite){.key = {mask.key[0], mask.key[1]},
+                     .step = step,
+                     .site = site,
+                     .threshold = (u32)ceil(mask.threshold),
+                     .scale = mask.scale};
 }
 
 /* ---- One copy of fast.c for each instruction set ---- */
@@ -94,11 +94,10 @@ TARGET_END
 
 #define V(name) v4_##name
 #define LANES 4
-#if defined(__x86_64__) /* 16 vector registers; others have 32 */
 #define ROWS 6
+#if defined(__x86_64__) /* has 16 vector registers; others have 32 */
 #define VECTORS 2
 #else
-#define ROWS 8
 #define VECTORS 3
 #endif
 #include "fast.c"
@@ -106,6 +105,13 @@ TARGET_END
 #undef LANES
 #undef ROWS
 #undef VECTORS
+
+#undef INLINE
+#undef UNROLL
+#undef TARGET_BEGIN
+#undef TARGET_END
+#undef PRAGMA
+#undef foreach
 
 /* ---- The choice ---- */
 

@@ -3,21 +3,21 @@
 enum { V(CHUNK) = 16384 };
 
 /* The op runs its statements for each vector: its first index is i, of which `left` elements exist. */
-#define ELEMENTWISE(op, ...)                                                    \
-    static void V(op##_item)(void *context, size_t item, int thread)            \
-    {                                                                           \
-        (void)thread;                                                           \
-        const struct op##_args *a = context;                                    \
-        const size_t end = least(a->n, (item + 1) * V(CHUNK));                  \
-        for (size_t i = item * V(CHUNK); i < end; i += LANES) {                 \
-            const size_t left = end - i;                                        \
-            __VA_ARGS__                                                         \
-        }                                                                       \
-    }                                                                           \
-    static void V(op)(const void *args)                                         \
-    {                                                                           \
-        const struct op##_args *a = args;                                       \
-        parallel(parts(a->n, V(CHUNK)), V(op##_item), (void *)(uintptr_t)args); \
+#define ELEMENTWISE(op, ...)                                                        \
+    static void V(op##_item)(void *context, size_t item, int thread)                \
+    {                                                                               \
+        (void)thread;                                                               \
+        const struct op##_args *a = context;                                        \
+        const size_t end = cpu_least(a->n, (item + 1) * V(CHUNK));                  \
+        for (size_t i = item * V(CHUNK); i < end; i += LANES) {                     \
+            const size_t left = end - i;                                            \
+            __VA_ARGS__                                                             \
+        }                                                                           \
+    }                                                                               \
+    static void V(op)(const void *args)                                             \
+    {                                                                               \
+        const struct op##_args *a = args;                                           \
+        parallel(cpu_parts(a->n, V(CHUNK)), V(op##_item), (void *)(uintptr_t)args); \
     }
 
 ELEMENTWISE(gelu, V(store_part)(a->y + i, V(gelu_of)(V(load_part)(a->x + i, left)), left);)
@@ -67,13 +67,13 @@ static void V(adamw_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct adamw_args *a = context;
-    V(adamw_range)(a, item * V(CHUNK), least(a->n, (item + 1) * V(CHUNK)));
+    V(adamw_range)(a, item * V(CHUNK), cpu_least(a->n, (item + 1) * V(CHUNK)));
 }
 
 static void V(adamw)(const void *args)
 {
     const struct adamw_args *a = args;
-    parallel(parts(a->n, V(CHUNK)), V(adamw_item), (void *)(uintptr_t)args);
+    parallel(cpu_parts(a->n, V(CHUNK)), V(adamw_item), (void *)(uintptr_t)args);
 }
 
 static void V(adamw_rows_item)(void *context, size_t item, int thread)
@@ -92,21 +92,21 @@ static void V(adamw_rows_item)(void *context, size_t item, int thread)
                                    .decay = a->decay,
                                    .fix1 = a->fix1,
                                    .fix2 = a->fix2};
-    for (size_t r = item * 64; r < least(a->rows, (item + 1) * 64); r++)
+    for (size_t r = item * 64; r < cpu_least(a->rows, (item + 1) * 64); r++)
         if (a->stamp[r] == ROW_AWAKE) V(adamw_range)(&all, r * a->cols, (r + 1) * a->cols);
 }
 
 static void V(adamw_rows)(const void *args)
 {
     const struct adamw_rows_args *a = args;
-    parallel(parts(a->rows, 64), V(adamw_rows_item), (void *)(uintptr_t)args);
+    parallel(cpu_parts(a->rows, 64), V(adamw_rows_item), (void *)(uintptr_t)args);
 }
 
 static void V(wake_rows_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct wake_rows_args *a = context;
-    for (size_t i = item * 16; i < least(a->rows, (item + 1) * 16); i++) {
+    for (size_t i = item * 16; i < cpu_least(a->rows, (item + 1) * 16); i++) {
         const size_t r = a->row ? a->row[i] : i;
         if (a->stamp[r] == ROW_AWAKE) continue;
         f32 *w = a->w + r * a->cols;
@@ -126,7 +126,7 @@ static void V(wake_rows_item)(void *context, size_t item, int thread)
 static void V(wake_rows)(const void *args)
 {
     const struct wake_rows_args *a = args;
-    parallel(parts(a->rows, 16), V(wake_rows_item), (void *)(uintptr_t)args);
+    parallel(cpu_parts(a->rows, 16), V(wake_rows_item), (void *)(uintptr_t)args);
 }
 
 /* ---- Sum of squares ---- */
@@ -135,7 +135,7 @@ static void V(square_sum_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct square_sum_args *a = context;
-    const size_t start = item * a->block, count = least(a->n - start, a->block);
+    const size_t start = item * a->block, count = cpu_least(a->n - start, a->block);
     const f32 *x = a->x + (a->row ? (size_t)a->row[item] * a->block : start);
     V(f32) sum[4] = {{0}};
     size_t i = 0;
@@ -151,7 +151,7 @@ static void V(square_sum_item)(void *context, size_t item, int thread)
 static void V(square_sum)(const void *args)
 {
     const struct square_sum_args *a = args;
-    if (a->n) parallel(parts(a->n, a->block), V(square_sum_item), (void *)(uintptr_t)args);
+    if (a->n) parallel(cpu_parts(a->n, a->block), V(square_sum_item), (void *)(uintptr_t)args);
 }
 
 #undef ELEMENTWISE

@@ -6,16 +6,16 @@
 
 /* c[rows][cols] = out(a b) for one tile. rows and vectors are constants to the compiler; the last vector of a row of c
  * may be cut short by cols. */
-INLINE void V(tile)(const int rows, const int vectors, size_t cols, size_t k, const Left *left, const Right *right,
-                    const Output *out)
+INLINE void V(tile)(const int rows, const int vectors, size_t cols, size_t k, const CpuLeft *left,
+                    const CpuRight *right, const CpuOutput *out)
 {
     const f32 *a = left->at, *b = right->at;
     const size_t a_row = left->row, a_k = left->k, b_k = right->k;
-    V(f32) sum[8][3];
+    V(f32) sum[ROWS][VECTORS];
     foreach (r, rows)
         foreach (v, vectors) sum[r][v] = V(splat)(0);
     for (size_t l = 0; l < k; l++, a += a_k, b += b_k) {
-        V(f32) row[3];
+        V(f32) row[VECTORS];
         foreach (v, vectors) row[v] = V(load)(b + v * LANES);
         foreach (r, rows) {
             const V(f32) factor = V(splat)(a[r * a_row]);
@@ -36,7 +36,7 @@ INLINE void V(tile)(const int rows, const int vectors, size_t cols, size_t k, co
         foreach (r, rows)
             foreach (v, vectors) V(store)(out->c + r * ldc + v * LANES, sum[r][v]);
     } else {
-        f32 lanes[8][3 * LANES];
+        f32 lanes[ROWS][PANEL];
         foreach (r, rows)
             foreach (v, vectors) V(store)(lanes[r] + v * LANES, sum[r][v]);
         for (int r = 0; r < rows; r++)
@@ -47,45 +47,47 @@ INLINE void V(tile)(const int rows, const int vectors, size_t cols, size_t k, co
     }
 }
 
-typedef void V(Tile)(size_t cols, size_t k, const Left *left, const Right *right, const Output *out);
-#define TILE(rows, vectors)                                                                             \
-    static void V(tile_##rows##_##vectors)(size_t cols, size_t k, const Left *left, const Right *right, \
-                                           const Output *out)                                           \
-    {                                                                                                   \
-        V(tile)(rows, vectors, cols, k, left, right, out);                                              \
+typedef void V(Tile)(size_t cols, size_t k, const CpuLeft *left, const CpuRight *right, const CpuOutput *out);
+
+/* V(tiles)[rows - 1][vectors - 1]: one function for each size of a tile. */
+#if VECTORS == 3
+#define SIZES(rows) SIZE(rows, 1) SIZE(rows, 2) SIZE(rows, 3)
+#else
+#define SIZES(rows) SIZE(rows, 1) SIZE(rows, 2)
+#endif
+#if ROWS == 8
+#define ALL_SIZES SIZES(1) SIZES(2) SIZES(3) SIZES(4) SIZES(5) SIZES(6) SIZES(7) SIZES(8)
+#else
+#define ALL_SIZES SIZES(1) SIZES(2) SIZES(3) SIZES(4) SIZES(5) SIZES(6)
+#endif
+#define SIZE(rows, vectors)                                                                                   \
+    static void V(tile_##rows##_##vectors)(size_t cols, size_t k, const CpuLeft *left, const CpuRight *right, \
+                                           const CpuOutput *out)                                              \
+    {                                                                                                         \
+        V(tile)(rows, vectors, cols, k, left, right, out);                                                    \
     }
-#define TILES(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
-TILES(1)
-TILES(2)
-TILES(3)
-TILES(4)
-TILES(5)
-TILES(6)
-TILES(7)
-TILES(8)
-#undef TILES
-#undef TILE
-#define TILES(rows)                                                \
-    {                                                              \
-        V(tile_##rows##_1), V(tile_##rows##_2), V(tile_##rows##_3) \
-    }
-    static V(Tile) *const
-    V(tiles)[8][3] = {TILES(1), TILES(2), TILES(3), TILES(4), TILES(5), TILES(6), TILES(7), TILES(8)};
-#undef TILES
+ALL_SIZES
+#undef SIZE
+#define SIZE(rows, vectors) [rows - 1][vectors - 1] = V(tile_##rows##_##vectors),
+static V(Tile) *const V(tiles)[ROWS][VECTORS] = {ALL_SIZES};
+#undef SIZE
+#undef SIZES
+#undef ALL_SIZES
 
 /* c[rows][cols] = out(a b), tile by tile. */
-static void V(product)(size_t rows, size_t cols, size_t k, const Left *left, const Right *right, const Output *out)
+static void V(product)(size_t rows, size_t cols, size_t k, const CpuLeft *left, const CpuRight *right,
+                       const CpuOutput *out)
 {
     for (size_t i = 0; i < rows; i += ROWS)
         for (size_t j = 0; j < cols; j += PANEL) {
-            const size_t tall = least(rows - i, ROWS), wide = least(cols - j, PANEL);
-            const Left a = {left->at + i / ROWS * left->panel, left->row, left->k, 0};
-            const Right b = {right->at + j / PANEL * right->panel, right->k, 0};
-            const Output c = {.c = out->c + i * out->ldc + j,
-                              .bias = out->bias ? out->bias + j : NULL,
-                              .ldc = out->ldc,
-                              .alpha = out->alpha,
-                              .add = out->add};
+            const size_t tall = cpu_least(rows - i, ROWS), wide = cpu_least(cols - j, PANEL);
+            const CpuLeft a = {left->at + i / ROWS * left->panel, left->row, left->k, 0};
+            const CpuRight b = {right->at + j / PANEL * right->panel, right->k, 0};
+            const CpuOutput c = {.c = out->c + i * out->ldc + j,
+                                 .bias = out->bias ? out->bias + j : NULL,
+                                 .ldc = out->ldc,
+                                 .alpha = out->alpha,
+                                 .add = out->add};
             V(tiles)[tall - 1][(wide - 1) / LANES](wide, k, &a, &b, &c);
             for (size_t r = 0; out->gelu && r < tall; r++)
                 for (size_t l = 0; l < wide; l += LANES) {
@@ -120,7 +122,7 @@ static void V(gemm_pack)(const struct gemm_args *g, size_t k0, size_t k, size_t 
 }
 
 /* a[k][rows], packed in panels of ROWS rows. */
-static Left V(gemm_pack_rows)(const f32 *a, size_t lda, size_t rows, size_t k, f32 *packed)
+static CpuLeft V(gemm_pack_rows)(const f32 *a, size_t lda, size_t rows, size_t k, f32 *packed)
 {
     for (size_t l = 0; l < k; l++, a += lda)
         for (size_t r = 0; r < rows; r += ROWS) {
@@ -130,7 +132,7 @@ static Left V(gemm_pack_rows)(const f32 *a, size_t lda, size_t rows, size_t k, f
             else
                 memcpy(to, a + r, (rows - r) * sizeof *a);
         }
-    return (Left){packed, 1, ROWS, ROWS * k};
+    return (CpuLeft){packed, 1, ROWS, ROWS * k};
 }
 
 static void V(gemm_item)(void *context, size_t item, int thread)
@@ -139,25 +141,25 @@ static void V(gemm_item)(void *context, size_t item, int thread)
     const V(Gemm) *work = context;
     const struct gemm_args *g = work->args;
     _Alignas(64) f32 packed_a[V(GEMM_K) * V(GEMM_ROWS)], packed_b[V(GEMM_K) * V(GEMM_COLS)];
-    const size_t row = item / work->col_items * work->rows, rows = least(g->m - row, work->rows);
-    const size_t begin = item % work->col_items * work->cols, end = least(g->n, begin + work->cols);
+    const size_t row = item / work->col_items * work->rows, rows = cpu_least(g->m - row, work->rows);
+    const size_t begin = item % work->col_items * work->cols, end = cpu_least(g->n, begin + work->cols);
     size_t k0 = 0;
     do {
-        const size_t k = least(g->k - k0, work->k);
+        const size_t k = cpu_least(g->k - k0, work->k);
         const bool first = k0 == 0, last = k0 + k == g->k;
-        const Left a = g->ta ? V(gemm_pack_rows)(g->a + k0 * g->lda + row, g->lda, rows, k, packed_a)
-                             : (Left){g->a + row * g->lda + k0, g->lda, 1, ROWS * g->lda};
+        const CpuLeft a = g->ta ? V(gemm_pack_rows)(g->a + k0 * g->lda + row, g->lda, rows, k, packed_a)
+                                : (CpuLeft){g->a + row * g->lda + k0, g->lda, 1, ROWS * g->lda};
         for (size_t col = begin; col < end; col += V(GEMM_COLS)) {
-            const size_t cols = least(end - col, V(GEMM_COLS)), at = row * g->ldc + col;
-            const Right b = {packed_b, PANEL, PANEL * k};
-            const Output c = {.c = g->c + at,
-                              .gelu = last && g->gelu ? g->gelu + at : NULL,
-                              .bias = first && g->bias ? g->bias + col : NULL,
-                              .ldc = g->ldc,
-                              .alpha = g->alpha,
-                              .add = !first || g->accumulate};
+            const size_t cols = cpu_least(end - col, V(GEMM_COLS)), at = row * g->ldc + col;
+            const CpuRight b = {packed_b, PANEL, PANEL * k};
+            const CpuOutput c = {.c = g->c + at,
+                                 .gelu = last && g->gelu ? g->gelu + at : NULL,
+                                 .bias = first && g->bias ? g->bias + col : NULL,
+                                 .ldc = g->ldc,
+                                 .alpha = g->alpha,
+                                 .add = !first || g->accumulate};
             for (size_t p = 0; p < cols; p += PANEL)
-                V(gemm_pack)(g, k0, k, col + p, least(cols - p, PANEL), packed_b + p * k);
+                V(gemm_pack)(g, k0, k, col + p, cpu_least(cols - p, PANEL), packed_b + p * k);
             V(product)(rows, cols, k, &a, &b, &c);
         }
         k0 += k;
@@ -167,7 +169,7 @@ static void V(gemm_item)(void *context, size_t item, int thread)
 /* The least multiple of `unit` that `count` such pieces of `whole` need, but at most `most`. */
 INLINE size_t V(piece)(size_t whole, size_t count, size_t unit, size_t most)
 {
-    return least(parts(parts(whole, count), unit) * unit, most);
+    return cpu_least(cpu_parts(cpu_parts(whole, count), unit) * unit, most);
 }
 
 static void V(gemm)(const void *args)
@@ -175,7 +177,7 @@ static void V(gemm)(const void *args)
     const struct gemm_args *g = args;
     if (g->m == 0 || g->n == 0) return;
     V(Gemm) work = {.args = g};
-    const size_t blocks = parts(g->k, V(GEMM_K));
+    const size_t blocks = cpu_parts(g->k, V(GEMM_K));
     work.k = blocks ? V(piece)(g->k, blocks, LANES, V(GEMM_K)) : 0;
     /* About two items for each thread, so that a slow thread costs little. An item packs its columns of b, so that
      * items of the same columns do so again: columns are divided first. But an item that packs rows of a, too, should
@@ -183,13 +185,13 @@ static void V(gemm)(const void *args)
     const size_t items = (double)g->m * g->n * g->k > 3e4 ? 2 * (size_t)threads_count() : 1;
     if (g->ta) {
         work.rows = V(piece)(g->m, items, ROWS, V(GEMM_ROWS));
-        work.cols = V(piece)(g->n, parts(items, parts(g->m, work.rows)), PANEL, SIZE_MAX);
+        work.cols = V(piece)(g->n, cpu_parts(items, cpu_parts(g->m, work.rows)), PANEL, SIZE_MAX);
     } else {
         work.cols = V(piece)(g->n, items, PANEL, V(GEMM_COLS));
-        work.rows = V(piece)(g->m, parts(items, parts(g->n, work.cols)), ROWS, SIZE_MAX);
+        work.rows = V(piece)(g->m, cpu_parts(items, cpu_parts(g->n, work.cols)), ROWS, SIZE_MAX);
     }
-    work.col_items = parts(g->n, work.cols);
-    parallel(work.col_items * parts(g->m, work.rows), V(gemm_item), &work);
+    work.col_items = cpu_parts(g->n, work.cols);
+    parallel(work.col_items * cpu_parts(g->m, work.rows), V(gemm_item), &work);
 }
 
 #undef PANEL

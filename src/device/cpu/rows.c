@@ -11,14 +11,15 @@ static void V(rows_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const V(Rows) *work = context;
-    for (size_t r = item * work->block; r < least(work->rows, (item + 1) * work->block); r++) work->row(work->args, r);
+    for (size_t r = item * work->block; r < cpu_least(work->rows, (item + 1) * work->block); r++)
+        work->row(work->args, r);
 }
 
 static void V(each_row)(const void *args, size_t rows, size_t cols, void (*row)(const void *args, size_t row))
 {
     if (cols == 0) return;
-    V(Rows) work = {.args = args, .rows = rows, .block = parts(8192, cols), .row = row};
-    parallel(parts(rows, work.block), V(rows_item), &work);
+    V(Rows) work = {.args = args, .rows = rows, .block = cpu_parts(8192, cols), .row = row};
+    parallel(cpu_parts(rows, work.block), V(rows_item), &work);
 }
 
 /* ---- LayerNorm ---- */
@@ -29,7 +30,7 @@ static void V(layernorm_row)(const void *args, size_t r)
     const size_t cols = a->cols;
     f32 *x = a->x + r * cols, *y = a->y + r * cols;
     const f32 *residual = a->residual ? a->residual + r * cols : NULL;
-    const Site site = site_of(a->drop, a->seed, 0, a->step, a->site);
+    const CpuSite site = cpu_site(a->drop, a->seed, 0, a->step, a->site);
     V(f32) sum[2] = {{0}}, square[2] = {{0}};
     for (size_t c = 0; c < cols; c += 2 * LANES) {
         V(f32) keep[2];
@@ -84,7 +85,7 @@ static void V(layernorm_dx_row)(const void *args, size_t r)
         }
     const f32 mean_d = V(sum)(sum[0] + sum[1]) / (f32)cols;
     const f32 mean_normal = V(sum)(sum_normal[0] + sum_normal[1]) * rstd / (f32)cols;
-    const Site site = site_of(a->dx ? a->drop : 0, a->seed, 0, a->step, a->site);
+    const CpuSite site = cpu_site(a->dx ? a->drop : 0, a->seed, 0, a->step, a->site);
     for (size_t c = 0; c < cols; c += 2 * LANES) {
         V(f32) keep[2];
         V(keep_row)(&site, (u32)r, (u32)c, keep);
@@ -115,12 +116,12 @@ static void V(column_sum_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct column_sum_args *a = context;
-    for (size_t c = item * V(SUM_COLS); c < least(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
+    for (size_t c = item * V(SUM_COLS); c < cpu_least(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
         const size_t left = a->cols - c;
         V(f32) total = V(splat)(0);
         for (size_t r = 0; r < a->rows;) {
             V(f32) sum = V(splat)(0);
-            for (size_t end = least(a->rows, r + V(SUM_ROWS)); r < end; r++)
+            for (size_t end = cpu_least(a->rows, r + V(SUM_ROWS)); r < end; r++)
                 sum += V(load_part)(a->x + r * a->ld + c, left);
             total += sum;
         }
@@ -131,19 +132,19 @@ static void V(column_sum_item)(void *context, size_t item, int thread)
 static void V(column_sum)(const void *args)
 {
     const struct column_sum_args *a = args;
-    parallel(parts(a->cols, V(SUM_COLS)), V(column_sum_item), (void *)(uintptr_t)args);
+    parallel(cpu_parts(a->cols, V(SUM_COLS)), V(column_sum_item), (void *)(uintptr_t)args);
 }
 
 static void V(layernorm_dw_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct layernorm_dw_args *a = context;
-    for (size_t c = item * V(SUM_COLS); c < least(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
+    for (size_t c = item * V(SUM_COLS); c < cpu_least(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
         const size_t left = a->cols - c;
         V(f32) dgamma = V(splat)(0), dbeta = V(splat)(0);
         for (size_t r = 0; r < a->rows;) {
             V(f32) sum = V(splat)(0), sum_normal = V(splat)(0);
-            for (size_t end = least(a->rows, r + V(SUM_ROWS)); r < end; r++) {
+            for (size_t end = cpu_least(a->rows, r + V(SUM_ROWS)); r < end; r++) {
                 const V(f32) dy = V(load_part)(a->dy + r * a->cols + c, left);
                 const V(f32) normal = (V(load_part)(a->x + r * a->cols + c, left) - a->mean[r]) * a->rstd[r];
                 sum += dy;
@@ -160,7 +161,7 @@ static void V(layernorm_dw_item)(void *context, size_t item, int thread)
 static void V(layernorm_dw)(const void *args)
 {
     const struct layernorm_dw_args *a = args;
-    parallel(parts(a->cols, V(SUM_COLS)), V(layernorm_dw_item), (void *)(uintptr_t)args);
+    parallel(cpu_parts(a->cols, V(SUM_COLS)), V(layernorm_dw_item), (void *)(uintptr_t)args);
 }
 
 /* ---- Dropout ---- */
@@ -171,7 +172,7 @@ static void V(dropout_row)(const void *args, size_t r)
     const size_t cols = a->cols;
     const f32 *x = a->x + r * cols;
     f32 *y = a->y + r * cols;
-    const Site site = site_of(a->drop, a->seed, 0, a->step, a->site);
+    const CpuSite site = cpu_site(a->drop, a->seed, 0, a->step, a->site);
     for (size_t c = 0; c < cols; c += 2 * LANES) {
         V(f32) keep[2];
         V(keep_row)(&site, (u32)r, (u32)c, keep);

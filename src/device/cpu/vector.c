@@ -155,7 +155,7 @@ static void V(transpose_matrix)(const f32 *from, size_t ld_from, size_t rows, si
     for (size_t c = 0; c < cols; c += LANES)
         for (size_t r = 0; r < rows; r += LANES) {
             V(f32) x[LANES];
-            foreach (i, LANES) x[i] = V(load_part)(from + least(c + i, cols - 1) * ld_from + r, rows - r);
+            foreach (i, LANES) x[i] = V(load_part)(from + cpu_least(c + i, cols - 1) * ld_from + r, rows - r);
             V(transpose)(x);
             f32 *corner = to + r * ld_to + c;
             if (rows - r >= LANES)
@@ -252,7 +252,7 @@ INLINE V(u64) V(multiply_low)(V(u64) a, u32 b)
 
 /* The mask's values for LANES / 2 groups of four columns, lane by lane: 2 * LANES values in the order of the columns.
  * As philox4x32; the upper halves of all lanes are of no meaning. */
-INLINE void V(keep)(const Site *site, V(u64) group, V(u64) row, V(f32) keep[2])
+INLINE void V(keep)(const CpuSite *site, V(u64) group, V(u64) row, V(f32) keep[2])
 {
     V(u64) c0 = group, c1 = row, c2 = site->step + (V(u64)){0}, c3 = site->site + (V(u64)){0};
     u32 k0 = site->key[0], k1 = site->key[1];
@@ -274,7 +274,7 @@ INLINE void V(keep)(const Site *site, V(u64) group, V(u64) row, V(f32) keep[2])
 }
 
 /* Columns col .. col + 2 * LANES - 1 of one row; col is a multiple of four. Without dropout all ones. */
-INLINE void V(keep_row)(const Site *site, u32 row, u32 col, V(f32) keep[2])
+INLINE void V(keep_row)(const CpuSite *site, u32 row, u32 col, V(f32) keep[2])
 {
     keep[0] = keep[1] = V(splat)(1);
     if (site->threshold) V(keep)(site, (V(u64))COUNT_UP_U64 + (uint64_t)(col / 4), (uint64_t)row + (V(u64)){0}, keep);
@@ -282,7 +282,7 @@ INLINE void V(keep_row)(const Site *site, u32 row, u32 col, V(f32) keep[2])
 
 /* A block of the mask: out[r][c], r < rows, c < cols, row distance 4 * ceil(cols / 4); 2 * LANES floats behind its end
  * may be written. col is a multiple of four. */
-static void V(keep_block)(const Site *site, u32 row, u32 rows, u32 col, u32 cols, f32 *out)
+static void V(keep_block)(const CpuSite *site, u32 row, u32 rows, u32 col, u32 cols, f32 *out)
 {
     const uint64_t groups = (cols + 3) / 4, total = rows * groups;
     V(u64) r = (uint64_t)row + (V(u64)){0}, g = COUNT_UP_U64;

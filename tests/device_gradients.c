@@ -1,0 +1,346 @@
+/* The gradients of the plain ops against central differences in double precision. */
+
+/* ---- The plain ops once more with f32 = double, for finite differences ---- */
+
+#undef LETHE_OPS_H
+#undef PLAIN
+#define PLAIN(name) plain64_##name
+#define float double
+#define f32 f64
+#define f32p f64p
+#define gemm_args gemm_args64
+#define gelu_args gelu_args64
+#define gelu_grad_args gelu_grad_args64
+#define tanh_args tanh_args64
+#define tanh_grad_args tanh_grad_args64
+#define layernorm_args layernorm_args64
+#define layernorm_dx_args layernorm_dx_args64
+#define layernorm_dw_args layernorm_dw_args64
+#define column_sum_args column_sum_args64
+#define attention_args attention_args64
+#define attention_grad_args attention_grad_args64
+#define embed_args embed_args64
+#define embed_grad_args embed_grad_args64
+#define gather_rows_args gather_rows_args64
+#define scatter_rows_args scatter_rows_args64
+#define dropout_args dropout_args64
+#define add_args add_args64
+#define copy_args copy_args64
+#define fill_args fill_args64
+#define zero_rows_args zero_rows_args64
+#define cross_entropy_args cross_entropy_args64
+#define square_sum_args square_sum_args64
+#define clip_args clip_args64
+#define adamw_args adamw_args64
+#define adamw_rows_args adamw_rows_args64
+#define wake_rows_args wake_rows_args64
+#include "../shaders/ops.h"
+#include "../src/device/cpu/plain.c"
+#undef float
+#undef f32
+#undef f32p
+#undef gemm_args
+#undef gelu_args
+#undef gelu_grad_args
+#undef tanh_args
+#undef tanh_grad_args
+#undef layernorm_args
+#undef layernorm_dx_args
+#undef layernorm_dw_args
+#undef column_sum_args
+#undef attention_args
+#undef attention_grad_args
+#undef embed_args
+#undef embed_grad_args
+#undef gather_rows_args
+#undef scatter_rows_args
+#undef dropout_args
+#undef add_args
+#undef copy_args
+#undef fill_args
+#undef zero_rows_args
+#undef cross_entropy_args
+#undef square_sum_args
+#undef clip_args
+#undef adamw_args
+#undef adamw_rows_args
+#undef wake_rows_args
+
+/* Runs a plain op in double: RUN64(gelu, .x = x, .y = y, .n = n). */
+#define RUN64(op, ...) plain64_ops[OP_##op](&(struct op##_args64){__VA_ARGS__})
+
+/* ---- Gradients of the plain versions against central differences, in double precision ---- */
+
+/* The loss is sum of weight * y after the op has run; `start` is copied to `io` before, for ops that change an input.
+ */
+typedef struct DeviceGradient {
+    Arena arena;
+    Op op;
+    const void *args;
+    const double *y, *weight, *start;
+    double *io;
+    size_t count, io_count;
+} DeviceGradient;
+
+static double *device_gradient_numbers(DeviceGradient *g, size_t count, uint64_t stream)
+{
+    double *x = arena_new(&g->arena, double, count);
+    for (size_t i = 0; i < count; i++) x[i] = (double)device_number(stream, i);
+    return x;
+}
+
+static double device_gradient_loss(const DeviceGradient *g)
+{
+    if (g->io) memcpy(g->io, g->start, g->io_count * sizeof(double));
+    plain64_ops[g->op](g->args);
+    double loss = 0;
+    for (size_t i = 0; i < g->count; i++) loss += g->weight[i] * g->y[i];
+    return loss;
+}
+
+/* dx: the gradient of the loss with respect to x, as the op under test has it. The error of a central difference is of
+ * the order of step^2 = 1e-10 and of rounding / step = 1e-11, both relative. */
+static void device_gradient_check(const DeviceGradient *g, const char *what, double *x, const double *dx, size_t count)
+{
+    const double step = 1e-5;
+    double largest = 0;
+    for (size_t i = 0; i < count; i++) largest = fmax(largest, fabs(dx[i]));
+    assert_true(largest > 1e-3);
+    for (size_t i = 0; i < count; i++) {
+        const double at = x[i];
+        x[i] = at + step;
+        const double above = device_gradient_loss(g);
+        x[i] = at - step;
+        const double below = device_gradient_loss(g);
+        x[i] = at;
+        const double difference = (above - below) / (2 * step);
+        if (!(fabs(difference - dx[i]) <= 1e-7 * largest))
+            DEVICE_FAIL("gradient of %s, element %zu: %.12g, but the difference quotient is %.12g", what, i, dx[i],
+                        difference);
+    }
+    device_gradient_loss(g);
+}
+
+static void test_device_gradient_gemm(void **state)
+{
+    (void)state;
+    enum { M = 3, N = 4, K = 5 };
+    for (u32 variant = 0; variant < 4; variant++) {
+        const u32 ta = variant & 1, tb = variant >> 1, lda = ta ? M : K, ldb = tb ? K : N;
+        DeviceGradient g = {.op = OP_gemm, .count = M * N};
+        double *a = device_gradient_numbers(&g, M * K, 1), *b = device_gradient_numbers(&g, K * N, 2);
+        double *bias = device_gradient_numbers(&g, N, 3), *c = device_gradient_numbers(&g, M * N, 4);
+        double *dc = device_gradient_numbers(&g, M * N, 5), *d = device_gradient_numbers(&g, M * K + K * N + N, 6);
+        g.y = c, g.weight = dc;
+        g.args = &(struct gemm_args64){.a = a,
+                                       .b = b,
+                                       .bias = bias,
+                                       .c = c,
+                                       .m = M,
+                                       .n = N,
+                                       .k = K,
+                                       .lda = lda,
+                                       .ldb = ldb,
+                                       .ldc = N,
+                                       .ta = ta,
+                                       .tb = tb,
+                                       .alpha = 0.7};
+        double *da = d, *db = d + M * K, *dbias = d + M * K + K * N;
+        if (ta) /* a is [k][m]: op(b) dc^T */
+            RUN64(gemm, .a = b, .b = dc, .c = da, .m = K, .n = M, .k = N, .lda = ldb, .ldb = N, .ldc = M, .ta = tb,
+                  .tb = 1, .alpha = 0.7);
+        else /* dc op(b)^T */
+            RUN64(gemm, .a = dc, .b = b, .c = da, .m = M, .n = K, .k = N, .lda = N, .ldb = ldb, .ldc = K, .tb = !tb,
+                  .alpha = 0.7);
+        if (tb) /* b is [n][k]: dc^T op(a) */
+            RUN64(gemm, .a = dc, .b = a, .c = db, .m = N, .n = K, .k = M, .lda = N, .ldb = lda, .ldc = K, .ta = 1,
+                  .tb = ta, .alpha = 0.7);
+        else /* op(a)^T dc */
+            RUN64(gemm, .a = a, .b = dc, .c = db, .m = K, .n = N, .k = M, .lda = lda, .ldb = N, .ldc = N, .ta = !ta,
+                  .alpha = 0.7);
+        RUN64(column_sum, .x = dc, .y = dbias, .rows = M, .cols = N, .ld = N);
+        device_gradient_check(&g, "gemm, a", a, da, M * K);
+        device_gradient_check(&g, "gemm, b", b, db, K * N);
+        device_gradient_check(&g, "gemm, bias", bias, dbias, N);
+        arena_free(&g.arena);
+    }
+}
+
+static void test_device_gradient_activations(void **state)
+{
+    (void)state;
+    enum { N = 40 };
+    DeviceGradient g = {.count = N};
+    double *x = device_gradient_numbers(&g, N, 1), *y = device_gradient_numbers(&g, N, 2),
+           *dx = device_gradient_numbers(&g, N, 4);
+    double *dy = device_gradient_numbers(&g, N, 3);
+    g.y = y, g.weight = dy;
+    g.op = OP_gelu;
+    g.args = &(struct gelu_args64){.x = x, .y = y, .n = N};
+    RUN64(gelu_grad, .x = x, .dy = dy, .dx = dx, .n = N);
+    device_gradient_check(&g, "gelu", x, dx, N);
+
+    g.op = OP_tanh;
+    g.args = &(struct tanh_args64){.x = x, .y = y, .n = N};
+    device_gradient_loss(&g);
+    RUN64(tanh_grad, .y = y, .dy = dy, .dx = dx, .n = N);
+    device_gradient_check(&g, "tanh", x, dx, N);
+
+    g.op = OP_dropout;
+    g.args =
+        &(struct dropout_args64){.x = x, .y = y, .rows = 5, .cols = 8, .drop = 0.25, .seed = 4, .step = 5, .site = 6};
+    RUN64(dropout, .x = dy, .y = dx, .rows = 5, .cols = 8, .drop = 0.25, .seed = 4, .step = 5, .site = 6);
+    device_gradient_check(&g, "dropout", x, dx, N);
+
+    g.op = OP_add; /* y += alpha x */
+    g.args = &(struct add_args64){.x = x, .y = y, .n = N, .alpha = -0.3};
+    g.io = y, g.start = device_gradient_numbers(&g, N, 5), g.io_count = N;
+    for (int i = 0; i < N; i++) dx[i] = -0.3 * dy[i];
+    device_gradient_check(&g, "add", x, dx, N);
+    arena_free(&g.arena);
+}
+
+static void test_device_gradient_layernorm(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 4, COLS_ = 9, ALL = ROWS_ * COLS_ };
+    for (int variant = 0; variant < 3; variant++) { /* alone, with residual, with residual and dropout */
+        DeviceGradient g = {.op = OP_layernorm, .count = ALL, .io_count = ALL};
+        double *start = device_gradient_numbers(&g, ALL, 1), *x = device_gradient_numbers(&g, ALL, 2);
+        double *residual = variant ? device_gradient_numbers(&g, ALL, 3) : NULL, drop = variant == 2 ? 0.25 : 0;
+        double *gamma = device_gradient_numbers(&g, COLS_, 4), *beta = device_gradient_numbers(&g, COLS_, 5);
+        double *mean = device_gradient_numbers(&g, ROWS_, 6), *rstd = device_gradient_numbers(&g, ROWS_, 7);
+        double *dsum = device_gradient_numbers(&g, ALL, 8), *dx = device_gradient_numbers(&g, ALL, 9),
+               *y = device_gradient_numbers(&g, ALL, 10);
+        double *dgamma = device_gradient_numbers(&g, COLS_, 11), *dbeta = device_gradient_numbers(&g, COLS_, 12);
+        double *dy = device_gradient_numbers(&g, ALL, 13);
+        g.y = y, g.weight = dy, g.start = start, g.io = x;
+        g.args = &(struct layernorm_args64){.x = x,
+                                            .residual = residual,
+                                            .gamma = gamma,
+                                            .beta = beta,
+                                            .y = y,
+                                            .mean = mean,
+                                            .rstd = rstd,
+                                            .rows = ROWS_,
+                                            .cols = COLS_,
+                                            .eps = 1e-5,
+                                            .drop = drop,
+                                            .seed = 4,
+                                            .step = 5,
+                                            .site = 6};
+        device_gradient_loss(&g);
+        RUN64(layernorm_dx, .x = x, .gamma = gamma, .mean = mean, .rstd = rstd, .dy = dy, .dsum = dsum, .dx = dx,
+              .rows = ROWS_, .cols = COLS_, .drop = drop, .seed = 4, .step = 5, .site = 6);
+        RUN64(layernorm_dw, .x = x, .mean = mean, .rstd = rstd, .dy = dy, .dgamma = dgamma, .dbeta = dbeta,
+              .rows = ROWS_, .cols = COLS_);
+        device_gradient_check(&g, "layernorm, x", start, dx, ALL);
+        if (residual) device_gradient_check(&g, "layernorm, residual", residual, dsum, ALL);
+        device_gradient_check(&g, "layernorm, gamma", gamma, dgamma, COLS_);
+        device_gradient_check(&g, "layernorm, beta", beta, dbeta, COLS_);
+        arena_free(&g.arena);
+    }
+}
+
+static void test_device_gradient_attention(void **state)
+{
+    (void)state;
+    enum { HEADS = 2, SIZE = 4, WIDTH = HEADS * SIZE, TOKENS = 9, EXAMPLES = 4 };
+    u32 offsets[EXAMPLES + 1] = {0, 3, 3, 4, TOKENS};
+    for (u32 variant = 0; variant < 4; variant++) {
+        const u32 first_only = variant & 1, queries = first_only ? EXAMPLES : TOKENS;
+        const double drop = variant >> 1 ? 0.25 : 0;
+        DeviceGradient g = {.op = OP_attention, .count = queries * WIDTH};
+        double *q = device_gradient_numbers(&g, queries * WIDTH, 1),
+               *kv = device_gradient_numbers(&g, TOKENS * 2 * WIDTH, 2);
+        double *context = device_gradient_numbers(&g, queries * WIDTH, 3),
+               *lse = device_gradient_numbers(&g, HEADS * queries, 4);
+        double *dq = device_gradient_numbers(&g, queries * WIDTH, 5),
+               *dkv = device_gradient_numbers(&g, TOKENS * 2 * WIDTH, 6);
+        double *dcontext = device_gradient_numbers(&g, queries * WIDTH, 7);
+        g.y = context, g.weight = dcontext;
+        g.args = &(struct attention_args64){.q = q,
+                                            .kv = kv,
+                                            .context = context,
+                                            .lse = lse,
+                                            .offsets = offsets,
+                                            .examples = EXAMPLES,
+                                            .heads = HEADS,
+                                            .size = SIZE,
+                                            .ldq = WIDTH,
+                                            .ldkv = 2 * WIDTH,
+                                            .ldc = WIDTH,
+                                            .first_only = first_only,
+                                            .longest = 5,
+                                            .scale = 0.5,
+                                            .drop = drop,
+                                            .seed = 4,
+                                            .step = 5,
+                                            .site = 6};
+        device_gradient_loss(&g);
+        RUN64(attention_grad, .q = q, .kv = kv, .context = context, .lse = lse, .dcontext = dcontext, .dq = dq,
+              .dkv = dkv, .offsets = offsets, .examples = EXAMPLES, .heads = HEADS, .size = SIZE, .ldq = WIDTH,
+              .ldkv = 2 * WIDTH, .ldc = WIDTH, .first_only = first_only, .longest = 5, .scale = 0.5, .drop = drop,
+              .seed = 4, .step = 5, .site = 6);
+        device_gradient_check(&g, "attention, q", q, dq, queries * WIDTH);
+        device_gradient_check(&g, "attention, kv", kv, dkv, TOKENS * 2 * WIDTH);
+        arena_free(&g.arena);
+    }
+}
+
+static void test_device_gradient_tables(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 5, COLS_ = 3, WORDS = 6 };
+    u32 ids[ROWS_] = {4, 1, 4, 0, 4}, positions[ROWS_] = {0, 1, 2, 3, 4}, types[ROWS_] = {0, 1, 1, 0, 1};
+    DeviceGradient g = {.op = OP_embed, .count = ROWS_ * COLS_};
+    double *word = device_gradient_numbers(&g, WORDS * COLS_, 1),
+           *position = device_gradient_numbers(&g, ROWS_ * COLS_, 2);
+    double *type = device_gradient_numbers(&g, 2 * COLS_, 3), *y = device_gradient_numbers(&g, ROWS_ * COLS_, 4);
+    double *dy = device_gradient_numbers(&g, ROWS_ * COLS_, 5), *dword = arena_new(&g.arena, double, WORDS *COLS_);
+    double *dtype = device_gradient_numbers(&g, 2 * COLS_, 6);
+    g.y = y, g.weight = dy;
+    g.args = &(struct embed_args64){.word = word,
+                                    .position = position,
+                                    .type = type,
+                                    .ids = ids,
+                                    .positions = positions,
+                                    .types = types,
+                                    .y = y,
+                                    .rows = ROWS_,
+                                    .cols = COLS_};
+    RUN64(embed_grad, .dy = dy, .row = (u32[]){0, 1, 4}, .starts = (u32[]){0, 1, 2, 5}, .order = (u32[]){3, 1, 0, 2, 4},
+          .dtable = dword, .unique = 3, .cols = COLS_);
+    RUN64(embed_grad, .dy = dy, .row = (u32[]){0, 1}, .starts = (u32[]){0, 2, 5}, .order = (u32[]){0, 3, 1, 2, 4},
+          .dtable = dtype, .unique = 2, .cols = COLS_);
+    device_gradient_check(&g, "embed, word", word, dword, WORDS * COLS_);
+    device_gradient_check(&g, "embed, position", position, dy, ROWS_ * COLS_);
+    device_gradient_check(&g, "embed, type", type, dtype, 2 * COLS_);
+
+    u32 index[3] = {4, 0, 2};
+    double *x = device_gradient_numbers(&g, WORDS * COLS_, 7), *dx = arena_new(&g.arena, double, WORDS *COLS_);
+    g.op = OP_gather_rows, g.count = 3 * COLS_;
+    g.args = &(struct gather_rows_args64){.x = x, .index = index, .y = y, .rows = 3, .cols = COLS_, .ldx = COLS_};
+    RUN64(scatter_rows, .x = dy, .index = index, .y = dx, .rows = 3, .cols = COLS_, .ldy = COLS_);
+    device_gradient_check(&g, "gather_rows", x, dx, WORDS * COLS_);
+    arena_free(&g.arena);
+}
+
+static void test_device_gradient_cross_entropy(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 5, CLASSES = 3 };
+    u32 labels[ROWS_] = {2, 0, 1, 1, 0};
+    DeviceGradient g = {.op = OP_cross_entropy, .count = ROWS_};
+    double *logits = device_gradient_numbers(&g, ROWS_ * CLASSES, 1),
+           *dlogits = device_gradient_numbers(&g, ROWS_ * CLASSES, 2);
+    double *loss = device_gradient_numbers(&g, ROWS_, 3), *weight = device_gradient_numbers(&g, ROWS_, 4);
+    for (int i = 0; i < ROWS_; i++) weight[i] = 0.2;
+    g.y = loss, g.weight = weight;
+    g.args = &(struct cross_entropy_args64){
+        .logits = logits, .labels = labels, .loss = loss, .rows = ROWS_, .classes = CLASSES};
+    RUN64(cross_entropy, .logits = logits, .labels = labels, .loss = loss, .dlogits = dlogits, .rows = ROWS_,
+          .classes = CLASSES, .scale = 0.2);
+    device_gradient_check(&g, "cross_entropy", logits, dlogits, ROWS_ * CLASSES);
+    arena_free(&g.arena);
+}

@@ -1,0 +1,308 @@
+/* text: broken vocabularies and labels have their message, any bytes are legal text, batches are packed right. */
+
+/* ---- Vocabularies ---- */
+
+#define BERT_START "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+
+static const Tokenizer *small_bert(Arena *arena, bool lower)
+{
+    Err err = {0};
+    Tokenizer *t;
+    if (!tokenizer_from_vocab(arena, S(BERT_START "a\nb\n##b\n##c\n!\n\xc3\xa9\nab\n"), lower, "vocab.txt", &t, &err))
+        fail_msg("%s", err.text);
+    return t;
+}
+
+static void expect_err(bool ok, const Err *err, const char *message)
+{
+    assert_false(ok);
+    if (!strstr(err->text, message)) fail_msg("got:    %s\nwanted: %s", err->text, message);
+    assert_int_equal(err->code, EXIT_WORLD);
+    assert_null(strchr(err->text, '\n'));
+}
+
+static void test_broken_vocab_txt(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"", "v.txt: empty; one token a line is needed"},
+        {"[UNK]\na\na\n", "v.txt, line 3: the token \"a\" is already on line 2"},
+        {"[UNK]\n\xff\n", "v.txt, line 2: not valid UTF-8"},
+        {"[CLS]\n[SEP]\na\n", "v.txt: the token \"[UNK]\" is missing"},
+        {"[UNK]\n[SEP]\na\n", "v.txt: the token \"[CLS]\" is missing"},
+        {"[UNK]\n[CLS]\na\n", "v.txt: the token \"[SEP]\" is missing"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Arena arena = {0};
+        Err err = {0};
+        Tokenizer *t;
+        expect_err(tokenizer_from_vocab(&arena, str(cases[i].text), true, "v.txt", &t, &err), &err, cases[i].message);
+        arena_free(&arena);
+    }
+}
+
+/* A folder build/test-tmp/tok with exactly these files; NULL: not there. */
+static const char *tokenizer_folder(const char *config, const char *vocab_json, const char *merges,
+                                    const char *tokenizer_json)
+{
+    static const char *const names[] = {"tok/tokenizer_config.json", "tok/vocab.json", "tok/merges.txt",
+                                        "tok/tokenizer.json"};
+    const char *texts[] = {config, vocab_json, merges, tokenizer_json};
+    mkdir(tmp_path("tok"), 0777);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        unlink(tmp_path(names[i]));
+        if (texts[i]) tmp_write(names[i], str(texts[i]));
+    }
+    return tmp_path("tok");
+}
+
+static void test_broken_tokenizer_folders(void **state)
+{
+    (void)state;
+#define BPE_VOCAB "{\"<s>\":0,\"</s>\":1,\"a\":2,\"b\":3,\"ab\":4}"
+    static const struct {
+        const char *config, *vocab, *merges, *json, *message;
+    } cases[] = {
+        {.message = "tok: no tokenizer; tokenizer.json, or vocab.txt, or vocab.json with merges.txt is needed there"},
+        {.vocab = BPE_VOCAB, .message = "merges.txt"},
+        {.vocab = "", .merges = "a b\n", .message = "tok/vocab.json"},
+        {.vocab = "[]", .merges = "a b\n", .message = "tok/vocab.json: an object {\"token\": id, ...} is needed"},
+        {.vocab = "{}", .merges = "a b\n", .message = "tok/vocab.json: no tokens"},
+        {.vocab = "{\"<s>\":0,\"</s>\":7}",
+         .merges = "",
+         .message = "the id of token \"</s>\" must be a whole number from 0 to 1"},
+        {.vocab = "{\"<s>\":0,\"</s>\":0}", .merges = "", .message = "have the same id 0"},
+        {.vocab = "{\"<s>\":0,\"x\":1}", .merges = "#version: 0.2\n", .message = "the token \"</s>\" is missing"},
+        {.vocab = BPE_VOCAB,
+         .merges = "#version: 0.2\na b\nab\n",
+         .message = "merges.txt, line 3: two tokens with a space between them"},
+        {.vocab = BPE_VOCAB,
+         .merges = "a b\nb b\n",
+         .message = "merges.txt, line 2: the merge of \"b\" and \"b\" needs the token \"bb\""},
+        {.config = "{\"add_prefix_space\": 3}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "\"add_prefix_space\" must be true or false"},
+        {.json = "", .message = "tok/tokenizer.json"},
+        {.json = "{}", .message = "\"model\" is missing; is this a tokenizer.json of the tokenizers library?"},
+        {.json = "{\"model\":{\"type\":\"Unigram\"}}", .message = "a model of type \"Unigram\" is not supported"},
+        {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":5}}}",
+         .message = "the id of token \"b\""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Arena arena = {0};
+        Err err = {0};
+        Tokenizer *t;
+        const char *folder = tokenizer_folder(cases[i].config, cases[i].vocab, cases[i].merges, cases[i].json);
+        expect_err(tokenizer_load(&arena, folder, &t, &err), &err, cases[i].message);
+        arena_free(&arena);
+    }
+}
+
+/* ---- Texts ---- */
+
+static void expect_tokens(const Tokenizer *t, Str text, Str pair, uint32_t max_length, const char *wanted)
+{
+    Arena scratch = {0};
+    uint32_t ids[64];
+    uint8_t types[64];
+    char got[512] = "";
+    const uint32_t count = tokenizer_encode(t, &scratch, text, pair, max_length, ids, types);
+    for (uint32_t i = 0; i < count; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), i ? " %u" : "%u", ids[i] + 100 * types[i]);
+    assert_string_equal(got, wanted);
+    arena_free(&scratch);
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    const Tokenizer *lower = small_bert(&arena, true), *cased = small_bert(&arena, false);
+    const Str none = {0};
+    assert_int_equal(tokenizer_vocab_size(lower), 12);
+    assert_int_equal(tokenizer_type_count(lower), 2);
+    assert_int_equal(tokenizer_least_length(lower), 3);
+    expect_tokens(lower, S(""), none, 64, "2 3");
+    expect_tokens(lower, S("ABC a!"), none, 64, "2 11 8 5 9 3");
+    expect_tokens(cased, S("ABC a!"), none, 64, "2 1 5 9 3");
+    expect_tokens(cased, S("\xc3\xa9"), none, 64, "2 10 3");
+    expect_tokens(lower, S("\xc3\xa9"), none, 64, "2 1 3"); /* without the accent it is an e, which is unknown */
+    expect_tokens(lower, S("a[SEP]b \xff"), none, 64,
+                  "2 5 3 6 3"); /* what is not UTF-8 becomes U+FFFD, and that is dropped */
+    expect_tokens(lower, S("a"), S("b"), 64, "2 5 3 106 103");
+    expect_tokens(lower, S("a"), S(""), 64, "2 5 3 103");
+    expect_tokens(lower, S("a a a"), none, 3, "2 5 3");
+    expect_tokens(lower, S("a a a"), none, 2, "2 3");
+    expect_tokens(lower, S("a a a a"), S("b b"), 7, "2 5 5 3 106 106 103");
+    expect_tokens(lower, S("a a a"), S("b b b"), 3, "2 3 103");
+    arena_free(&arena);
+}
+
+/* Hostile texts take linear time and stay below max_length: this test would not end otherwise. */
+static void test_long_texts(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "a", "!", "\xcc\x81\xcc\xa7", "\xff", " ", "[SEP]", "\xe4\xb8\xad", "\xf0\x9f\x91\x8d", "ab"};
+    Arena arena = {0};
+    Err err = {0};
+    Tokenizer *bpe;
+    const Tokenizer *bert = small_bert(&arena, true);
+    if (!tokenizer_load(&arena, "tests/golden/tokenizers/roberta", &bpe, &err)) fail_msg("%s", err.text);
+    const size_t size = 1 << 20;
+    char *text = arena_new(&arena, char, size + 8);
+    for (size_t i = 0; i < COUNT(pieces); i++) {
+        const size_t step = strlen(pieces[i]);
+        for (size_t at = 0; at < size; at += step) memcpy(text + at, pieces[i], step);
+        for (int k = 0; k < 2; k++) {
+            Arena scratch = {0};
+            uint32_t ids[32];
+            uint8_t types[32];
+            assert_in_range(tokenizer_encode(k ? bpe : bert, &scratch, (Str){text, size}, (Str){0}, 32, ids, types), 2,
+                            32);
+            arena_free(&scratch);
+        }
+    }
+    arena_free(&arena);
+}
+
+/* ---- Labels ---- */
+
+static bool load_rows(Arena *arena, const char *train, const char *eval, uint32_t train_rows, TaskData *out, Err *err)
+{
+    ExampleFile files[2];
+    if (!examples_parse(arena, str(train), "train.tsv", true, &files[0], err) ||
+        !examples_parse(arena, str(eval), "eval.tsv", true, &files[1], err))
+        return false;
+    return task_data_load(arena, small_bert(arena, true), "task", &files[0], &files[1], train_rows, 0, 16, out, err);
+}
+
+#define ROWS_HEAD "text\tlabel\n"
+
+static void test_broken_labels(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *train, *eval, *message;
+    } cases[] = {
+        {"x\t0\nx\tgood\n", "x\t0\n",
+         "train.tsv, line 3: the label \"good\" is no whole number, but those before it are numbers"},
+        {"x\tgood\nx\t1\n", "x\tgood\n",
+         "train.tsv, line 3: the label \"1\" is a number, but those before it are names"},
+        {"x\t0\nx\t0\n", "x\t0\n", "train.tsv: every row has the label 0; at least two classes are needed"},
+        {"x\tno\n", "x\tno\n", "train.tsv: every row has the label \"no\"; at least two classes are needed"},
+        {"x\t0\nx\t1000\n", "x\t0\n", "train.tsv, line 3: the label 1000 is not within 0 to 999"},
+        {"x\t0\nx\t-3\n", "x\t0\n", "train.tsv, line 3: the label -3 is not within 0 to 999"},
+        {"x\t0\nx\t1\n", "x\t2\n",
+         "eval.tsv, line 2: the label 2 does not occur in train.tsv, whose labels are 0 to 1"},
+        {"x\tno\nx\tyes\n", "x\tmaybe\n", "eval.tsv, line 2: the label \"maybe\" does not occur in train.tsv"},
+        {"x\tno\nx\tyes\n", "x\t1\n",
+         "eval.tsv, line 2: the label \"1\" is a number, but the labels of train.tsv are names"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Arena arena = {0};
+        Err err = {0};
+        TaskData task;
+        const char *train = arena_printf(&arena, ROWS_HEAD "%s", cases[i].train),
+                   *eval = arena_printf(&arena, ROWS_HEAD "%s", cases[i].eval);
+        expect_err(load_rows(&arena, train, eval, 0, &task, &err), &err, cases[i].message);
+        arena_free(&arena);
+    }
+    Arena arena = {0};
+    Err err = {0};
+    TaskData task;
+    expect_err(load_rows(&arena, ROWS_HEAD "x\t0\nx\t1\n", "sentence1\tsentence2\tlabel\na\tb\t0\n", 0, &task, &err),
+               &err, "train.tsv has single texts, but eval.tsv has pairs of texts");
+    arena_free(&arena);
+}
+
+static void test_labels(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    TaskData task;
+    /* numbers: classes up to the highest of the whole file, although only its first rows are used */
+    if (!load_rows(&arena, ROWS_HEAD "a\t0\na\t2\na\t5\n", ROWS_HEAD "b\t4\n", 2, &task, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(task.classes, 6);
+    assert_int_equal(task.train.rows, 2);
+    assert_int_equal(task.eval.labels[0], 4);
+    assert_string_equal(task.class_names[5], "5");
+    assert_int_equal(task.eval.lines[0], 2);
+    /* names: in bytewise order */
+    if (!load_rows(&arena, ROWS_HEAD "a\tpear\na\tZoo\na\tapple\n", ROWS_HEAD "b\tapple\n", 0, &task, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(task.classes, 3);
+    assert_string_equal(task.class_names[0], "Zoo");
+    assert_int_equal(task.train.labels[0], 2);
+    assert_int_equal(task.eval.labels[0], 1);
+    /* but GLUE's order for GLUE's names */
+    if (!load_rows(&arena, ROWS_HEAD "a\tcontradiction\na\tneutral\na\tentailment\n", ROWS_HEAD "b\tneutral\nb\t-\n", 0,
+                   &task, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(task.class_names[0], "entailment");
+    assert_int_equal(task.train.labels[0], 2);
+    assert_int_equal(task.eval.labels[0], 1);
+    assert_int_equal(task.eval.skipped, 1);
+    assert_true(fabs(split_majority_rate(&task.train, 3) - 1.0 / 3) < 1e-12);
+    arena_free(&arena);
+}
+
+/* ---- Batches ---- */
+
+static void test_batches(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    TaskData task;
+    if (!load_rows(&arena, "sentence1\tsentence2\tlabel\na b\tb\t0\n\t\t1\na\t!\t1\n",
+                   "sentence1\tsentence2\tlabel\na\tb\t1\n", 0, &task, &err))
+        fail_msg("%s", err.text);
+    const uint32_t rows[] = {2, 0};
+    Batch batch;
+    batch_pack(&arena, &task.train, rows, 2, 10, &batch);
+    static const uint32_t ids[] = {2, 5, 3, 9, 3, 2, 5, 6, 3, 6, 3}, types[] = {0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1};
+    assert_int_equal(batch.examples, 2);
+    assert_int_equal(batch.tokens, COUNT(ids));
+    assert_int_equal(batch.longest, 6);
+    assert_memory_equal(batch.ids, ids, sizeof ids);
+    assert_memory_equal(batch.types, types, sizeof types);
+    assert_int_equal(batch.offsets[1], 5);
+    assert_int_equal(batch.offsets[2], 11);
+    assert_int_equal(batch.first[1], 5);
+    assert_int_equal(batch.labels[0], 1);
+    assert_int_equal(batch.labels[1], 0);
+    assert_int_equal(batch.positions[4], 14);
+    assert_int_equal(batch.positions[5], 10);
+    /* each row's tokens, ascending, and all of them */
+    const RowIndex *indices[] = {&batch.word, &batch.position, &batch.type};
+    const uint32_t *keys[] = {batch.ids, batch.positions, batch.types};
+    for (size_t k = 0; k < COUNT(indices); k++) {
+        uint32_t seen = 0;
+        for (uint32_t u = 0; u < indices[k]->unique; u++) {
+            if (u) assert_true(indices[k]->row[u] > indices[k]->row[u - 1]);
+            assert_true(indices[k]->starts[u] < indices[k]->starts[u + 1]);
+            for (uint32_t i = indices[k]->starts[u]; i < indices[k]->starts[u + 1]; i++, seen++) {
+                assert_int_equal(keys[k][indices[k]->order[i]], indices[k]->row[u]);
+                if (i > indices[k]->starts[u]) assert_true(indices[k]->order[i] > indices[k]->order[i - 1]);
+            }
+        }
+        assert_int_equal(seen, batch.tokens);
+    }
+    arena_free(&arena);
+}
+
+static const struct CMUnitTest text_tests[] = {
+    cmocka_unit_test(test_broken_vocab_txt),
+    cmocka_unit_test(test_broken_tokenizer_folders),
+    cmocka_unit_test(test_texts),
+    cmocka_unit_test(test_long_texts),
+    cmocka_unit_test(test_broken_labels),
+    cmocka_unit_test(test_labels),
+    cmocka_unit_test(test_batches),
+};
