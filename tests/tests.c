@@ -25,6 +25,7 @@
 #include "device_test.c"
 #include "model_test.c"
 #include "report_test.c"
+#include "fuzz_test.c"
 #endif
 
 #define GROUP(name) {#name, name##_tests, COUNT(name##_tests)}
@@ -36,7 +37,7 @@ static const struct {
 #ifdef LETHE_TESTS_FAST
     GROUP(golden), GROUP(tokenizer_golden), GROUP(command),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz),
 #endif
 };
 

@@ -143,7 +143,7 @@ static void test_strings_against_hf(void **state)
 }
 
 /* Every row of the shared data sets, by checksum. */
-static void golden_rows(Arena *arena, char **words, size_t count, void *context)
+static void golden_file_rows(Arena *arena, char **words, size_t count, void *context)
 {
     (void)context;
     Arena scratch = {0};
@@ -178,7 +178,7 @@ static void test_rows_against_hf(void **state)
     (void)state;
     Arena arena = {0};
     if (!have_shared_data()) skip();
-    golden_lines(&arena, "rows", golden_rows, NULL);
+    golden_lines(&arena, "rows", golden_file_rows, NULL);
 }
 
 /* ---- Every code point ---- */

@@ -400,7 +400,7 @@ static int verdict_sentences_of_learning(Arena *arena, const Results *r, const c
     const VerdictGroup first = verdict_missed_group(arena, r, 0);
     if (first.count)
         out[count++] = arena_printf(arena, "%s did not learn %s (not surely above %.1f%%, the rate of always answering the most frequent "
-                                           "class): no drop there does not mean no forgetting.",
+                                           "class): where nothing was learned, nothing can be seen to be forgotten.",
                                     verdict_list(arena, first.names, first.count), r->tasks[0].name, 100 * r->tasks[0].majority_rate);
     const char *parts = "";
     for (int j = 1; j < r->task_count; j++) {
@@ -408,7 +408,7 @@ static int verdict_sentences_of_learning(Arena *arena, const Results *r, const c
         if (missed.count)
             parts = verdict_join(arena, parts, arena_printf(arena, "%s did not learn %s", verdict_list(arena, missed.names, missed.count), r->tasks[j].name));
     }
-    if (*parts) out[count++] = arena_printf(arena, "%s; not to forget beside a task that was not learned proves little.", parts);
+    if (*parts) out[count++] = arena_printf(arena, "%s: what is kept beside a task that was not learned proves little.", parts);
     return count;
 }
 

@@ -1,0 +1,135 @@
+/* What is fuzzed: a function for each parser. It takes any bytes, and must neither crash nor hang nor use more memory
+ * than its limits allow; where it accepts the bytes, what it made of them is used, too. */
+
+typedef void FuzzTarget(Arena *arena, Str bytes, Err *err);
+
+static void fuzz_zstd(Arena *arena, Str bytes, Err *err)
+{
+    Str out;
+    if (zstd_expand(arena, bytes, 1 << 20, "fuzz.zst", &out, err)) ASSERT(out.size <= 1 << 20);
+}
+
+static void fuzz_safetensors(Arena *arena, Str bytes, Err *err)
+{
+    Safetensors file;
+    if (!safetensors_parse(arena, bytes, "fuzz.safetensors", &file, err)) return;
+    for (size_t i = 0; i < file.count; i++) {
+        ASSERT(safetensors_find(&file, file.tensors[i].name) != NULL);
+        if (tensor_is_float(&file.tensors[i]))
+            tensor_to_f32(&file.tensors[i], arena_new(arena, float, file.tensors[i].count));
+    }
+}
+
+static void fuzz_model_config(Arena *arena, Str bytes, Err *err)
+{
+    ModelConfig config;
+    Model model;
+    if (model_config_parse(bytes, "config.json", &config, err) && config.layers < 100)
+        model_layout(arena, &config, &model);
+}
+
+/* The first byte chooses the format. */
+static void fuzz_table(Arena *arena, Str bytes, Err *err)
+{
+    static const char *const names[] = {"fuzz.tsv", "fuzz.csv", "fuzz.jsonl"};
+    ExampleFile file;
+    if (!bytes.size) return;
+    const char *name = names[(uint8_t)bytes.at[0] % COUNT(names)];
+    if (!examples_parse(arena, (Str){bytes.at + 1, bytes.size - 1}, name, true, &file, err)) return;
+    Tokenizer *tokenizer;
+    TaskData task;
+    ASSERT(tokenizer_from_vocab(arena, S("[UNK]\n[CLS]\n[SEP]\na\n##a\n"), true, "vocab.txt", &tokenizer, err));
+    if (!task_data_load(arena, tokenizer, "fuzz", &file, &file, 0, 0, 16, &task, err)) return;
+    for (uint32_t i = 0; i < task.train.rows; i++) ASSERT(task.train.labels[i] < task.classes);
+}
+
+/* Encodes texts that the fuzzer knows nothing of, and checks what every tokenizer promises. */
+static void fuzz_encode(Arena *arena, const Tokenizer *tokenizer, Str text, uint32_t max_length)
+{
+    const Str pairs[] = {{0}, S("a\xcc\x81 B[SEP] <mask>\xff \xe4\xb8\xad")};
+    if (max_length < tokenizer_least_length(tokenizer)) max_length = tokenizer_least_length(tokenizer);
+    uint32_t *ids = arena_new(arena, uint32_t, max_length);
+    uint8_t *types = arena_new(arena, uint8_t, max_length);
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        const uint32_t count = tokenizer_encode(tokenizer, arena, text, pairs[i], max_length, ids, types);
+        ASSERT(count <= max_length);
+        for (uint32_t k = 0; k < count; k++)
+            ASSERT(ids[k] < tokenizer_vocab_size(tokenizer) && types[k] < tokenizer_type_count(tokenizer));
+    }
+}
+
+static const Str fuzz_text = S("Hello world, it's a [MASK] test \xf0\x9f\x91\x8d\xe2\x80\x8d 123 </s>");
+
+static void fuzz_vocab(Arena *arena, Str bytes, Err *err)
+{
+    Tokenizer *tokenizer;
+    if (tokenizer_from_vocab(arena, bytes, true, "vocab.txt", &tokenizer, err))
+        fuzz_encode(arena, tokenizer, fuzz_text, 32);
+}
+
+static void fuzz_tokenizer_json(Arena *arena, Str bytes, Err *err)
+{
+    Tokenizer *tokenizer;
+    if (tokenizer_from_json(arena, bytes, "tokenizer.json", &tokenizer, err))
+        fuzz_encode(arena, tokenizer, fuzz_text, 32);
+}
+
+/* vocab.json, a 0 byte, merges.txt */
+static void fuzz_merges(Arena *arena, Str bytes, Err *err)
+{
+    static const TokenizerConfig config = {.prefix_space = true};
+    const char *zero = bytes.size ? memchr(bytes.at, 0, bytes.size) : NULL;
+    if (!zero) return;
+    const Str vocab = {bytes.at, (size_t)(zero - bytes.at)}, merges = {zero + 1, bytes.size - vocab.size - 1};
+    Tokenizer *tokenizer;
+    if (tokenizer_roberta(arena, vocab, merges, &config, "vocab.json", "merges.txt", &tokenizer, err))
+        fuzz_encode(arena, tokenizer, fuzz_text, 32);
+}
+
+/* The first byte is the max_length. */
+static void fuzz_tokenize(Arena *arena, Str bytes, Err *err)
+{
+    static Arena forever;
+    static Tokenizer *tokenizers[4];
+    static const char *const folders[] = {"bert-json", "words-json", "roberta", "roberta-json"};
+    for (size_t i = 0; i < COUNT(folders) && !tokenizers[i]; i++)
+        ASSERT(tokenizer_load(&forever, arena_printf(&forever, "tests/golden/tokenizers/%s", folders[i]),
+                              &tokenizers[i], err));
+    for (size_t i = 0; i < COUNT(folders) && bytes.size; i++)
+        fuzz_encode(arena, tokenizers[i], (Str){bytes.at + 1, bytes.size - 1}, (uint8_t)bytes.at[0]);
+}
+
+static void fuzz_results(Arena *arena, Str bytes, Err *err)
+{
+    static FILE *nowhere;
+    Results results;
+    if (!nowhere) nowhere = fopen("/dev/null", "w");
+    if (!report_parse(arena, bytes, "results.jsonl", &results, err)) return;
+    report_table(&results, nowhere);
+    table_markdown(&results, nowhere);
+    summary_text(arena, &results);
+}
+
+static const struct {
+    const char *name;
+    FuzzTarget *run;
+} fuzz_targets[] = {
+    {"zstd", fuzz_zstd},
+    {"safetensors", fuzz_safetensors},
+    {"model_config", fuzz_model_config},
+    {"table", fuzz_table},
+    {"vocab", fuzz_vocab},
+    {"tokenizer_json", fuzz_tokenizer_json},
+    {"merges", fuzz_merges},
+    {"tokenize", fuzz_tokenize},
+    {"results", fuzz_results},
+};
+
+static void fuzz_one(FuzzTarget *run, Str bytes)
+{
+    Arena arena = {0};
+    Err err = {0};
+    run(&arena, bytes, &err);
+    ASSERT(err.code == 0 || (err.code == EXIT_WORLD && err.text[0] && !strchr(err.text, '\n')));
+    arena_free(&arena);
+}
