@@ -12,9 +12,10 @@ die() { say "$@"; exit 1; }
 
 # ---- packages ----
 
-packages_build=(gcc libc6-dev libjansson-dev libutf8proc-dev libzstd-dev zstd libstb-dev fonts-dejavu-core)
+packages_build=(gcc libc6-dev libjansson-dev libutf8proc-dev libzstd-dev zstd libstb-dev fonts-dejavu-core
+    libvulkan-dev libvulkan-volk-dev glslang-tools spirv-tools)
 packages_encoder=(python3 python3-pip ca-certificates)
-packages_test=(libcmocka-dev)
+packages_test=(libcmocka-dev libvulkan1 mesa-vulkan-drivers vulkan-validationlayers)
 packages_bench=(libblis-serial-dev)
 packages_check=(clang clang-tidy cppcheck)
 packages_fuzz=(clang libclang-rt-dev)
@@ -64,10 +65,10 @@ toolchain() {
         [ -e "$file" ] || missing+=("lib$name.a")
         archives+=("$file")
     done
-    for name in jansson.h utf8proc.h zstd.h stb/stb_truetype.h; do
+    for name in jansson.h utf8proc.h zstd.h stb/stb_truetype.h volk.h; do
         "$CC" -fsyntax-only -include "$name" -x c /dev/null 2>/dev/null || missing+=("$name")
     done
-    for name in zstd readelf; do command -v "$name" >/dev/null || missing+=("$name"); done
+    for name in zstd readelf glslangValidator spirv-val; do command -v "$name" >/dev/null || missing+=("$name"); done
     [ -e $fonts ] || fonts=$(dirname "$(find /usr/share/fonts -name DejaVuSans.ttf 2>/dev/null | head -n 1)")
     [ -e "$fonts/DejaVuSans.ttf" ] || missing+=(DejaVuSans.ttf)
     [ ${#missing[@]} = 0 ] || die "missing: ${missing[*]} (in Debian's packages ${packages_build[*]})"
@@ -179,19 +180,33 @@ assets() { # build/assets.o
     fi
 }
 
+shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has its name
+    local op file
+    mkdir -p build/shaders
+    if newer build/shaders.o shaders src/device/vulkan/shaders.c build.sh build/compiler; then
+        for op in $(sed -n '/define OPS(X)/,/[^\\]$/p' shaders/ops.h | grep -o 'X([a-z_]*)' | tr -d 'X()'); do
+            file=$(grep -lw "OP_$op" shaders/*.comp) || die "no shader for the op $op"
+            glslangValidator --quiet --target-env vulkan1.2 -Ishaders "-DOP_$op" "-DOP=$op" -o "build/shaders/$op.spv" "$file"
+            spirv-val --target-env vulkan1.2 "build/shaders/$op.spv"
+        done
+        produce build/shaders.o "$CC" "${flags[@]}" -c src/device/vulkan/shaders.c
+    fi
+}
+
 # ---- the program ----
 
-sources=(main.c src shaders build.sh build/vendor.o build/assets.o) # what every program is made of
+sources=(main.c src shaders build.sh build/vendor.o build/assets.o build/shaders.o) # what every program is made of
 
 compile() { # compile TARGET OPTION...: one program
     local target=$1
     shift
-    produce "$target" "$CC" "${flags[@]}" "$@" build/vendor.o build/assets.o "${archives[@]}" -lm -static-libgcc
+    produce "$target" "$CC" "${flags[@]}" "$@" build/vendor.o build/assets.o build/shaders.o "${archives[@]}" -lm -ldl -static-libgcc
 }
 
 build() {
     toolchain
     assets
+    shaders
     if newer build/vendor.o src/vendor.c build.sh build/compiler; then produce build/vendor.o "$CC" -std=gnu11 -O2 -w -c src/vendor.c; fi
     if newer build/lethe "${sources[@]}"; then
         compile build/lethe -O2 "${fortify[@]}" main.c

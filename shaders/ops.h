@@ -128,13 +128,13 @@ struct clip_args { in_f32 part; out_f32 result; u32 parts; f32 max_norm; };
 /* AdamW as torch.optim.AdamW, with g scaled by scale[0] first (scale may be null: 1):
  *   w *= shrink;  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2;
  *   w -= lr / fix1 * m / (sqrt(v) / fix2 + eps),  where fix1 = 1 - beta1^t, fix2 = sqrt(1 - beta2^t),
- * shrink = 1 - lr * decay, rounded once (adamw_shrink in device.h). */
-struct adamw_args { io_f32 w; in_f32 g; io_f32 m, v; in_f32 scale; u32 n; f32 lr, beta1, beta2, eps, decay, fix1, fix2; };
+ * shrink = 1 - lr * decay, rounded once on the host (adamw_shrink in device.h), so that every engine decays alike. */
+struct adamw_args { io_f32 w; in_f32 g; io_f32 m, v; in_f32 scale; u32 n; f32 lr, beta1, beta2, eps, shrink, fix1, fix2; };
 /* The same for the rows of a table whose stamp is ROW_AWAKE; the other rows never had a gradient, so all that AdamW
  * does to them is decay, which wake_rows makes up for later. */
 struct adamw_rows_args {
     io_f32 w; in_f32 g; io_f32 m, v; in_f32 scale; in_u32 stamp;
-    u32 rows, cols; f32 lr, beta1, beta2, eps, decay, fix1, fix2;
+    u32 rows, cols; f32 lr, beta1, beta2, eps, shrink, fix1, fix2;
 };
 /* For rows row[i], i < rows (row null: rows 0 .. rows - 1) whose stamp is not ROW_AWAKE: w *= factors[k] for k = stamp
  * .. step - 1, in this order: with factors[k] = adamw_shrink of step k, bit for bit what adamw would have done. Then

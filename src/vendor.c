@@ -3,3 +3,5 @@
 #include <stb/stb_image_write.h>
 #define STB_TRUETYPE_IMPLEMENTATION
 #include <stb/stb_truetype.h>
+#define VOLK_IMPLEMENTATION
+#include <volk.h>

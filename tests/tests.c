@@ -18,6 +18,8 @@
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
+#include "device_cases.c"
+#include "vulkan_test.c"
 #else
 #include "base_test.c"
 #include "files_test.c"
@@ -35,7 +37,7 @@ static const struct {
     size_t count;
 } groups[] = {
 #ifdef LETHE_TESTS_FAST
-    GROUP(golden), GROUP(tokenizer_golden), GROUP(command),
+    GROUP(golden), GROUP(tokenizer_golden), GROUP(command), GROUP(vulkan),
 #else
     GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz),
 #endif

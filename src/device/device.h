@@ -1,8 +1,9 @@
-/* device: the engines that run ops. The CPU engine is here; its plain versions are the oracle for every other one.
+/* device: the two engines that run ops, on the CPU and through Vulkan. The CPU engine's plain versions are the oracle for
+ * all others.
  *
- * Pointers of type f32p and u32p that come from device_alloc belong to the device: only ops, device_write and
- * device_read may touch what they point at. Ops run in the order in which they are given; nothing waits for them except
- * device_read. */
+ * Pointers of type f32p and u32p that come from device_f32 and device_u32 belong to the device: only ops, device_write and
+ * device_read may touch what they point at. Ops take effect in the order in which they are given; nothing waits for them
+ * except device_read. */
 #ifndef LETHE_DEVICE_H
 #define LETHE_DEVICE_H
 
@@ -18,17 +19,22 @@ typedef enum Op {
 
 typedef struct Device {
     char name[256];                       /* for people and for results.jsonl */
-    void (*const *ops)(const void *args); /* the CPU engine's table */
+    void (*const *ops)(const void *args); /* the CPU engine's table; null on a GPU */
+    struct Vulkan *vulkan;                /* null on the CPU */
 } Device;
 
 /* what: "auto", "cpu", "gpu", "gpu:N"; "plain" is the CPU engine's plain versions, for tests. threads: 0 chooses. */
 bool device_open(Device *device, const char *what, int threads, Err *err);
 void device_close(Device *device);
+/* A GPU can fail at any time. From then on nothing is computed and device_read gives zeros: to be asked before results
+ * are used. */
+bool device_ok(Device *device, Err *err);
 
 /* Memory of one lifetime on a device; zeroed, 256-byte aligned. A zeroed DeviceArena is empty and ready. */
 typedef struct DeviceArena {
     Device *device;
     Arena host;
+    struct VulkanBlock *blocks;
 } DeviceArena;
 f32p device_f32(DeviceArena *arena, size_t count);
 u32p device_u32(DeviceArena *arena, size_t count);

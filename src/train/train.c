@@ -86,7 +86,8 @@ bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora
         f32p logits = model_forward(ws, weights, head, &on_device, &(PassOptions){0});
         device_read(device, record->logits + (size_t)at * classes, logits, (size_t)count * classes * sizeof(float));
         arena_free(&scratch);
-        if (interrupted()) ok = fail_interrupted(err);
+        ok = device_ok(device, err);
+        if (ok && interrupted()) ok = fail_interrupted(err);
     }
     device_arena_free(&memory);
     arena_free(&own);
@@ -151,7 +152,7 @@ static void params_adamw(Device *device, const Params *p, const AdamStep *s, siz
     for (size_t at = from; at < to; at += OP_CHUNK)
         RUN(device, adamw, .w = p->w + at, .g = p->g + at, .m = p->m + at, .v = p->v + at, .scale = s->scale,
             .n = (u32)(to - at < OP_CHUNK ? to - at : OP_CHUNK), .lr = s->lr, .beta1 = BETA1, .beta2 = BETA2,
-            .eps = ADAM_EPS, .decay = decay, .fix1 = s->fix1, .fix2 = s->fix2);
+            .eps = ADAM_EPS, .shrink = adamw_shrink(s->lr, decay), .fix1 = s->fix1, .fix2 = s->fix2);
 }
 
 static void params_step(Device *device, const Params *p, const AdamStep *s, const DeviceRows *word)
@@ -160,7 +161,7 @@ static void params_step(Device *device, const Params *p, const AdamStep *s, cons
     if (p->stamp) {
         RUN(device, adamw_rows, .w = p->w, .g = p->g, .m = p->m, .v = p->v, .scale = s->scale, .stamp = p->stamp,
             .rows = layout->table_rows, .cols = layout->table_cols, .lr = s->lr, .beta1 = BETA1, .beta2 = BETA2,
-            .eps = ADAM_EPS, .decay = s->decay, .fix1 = s->fix1, .fix2 = s->fix2);
+            .eps = ADAM_EPS, .shrink = adamw_shrink(s->lr, s->decay), .fix1 = s->fix1, .fix2 = s->fix2);
         RUN(device, zero_rows, .x = p->g, .row = word->row, .rows = word->unique, .cols = layout->table_cols);
     }
     params_adamw(device, p, s, params_table(layout), layout->decay_floats, s->decay);
@@ -247,6 +248,7 @@ static bool run_flush(Run *run, Err *err)
     device_read(run->device, clip, run->clip + 2 * (size_t)first_step, 2 * sizeof(float) * (size_t)count);
     const double seconds = (clock_seconds() - run->pending_since) / count;
     run->pending_count = 0;
+    if (!device_ok(run->device, err)) return false;
     for (int i = 0; i < count; i++) {
         const uint32_t rows = run->pending[i].rows;
         double sum = 0;

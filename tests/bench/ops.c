@@ -201,7 +201,7 @@ int main(int argc, char **argv)
     for (u32 i = 0; i < n; i++) v[i] = v[i] * v[i] + 1e-3f;
     printf("\n");
     BENCH("adamw 8M", adamw, 28.0 * n, "GB/s", .w = w, .g = g, .m = m, .v = v, .n = n, .lr = 1e-9f, .beta1 = 0.9f,
-          .beta2 = 0.999f, .eps = 1e-8f, .decay = 0.01f, .fix1 = 0.5f, .fix2 = 0.5f);
+          .beta2 = 0.999f, .eps = 1e-8f, .shrink = 0.9999f, .fix1 = 0.5f, .fix2 = 0.5f);
     BENCH("copy 8M", copy, 8.0 * n, "GB/s", .x = w, .y = g, .n = n);
     BENCH("add 8M", add, 12.0 * n, "GB/s", .x = w, .y = g, .n = n, .alpha = 1e-9f);
     BENCH("fill 8M", fill, 4.0 * n, "GB/s", .x = w, .n = n);

@@ -48,7 +48,7 @@ ELEMENTWISE(fill, V(store_part)(a->x + i, V(splat)(a->value), left);)
 
 INLINE void V(adamw_range)(const struct adamw_args *a, size_t begin, size_t end)
 {
-    const f32 shrink = adamw_shrink(a->lr, a->decay), rate = a->lr / a->fix1, fix2 = 1 / a->fix2;
+    const f32 shrink = a->shrink, rate = a->lr / a->fix1, fix2 = 1 / a->fix2;
     const f32 scale = a->scale ? a->scale[0] : 1, keep1 = 1 - a->beta1, keep2 = 1 - a->beta2;
     for (size_t i = begin; i < end; i += LANES) {
         const size_t left = end - i;
@@ -89,7 +89,7 @@ static void V(adamw_rows_item)(void *context, size_t item, int thread)
                                    .beta1 = a->beta1,
                                    .beta2 = a->beta2,
                                    .eps = a->eps,
-                                   .decay = a->decay,
+                                   .shrink = a->shrink,
                                    .fix1 = a->fix1,
                                    .fix2 = a->fix2};
     for (size_t r = item * 64; r < cpu_least(a->rows, (item + 1) * 64); r++)

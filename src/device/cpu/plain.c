@@ -375,13 +375,12 @@ static void PLAIN(clip)(const void *args)
 static void PLAIN(adamw)(const void *args)
 {
     const struct adamw_args *a = args;
-    const f32 shrink = adamw_shrink(a->lr, a->decay);
     const double scale = a->scale ? a->scale[0] : 1;
     for (u32 i = 0; i < a->n; i++) {
         const double g = a->g[i] * scale;
         const double m = a->m[i] + (1 - (double)a->beta1) * (g - a->m[i]);
         const double v = (double)a->beta2 * a->v[i] + (1 - (double)a->beta2) * g * g;
-        const f32 decayed = a->w[i] * shrink; /* rounded here: wake_rows does the same */
+        const f32 decayed = a->w[i] * a->shrink; /* rounded here: wake_rows does the same */
         a->w[i] = (f32)(decayed - (double)a->lr / a->fix1 * m / (sqrt(v) / a->fix2 + a->eps));
         a->m[i] = (f32)m;
         a->v[i] = (f32)v;
@@ -405,7 +404,7 @@ static void PLAIN(adamw_rows)(const void *args)
                               .beta1 = a->beta1,
                               .beta2 = a->beta2,
                               .eps = a->eps,
-                              .decay = a->decay,
+                              .shrink = a->shrink,
                               .fix1 = a->fix1,
                               .fix2 = a->fix2});
     }

@@ -1,0 +1,118 @@
+/* What every shader needs: the arguments of its op, and how work is spread.
+ *
+ * A file holds a family of ops and is compiled once for each with -DOP_name -DOP=name. The op's struct is the push
+ * constant `a`. Work is spread over workgroups by strides of the whole grid, so that any number of workgroups is right:
+ * Vulkan promises no more than 65,535. */
+#extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_buffer_reference_uvec2 : require
+#include "ops.h"
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+layout(push_constant) uniform Arguments { JOIN(OP, _args) a; };
+
+#define IS_NULL(pointer) (uvec2(pointer) == uvec2(0))
+
+/* ---- Dropout (see ops.h) ---- */
+
+uvec4 philox4x32(uvec4 c, uvec2 key)
+{
+    [[unroll]] for (int round = 0; round < 10; round++) {
+        uint high0, low0, high1, low1;
+        umulExtended(0xD2511F53u, c.x, high0, low0);
+        umulExtended(0xCD9E8D57u, c.z, high1, low1);
+        c = uvec4(high1 ^ c.y ^ key.x, low1, high0 ^ c.w ^ key.y, low0);
+        key += uvec2(0x9E3779B9u, 0xBB67AE85u);
+    }
+    return c;
+}
+
+/* drop * 2^32 rounded up, exactly: drop's mantissa is shifted into place. */
+uint drop_threshold(float drop)
+{
+    const uint bits = floatBitsToUint(drop), mantissa = (bits & 0x7fffffu) | 0x800000u;
+    const int shift = int(bits >> 23) - 127 - 23 + 32;
+    if (bits == 0) return 0;
+    if (shift >= 0) return mantissa << shift;
+    if (shift <= -24) return 1;
+    return (mantissa + (1u << -shift) - 1) >> -shift;
+}
+
+/* 0 or 1 / (1 - drop). */
+float drop_keep(float drop, uint seed, uint head, uint step, uint site, uint row, uint col)
+{
+    if (drop == 0) return 1;
+    const uvec4 words = philox4x32(uvec4(col / 4, row, step, site), uvec2(seed, DROPOUT_KEY + head));
+    return words[col % 4] >= drop_threshold(drop) ? 1 / (1 - drop) : 0;
+}
+
+/* ---- Functions ---- */
+
+/* exp, also where it is too small for a normal number: then 0. NaN stays NaN. */
+float exp_of(float x) { return x < -87.33654 ? 0 : exp(x); }
+
+/* Phi(x), the normal distribution function. With t = 1 / (1 + 0.225 |x|): Phi(-|x|) / phi(|x|) is t times a polynomial
+ * in t, to a relative error of 7e-8 for |x| < 9; the CPU engine uses the same. */
+float normal_of(float x, out float density)
+{
+    const float t = 1 / (1 + 0.225 * abs(x)), e = exp_of(-0.5 * x * x);
+    float p = -0.0883772483;
+    p = p * t + 0.357363160;
+    p = p * t - 0.387836272;
+    p = p * t + 0.395571077;
+    p = p * t - 0.0787995571;
+    p = p * t + 0.128986741;
+    p = p * t + 0.0828644553;
+    p = p * t + 0.0902276788;
+    const float tail = p * t * e;
+    density = e * 0.398942280;
+    return x > 0 ? 1 - tail : tail;
+}
+
+float gelu_of(float x)
+{
+    float density;
+    return x * normal_of(x, density);
+}
+
+/* ---- Sums over a workgroup, in a fixed order ---- */
+
+#ifdef GROUP /* its size: a power of 2 */
+layout(local_size_x = GROUP) in;
+shared vec2 group_numbers[GROUP];
+
+vec2 group_sum(vec2 x)
+{
+    const uint t = gl_LocalInvocationIndex;
+    group_numbers[t] = x;
+    for (uint half_size = GROUP / 2; half_size > 0; half_size /= 2) {
+        barrier();
+        if (t < half_size) group_numbers[t] += group_numbers[t + half_size];
+    }
+    barrier();
+    const vec2 sum = group_numbers[0];
+    barrier();
+    return sum;
+}
+
+/* NaN counts as larger than all: the sum of exponentials then carries it on. */
+float group_largest(float x)
+{
+    const uint t = gl_LocalInvocationIndex;
+    group_numbers[t].x = x;
+    for (uint half_size = GROUP / 2; half_size > 0; half_size /= 2) {
+        barrier();
+        if (t < half_size && !(group_numbers[t].x >= group_numbers[t + half_size].x))
+            group_numbers[t].x = group_numbers[t + half_size].x;
+    }
+    barrier();
+    const float largest = group_numbers[0].x;
+    barrier();
+    return largest;
+}
+#endif
+
+#define EACH_ELEMENT(i, n) (uint i = gl_GlobalInvocationID.x; i < (n); i += gl_NumWorkGroups.x * GROUP)
+#define EACH_GROUP(i, n) (uint i = gl_WorkGroupID.x; i < (n); i += gl_NumWorkGroups.x)
+#define EACH_LANE(i, n) (uint i = gl_LocalInvocationIndex; i < (n); i += GROUP)

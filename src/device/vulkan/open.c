@@ -1,0 +1,230 @@
+/* Finding devices, and opening and closing one. */
+
+static uint32_t vulkan_compute_family(VkPhysicalDevice physical)
+{
+    VkQueueFamilyProperties families[32];
+    uint32_t count = COUNT(families);
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &count, families);
+    for (uint32_t i = 0; i < count; i++)
+        if (families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) return i;
+    return UINT32_MAX;
+}
+
+static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
+{
+    VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
+    VkPhysicalDeviceVulkan12Features features12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
+    VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
+    VkPhysicalDeviceProperties plain;
+    *info = (VulkanInfo){0};
+    vkGetPhysicalDeviceProperties(physical, &plain);
+    const bool version = plain.apiVersion >= VK_API_VERSION_1_2;
+    if (version) {
+        properties.pNext = &driver;
+        features.pNext = &features12;
+        vkGetPhysicalDeviceProperties2(physical, &properties);
+        vkGetPhysicalDeviceFeatures2(physical, &features);
+    }
+    static const char *const kinds[] = {"other", "integrated", "discrete", "virtual", "software"};
+    snprintf(info->name, sizeof info->name, "%s", plain.deviceName);
+    snprintf(info->driver, sizeof info->driver, "%s %s", driver.driverName, driver.driverInfo);
+    snprintf(info->kind, sizeof info->kind, "%s", kinds[plain.deviceType < COUNT(kinds) ? plain.deviceType : 0]);
+    info->software = plain.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    if (!version)
+        snprintf(info->missing, sizeof info->missing, "Vulkan %u.%u, but 1.2 is needed; a newer driver may have it",
+                 VK_API_VERSION_MAJOR(plain.apiVersion), VK_API_VERSION_MINOR(plain.apiVersion));
+    else if (!features12.bufferDeviceAddress)
+        snprintf(info->missing, sizeof info->missing,
+                 "the feature bufferDeviceAddress is missing; a newer driver may have it");
+    else if (vulkan_compute_family(physical) == UINT32_MAX)
+        snprintf(info->missing, sizeof info->missing, "it has no compute queue");
+
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
+    VkPhysicalDeviceMemoryProperties2 memory = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
+    VkExtensionProperties extensions[512];
+    uint32_t count = COUNT(extensions);
+    vkEnumerateDeviceExtensionProperties(physical, NULL, &count, extensions);
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(extensions[i].extensionName, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME) == 0) memory.pNext = &budget;
+    vkGetPhysicalDeviceMemoryProperties2(physical, &memory);
+    const VkPhysicalDeviceMemoryProperties *heaps = &memory.memoryProperties;
+    for (uint32_t i = 0; i < heaps->memoryHeapCount; i++) {
+        if (!(heaps->memoryHeaps[i].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) ||
+            heaps->memoryHeaps[i].size < info->memory_bytes)
+            continue;
+        info->memory_bytes = heaps->memoryHeaps[i].size;
+        if (memory.pNext)
+            info->free_bytes =
+                budget.heapBudget[i] > budget.heapUsage[i] ? budget.heapBudget[i] - budget.heapUsage[i] : 0;
+    }
+}
+
+/* The loader, an instance, and its devices. The instance is NULL when there is no loader or driver; `why` says so. */
+static VkInstance vulkan_instance(VkPhysicalDevice devices[VULKAN_MOST_DEVICES], uint32_t *count, char why[256])
+{
+    static bool loaded;
+    *count = 0;
+    if (!loaded && volkInitialize() != VK_SUCCESS) {
+        snprintf(why, 256,
+                 "no Vulkan loader (libvulkan.so.1) on this machine; it comes with the graphics driver or the package "
+                 "libvulkan1");
+        return VK_NULL_HANDLE;
+    }
+    loaded = true;
+    const VkApplicationInfo application = {
+        .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "lethe", .apiVersion = VK_API_VERSION_1_2};
+    const VkInstanceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                                         .pApplicationInfo = &application};
+    VkInstance instance = VK_NULL_HANDLE;
+    const VkResult result = vkCreateInstance(&create, NULL, &instance);
+    if (result != VK_SUCCESS) {
+        snprintf(why, 256, "the Vulkan loader found no driver that works (%s)", vulkan_result(result));
+        return VK_NULL_HANDLE;
+    }
+    volkLoadInstanceOnly(instance);
+    *count = VULKAN_MOST_DEVICES;
+    if (vkEnumeratePhysicalDevices(instance, count, devices) < 0) *count = 0;
+    snprintf(why, 256, "Vulkan has no device here");
+    return instance;
+}
+
+int vulkan_list(VulkanInfo info[VULKAN_MOST_DEVICES], char why[256])
+{
+    VkPhysicalDevice devices[VULKAN_MOST_DEVICES];
+    uint32_t count;
+    VkInstance instance = vulkan_instance(devices, &count, why);
+    for (uint32_t i = 0; i < count; i++) vulkan_describe(devices[i], &info[i]);
+    if (instance) vkDestroyInstance(instance, NULL);
+    return (int)count;
+}
+
+static bool vulkan_open_device(Vulkan *vk)
+{
+    const float priority = 1;
+    vk->family = vulkan_compute_family(vk->physical);
+    const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                           .queueFamilyIndex = vk->family,
+                                           .queueCount = 1,
+                                           .pQueuePriorities = &priority};
+    const VkPhysicalDeviceVulkan12Features features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+                                                       .bufferDeviceAddress = VK_TRUE};
+    const VkDeviceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                                       .pNext = &features,
+                                       .queueCreateInfoCount = 1,
+                                       .pQueueCreateInfos = &queue};
+    if (!vulkan_good(vk, vkCreateDevice(vk->physical, &create, NULL, &vk->device), "opening the device")) return false;
+    volkLoadDeviceTable(&vk->call, vk->device);
+    vk->call.vkGetDeviceQueue(vk->device, vk->family, 0, &vk->queue);
+    vkGetPhysicalDeviceMemoryProperties(vk->physical, &vk->memory);
+    vkGetPhysicalDeviceProperties(vk->physical, &vk->properties);
+    VkQueueFamilyProperties families[32];
+    uint32_t count = COUNT(families);
+    vkGetPhysicalDeviceQueueFamilyProperties(vk->physical, &count, families);
+    if (families[vk->family].timestampValidBits == 64)
+        vk->tick_seconds = (double)vk->properties.limits.timestampPeriod * 1e-9;
+    return true;
+}
+
+static bool vulkan_open_slots(Vulkan *vk)
+{
+    const VkCommandPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                          .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT |
+                                                   VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
+                                          .queueFamilyIndex = vk->family};
+    if (!vulkan_good(vk, vk->call.vkCreateCommandPool(vk->device, &create, NULL, &vk->pool), "a command pool"))
+        return false;
+    for (int i = 0; i < VULKAN_SLOTS; i++) {
+        VulkanSlot *slot = &vk->slots[i];
+        const VkCommandBufferAllocateInfo commands = {
+            .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = vk->pool, .commandBufferCount = 1};
+        const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+        const VkQueryPoolCreateInfo times = {
+            .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2};
+        if (!vulkan_good(vk, vk->call.vkAllocateCommandBuffers(vk->device, &commands, &slot->commands),
+                         "a command buffer") ||
+            !vulkan_good(vk, vk->call.vkCreateFence(vk->device, &fence, NULL, &slot->fence), "a fence") ||
+            !vulkan_good(vk, vk->call.vkCreateQueryPool(vk->device, &times, NULL, &slot->times), "timestamps") ||
+            !vulkan_good(vk, block_open(vk, &slot->staging, VULKAN_STAGING_BYTES, false, &slot->host),
+                         "staging memory"))
+            return false;
+    }
+    return vulkan_good(vk, block_open(vk, &vk->readback, VULKAN_STAGING_BYTES, true, &vk->readback_host),
+                       "staging memory");
+}
+
+static bool vulkan_open_shaders(Vulkan *vk)
+{
+    const VkPushConstantRange range = {VK_SHADER_STAGE_COMPUTE_BIT, 0, 128};
+    const VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                               .pushConstantRangeCount = 1,
+                                               .pPushConstantRanges = &range};
+    if (!vulkan_good(vk, vk->call.vkCreatePipelineLayout(vk->device, &layout, NULL, &vk->layout), "a pipeline layout"))
+        return false;
+    for (int op = 0; op < OP_COUNT; op++) {
+        const VkShaderModuleCreateInfo module = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+                                                 .codeSize =
+                                                     (size_t)(vulkan_shaders[op].end - vulkan_shaders[op].begin),
+                                                 .pCode = (const uint32_t *)(const void *)vulkan_shaders[op].begin};
+        if (!vulkan_good(vk, vk->call.vkCreateShaderModule(vk->device, &module, NULL, &vk->modules[op]), op_names[op]))
+            return false;
+    }
+    return true;
+}
+
+bool vulkan_open(int number, Vulkan **out, Err *err)
+{
+    VkPhysicalDevice devices[VULKAN_MOST_DEVICES];
+    char why[256];
+    uint32_t count;
+    Arena arena = {0};
+    Vulkan *vk = arena_new(&arena, Vulkan, 1);
+    vk->instance = vulkan_instance(devices, &count, why);
+    vk->arena = arena;
+    bool ok = true;
+    if (!count)
+        ok = fail(err, "%s; --device cpu needs none", why);
+    else if (number >= (int)count)
+        ok = fail(err, "there is no GPU %d: Vulkan has %u device%s here (lethe devices lists them)", number, count,
+                  count == 1 ? "" : "s");
+    if (ok) {
+        vk->physical = devices[number];
+        vulkan_describe(vk->physical, &vk->info);
+        if (vk->info.missing[0]) ok = fail(err, "%s: %s", vk->info.name, vk->info.missing);
+    }
+    vk->submit_work = 2e9;
+    vk->separate = getenv("LETHE_VULKAN_SEPARATE") != NULL;
+    ok = ok && ((vulkan_open_device(vk) && vulkan_open_slots(vk) && vulkan_open_shaders(vk)) || vulkan_ok(vk, err));
+    if (!ok) {
+        vulkan_close(vk);
+        return false;
+    }
+    *out = vk;
+    return true;
+}
+
+void vulkan_close(Vulkan *vk)
+{
+    if (vk->device) {
+        vk->call.vkDeviceWaitIdle(vk->device);
+        for (int i = 0; i < vk->pipeline_count; i++)
+            vk->call.vkDestroyPipeline(vk->device, vk->pipelines[i].pipeline, NULL);
+        for (int op = 0; op < OP_COUNT; op++) vk->call.vkDestroyShaderModule(vk->device, vk->modules[op], NULL);
+        for (int i = 0; i < VULKAN_SLOTS; i++) {
+            vk->call.vkDestroyFence(vk->device, vk->slots[i].fence, NULL);
+            vk->call.vkDestroyQueryPool(vk->device, vk->slots[i].times, NULL);
+            block_close(vk, &vk->slots[i].staging);
+        }
+        block_close(vk, &vk->readback);
+        vk->call.vkDestroyCommandPool(vk->device, vk->pool, NULL);
+        vk->call.vkDestroyPipelineLayout(vk->device, vk->layout, NULL);
+        vk->call.vkDestroyPipelineCache(vk->device, vk->cache, NULL);
+        vk->call.vkDestroyDevice(vk->device, NULL);
+    }
+    if (vk->instance) vkDestroyInstance(vk->instance, NULL);
+    Arena arena = vk->arena;
+    arena_free(&arena);
+}
+
+const VulkanInfo *vulkan_info(const Vulkan *vk) { return &vk->info; }

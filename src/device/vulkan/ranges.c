@@ -1,0 +1,155 @@
+/* What each op reads and writes: the barriers follow from it. A range may be larger than what is touched, never
+ * smaller. */
+
+typedef struct Range {
+    uintptr_t begin, end; /* end UINTPTR_MAX: as far as its memory goes */
+    bool write;
+} Range;
+
+enum { RANGES_MOST = 12 };
+typedef struct Ranges {
+    Range at[RANGES_MOST];
+    int count;
+} Ranges;
+
+static void range_add(Ranges *r, const void *at, uint64_t floats, bool write)
+{
+    if (!at || !floats) return;
+    ASSERT(r->count < RANGES_MOST);
+    const uintptr_t begin = (uintptr_t)at, bytes = (uintptr_t)floats * 4;
+    r->at[r->count++] = (Range){begin, floats == UINT64_MAX ? UINTPTR_MAX : begin + bytes, write};
+}
+
+#define READ(at, floats) range_add(r, at, floats, false)
+#define WRITE(at, floats) range_add(r, at, floats, true)
+#define TO_THE_END UINT64_MAX /* rows are picked by an index that only the device knows */
+
+/* Floats from the first to the last of a matrix whose rows are ld apart. */
+static uint64_t range_matrix(uint64_t rows, uint64_t cols, uint64_t ld)
+{
+    return rows && cols ? (rows - 1) * ld + cols : 0;
+}
+
+static void gemm_ranges(const struct gemm_args *a, Ranges *r)
+{
+    const uint64_t c = range_matrix(a->m, a->n, a->ldc);
+    READ(a->a, a->ta ? range_matrix(a->k, a->m, a->lda) : range_matrix(a->m, a->k, a->lda));
+    READ(a->b, a->tb ? range_matrix(a->n, a->k, a->ldb) : range_matrix(a->k, a->n, a->ldb));
+    READ(a->bias, a->n);
+    WRITE(a->c, c);
+    WRITE(a->gelu, c);
+}
+static void gelu_ranges(const struct gelu_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
+static void gelu_grad_ranges(const struct gelu_grad_args *a, Ranges *r)
+{
+    READ(a->x, a->n), READ(a->dy, a->n), WRITE(a->dx, a->n);
+}
+static void tanh_ranges(const struct tanh_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
+static void tanh_grad_ranges(const struct tanh_grad_args *a, Ranges *r)
+{
+    READ(a->y, a->n), READ(a->dy, a->n), WRITE(a->dx, a->n);
+}
+static void layernorm_ranges(const struct layernorm_args *a, Ranges *r)
+{
+    const uint64_t all = (uint64_t)a->rows * a->cols;
+    WRITE(a->x, all), READ(a->residual, all), READ(a->gamma, a->cols), READ(a->beta, a->cols);
+    WRITE(a->y, all), WRITE(a->mean, a->rows), WRITE(a->rstd, a->rows);
+}
+static void layernorm_dx_ranges(const struct layernorm_dx_args *a, Ranges *r)
+{
+    const uint64_t all = (uint64_t)a->rows * a->cols;
+    READ(a->x, all), READ(a->gamma, a->cols), READ(a->mean, a->rows), READ(a->rstd, a->rows), READ(a->dy, all);
+    WRITE(a->dsum, all), WRITE(a->dx, all);
+}
+static void layernorm_dw_ranges(const struct layernorm_dw_args *a, Ranges *r)
+{
+    const uint64_t all = (uint64_t)a->rows * a->cols;
+    READ(a->x, all), READ(a->mean, a->rows), READ(a->rstd, a->rows), READ(a->dy, all);
+    WRITE(a->dgamma, a->cols), WRITE(a->dbeta, a->cols);
+}
+static void column_sum_ranges(const struct column_sum_args *a, Ranges *r)
+{
+    READ(a->x, range_matrix(a->rows, a->cols, a->ld)), WRITE(a->y, a->cols);
+}
+static void attention_ranges(const struct attention_args *a, Ranges *r)
+{
+    READ(a->q, TO_THE_END), READ(a->kv, TO_THE_END), READ(a->offsets, (uint64_t)a->examples + 1);
+    WRITE(a->context, TO_THE_END), WRITE(a->lse, TO_THE_END);
+}
+static void attention_grad_ranges(const struct attention_grad_args *a, Ranges *r)
+{
+    READ(a->q, TO_THE_END), READ(a->kv, TO_THE_END), READ(a->offsets, (uint64_t)a->examples + 1),
+        READ(a->context, TO_THE_END);
+    READ(a->lse, TO_THE_END), READ(a->dcontext, TO_THE_END), WRITE(a->dq, TO_THE_END), WRITE(a->dkv, TO_THE_END);
+}
+static void embed_ranges(const struct embed_args *a, Ranges *r)
+{
+    READ(a->word, TO_THE_END), READ(a->position, TO_THE_END), READ(a->type, TO_THE_END);
+    READ(a->ids, a->rows), READ(a->positions, a->rows), READ(a->types, a->rows),
+        WRITE(a->y, (uint64_t)a->rows * a->cols);
+}
+static void embed_grad_ranges(const struct embed_grad_args *a, Ranges *r)
+{
+    READ(a->dy, TO_THE_END), READ(a->row, a->unique), READ(a->starts, (uint64_t)a->unique + 1),
+        READ(a->order, TO_THE_END);
+    WRITE(a->dtable, TO_THE_END);
+}
+static void gather_rows_ranges(const struct gather_rows_args *a, Ranges *r)
+{
+    READ(a->x, TO_THE_END), READ(a->index, a->rows), WRITE(a->y, (uint64_t)a->rows * a->cols);
+}
+static void scatter_rows_ranges(const struct scatter_rows_args *a, Ranges *r)
+{
+    READ(a->x, (uint64_t)a->rows * a->cols), READ(a->index, a->rows), WRITE(a->y, TO_THE_END);
+}
+static void dropout_ranges(const struct dropout_args *a, Ranges *r)
+{
+    READ(a->x, (uint64_t)a->rows * a->cols), WRITE(a->y, (uint64_t)a->rows * a->cols);
+}
+static void add_ranges(const struct add_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
+static void copy_ranges(const struct copy_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
+static void fill_ranges(const struct fill_args *a, Ranges *r) { WRITE(a->x, a->n); }
+static void zero_rows_ranges(const struct zero_rows_args *a, Ranges *r)
+{
+    READ(a->row, a->rows), WRITE(a->x, TO_THE_END);
+}
+static void cross_entropy_ranges(const struct cross_entropy_args *a, Ranges *r)
+{
+    const uint64_t all = (uint64_t)a->rows * a->classes;
+    READ(a->logits, all), READ(a->labels, a->rows), WRITE(a->loss, a->rows), WRITE(a->dlogits, all);
+}
+static void square_sum_ranges(const struct square_sum_args *a, Ranges *r)
+{
+    READ(a->x, a->row ? TO_THE_END : a->n), READ(a->row, a->block ? a->n / a->block : 0);
+    WRITE(a->part, a->block ? ((uint64_t)a->n + a->block - 1) / a->block : 0);
+}
+static void clip_ranges(const struct clip_args *a, Ranges *r) { READ(a->part, a->parts), WRITE(a->result, 2); }
+static void adamw_ranges(const struct adamw_args *a, Ranges *r)
+{
+    WRITE(a->w, a->n), READ(a->g, a->n), WRITE(a->m, a->n), WRITE(a->v, a->n), READ(a->scale, 1);
+}
+static void adamw_rows_ranges(const struct adamw_rows_args *a, Ranges *r)
+{
+    const uint64_t all = (uint64_t)a->rows * a->cols;
+    WRITE(a->w, all), READ(a->g, all), WRITE(a->m, all), WRITE(a->v, all), READ(a->scale, 1), READ(a->stamp, a->rows);
+}
+static void wake_rows_ranges(const struct wake_rows_args *a, Ranges *r)
+{
+    WRITE(a->w, TO_THE_END), WRITE(a->stamp, TO_THE_END), READ(a->row, a->rows), READ(a->factors, a->step);
+}
+
+#undef READ
+#undef WRITE
+#undef TO_THE_END
+
+static void op_ranges(Op op, const void *args, Ranges *r)
+{
+    r->count = 0;
+    switch (op) {
+#define X(name) \
+    case OP_##name: name##_ranges(args, r); break;
+        OPS(X)
+#undef X
+    case OP_COUNT: break;
+    }
+}

@@ -1,0 +1,426 @@
+#include "vulkan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <volk.h>
+
+#include "ranges.c"
+#include "grids.c"
+
+/* ---- What the engine holds ---- */
+
+/* A buffer with memory of its own, from which allocations are cut in order. */
+struct VulkanBlock {
+    VulkanBlock *next_in_list, *next; /* of its arena; of all */
+    VkBuffer buffer;
+    VkDeviceMemory memory;
+    uintptr_t address;
+    size_t size, used;
+};
+
+/* One command buffer of a ring. While the device works on one, the next is recorded. */
+enum { VULKAN_SLOTS = 4, VULKAN_STAGING_BYTES = 4 << 20, VULKAN_IN_FLIGHT = 128, VULKAN_PIPELINES = 256 };
+typedef struct VulkanSlot {
+    VkCommandBuffer commands;
+    VkFence fence;
+    VkQueryPool times;
+    VulkanBlock staging;
+    char *host; /* of the staging buffer */
+    size_t staged;
+    double work;
+    bool recording, submitted;
+} VulkanSlot;
+
+typedef struct VulkanPipeline {
+    Op op;
+    uint32_t spec[SPEC_MOST];
+    VkPipeline pipeline;
+} VulkanPipeline;
+
+struct Vulkan {
+    Arena arena;
+    VulkanInfo info;
+    Err failure;
+    VkInstance instance;
+    VkPhysicalDevice physical;
+    VkDevice device;
+    struct VolkDeviceTable call;
+    VkQueue queue;
+    uint32_t family;
+    VkPhysicalDeviceMemoryProperties memory;
+    VkPhysicalDeviceProperties properties;
+    VkCommandPool pool;
+    VkPipelineLayout layout;
+    VkPipelineCache cache;
+    VkShaderModule modules[OP_COUNT];
+    VulkanPipeline pipelines[VULKAN_PIPELINES];
+    int pipeline_count;
+    VulkanBlock *blocks;
+    VulkanSlot slots[VULKAN_SLOTS];
+    int slot;
+    VulkanBlock readback;
+    char *readback_host;
+    Range in_flight[VULKAN_IN_FLIGHT]; /* since the last barrier */
+    int in_flight_count;
+    double tick_seconds; /* of a timestamp; 0: there are none */
+    double submit_work;  /* how much work goes into one submission */
+    bool separate;       /* a buffer for each allocation: for the validation layers */
+};
+
+/* ---- Errors ---- */
+
+static const char *vulkan_result(VkResult result)
+{
+    switch ((int)result) {
+    case VK_ERROR_OUT_OF_HOST_MEMORY: return "out of host memory";
+    case VK_ERROR_OUT_OF_DEVICE_MEMORY: return "out of device memory";
+    case VK_ERROR_DEVICE_LOST: return "the device was lost (driver reset, or taken away)";
+    case VK_ERROR_INITIALIZATION_FAILED: return "initialisation failed";
+    case VK_ERROR_INCOMPATIBLE_DRIVER: return "no driver";
+    default: return "an error of the driver";
+    }
+}
+
+/* Keeps the first failure. */
+static bool vulkan_good(Vulkan *vk, VkResult result, const char *what)
+{
+    if (result == VK_SUCCESS) return true;
+    if (!vk->failure.code)
+        fail(&vk->failure, "%s: %s: %s (VkResult %d); results so far are on disk, --device cpu goes on without it",
+             vk->info.name, what, vulkan_result(result), (int)result);
+    return false;
+}
+
+bool vulkan_ok(Vulkan *vk, Err *err)
+{
+    if (!vk->failure.code) return true;
+    return fail(err, "%s", vk->failure.text);
+}
+
+/* ---- Submissions ---- */
+
+static bool slot_wait(Vulkan *vk, VulkanSlot *slot)
+{
+    if (!slot->submitted) return true;
+    slot->submitted = false;
+    if (!vulkan_good(vk, vk->call.vkWaitForFences(vk->device, 1, &slot->fence, VK_TRUE, UINT64_MAX),
+                     "waiting for the device"))
+        return false;
+    uint64_t times[2];
+    /* A submission should take about 30 ms: watchdogs reset a device after 2 s. */
+    if (vk->tick_seconds > 0 && slot->work > 1e6 &&
+        vk->call.vkGetQueryPoolResults(vk->device, slot->times, 0, 2, sizeof times, times, sizeof *times,
+                                       VK_QUERY_RESULT_64_BIT) == VK_SUCCESS &&
+        times[1] > times[0]) {
+        const double target = slot->work / ((double)(times[1] - times[0]) * vk->tick_seconds) * 0.03;
+        vk->submit_work = target < 2 * vk->submit_work ? target : 2 * vk->submit_work;
+    }
+    return true;
+}
+
+/* The slot that is being recorded. NULL after a failure. */
+static VulkanSlot *slot_open(Vulkan *vk)
+{
+    VulkanSlot *slot = &vk->slots[vk->slot];
+    if (vk->failure.code) return NULL;
+    if (slot->recording) return slot;
+    if (!slot_wait(vk, slot)) return NULL;
+    const VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                            .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+    if (!vulkan_good(vk, vk->call.vkResetFences(vk->device, 1, &slot->fence), "resetting a fence") ||
+        !vulkan_good(vk, vk->call.vkBeginCommandBuffer(slot->commands, &begin), "recording"))
+        return NULL;
+    if (vk->tick_seconds > 0) {
+        vk->call.vkCmdResetQueryPool(slot->commands, slot->times, 0, 2);
+        vk->call.vkCmdWriteTimestamp(slot->commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->times, 0);
+    }
+    slot->recording = true;
+    slot->staged = 0;
+    slot->work = 0;
+    return slot;
+}
+
+static void slot_submit(Vulkan *vk)
+{
+    VulkanSlot *slot = &vk->slots[vk->slot];
+    if (!slot->recording || vk->failure.code) return;
+    if (vk->tick_seconds > 0)
+        vk->call.vkCmdWriteTimestamp(slot->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->times, 1);
+    slot->recording = false;
+    const VkSubmitInfo submit = {
+        .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &slot->commands};
+    if (!vulkan_good(vk, vk->call.vkEndCommandBuffer(slot->commands), "recording") ||
+        !vulkan_good(vk, vk->call.vkQueueSubmit(vk->queue, 1, &submit, slot->fence), "submitting work"))
+        return;
+    slot->submitted = true;
+    vk->slot = (vk->slot + 1) % VULKAN_SLOTS;
+}
+
+static void vulkan_finish(Vulkan *vk)
+{
+    slot_submit(vk);
+    for (int i = 0; i < VULKAN_SLOTS; i++) slot_wait(vk, &vk->slots[i]);
+}
+
+/* ---- Barriers ---- */
+
+static void vulkan_barrier(Vulkan *vk, VulkanSlot *slot)
+{
+    const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                                    .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+                                    .dstAccessMask = VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT |
+                                                     VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT};
+    const VkPipelineStageFlags stages = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+    vk->call.vkCmdPipelineBarrier(slot->commands, stages, stages, 0, 1, &memory, 0, NULL, 0, NULL);
+    vk->in_flight_count = 0;
+}
+
+static VulkanBlock *vulkan_find(Vulkan *vk, const void *address)
+{
+    const uintptr_t at = (uintptr_t)address;
+    for (VulkanBlock *b = vk->blocks; b; b = b->next)
+        if (at >= b->address && at < b->address + b->size) return b;
+    return NULL;
+}
+
+static bool range_conflicts(const Range *a, const Range *b)
+{
+    return (a->write || b->write) && a->begin < b->end && b->begin < a->end;
+}
+
+/* Orders what is recorded next, which touches these ranges, behind what it must not overtake. */
+static void vulkan_order(Vulkan *vk, VulkanSlot *slot, Ranges *ranges)
+{
+    bool conflict = vk->in_flight_count + ranges->count > VULKAN_IN_FLIGHT;
+    for (int i = 0; i < ranges->count; i++) {
+        Range *range = &ranges->at[i];
+        const VulkanBlock *block = vulkan_find(vk, (void *)range->begin);
+        ASSERT(block); /* memory that is no longer there */
+        if (range->end == UINTPTR_MAX) range->end = block->address + block->size;
+        ASSERT(range->end <= block->address + block->size);
+        for (int k = 0; k < vk->in_flight_count && !conflict; k++) conflict = range_conflicts(range, &vk->in_flight[k]);
+    }
+    if (conflict) vulkan_barrier(vk, slot);
+    for (int i = 0; i < ranges->count; i++) vk->in_flight[vk->in_flight_count++] = ranges->at[i];
+}
+
+/* ---- Memory ---- */
+
+static bool memory_type(const Vulkan *vk, uint32_t allowed, VkMemoryPropertyFlags wanted, uint32_t *type)
+{
+    for (*type = 0; *type < vk->memory.memoryTypeCount; ++*type)
+        if (allowed >> *type & 1 && (vk->memory.memoryTypes[*type].propertyFlags & wanted) == wanted) return true;
+    return false;
+}
+
+static void block_close(Vulkan *vk, VulkanBlock *block)
+{
+    vk->call.vkDestroyBuffer(vk->device, block->buffer, NULL);
+    vk->call.vkFreeMemory(vk->device, block->memory, NULL);
+}
+
+/* host: NULL for memory of the device alone, or receives where the host sees it. */
+static VkResult block_open(Vulkan *vk, VulkanBlock *block, size_t size, bool cached, char **host)
+{
+    const VkMemoryPropertyFlags visible = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    const VkBufferCreateInfo buffer = {
+        .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+        .size = size,
+        .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT |
+                 (host ? 0 : VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT)};
+    *block = (VulkanBlock){.size = size};
+    VkResult result = vk->call.vkCreateBuffer(vk->device, &buffer, NULL, &block->buffer);
+    if (result != VK_SUCCESS) return result;
+    VkMemoryRequirements need;
+    vk->call.vkGetBufferMemoryRequirements(vk->device, block->buffer, &need);
+    const VkMemoryAllocateFlagsInfo flags = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+                                             .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT};
+    VkMemoryAllocateInfo allocate = {
+        .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, .pNext = host ? NULL : &flags, .allocationSize = need.size};
+    uint32_t *type = &allocate.memoryTypeIndex;
+    if (host ? !(cached && memory_type(vk, need.memoryTypeBits, visible | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, type)) &&
+                   !memory_type(vk, need.memoryTypeBits, visible, type)
+             : !memory_type(vk, need.memoryTypeBits, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, type))
+        result = VK_ERROR_FEATURE_NOT_PRESENT;
+    if (result == VK_SUCCESS) result = vk->call.vkAllocateMemory(vk->device, &allocate, NULL, &block->memory);
+    if (result == VK_SUCCESS) result = vk->call.vkBindBufferMemory(vk->device, block->buffer, block->memory, 0);
+    if (result == VK_SUCCESS && host)
+        result = vk->call.vkMapMemory(vk->device, block->memory, 0, VK_WHOLE_SIZE, 0, (void **)host);
+    if (result != VK_SUCCESS) {
+        block_close(vk, block);
+        return result;
+    }
+    const VkBufferDeviceAddressInfo address = {.sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO,
+                                               .buffer = block->buffer};
+    if (!host) block->address = (uintptr_t)vk->call.vkGetBufferDeviceAddress(vk->device, &address);
+    return VK_SUCCESS;
+}
+
+enum { VULKAN_BLOCK_BYTES = 32 << 20, VULKAN_ALIGN = 256 };
+
+void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
+{
+    static char nowhere[VULKAN_ALIGN]; /* stands for memory after a failure: nothing runs any more */
+    VulkanBlock *block = *list;
+    const size_t size =
+        (bytes + VULKAN_ALIGN) / VULKAN_ALIGN * VULKAN_ALIGN; /* at least one byte more: no two are neighbours */
+    if (vk->failure.code) return nowhere;
+    if (!block || vk->separate || block->size - block->used < size) {
+        const size_t whole = size > VULKAN_BLOCK_BYTES || vk->separate ? size : VULKAN_BLOCK_BYTES;
+        block = malloc(sizeof *block);
+        ASSERT(block);
+        const VkResult result = block_open(vk, block, whole, false, NULL);
+        if (result != VK_SUCCESS) {
+            free(block);
+            fail(&vk->failure,
+                 "%s: no room for %.2f GB more (%s); a smaller --batch-size or --max-length, LoRA, or --device cpu "
+                 "needs less",
+                 vk->info.name, (double)whole * 1e-9, vulkan_result(result));
+            return nowhere;
+        }
+        block->next_in_list = *list;
+        block->next = vk->blocks;
+        *list = vk->blocks = block;
+        VulkanSlot *slot = slot_open(vk);
+        if (!slot) return nowhere;
+        Ranges ranges = {.at = {{block->address, block->address + block->size, true}}, .count = 1};
+        vulkan_order(vk, slot, &ranges);
+        vk->call.vkCmdFillBuffer(slot->commands, block->buffer, 0, VK_WHOLE_SIZE, 0);
+    }
+    void *at = (void *)(block->address + block->used);
+    block->used += size;
+    return at;
+}
+
+void vulkan_free(Vulkan *vk, VulkanBlock **list)
+{
+    if (*list) {
+        vulkan_finish(vk);
+        vk->in_flight_count = 0; /* all is done */
+    }
+    for (VulkanBlock *block = *list, *next; block; block = next) {
+        VulkanBlock **link = &vk->blocks;
+        next = block->next_in_list;
+        while (*link != block) link = &(*link)->next;
+        *link = block->next;
+        block_close(vk, block);
+        free(block);
+    }
+    *list = NULL;
+}
+
+void vulkan_write(Vulkan *vk, const void *to, const void *from, size_t bytes)
+{
+    for (size_t done = 0; done < bytes;) {
+        VulkanSlot *slot = slot_open(vk);
+        if (!slot) return;
+        if (slot->staged == VULKAN_STAGING_BYTES) {
+            slot_submit(vk);
+            continue;
+        }
+        const size_t room = VULKAN_STAGING_BYTES - slot->staged, part = bytes - done < room ? bytes - done : room;
+        const uintptr_t at = (uintptr_t)to + done;
+        Ranges ranges = {.at = {{at, at + part, true}}, .count = 1};
+        vulkan_order(vk, slot, &ranges);
+        const VulkanBlock *block = vulkan_find(vk, (void *)at);
+        memcpy(slot->host + slot->staged, (const char *)from + done, part);
+        const VkBufferCopy copy = {slot->staged, at - block->address, part};
+        vk->call.vkCmdCopyBuffer(slot->commands, slot->staging.buffer, block->buffer, 1, &copy);
+        slot->staged += (part + 15) / 16 * 16 < room ? (part + 15) / 16 * 16 : room;
+        done += part;
+    }
+}
+
+void vulkan_read(Vulkan *vk, void *to, const void *from, size_t bytes)
+{
+    for (size_t done = 0, part; done < bytes; done += part) {
+        VulkanSlot *slot = slot_open(vk);
+        const uintptr_t at = (uintptr_t)from + done;
+        part = bytes - done < VULKAN_STAGING_BYTES ? bytes - done : VULKAN_STAGING_BYTES;
+        if (!slot) {
+            memset((char *)to + done, 0, part);
+            continue;
+        }
+        Ranges ranges = {.at = {{at, at + part, false}}, .count = 1};
+        vulkan_order(vk, slot, &ranges);
+        const VulkanBlock *block = vulkan_find(vk, (void *)at);
+        const VkBufferCopy copy = {at - block->address, 0, part};
+        vk->call.vkCmdCopyBuffer(slot->commands, block->buffer, vk->readback.buffer, 1, &copy);
+        const VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                                        .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
+                                        .dstAccessMask = VK_ACCESS_HOST_READ_BIT};
+        vk->call.vkCmdPipelineBarrier(slot->commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT, 0, 1,
+                                      &memory, 0, NULL, 0, NULL);
+        vulkan_finish(vk);
+        if (!vk->failure.code) memcpy((char *)to + done, vk->readback_host, part);
+    }
+}
+
+/* ---- Ops ---- */
+
+static VkPipeline vulkan_pipeline(Vulkan *vk, Op op, const Grid *grid)
+{
+    for (int i = 0; i < vk->pipeline_count; i++)
+        if (vk->pipelines[i].op == op && memcmp(vk->pipelines[i].spec, grid->spec, sizeof grid->spec) == 0)
+            return vk->pipelines[i].pipeline;
+    VulkanPipeline *new = &vk->pipelines[vk->pipeline_count];
+    if (vk->pipeline_count == VULKAN_PIPELINES)
+        return vulkan_good(vk, VK_ERROR_UNKNOWN, "too many pipelines"), VK_NULL_HANDLE;
+    VkSpecializationMapEntry entries[SPEC_MOST];
+    for (uint32_t i = 0; i < SPEC_MOST; i++) entries[i] = (VkSpecializationMapEntry){i, 4 * i, 4};
+    const VkSpecializationInfo special = {(uint32_t)grid->spec_count, entries, sizeof grid->spec, grid->spec};
+    const VkComputePipelineCreateInfo create = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+                                                .layout = vk->layout,
+                                                .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                                                          .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                                                          .module = vk->modules[op],
+                                                          .pName = "main",
+                                                          .pSpecializationInfo = grid->spec_count ? &special : NULL}};
+    *new = (VulkanPipeline){.op = op};
+    memcpy(new->spec, grid->spec, sizeof new->spec);
+    if (!vulkan_good(vk, vk->call.vkCreateComputePipelines(vk->device, vk->cache, 1, &create, NULL, &new->pipeline),
+                     op_names[op]))
+        return VK_NULL_HANDLE;
+    vk->pipeline_count++;
+    return new->pipeline;
+}
+
+static const uint32_t vulkan_args_bytes[OP_COUNT] = {
+#define X(op) sizeof(struct op##_args),
+    OPS(X)
+#undef X
+};
+
+static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, const Grid *grid)
+{
+    VulkanSlot *slot = slot_open(vk);
+    const VkPipeline pipeline = slot ? vulkan_pipeline(vk, op, grid) : VK_NULL_HANDLE;
+    if (!pipeline) return;
+    vk->call.vkCmdBindPipeline(slot->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
+    vk->call.vkCmdPushConstants(slot->commands, vk->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, vulkan_args_bytes[op],
+                                args);
+    vk->call.vkCmdDispatch(slot->commands, grid->x, grid->y, 1);
+    slot->work += grid->work;
+}
+
+void vulkan_run(Vulkan *vk, Op op, const void *args)
+{
+    const Grid grid = op_grid(op, args);
+    if (!grid.x || !grid.y) return;
+    VulkanSlot *slot = slot_open(vk);
+    if (!slot) return;
+    if (slot->work > 0 && slot->work + grid.work > vk->submit_work) {
+        slot_submit(vk);
+        if (!(slot = slot_open(vk))) return;
+    }
+    Ranges ranges;
+    op_ranges(op, args, &ranges);
+    vulkan_order(vk, slot, &ranges);
+    vulkan_dispatch(vk, op, args, &grid);
+    if (op == OP_attention_grad) { /* the two passes write different ranges */
+        const Grid keys = attention_keys_grid(args);
+        vulkan_dispatch(vk, op, args, &keys);
+    }
+}
+
+#include "open.c"

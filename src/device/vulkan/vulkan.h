@@ -1,0 +1,40 @@
+/* The Vulkan engine: the same ops as compute shaders, on any GPU with Vulkan 1.2 and buffer device addresses. */
+#ifndef LETHE_VULKAN_H
+#define LETHE_VULKAN_H
+
+#include "../device.h"
+
+enum { VULKAN_MOST_DEVICES = 16 };
+
+typedef struct VulkanInfo {
+    char name[256], driver[256], kind[24]; /* kind: discrete, integrated, virtual, software */
+    char missing[128];                     /* why it cannot be used; empty: it can */
+    uint64_t memory_bytes, free_bytes;     /* device-local heap; free_bytes 0: the driver does not say */
+    bool software;
+} VulkanInfo;
+
+/* The devices that the Vulkan loader knows, in its order; returns how many. Without a loader 0, and `why` says so. */
+int vulkan_list(VulkanInfo info[VULKAN_MOST_DEVICES], char why[256]);
+
+typedef struct VulkanShader {
+    const char *begin, *end; /* SPIR-V */
+} VulkanShader;
+extern const VulkanShader vulkan_shaders[OP_COUNT]; /* embedded; see shaders.c */
+
+typedef struct Vulkan Vulkan;
+typedef struct VulkanBlock VulkanBlock;
+
+bool vulkan_open(int number, Vulkan **out, Err *err); /* number: place in vulkan_list */
+void vulkan_close(Vulkan *vk);
+const VulkanInfo *vulkan_info(const Vulkan *vk);
+
+/* Memory comes in blocks that belong to a list. Failures are kept: see vulkan_ok. */
+void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes);
+void vulkan_free(Vulkan *vk, VulkanBlock **list);
+void vulkan_write(Vulkan *vk, const void *to, const void *from, size_t bytes);
+void vulkan_read(Vulkan *vk, void *to, const void *from, size_t bytes);
+void vulkan_run(Vulkan *vk, Op op, const void *args);
+/* False after the first failure (device lost, out of memory); nothing is computed from then on. */
+bool vulkan_ok(Vulkan *vk, Err *err);
+
+#endif
