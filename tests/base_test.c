@@ -69,10 +69,8 @@ static void test_permutation_is_torch_randperm(void **state)
         uint32_t seed, n, first[10];
         int count;
     } cases[] = {
-        {42, 10, {2, 6, 1, 8, 4, 5, 0, 9, 3, 7}, 10},
-        {0, 10, {4, 1, 7, 5, 3, 9, 0, 8, 6, 2}, 10},
-        {42, 1000, {542, 618, 816, 68, 94, 215, 60, 585}, 8},
-        {43, 1000, {588, 148, 223, 575, 689, 935, 932, 343}, 8},
+        {42, 10, {2, 6, 1, 8, 4, 5, 0, 9, 3, 7}, 10},           {0, 10, {4, 1, 7, 5, 3, 9, 0, 8, 6, 2}, 10},
+        {42, 1000, {542, 618, 816, 68, 94, 215, 60, 585}, 8},   {43, 1000, {588, 148, 223, 575, 689, 935, 932, 343}, 8},
         {44, 1000, {732, 96, 853, 374, 727, 124, 412, 868}, 8},
     };
     uint32_t order[1000];
@@ -88,8 +86,10 @@ static void test_philox_known_answers(void **state)
     (void)state;
     static const uint32_t cases[][10] = {
         {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
-        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1},
+        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e, 0xa20bc7c6,
+         0x6d5451fd},
+        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420,
+         0x24126ea1},
     };
     for (size_t c = 0; c < COUNT(cases); c++) {
         uint32_t out[4];

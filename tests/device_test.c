@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "device_cases.c"
+#define DEVICE_FAIL fail_msg
+
 #include "device_gradients.c"
 
 /* ---- Every op of every engine against the plain version ---- */
@@ -21,7 +22,7 @@ static void test_device_ops_match_plain(void **state)
         for (int variant = 0; device_case_build(&expected, (Op)op, variant); variant++) {
             device_case_remember(&expected);
             plain_ops[op](&expected.args);
-            device_case_check_guards(&expected);
+            assert_null(device_case_damage(&expected));
             for (int e = 0; e < CPU_ENGINES; e++) {
                 if (!engines[e].usable) continue;
                 void (*table[OP_COUNT])(const void *);
@@ -29,7 +30,7 @@ static void test_device_ops_match_plain(void **state)
                 device_case_build(&got, (Op)op, variant);
                 device_case_remember(&got);
                 table[op](&got.args);
-                device_case_check_guards(&got);
+                assert_null(device_case_damage(&got));
                 const double nmse = device_case_difference(&expected, &got);
                 if (!(nmse <= 1e-11))
                     DEVICE_FAIL("%s, variant %d, %s: normalised mean squared error %.3g", op_names[op], variant,
@@ -390,13 +391,14 @@ static void test_device_open(void **state)
     static const struct {
         const char *what;
         int code;
-    } bad[] = {{"gpu", EXIT_WORLD}, {"gpu:1", EXIT_WORLD}, {"gpux", EXIT_USAGE}, {"", EXIT_USAGE}, {"CPU", EXIT_USAGE}};
+    } bad[] = {{"gpu:15", EXIT_WORLD}, {"gpu:x", EXIT_USAGE}, {"gpu:", EXIT_USAGE},
+               {"gpux", EXIT_USAGE},   {"", EXIT_USAGE},      {"CPU", EXIT_USAGE}};
     for (size_t i = 0; i < COUNT(bad); i++) {
         Device device;
         Err err = {0};
         assert_false(device_open(&device, bad[i].what, 0, &err));
         assert_int_equal(err.code, bad[i].code);
-        assert_non_null(strstr(err.text, "use "));
+        assert_true(strlen(err.text) > 20);
         device_close(&device);
     }
     assert_string_equal(op_names[OP_gemm], "gemm");

@@ -20,18 +20,22 @@ static void test_tables_that_are_broken(void **state)
     expect_table_error("a.tsv", S("sentence\tlabel\nx\t1\ny\n"), "a.tsv, line 3: 1 columns, but the header has 2");
     expect_table_error("a.tsv", S("words\tlabel\nx\t1\n"), "no text column (sentence, text or question; ");
     expect_table_error("a.tsv", S("words\tlabel\nx\t1\n"), "the columns here are: words, label");
-    expect_table_error("a.tsv", S("sentence\tclass\nx\t1\n"), "a.tsv: no label column (label or gold_label); the columns here are: sentence, class");
+    expect_table_error("a.tsv", S("sentence\tclass\nx\t1\n"),
+                       "a.tsv: no label column (label or gold_label); the columns here are: sentence, class");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\t\n"), "a.tsv, line 2: the row has no label");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\xff\t1\n"), "a.tsv, line 2: not valid UTF-8 (byte \\xff)");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\xed\xa0\x80\t1\n"), "a.tsv, line 2: not valid UTF-8");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\0y\t1\n"), "a.tsv, line 2: a NUL byte");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\t-\n"), "every row is labelled '-'");
-    expect_table_error("a.csv", S("text,label\n\"open,1\nmore,2\n"), "a.csv, line 2: the quotation mark that opens here is never closed");
+    expect_table_error("a.csv", S("text,label\n\"open,1\nmore,2\n"),
+                       "a.csv, line 2: the quotation mark that opens here is never closed");
     expect_table_error("a.csv", S("text,label\n\"a\"b,1\n"), "text behind a closing quotation mark");
     expect_table_error("a.jsonl", S(""), "a.jsonl: the file is empty");
-    expect_table_error("a.jsonl", S("{\"text\": \"a\", \"label\": 1}\n{\"text\": \n"), "a.jsonl, line 2: not a JSON object");
+    expect_table_error("a.jsonl", S("{\"text\": \"a\", \"label\": 1}\n{\"text\": \n"),
+                       "a.jsonl, line 2: not a JSON object");
     expect_table_error("a.jsonl", S("[1]\n"), "a.jsonl, line 1: not a JSON object");
-    expect_table_error("a.jsonl", S("{\"text\": \"a\", \"label\": 1}\n{\"label\": 1}\n"), "a.jsonl, line 2: \"text\" is missing or no text");
+    expect_table_error("a.jsonl", S("{\"text\": \"a\", \"label\": 1}\n{\"label\": 1}\n"),
+                       "a.jsonl, line 2: \"text\" is missing or no text");
     expect_table_error("a.txt", S("x"), "a.txt: unknown format; the name must end in .tsv, .csv or .jsonl");
 }
 
@@ -77,8 +81,10 @@ static void test_pairs_quotes_and_skipped_rows(void **state)
     Arena arena = {0};
     Err err = {0};
     ExampleFile file;
-    assert_true(examples_parse(&arena, S("index,premise,hypothesis,gold_label\n1,\"two\nlines, one cell\",b,neutral\n2,c,d,-\n3,e,f,entailment\n"),
-                               "a.csv", true, &file, &err));
+    assert_true(examples_parse(
+        &arena,
+        S("index,premise,hypothesis,gold_label\n1,\"two\nlines, one cell\",b,neutral\n2,c,d,-\n3,e,f,entailment\n"),
+        "a.csv", true, &file, &err));
     assert_true(file.pairs);
     assert_int_equal(file.row_count, 2);
     assert_int_equal(file.skipped_rows, 1);
@@ -195,9 +201,13 @@ static void test_safetensors_that_lie(void **state)
         size_t data;
         const char *message;
     } cases[] = {
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "ends at byte 8 of 4: the file is cut off"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4, "has 4 bytes of data, but its shape asks for 8"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", 6, "overlaps another"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4,
+         "ends at byte 8 of 4: the file is cut off"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4,
+         "has 4 bytes of data, but its shape asks for 8"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],"
+         "\"data_offsets\":[2,6]}}",
+         6, "overlaps another"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "leaves a hole in front of it"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, "4 bytes behind the last tensor"},
         {"{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "unknown dtype \"F31\""},
@@ -258,14 +268,9 @@ static void test_half_precision_is_widened_exactly(void **state)
 }
 
 static const struct CMUnitTest files_tests[] = {
-    cmocka_unit_test(test_tables_that_are_broken),
-    cmocka_unit_test(test_a_line_that_is_too_long),
-    cmocka_unit_test(test_tables_that_are_fine),
-    cmocka_unit_test(test_pairs_quotes_and_skipped_rows),
-    cmocka_unit_test(test_files_that_cannot_be_read),
-    cmocka_unit_test(test_files_appear_whole),
-    cmocka_unit_test(test_zstd_round_trip_and_damage),
-    cmocka_unit_test(test_sha256),
-    cmocka_unit_test(test_safetensors_that_lie),
-    cmocka_unit_test(test_half_precision_is_widened_exactly),
+    cmocka_unit_test(test_tables_that_are_broken),     cmocka_unit_test(test_a_line_that_is_too_long),
+    cmocka_unit_test(test_tables_that_are_fine),       cmocka_unit_test(test_pairs_quotes_and_skipped_rows),
+    cmocka_unit_test(test_files_that_cannot_be_read),  cmocka_unit_test(test_files_appear_whole),
+    cmocka_unit_test(test_zstd_round_trip_and_damage), cmocka_unit_test(test_sha256),
+    cmocka_unit_test(test_safetensors_that_lie),       cmocka_unit_test(test_half_precision_is_widened_exactly),
 };

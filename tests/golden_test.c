@@ -36,12 +36,15 @@ static void golden_rows(Golden *g)
     const json_t *rows = json_object_get(g->json, "rows");
     const size_t count = json_array_size(rows);
     Split *s = &g->split;
-    *s = (Split){.rows = (uint32_t)count, .labels = arena_new(&g->arena, uint32_t, count), .starts = arena_new(&g->arena, uint64_t, count + 1)};
+    *s = (Split){.rows = (uint32_t)count,
+                 .labels = arena_new(&g->arena, uint32_t, count),
+                 .starts = arena_new(&g->arena, uint64_t, count + 1)};
     s->ids = arena_new(&g->arena, uint32_t, count * 64);
     s->types = arena_new(&g->arena, uint8_t, count * 64);
     uint64_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        const json_t *row = json_array_get(rows, i), *ids = json_object_get(row, "ids"), *types = json_object_get(row, "types");
+        const json_t *row = json_array_get(rows, i), *ids = json_object_get(row, "ids"),
+                     *types = json_object_get(row, "types");
         for (size_t j = 0; j < json_array_size(ids); j++, at++) {
             s->ids[at] = (uint32_t)json_integer_value(json_array_get(ids, j));
             s->types[at] = (uint8_t)json_integer_value(json_array_get(types, j));
@@ -58,13 +61,13 @@ static void golden_upload(Golden *g, const Layout *layout, const float *w, f32p 
 }
 
 /* folder: the checkpoint; head: a file with the head, or NULL when the checkpoint holds it; adapter: a PEFT folder. */
-static void golden_open(Golden *g, const char *json, const char *folder, const char *head, const char *adapter)
+static void golden_open(Golden *g, const char *device, const char *json, const char *folder, const char *head, const char *adapter)
 {
     Err err = {0};
     *g = (Golden){.with_lora = adapter != NULL};
     g->json = golden_json(g, json);
     golden_rows(g);
-    if (!device_open(&g->device, "cpu", 2, &err)) fail_msg("%s", err.text);
+    if (!device_open(&g->device, device, 2, &err)) fail_msg("%s", err.text);
     g->memory.device = &g->device;
     ModelConfig config;
     const char *path = arena_printf(&g->arena, "%s/config.json", folder);
@@ -76,7 +79,8 @@ static void golden_open(Golden *g, const char *json, const char *folder, const c
 
     Safetensors file, head_file, lora_file;
     bool fresh;
-    float *w = arena_new(&g->arena, float, g->model.encoder.floats), *h = arena_new(&g->arena, float, g->head.layout.floats);
+    float *w = arena_new(&g->arena, float, g->model.encoder.floats),
+          *h = arena_new(&g->arena, float, g->head.layout.floats);
     if (!safetensors_open(&g->arena, arena_printf(&g->arena, "%s/model.safetensors", folder), &file, &err) ||
         !model_load_encoder(&g->model, &file, 0, w, &fresh, &err) ||
         (head && !safetensors_open(&g->arena, head, &head_file, &err)))
@@ -88,12 +92,15 @@ static void golden_open(Golden *g, const char *json, const char *folder, const c
     if (head) safetensors_close(&head_file);
     if (adapter) {
         json_t *peft = golden_json(g, arena_printf(&g->arena, "%s/adapter_config.json", adapter));
-        g->lora = (Lora){.r = (uint32_t)json_integer_value(json_object_get(peft, "r")), .targets = LORA_QUERY | LORA_KEY | LORA_VALUE};
+        g->lora = (Lora){.r = (uint32_t)json_integer_value(json_object_get(peft, "r")),
+                         .targets = LORA_QUERY | LORA_KEY | LORA_VALUE};
         g->lora.alpha = (float)json_number_value(json_object_get(peft, "lora_alpha"));
         json_decref(peft);
         lora_layout(&g->arena, &config, &g->lora);
         float *a = arena_new(&g->arena, float, g->lora.layout.floats);
-        if (!safetensors_open(&g->arena, arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter), &lora_file, &err)) fail_msg("%s", err.text);
+        if (!safetensors_open(&g->arena, arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter), &lora_file,
+                              &err))
+            fail_msg("%s", err.text);
         for (int i = 0; i < g->lora.layout.count + g->head.layout.count; i++) {
             const bool of_head = i >= g->lora.layout.count;
             const View *view = of_head ? &g->head.layout.views[i - g->lora.layout.count] : &g->lora.layout.views[i];
@@ -130,14 +137,16 @@ static void golden_logits(const Golden *g, const float *logits, const char *key)
     const json_t *wanted = json_object_get(g->json, key);
     for (size_t i = 0; i < json_array_size(wanted); i++)
         for (uint32_t c = 0; c < g->head.classes; c++)
-            golden_near((double)logits[i * g->head.classes + c], json_number_value(json_array_get(json_array_get(wanted, i), c)), 1, key);
+            golden_near((double)logits[i * g->head.classes + c],
+                        json_number_value(json_array_get(json_array_get(wanted, i), c)), 1, key);
 }
 
 static void golden_forward(Golden *g)
 {
     Err err = {0};
     EvalRecord record;
-    assert_true(evaluate(&g->device, &g->arena, &g->model, g->with_lora ? &g->lora : NULL, &g->head, &g->weights, &g->split, 8, &record, &err));
+    assert_true(evaluate(&g->device, &g->arena, &g->model, g->with_lora ? &g->lora : NULL, &g->head, &g->weights,
+                         &g->split, 8, &record, &err));
     golden_logits(g, record.logits, "logits");
 }
 
@@ -161,7 +170,8 @@ static int golden_gradient_views(Golden *g, const Layout *layout, f32p grad, boo
         const double noise = 1e-3;
         golden_near(sqrt(squares), norm, noise, name);
         golden_near(sum, json_number_value(json_array_get(wanted, 1)), noise + norm * sqrt((double)n), name);
-        golden_near((double)grad[view->at], json_number_value(json_array_get(wanted, 2)), noise + norm / sqrt((double)n), name);
+        golden_near((double)grad[view->at], json_number_value(json_array_get(wanted, 2)),
+                    noise + norm / sqrt((double)n), name);
     }
     return layout->count;
 }
@@ -176,14 +186,15 @@ static void golden_gradients(Golden *g)
     batch_pack(&g->arena, &g->split, rows, 16, g->model.config.position_base, &batch);
     const BatchBuffer buffer = batch_buffer(&g->memory, batch.tokens, 16);
     device_batch_write(&g->device, &buffer, &g->arena, &batch, &on_device);
-    Workspace *ws = workspace_new(&g->arena, &g->memory, &g->model, g->with_lora ? &g->lora : NULL, batch.tokens, 16, g->head.classes, true);
+    Workspace *ws = workspace_new(&g->arena, &g->memory, &g->model, g->with_lora ? &g->lora : NULL, batch.tokens, 16,
+                                  g->head.classes, true);
     Weights grads = {.head = device_f32(&g->memory, g->head.layout.floats)};
     if (g->with_lora) grads.adapter = device_f32(&g->memory, g->lora.layout.floats);
     if (!g->with_lora) grads.encoder = device_f32(&g->memory, g->model.encoder.floats);
     const PassOptions options = {.dropout = true};
     f32p logits = model_forward(ws, &g->weights, &g->head, &on_device, &options), loss = device_f32(&g->memory, 16);
-    RUN(&g->device, cross_entropy, .logits = logits, .labels = on_device.labels, .loss = loss, .dlogits = workspace_dlogits(ws), .rows = 16,
-        .classes = g->head.classes, .scale = 1.0f / 16);
+    RUN(&g->device, cross_entropy, .logits = logits, .labels = on_device.labels, .loss = loss,
+        .dlogits = workspace_dlogits(ws), .rows = 16, .classes = g->head.classes, .scale = 1.0f / 16);
     model_backward(ws, &g->weights, &grads, &g->head, &on_device, &options);
     int count = golden_gradient_views(g, &g->head.layout, grads.head, false);
     if (g->with_lora) count += golden_gradient_views(g, &g->lora.layout, grads.adapter, true);
@@ -199,28 +210,41 @@ static bool golden_on_step(void *context, const StepRecord *record, Err *err)
     golden_near(record->learning_rate, json_number_value(json_array_get(wanted, 2)), 0, "learning rate");
     /* PyTorch sums the squares of 23 million gradients in single precision, in another order. */
     const double norm = json_number_value(json_array_get(wanted, 1));
-    if (fabs(record->grad_norm - norm) > 1e-3 * norm) fail_msg("step %u: gradient norm %.9g, wanted %.9g", record->step, record->grad_norm, norm);
+    if (fabs(record->grad_norm - norm) > 1e-3 * norm)
+        fail_msg("step %u: gradient norm %.9g, wanted %.9g", record->step, record->grad_norm, norm);
     return err->code == 0;
 }
 
 static bool golden_on_eval(void *context, const EvalRecord *record, Err *err)
 {
     const Golden *g = context;
-    if (record->step == json_array_size(json_object_get(g->json, "steps"))) golden_logits(g, record->logits, "logits_after");
+    if (record->step == json_array_size(json_object_get(g->json, "steps")))
+        golden_logits(g, record->logits, "logits_after");
     return err->code == 0;
 }
 
 static void golden_training(Golden *g)
 {
     Err err = {0};
-    const Hyper hyper = {.epochs = (uint32_t)json_integer_value(json_object_get(g->json, "epochs")), .batch_size = 16, .eval_batch_size = 32,
-                         .learning_rate = (float)json_number_value(json_object_get(g->json, "learning_rate")), .weight_decay = 0.01f};
-    const Training t = {.model = &g->model, .lora = g->with_lora ? &g->lora : NULL, .head = &g->head, .weights = g->weights,
-                        .train_encoder = !g->with_lora, .train = &g->split, .eval = &g->split, .hyper = hyper, .seed = 42};
+    const Hyper hyper = {.epochs = (uint32_t)json_integer_value(json_object_get(g->json, "epochs")),
+                         .batch_size = 16,
+                         .eval_batch_size = 32,
+                         .learning_rate = (float)json_number_value(json_object_get(g->json, "learning_rate")),
+                         .weight_decay = 0.01f};
+    const Training t = {.model = &g->model,
+                        .lora = g->with_lora ? &g->lora : NULL,
+                        .head = &g->head,
+                        .weights = g->weights,
+                        .train_encoder = !g->with_lora,
+                        .train = &g->split,
+                        .eval = &g->split,
+                        .hyper = hyper,
+                        .seed = 42};
     const size_t steps = json_array_size(json_object_get(g->json, "steps"));
     assert_true(steps >= 40);
     assert_int_equal(train_steps(&hyper, g->split.rows), steps);
-    const size_t decayed = (g->with_lora ? g->lora.layout.decay_floats : g->model.encoder.decay_floats) + g->head.layout.decay_floats;
+    const size_t decayed =
+        (g->with_lora ? g->lora.layout.decay_floats : g->model.encoder.decay_floats) + g->head.layout.decay_floats;
     assert_int_equal(decayed, json_integer_value(json_object_get(g->json, "decayed")));
     assert_int_equal(train_trainable(&t) - decayed, json_integer_value(json_object_get(g->json, "undecayed")));
 
@@ -228,7 +252,8 @@ static void golden_training(Golden *g)
     for (uint32_t e = 0; e < hyper.epochs; e++) {
         random_permutation(42 + e, g->split.rows, order);
         for (uint32_t i = 0; i < g->split.rows; i++)
-            assert_int_equal(order[i], json_integer_value(json_array_get(json_object_get(g->json, "order"), e * g->split.rows + i)));
+            assert_int_equal(
+                order[i], json_integer_value(json_array_get(json_object_get(g->json, "order"), e * g->split.rows + i)));
     }
     const TrainObserver observer = {g, golden_on_step, golden_on_eval};
     if (!train_task(&g->device, &t, &observer, &err)) fail_msg("%s", err.text);
@@ -237,7 +262,7 @@ static void golden_training(Golden *g)
 static void golden_case(const char *json, const char *folder, const char *head, const char *adapter)
 {
     Golden g;
-    golden_open(&g, json, folder, head, adapter);
+    golden_open(&g, "cpu", json, folder, head, adapter);
     golden_forward(&g);
     golden_gradients(&g);
     golden_training(&g);
@@ -264,7 +289,8 @@ static void test_golden_minilm_full(void **state)
 static void test_golden_minilm_lora(void **state)
 {
     (void)state;
-    golden_case("tests/golden/minilm_lora.json", MINILM_FOLDER, "tests/golden/minilm-head.safetensors", "tests/golden/minilm-lora");
+    golden_case("tests/golden/minilm_lora.json", MINILM_FOLDER, "tests/golden/minilm-head.safetensors",
+                "tests/golden/minilm-lora");
 }
 
 /* A checkpoint with the names of old files, in F16. */
@@ -272,12 +298,13 @@ static void test_golden_old_names(void **state)
 {
     (void)state;
     Golden g;
-    golden_open(&g, "tests/golden/tiny_bert.json", "tests/golden/tiny-bert", NULL, NULL);
+    golden_open(&g, "cpu", "tests/golden/tiny_bert.json", "tests/golden/tiny-bert", NULL, NULL);
     golden_forward(&g);
     golden_close(&g);
 }
 
 static const struct CMUnitTest golden_tests[] = {
-    cmocka_unit_test(test_golden_old_names),   cmocka_unit_test(test_golden_roberta_full), cmocka_unit_test(test_golden_roberta_lora),
-    cmocka_unit_test(test_golden_minilm_full), cmocka_unit_test(test_golden_minilm_lora),
+    cmocka_unit_test(test_golden_old_names),    cmocka_unit_test(test_golden_roberta_full),
+    cmocka_unit_test(test_golden_roberta_lora), cmocka_unit_test(test_golden_minilm_full),
+    cmocka_unit_test(test_golden_minilm_lora),
 };

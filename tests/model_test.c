@@ -32,20 +32,36 @@ static void tiny_open(TinyModel *t, const char *engine, Family family, bool with
     assert_true(device_open(&t->device, engine, 2, &err));
     t->memory.device = &t->device;
     const bool bert = family == FAMILY_BERT;
-    const ModelConfig config = {.family = family, .layers = 2, .hidden = 12, .heads = 3, .inner = 20, .vocab = 50, .positions = 20,
-                                .types = bert ? 2 : 1, .position_base = bert ? 0 : 2, .eps = 1e-5f, .hidden_drop = drop,
-                                .attention_drop = 1.5f * drop, .classifier_drop = drop / 2};
+    const ModelConfig config = {.family = family,
+                                .layers = 2,
+                                .hidden = 12,
+                                .heads = 3,
+                                .inner = 20,
+                                .vocab = 50,
+                                .positions = 20,
+                                .types = bert ? 2 : 1,
+                                .position_base = bert ? 0 : 2,
+                                .eps = 1e-5f,
+                                .hidden_drop = drop,
+                                .attention_drop = 1.5f * drop,
+                                .classifier_drop = drop / 2};
     model_layout(&t->arena, &config, &t->model);
     head_layout(&t->arena, &config, 3, &t->head);
     t->lora = (Lora){.r = 2, .targets = LORA_QUERY | LORA_KEY | LORA_VALUE, .alpha = 4, .drop = drop};
     lora_layout(&t->arena, &config, &t->lora);
     const size_t sizes[3] = {t->model.encoder.floats, t->lora.layout.floats, t->head.layout.floats};
-    t->weights = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL, device_f32(&t->memory, sizes[2])};
-    t->grads = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL, device_f32(&t->memory, sizes[2])};
+    t->weights = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL,
+                           device_f32(&t->memory, sizes[2])};
+    t->grads = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL,
+                         device_f32(&t->memory, sizes[2])};
     tiny_fill(t->weights.encoder, sizes[0], 1);
     if (with_lora) tiny_fill(t->weights.adapter, sizes[1], 2);
     tiny_fill(t->weights.head, sizes[2], 3);
-    t->split = (Split){.rows = 4, .labels = tiny_labels, .starts = tiny_starts, .ids = tiny_ids, .types = bert ? tiny_types : tiny_no_types};
+    t->split = (Split){.rows = 4,
+                       .labels = tiny_labels,
+                       .starts = tiny_starts,
+                       .ids = tiny_ids,
+                       .types = bert ? tiny_types : tiny_no_types};
     const uint32_t rows[] = {0, 1, 2, 3};
     Batch batch;
     batch_pack(&t->arena, &t->split, rows, 4, config.position_base, &batch);
@@ -100,9 +116,12 @@ static void test_model_gradients_by_finite_differences(void **state)
                 const PassOptions options = {.dropout = true, .seed = 5, .step = 9};
                 tiny_loss(&t, &options);
                 model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
-                assert_true(tiny_error(&t, t.weights.encoder, t.grads.encoder, t.model.encoder.floats, &options) < 1e-3);
+                assert_true(tiny_error(&t, t.weights.encoder, t.grads.encoder, t.model.encoder.floats, &options) <
+                            1e-3);
                 assert_true(tiny_error(&t, t.weights.head, t.grads.head, t.head.layout.floats, &options) < 1e-3);
-                if (with_lora) assert_true(tiny_error(&t, t.weights.adapter, t.grads.adapter, t.lora.layout.floats, &options) < 4e-3);
+                if (with_lora)
+                    assert_true(tiny_error(&t, t.weights.adapter, t.grads.adapter, t.lora.layout.floats, &options) <
+                                4e-3);
                 tiny_close(&t);
             }
 }
@@ -116,7 +135,8 @@ static void test_frozen_parts_change_no_gradient(void **state)
     const PassOptions options = {.dropout = true, .seed = 1, .step = 2};
     tiny_loss(&t, &options);
     model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
-    const Weights some = {.adapter = device_f32(&t.memory, t.lora.layout.floats), .head = device_f32(&t.memory, t.head.layout.floats)};
+    const Weights some = {.adapter = device_f32(&t.memory, t.lora.layout.floats),
+                          .head = device_f32(&t.memory, t.head.layout.floats)};
     tiny_loss(&t, &options);
     model_backward(t.workspace, &t.weights, &some, &t.head, &t.batch, &options);
     assert_memory_equal(some.adapter, t.grads.adapter, t.lora.layout.floats * sizeof(float));
@@ -146,13 +166,23 @@ static bool tiny_on_step(void *context, const StepRecord *record, Err *err)
     *(*at)++ = record->loss;
     return true;
 }
-static bool tiny_on_eval(void *context, const EvalRecord *record, Err *err) { return (void)context, (void)record, err->code == 0; }
+static bool tiny_on_eval(void *context, const EvalRecord *record, Err *err)
+{
+    return (void)context, (void)record, err->code == 0;
+}
 
 static Training tiny_training(TinyModel *t)
 {
-    return (Training){.model = &t->model, .lora = t->with_lora ? &t->lora : NULL, .head = &t->head, .weights = t->weights,
-                      .train_encoder = !t->with_lora, .train = &t->split, .eval = &t->split, .seed = 42,
-                      .hyper = {.epochs = 4, .batch_size = 3, .eval_batch_size = 2, .learning_rate = 1e-2f, .weight_decay = 0.1f}};
+    return (Training){
+        .model = &t->model,
+        .lora = t->with_lora ? &t->lora : NULL,
+        .head = &t->head,
+        .weights = t->weights,
+        .train_encoder = !t->with_lora,
+        .train = &t->split,
+        .eval = &t->split,
+        .seed = 42,
+        .hyper = {.epochs = 4, .batch_size = 3, .eval_batch_size = 2, .learning_rate = 1e-2f, .weight_decay = 0.1f}};
 }
 
 /* Rows of the word table that never have a gradient are only decayed, and lazily: the result must be the very bits that
@@ -240,8 +270,22 @@ static void test_trainable_parameters(void **state)
 {
     (void)state;
     Arena arena = {0};
-    const ModelConfig roberta = {.family = FAMILY_ROBERTA, .layers = 12, .hidden = 768, .heads = 12, .inner = 3072, .vocab = 50265, .positions = 514, .types = 1};
-    const ModelConfig minilm = {.family = FAMILY_BERT, .layers = 6, .hidden = 384, .heads = 12, .inner = 1536, .vocab = 30522, .positions = 512, .types = 2};
+    const ModelConfig roberta = {.family = FAMILY_ROBERTA,
+                                 .layers = 12,
+                                 .hidden = 768,
+                                 .heads = 12,
+                                 .inner = 3072,
+                                 .vocab = 50265,
+                                 .positions = 514,
+                                 .types = 1};
+    const ModelConfig minilm = {.family = FAMILY_BERT,
+                                .layers = 6,
+                                .hidden = 384,
+                                .heads = 12,
+                                .inner = 1536,
+                                .vocab = 30522,
+                                .positions = 512,
+                                .types = 2};
     Head head2, head3, small;
     Lora lora = {.r = 8, .targets = LORA_QUERY | LORA_KEY | LORA_VALUE};
     Model model;

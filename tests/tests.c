@@ -1,6 +1,6 @@
-/* All tests in one program: the whole of lethe, then a file for each layer. Built twice: with sanitizers for the layers,
- * and optimised (LETHE_TESTS_FAST) for the long ones: goldens, real data, the command line. An argument runs only the
- * groups whose name contains it. */
+/* All tests in one program: the whole of lethe, then a file for each layer. Built twice: with sanitizers for the
+ * layers, and optimised (LETHE_TESTS_FAST) for the long ones: goldens, real data, the command line. An argument runs
+ * only the groups whose name contains it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,6 @@
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
-#include "device_cases.c"
 #include "vulkan_test.c"
 #else
 #include "base_test.c"
@@ -30,14 +29,20 @@
 #include "fuzz_test.c"
 #endif
 
-#define GROUP(name) {#name, name##_tests, COUNT(name##_tests)}
+#define GROUP(name)                              \
+    {                                            \
+#name, name##_tests, COUNT(name##_tests) \
+    }
 static const struct {
     const char *name;
     const struct CMUnitTest *tests;
     size_t count;
 } groups[] = {
 #ifdef LETHE_TESTS_FAST
-    GROUP(golden), GROUP(tokenizer_golden), GROUP(command), GROUP(vulkan),
+    GROUP(golden),
+    GROUP(tokenizer_golden),
+    GROUP(command),
+    GROUP(vulkan),
 #else
     GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz),
 #endif

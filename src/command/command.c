@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "assets.c"
+#include "devices.c"
 #include "licenses.c"
 #include "report.c"
 #include "run.c"
 #include "tokenize.c"
 
 static bool command_help(int argc, char **argv, Err *err);
-static bool command_devices(int argc, char **argv, Err *err);
 
 const Command commands[] = {
     {"run", command_run, "train the tasks in order with every method and compare them",
@@ -38,10 +38,16 @@ const Command commands[] = {
      "the\n"
      "same experiment with different seeds are joined: mean and 95% interval over seeds; nothing is written then.\n"},
     {"devices", command_devices, "what can run here",
-     "usage: lethe devices\n\nLists the engines of this machine and says which one --device auto takes, and why.\n"},
+     "usage: lethe devices\n\nLists what can run here, with measured speed, and says which one --device auto takes, "
+     "and why. The environment\n"
+     "variable LETHE_DEVICE (cpu, gpu, gpu:N) decides instead of auto.\n"},
     {"bench", command_bench, "speed of the engine on this machine",
      "usage: lethe bench [options of run]\n\n"
      "Times 40 training steps (--max-steps) of each method on each task, and says which ops the time goes to.\n"},
+    {"selftest", command_selftest, "every op on every device against the plain CPU version",
+     "usage: lethe selftest\n\nRuns every op at many odd sizes on every device and compares with the plain CPU "
+     "version; "
+     "prints the worst\nnormalised mean squared error of each device. Exit code 1 when a device is wrong.\n"},
     {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n"},
     {"help", command_help, "this text, or the text of a command", "usage: lethe help [COMMAND]\n"},
     {0},
@@ -68,17 +74,6 @@ static bool command_help(int argc, char **argv, Err *err)
     printf("usage: lethe [COMMAND] [options]        without a command: run\n\n");
     for (const Command *c = commands; c->name; c++) printf("  %-10s %s\n", c->name, c->about);
     printf("\nlethe help COMMAND says more.\n");
-    return true;
-}
-
-static bool command_devices(int argc, char **argv, Err *err)
-{
-    if (argc > 1) return fail_usage(err, "%s: unexpected argument; see lethe help devices", str_show(str(argv[1])));
-    Device device;
-    if (!device_open(&device, "cpu", 0, err)) return false;
-    printf("cpu    %s, %.1f GB of memory free\n", device.name, (double)memory_available_bytes() * 1e-9);
-    printf("\n--device auto takes cpu: this version has no engine for GPUs yet.\n");
-    device_close(&device);
     return true;
 }
 

@@ -28,7 +28,7 @@ static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
     const bool large = hidden >= LARGE_HIDDEN;
     plan->eval_rows = 500;
     plan->hyper.epochs = 5;
-    plan->hyper.learning_rate = large ? 3e-5f : 1e-4f;
+    plan->hyper.learning_rate = large ? 3e-5f : 5e-5f;
     plan->lora_learning_rate = large ? 5e-4f : 2e-3f;
 }
 
@@ -57,7 +57,7 @@ static const RunOption run_options[] = {
     {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
     {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
     {"learning-rate", OPTION_REAL, 1e-12, 100, "X",
-     "of full fine-tuning [1e-4, from hidden size 768 on 3e-5; notebook 3e-5]"},
+     "of full fine-tuning [5e-5, from hidden size 768 on 3e-5; notebook 3e-5]"},
     {"lora-learning-rate", OPTION_REAL, 1e-12, 100, "X", "of LoRA [2e-3, from hidden size 768 on 5e-4; notebook 3e-5]"},
     {"epochs", OPTION_INT, 1, 10000, "N", "passes over the rows of each task [5; notebook 3]"},
     {"batch-size", OPTION_INT, 1, 4096, "N", "rows a training step [16]"},

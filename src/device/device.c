@@ -1,5 +1,6 @@
 #include "device.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cpu/cpu.c"
@@ -18,8 +19,10 @@ const char *const op_names[OP_COUNT] = {
 float adamw_shrink(float lr, float decay) { return fmaf(-lr, decay, 1.0f); }
 
 #include "vulkan/vulkan.c"
+#include "cases.c"
+#include "choose.c"
 
-/* ---- Choosing ---- */
+/* ---- Opening ---- */
 
 static bool device_open_cpu(Device *device, bool plain)
 {
@@ -32,43 +35,32 @@ static bool device_open_cpu(Device *device, bool plain)
     return true;
 }
 
-/* The GPU that "gpu" means: the first discrete one, else integrated, virtual, software. */
-static bool device_choose_gpu(int *number, Err *err)
+static bool device_open_gpu(Device *device, int number, Err *err)
 {
-    static const char *const order[] = {"discrete", "integrated", "virtual", "other", "software"};
-    VulkanInfo info[VULKAN_MOST_DEVICES];
-    char why[256];
-    const int count = vulkan_list(info, why);
-    for (size_t kind = 0; kind < COUNT(order); kind++)
-        for (*number = 0; *number < count; ++*number)
-            if (strcmp(info[*number].kind, order[kind]) == 0 && !info[*number].missing[0]) return true;
-    if (!count) return fail(err, "--device gpu: %s; use --device cpu", why);
-    return fail(err, "--device gpu: %s: %s; use --device cpu", info[0].name, info[0].missing);
-}
-
-static bool device_open_gpu(Device *device, const char *what, Err *err)
-{
-    int number = 0;
-    int64_t wanted = 0;
-    if (what[3] && !parse_int(str(what + 4), 0, VULKAN_MOST_DEVICES - 1, &wanted))
-        return fail_usage(err, "--device %s: gpu:N needs a number N from 0; lethe devices lists them",
-                          str_show(str(what)));
-    number = (int)wanted;
-    if (!what[3] && !device_choose_gpu(&number, err)) return false;
     if (!vulkan_open(number, &device->vulkan, err)) return false;
     snprintf(device->name, sizeof device->name, "%s", vulkan_info(device->vulkan)->name);
-    return true;
+    return device_quick_check(device, err);
 }
 
 bool device_open(Device *device, const char *what, int threads, Err *err)
 {
     *device = (Device){0};
-    const bool plain = strcmp(what, "plain") == 0,
-               gpu = strncmp(what, "gpu", 3) == 0 && (what[3] == 0 || what[3] == ':');
-    if (!gpu && !plain && strcmp(what, "cpu") != 0 && strcmp(what, "auto") != 0)
-        return fail_usage(err, "--device %s: unknown device; use auto, cpu, gpu or gpu:N", str_show(str(what)));
+    int gpu = CHOSE_CPU;
+    const char *override = getenv("LETHE_DEVICE");
+    if (strcmp(what, "auto") == 0 && override && *override) what = override;
+    const bool plain = strcmp(what, "plain") == 0, chosen = strcmp(what, "auto") == 0;
     threads_start(threads > 0 ? threads : processors_available());
-    return gpu ? device_open_gpu(device, what, err) : device_open_cpu(device, plain);
+    if (chosen)
+        gpu = choose_fastest(NULL);
+    else if (!plain && strcmp(what, "cpu") != 0 && !choose_named(what, &gpu, err))
+        return false;
+    if (gpu == CHOSE_CPU) return device_open_cpu(device, plain);
+    if (device_open_gpu(device, gpu, err)) return true;
+    if (!chosen) return false;
+    device_close(device); /* a GPU that nobody asked for by name, and that does not work: the CPU does */
+    *err = (Err){0};
+    threads_start(threads > 0 ? threads : processors_available());
+    return device_open_cpu(device, false);
 }
 
 void device_close(Device *device)
@@ -81,6 +73,17 @@ void device_close(Device *device)
 bool device_ok(Device *device, Err *err) { return !device->vulkan || vulkan_ok(device->vulkan, err); }
 
 /* ---- Memory and ops ---- */
+
+uint64_t device_memory_bytes(const Device *device)
+{
+    const uint64_t host = memory_available_bytes();
+    if (!device->vulkan) return host;
+    const VulkanInfo *info = vulkan_info(device->vulkan);
+    const uint64_t free_bytes = info->free_bytes ? info->free_bytes : info->memory_bytes / 10 * 9;
+    return info->software && host < free_bytes ? host : free_bytes;
+}
+
+bool device_memory_is_lazy(const Device *device) { return !device->vulkan; }
 
 static void *device_alloc(DeviceArena *arena, size_t count)
 {

@@ -1,9 +1,9 @@
-/* device: the two engines that run ops, on the CPU and through Vulkan. The CPU engine's plain versions are the oracle for
- * all others.
+/* device: the two engines that run ops, on the CPU and through Vulkan. The CPU engine's plain versions are the oracle
+ * for all others.
  *
- * Pointers of type f32p and u32p that come from device_f32 and device_u32 belong to the device: only ops, device_write and
- * device_read may touch what they point at. Ops take effect in the order in which they are given; nothing waits for them
- * except device_read. */
+ * Pointers of type f32p and u32p that come from device_f32 and device_u32 belong to the device: only ops, device_write
+ * and device_read may touch what they point at. Ops take effect in the order in which they are given; nothing waits for
+ * them except device_read. */
 #ifndef LETHE_DEVICE_H
 #define LETHE_DEVICE_H
 
@@ -29,6 +29,11 @@ void device_close(Device *device);
 /* A GPU can fail at any time. From then on nothing is computed and device_read gives zeros: to be asked before results
  * are used. */
 bool device_ok(Device *device, Err *err);
+
+/* Bytes that can still be taken from the device. */
+uint64_t device_memory_bytes(const Device *device);
+/* Whether memory that is never touched costs nothing: so it is on the CPU. */
+bool device_memory_is_lazy(const Device *device);
 
 /* Memory of one lifetime on a device; zeroed, 256-byte aligned. A zeroed DeviceArena is empty and ready. */
 typedef struct DeviceArena {

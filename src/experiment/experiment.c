@@ -434,7 +434,7 @@ static uint64_t memory_needed(const Experiment *x, uint64_t *largest_training)
     for (int m = 0; m < x->plan->method_count; m++)
         for (int i = 0; i < x->plan->task_count; i++) {
             const Training t = training_of(x, x->plan->methods[m], 0, i);
-            const uint64_t bytes = train_memory_bytes(&t);
+            const uint64_t bytes = train_memory_bytes(&x->device, &t);
             if (bytes > most) most = bytes;
         }
     *largest_training = most;
@@ -445,12 +445,13 @@ static uint64_t memory_needed(const Experiment *x, uint64_t *largest_training)
 
 static bool check_memory(const Experiment *x, Err *err)
 {
-    uint64_t training, need = memory_needed(x, &training), have = memory_available_bytes();
+    uint64_t training, need = memory_needed(x, &training), have = device_memory_bytes(&x->device);
     if (need <= have) return true;
     return fail(err,
-                "this run needs about %.1f GB of memory, but %.1f GB are free; use a smaller --batch-size or "
-                "--max-length, --method lora, or a smaller model",
-                (double)need * 1e-9, (double)have * 1e-9);
+                "this run needs about %.1f GB of memory, but %.1f GB are free%s%s; use a smaller --batch-size or "
+                "--max-length, --method lora, or a smaller model%s",
+                (double)need * 1e-9, (double)have * 1e-9, x->device.vulkan ? " on " : "",
+                x->device.vulkan ? x->device.name : "", x->device.vulkan ? ", or --device cpu" : "");
 }
 
 static void print_plan(const Experiment *x)
@@ -475,7 +476,7 @@ static void print_plan(const Experiment *x)
                t.hyper.batch_size);
     }
     printf("memory   %.2f GB needed, %.1f GB free\n", (double)memory_needed(x, &training) * 1e-9,
-           (double)memory_available_bytes() * 1e-9);
+           (double)device_memory_bytes(&x->device) * 1e-9);
 }
 
 /* How long the run will take: a few real steps of the first task, in the plan's own sizes. */

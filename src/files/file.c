@@ -107,6 +107,17 @@ bool folder_make(const char *path, Err *err)
     return true;
 }
 
+const char *cache_folder(Arena *arena)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME"), *path = NULL;
+    Err ignored = {0};
+    if (cache && cache[0] == '/')
+        path = arena_printf(arena, "%s/lethe", cache);
+    else if (home && home[0] == '/')
+        path = arena_printf(arena, "%s/.cache/lethe", home);
+    return path && folder_make(path, &ignored) ? path : NULL;
+}
+
 bool log_open(Log *log, const char *path, Err *err)
 {
     *log = (Log){open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666), path};

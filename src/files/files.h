@@ -15,6 +15,9 @@ bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, E
 /* Appears whole or not at all: temporary name, fsync, rename. */
 bool file_write(const char *path, Str bytes, Err *err);
 bool folder_make(const char *path, Err *err); /* with its parents; fine when it exists */
+/* Where small files that only save time may lie (XDG_CACHE_HOME/lethe or ~/.cache/lethe), made when it is not there. NULL:
+ * nowhere. */
+const char *cache_folder(Arena *arena);
 
 /* A file that grows by whole lines or blocks, each handed to the system at once. */
 typedef struct Log {

@@ -374,7 +374,7 @@ bool train_task(Device *device, const Training *training, const TrainObserver *o
     return ok;
 }
 
-uint64_t train_memory_bytes(const Training *t)
+uint64_t train_memory_bytes(const Device *device, const Training *t)
 {
     const uint32_t size = train_min(t->hyper.batch_size, t->train->rows);
     const uint32_t eval_size = train_min(t->hyper.eval_batch_size, t->eval->rows);
@@ -383,7 +383,7 @@ uint64_t train_memory_bytes(const Training *t)
         workspace_floats(t->model, t->lora, split_most_tokens(t->eval, eval_size), eval_size, t->head->classes, false);
     uint64_t trained = train_trainable(t);
     /* The word table's gradient and moments are touched only where its words occur. */
-    if (t->train_encoder) {
+    if (t->train_encoder && device_memory_is_lazy(device)) {
         const uint64_t table = params_table(&t->model->encoder);
         uint64_t touched = t->train->starts[t->train->rows] * t->model->config.hidden;
         if (touched > table) touched = table;

@@ -47,8 +47,8 @@ typedef struct TrainObserver {
 
 uint32_t train_steps(const Hyper *hyper, uint32_t rows); /* in all */
 size_t train_trainable(const Training *training);        /* parameters */
-/* Bytes that train_task and evaluate take beyond the weights themselves. */
-uint64_t train_memory_bytes(const Training *training);
+/* Bytes that train_task and evaluate take of the device beyond the weights themselves. */
+uint64_t train_memory_bytes(const Device *device, const Training *training);
 
 /* Fails when the loss is no longer finite, when the observer says so, and on Ctrl-C. At the end the weights are those
  * of the epoch with the lowest loss on the eval rows (strictly lower wins). */

@@ -130,9 +130,9 @@ static bool vulkan_open_device(Vulkan *vk)
 static bool vulkan_open_slots(Vulkan *vk)
 {
     const VkCommandPoolCreateInfo create = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
-                                          .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT |
-                                                   VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
-                                          .queueFamilyIndex = vk->family};
+                                            .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT |
+                                                     VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
+                                            .queueFamilyIndex = vk->family};
     if (!vulkan_good(vk, vk->call.vkCreateCommandPool(vk->device, &create, NULL, &vk->pool), "a command pool"))
         return false;
     for (int i = 0; i < VULKAN_SLOTS; i++) {
@@ -170,7 +170,7 @@ static bool vulkan_open_shaders(Vulkan *vk)
         if (!vulkan_good(vk, vk->call.vkCreateShaderModule(vk->device, &module, NULL, &vk->modules[op]), op_names[op]))
             return false;
     }
-    return true;
+    return pipeline_cache_open(vk);
 }
 
 bool vulkan_open(int number, Vulkan **out, Err *err)
@@ -208,6 +208,7 @@ void vulkan_close(Vulkan *vk)
 {
     if (vk->device) {
         vk->call.vkDeviceWaitIdle(vk->device);
+        pipeline_cache_keep(vk);
         for (int i = 0; i < vk->pipeline_count; i++)
             vk->call.vkDestroyPipeline(vk->device, vk->pipelines[i].pipeline, NULL);
         for (int op = 0; op < OP_COUNT; op++) vk->call.vkDestroyShaderModule(vk->device, vk->modules[op], NULL);

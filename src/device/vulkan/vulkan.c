@@ -52,6 +52,8 @@ struct Vulkan {
     VkCommandPool pool;
     VkPipelineLayout layout;
     VkPipelineCache cache;
+    const char *cache_path; /* NULL: it is not kept */
+    size_t cache_bytes;     /* as it was read */
     VkShaderModule modules[OP_COUNT];
     VulkanPipeline pipelines[VULKAN_PIPELINES];
     int pipeline_count;
@@ -422,5 +424,7 @@ void vulkan_run(Vulkan *vk, Op op, const void *args)
         vulkan_dispatch(vk, op, args, &keys);
     }
 }
+
+#include "pipeline_cache.c"
 
 #include "open.c"

@@ -2,6 +2,7 @@
 #ifndef LETHE_VULKAN_H
 #define LETHE_VULKAN_H
 
+#include "../../files/files.h"
 #include "../device.h"
 
 enum { VULKAN_MOST_DEVICES = 16 };

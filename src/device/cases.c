@@ -1,10 +1,9 @@
-/* Arguments for every op at many sizes: what device_test.c runs the ops on. */
+/* Arguments for every op at many odd sizes, empty ones included, with guards around every buffer: what the self-test
+ * and the tests run the ops on. */
+#include "device.h"
 
 #include <math.h>
 #include <string.h>
-
-/* cmocka's fail_msg needs its macro `fail`, which would hide the base layer's function. */
-#define DEVICE_FAIL(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
 
 /* About N(0, 1), and cheap: the sum of the four bytes of a hash. */
 static f32 device_number(uint64_t stream, uint64_t index)
@@ -38,7 +37,7 @@ typedef struct DeviceCase {
 
 static f32 *device_case_buffer(DeviceCase *c, size_t count, bool written)
 {
-    assert_true(c->count < DEVICE_BUFFERS);
+    ASSERT(c->count < DEVICE_BUFFERS);
     f32 *all = arena_new(&c->arena, f32, count + 2 * DEVICE_GUARD), *at = all + DEVICE_GUARD;
     for (size_t i = 0; i < DEVICE_GUARD; i++) all[i] = at[count + i] = DEVICE_GUARD_VALUE;
     for (size_t i = 0; i < count; i++) at[i] = device_number((uint64_t)c->op * DEVICE_BUFFERS + (uint64_t)c->count, i);
@@ -79,17 +78,19 @@ static void device_case_remember(DeviceCase *c)
         if (c->buffers[b].count) memcpy(c->buffers[b].before, c->buffers[b].at, c->buffers[b].count * sizeof(f32));
 }
 
-static void device_case_check_guards(const DeviceCase *c)
+/* What an op did to memory that is not its own; NULL when all is well. Static text. */
+static const char *device_case_damage(const DeviceCase *c)
 {
     for (int b = 0; b < c->count; b++) {
         const f32 *at = c->buffers[b].at;
         const size_t count = c->buffers[b].count;
         for (size_t i = 0; i < DEVICE_GUARD; i++)
             if (at[-1 - (long)i] != DEVICE_GUARD_VALUE || at[count + i] != DEVICE_GUARD_VALUE)
-                DEVICE_FAIL("%s wrote outside of buffer %d", op_names[c->op], b);
+                return "it wrote outside of its buffers";
         if (!c->buffers[b].written && count && memcmp(at, c->buffers[b].before, count * sizeof(f32)) != 0)
-            DEVICE_FAIL("%s changed its input %d", op_names[c->op], b);
+            return "it changed an input";
     }
+    return NULL;
 }
 
 /* The worst normalised mean squared error of a buffer: sum of (expected - got)^2 / sum of expected^2. */
@@ -602,4 +603,79 @@ static bool device_case_build(DeviceCase *c, Op op, int variant)
     const bool exists = device_case_builders[op](c, variant);
     if (!exists) arena_free(&c->arena);
     return exists;
+}
+
+/* ---- A case on a device ---- */
+
+/* A copy of a case's arguments for the device: whatever points into a buffer points into the device's copy of it. */
+static void device_case_run(Device *device, DeviceCase *c)
+{
+    DeviceArena memory = {.device = device};
+    char *on_device[DEVICE_BUFFERS];
+    for (int b = 0; b < c->count; b++) {
+        const size_t count = c->buffers[b].count + 2 * DEVICE_GUARD;
+        on_device[b] = (char *)device_f32(&memory, count);
+        device_write(device, on_device[b], c->buffers[b].at - DEVICE_GUARD, count * sizeof(f32));
+    }
+    _Alignas(8) char args[sizeof c->args];
+    memcpy(args, &c->args, sizeof args);
+    for (size_t at = 0; at + sizeof(char *) <= sizeof args; at += sizeof(char *)) {
+        char *pointer;
+        memcpy(&pointer, args + at, sizeof pointer);
+        for (int b = 0; b < c->count; b++) {
+            char *begin = (char *)(c->buffers[b].at - DEVICE_GUARD);
+            if (pointer < begin || pointer > (char *)(c->buffers[b].at + c->buffers[b].count)) continue;
+            pointer = on_device[b] + (pointer - begin);
+            memcpy(args + at, &pointer, sizeof pointer);
+            break;
+        }
+    }
+    device_run(device, c->op, args);
+    for (int b = 0; b < c->count; b++)
+        device_read(device, c->buffers[b].at - DEVICE_GUARD, on_device[b],
+                    (c->buffers[b].count + 2 * DEVICE_GUARD) * sizeof(f32));
+    device_arena_free(&memory);
+}
+
+/* Runs a case on the device and with the plain version; *nmse is the worst difference. *exists is false behind the last
+ * variant. Fails when the device does, when memory is damaged, and when nmse is above 1e-9. */
+static bool device_case_compare(Device *device, Op op, int variant, bool *exists, double *nmse, Err *err)
+{
+    DeviceCase expected, got;
+    *nmse = 0;
+    *exists = device_case_build(&expected, op, variant);
+    if (!*exists) return true;
+    plain_ops[op](&expected.args);
+    device_case_build(&got, op, variant);
+    device_case_remember(&got);
+    device_case_run(device, &got);
+    bool ok = device_ok(device, err);
+    const char *damage = ok ? device_case_damage(&got) : NULL;
+    if (damage)
+        ok = fail(err, "%s: the op %s (case %d) is wrong: %s; this driver cannot be trusted, use --device cpu",
+                  device->name, op_names[op], variant, damage);
+    if (ok) *nmse = device_case_difference(&expected, &got);
+    if (ok && !(*nmse <= 1e-9))
+        ok = fail(err,
+                  "%s: the op %s (case %d) is wrong: normalised mean squared error %.2g; this driver cannot be "
+                  "trusted, use --device cpu",
+                  device->name, op_names[op], variant, *nmse);
+    arena_free(&got.arena);
+    arena_free(&expected.arena);
+    return ok;
+}
+
+/* One case for each kind of kernel: a driver that computes nonsense is found before it trains a model. */
+static bool device_quick_check(Device *device, Err *err)
+{
+    static const struct {
+        Op op;
+        int variant;
+    } cases[] = {{OP_gemm, 82},     {OP_gemm, 81},          {OP_layernorm, 14},    {OP_layernorm_dw, 4},
+                 {OP_attention, 2}, {OP_attention_grad, 2}, {OP_cross_entropy, 4}, {OP_adamw, 6}};
+    double nmse;
+    bool exists, ok = true;
+    for (size_t i = 0; i < COUNT(cases) && ok; i++)
+        ok = device_case_compare(device, cases[i].op, cases[i].variant, &exists, &nmse, err);
+    return ok;
 }

@@ -1,0 +1,139 @@
+/* Which device "auto" and "gpu" take. */
+
+enum { CHOSE_CPU = -1, CHOOSE_MOST = VULKAN_MOST_DEVICES };
+
+/* What a device can do, as `lethe devices` shows it. */
+typedef struct DeviceSpeed {
+    double gflops; /* a matrix product of a training step's shape */
+    double gbps;   /* copying */
+} DeviceSpeed;
+
+/* Seconds of one run of an op, the best of a few measurements. */
+static double speed_seconds(Device *device, Op op, const void *args, const void *result)
+{
+    double best = INFINITY;
+    f32 number;
+    device_run(device, op, args); /* the first run compiles */
+    device_read(device, &number, result, sizeof number);
+    for (int turn = 0, count = 1; turn < 4; turn++) {
+        const double begun = clock_seconds();
+        for (int i = 0; i < count; i++) device_run(device, op, args);
+        device_read(device, &number, result, sizeof number);
+        const double seconds = (clock_seconds() - begun) / count;
+        if (seconds < best) best = seconds;
+        if (seconds > 0.1) break;
+        count = seconds < 1e-4 ? 64 : seconds < 5e-3 ? 8 : 1; /* so that waiting for the result counts little */
+    }
+    return best;
+}
+
+static DeviceSpeed device_speed(Device *device)
+{
+    enum { M = 640, N = 1536, K = 384, COPY = 1 << 23 };
+    DeviceArena memory = {.device = device};
+    f32p a = device_f32(&memory, M * K), b = device_f32(&memory, N * K), c = device_f32(&memory, M * N);
+    f32p from = device_f32(&memory, COPY), to = device_f32(&memory, COPY);
+    const struct gemm_args product = {
+        .a = a, .b = b, .c = c, .m = M, .n = N, .k = K, .lda = K, .ldb = K, .ldc = N, .tb = 1, .alpha = 1};
+    const struct copy_args copy = {.x = from, .y = to, .n = COPY};
+    const DeviceSpeed speed = {.gflops = 2.0 * M * N * K / speed_seconds(device, OP_gemm, &product, c) * 1e-9,
+                               .gbps = 8.0 * COPY / speed_seconds(device, OP_copy, &copy, to) * 1e-9};
+    device_arena_free(&memory);
+    return speed;
+}
+
+/* "gpu" or "gpu:N" as a number of vulkan_list. "gpu": the first discrete one, else integrated, virtual, software. */
+static bool choose_named(const char *what, int *number, Err *err)
+{
+    static const char *const order[] = {"discrete", "integrated", "virtual", "other", "software"};
+    int64_t wanted = 0;
+    if (strncmp(what, "gpu", 3) != 0 || (what[3] && what[3] != ':'))
+        return fail_usage(err, "--device %s: unknown device; use auto, cpu, gpu or gpu:N", str_show(str(what)));
+    if (what[3] && !parse_int(str(what + 4), 0, VULKAN_MOST_DEVICES - 1, &wanted))
+        return fail_usage(err, "--device %s: gpu:N needs a number N from 0; lethe devices lists them",
+                          str_show(str(what)));
+    *number = (int)wanted;
+    if (what[3]) return true;
+    VulkanInfo info[VULKAN_MOST_DEVICES];
+    char why[256];
+    const int count = vulkan_list(info, why);
+    for (size_t kind = 0; kind < COUNT(order); kind++)
+        for (*number = 0; *number < count; ++*number)
+            if (strcmp(info[*number].kind, order[kind]) == 0 && !info[*number].missing[0]) return true;
+    if (!count) return fail(err, "--device gpu: %s; use --device cpu", why);
+    return fail(err, "--device gpu: %s: %s; use --device cpu", info[0].name, info[0].missing);
+}
+
+/* ---- auto ---- */
+
+typedef struct DeviceChoice {
+    int number; /* of vulkan_list, or CHOSE_CPU */
+    char why[160];
+} DeviceChoice;
+
+/* Where the choice is remembered, by everything that it depends on. NULL: nowhere. */
+static const char *choose_memory(Arena *arena, const VulkanInfo *info, int count)
+{
+    const char *folder = cache_folder(arena);
+    char hex[65];
+    char *key = arena_printf(arena, "lethe %s\n%s %d\n", LETHE_VERSION, cpu_choose().name, threads_count());
+    for (int i = 0; i < count; i++) key = arena_printf(arena, "%s%s %s\n", key, info[i].name, info[i].driver);
+    sha256_hex(str(key), hex);
+    return folder ? arena_printf(arena, "%s/device-%.16s", folder, hex) : NULL;
+}
+
+static double choose_gflops(int number)
+{
+    Device device = {0};
+    Err err = {0};
+    char what[16] = "cpu";
+    const int threads = threads_count();
+    if (number != CHOSE_CPU) snprintf(what, sizeof what, "gpu:%d", number);
+    const double gflops = device_open(&device, what, threads, &err) ? device_speed(&device).gflops : 0;
+    device_close(&device);
+    threads_start(threads);
+    return err.code ? 0 : gflops;
+}
+
+/* The fastest by a short trial, remembered for the next time. Software devices do not take part: they are this very
+ * processor by a detour. */
+static int choose_fastest(DeviceChoice *choice)
+{
+    Arena arena = {0};
+    VulkanInfo info[VULKAN_MOST_DEVICES];
+    DeviceChoice best = {CHOSE_CPU, ""};
+    char unused[256];
+    const int count = vulkan_list(info, unused);
+    int hardware = 0;
+    for (int i = 0; i < count; i++) hardware += !info[i].software && !info[i].missing[0];
+    const char *path = hardware ? choose_memory(&arena, info, count) : NULL;
+    Str remembered;
+    Err ignored = {0};
+    if (!hardware) {
+        snprintf(best.why, sizeof best.why, count ? "software Vulkan is this processor by a detour, and no other GPU can be used here" : "there is no GPU with Vulkan here");
+    } else if (path && file_read(&arena, path, 64, &remembered, &ignored) && remembered.size &&
+               (remembered.at[0] == 'c' || remembered.at[0] == 'g')) {
+        int64_t number = CHOSE_CPU;
+        if (remembered.at[0] == 'g' &&
+            (!parse_int((Str){remembered.at + 1, remembered.size - 1}, 0, count - 1, &number) ||
+             info[number].missing[0]))
+            number = CHOSE_CPU;
+        best.number = (int)number;
+        snprintf(best.why, sizeof best.why, "it was the fastest in an earlier trial");
+    } else {
+        double fastest = choose_gflops(CHOSE_CPU);
+        for (int i = 0; i < count; i++) {
+            const double gflops = info[i].software || info[i].missing[0] ? 0 : choose_gflops(i);
+            if (gflops <= fastest) continue;
+            fastest = gflops;
+            best.number = i;
+        }
+        snprintf(best.why, sizeof best.why, "it is the fastest: %.0f GFLOPS in a trial", fastest);
+        ignored = (Err){0};
+        if (path)
+            file_write(path, str(best.number == CHOSE_CPU ? "c" : arena_printf(&arena, "g%d", best.number)), &ignored);
+    }
+    arena_free(&arena);
+    if (choice) *choice = best;
+    return best.number;
+}
