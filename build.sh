@@ -248,13 +248,23 @@ tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N sk
     local program
     rm -rf build/test-tmp
     export CMOCKA_MESSAGE_OUTPUT=stdout ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-    for program in build/tests build/tests-fast; do
-        $program "$@" 2>&1 </dev/null || echo "exit $?: $program"
-    done | tee build/test.log
+    # The validation layers watch the Vulkan engine: once its order of work, once, with a buffer for each tensor, its addresses.
+    export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
+    {
+        for program in build/tests build/tests-fast; do
+            VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT $program "$@" 2>&1 </dev/null ||
+                echo "exit $?: $program"
+        done
+        if [ $# = 0 ]; then
+            LETHE_VULKAN_SEPARATE=1 VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_EXT \
+                $program vulkan_ops 2>&1 </dev/null || echo "exit $?: $program"
+        fi
+    } | tee build/test.log
     # A program that fails without a failed test has crashed: that is a failure too.
     awk '/^\[  PASSED  \] [0-9]+ test/ {passed += $4}
          /^\[  FAILED  \] [0-9]+ test/ {failed += $4; told = 1}
          /^\[  SKIPPED \] [0-9]+ test/ {skipped += $4}
+         /VUID-|SYNC-HAZARD|[Vv]alidation (Error|Warning)/ {failed++; told = 1}
          /^exit [0-9]+: build/ {if (!told) failed++; told = 0}
          END {printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
               exit failed > 0 || passed == 0}' build/test.log

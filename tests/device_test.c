@@ -358,6 +358,52 @@ static void test_device_wake_rows_is_adamw(void **state)
     threads_stop();
 }
 
+/* ---- What ops are said to read and write: barriers on GPUs rest on it ---- */
+
+static bool device_in_range(const Ranges *ranges, const f32 *at, bool write)
+{
+    for (int i = 0; i < ranges->count; i++)
+        if ((uintptr_t)at >= ranges->at[i].begin && (uintptr_t)at < ranges->at[i].end &&
+            (ranges->at[i].write || !write))
+            return true;
+    return false;
+}
+
+/* Nothing outside of an op's ranges matters to it, and nothing outside of its written ranges changes. */
+static void test_device_ranges(void **state)
+{
+    (void)state;
+    for (int op = 0; op < OP_COUNT; op++) {
+        DeviceCase expected, got;
+        for (int variant = 0; device_case_build(&expected, (Op)op, variant); variant++) {
+            plain_ops[op](&expected.args);
+            device_case_build(&got, (Op)op, variant);
+            Ranges ranges;
+            op_ranges((Op)op, &got.args, &ranges);
+            for (int i = 0; i < ranges.count; i++) /* "to the end" means of the buffer */
+                for (int b = 0; b < got.count && ranges.at[i].end == UINTPTR_MAX; b++)
+                    if (ranges.at[i].begin >= (uintptr_t)got.buffers[b].at &&
+                        ranges.at[i].begin <= (uintptr_t)(got.buffers[b].at + got.buffers[b].count))
+                        ranges.at[i].end = (uintptr_t)(got.buffers[b].at + got.buffers[b].count);
+            for (int b = 0; b < got.count; b++)
+                for (size_t i = 0; i < got.buffers[b].count; i++)
+                    if (!device_in_range(&ranges, &got.buffers[b].at[i], false)) got.buffers[b].at[i] = NAN;
+            device_case_remember(&got);
+            plain_ops[op](&got.args);
+            for (int b = 0; b < got.count; b++)
+                for (size_t i = 0; i < got.buffers[b].count; i++) {
+                    const bool written = device_in_range(&ranges, &got.buffers[b].at[i], true);
+                    const f32 *wanted = written ? &expected.buffers[b].at[i] : &got.buffers[b].before[i];
+                    if (memcmp(&got.buffers[b].at[i], wanted, sizeof(f32)) != 0)
+                        fail_msg("%s, variant %d: buffer %d, element %zu is not what its ranges say", op_names[op],
+                                 variant, b, i);
+                }
+            arena_free(&got.arena);
+            arena_free(&expected.arena);
+        }
+    }
+}
+
 /* ---- The device's own functions ---- */
 
 static void test_device_open(void **state)
@@ -408,6 +454,7 @@ static void test_device_open(void **state)
 static const struct CMUnitTest device_tests[] = {
     cmocka_unit_test(test_device_open),
     cmocka_unit_test(test_device_ops_match_plain),
+    cmocka_unit_test(test_device_ranges),
     cmocka_unit_test(test_device_ops_same_bits),
     cmocka_unit_test(test_device_ops_not_finite),
     cmocka_unit_test(test_device_functions),

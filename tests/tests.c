@@ -42,7 +42,7 @@ static const struct {
     GROUP(golden),
     GROUP(tokenizer_golden),
     GROUP(command),
-    GROUP(vulkan),
+    GROUP(vulkan_ops), GROUP(vulkan_training),
 #else
     GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz),
 #endif

@@ -116,13 +116,16 @@ static void test_vulkan_trains_minilm(void **state)
     (void)state;
     const VulkanTraining full = {"tests/golden/minilm_full.json", MINILM_FOLDER, "tests/golden/minilm-head.safetensors",
                                  NULL, 1};
-    const VulkanTraining lora = {"tests/golden/minilm_lora.json", MINILM_FOLDER, "tests/golden/minilm-head.safetensors", "tests/golden/minilm-lora", 1};
+    const VulkanTraining lora = {"tests/golden/minilm_lora.json", MINILM_FOLDER, "tests/golden/minilm-head.safetensors",
+                                 "tests/golden/minilm-lora", 1};
     vulkan_compare(&full, false);
     vulkan_compare(&lora, false);
 }
 
-static const struct CMUnitTest vulkan_tests[] = {
+static const struct CMUnitTest vulkan_ops_tests[] = {
     cmocka_unit_test(test_vulkan_ops_match_plain),
+};
+static const struct CMUnitTest vulkan_training_tests[] = {
     cmocka_unit_test(test_vulkan_trains_roberta),
     cmocka_unit_test(test_vulkan_trains_minilm),
 };

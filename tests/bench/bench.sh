@@ -30,10 +30,12 @@ sst2=(--task "sst2=$data/SST-2/train.tsv,$data/SST-2/dev.tsv")
 mnli=(--task "mnli=$data/MNLI/train_sample.tsv,$data/MNLI/dev_matched.tsv")
 [ -e $data/SST-2/train.tsv ] || { sst2=() mnli=(); echo "no real data in $data: lethe's own data instead"; }
 
-ours() { # ours NAME ARGUMENTS...: details to the log, "TASK METHOD SECONDS" to NAME.ours
+ours() { # ours NAME ARGUMENTS...: "TASK METHOD SECONDS" to NAME.ours
     local name=$1; shift
-    build/lethe bench --preset notebook --max-steps 48 "$@" | tee -a $work/ours.log | awk '$1 == "step" {print $2, $3, $4}' >$work/"$name".ours
-    tail -n 30 $work/ours.log | grep -A1 '^step' || true
+    build/lethe bench --device cpu --preset notebook --max-steps 48 "$@" >$work/"$name".log
+    grep -A1 '^step' $work/"$name".log | grep -v '^--' || true
+    grep '^peak' $work/"$name".log
+    awk '$1 == "step" {print $2, $3, $4}' $work/"$name".log >$work/"$name".ours
 }
 theirs() { # theirs NAME MODEL WHAT TASKS: "TASK METHOD PAD SECONDS" to NAME.theirs
     local pad
@@ -49,7 +51,6 @@ compare() { # compare NAME TITLE
         $work/"$1".ours $work/"$1".theirs
 }
 
-: >$work/ours.log
 ours minilm "${sst2[@]}" "${mnli[@]}" --method full,lora
 if [ -e $peer ] && "$python" -c 'import torch, transformers, peft' 2>/dev/null; then
     theirs minilm build/encoder full,lora 2
@@ -57,7 +58,7 @@ if [ -e $peer ] && "$python" -c 'import torch, transformers, peft' 2>/dev/null; 
     compare minilm MiniLM-L6
     big=$work/roberta-base
     if [ ! -e $big/model.safetensors ]; then
-        "$python" - $big <<'PY'
+        "$python" - $big 2>/dev/null <<'PY'
 import sys, torch
 from transformers import RobertaConfig, RobertaForSequenceClassification
 torch.manual_seed(1)
@@ -69,7 +70,6 @@ PY
     ours roberta --model $big "${sst2[@]}" --method full --max-steps 24
     theirs roberta random-roberta-base full 1
     compare roberta roberta-base
-    grep peak $work/ours.log | tail -n 1
 else
     echo "no PyTorch with transformers and peft in $python: no ratios; LETHE_PEER_PYTHON=... names another interpreter"
 fi

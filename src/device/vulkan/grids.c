@@ -41,6 +41,17 @@ static Grid gemm_grid(const struct gemm_args *a)
                   .work = 2.0 * a->m * a->n * a->k};
 }
 
+/* The rows from `row` on, at most `rows` of them. */
+static struct gemm_args gemm_part(const struct gemm_args *a, uint32_t row, uint32_t rows)
+{
+    struct gemm_args part = *a;
+    part.m = a->m - row < rows ? a->m - row : rows;
+    part.a = a->a + (a->ta ? (size_t)row : (size_t)row * a->lda);
+    part.c = a->c + (size_t)row * a->ldc;
+    if (a->gelu) part.gelu = a->gelu + (size_t)row * a->ldc;
+    return part;
+}
+
 /* The tile of the attention shaders: as large as 32 KiB of shared memory allow, which every device has. */
 static uint32_t attention_tile(uint32_t size, bool backward)
 {

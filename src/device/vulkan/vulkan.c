@@ -405,7 +405,7 @@ static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, const Grid *gri
     slot->work += grid->work;
 }
 
-void vulkan_run(Vulkan *vk, Op op, const void *args)
+static void vulkan_run_whole(Vulkan *vk, Op op, const void *args)
 {
     const Grid grid = op_grid(op, args);
     if (!grid.x || !grid.y) return;
@@ -422,6 +422,22 @@ void vulkan_run(Vulkan *vk, Op op, const void *args)
     if (op == OP_attention_grad) { /* the two passes write different ranges */
         const Grid keys = attention_keys_grid(args);
         vulkan_dispatch(vk, op, args, &keys);
+    }
+}
+
+void vulkan_run(Vulkan *vk, Op op, const void *args)
+{
+    const struct gemm_args *product = args;
+    const double work = op == OP_gemm ? op_grid(op, args).work : 0, most = 4 * vk->submit_work;
+    if (work <= most) {
+        vulkan_run_whole(vk, op, args);
+        return;
+    }
+    /* A product too large for one submission on a slow device goes in bands of rows; nothing else is that much work. */
+    const uint32_t bands = (uint32_t)(work / most) + 1, rows = (product->m / bands / 64 + 1) * 64;
+    for (uint32_t row = 0; row < product->m; row += rows) {
+        const struct gemm_args part = gemm_part(product, row, rows);
+        vulkan_run_whole(vk, op, &part);
     }
 }
 
