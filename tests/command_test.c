@@ -80,7 +80,10 @@ static void test_wrong_usage(void **state)
     BAD(2, "--epochs: a value is missing", "--epochs");
     BAD(2, "extra: unexpected argument", "extra");
     BAD(2, "--device tpu: unknown device", "--device tpu");
-    BAD(1, "--device gpu: this build has no Vulkan engine yet; use --device cpu", "--device gpu");
+    BAD(1, "there is no GPU 15: Vulkan has", "--device gpu:15");
+    setenv("VK_DRIVER_FILES", "/dev/null", true);
+    BAD(1, "--device gpu: the Vulkan loader found no driver that works", "--device gpu");
+    unsetenv("VK_DRIVER_FILES");
     expect(sh("lethe run --out ''"), 2, "--out: the folder's name is empty");
 }
 
