@@ -133,11 +133,11 @@ static uint32_t params_squares(Device *device, const Params *p, const DeviceRows
     const size_t table = params_table(p->layout);
     uint32_t count = 0;
     if (p->stamp) {
-        RUN(device, square_sum, .x = p->g, .row = word->row, .part = part, .n = word->unique * p->layout->table_cols,
-            .block = p->layout->table_cols);
+        RUN(device, dot, .x = p->g, .y = p->g, .row = word->row, .part = part,
+            .n = word->unique * p->layout->table_cols, .block = p->layout->table_cols);
         count += word->unique;
     }
-    RUN(device, square_sum, .x = p->g + table, .part = part + count, .n = (u32)(p->layout->floats - table),
+    RUN(device, dot, .x = p->g + table, .y = p->g + table, .part = part + count, .n = (u32)(p->layout->floats - table),
         .block = NORM_BLOCK);
     return count + p->parts;
 }
