@@ -20,10 +20,11 @@ void floats_fill(Device *device, f32p x, size_t count, float value)
         RUN(device, fill, .x = x + at, .n = op_chunk(count - at), .value = value);
 }
 
-void floats_add(Device *device, f32p x, f32p y, size_t count, float alpha)
+void floats_axpby(Device *device, f32p x, f32p scale, f32p y, size_t count, float alpha, float beta)
 {
     for (size_t at = 0; at < count; at += OP_CHUNK)
-        RUN(device, add, .x = x + at, .y = y + at, .n = op_chunk(count - at), .alpha = alpha);
+        RUN(device, axpby, .x = x + at, .scale = scale, .y = y + at, .n = op_chunk(count - at), .alpha = alpha,
+            .beta = beta);
 }
 
 typedef struct Params {
@@ -63,14 +64,14 @@ static uint32_t params_squares(Device *device, const Params *p, const Touched *t
 {
     const size_t table = params_table(p->layout);
     if (p->stamp) {
-        RUN(device, square_sum, .x = p->g, .row = touched->row, .part = touched->part,
+        RUN(device, dot, .x = p->g, .y = p->g, .row = touched->row, .part = touched->part,
             .n = touched->count * p->layout->table_cols, .block = p->layout->table_cols);
         RUN(device, scatter_rows, .x = touched->part, .index = touched->row, .y = part, .rows = touched->count,
             .cols = 1, .ldy = 1);
     } else if (table) {
-        RUN(device, square_sum, .x = p->g, .part = part, .n = (u32)table, .block = p->layout->table_cols);
+        RUN(device, dot, .x = p->g, .y = p->g, .part = part, .n = (u32)table, .block = p->layout->table_cols);
     }
-    RUN(device, square_sum, .x = p->g + table, .part = part + p->layout->table_rows,
+    RUN(device, dot, .x = p->g + table, .y = p->g + table, .part = part + p->layout->table_rows,
         .n = (u32)(p->layout->floats - table), .block = NORM_BLOCK);
     return p->layout->table_rows + p->parts;
 }

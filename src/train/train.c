@@ -520,9 +520,9 @@ void train_pass_backward(TrainState *t, f32p g, bool head)
         RUN(t->device, scatter_rows, .x = run->more_rows, .index = word->row, .y = g, .rows = word->unique,
             .cols = cols, .ldy = cols);
     }
-    floats_add(t->device, shared + table, g + table, t->layout->floats - table, 1);
+    floats_axpby(t->device, shared + table, NULL, g + table, t->layout->floats - table, 1, 1);
     if (!head) return;
-    floats_add(t->device, more.head, part->params->g, part->head->layout.floats, 1);
+    floats_axpby(t->device, more.head, NULL, part->params->g, part->head->layout.floats, 1, 1);
     part->params->moves = true;
 }
 

@@ -67,7 +67,8 @@ void train_settle(TrainState *t);
 /* ops count with 32 bits: these take longer arrays in pieces. */
 void floats_copy(Device *device, f32p from, f32p to, size_t count);
 void floats_fill(Device *device, f32p x, size_t count, float value);
-void floats_add(Device *device, f32p x, f32p y, size_t count, float alpha); /* y += alpha x */
+/* y = alpha x + beta y, alpha scaled by scale[0] first (null: 1) */
+void floats_axpby(Device *device, f32p x, f32p scale, f32p y, size_t count, float alpha, float beta);
 
 /* ---- one training ---- */
 
