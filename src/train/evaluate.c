@@ -51,16 +51,19 @@ typedef struct Sweep {
     Workspace *ws;
     BatchBuffer buffer;
     const Split *split;
-    uint32_t size, position_base, at, count; /* the batch at work: rows at .. at + count - 1 */
+    const uint32_t *rows; /* which rows of the split; null: all, as they come */
+    uint32_t total, size, position_base;
+    uint32_t at, count; /* the batch at work: the rows at .. at + count - 1 of those */
     uint32_t *index;
     DeviceBatch batch;
 } Sweep;
 
 static void sweep_open(Sweep *s, Device *device, const Model *model, const Lora *lora, const Split *split,
-                       uint32_t batch_size, uint32_t classes)
+                       const uint32_t *rows, uint32_t total, uint32_t batch_size, uint32_t classes)
 {
-    *s = (Sweep){.memory = {.device = device}, .split = split, .position_base = model->config.position_base};
-    s->size = train_min(batch_size, split->rows);
+    *s = (Sweep){.memory = {.device = device}, .split = split, .rows = rows, .total = total};
+    s->position_base = model->config.position_base;
+    s->size = train_min(batch_size, total);
     const uint32_t tokens = split_most_tokens(split, s->size);
     s->ws = workspace_new(&s->arena, &s->memory, model, lora, tokens, s->size, classes, false);
     s->buffer = batch_buffer(&s->memory, tokens, s->size);
@@ -73,9 +76,9 @@ static bool sweep_next(Sweep *s)
     Arena scratch = {0};
     Batch batch;
     s->at += s->count;
-    s->count = train_min(s->size, s->split->rows - s->at);
+    s->count = train_min(s->size, s->total - s->at);
     if (!s->count) return false;
-    for (uint32_t i = 0; i < s->count; i++) s->index[i] = s->at + i;
+    for (uint32_t i = 0; i < s->count; i++) s->index[i] = s->rows ? s->rows[s->at + i] : s->at + i;
     batch_pack(&scratch, s->split, s->index, s->count, s->position_base, &batch);
     device_batch_write(s->memory.device, &s->buffer, &scratch, &batch, &s->batch);
     arena_free(&scratch);
@@ -96,7 +99,7 @@ static bool split_states(Device *device, DeviceArena *memory, const Model *model
     Sweep s;
     bool ok = true;
     *states = device_f32(memory, (size_t)split->rows * h);
-    sweep_open(&s, device, model, NULL, split, batch_size, 1);
+    sweep_open(&s, device, model, NULL, split, NULL, split->rows, batch_size, 1);
     while (ok && sweep_next(&s)) {
         f32p first = model_first_states(s.ws, weights, &s.batch, &(PassOptions){0});
         RUN(device, copy, .x = first, .y = *states + (size_t)s.at * h, .n = s.count * h);
@@ -106,27 +109,44 @@ static bool split_states(Device *device, DeviceArena *memory, const Model *model
     return ok && device_ok(device, err);
 }
 
-/* states: of all rows, when they are known already; else null. */
+/* states: of all rows of the split, when they are known already; else null. */
+static bool rows_logits(Device *device, const Model *model, const Lora *lora, const Head *head, const Weights *weights,
+                        const Split *split, const uint32_t *rows, uint32_t count, uint32_t batch_size, f32p states,
+                        float *logits, Err *err)
+{
+    Sweep s;
+    bool ok = true;
+    sweep_open(&s, device, model, lora, split, rows, count, batch_size, head->classes);
+    while (ok && sweep_next(&s)) {
+        const PassOptions options = {.states = states ? states + (size_t)s.at * model->config.hidden : NULL};
+        f32p z = model_forward(s.ws, weights, head, &s.batch, &options);
+        device_read(device, logits + (size_t)s.at * head->classes, z, (size_t)s.count * head->classes * sizeof *logits);
+        ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
+    }
+    sweep_close(&s);
+    return ok;
+}
+
+bool train_logits(Device *device, const Training *t, const Head *head, f32p head_w, const Split *split,
+                  const uint32_t *rows, uint32_t count, float *logits, Err *err)
+{
+    const Weights weights = {t->weights.encoder, t->weights.adapter, head_w};
+    return rows_logits(device, t->model, t->lora, head, &weights, split, rows, count, t->hyper.eval_batch_size, NULL,
+                       logits, err);
+}
+
 static bool evaluate_states(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
                             const Weights *weights, const Split *split, uint32_t batch_size, f32p states,
                             EvalRecord *record, Err *err)
 {
-    const uint32_t rows = split->rows, classes = head->classes;
-    *record = (EvalRecord){.rows = rows, .classes = classes};
-    record->prediction = arena_new(arena, uint32_t, rows);
-    record->logits = arena_new(arena, float, (size_t)rows *classes);
-    Sweep s;
-    bool ok = true;
-    sweep_open(&s, device, model, lora, split, batch_size, classes);
-    while (ok && sweep_next(&s)) {
-        const PassOptions options = {.states = states ? states + (size_t)s.at * model->config.hidden : NULL};
-        f32p logits = model_forward(s.ws, weights, head, &s.batch, &options);
-        device_read(device, record->logits + (size_t)s.at * classes, logits, (size_t)s.count * classes * sizeof(float));
-        ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
-    }
-    sweep_close(&s);
-    if (ok) record_score(record, split);
-    return ok;
+    *record = (EvalRecord){.rows = split->rows, .classes = head->classes};
+    record->prediction = arena_new(arena, uint32_t, split->rows);
+    record->logits = arena_new(arena, float, (size_t)split->rows * head->classes);
+    if (!rows_logits(device, model, lora, head, weights, split, NULL, split->rows, batch_size, states, record->logits,
+                     err))
+        return false;
+    record_score(record, split);
+    return true;
 }
 
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,

@@ -134,4 +134,9 @@ bool train_task(Device *device, const Training *training, const TrainObserver *o
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err);
 
+/* Logits [count][classes] of some rows of a split (rows null: all) with the training's weights and any head; without
+ * dropout. Host memory. */
+bool train_logits(Device *device, const Training *training, const Head *head, f32p head_w, const Split *split,
+                  const uint32_t *rows, uint32_t count, float *logits, Err *err);
+
 #endif
