@@ -6,6 +6,8 @@
 #include "plain.c"
 #include "pull.c"
 #include "l2sp.c"
+#include "ewc.c"
+#include "mas.c"
 #include "si.c"
 #include "buffer.c"
 #include "replay.c"
@@ -16,9 +18,9 @@
 #include "wise_ft.c"
 
 const Strategy *const strategies[] = {
-    &strategy_full,    &strategy_lora,  &strategy_lora_seq, &strategy_o_lora, &strategy_replay,
-    &strategy_derpp,   &strategy_agem,  &strategy_lwf,      &strategy_l2sp,   &strategy_si,
-    &strategy_wise_ft, &strategy_joint, &strategy_frozen,
+    &strategy_full,  &strategy_lora, &strategy_lora_seq, &strategy_o_lora, &strategy_ewc,
+    &strategy_si,    &strategy_mas,  &strategy_l2sp,     &strategy_lwf,    &strategy_replay,
+    &strategy_derpp, &strategy_agem, &strategy_wise_ft,  &strategy_joint,  &strategy_frozen,
 };
 const int strategy_count = COUNT(strategies);
 _Static_assert(COUNT(strategies) <= STRATEGY_MAX, "StrategyValues has a row for each");
