@@ -25,6 +25,8 @@
 #include "text_test.c"
 #include "device_test.c"
 #include "model_test.c"
+#include "importance_test.c"
+#include "strategy_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
 #endif
@@ -44,7 +46,7 @@ static const struct {
     GROUP(command),
     GROUP(vulkan_ops), GROUP(vulkan_training),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy), GROUP(report), GROUP(fuzz),
 #endif
 };
 
