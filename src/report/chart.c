@@ -25,11 +25,7 @@ static float chart_paragraph(Canvas *canvas, const char *text, float y, int most
     }
     for (int i = 0; i < count; i++) {
         y += size * 1.02f;
-        if (bold) { /* the font has no bold face: a second, slightly shifted stroke */
-            Box ignored = {0};
-            canvas_run(canvas, CHART_MARGIN + size * 0.028f, y, lines[i], size, &colour, &ignored);
-        }
-        canvas_text(canvas, CHART_MARGIN, y, ALIGN_LEFT, lines[i], size, colour);
+        canvas_write_text(canvas, CHART_MARGIN, y, ALIGN_LEFT, lines[i], size, colour, bold);
         y += size * 0.24f;
     }
     return y;

@@ -7,6 +7,8 @@
 #include "verdict.c"
 #include "table.c"
 #include "summary.c"
+#include "markup.c"
+#include "svg.c"
 #include "canvas.c"
 #include "chart.c"
 #include "chart_bars.c"
