@@ -25,6 +25,9 @@ typedef struct Canvas {
     stbtt_fontinfo font;
     Markup svg; /* what has been drawn, without the <svg> around it */
     DYN(Mark) marks;
+    const char *title;
+    const char *see; /* a sentence or two: what is to be seen */
+    const char *alt; /* the figures in words, for those who do not see them */
 } Canvas;
 
 typedef enum Align { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
@@ -32,7 +35,7 @@ typedef enum Align { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
 /* A white picture. font: a TrueType file that outlives the canvas. */
 static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, Str font, Err *err)
 {
-    *canvas = (Canvas){.arena = arena, .width = width, .height = height, .svg.arena = arena};
+    *canvas = (Canvas){.arena = arena, .width = width, .height = height, .svg.arena = arena, .title = "", .see = "", .alt = ""};
     const unsigned char *bytes = (const unsigned char *)font.at;
     if (font.size < 12 || stbtt_GetFontOffsetForIndex(bytes, 0) != 0 || !stbtt_InitFont(&canvas->font, bytes, 0))
         return fail(err, "the font for the charts is not a TrueType file");

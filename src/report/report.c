@@ -12,17 +12,30 @@
 #include "canvas.c"
 #include "chart.c"
 #include "chart_bars.c"
-#include "chart_loss.c"
+#include "chart_heat.c"
 #include "chart_matrix.c"
+#include "chart_panels.c"
+#include "chart_curve.c"
+#include "chart_plane.c"
+#include "chart_loss.c"
+#include "chart_sweep.c"
+#include "chart_layers.c"
 
+/* In the order in which the page shows them. */
 typedef bool Chart(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err);
 static const struct {
     const char *file;
     Chart *draw;
+    bool (*shown)(const Results *r); /* NULL: always; false: its events are missing */
 } report_charts[] = {
-    {"before_after.png", chart_before_after},
-    {"loss.png", chart_loss},
-    {"matrix.png", chart_matrix},
+    {"before_after.png", chart_before_after, NULL},
+    {"plane.png", chart_plane, plane_shown},
+    {"curve.png", chart_curve, curve_shown},
+    {"matrix.png", chart_matrix, NULL},
+    {"sweep.png", chart_sweep, sweep_shown},
+    {"drift.png", chart_drift, drift_shown},
+    {"swap.png", chart_swap, swap_shown},
+    {"loss.png", chart_loss, loss_shown},
 };
 
 static bool report_write_markdown(const Results *results, const char *path, Err *err)
@@ -47,6 +60,7 @@ bool report_write(const Results *results, const char *out_dir, Str font, Err *er
     for (size_t i = 0; i < COUNT(report_charts) && ok; i++) {
         Arena picture = {0};
         Canvas canvas;
+        if (report_charts[i].shown && !report_charts[i].shown(results)) continue;
         ok = report_charts[i].draw(&picture, results, font, &canvas, err) &&
              canvas_write(&canvas, arena_printf(&picture, "%s/%s", folder, report_charts[i].file), err);
         arena_free(&picture);
