@@ -1,6 +1,8 @@
 /* measures and report: figures against closed formulas, the rules of the verdict on constructed runs, damaged files,
  * and what the table and the charts look like from outside. */
 
+#include "report_data.h"
+
 /* ---- Measures ---- */
 
 static void expect_near(double got, double wanted)
@@ -200,6 +202,43 @@ static void test_what_the_table_says(void **state)
     arena_free(&arena);
 }
 
+/* ---- Made-up files with every kind of event ---- */
+
+static void test_made_results(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(made_files); i++) {
+        Arena arena = {0};
+        Err err = {0};
+        Results r;
+        const Made *made = &made_files[i].made;
+        const char *folder = made_write(i);
+        if (!report_load(&arena, &folder, 1, &r, &err)) fail_msg("%s: %s", made_files[i].name, err.text);
+        assert_int_equal(r.runs.count, (size_t)((made->methods - made->cut) * made->seeds));
+        assert_int_equal(r.finished, !made->cut);
+        const ResultRun *run = &r.runs.at[0];
+        const ResultOld *old = run->old[(r.task_count - 1) * r.task_count];
+        const ResultCell *own = &run->matrix[0], *last = &run->matrix[(r.task_count - 1) * r.task_count];
+        assert_int_equal(old != NULL, !made->bare);
+        if (!made->bare) {
+            assert_string_equal(r.tasks[1].class_names[2], "contradiction");
+            assert_true(r.shared_first && strstr(r.acquaintance, "nli"));
+            assert_int_equal(r.method_info[1].kind, METHOD_SEPARATE);
+            assert_int_equal(old->curve.count, MADE_STEPS / 6 + 1);
+            assert_int_equal(old->swaps.count, MADE_LAYERS + 2);
+            assert_int_equal(old->layer_count, MADE_LAYERS + 1);
+            assert_int_equal(old->lost_count, last->lost);
+            assert_true(run->probe[0].rows && run->transfer[r.task_count + 1].rows);
+            for (int k = 0; k < old->lost_count; k++) {
+                const ResultText *text = result_text(&r.tasks[0], old->lost[k].row);
+                assert_true(text && text->row == old->lost[k].row);
+                assert_true(result_right(own, text->row) && !result_right(last, text->row));
+            }
+        }
+        arena_free(&arena);
+    }
+}
+
 /* ---- Damaged files ---- */
 
 static void test_damaged_results(void **state)
@@ -334,6 +373,7 @@ static const struct CMUnitTest report_tests[] = {
     cmocka_unit_test(test_verdicts),
     cmocka_unit_test(test_verdicts_over_seeds),
     cmocka_unit_test(test_what_the_table_says),
+    cmocka_unit_test(test_made_results),
     cmocka_unit_test(test_damaged_results),
     cmocka_unit_test(test_files),
 };
