@@ -1,51 +1,7 @@
-/* measures and report: figures against closed formulas, the rules of the verdict on constructed runs, damaged files,
- * and what the table and the charts look like from outside. */
+/* report: the rules of the verdict on constructed runs, damaged files, and what the table and the charts look like from
+ * outside. */
 
 #include "report_data.h"
-
-/* ---- Measures ---- */
-
-static void expect_near(double got, double wanted)
-{
-    if (!(fabs(got - wanted) < 1e-9)) fail_msg("got %.12g, wanted %.12g", got, wanted);
-}
-
-static void test_measures(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t correct, rows;
-        double low, high;
-    } wilson[] = {
-        {0, 10, 0, 0.2775327998628892},
-        {10, 10, 0.7224672001371107, 1},
-        {154, 200, 0.7069169563469642, 0.8229065674093119},
-        {1, 3, 0.06149194472039615, 0.7923403991979523},
-    };
-    for (size_t i = 0; i < COUNT(wilson); i++) {
-        const Interval got = measure_wilson(wilson[i].correct, wilson[i].rows);
-        expect_near(got.low, wilson[i].low);
-        expect_near(got.high, wilson[i].high);
-    }
-    static const struct {
-        uint64_t lost, gained;
-        double p;
-    } mcnemar[] = {{0, 0, 1},       {5, 0, 0.0625},         {6, 0, 0.03125},
-                   {0, 6, 0.03125}, {10, 2, 0.03857421875}, {15, 5, 0.04138946533203125},
-                   {30, 30, 1}};
-    for (size_t i = 0; i < COUNT(mcnemar); i++)
-        expect_near(measure_mcnemar(mcnemar[i].lost, mcnemar[i].gained), mcnemar[i].p);
-    assert_true(fabs(measure_t_quantile(1) - 12.706) < 1e-3 && fabs(measure_t_quantile(2) - 4.303) < 1e-3 &&
-                fabs(measure_t_quantile(30) - 2.042) < 1e-3);
-    /* three tasks: 0.9, then 0.5 0.8, then 0.6 0.7 0.95 */
-    const double r[9] = {0.9, NAN, NAN, 0.5, 0.8, NAN, 0.6, 0.7, 0.95};
-    expect_near(measure_average_accuracy(r, 3), 0.75);
-    expect_near(measure_learning_accuracy(r, 3), (0.9 + 0.8 + 0.95) / 3);
-    expect_near(measure_backward_transfer(r, 3), -0.2);
-    expect_near(measure_forgetting(r, 3, FORGETTING_FIRST_LAST), 0.2);
-    expect_near(measure_forgetting_of(r, 3, 0, FORGETTING_MAX_BEFORE_LAST), 0.3);
-    assert_true(isnan(measure_backward_transfer(r, 1)));
-}
 
 /* ---- Constructed runs ---- */
 
@@ -232,7 +188,7 @@ static void test_made_results(void **state)
             for (int k = 0; k < old->lost_count; k++) {
                 const ResultText *text = result_text(&r.tasks[0], old->lost[k].row);
                 assert_true(text && text->row == old->lost[k].row);
-                assert_true(result_right(own, text->row) && !result_right(last, text->row));
+                assert_true(own->right[text->row - 1] && !last->right[text->row - 1]);
             }
         }
         arena_free(&arena);
@@ -369,7 +325,6 @@ static void test_files(void **state)
 }
 
 static const struct CMUnitTest report_tests[] = {
-    cmocka_unit_test(test_measures),
     cmocka_unit_test(test_verdicts),
     cmocka_unit_test(test_verdicts_over_seeds),
     cmocka_unit_test(test_what_the_table_says),

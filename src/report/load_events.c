@@ -67,32 +67,21 @@ static bool load_step_event(Loader *l, const json_t *event, Err *err)
 
 /* ---- final evaluations ---- */
 
-static int load_hex(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* "right", when an evaluation tells it: as many bits as right rows. */
+/* "right", when an evaluation tells it: as many marks as right rows. */
 static bool load_right(Loader *l, const json_t *event, ResultCell *cell, Err *err)
 {
     const json_t *value = json_object_get(event, "right");
-    const char *hex = json_string_value(value);
-    const size_t digits = ((size_t)cell->rows + 3) / 4;
     if (!value) return true;
-    if (!hex || strlen(hex) != digits)
-        return fail(err, "%s: \"right\" must hold %zu hexadecimal digits for %u rows", l->what, digits, cell->rows);
-    uint8_t *right = arena_new(l->arena, uint8_t, (digits + 1) / 2);
+    const Str hex = {json_string_value(value), json_string_length(value)};
+    const bool fits = hex.at && hex.size == rows_right_digits(cell->rows); /* before so many rows are believed */
+    bool *right = arena_new(l->arena, bool, fits ? cell->rows : 1);
     uint32_t set = 0;
-    for (size_t i = 0; i < digits; i++) {
-        const int digit = load_hex(hex[i]);
-        if (digit < 0) return fail(err, "%s: \"right\" must hold the digits 0 to 9 and a to f", l->what);
-        right[i / 2] |= (uint8_t)(i % 2 ? digit : digit << 4);
-        set += (uint32_t)__builtin_popcount((unsigned)digit);
-    }
-    const uint32_t unused = (uint32_t)(4 * digits - cell->rows);
-    if (set != cell->correct || (load_hex(hex[digits - 1]) & ((1 << unused) - 1)))
-        return fail(err, "%s: \"right\" does not mark %u of %u rows", l->what, cell->correct, cell->rows);
+    if (!fits || !rows_right_parse(hex, cell->rows, right))
+        return fail(err, "%s: \"right\" must hold %zu hexadecimal digits for %u rows", l->what,
+                    rows_right_digits(cell->rows), cell->rows);
+    for (uint32_t r = 0; r < cell->rows; r++) set += right[r];
+    if (set != cell->correct)
+        return fail(err, "%s: \"right\" marks %u rows, but \"correct\" is %u", l->what, set, cell->correct);
     cell->right = right;
     return true;
 }
@@ -111,26 +100,17 @@ static bool load_paired(Loader *l, const json_t *event, const ResultCell *own, R
     return true;
 }
 
-/* Rows that are right in `a` and wrong in `b`. */
-static uint32_t load_only_in(const ResultCell *a, const ResultCell *b)
-{
-    uint32_t rows = 0;
-    for (uint32_t i = 0; i < (a->rows + 7) / 8; i++)
-        rows += (uint32_t)__builtin_popcount(a->right[i] & ~b->right[i] & 0xffu);
-    return rows;
-}
-
 /* Bitmaps, lost and gained tell the same; a row that changed sides changed its prediction. */
 static bool load_agrees(Loader *l, const json_t *event, const ResultCell *own, ResultCell *cell, Err *err)
 {
     if (own->right && cell->right) {
-        const uint32_t lost = load_only_in(own, cell), gained = load_only_in(cell, own);
-        if (cell->paired && (lost != cell->lost || gained != cell->gained))
+        const Disagreement d = measure_disagreement(own->right, cell->right, cell->rows);
+        if (cell->paired && (d.first != cell->lost || d.second != cell->gained))
             return fail(err, "%s: \"lost\" is %u and \"gained\" %u, but \"right\" says %u and %u", l->what, cell->lost,
-                        cell->gained, lost, gained);
+                        cell->gained, d.first, d.second);
         cell->paired = true;
-        cell->lost = lost;
-        cell->gained = gained;
+        cell->lost = d.first;
+        cell->gained = d.second;
     }
     if (!json_object_get(event, "changed")) return true;
     cell->told_changed = true;
@@ -232,10 +212,12 @@ static bool load_drift_event(Loader *l, const json_t *event, Err *err)
     old->layers = arena_new(l->arena, const char *, count);
     old->cka = arena_new(l->arena, double, count);
     for (size_t i = 0; i < count; i++) {
+        const json_t *cka = json_array_get(json_object_get(event, "cka"), i);
         old->layers[i] = load_name(l, json_array_get(json_object_get(event, "layers"), i), "a layer", err);
-        if (!old->layers[i] ||
-            !load_number(l, json_array_get(json_object_get(event, "cka"), i), "cka", -0.001, 1.001, &old->cka[i], err))
-            return false;
+        old->cka[i] = NAN;
+        if (!old->layers[i]) return false;
+        if (json_is_null(cka)) continue;
+        if (!load_number(l, cka, "cka", -0.001, 1.001, &old->cka[i], err)) return false;
         old->cka[i] = fmin(1, fmax(0, old->cka[i])); /* rounding may carry it over an end */
     }
     old->layer_count = (int)count;
@@ -340,7 +322,7 @@ static bool load_lost_event(Loader *l, const json_t *event, Err *err)
     for (int i = 0; i < old->lost_count; i++) {
         ResultLost *lost = &old->lost[i];
         if (!load_lost_row(l, json_array_get(rows, (size_t)i), &l->out->tasks[task - 1], lost, err)) return false;
-        if (own->right && last->right && !(result_right(own, lost->row) && !result_right(last, lost->row)))
+        if (own->right && last->right && (!own->right[lost->row - 1] || last->right[lost->row - 1]))
             return fail(err, "%s: row %u was not lost, says \"right\"", l->what, lost->row);
     }
     return true;

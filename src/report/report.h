@@ -48,7 +48,7 @@ typedef struct ResultCell {
     uint32_t lost, gained; /* rows right after the task's own training and wrong now; the other way round */
     bool told_changed;     /* changed is known */
     uint32_t changed;      /* rows whose prediction is another than after the task's own training */
-    const uint8_t *right;  /* row r (from 0): bit 7 - r % 8 of byte r / 8, 1: right; NULL: not told */
+    const bool *right;     /* [rows]; NULL: not told */
 } ResultCell;
 
 typedef struct ResultStep {
@@ -89,8 +89,8 @@ typedef struct ResultOld {
     DYN(ResultSwap) swaps;  /* in the encoder's order */
     DYN(ResultSweep) sweep;
     const char **layers; /* of cka: "embeddings", "layer 1", ... */
-    double *cka;         /* [layer_count] linear CKA of the first token's states then and now, 0 to 1 */
-    int layer_count;     /* 0: no drift told */
+    double *cka;     /* [layer_count] linear CKA of the first token's states then and now, 0 to 1; NAN: not defined */
+    int layer_count; /* 0: no drift told */
     uint32_t drift_rows;
     ResultLost *lost; /* [lost_count] the largest drops first; not necessarily all that were lost */
     int lost_count;
@@ -136,11 +136,6 @@ bool report_load(Arena *arena, const char *const *folders, int folder_count, Res
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);
 
-/* Is the row (from 1) right in this evaluation? cell->right must be known. */
-static inline bool result_right(const ResultCell *cell, uint32_t row)
-{
-    return cell->right[(row - 1) / 8] >> (7 - (row - 1) % 8) & 1;
-}
 /* The words of a row (from 1); NULL: not told. */
 const ResultText *result_text(const ResultTask *task, uint32_t row);
 
