@@ -1,49 +1,7 @@
-/* measures and report: figures against closed formulas, the rules of the verdict on constructed runs, damaged files,
- * and what the table and the charts look like from outside. */
+/* report: the rules of the verdict on constructed runs, damaged files, and what the table and the charts look like from
+ * outside. */
 
-/* ---- Measures ---- */
-
-static void expect_near(double got, double wanted)
-{
-    if (!(fabs(got - wanted) < 1e-9)) fail_msg("got %.12g, wanted %.12g", got, wanted);
-}
-
-static void test_measures(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t correct, rows;
-        double low, high;
-    } wilson[] = {
-        {0, 10, 0, 0.2775327998628892},
-        {10, 10, 0.7224672001371107, 1},
-        {154, 200, 0.7069169563469642, 0.8229065674093119},
-        {1, 3, 0.06149194472039615, 0.7923403991979523},
-    };
-    for (size_t i = 0; i < COUNT(wilson); i++) {
-        const Interval got = measure_wilson(wilson[i].correct, wilson[i].rows);
-        expect_near(got.low, wilson[i].low);
-        expect_near(got.high, wilson[i].high);
-    }
-    static const struct {
-        uint64_t lost, gained;
-        double p;
-    } mcnemar[] = {{0, 0, 1},       {5, 0, 0.0625},         {6, 0, 0.03125},
-                   {0, 6, 0.03125}, {10, 2, 0.03857421875}, {15, 5, 0.04138946533203125},
-                   {30, 30, 1}};
-    for (size_t i = 0; i < COUNT(mcnemar); i++)
-        expect_near(measure_mcnemar(mcnemar[i].lost, mcnemar[i].gained), mcnemar[i].p);
-    assert_true(fabs(measure_t_quantile(1) - 12.706) < 1e-3 && fabs(measure_t_quantile(2) - 4.303) < 1e-3 &&
-                fabs(measure_t_quantile(30) - 2.042) < 1e-3);
-    /* three tasks: 0.9, then 0.5 0.8, then 0.6 0.7 0.95 */
-    const double r[9] = {0.9, NAN, NAN, 0.5, 0.8, NAN, 0.6, 0.7, 0.95};
-    expect_near(measure_average_accuracy(r, 3), 0.75);
-    expect_near(measure_learning_accuracy(r, 3), (0.9 + 0.8 + 0.95) / 3);
-    expect_near(measure_backward_transfer(r, 3), -0.2);
-    expect_near(measure_forgetting(r, 3, FORGETTING_FIRST_LAST), 0.2);
-    expect_near(measure_forgetting_of(r, 3, 0, FORGETTING_MAX_BEFORE_LAST), 0.3);
-    assert_true(isnan(measure_backward_transfer(r, 1)));
-}
+#include "report_data.h"
 
 /* ---- Constructed runs ---- */
 
@@ -200,6 +158,43 @@ static void test_what_the_table_says(void **state)
     arena_free(&arena);
 }
 
+/* ---- Made-up files with every kind of event ---- */
+
+static void test_made_results(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(made_files); i++) {
+        Arena arena = {0};
+        Err err = {0};
+        Results r;
+        const Made *made = &made_files[i].made;
+        const char *folder = made_write(i);
+        if (!report_load(&arena, &folder, 1, &r, &err)) fail_msg("%s: %s", made_files[i].name, err.text);
+        assert_int_equal(r.runs.count, (size_t)((made->methods - made->cut) * made->seeds));
+        assert_int_equal(r.finished, !made->cut);
+        const ResultRun *run = &r.runs.at[0];
+        const ResultOld *old = run->old[(r.task_count - 1) * r.task_count];
+        const ResultCell *own = &run->matrix[0], *last = &run->matrix[(r.task_count - 1) * r.task_count];
+        assert_int_equal(old != NULL, !made->bare);
+        if (!made->bare) {
+            assert_string_equal(r.tasks[1].class_names[2], "contradiction");
+            assert_true(r.shared_first && strstr(r.acquaintance, "nli"));
+            assert_int_equal(r.method_info[1].kind, METHOD_SEPARATE);
+            assert_int_equal(old->curve.count, MADE_STEPS / 6 + 1);
+            assert_int_equal(old->swaps.count, MADE_LAYERS + 2);
+            assert_int_equal(old->layer_count, MADE_LAYERS + 1);
+            assert_int_equal(old->lost_count, last->lost);
+            assert_true(run->probe[0].rows && run->transfer[r.task_count + 1].rows);
+            for (int k = 0; k < old->lost_count; k++) {
+                const ResultText *text = result_text(&r.tasks[0], old->lost[k].row);
+                assert_true(text && text->row == old->lost[k].row);
+                assert_true(own->right[text->row - 1] && !last->right[text->row - 1]);
+            }
+        }
+        arena_free(&arena);
+    }
+}
+
 /* ---- Damaged files ---- */
 
 static void test_damaged_results(void **state)
@@ -330,10 +325,10 @@ static void test_files(void **state)
 }
 
 static const struct CMUnitTest report_tests[] = {
-    cmocka_unit_test(test_measures),
     cmocka_unit_test(test_verdicts),
     cmocka_unit_test(test_verdicts_over_seeds),
     cmocka_unit_test(test_what_the_table_says),
+    cmocka_unit_test(test_made_results),
     cmocka_unit_test(test_damaged_results),
     cmocka_unit_test(test_files),
 };

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "load.c"
+#include "load_events.c"
+#include "load_files.c"
 #include "verdict.c"
 #include "table.c"
 #include "summary.c"
@@ -55,7 +57,8 @@ bool report_write(const Results *results, const char *out_dir, Str font, Err *er
 {
     Arena arena = {0};
     const char *folder = arena_printf(&arena, "%s/charts", out_dir);
-    bool ok = folder_make(folder, err) && report_write_markdown(results, arena_printf(&arena, "%s/table.md", out_dir), err) &&
+    bool ok = folder_make(folder, err) &&
+              report_write_markdown(results, arena_printf(&arena, "%s/table.md", out_dir), err) &&
               file_write(arena_printf(&arena, "%s/summary.json", out_dir), summary_text(&arena, results), err);
     for (size_t i = 0; i < COUNT(report_charts) && ok; i++) {
         Arena picture = {0};
