@@ -131,7 +131,7 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : shown);
     const char *subtitle = arena_printf(arena, "accuracy on the same %u rows of %s%s; dashed: majority class, %.1f%%%s%s", rows, r->tasks[0].name,
-                                        table_most_seeds(r) > 1 ? ", mean over seeds" : "", 100 * r->tasks[0].majority_rate,
+                                        verdict_most_seeds(r) > 1 ? ", mean over seeds" : "", 100 * r->tasks[0].majority_rate,
                                         !together && pale >= 0 ? arena_printf(arena, "; grey: %s", r->methods[pale]) : "", numbers);
     const float y = chart_title(canvas, title, subtitle);
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count + 1);

@@ -174,7 +174,7 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
     LayerTable t = layers_collect(arena, r, swap);
     int row, part;
     float names = 0;
-    const char *task = r->tasks[0].name, *over = table_most_seeds(r) > 1 ? "; mean over seeds" : "";
+    const char *task = r->tasks[0].name, *over = verdict_most_seeds(r) > 1 ? "; mean over seeds" : "";
     const char *title = swap ? arena_printf(arena, "Which part of the encoder, put back, returns %s", task)
                              : arena_printf(arena, "How far each layer moved from %s", task);
     const char *subtitle = swap ? arena_printf(arena, "points of accuracy on %s with only that part back in its state right after %s%s", task, task, over)

@@ -172,7 +172,7 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     PanelBand *bands = loss_bands(arena, r, &curves, &chart);
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : r->method_count);
-    const char *subtitle = arena_printf(arena, "%s%s%s%s%s", chart_setting(arena, r), table_most_seeds(r) > 1 ? "; mean over seeds" : "",
+    const char *subtitle = arena_printf(arena, "%s%s%s%s%s", chart_setting(arena, r), verdict_most_seeds(r) > 1 ? "; mean over seeds" : "",
                                         curves.reach ? arena_printf(arena, "; smoothed over %zu steps", 2 * curves.reach + 1) : "",
                                         twins ? "; dashes in turn: methods with the very same line" : "", numbers);
     const float y = chart_title(canvas, r->task_count > 1 ? "Training loss, task after task" : "Training loss", subtitle);

@@ -129,10 +129,37 @@ static float matrix_draw_legend(Canvas *canvas, const Results *r, float y)
     return y + 60;
 }
 
+static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
+{
+    const int last = r->task_count - 1;
+    const char *alt = "";
+    int best = -1, worst = -1;
+    double most = 0, least = 0;
+    for (int m = 0; m < r->method_count; m++) {
+        double sum = 0;
+        bool whole = true;
+        alt = arena_printf(arena, "%s%s%s:", alt, m ? "; " : "", r->methods[m]);
+        for (int i = 0; i <= last; i++)
+            for (int j = 0; j <= i; j++) {
+                const Score score = verdict_score(r, m, i, j);
+                if (score.seeds) alt = arena_printf(arena, "%s %s%s%s %s", alt, r->tasks[j].name, i > j ? " after " : "", i > j ? r->tasks[i].name : "", table_percent(arena, score.mean));
+                if (i == last) sum += score.mean / r->task_count;
+                whole = whole && (i < last || score.seeds);
+            }
+        if (!whole) continue;
+        if (best < 0 || sum > most) best = m, most = sum;
+        if (worst < 0 || sum < least) worst = m, least = sum;
+    }
+    canvas->alt = arena_printf(arena, "%s.", alt);
+    if (best < 0) return;
+    canvas->see = arena_printf(arena, "The last row is where each method ends: on average over all tasks between %.1f%% (%s) and %.1f%% (%s). Down a column: what became of a task.",
+                               100 * least, r->methods[worst], 100 * most, r->methods[best]);
+}
+
 static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
     const char *subtitle = chart_setting(arena, r), *names = "";
-    if (table_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
+    if (verdict_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     float y = chart_title(canvas, "Accuracy on each task (columns) after each training (rows), %", subtitle);
     y = matrix_draw_legend(canvas, r, y);
@@ -153,5 +180,6 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
         const float x = CHART_MARGIN + layout.left + (layout.columns > 1 ? spare_x : spare_x * 0.5f) + (float)column * (layout.panel_width - spare_x * 0.5f);
         matrix_draw_panel(canvas, r, &layout, m, x, y + 14 + spare_y + (float)row * layout.panel_height);
     }
+    matrix_tell(arena, r, canvas);
     return true;
 }

@@ -195,7 +195,7 @@ static void panels_draw_head(const PanelChart *chart, int panel)
     Canvas *canvas = chart->canvas;
     const Box plot = panels_plot(chart, panel);
     const Panel *p = &chart->panels[panel];
-    const float width = chart->plot_width + 16, size = chart->title_size, small = size * 0.76f;
+    const float width = chart->plot_width, size = chart->title_size, small = size * 0.76f;
     float y = plot.y0 - 14;
     if (p->note) {
         const float fit = canvas_fit(canvas, p->note, width, 12, small);

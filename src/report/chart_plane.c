@@ -27,18 +27,20 @@ enum { PLANE_LABEL = 25, PLANE_RADIUS = 11 };
 
 /* ---- what to show ---- */
 
-static double plane_learned(const double *matrix, int tasks)
+static double plane_learned(Arena *arena, const Results *r, const ResultRun *run)
 {
+    const double *matrix = figure_matrix(arena, r, run);
     double sum = 0;
-    for (int j = 1; j < tasks; j++) sum += matrix[j * tasks + j];
-    return sum / (tasks - 1);
+    for (int j = 1; j < r->task_count; j++) sum += matrix[j * r->task_count + j];
+    return sum / (r->task_count - 1);
 }
 
-static double plane_kept(const double *matrix, int tasks)
+static double plane_kept(Arena *arena, const Results *r, const ResultRun *run)
 {
+    const double *matrix = figure_matrix(arena, r, run);
     double sum = 0;
-    for (int j = 0; j < tasks - 1; j++) sum += matrix[(tasks - 1) * tasks + j];
-    return sum / (tasks - 1);
+    for (int j = 0; j < r->task_count - 1; j++) sum += matrix[(r->task_count - 1) * r->task_count + j];
+    return sum / (r->task_count - 1);
 }
 
 /* One seed: how far the mean of accuracies on so many rows is from sure. */
@@ -56,7 +58,7 @@ static void plane_collect(Arena *arena, const Results *r, PlaneChart *chart)
     chart->points = arena_new(arena, PlanePoint, (size_t)r->method_count);
     for (int m = 0; m < r->method_count; m++) {
         const MethodKind kind = r->method_info[m].kind;
-        PlanePoint point = {.method = m, .learned = verdict_over_seeds(r, m, plane_learned), .kept = verdict_over_seeds(r, m, plane_kept)};
+        PlanePoint point = {.method = m, .learned = figure_over_seeds(r, m, plane_learned), .kept = figure_over_seeds(r, m, plane_kept)};
         if (!point.learned.count || !point.kept.count) continue;
         point.ranked = kind == METHOD_ORDINARY || kind == METHOD_AFTER;
         plane_widen(r, 1, r->task_count, &point.learned);
@@ -77,7 +79,7 @@ static void plane_collect(Arena *arena, const Results *r, PlaneChart *chart)
 static bool plane_shown(const Results *r)
 {
     for (int m = 0; m < r->method_count && r->task_count > 1; m++)
-        if (verdict_over_seeds(r, m, plane_learned).count && verdict_over_seeds(r, m, plane_kept).count) return true;
+        if (figure_over_seeds(r, m, plane_learned).count && figure_over_seeds(r, m, plane_kept).count) return true;
     return false;
 }
 
@@ -263,7 +265,7 @@ static float plane_draw_legend(Canvas *canvas, const PlaneChart *c, float y)
     const struct {
         const char *text;
         bool ranked, front;
-    } entries[] = {{"on the front: no other is better at both", true, true}, {"behind it", true, false}, {"mark to measure by", false, false}};
+    } entries[] = {{"on the front: no other is better at both", true, true}, {"behind it", true, false}, {"for reference", false, false}};
     float x = CHART_MARGIN + 14;
     y += 40;
     for (size_t i = 0; i < COUNT(entries); i++) {
@@ -294,7 +296,7 @@ static void plane_tell(Arena *arena, const Results *r, const PlaneChart *c, Canv
 static bool chart_plane(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
     PlaneChart chart = {.canvas = canvas, .results = r};
-    const char *whiskers = table_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
+    const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
     const char *title = r->task_count == 2 ? arena_printf(arena, "Who learns %s and keeps %s", r->tasks[1].name, r->tasks[0].name) : "Who learns the later tasks and keeps the earlier ones";
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     float y = chart_title(canvas, title, arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers));

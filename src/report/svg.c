@@ -106,9 +106,13 @@ static void svg_disc(Markup *m, float x, float y, float radius, Colour colour)
 static void svg_text(Markup *m, float x, float y, float width, const char *text, float size, Colour colour, bool bold)
 {
     if (!*text || width <= 0) return;
-    markup_put(m, "<text x=\"%g\" y=\"%g\" font-size=\"%g\" textLength=\"%g\" lengthAdjust=\"spacingAndGlyphs\"%s",
-               svg_round(x), svg_round(y), (double)size, svg_round(width), bold ? " font-weight=\"700\"" : "");
+    markup_put(m, "<text x=\"%g\" y=\"%g\" font-size=\"%g\" textLength=\"%g\" lengthAdjust=\"spacingAndGlyphs\"", svg_round(x),
+               svg_round(y), (double)size, svg_round(width));
     svg_colour(m, "fill", colour);
+    if (bold) {
+        svg_colour(m, "stroke", colour);
+        markup_put(m, " stroke-width=\"%g\"", (double)size * 0.028);
+    }
     markup_put(m, ">");
     markup_text(m, text);
     markup_put(m, "</text>\n");
