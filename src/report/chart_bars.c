@@ -317,7 +317,7 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
 {
     float y, below;
     const int extra = r->method_count > 15 ? (r->method_count - 15) * BARS_ROW : 0;
-    const char *whiskers = table_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
+    const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
     const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers);
     if (!chart_open(canvas, arena, CHART_HEIGHT + (extra < 30000 ? extra : 30000), font, verdict_headline(arena, r), subtitle, &y, err)) return false;
     BarChart chart = bars_collect(arena, r, canvas);

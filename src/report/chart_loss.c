@@ -195,7 +195,7 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     loss_collect(arena, &chart);
     const size_t window = 2 * loss_reach(&chart) + 1;
     for (int i = 0; i < r->method_count * r->task_count; i++) twins = twins || chart.lines[i].twins > 1;
-    const char *subtitle = arena_printf(arena, "%s%s%s%s", chart_setting(arena, r), table_most_seeds(r) > 1 ? "; mean over seeds" : "",
+    const char *subtitle = arena_printf(arena, "%s%s%s%s", chart_setting(arena, r), verdict_most_seeds(r) > 1 ? "; mean over seeds" : "",
                                         window > 1 ? arena_printf(arena, "; smoothed over %zu steps", window) : "",
                                         twins ? "; dashes in turn: methods with the very same line" : "");
     if (!chart_open(canvas, arena, CHART_HEIGHT, font, r->task_count > 1 ? "Training loss, task after task" : "Training loss", subtitle, &y, err)) return false;

@@ -149,7 +149,7 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
 {
     float y;
     const char *subtitle = chart_setting(arena, r), *names = "";
-    if (table_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
+    if (verdict_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
     if (!chart_open(canvas, arena, CHART_HEIGHT, font, "Accuracy on each task (columns) after each training (rows), %", subtitle, &y, err)) return false;
     y = matrix_draw_legend(canvas, r, y);
     MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - 90 - y);

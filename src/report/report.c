@@ -7,7 +7,13 @@
 #include "load_events.c"
 #include "load_files.c"
 #include "verdict.c"
+#include "verdict_compare.c"
+#include "figures.c"
+#include "forgotten.c"
+#include "verdict_words.c"
+#include "verdict_sentences.c"
 #include "table.c"
+#include "markdown.c"
 #include "summary.c"
 #include "canvas.c"
 #include "chart.c"
@@ -31,7 +37,7 @@ static bool report_write_markdown(const Results *results, const char *path, Err 
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
     ASSERT(memory);
-    table_markdown(results, memory);
+    markdown_write(results, memory);
     ASSERT(fclose(memory) == 0);
     const bool ok = file_write(path, (Str){text, size}, err);
     free(text);
