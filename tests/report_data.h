@@ -1,6 +1,8 @@
-/* Made-up results.jsonl files that look like those of real runs: any number of tasks, methods and seeds, with every
- * kind of event. The same bytes each time. A row is easy or hard to learn and easy or hard to keep for all methods
- * alike, so that methods forget the same rows more often than chance would have it. */
+/* Results to test with: files that look like those of real runs, and constructed runs of given numbers. */
+
+/* ---- Made-up results.jsonl files that look like those of real runs: any number of tasks, methods and seeds, with
+ * every kind of event. The same bytes each time. A row is easy or hard to learn and easy or hard to keep for all
+ * methods alike, so that methods forget the same rows more often than chance would have it. */
 
 enum { MADE_ROWS = 300, MADE_STEPS = 60, MADE_TASKS = 5, MADE_METHODS = 15, MADE_LAYERS = 3 };
 
@@ -38,7 +40,7 @@ static const struct {
     {"lwf", "method", "full, keeping the old head's answers on new rows", 0.99, 0.12, 22713986},
     {"l2sp", "method", "full, held near the checkpoint", 0.96, 0.2, 22713986},
     {"si", "method", "full, held where the path cost most", 0.98, 0.24, 22713986},
-    {"mas", "method", "full, held where outputs are sensitive", 0.7, 0.04, 22713986},
+    {"mas", "method", "full, held where outputs are sensitive", 0.55, 0.03, 22713986},
     {"der++", "method", "replay of rows and of logits", 1, 0.06, 22713986},
     {"agem", "method", "full, never against the gradient of stored rows", 1, 0.15, 22713986},
     {"o-lora", "method", "an adapter a task, orthogonal to the earlier", 0.95, 0.1, 111362},
@@ -59,15 +61,18 @@ static double made_random(uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 /* right[after][row] of one task, for after >= task; in percent of its own certainty `sure`. */
 static void made_rows(int task, int method, uint32_t seed, int tasks, uint8_t right[MADE_TASKS][MADE_ROWS])
 {
-    const double learn = fmax(made_tasks[task].learn * made_methods[method].learn, made_tasks[task].majority);
+    const bool shared =
+        task == 0 && made_methods[method].trainable == made_methods[0].trainable; /* trained once for these */
+    const double learn =
+        fmax(made_tasks[task].learn * (shared ? 1 : made_methods[method].learn), made_tasks[task].majority);
     for (uint32_t r = 0; r < MADE_ROWS; r++) {
         const double ease = made_random(r, (uint32_t)task, 0, 0), hold = made_random(r, (uint32_t)task, 1, 0);
-        const uint32_t place = seed * 100 + (uint32_t)method;
+        const uint32_t place = seed * 100 + (shared ? 0 : (uint32_t)method);
         const bool alike = made_random(r, (uint32_t)task, place, 2) < 0.85; /* else a row goes its own way */
         right[task][r] = (alike ? ease : made_random(r, (uint32_t)task, place, 3)) < learn;
         for (int after = task + 1; after < tasks; after++) {
             const bool before = right[after - 1][r];
-            const double chance = made_random(r, (uint32_t)task, place, 4 + (uint32_t)after);
+            const double chance = made_random(r, (uint32_t)task, seed * 100 + (uint32_t)method, 4 + (uint32_t)after);
             const double forget = made_methods[method].forget * 2 * hold;
             right[after][r] = before ? chance >= forget : chance < made_methods[method].forget * 0.3;
         }
@@ -328,4 +333,94 @@ static const char *made_write(size_t i)
     tmp_write(arena_printf(&arena, "%s/results.jsonl", made_files[i].name), made_results(&arena, &made_files[i].made));
     arena_free(&arena);
     return folder;
+}
+
+/* ---- Constructed runs: two tasks, given numbers ---- */
+
+/* One method's numbers of right rows: on task 1 when learned and at the end, on task 2. Which rows: the first ones; of
+ * task 1 the first of them are lost, and those behind them gained. */
+typedef struct Story {
+    const char *method;
+    int first, kept, second;
+    int lost, gained; /* -1: not told, nor which rows are right */
+} Story;
+
+enum { STORY_ROWS = 200 };
+
+static const char *story_kind(const char *method)
+{
+    for (int m = 0; m < MADE_METHODS; m++)
+        if (strcmp(made_methods[m].name, method) == 0) return made_methods[m].kind;
+    return "method";
+}
+
+/* Rows [from, to) are right. */
+static void story_right(FILE *f, int from, int to)
+{
+    bool right[STORY_ROWS];
+    char hex[STORY_ROWS / 4 + 1];
+    for (int r = 0; r < STORY_ROWS; r++) right[r] = r >= from && r < to;
+    rows_right_print(right, STORY_ROWS, hex);
+    fprintf(f, ",\"right\":\"%s\"", hex);
+}
+
+/* The lines of a run of two tasks: a with 2 classes (50%), b with 3 (34%). */
+static Str story_lines(Arena *arena, const Story *stories, int count, const char *seeds, bool done)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    fprintf(f,
+            "{\"event\":\"run\",\"version\":\"0\",\"tasks\":[{\"name\":\"a\",\"classes\":2,\"train_rows\":9,\"eval_"
+            "rows\":%d,\"majority_rate\":0.5,\"train\":\"t\",\"eval\":\"e\"},"
+            "{\"name\":\"b\",\"classes\":3,\"train_rows\":9,\"eval_rows\":%d,\"majority_rate\":0.34,\"train\":\"t\","
+            "\"eval\":\"e\"}],\"seeds\":[%s],\"preset\":\"default\","
+            "\"model\":{\"name\":\"m\"},\"methods\":[",
+            STORY_ROWS, STORY_ROWS, seeds);
+    for (int i = 0; i < count; i++)
+        if (!i || strcmp(stories[i].method, stories[i - 1].method) != 0)
+            fprintf(f, "%s\"%s\"", i ? "," : "", stories[i].method);
+    fprintf(f, "],\"method_info\":[");
+    for (int i = 0; i < count; i++)
+        if (!i || strcmp(stories[i].method, stories[i - 1].method) != 0)
+            fprintf(f, "%s{\"method\":\"%s\",\"kind\":\"%s\"}", i ? "," : "", stories[i].method,
+                    story_kind(stories[i].method));
+    fprintf(f, "]}\n");
+    for (int i = 0, seed = 0; i < count; i++) {
+        const Story *s = &stories[i];
+        seed = i && strcmp(s->method, stories[i - 1].method) == 0 ? seed + 1 : 1;
+        const struct {
+            int after, task, correct;
+        } evals[] = {{1, 1, s->first}, {2, 1, s->kept}, {2, 2, s->second}};
+        fprintf(f,
+                "{\"event\":\"step\",\"method\":\"%s\",\"seed\":%d,\"task\":1,\"name\":\"a\",\"step\":1,\"epoch\":0,"
+                "\"loss\":0.7}\n",
+                s->method, seed);
+        for (size_t k = 0; k < COUNT(evals); k++) {
+            fprintf(f,
+                    "{\"event\":\"eval\",\"method\":\"%s\",\"seed\":%d,\"after_task\":%d,\"task\":%d,\"name\":\"%c\","
+                    "\"rows\":%d,\"correct\":%d,\"accuracy\":%.3f,\"loss\":0.5,\"final\":true",
+                    s->method, seed, evals[k].after, evals[k].task, "ab"[evals[k].task - 1], STORY_ROWS,
+                    evals[k].correct, evals[k].correct / (double)STORY_ROWS);
+            if (k == 1 && s->lost >= 0) fprintf(f, ",\"lost\":%d,\"gained\":%d", s->lost, s->gained);
+            if (s->lost >= 0) story_right(f, k == 1 ? s->lost : 0, k == 1 ? s->first + s->gained : evals[k].correct);
+            fprintf(f, "}\n");
+        }
+        fprintf(f, "{\"event\":\"method\",\"method\":\"%s\",\"seed\":%d,\"trainable\":10,\"seconds\":1.5}\n", s->method,
+                seed);
+    }
+    if (done) fprintf(f, "{\"event\":\"done\",\"seconds\":3,\"peak_bytes\":1000}\n");
+    fclose(f);
+    const Str lines = {arena_copy(arena, text, size), size};
+    free(text);
+    return lines;
+}
+
+static const Results *story_results(Arena *arena, const Story *stories, int count, const char *seeds)
+{
+    Results *results = arena_new(arena, Results, 1);
+    Err err = {0};
+    if (!report_parse(arena, story_lines(arena, stories, count, seeds, true), "r.jsonl", results, &err))
+        fail_msg("%s", err.text);
+    return results;
 }

@@ -26,6 +26,8 @@
 #include "device_test.c"
 #include "model_test.c"
 #include "measures_test.c"
+#include "load_test.c"
+#include "verdict_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
 #endif
@@ -45,7 +47,8 @@ static const struct {
     GROUP(command),
     GROUP(vulkan_ops), GROUP(vulkan_training),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(measures), GROUP(report), GROUP(fuzz),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(measures), GROUP(load),
+    GROUP(verdict), GROUP(report), GROUP(fuzz),
 #endif
 };
 

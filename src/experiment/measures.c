@@ -1,6 +1,7 @@
 #include "measures.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const double MEASURE_Z = 1.959963984540054; /* 97.5% quantile of the normal distribution */
 
@@ -142,6 +143,43 @@ MeanOver measure_mean(const double *values, int count)
     for (int i = 0; i < count; i++) squares += (values[i] - mean) * (values[i] - mean);
     const double half = measure_t_quantile((uint32_t)count - 1) * sqrt(squares / (count - 1) / count);
     return (MeanOver){count, mean, {mean - half, mean + half}};
+}
+
+double measure_t_test(const double *values, int count)
+{
+    ASSERT(count > 1);
+    const MeanOver mean = measure_mean(values, count);
+    double squares = 0;
+    for (int i = 0; i < count; i++) squares += (values[i] - mean.mean) * (values[i] - mean.mean);
+    const double error = sqrt(squares / (count - 1) / count);
+    if (!(error > 1e-12)) return fabs(mean.mean) > 1e-12 ? 0 : 1; /* but for rounding all the same */
+    return fmax(0, 1 - measure_t_inside(fabs(mean.mean) / error, (uint32_t)count - 1));
+}
+
+typedef struct RankedP {
+    double p;
+    int place;
+} RankedP;
+
+static int measure_compare_p(const void *a, const void *b)
+{
+    const RankedP *x = a, *y = b;
+    if (x->p != y->p) return x->p < y->p ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+void measure_holm(const double *p, int count, double *adjusted)
+{
+    Arena scratch = {0};
+    RankedP *ranked = arena_new(&scratch, RankedP, (size_t)count + 1);
+    double least = 0; /* no p comes before a smaller one */
+    for (int i = 0; i < count; i++) ranked[i] = (RankedP){p[i], i};
+    qsort(ranked, (size_t)count, sizeof *ranked, measure_compare_p);
+    for (int i = 0; i < count; i++) {
+        least = fmax(least, fmin(1, (count - i) * ranked[i].p));
+        adjusted[ranked[i].place] = least;
+    }
+    arena_free(&scratch);
 }
 
 double measure_average_accuracy(const double *r, int tasks)

@@ -56,6 +56,16 @@ typedef struct MeanOver {
     Interval interval; /* 95%, by Student's t; count 1: unknown, both ends NAN */
 } MeanOver;
 MeanOver measure_mean(const double *values, int count); /* count >= 1 */
+/* Two-sided p of Student's t test that the values' mean is 0; of differences: the paired t test (Student 1908,
+ * doi:10.2307/2331554). count >= 2. Values that are all the same: 1 when they are 0, else 0. */
+double measure_t_test(const double *values, int count);
+
+/* ---- several tests ---- */
+
+/* adjusted[i]: p[i] after Holm's step-down correction: calling different what lies below 0.05 is wrong once in twenty
+ * such families at most, however the tests depend on each other (Holm 1979, "A simple sequentially rejective multiple
+ * test procedure", Scandinavian Journal of Statistics 6). count may be 0. */
+void measure_holm(const double *p, int count, double *adjusted);
 
 /* ---- the matrix ----
  * r[i * tasks + j]: accuracy on task j after training on task i, NAN when not known. Results are NAN when a number they

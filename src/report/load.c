@@ -139,10 +139,11 @@ static bool load_methods(Loader *l, Err *err)
     return true;
 }
 
+static const char *const load_kinds[METHOD_KINDS] = {"method", "separate", "floor", "ceiling", "after"};
+
 /* "method_info", in the order of "methods"; it may be missing. */
 static bool load_method_info(Loader *l, Err *err)
 {
-    static const char *const kinds[METHOD_KINDS] = {"method", "separate", "floor", "ceiling", "after"};
     const json_t *list = json_object_get(l->run, "method_info");
     const int count = l->out->method_count;
     l->out->method_info = arena_new(l->arena, ResultMethodInfo, (size_t)count);
@@ -157,7 +158,7 @@ static bool load_method_info(Loader *l, Err *err)
             return fail(err, "%s: entry %d of \"method_info\" must be that of method %s", l->what, m + 1,
                         l->out->methods[m]);
         int k = 0;
-        while (k < METHOD_KINDS && (!kind || strcmp(kind, kinds[k]) != 0)) k++;
+        while (k < METHOD_KINDS && (!kind || strcmp(kind, load_kinds[k]) != 0)) k++;
         if (k == METHOD_KINDS)
             return fail(err, "%s: the \"kind\" of method %s is none of method, separate, floor, ceiling, after",
                         l->what, name);

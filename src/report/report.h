@@ -139,6 +139,26 @@ bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *e
 /* The words of a row (from 1); NULL: not told. */
 const ResultText *result_text(const ResultTask *task, uint32_t row);
 
+/* A row that was right just after its task's own training and is wrong after the last task. */
+typedef struct ForgottenRow {
+    uint32_t row;           /* from 1 */
+    int methods, runs;      /* that forgot it; a method: with more than half of its seeds */
+    int told;               /* runs that tell the numbers below */
+    double before, after;   /* probability of the true class, then and now: mean over `told` */
+    uint32_t prediction;    /* the class said now, by the last of them */
+    const ResultText *text; /* NULL: not told */
+} ForgottenRow;
+typedef struct Forgotten {
+    int methods, runs; /* that tell which rows they forgot */
+    ForgottenRow *
+        rows; /* [row_count] by any run; forgotten by most methods first, then by most runs, then by the largest drop */
+    int row_count;
+    int by_all; /* so many of them, the first, were forgotten by every method */
+} Forgotten;
+/* The rows of an earlier task (from 0) that a method forgot; method -1: that the methods forgot which can be ranked.
+ * Runs that did not learn the task, or do not tell which rows were right, are left out. */
+Forgotten report_forgotten(Arena *arena, const Results *results, int method, int task);
+
 /* The results table and what can be said, 80 columns wide. Box drawing when the locale is UTF-8, colour on a terminal
  * unless NO_COLOR is set. Always true, so that it can stand in a chain; ferror(out) tells whether writing went well. */
 bool report_table(const Results *results, FILE *out);
