@@ -157,7 +157,8 @@ static void html_write_methods(Html *h, const Results *r)
     for (int m = 0; m < r->method_count; m++) {
         const ResultMethodInfo *info = &r->method_info[m];
         html_tag(h, "dt", "", r->methods[m]);
-        const char *about = arena_printf(h->arena, "%s%s%s%s", kinds[info->kind], info->about, *info->about && *info->cite ? ". " : "", info->cite);
+        const char *own = info->about ? info->about : "", *cite = info->cite ? info->cite : ""; /* older runs tell neither */
+        const char *about = arena_printf(h->arena, "%s%s%s%s", kinds[info->kind], own, *own && *cite ? ". " : "", cite);
         html_tag(h, "dd", "", *about ? about : "not described in this run");
     }
     html_raw(h, "</dl>\n");
