@@ -224,7 +224,7 @@ static void html_forgotten_of_task(Html *h, const Results *r, int task, const Fo
     const char *runs = all->runs > all->methods ? "runs (methods and seeds)" : "methods";
     html_tag(h, "h3", "", arena_printf(h->arena, "Forgotten of %s", name));
     if (all->runs > 1)
-        html_tag(h, "p", "", arena_printf(h->arena, "Of the %d %s that learned it and can forget, all forgot the same %d row%s; %d rows were forgotten by at least one.",
+        html_tag(h, "p", "", arena_printf(h->arena, "Of the %d %s that learned it and can be ranked, all forgot the same %d row%s; %d rows were forgotten by at least one.",
                                           all->runs, runs, all->by_all, all->by_all == 1 ? "" : "s", all->row_count));
     const int count = all->row_count < HTML_ROWS ? all->row_count : HTML_ROWS;
     html_forgotten_rows(h, &r->tasks[task], all->rows, count, all->runs,
