@@ -424,3 +424,15 @@ static const Results *story_results(Arena *arena, const Story *stories, int coun
         fail_msg("%s", err.text);
     return results;
 }
+
+static const char *table_text(Arena *arena, const Results *results)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    report_table(results, f);
+    fclose(f);
+    const char *copy = arena_copy(arena, text, size);
+    free(text);
+    return copy;
+}

@@ -1,17 +1,5 @@
 /* report: what the table says, and what the files and charts look like from outside. */
 
-static const char *table_text(Arena *arena, const Results *results)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    report_table(results, f);
-    fclose(f);
-    const char *copy = arena_copy(arena, text, size);
-    free(text);
-    return copy;
-}
-
 static const char *markdown_text(Arena *arena, const Results *results)
 {
     char *text = NULL;

@@ -304,7 +304,7 @@ static bool load_lost_row(Loader *l, const json_t *entry, const ResultTask *task
 
 static bool load_lost_event(Loader *l, const json_t *event, Err *err)
 {
-    enum { MOST = 10000 };
+    enum { MOST = 1000 };
     ResultRun *run;
     uint32_t after, task;
     const uint32_t tasks = (uint32_t)l->out->task_count;
@@ -322,6 +322,8 @@ static bool load_lost_event(Loader *l, const json_t *event, Err *err)
     for (int i = 0; i < old->lost_count; i++) {
         ResultLost *lost = &old->lost[i];
         if (!load_lost_row(l, json_array_get(rows, (size_t)i), &l->out->tasks[task - 1], lost, err)) return false;
+        for (int k = 0; k < i; k++)
+            if (old->lost[k].row == lost->row) return fail(err, "%s: row %u is named twice", l->what, lost->row);
         if (own->right && last->right && (!own->right[lost->row - 1] || last->right[lost->row - 1]))
             return fail(err, "%s: row %u was not lost, says \"right\"", l->what, lost->row);
     }
