@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* table.md: what the terminal shows, and what can be said of each method, which rows were forgotten, and the rules. */
+/* table.md: what the terminal shows, and what can be said of each method, which rows were forgotten, and the rules; the
+ * charts follow. */
 
 enum { MARKDOWN_ROWS = 5, MARKDOWN_TEXT_COLUMNS = 160 };
 
@@ -154,8 +155,5 @@ static void markdown_write(const Results *r, FILE *out)
     markdown_forgotten(&arena, r, out);
     fprintf(out, "## The rules\n\n");
     for (size_t i = 0; i < COUNT(verdict_rules); i++) fprintf(out, "- %s\n", markdown_escape(&arena, verdict_rules[i]));
-    fprintf(out, "\n![accuracy on the first task before and after the others](charts/before_after.png)\n"
-                 "![accuracy on every task after every task](charts/matrix.png)\n"
-                 "![training loss](charts/loss.png)\n");
     arena_free(&arena);
 }

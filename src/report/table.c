@@ -125,16 +125,10 @@ static const char *table_score(Arena *arena, const Score *score, bool missed)
                         table_end(score->interval.low), table_end(score->interval.high));
 }
 
-static const char *table_points(Arena *arena, double difference)
-{
-    const double points = round(1000 * difference) / 10;
-    return points == 0 ? "0.0" : arena_printf(arena, "%+.1f", points);
-}
-
 static const char *table_change(Arena *arena, const Change *change)
 {
     if (!change->seeds) return "-";
-    const char *points = table_points(arena, change->mean);
+    const char *points = verdict_points(arena, change->mean);
     return change->verdict == VERDICT_NOT_LEARNED ? arena_printf(arena, "(%s)", points) : points;
 }
 
@@ -244,7 +238,7 @@ static void table_grid_chain(const Results *r, TableGrid *grid)
             cells[at++] = table_mean(arena, &mean);
         }
         const MeanOver below = figure_over_seeds(r, m, figure_intransigence);
-        if (ceiling) cells[at++] = below.count ? table_points(arena, below.mean) : "-";
+        if (ceiling) cells[at++] = below.count ? verdict_points(arena, below.mean) : "-";
         for (int j = 0; j < r->task_count; j++) {
             int seeds;
             learned += verdict_learned(r, m, j, &seeds) == seeds && seeds > 0;

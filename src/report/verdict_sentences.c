@@ -243,11 +243,11 @@ static const char *verdict_intransigence(Arena *arena, const Results *r)
     const char *later = r->task_count == 2 ? r->tasks[1].name : "the later tasks";
     if (closest < 0) return NULL;
     if (closest == farthest)
-        return arena_printf(arena, "Against it, %s is %+.1f points on %s right after training.", r->methods[closest],
-                            -100 * low, later);
+        return arena_printf(arena, "Against it, %s is at %s points on %s right after training.", r->methods[closest],
+                            verdict_points(arena, -low), later);
     return arena_printf(
-        arena, "Against it, on %s right after training, the others are between %+.1f (%s) and %+.1f points (%s).",
-        later, -100 * high, r->methods[farthest], -100 * low, r->methods[closest]);
+        arena, "Against it, on %s right after training, the others are between %s (%s) and %s points (%s).", later,
+        verdict_points(arena, -high), r->methods[farthest], verdict_points(arena, -low), r->methods[closest]);
 }
 
 static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char **out)
@@ -272,8 +272,9 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
                          sequential >= 0 ? "; lora-seq, one adapter for all tasks, is the fair comparison" : "");
     if (floor >= 0)
         out[count++] = arena_printf(
-            arena, "%s is the floor: its encoder is never trained, so it cannot forget; heads alone reach %s.",
-            r->methods[floor], verdict_reach(arena, r, floor));
+            arena, "%s is the floor: its encoder is never trained%s; heads alone reach %s.", r->methods[floor],
+            verdict_change(r, floor, 0).verdict == VERDICT_BY_CONSTRUCTION ? ", so it cannot forget" : "",
+            verdict_reach(arena, r, floor));
     if (ceiling >= 0) {
         out[count++] = arena_printf(
             arena,

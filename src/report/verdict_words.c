@@ -25,6 +25,13 @@ static const char *verdict_p(Arena *arena, double p)
     return arena_printf(arena, p < 0.01 ? "p = %.4f" : "p = %.2f", p);
 }
 
+/* "-23.0", "0.0", "+1.5". */
+static const char *verdict_points(Arena *arena, double difference)
+{
+    const double points = round(1000 * difference) / 10;
+    return points == 0 ? "0.0" : arena_printf(arena, "%+.1f", points);
+}
+
 static const char *verdict_drop_sure(Arena *arena, const Change *c)
 {
     const char *way = c->mean < 0 ? "drop" : "gain";
