@@ -140,7 +140,7 @@ static void test_damaged_events(void **state)
         {0, "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":3,\"task\":2,\"name\":\"nli\"",
          "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":3,\"task\":1",
          "a second \"probe\" of task 1"},
-        {0, "\"cka\":[1.000000,", "\"cka\":[1.5,", "\"cka\" must hold numbers from"},
+        {0, "\"cka\":[1.000000,", "\"cka\":[1.5,", "\"cka\" must hold numbers from 0 to 1"},
         {0, "\"cka\":[", "\"cka\":[1,", "4 layers, but 5 values of \"cka\""},
         {0, "\"layers\":[\"embeddings\"", "\"layers\":[7", "a layer must be a name"},
         {0, "\"part\":\"layer 1\"", "\"part\":\"embeddings\"", "a second \"swap\" of embeddings"},
