@@ -19,6 +19,8 @@
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
 #include "vulkan_test.c"
+#include "charts_test.c"
+#include "page_test.c"
 #else
 #include "base_test.c"
 #include "files_test.c"
@@ -46,6 +48,8 @@ static const struct {
     GROUP(tokenizer_golden),
     GROUP(command),
     GROUP(vulkan_ops), GROUP(vulkan_training),
+    GROUP(charts),
+    GROUP(page),
 #else
     GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(measures), GROUP(load),
     GROUP(verdict), GROUP(report), GROUP(fuzz),
