@@ -2,8 +2,6 @@
  * line on stderr, exit code 1 or 2, and nothing left in OUT. */
 #include <sys/wait.h>
 
-#include "report_data.h"
-
 typedef struct Outcome {
     int code;
     char out[1 << 16], err[1 << 13];

@@ -1,8 +1,6 @@
 /* Reading results.jsonl: made-up files with every kind of event, damaged ones, and several folders as one experiment.
  */
 
-#include "report_data.h"
-
 /* ---- Made-up files with every kind of event ---- */
 
 static void test_made_results(void **state)

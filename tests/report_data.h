@@ -202,8 +202,8 @@ static const char *made_text(Arena *arena, int task, uint32_t row)
         "surprised everybody", "fell apart within a week", "is worth the long way"};
     static const char *const how[] = {
         ".", ", sadly.", ", and I would go again!",
-        " | if you like that sort of thing, which nobody I know does, and which I did not expect to like either; but "
-        "there it is, all the same, and I keep coming back to it."};
+        (" | if you like that sort of thing, which nobody I know does, and which I did not expect to like either; but "
+         "there it is, all the same, and I keep coming back to it.")};
     const uint32_t n = row * 7 + (uint32_t)task;
     return arena_printf(arena, "%s %s%s", who[n % 6], what[n / 6 % 6], how[n / 36 % 4]);
 }

@@ -197,8 +197,7 @@ static void test_who_is_ranked(void **state)
         all = arena_printf(&arena, "%s%s\n", all, sentences[i]);
     static const char *const wanted[] = {
         "25.0 points with full and 5.0 points with lwf",
-        "At matched learning lwf leads: 70.0% of a is right at the end, beyond noise more than with full (1 pair, "
-        "Holm's correction).",
+        "At matched learning lwf leads: 70.0% of a is right at the end, beyond noise more than with full (1 pair,",
         "lora cannot forget",
         "frozen is the floor",
         "joint is the ceiling",
