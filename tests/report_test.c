@@ -74,7 +74,10 @@ static void test_tables_of_all_shapes(void **state)
         const char *text = table_text(&arena, &r), *row = strstr(text, "\nmethod ");
         expect_80_columns(text);
         expect_parts(text, parts[i], COUNT(parts[i]));
-        assert_null(strstr(markdown_text(&arena, &r), "nan"));
+        const char *markdown = markdown_text(&arena, &r);
+        assert_null(strstr(markdown, "nan"));
+        assert_int_equal(strstr(markdown, "- full: the whole encoder, task after task (Author et al. 2020)") != NULL,
+                         !made_files[i].made.bare);
         for (const char *p = text; *p; p++) assert_true((unsigned char)*p < 128); /* the locale of the tests is C */
         assert_non_null(row);
         for (int m = 0; m < r.method_count; m++) { /* one line a method, in the order planned */

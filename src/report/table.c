@@ -374,6 +374,7 @@ static const char *table_setting(Arena *arena, const Results *r)
     text = arena_printf(arena, "%s%s", text, table_seeds(arena, r));
     if (*r->preset) text = arena_printf(arena, "%s, preset %s", text, r->preset);
     if (r->epochs) text = arena_printf(arena, "%s, %u epochs", text, r->epochs);
+    if (r->shared_first) text = arena_printf(arena, "%s, first task trained once for all alike", text);
     return r->finished ? text : arena_printf(arena, "%s: UNFINISHED", text);
 }
 
