@@ -8,7 +8,7 @@
 
 /* The results as a table, and on a terminal. */
 
-enum { TABLE_COLUMNS = 80, TABLE_MAX_CELLS = 8, TABLE_NAME_COLUMNS = 13, TABLE_LEAST_COLUMNS = 11 };
+enum { TABLE_COLUMNS = 80, TABLE_MAX_CELLS = 8, TABLE_NAME_COLUMNS = 13, TABLE_LEAST_COLUMNS = 10 };
 
 typedef struct TableStyle {
     bool utf8, colour;
@@ -136,7 +136,7 @@ static const char *table_mean(Arena *arena, const MeanOver *mean)
 {
     if (!mean->count) return "-";
     if (mean->count == 1) return table_percent(arena, mean->mean);
-    return arena_printf(arena, "%s ± %.1f", table_percent(arena, mean->mean),
+    return arena_printf(arena, "%s ±%.1f", table_percent(arena, mean->mean),
                         50 * (mean->interval.high - mean->interval.low));
 }
 
@@ -374,7 +374,7 @@ static const char *table_setting(Arena *arena, const Results *r)
     text = arena_printf(arena, "%s%s", text, table_seeds(arena, r));
     if (*r->preset) text = arena_printf(arena, "%s, preset %s", text, r->preset);
     if (r->epochs) text = arena_printf(arena, "%s, %u epochs", text, r->epochs);
-    if (r->shared_first) text = arena_printf(arena, "%s, first task trained once for all alike", text);
+    if (r->shared_first) text = arena_printf(arena, "%s, first task shared", text);
     return r->finished ? text : arena_printf(arena, "%s: UNFINISHED", text);
 }
 
@@ -385,7 +385,7 @@ static const char *table_legend(Arena *arena, const Results *r)
     const char *what = chain ? "accuracy in %, after the last task unless another is named" : "accuracy in %";
     if (seeds <= 1) return chain ? what : arena_printf(arena, "%s, in brackets the 95%% interval (Wilson)", what);
     return arena_printf(arena,
-                        chain ? "%s; mean ± 95%% t interval over %d seeds"
+                        chain ? "%s; mean ±95%% t interval over %d seeds"
                               : "%s, mean over %d seeds, in brackets its 95%% interval (Student's t)",
                         what, seeds);
 }
