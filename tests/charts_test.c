@@ -1,8 +1,6 @@
 /* The charts as pictures: for any number of methods and tasks, and for long names, nothing covers anything and nothing
  * leaves the picture. The canvas tells what it has drawn. */
 
-#include "report_data.h"
-
 static Str charts_font(Arena *arena)
 {
     Str font;

@@ -130,6 +130,24 @@ static void test_linear_cka(void **state)
     assert_true(isnan(measure_cka(one, same, 4, 1)));
 }
 
+static void test_t_and_holm(void **state)
+{
+    (void)state;
+    const double values[] = {1, 2, 3}, same[] = {0.1, 0.1, 0.1}, none[] = {0, 0}, two[] = {-1, 3};
+    expect_near(measure_t_test(values, 3), 1 - sqrt(6.0 / 7));     /* t = 2 sqrt 3 with 2 degrees */
+    expect_near(measure_t_test(two, 2), 1 - 2 / M_PI * atan(0.5)); /* t = 1/2 with 1 degree */
+    assert_true(measure_t_test(same, 3) == 0 && measure_t_test(none, 2) == 1);
+    /* 0.005 x 4, 0.01 x 3, 0.03 x 2, and 0.04 x 1, which does not come before it */
+    const double p[] = {0.01, 0.04, 0.03, 0.005}, wanted[] = {0.03, 0.06, 0.06, 0.02};
+    double adjusted[4];
+    measure_holm(p, 4, adjusted);
+    for (int i = 0; i < 4; i++) expect_near(adjusted[i], wanted[i]);
+    const double large[] = {0.9, 0.6};
+    measure_holm(large, 2, adjusted);
+    assert_true(adjusted[0] == 1 && adjusted[1] == 1);
+    measure_holm(p, 0, adjusted);
+}
+
 static const struct CMUnitTest measures_tests[] = {
     cmocka_unit_test(test_measures),
     cmocka_unit_test(test_rows_that_were_right),
@@ -137,4 +155,5 @@ static const struct CMUnitTest measures_tests[] = {
     cmocka_unit_test(test_transfer_and_intransigence),
     cmocka_unit_test(test_stability_gap),
     cmocka_unit_test(test_linear_cka),
+    cmocka_unit_test(test_t_and_holm),
 };

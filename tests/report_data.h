@@ -202,8 +202,8 @@ static const char *made_text(Arena *arena, int task, uint32_t row)
         "surprised everybody", "fell apart within a week", "is worth the long way"};
     static const char *const how[] = {
         ".", ", sadly.", ", and I would go again!",
-        " | if you like that sort of thing, which nobody I know does, and which I did not expect to like either; but "
-        "there it is, all the same, and I keep coming back to it."};
+        (" | if you like that sort of thing, which nobody I know does, and which I did not expect to like either; but "
+         "there it is, all the same, and I keep coming back to it.")};
     const uint32_t n = row * 7 + (uint32_t)task;
     return arena_printf(arena, "%s %s%s", who[n % 6], what[n / 6 % 6], how[n / 36 % 4]);
 }
@@ -423,4 +423,16 @@ static const Results *story_results(Arena *arena, const Story *stories, int coun
     if (!report_parse(arena, story_lines(arena, stories, count, seeds, true), "r.jsonl", results, &err))
         fail_msg("%s", err.text);
     return results;
+}
+
+static const char *table_text(Arena *arena, const Results *results)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    report_table(results, f);
+    fclose(f);
+    const char *copy = arena_copy(arena, text, size);
+    free(text);
+    return copy;
 }

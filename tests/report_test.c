@@ -1,17 +1,5 @@
 /* report: what the table says, and what the files and charts look like from outside. */
 
-static const char *table_text(Arena *arena, const Results *results)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    report_table(results, f);
-    fclose(f);
-    const char *copy = arena_copy(arena, text, size);
-    free(text);
-    return copy;
-}
-
 static const char *markdown_text(Arena *arena, const Results *results)
 {
     char *text = NULL;
@@ -70,23 +58,28 @@ static void test_what_the_table_says(void **state)
 static void test_tables_of_all_shapes(void **state)
 {
     (void)state;
+    static const Made wide = {.tasks = 4, .methods = 14, .seeds = 2}; /* two seeds: the widest intervals */
     static const char *const parts[][3] = {
         {"full  ", "lora cannot forget", "MiniLM-L6's pre-training saw"},
         {"replay leads", "joint is the ceiling", "With 3 seeds only large and steady differences"},
         {"below", "forgot 4 of 4", "At matched learning"},
         {"mean over 2 seeds", "No ranking is possible", "majority"},
-        {"UNFINISHED", "forgot 2 of 2", "only full learned"},
+        {"UNFINISHED", "forgot 2 of 2", "No ranking is possible yet"},
+        {"seeds 1, 2", "+-", "first task shared"},
     };
-    for (size_t i = 0; i < COUNT(made_files); i++) {
+    for (size_t i = 0; i < COUNT(parts); i++) {
         Arena arena = {0};
         Err err = {0};
         Results r;
-        if (!report_parse(&arena, made_results(&arena, &made_files[i].made), "r.jsonl", &r, &err))
-            fail_msg("%s", err.text);
+        const Made *made = i < COUNT(made_files) ? &made_files[i].made : &wide;
+        if (!report_parse(&arena, made_results(&arena, made), "r.jsonl", &r, &err)) fail_msg("%s", err.text);
         const char *text = table_text(&arena, &r), *row = strstr(text, "\nmethod ");
         expect_80_columns(text);
         expect_parts(text, parts[i], COUNT(parts[i]));
-        assert_null(strstr(markdown_text(&arena, &r), "nan"));
+        const char *markdown = markdown_text(&arena, &r);
+        assert_null(strstr(markdown, "nan"));
+        assert_int_equal(strstr(markdown, "- full: the whole encoder, task after task (Author et al. 2020)") != NULL,
+                         !made->bare);
         for (const char *p = text; *p; p++) assert_true((unsigned char)*p < 128); /* the locale of the tests is C */
         assert_non_null(row);
         for (int m = 0; m < r.method_count; m++) { /* one line a method, in the order planned */
@@ -97,6 +90,78 @@ static void test_tables_of_all_shapes(void **state)
         }
         arena_free(&arena);
     }
+}
+
+/* ---- summary.json ---- */
+
+static double summary_cell(const json_t *run, const char *key, size_t i, size_t j)
+{
+    return json_number_value(json_array_get(json_array_get(json_object_get(run, key), i), j));
+}
+
+/* Every measure by name, from the numbers it is made of. */
+static void test_summary(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    Results r;
+    json_t *summary = NULL;
+    const Made made = {.tasks = 2, .methods = 15, .seeds = 2};
+    if (!report_parse(&arena, made_results(&arena, &made), "r.jsonl", &r, &err) ||
+        !json_parse(summary_text(&arena, &r), "summary.json", &summary, &err))
+        fail_msg("%s", err.text);
+    const json_t *runs = json_object_get(summary, "methods"), *joint = NULL, *run,
+                 *over = json_object_get(summary, "over_seeds");
+    size_t i;
+    assert_int_equal(json_array_size(runs), 30);
+    json_array_foreach(runs, i, run)
+    {
+        if (strcmp(json_string_value(json_object_get(run, "method")), "joint") == 0 && !joint) joint = run;
+    }
+    run = json_array_get(runs, 0); /* full with seed 1, as is joint's first */
+    const json_t *measures = json_object_get(run, "measures"),
+                 *change = json_array_get(json_object_get(run, "changes"), 0);
+    const double own = summary_cell(run, "matrix", 0, 0), end = summary_cell(run, "matrix", 1, 0),
+                 second = summary_cell(run, "matrix", 1, 1);
+    const json_t *gap = json_object_get(json_array_get(json_object_get(run, "old_tasks"), 0), "stability_gap");
+    const struct {
+        const char *name;
+        double value;
+    } wanted[] = {
+        {"average_accuracy", (end + second) / 2},
+        {"learning_accuracy", (own + second) / 2},
+        {"backward_transfer", end - own},
+        {"forward_transfer", summary_cell(run, "transfer", 1, 1) - summary_cell(run, "transfer", 0, 1)},
+        {"forgetting_first_last", own - end},
+        {"forgetting_max_before_last", own - end},
+        {"forgetting_max_including_last", own - end},
+        {"intransigence", summary_cell(joint, "matrix", 1, 1) - second},
+        {"stability_gap",
+         json_number_value(json_object_get(gap, "start")) - json_number_value(json_object_get(gap, "lowest"))},
+        {"probe_recovery", json_number_value(json_object_get(change, "probe")) - end},
+        {"churn", json_number_value(json_object_get(change, "churn"))},
+    };
+    assert_int_equal(json_object_size(measures), COUNT(wanted));
+    for (i = 0; i < COUNT(wanted); i++) {
+        const json_t *value = json_object_get(measures, wanted[i].name);
+        if (!json_is_number(value) || !(fabs(json_number_value(value) - wanted[i].value) < 1e-8))
+            fail_msg("%s: %.9g, wanted %.9g", wanted[i].name, json_number_value(value), wanted[i].value);
+    }
+    assert_true(json_number_value(json_object_get(measures, "forgetting_first_last")) > 0.1);
+    assert_true(json_is_null(json_object_get(json_object_get(joint, "measures"), "intransigence")));
+    /* over seeds: the mean of the two */
+    const json_t *mean = json_object_get(json_object_get(json_array_get(over, 0), "measures"), "churn");
+    const json_t *other = json_object_get(json_array_get(runs, 1), "measures");
+    assert_true(fabs(json_number_value(json_object_get(mean, "mean")) -
+                     (wanted[10].value + json_number_value(json_object_get(other, "churn"))) / 2) < 1e-8);
+    assert_int_equal(json_array_size(json_object_get(mean, "interval")), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(over, 12), "kind")), "ceiling");
+    /* the rules stand beside what follows from them; of 10 methods that can be ranked every two are a pair */
+    assert_int_equal(json_array_size(json_object_get(summary, "rules")), COUNT(verdict_rules));
+    assert_int_equal(json_array_size(json_object_get(json_object_get(summary, "comparison"), "pairs")), 45);
+    json_decref(summary);
+    arena_free(&arena);
 }
 
 /* ---- Files ---- */
@@ -180,5 +245,6 @@ static void test_files(void **state)
 static const struct CMUnitTest report_tests[] = {
     cmocka_unit_test(test_what_the_table_says),
     cmocka_unit_test(test_tables_of_all_shapes),
+    cmocka_unit_test(test_summary),
     cmocka_unit_test(test_files),
 };

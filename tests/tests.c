@@ -13,6 +13,7 @@
 #undef main
 
 #include "tests.h"
+#include "report_data.h"
 
 #ifdef LETHE_TESTS_FAST
 #include "golden_test.c"

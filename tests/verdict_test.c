@@ -51,6 +51,14 @@ static void test_verdicts_over_seeds(void **state)
         {"full", 150, 120, 120, 40, 10}, {"full", 150, 155, 120, 5, 10}, {"full", 150, 149, 120, 2, 1}};
     const Story missed[] = {
         {"full", 150, 120, 120, 40, 10}, {"full", 101, 101, 120, 0, 0}, {"full", 149, 120, 120, 40, 11}};
+    /* a row or two with every seed: no variation over seeds, and yet within what chance does to rows (3 lost: p = 0.25;
+     * 6 lost: 0.031) */
+    const Story one_row[] = {
+        {"full", 150, 149, 120, 1, 0}, {"full", 150, 149, 120, 1, 0}, {"full", 150, 149, 120, 1, 0}};
+    const Story two_rows[] = {
+        {"full", 150, 148, 120, 2, 0}, {"full", 150, 148, 120, 2, 0}, {"full", 150, 148, 120, 2, 0}};
+    assert_int_equal(verdict_change(story_results(&arena, one_row, 3, "1,2,3"), 0, 0).verdict, VERDICT_WITHIN_CHANCE);
+    assert_int_equal(verdict_change(story_results(&arena, two_rows, 3, "1,2,3"), 0, 0).verdict, VERDICT_FORGOT);
     assert_int_equal(verdict_change(story_results(&arena, sure, 3, "1,2,3"), 0, 0).verdict, VERDICT_FORGOT);
     assert_int_equal(verdict_change(story_results(&arena, noise, 3, "1,2,3"), 0, 0).verdict, VERDICT_WITHIN_CHANCE);
     assert_int_equal(verdict_change(story_results(&arena, missed, 3, "1,2,3"), 0, 0).verdict, VERDICT_NOT_LEARNED);
@@ -189,8 +197,7 @@ static void test_who_is_ranked(void **state)
         all = arena_printf(&arena, "%s%s\n", all, sentences[i]);
     static const char *const wanted[] = {
         "25.0 points with full and 5.0 points with lwf",
-        "At matched learning lwf leads: 70.0% of a is right at the end, beyond noise more than with full (1 pair, "
-        "Holm's correction).",
+        "At matched learning lwf leads: 70.0% of a is right at the end, beyond noise more than with full (1 pair,",
         "lora cannot forget",
         "frozen is the floor",
         "joint is the ceiling",
@@ -257,6 +264,12 @@ static void test_pairs_over_seeds(void **state)
     for (int i = 0; i < 3; i++) better[3 + i].second += 4 + i;
     c = story_comparison(&arena, better, 6, "1,2,3");
     assert_int_equal(c.pairs[0].state, PAIR_UNMATCHED);
+    /* one row more with every seed: not beyond noise */
+    Story row[6];
+    memcpy(row, sure, sizeof row);
+    for (int i = 0; i < 3; i++) row[3 + i] = (Story){"ewc", 150, row[i].kept + 1, 120, row[i].lost - 1, 0};
+    c = story_comparison(&arena, row, 6, "1,2,3");
+    assert_true(c.pairs[0].state == PAIR_COMPARED && fabs(c.pairs[0].p - 0.25) < 1e-9);
     /* one of three seeds did not learn: out */
     Story missed[6];
     memcpy(missed, sure, sizeof missed);

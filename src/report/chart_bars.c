@@ -35,7 +35,7 @@ typedef struct BarChart {
 
 static const char *bars_note_of_change(Arena *arena, const Results *r, int method, const Change *change)
 {
-    const char *points = table_points(arena, change->mean);
+    const char *points = verdict_points(arena, change->mean);
     if (*points == '-') points = arena_printf(arena, "−%s", points + 1); /* a real minus, which is no place to break a line */
     switch (change->verdict) {
     case VERDICT_FORGOT: return arena_printf(arena, "forgot: %s", points);

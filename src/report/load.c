@@ -147,6 +147,7 @@ static bool load_method_info(Loader *l, Err *err)
     const json_t *list = json_object_get(l->run, "method_info");
     const int count = l->out->method_count;
     l->out->method_info = arena_new(l->arena, ResultMethodInfo, (size_t)count);
+    for (int m = 0; m < count; m++) l->out->method_info[m] = (ResultMethodInfo){METHOD_ORDINARY, "", ""};
     if (!list) return true;
     if (json_array_size(list) != (size_t)count)
         return fail(err, "%s: \"method_info\" must describe each of the %d methods", l->what, count);

@@ -36,13 +36,13 @@ static ResultOld *load_old_of(Loader *l, const json_t *event, bool newest, uint3
     return *place;
 }
 
-/* An entry of a list of numbers. */
-static bool load_number(Loader *l, const json_t *value, const char *key, double low, double high, double *number,
-                        Err *err)
+/* An entry of a list of shares: 0 to 1, but for rounding. */
+static bool load_share_number(Loader *l, const json_t *value, const char *key, double *share, Err *err)
 {
-    *number = json_number_value(value);
-    return (json_is_number(value) && *number >= low && *number <= high) ||
-           fail(err, "%s: \"%s\" must hold numbers from %g to %g", l->what, key, low, high);
+    const double x = json_number_value(value);
+    *share = fmin(1, fmax(0, x));
+    return (json_is_number(value) && fabs(x - *share) < 0.001) ||
+           fail(err, "%s: \"%s\" must hold numbers from 0 to 1", l->what, key);
 }
 
 static bool load_step_event(Loader *l, const json_t *event, Err *err)
@@ -217,8 +217,7 @@ static bool load_drift_event(Loader *l, const json_t *event, Err *err)
         old->cka[i] = NAN;
         if (!old->layers[i]) return false;
         if (json_is_null(cka)) continue;
-        if (!load_number(l, cka, "cka", -0.001, 1.001, &old->cka[i], err)) return false;
-        old->cka[i] = fmin(1, fmax(0, old->cka[i])); /* rounding may carry it over an end */
+        if (!load_share_number(l, cka, "cka", &old->cka[i], err)) return false;
     }
     old->layer_count = (int)count;
     return true;
@@ -298,13 +297,13 @@ static bool load_lost_row(Loader *l, const json_t *entry, const ResultTask *task
         return fail(err, "%s: task %s has no class %lld", l->what, task->name, (long long)json_integer_value(class));
     lost->row = (uint32_t)json_integer_value(row);
     lost->prediction = (uint32_t)json_integer_value(class);
-    return load_number(l, json_array_get(entry, 1), "rows", 0, 1, &lost->before, err) &&
-           load_number(l, json_array_get(entry, 2), "rows", 0, 1, &lost->after, err);
+    return load_share_number(l, json_array_get(entry, 1), "rows", &lost->before, err) &&
+           load_share_number(l, json_array_get(entry, 2), "rows", &lost->after, err);
 }
 
 static bool load_lost_event(Loader *l, const json_t *event, Err *err)
 {
-    enum { MOST = 10000 };
+    enum { MOST = 1000 };
     ResultRun *run;
     uint32_t after, task;
     const uint32_t tasks = (uint32_t)l->out->task_count;
@@ -322,6 +321,8 @@ static bool load_lost_event(Loader *l, const json_t *event, Err *err)
     for (int i = 0; i < old->lost_count; i++) {
         ResultLost *lost = &old->lost[i];
         if (!load_lost_row(l, json_array_get(rows, (size_t)i), &l->out->tasks[task - 1], lost, err)) return false;
+        for (int k = 0; k < i; k++)
+            if (old->lost[k].row == lost->row) return fail(err, "%s: row %u is named twice", l->what, lost->row);
         if (own->right && last->right && (!own->right[lost->row - 1] || last->right[lost->row - 1]))
             return fail(err, "%s: row %u was not lost, says \"right\"", l->what, lost->row);
     }

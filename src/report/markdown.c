@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* table.md: what the terminal shows, and what can be said of each method, which rows were forgotten, and the rules. */
+/* table.md: what the terminal shows, and what can be said of each method, which rows were forgotten, and the rules; the
+ * charts follow. */
 
 enum { MARKDOWN_ROWS = 5, MARKDOWN_TEXT_COLUMNS = 160 };
 
@@ -134,6 +135,22 @@ static void markdown_forgotten(Arena *arena, const Results *r, FILE *out)
     }
 }
 
+/* What each method does, where the run tells it. */
+static void markdown_methods(Arena *arena, const Results *r, FILE *out)
+{
+    bool begun = false;
+    for (int m = 0; m < r->method_count; m++) {
+        const ResultMethodInfo *info = &r->method_info[m];
+        if (!*info->about) continue;
+        if (!begun) fprintf(out, "## The methods\n\n");
+        begun = true;
+        const char *cite = *info->cite ? arena_printf(arena, " (%s)", info->cite) : "";
+        fprintf(out, "- %s: %s%s\n", markdown_escape(arena, r->methods[m]), markdown_escape(arena, info->about),
+                markdown_escape(arena, cite));
+    }
+    if (begun) fputc('\n', out);
+}
+
 static void markdown_write(const Results *r, FILE *out)
 {
     Arena arena = {0};
@@ -152,10 +169,8 @@ static void markdown_write(const Results *r, FILE *out)
     fputc('\n', out);
     markdown_tables(&arena, r, out);
     markdown_forgotten(&arena, r, out);
+    markdown_methods(&arena, r, out);
     fprintf(out, "## The rules\n\n");
     for (size_t i = 0; i < COUNT(verdict_rules); i++) fprintf(out, "- %s\n", markdown_escape(&arena, verdict_rules[i]));
-    fprintf(out, "\n![accuracy on the first task before and after the others](charts/before_after.png)\n"
-                 "![accuracy on every task after every task](charts/matrix.png)\n"
-                 "![training loss](charts/loss.png)\n");
     arena_free(&arena);
 }

@@ -56,6 +56,9 @@ static bool report_write_markdown(const Results *results, const char *path, Err 
     FILE *memory = open_memstream(&text, &size);
     ASSERT(memory);
     markdown_write(results, memory);
+    for (size_t i = 0; i < COUNT(report_charts); i++)
+        if (!report_charts[i].shown || report_charts[i].shown(results))
+            fprintf(memory, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
     ASSERT(fclose(memory) == 0);
     const bool ok = file_write(path, (Str){text, size}, err);
     free(text);

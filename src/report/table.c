@@ -8,7 +8,7 @@
 
 /* The results as a table, and on a terminal. */
 
-enum { TABLE_COLUMNS = 80, TABLE_MAX_CELLS = 8, TABLE_NAME_COLUMNS = 13, TABLE_LEAST_COLUMNS = 11 };
+enum { TABLE_COLUMNS = 80, TABLE_MAX_CELLS = 8, TABLE_NAME_COLUMNS = 13, TABLE_LEAST_COLUMNS = 10 };
 
 typedef struct TableStyle {
     bool utf8, colour;
@@ -125,16 +125,10 @@ static const char *table_score(Arena *arena, const Score *score, bool missed)
                         table_end(score->interval.low), table_end(score->interval.high));
 }
 
-static const char *table_points(Arena *arena, double difference)
-{
-    const double points = round(1000 * difference) / 10;
-    return points == 0 ? "0.0" : arena_printf(arena, "%+.1f", points);
-}
-
 static const char *table_change(Arena *arena, const Change *change)
 {
     if (!change->seeds) return "-";
-    const char *points = table_points(arena, change->mean);
+    const char *points = verdict_points(arena, change->mean);
     return change->verdict == VERDICT_NOT_LEARNED ? arena_printf(arena, "(%s)", points) : points;
 }
 
@@ -142,7 +136,7 @@ static const char *table_mean(Arena *arena, const MeanOver *mean)
 {
     if (!mean->count) return "-";
     if (mean->count == 1) return table_percent(arena, mean->mean);
-    return arena_printf(arena, "%s ± %.1f", table_percent(arena, mean->mean),
+    return arena_printf(arena, "%s ±%.1f", table_percent(arena, mean->mean),
                         50 * (mean->interval.high - mean->interval.low));
 }
 
@@ -244,7 +238,7 @@ static void table_grid_chain(const Results *r, TableGrid *grid)
             cells[at++] = table_mean(arena, &mean);
         }
         const MeanOver below = figure_over_seeds(r, m, figure_intransigence);
-        if (ceiling) cells[at++] = below.count ? table_points(arena, below.mean) : "-";
+        if (ceiling) cells[at++] = below.count ? verdict_points(arena, below.mean) : "-";
         for (int j = 0; j < r->task_count; j++) {
             int seeds;
             learned += verdict_learned(r, m, j, &seeds) == seeds && seeds > 0;
@@ -380,6 +374,7 @@ static const char *table_setting(Arena *arena, const Results *r)
     text = arena_printf(arena, "%s%s", text, table_seeds(arena, r));
     if (*r->preset) text = arena_printf(arena, "%s, preset %s", text, r->preset);
     if (r->epochs) text = arena_printf(arena, "%s, %u epochs", text, r->epochs);
+    if (r->shared_first) text = arena_printf(arena, "%s, first task shared", text);
     return r->finished ? text : arena_printf(arena, "%s: UNFINISHED", text);
 }
 
@@ -390,7 +385,7 @@ static const char *table_legend(Arena *arena, const Results *r)
     const char *what = chain ? "accuracy in %, after the last task unless another is named" : "accuracy in %";
     if (seeds <= 1) return chain ? what : arena_printf(arena, "%s, in brackets the 95%% interval (Wilson)", what);
     return arena_printf(arena,
-                        chain ? "%s; mean ± 95%% t interval over %d seeds"
+                        chain ? "%s; mean ±95%% t interval over %d seeds"
                               : "%s, mean over %d seeds, in brackets its 95%% interval (Student's t)",
                         what, seeds);
 }

@@ -6,31 +6,23 @@
 /* What can be said of each method, by fixed rules: these, in words for people, and below them as code. */
 static const char *const verdict_rules[] = {
     "A method learned a task when, with every seed, the 95% Wilson interval of its accuracy right after training the "
-    "task "
-    "lies above the rate of always answering the most frequent class.",
-    "It forgot a task when it had learned it and the drop from then to the end is more than chance explains: with one "
-    "seed "
-    "an exact McNemar test on the same rows with p below 0.05 (when it is not told which rows changed, whichever they "
-    "were), "
-    "with several seeds a 95% t interval of the drop that lies below zero. Each method is tested alone.",
+    "task lies above the rate of always answering the most frequent class.",
+    "It forgot a task when it had learned it and the drop from then to the end is more than chance explains: an exact "
+    "McNemar test on the same rows, those of all seeds together, with p below 0.05 (when it is not told which rows "
+    "changed with one seed, whichever they were), and with several seeds also a 95% t interval of the drop that lies "
+    "below zero. Each method is tested alone.",
     "It re-learned a task when the end shows no such drop but, with every seed, the way there did: an evaluation after "
-    "an "
-    "earlier task (McNemar, p below 0.05), or the lowest point of the curve during training (p below 0.05 whichever "
-    "rows "
-    "changed, times the number of points looked at).",
+    "an earlier task (McNemar, p below 0.05), or the lowest point of the curve during training (p below 0.05 whichever "
+    "rows changed, times the number of points looked at).",
     "Where a task was not learned, nothing can be seen to be forgotten: \"did not learn\" is never \"did not forget\".",
     "Two methods are compared in what is left of the first task only when both learned every task, and equally well: "
-    "right "
-    "after each training no difference beyond noise, on the first task and on the later ones together (p of 0.05 or "
-    "more).",
+    "right after each training no difference beyond noise, on the first task and on the later ones together (p of 0.05 "
+    "or more).",
     "Of two methods so matched one keeps more when their accuracies on the first task at the end differ with p below "
-    "0.05 "
-    "after Holm's correction over all pairs compared: exact McNemar test on the same rows with one seed, paired t test "
-    "over "
-    "the seeds with several.",
+    "0.05 after Holm's correction over all pairs compared: exact McNemar test on the same rows, those of all seeds "
+    "together, and with several seeds also a paired t test over them, the larger p of the two.",
     "Methods that cannot forget by construction, the floor, the ceiling and averages made after the fact are called "
-    "what "
-    "they are and never ranked.",
+    "what they are and never ranked.",
 };
 
 static const double VERDICT_P = 0.05;
@@ -156,6 +148,17 @@ static Interval verdict_change_p(const ResultCell *own, const ResultCell *now)
     return (Interval){p, p};
 }
 
+/* The evaluations of several seeds as one of all their rows. */
+static void verdict_pool(ResultCell *all, const ResultCell *cell)
+{
+    if (UINT32_MAX - all->rows < cell->rows) return; /* four thousand million rows tell enough */
+    all->paired = cell->paired && (all->paired || !all->rows);
+    all->rows += cell->rows;
+    all->correct += cell->correct;
+    all->lost += cell->lost;
+    all->gained += cell->gained;
+}
+
 /* The lowest point of an old task's curve; NULL: there is none. */
 static const ResultPoint *verdict_lowest_point(const ResultOld *old)
 {
@@ -206,9 +209,13 @@ static Verdict verdict_of_change(const Results *r, int method, const Change *c)
     if (c->learned < c->seeds) return VERDICT_NOT_LEARNED;
     if (verdict_kind(r, method) == METHOD_CEILING) return VERDICT_CEILING;
     if (verdict_construction(r, method) && c->mean == 0) return VERDICT_BY_CONSTRUCTION;
-    if (c->seeds > 1 ? c->interval.high < 0 : c->p.high < VERDICT_P && c->mean < 0) return VERDICT_FORGOT;
-    if (c->seeds > 1 ? c->interval.low > 0 : c->p.high < VERDICT_P) return VERDICT_GAINED;
-    if (c->seeds == 1 && c->p.low < VERDICT_P) return VERDICT_UNCLEAR;
+    if (c->seeds > 1) { /* the seeds vary as their interval says, whichever rows changed */
+        if (c->p.low < VERDICT_P && c->interval.high < 0) return VERDICT_FORGOT;
+        if (c->p.low < VERDICT_P && c->interval.low > 0) return VERDICT_GAINED;
+    } else {
+        if (c->p.high < VERDICT_P) return c->mean < 0 ? VERDICT_FORGOT : VERDICT_GAINED;
+        if (c->p.low < VERDICT_P) return VERDICT_UNCLEAR;
+    }
     return c->dipped == c->seeds ? VERDICT_RELEARNED : VERDICT_WITHIN_CHANCE;
 }
 
@@ -217,6 +224,7 @@ static Change verdict_change(const Results *r, int method, int task)
     Arena scratch = {0};
     double *values = arena_new(&scratch, double, r->runs.count + 1);
     Change change = {.lowest = 1};
+    ResultCell before = {0}, after = {0};
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultRun *run = &r->runs.at[i];
         const ResultCell *own = verdict_cell(r, run, task, task), *last = verdict_cell(r, run, r->task_count - 1, task);
@@ -224,12 +232,14 @@ static Change verdict_change(const Results *r, int method, int task)
         change.learned += verdict_run_learned(r, run, task);
         change.dipped += verdict_run_dipped(r, run, task, &change.lowest);
         values[change.seeds++] = ((double)last->correct - (double)own->correct) / own->rows;
-        change.p = verdict_change_p(own, last);
+        verdict_pool(&before, own);
+        verdict_pool(&after, last);
     }
     if (change.seeds > 0) {
         const MeanOver mean = measure_mean(values, change.seeds);
         change.mean = mean.mean;
         change.interval = mean.interval;
+        change.p = verdict_change_p(&before, &after);
     }
     arena_free(&scratch);
     change.verdict = verdict_of_change(r, method, &change);

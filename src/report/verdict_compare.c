@@ -42,66 +42,63 @@ static bool compare_is_complete(const Results *r, const ResultRun *run)
     return complete;
 }
 
-/* The difference of two runs on some of the evaluations: those of tasks [from, to) after themselves, or with last of
- * task `from` at the end. */
-typedef struct CompareSum {
-    double difference; /* mean accuracy, a minus b */
-    bool told;         /* which rows were right */
-    Disagreement rows; /* right with one alone */
-} CompareSum;
+/* Whether two methods differ on some evaluations: a minus b of each seed, and the rows of all seeds together. */
+typedef struct CompareTest {
+    double *differences; /* [seeds] mean accuracy */
+    int seeds;
+    bool untold; /* which rows were right, by some evaluation */
+    uint64_t only_a, only_b;
+} CompareTest;
 
-static CompareSum compare_sum(const Results *r, const ResultRun *a, const ResultRun *b, int from, int to, bool last)
+/* Adds a seed: tasks [from, to), each right after its own training, or `at_end`. */
+static void compare_add(const Results *r, const ResultRun *a, const ResultRun *b, int from, int to, bool at_end,
+                        CompareTest *test)
 {
-    CompareSum sum = {.told = true};
+    double sum = 0;
     for (int j = from; j < to; j++) {
-        const int after = last ? r->task_count - 1 : j;
+        const int after = at_end ? r->task_count - 1 : j;
         const ResultCell *x = verdict_cell(r, a, after, j), *y = verdict_cell(r, b, after, j);
-        sum.difference += (verdict_share(x) - verdict_share(y)) / (to - from);
-        sum.told = sum.told && x->right && y->right;
-        if (!sum.told) continue;
+        sum += verdict_share(x) - verdict_share(y);
+        test->untold = test->untold || !x->right || !y->right;
+        if (test->untold) continue;
         const Disagreement d = measure_disagreement(x->right, y->right, x->rows);
-        sum.rows.first += d.first;
-        sum.rows.second += d.second;
+        test->only_a += d.first;
+        test->only_b += d.second;
     }
-    return sum;
+    test->differences[test->seeds++] = sum / (to - from);
 }
 
-static double compare_p(const CompareSum *sums, const double *differences, int seeds)
+/* By the rules; NAN: cannot be told. */
+static double compare_p(const CompareTest *test)
 {
-    return seeds > 1 ? measure_t_test(differences, seeds) : measure_mcnemar(sums[0].rows.first, sums[0].rows.second);
+    const double rows = test->untold ? NAN : measure_mcnemar(test->only_a, test->only_b);
+    if (test->seeds < 2) return test->seeds ? rows : NAN;
+    return fmax(measure_t_test(test->differences, test->seeds), rows); /* fmax: without rows the seeds alone */
 }
 
 /* Fills in all but `adjusted`. */
 static void compare_pair(const Results *r, Pair *pair)
 {
-    enum { FIRST, REST, LEFT, SUMS };
     Arena scratch = {0};
-    double *differences[SUMS], p[SUMS];
-    CompareSum one[SUMS] = {0}; /* of the last seed: the only one that is used when there is one */
-    bool told = true;
-    for (int k = 0; k < SUMS; k++) differences[k] = arena_new(&scratch, double, r->runs.count);
+    CompareTest first = {.differences = arena_new(&scratch, double, r->runs.count)}, rest = first, left = first;
+    rest.differences = arena_new(&scratch, double, r->runs.count);
+    left.differences = arena_new(&scratch, double, r->runs.count);
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultRun *a = &r->runs.at[i], *b = a->method == pair->a ? compare_run(r, pair->b, a->seed) : NULL;
         if (!b || !compare_is_complete(r, a) || !compare_is_complete(r, b)) continue;
-        one[FIRST] = compare_sum(r, a, b, 0, 1, false);
-        one[REST] = compare_sum(r, a, b, 1, r->task_count, false);
-        one[LEFT] = compare_sum(r, a, b, 0, 1, true);
-        for (int k = 0; k < SUMS; k++) {
-            differences[k][pair->seeds] = one[k].difference;
-            told = told && one[k].told;
-        }
-        pair->left += one[LEFT].difference;
-        pair->seeds++;
+        compare_add(r, a, b, 0, 1, false, &first);
+        compare_add(r, a, b, 1, r->task_count, false, &rest);
+        compare_add(r, a, b, 0, 1, true, &left);
     }
-    pair->state = !pair->seeds || (pair->seeds == 1 && !told) ? PAIR_UNKNOWN : PAIR_COMPARED;
-    if (pair->state == PAIR_COMPARED) {
-        for (int k = 0; k < SUMS; k++) p[k] = compare_p(&one[k], differences[k], pair->seeds);
-        pair->first = p[FIRST];
-        pair->rest = p[REST];
-        pair->p = p[LEFT];
-        pair->left /= pair->seeds;
-        if (pair->first < VERDICT_P || pair->rest < VERDICT_P) pair->state = PAIR_UNMATCHED;
-    }
+    pair->seeds = left.seeds;
+    for (int i = 0; i < left.seeds; i++) pair->left += left.differences[i] / left.seeds;
+    pair->first = compare_p(&first);
+    pair->rest = compare_p(&rest);
+    pair->p = compare_p(&left);
+    if (isnan(pair->first) || isnan(pair->rest) || isnan(pair->p))
+        pair->state = PAIR_UNKNOWN;
+    else
+        pair->state = pair->first < VERDICT_P || pair->rest < VERDICT_P ? PAIR_UNMATCHED : PAIR_COMPARED;
     arena_free(&scratch);
 }
 
@@ -118,7 +115,7 @@ static Comparison compare_methods(Arena *arena, const Results *r)
     for (int x = 0; x < c.method_count; x++)
         for (int y = x + 1; y < c.method_count; y++) {
             Pair *pair = &c.pairs[c.pair_count++];
-            *pair = (Pair){.a = c.methods[x], .b = c.methods[y], .first = NAN, .rest = NAN, .p = NAN, .adjusted = NAN};
+            *pair = (Pair){.a = c.methods[x], .b = c.methods[y], .adjusted = NAN};
             compare_pair(r, pair);
             if (pair->state == PAIR_COMPARED) p[c.compared++] = pair->p;
         }

@@ -31,18 +31,25 @@ static VerdictNames verdict_group(Arena *arena, const Results *r, int task, Verd
     return group;
 }
 
-static VerdictNames verdict_missed_group(Arena *arena, const Results *r, int task)
+/* "a and b did not learn nli", of many the number, "no method learned nli" of all; NULL: every method that was trained
+ * on it learned it. */
+static const char *verdict_who_missed(Arena *arena, const Results *r, int task, bool starts)
 {
-    VerdictNames group = {0};
+    VerdictNames names = {0};
+    bool any = false; /* learned, with any seed */
     for (int m = 0; m < r->method_count; m++) {
         int seeds;
         const int learned = verdict_learned(r, m, task, &seeds);
+        any = any || learned;
         if (learned == seeds) continue;
         const char *name = r->methods[m];
-        verdict_add(arena, &group,
+        verdict_add(arena, &names,
                     learned ? arena_printf(arena, "%s (with %d of %d seeds)", name, seeds - learned, seeds) : name);
     }
-    return group;
+    const char *what = r->tasks[task].name;
+    if (!names.count) return NULL;
+    if (!any && names.count > 1) return arena_printf(arena, "%s method learned %s", starts ? "No" : "no", what);
+    return arena_printf(arena, "%s did not learn %s", verdict_counted(arena, &names), what);
 }
 
 /* "nli" for two tasks, "4 more tasks" for five. */
@@ -106,18 +113,18 @@ static int verdict_sentences_of_change(Arena *arena, const Results *r, const cha
     if (relearned.count)
         out[count++] = arena_printf(
             arena, "%s forgot %s on the way and re-learned it: at the end the change is within what chance does.",
-            verdict_named(arena, &relearned), task);
+            verdict_counted(arena, &relearned), task);
     VerdictNames chance = {0}; /* of those that learned enough to have cause to forget */
     for (int m = 0; m < r->method_count; m++)
         if (verdict_learned_all(r, m) && verdict_change(r, m, 0).verdict == VERDICT_WITHIN_CHANCE)
             verdict_add(arena, &chance, r->methods[m]);
     if (chance.count)
         out[count++] = arena_printf(arena, "For %s the change on %s is within what chance does.",
-                                    verdict_named(arena, &chance), task);
+                                    verdict_counted(arena, &chance), task);
     const VerdictNames unclear = verdict_group(arena, r, 0, VERDICT_UNCLEAR);
     if (unclear.count)
         out[count++] = arena_printf(arena, "For %s the counts alone do not decide whether the change on %s is chance.",
-                                    verdict_named(arena, &unclear), task);
+                                    verdict_counted(arena, &unclear), task);
     return count;
 }
 
@@ -167,6 +174,8 @@ static const char *verdict_no_ranking(Arena *arena, const Results *r, const Comp
         if (c->pairs[i].state != PAIR_COMPARED) continue;
         least = fmin(least, c->pairs[i].adjusted);
     }
+    if (!r->finished && c->method_count < 2)
+        return "No ranking is possible yet: fewer than two methods that can be ranked are finished.";
     if (c->method_count == 0) return "No ranking is possible: no method that can be ranked learned every task.";
     if (c->method_count == 1)
         return arena_printf(arena,
@@ -243,11 +252,11 @@ static const char *verdict_intransigence(Arena *arena, const Results *r)
     const char *later = r->task_count == 2 ? r->tasks[1].name : "the later tasks";
     if (closest < 0) return NULL;
     if (closest == farthest)
-        return arena_printf(arena, "Against it, %s is %+.1f points on %s right after training.", r->methods[closest],
-                            -100 * low, later);
+        return arena_printf(arena, "Against it, %s is at %s points on %s right after training.", r->methods[closest],
+                            verdict_points(arena, -low), later);
     return arena_printf(
-        arena, "Against it, on %s right after training, the others are between %+.1f (%s) and %+.1f points (%s).",
-        later, -100 * high, r->methods[farthest], -100 * low, r->methods[closest]);
+        arena, "Against it, on %s right after training, the others are between %s (%s) and %s points (%s).", later,
+        verdict_points(arena, -high), r->methods[farthest], verdict_points(arena, -low), r->methods[closest]);
 }
 
 static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char **out)
@@ -272,14 +281,15 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
                          sequential >= 0 ? "; lora-seq, one adapter for all tasks, is the fair comparison" : "");
     if (floor >= 0)
         out[count++] = arena_printf(
-            arena, "%s is the floor: its encoder is never trained, so it cannot forget; heads alone reach %s.",
-            r->methods[floor], verdict_reach(arena, r, floor));
+            arena, "%s is the floor: its encoder is never trained%s; heads alone reach %s.", r->methods[floor],
+            verdict_change(r, floor, 0).verdict == VERDICT_BY_CONSTRUCTION ? ", so it cannot forget" : "",
+            verdict_reach(arena, r, floor));
     if (ceiling >= 0) {
         out[count++] = arena_printf(
             arena,
             "%s is the ceiling, not a way to learn one task after another: trained on all together it reaches %s.",
             r->methods[ceiling], verdict_reach(arena, r, ceiling));
-        const char *below = verdict_intransigence(arena, r);
+        const char *below = verdict_learned_all(r, ceiling) ? verdict_intransigence(arena, r) : NULL;
         if (below) out[count++] = below;
     }
     if (after.count)
@@ -292,41 +302,31 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
 static int verdict_sentences_of_learning(Arena *arena, const Results *r, const char **out)
 {
     int count = 0;
-    const VerdictNames first = verdict_missed_group(arena, r, 0);
-    if (first.count)
-        out[count++] =
-            arena_printf(arena,
-                         "%s did not learn %s (not surely above %.1f%%, the rate of always answering the most frequent "
-                         "class): where nothing was learned, nothing can be seen to be forgotten.",
-                         verdict_named(arena, &first), r->tasks[0].name, 100 * r->tasks[0].majority_rate);
-    const char *parts = "";
+    const char *first = verdict_who_missed(arena, r, 0, true), *parts = "";
+    if (first)
+        out[count++] = arena_printf(
+            arena,
+            "%s (not surely above %.1f%%, the rate of always answering the most frequent class): where nothing "
+            "was learned, nothing can be seen to be forgotten.",
+            first, 100 * r->tasks[0].majority_rate);
     for (int j = 1; j < r->task_count; j++) {
-        const VerdictNames missed = verdict_missed_group(arena, r, j);
-        if (missed.count)
-            parts = verdict_join(
-                arena, parts,
-                arena_printf(arena, "%s did not learn %s", verdict_named(arena, &missed), r->tasks[j].name));
+        const char *missed = verdict_who_missed(arena, r, j, !*parts);
+        if (missed) parts = verdict_join(arena, parts, missed);
     }
     if (*parts)
         out[count++] = arena_printf(arena, "%s: what is kept beside a task that was not learned proves little.", parts);
     return count;
 }
 
-static int verdict_sentences_of_one_task(Arena *arena, const Results *r, const char **out)
+static const char *verdict_sentence_of_one_task(Arena *arena, const Results *r)
 {
-    int count = 0;
-    const VerdictNames missed = verdict_missed_group(arena, r, 0);
-    const char *task = r->tasks[0].name;
-    if (missed.count)
-        out[count++] = arena_printf(
-            arena,
-            "%s did not learn %s: the interval does not lie above %.1f%%, the rate of always answering the "
-            "most frequent class.",
-            verdict_named(arena, &missed), task, 100 * r->tasks[0].majority_rate);
-    else
-        out[count++] = arena_printf(
-            arena, "Every method that was run learned %s; one task alone says nothing about forgetting.", task);
-    return count;
+    const char *missed = verdict_who_missed(arena, r, 0, true);
+    if (missed)
+        return arena_printf(
+            arena, "%s: the interval does not lie above %.1f%%, the rate of always answering the most frequent class.",
+            missed, 100 * r->tasks[0].majority_rate);
+    return arena_printf(arena, "Every method that was run learned %s; one task alone says nothing about forgetting.",
+                        r->tasks[0].name);
 }
 
 /* ---- how far to trust it ---- */
@@ -382,7 +382,7 @@ static int verdict_sentences(Arena *arena, const Results *r, const char **out)
     if (!r->finished) out[count++] = "This run is unfinished; what is missing is shown as \"-\".";
     if (!r->runs.count) return count;
     if (r->task_count == 1) {
-        count += verdict_sentences_of_one_task(arena, r, out + count);
+        out[count++] = verdict_sentence_of_one_task(arena, r);
     } else {
         count += verdict_sentences_of_change(arena, r, out + count);
         if (r->method_count > 1) out[count++] = verdict_ranking(arena, r);
@@ -428,7 +428,7 @@ static const char *verdict_headline(Arena *arena, const Results *r)
     const char *task = r->tasks[0].name, *later = verdict_later(arena, r);
     int judged = 0, able = 0, tests = 0, unclear = 0, *forgot = arena_new(arena, int, (size_t)r->method_count);
     if (r->task_count == 1) {
-        const bool missed = verdict_missed_group(arena, r, 0).count > 0;
+        const bool missed = verdict_who_missed(arena, r, 0, true) != NULL;
         return missed ? arena_printf(arena, "Not every method learned %s", task)
                       : arena_printf(arena, "Accuracy on %s", task);
     }

@@ -25,6 +25,13 @@ static const char *verdict_p(Arena *arena, double p)
     return arena_printf(arena, p < 0.01 ? "p = %.4f" : "p = %.2f", p);
 }
 
+/* "-23.0", "0.0", "+1.5". */
+static const char *verdict_points(Arena *arena, double difference)
+{
+    const double points = round(1000 * difference) / 10;
+    return points == 0 ? "0.0" : arena_printf(arena, "%+.1f", points);
+}
+
 static const char *verdict_drop_sure(Arena *arena, const Change *c)
 {
     const char *way = c->mean < 0 ? "drop" : "gain";
@@ -155,7 +162,12 @@ static const char *verdict_remark(Arena *arena, const Results *r, int method)
             text = verdict_join(arena, verdict_change_words(arena, r, method, &change), text);
     }
     if (r->task_count > 2) text = verdict_join(arena, verdict_chain_words(arena, r, method), text);
-    if (r->task_count == 1 && !missed) text = arena_printf(arena, "learned %s", r->tasks[0].name);
+    if (!missed && trained == r->task_count) {
+        const char *learned = r->task_count == 1   ? r->tasks[0].name
+                              : r->task_count == 2 ? "both"
+                                                   : arena_printf(arena, "all %d", trained);
+        text = verdict_join(arena, arena_printf(arena, "learned %s", learned), text);
+    }
     if (verdict_kind(r, method) == METHOD_AFTER) text = verdict_join(arena, text, "weights averaged after the fact");
     if (trained < r->task_count) text = verdict_join(arena, text, "not finished yet");
     if (of_first && of_first < r->seed_count)
