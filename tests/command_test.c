@@ -266,6 +266,32 @@ static void test_config_repeats_a_run(void **state)
            0, "");
 }
 
+/* Folders of the same experiment are joined, and the report of all of them goes where --out says. */
+static void test_report_joins_folders(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    for (int i = 0; i < 3; i++) {
+        const char *folder = arena_printf(&arena, "part-%d", i);
+        const Made made = {
+            .tasks = 2, .methods = 2, .first_method = 2 * (i / 2), .seeds = 1, .first_seed = i == 1 ? 2 : 1};
+        if (!folder_make(tmp_path(folder), &err)) fail_msg("%s", err.text);
+        tmp_write(arena_printf(&arena, "%s/results.jsonl", folder), made_results(&arena, &made));
+    }
+    sh("rm -rf build/test-tmp/joined");
+    const Outcome *o = sh("cd build/test-tmp; ../lethe report --out joined part-0 part-1 part-2");
+    if (o->code || !strstr(o->out, "ewc ") || !strstr(o->out, "seeds 1, 2"))
+        fail_msg("exit %d: %s%s", o->code, o->err, o->out);
+    assert_true(exists("build/test-tmp/joined/table.md") && exists("build/test-tmp/joined/charts/before_after.png"));
+    assert_false(exists("build/test-tmp/part-0/table.md"));
+    expect(sh("cd build/test-tmp; ../lethe report part-0 part-0"), 1,
+           "method full with seed 1 is also in another of the folders");
+    expect(sh("cd build/test-tmp; ../lethe report --out part-1 part-0"), 1, "part-1 holds a run of its own");
+    expect(sh("lethe report --out"), 2, "its value is missing");
+    arena_free(&arena);
+}
+
 static void test_the_other_commands(void **state)
 {
     (void)state;
@@ -319,6 +345,7 @@ static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_interrupt_and_resume),
     cmocka_unit_test(test_results_do_not_depend_on_threads),
     cmocka_unit_test(test_config_repeats_a_run),
+    cmocka_unit_test(test_report_joins_folders),
     cmocka_unit_test(test_the_other_commands),
     cmocka_unit_test(test_the_binary_stands_alone),
 };

@@ -1,176 +1,32 @@
-/* measures and report: figures against closed formulas, the rules of the verdict on constructed runs, damaged files,
- * and what the table and the charts look like from outside. */
+/* report: what the table says, and what the files and charts look like from outside. */
 
-/* ---- Measures ---- */
-
-static void expect_near(double got, double wanted)
-{
-    if (!(fabs(got - wanted) < 1e-9)) fail_msg("got %.12g, wanted %.12g", got, wanted);
-}
-
-static void test_measures(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t correct, rows;
-        double low, high;
-    } wilson[] = {
-        {0, 10, 0, 0.2775327998628892},
-        {10, 10, 0.7224672001371107, 1},
-        {154, 200, 0.7069169563469642, 0.8229065674093119},
-        {1, 3, 0.06149194472039615, 0.7923403991979523},
-    };
-    for (size_t i = 0; i < COUNT(wilson); i++) {
-        const Interval got = measure_wilson(wilson[i].correct, wilson[i].rows);
-        expect_near(got.low, wilson[i].low);
-        expect_near(got.high, wilson[i].high);
-    }
-    static const struct {
-        uint64_t lost, gained;
-        double p;
-    } mcnemar[] = {{0, 0, 1},       {5, 0, 0.0625},         {6, 0, 0.03125},
-                   {0, 6, 0.03125}, {10, 2, 0.03857421875}, {15, 5, 0.04138946533203125},
-                   {30, 30, 1}};
-    for (size_t i = 0; i < COUNT(mcnemar); i++)
-        expect_near(measure_mcnemar(mcnemar[i].lost, mcnemar[i].gained), mcnemar[i].p);
-    assert_true(fabs(measure_t_quantile(1) - 12.706) < 1e-3 && fabs(measure_t_quantile(2) - 4.303) < 1e-3 &&
-                fabs(measure_t_quantile(30) - 2.042) < 1e-3);
-    /* three tasks: 0.9, then 0.5 0.8, then 0.6 0.7 0.95 */
-    const double r[9] = {0.9, NAN, NAN, 0.5, 0.8, NAN, 0.6, 0.7, 0.95};
-    expect_near(measure_average_accuracy(r, 3), 0.75);
-    expect_near(measure_learning_accuracy(r, 3), (0.9 + 0.8 + 0.95) / 3);
-    expect_near(measure_backward_transfer(r, 3), -0.2);
-    expect_near(measure_forgetting(r, 3, FORGETTING_FIRST_LAST), 0.2);
-    expect_near(measure_forgetting_of(r, 3, 0, FORGETTING_MAX_BEFORE_LAST), 0.3);
-    assert_true(isnan(measure_backward_transfer(r, 1)));
-}
-
-/* ---- Constructed runs ---- */
-
-typedef struct Story { /* one method's numbers of correct rows: on task 1 when learned and at the end, on task 2 */
-    const char *method;
-    int first, kept, second;
-    int lost, gained; /* -1: not told */
-} Story;
-
-enum { STORY_ROWS = 200 };
-
-/* The lines of a run of two tasks: a with 2 classes (50%), b with 3 (34%). */
-static Str story_lines(Arena *arena, const Story *stories, int count, const char *seeds, bool done)
+static const char *markdown_text(Arena *arena, const Results *results)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
-    fprintf(f,
-            "{\"event\":\"run\",\"version\":\"0\",\"tasks\":[{\"name\":\"a\",\"classes\":2,\"train_rows\":9,\"eval_"
-            "rows\":%d,\"majority_rate\":0.5,\"train\":\"t\",\"eval\":\"e\"},"
-            "{\"name\":\"b\",\"classes\":3,\"train_rows\":9,\"eval_rows\":%d,\"majority_rate\":0.34,\"train\":\"t\","
-            "\"eval\":\"e\"}],\"seeds\":[%s],\"preset\":\"default\","
-            "\"model\":{\"name\":\"m\"},\"methods\":[",
-            STORY_ROWS, STORY_ROWS, seeds);
-    for (int i = 0; i < count; i++)
-        if (!i || strcmp(stories[i].method, stories[i - 1].method) != 0)
-            fprintf(f, "%s\"%s\"", i ? "," : "", stories[i].method);
-    fprintf(f, "]}\n");
-    for (int i = 0, seed = 0; i < count; i++) {
-        const Story *s = &stories[i];
-        seed = i && strcmp(s->method, stories[i - 1].method) == 0 ? seed + 1 : 1;
-        const struct {
-            int after, task, correct;
-        } evals[] = {{1, 1, s->first}, {2, 1, s->kept}, {2, 2, s->second}};
-        fprintf(f,
-                "{\"event\":\"step\",\"method\":\"%s\",\"seed\":%d,\"task\":1,\"name\":\"a\",\"step\":1,\"epoch\":0,"
-                "\"loss\":0.7}\n",
-                s->method, seed);
-        for (size_t k = 0; k < COUNT(evals); k++) {
-            fprintf(f,
-                    "{\"event\":\"eval\",\"method\":\"%s\",\"seed\":%d,\"after_task\":%d,\"task\":%d,\"name\":\"%c\","
-                    "\"rows\":%d,\"correct\":%d,\"accuracy\":%.3f,\"loss\":0.5,\"final\":true",
-                    s->method, seed, evals[k].after, evals[k].task, "ab"[evals[k].task - 1], STORY_ROWS,
-                    evals[k].correct, evals[k].correct / (double)STORY_ROWS);
-            if (k == 1 && s->lost >= 0) fprintf(f, ",\"lost\":%d,\"gained\":%d", s->lost, s->gained);
-            fprintf(f, "}\n");
-        }
-        fprintf(f, "{\"event\":\"method\",\"method\":\"%s\",\"seed\":%d,\"trainable\":10,\"seconds\":1.5}\n", s->method,
-                seed);
-    }
-    if (done) fprintf(f, "{\"event\":\"done\",\"seconds\":3,\"peak_bytes\":1000}\n");
-    fclose(f);
-    const Str lines = {arena_copy(arena, text, size), size};
-    free(text);
-    return lines;
-}
-
-static const Results *story_results(Arena *arena, const Story *stories, int count, const char *seeds)
-{
-    Results *results = arena_new(arena, Results, 1);
-    Err err = {0};
-    if (!report_parse(arena, story_lines(arena, stories, count, seeds, true), "r.jsonl", results, &err))
-        fail_msg("%s", err.text);
-    return results;
-}
-
-static const char *table_text(Arena *arena, const Results *results)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    report_table(results, f);
+    markdown_write(results, f);
     fclose(f);
     const char *copy = arena_copy(arena, text, size);
     free(text);
     return copy;
 }
 
-static void test_verdicts(void **state)
+static void expect_parts(const char *text, const char *const *parts, size_t count)
 {
-    (void)state;
-    static const struct {
-        Story story;
-        Verdict verdict;
-    } cases[] = {
-        {{"full", 150, 120, 120, 40, 10}, VERDICT_FORGOT},
-        {{"full", 150, 144, 120, 6, 0}, VERDICT_FORGOT},         /* p = 0.031 */
-        {{"full", 150, 145, 120, 5, 0}, VERDICT_WITHIN_CHANCE},  /* p = 0.063 */
-        {{"full", 150, 142, 120, 10, 2}, VERDICT_FORGOT},        /* p = 0.039 */
-        {{"full", 150, 143, 120, 10, 3}, VERDICT_WITHIN_CHANCE}, /* p = 0.092 */
-        {{"full", 150, 156, 120, 0, 6}, VERDICT_GAINED},
-        {{"full", 150, 150, 120, 20, 20}, VERDICT_WITHIN_CHANCE},
-        {{"full", 150, 140, 120, -1, -1}, VERDICT_UNCLEAR},   /* 10 lost, or 60 lost and 50 gained */
-        {{"full", 150, 90, 120, -1, -1}, VERDICT_FORGOT},     /* whatever the rows */
-        {{"full", 107, 107, 120, 0, 0}, VERDICT_NOT_LEARNED}, /* 53.5%: not above 50% */
-        {{"full", 107, 60, 120, 47, 0}, VERDICT_NOT_LEARNED}, /* even with a drop */
-        {{"lora", 150, 150, 120, 0, 0}, VERDICT_BY_CONSTRUCTION},
-        {{"lora", 107, 107, 120, 0, 0}, VERDICT_NOT_LEARNED}, /* not learned comes first */
-        {{"lora-seq", 150, 150, 120, 0, 0}, VERDICT_WITHIN_CHANCE},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        Arena arena = {0};
-        const Results *r = story_results(&arena, &cases[i].story, 1, "1");
-        const Verdict got = verdict_change(r, 0, 0).verdict;
-        if (got != cases[i].verdict)
-            fail_msg("case %zu: %s, wanted %s", i, verdict_words[got], verdict_words[cases[i].verdict]);
-        arena_free(&arena);
-    }
-    /* the border of "learned": the Wilson interval of 114 of 200 begins at 0.5006, that of 113 at 0.4956 */
-    assert_true(measure_learned(114, 200, 0.5));
-    assert_false(measure_learned(113, 200, 0.5));
+    for (size_t i = 0; i < count; i++)
+        if (!strstr(text, parts[i])) fail_msg("\"%s\" is missing in\n%s", parts[i], text);
+    assert_null(strstr(text, "nan"));
 }
 
-static void test_verdicts_over_seeds(void **state)
+/* Bytes that continue a code point take no column. */
+static void expect_80_columns(const char *text)
 {
-    (void)state;
-    Arena arena = {0};
-    const Story sure[] = {
-        {"full", 150, 120, 120, 40, 10}, {"full", 152, 121, 120, 40, 9}, {"full", 149, 120, 120, 40, 11}};
-    const Story noise[] = {
-        {"full", 150, 120, 120, 40, 10}, {"full", 150, 155, 120, 5, 10}, {"full", 150, 149, 120, 2, 1}};
-    const Story missed[] = {
-        {"full", 150, 120, 120, 40, 10}, {"full", 101, 101, 120, 0, 0}, {"full", 149, 120, 120, 40, 11}};
-    assert_int_equal(verdict_change(story_results(&arena, sure, 3, "1,2,3"), 0, 0).verdict, VERDICT_FORGOT);
-    assert_int_equal(verdict_change(story_results(&arena, noise, 3, "1,2,3"), 0, 0).verdict, VERDICT_WITHIN_CHANCE);
-    assert_int_equal(verdict_change(story_results(&arena, missed, 3, "1,2,3"), 0, 0).verdict, VERDICT_NOT_LEARNED);
-    arena_free(&arena);
+    size_t columns = 0;
+    for (const char *p = text; *p; p++) {
+        columns = *p == '\n' ? 0 : columns + ((*p & 0xc0) != 0x80);
+        if (columns > 80) fail_msg("more than 80 columns:\n%s", text);
+    }
 }
 
 static void test_what_the_table_says(void **state)
@@ -179,75 +35,132 @@ static void test_what_the_table_says(void **state)
     Arena arena = {0};
     const Story stories[] = {
         {"full", 150, 120, 120, 40, 10}, {"lora", 107, 107, 69, 0, 0}, {"lora-seq", 150, 148, 120, 4, 2}};
-    const char *text = table_text(&arena, story_results(&arena, stories, 3, "1"));
-    static const char *const wanted[] = {"75.0",
-                                         "60.0",
-                                         "-15.0",
-                                         "forgot",
-                                         "lora did not learn a",
-                                         "did not learn a and b",
-                                         "no change beyond chance",
-                                         "majority class"};
-    for (size_t i = 0; i < COUNT(wanted); i++)
-        if (!strstr(text, wanted[i])) fail_msg("\"%s\" is missing in\n%s", wanted[i], text);
+    const Results *r = story_results(&arena, stories, 3, "1");
+    const char *text = table_text(&arena, r), *markdown = markdown_text(&arena, r);
+    static const char *const on_terminal[] = {"75.0 [69-80]   60.0 [53-67]",
+                                              "-15.0  forgot\n",
+                                              "53.5* [47-60]",
+                                              "(0.0)  not learned\n",
+                                              "within chance\n",
+                                              "majority ",
+                                              "* not learned",
+                                              "lora did not learn a (not surely above 50.0%"};
+    static const char *const in_markdown[] = {"did not learn a and b: its change says nothing about forgetting",
+                                              "no change beyond chance (p = 0.69)", "## The rules",
+                                              "## Forgotten examples", "- full: 40 rows"};
+    expect_parts(text, on_terminal, COUNT(on_terminal));
+    expect_parts(markdown, in_markdown, COUNT(in_markdown));
     assert_null(strstr(text, "did not forget"));
-    /* 80 columns: bytes that continue a code point take none */
-    size_t columns = 0;
-    for (const char *p = text; *p; p++) {
-        columns = *p == '\n' ? 0 : columns + ((*p & 0xc0) != 0x80);
-        if (columns > 80) fail_msg("more than 80 columns:\n%s", text);
-    }
     arena_free(&arena);
 }
 
-/* ---- Damaged files ---- */
+/* The shapes of real runs: 3 and 15 methods, five tasks, without the newer events, unfinished. */
+static void test_tables_of_all_shapes(void **state)
+{
+    (void)state;
+    static const Made wide = {.tasks = 4, .methods = 14, .seeds = 2}; /* two seeds: the widest intervals */
+    static const char *const parts[][3] = {
+        {"full  ", "lora cannot forget", "MiniLM-L6's pre-training saw"},
+        {"replay leads", "joint is the ceiling", "With 3 seeds only large and steady differences"},
+        {"below", "forgot 4 of 4", "At matched learning"},
+        {"mean over 2 seeds", "No ranking is possible", "majority"},
+        {"UNFINISHED", "forgot 2 of 2", "No ranking is possible yet"},
+        {"seeds 1, 2", "+-", "first task shared"},
+    };
+    for (size_t i = 0; i < COUNT(parts); i++) {
+        Arena arena = {0};
+        Err err = {0};
+        Results r;
+        const Made *made = i < COUNT(made_files) ? &made_files[i].made : &wide;
+        if (!report_parse(&arena, made_results(&arena, made), "r.jsonl", &r, &err)) fail_msg("%s", err.text);
+        const char *text = table_text(&arena, &r), *row = strstr(text, "\nmethod ");
+        expect_80_columns(text);
+        expect_parts(text, parts[i], COUNT(parts[i]));
+        const char *markdown = markdown_text(&arena, &r);
+        assert_null(strstr(markdown, "nan"));
+        assert_int_equal(strstr(markdown, "- full: the whole encoder, task after task (Author et al. 2020)") != NULL,
+                         !made->bare);
+        for (const char *p = text; *p; p++) assert_true((unsigned char)*p < 128); /* the locale of the tests is C */
+        assert_non_null(row);
+        for (int m = 0; m < r.method_count; m++) { /* one line a method, in the order planned */
+            const char *next = strstr(row, arena_printf(&arena, "\n%s ", r.methods[m]));
+            if (!next) fail_msg("no line of %s in\n%s", r.methods[m], text);
+            assert_true(m == 0 || !memchr(row + 1, '\n', (size_t)(next - row - 1)));
+            row = next;
+        }
+        arena_free(&arena);
+    }
+}
 
-static void test_damaged_results(void **state)
+/* ---- summary.json ---- */
+
+static double summary_cell(const json_t *run, const char *key, size_t i, size_t j)
+{
+    return json_number_value(json_array_get(json_array_get(json_object_get(run, key), i), j));
+}
+
+/* Every measure by name, from the numbers it is made of. */
+static void test_summary(void **state)
 {
     (void)state;
     Arena arena = {0};
-    const Story story = {"full", 150, 120, 120, 40, 10};
-    const Str good = story_lines(&arena, &story, 1, "1", true);
-    const char *lines = good.at, *rest = strchr(lines, '\n') + 1;
-    const Str head = {lines, (size_t)(rest - lines)};
-    static const struct {
-        const char *line, *message;
-    } cases[] = {
-        {"{\"event\":\"eval\"", "r.jsonl: line 2 is not valid JSON"},
-        {"[]", "r.jsonl: line 2: "},
-        {"{\"event\":\"eval\",\"method\":\"other\",\"seed\":1}", "r.jsonl: line 2: "},
-        {"{\"event\":\"eval\",\"method\":\"full\",\"seed\":9}", "r.jsonl: line 2: "},
-        {"{\"event\":\"eval\",\"method\":\"full\",\"seed\":1,\"after_task\":3,\"task\":1,\"rows\":200,\"correct\":1,"
-         "\"final\":true}",
-         "r.jsonl: line 2: \"after_task\""},
-        {"{\"event\":\"eval\",\"method\":\"full\",\"seed\":1,\"after_task\":1,\"task\":1,\"rows\":200,\"correct\":201,"
-         "\"final\":true}",
-         "r.jsonl: line 2: \"correct\""},
-        {"{\"event\":\"eval\",\"method\":\"full\",\"seed\":1,\"after_task\":1,\"task\":1,\"rows\":-1,\"correct\":0,"
-         "\"final\":true}",
-         "r.jsonl: line 2: \"rows\""},
-        {"{\"event\":\"step\",\"method\":\"full\",\"seed\":1,\"task\":1,\"step\":1,\"loss\":\"NaN\"}",
-         "r.jsonl: line 2: \"loss\""},
-        {"{\"event\":\"run\"}", "r.jsonl: line 2: a second \"run\" event"},
-    };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        Results results;
-        Err err = {0};
-        const char *text = arena_printf(&arena, "%.*s%s\n%s", STR_ARG(head), cases[i].line, rest);
-        assert_false(report_parse(&arena, str(text), "r.jsonl", &results, &err));
-        if (!strstr(err.text, cases[i].message)) fail_msg("got:    %s\nwanted: %s", err.text, cases[i].message);
-    }
-    Results results;
     Err err = {0};
-    assert_false(report_parse(&arena, S(""), "r.jsonl", &results, &err));
-    /* a last line cut short, and events of a kind not known, are passed over */
-    const char *more = arena_printf(&arena, "%.*s{\"event\":\"weather\"}\n%s{\"event\":\"ev", STR_ARG(head), rest);
-    err = (Err){0};
-    if (!report_parse(&arena, str(more), "r.jsonl", &results, &err)) fail_msg("%s", err.text);
-    assert_int_equal(results.runs.at[0].matrix[2].correct, 120);
-    const char *folders[] = {"build/test-tmp/no-such-folder"};
-    assert_false(report_load(&arena, folders, 1, &results, &err));
-    assert_non_null(strstr(err.text, "no-such-folder"));
+    Results r;
+    json_t *summary = NULL;
+    const Made made = {.tasks = 2, .methods = 15, .seeds = 2};
+    if (!report_parse(&arena, made_results(&arena, &made), "r.jsonl", &r, &err) ||
+        !json_parse(summary_text(&arena, &r), "summary.json", &summary, &err))
+        fail_msg("%s", err.text);
+    const json_t *runs = json_object_get(summary, "methods"), *joint = NULL, *run,
+                 *over = json_object_get(summary, "over_seeds");
+    size_t i;
+    assert_int_equal(json_array_size(runs), 30);
+    json_array_foreach(runs, i, run)
+    {
+        if (strcmp(json_string_value(json_object_get(run, "method")), "joint") == 0 && !joint) joint = run;
+    }
+    run = json_array_get(runs, 0); /* full with seed 1, as is joint's first */
+    const json_t *measures = json_object_get(run, "measures"),
+                 *change = json_array_get(json_object_get(run, "changes"), 0);
+    const double own = summary_cell(run, "matrix", 0, 0), end = summary_cell(run, "matrix", 1, 0),
+                 second = summary_cell(run, "matrix", 1, 1);
+    const json_t *gap = json_object_get(json_array_get(json_object_get(run, "old_tasks"), 0), "stability_gap");
+    const struct {
+        const char *name;
+        double value;
+    } wanted[] = {
+        {"average_accuracy", (end + second) / 2},
+        {"learning_accuracy", (own + second) / 2},
+        {"backward_transfer", end - own},
+        {"forward_transfer", summary_cell(run, "transfer", 1, 1) - summary_cell(run, "transfer", 0, 1)},
+        {"forgetting_first_last", own - end},
+        {"forgetting_max_before_last", own - end},
+        {"forgetting_max_including_last", own - end},
+        {"intransigence", summary_cell(joint, "matrix", 1, 1) - second},
+        {"stability_gap",
+         json_number_value(json_object_get(gap, "start")) - json_number_value(json_object_get(gap, "lowest"))},
+        {"probe_recovery", json_number_value(json_object_get(change, "probe")) - end},
+        {"churn", json_number_value(json_object_get(change, "churn"))},
+    };
+    assert_int_equal(json_object_size(measures), COUNT(wanted));
+    for (i = 0; i < COUNT(wanted); i++) {
+        const json_t *value = json_object_get(measures, wanted[i].name);
+        if (!json_is_number(value) || !(fabs(json_number_value(value) - wanted[i].value) < 1e-8))
+            fail_msg("%s: %.9g, wanted %.9g", wanted[i].name, json_number_value(value), wanted[i].value);
+    }
+    assert_true(json_number_value(json_object_get(measures, "forgetting_first_last")) > 0.1);
+    assert_true(json_is_null(json_object_get(json_object_get(joint, "measures"), "intransigence")));
+    /* over seeds: the mean of the two */
+    const json_t *mean = json_object_get(json_object_get(json_array_get(over, 0), "measures"), "churn");
+    const json_t *other = json_object_get(json_array_get(runs, 1), "measures");
+    assert_true(fabs(json_number_value(json_object_get(mean, "mean")) -
+                     (wanted[10].value + json_number_value(json_object_get(other, "churn"))) / 2) < 1e-8);
+    assert_int_equal(json_array_size(json_object_get(mean, "interval")), 2);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(over, 12), "kind")), "ceiling");
+    /* the rules stand beside what follows from them; of 10 methods that can be ranked every two are a pair */
+    assert_int_equal(json_array_size(json_object_get(summary, "rules")), COUNT(verdict_rules));
+    assert_int_equal(json_array_size(json_object_get(json_object_get(summary, "comparison"), "pairs")), 45);
+    json_decref(summary);
     arena_free(&arena);
 }
 
@@ -330,10 +243,8 @@ static void test_files(void **state)
 }
 
 static const struct CMUnitTest report_tests[] = {
-    cmocka_unit_test(test_measures),
-    cmocka_unit_test(test_verdicts),
-    cmocka_unit_test(test_verdicts_over_seeds),
     cmocka_unit_test(test_what_the_table_says),
-    cmocka_unit_test(test_damaged_results),
+    cmocka_unit_test(test_tables_of_all_shapes),
+    cmocka_unit_test(test_summary),
     cmocka_unit_test(test_files),
 };

@@ -13,12 +13,15 @@
 #undef main
 
 #include "tests.h"
+#include "report_data.h"
 
 #ifdef LETHE_TESTS_FAST
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
 #include "vulkan_test.c"
+#include "charts_test.c"
+#include "page_test.c"
 #else
 #include "base_test.c"
 #include "files_test.c"
@@ -27,6 +30,9 @@
 #include "model_test.c"
 #include "importance_test.c"
 #include "strategy_test.c"
+#include "measures_test.c"
+#include "load_test.c"
+#include "verdict_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
 #endif
@@ -45,8 +51,11 @@ static const struct {
     GROUP(tokenizer_golden),
     GROUP(command),
     GROUP(vulkan_ops), GROUP(vulkan_training),
+    GROUP(charts),
+    GROUP(page),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy), GROUP(report), GROUP(fuzz),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy),
+    GROUP(measures), GROUP(load), GROUP(verdict), GROUP(report), GROUP(fuzz),
 #endif
 };
 

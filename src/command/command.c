@@ -34,10 +34,12 @@ const Command commands[] = {
      "stdin.\n"
      "Special tokens are added; at most N ids are printed [128].\n"},
     {"report", command_report, "table and charts again, from results.jsonl",
-     "usage: lethe report OUT...\n\n"
-     "Prints the table of a run and writes OUT/table.md, OUT/summary.json and OUT/charts/ again. Several folders of "
-     "the\n"
-     "same experiment with different seeds are joined: mean and 95% interval over seeds; nothing is written then.\n"},
+     "usage: lethe report [--out DIR] OUT...\n\n"
+     "Prints the table of a run and writes OUT/report.html, table.md, summary.json and charts/ again. Several folders "
+     "of\n"
+     "the same experiment, with other seeds or other methods, are joined: mean and 95% interval over seeds. What is "
+     "joined\n"
+     "is written to DIR, or nowhere without --out.\n"},
     {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",
      "usage: lethe plan --for parallel|slurm [--grid OPTION=VALUE,VALUE,...]... [options of run]\n\n"
      "Takes a run apart: one job for each method, each seed and each value of the options that --grid names. Every "

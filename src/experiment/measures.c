@@ -1,6 +1,7 @@
 #include "measures.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static const double MEASURE_Z = 1.959963984540054; /* 97.5% quantile of the normal distribution */
 
@@ -46,6 +47,64 @@ Interval measure_mcnemar_bounds(uint32_t correct_before, uint32_t correct_after,
     return (Interval){measure_mcnemar(difference, 0), measure_mcnemar((uint64_t)difference + against, against)};
 }
 
+size_t rows_right_digits(uint32_t rows) { return ((size_t)rows + 3) / 4; }
+
+void rows_right_print(const bool *right, uint32_t rows, char *hex)
+{
+    for (uint32_t d = 0; d < rows_right_digits(rows); d++) {
+        unsigned digit = 0;
+        for (uint32_t r = 4 * d; r < 4 * d + 4 && r < rows; r++) digit |= (unsigned)right[r] << (3 - r % 4);
+        hex[d] = "0123456789abcdef"[digit];
+    }
+    hex[rows_right_digits(rows)] = 0;
+}
+
+bool rows_right_parse(Str hex, uint32_t rows, bool *right)
+{
+    if (hex.size != rows_right_digits(rows)) return false;
+    for (size_t d = 0; d < hex.size; d++) {
+        const char c = hex.at[d];
+        unsigned digit;
+        if (c >= '0' && c <= '9')
+            digit = (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (unsigned)(c - 'a') + 10;
+        else
+            return false;
+        for (uint32_t bit = 0; bit < 4; bit++) {
+            const bool one = digit >> (3 - bit) & 1;
+            if (4 * d + bit < rows)
+                right[4 * d + bit] = one;
+            else if (one)
+                return false;
+        }
+    }
+    return true;
+}
+
+Disagreement measure_disagreement(const bool *first, const bool *second, uint32_t rows)
+{
+    Disagreement d = {0};
+    for (uint32_t r = 0; r < rows; r++) {
+        d.first += first[r] && !second[r];
+        d.second += second[r] && !first[r];
+    }
+    return d;
+}
+
+uint32_t measure_changed(const uint32_t *before, const uint32_t *after, uint32_t rows)
+{
+    uint32_t changed = 0;
+    for (uint32_t r = 0; r < rows; r++) changed += before[r] != after[r];
+    return changed;
+}
+
+double measure_churn(uint32_t changed, uint32_t rows)
+{
+    ASSERT(rows > 0 && changed <= rows);
+    return (double)changed / rows;
+}
+
 /* P(-t < T < t) for Student's t: exact finite sums for whole degrees of freedom (Abramowitz and Stegun 26.7.3-4). */
 static double measure_t_inside(double t, uint32_t degrees)
 {
@@ -84,6 +143,43 @@ MeanOver measure_mean(const double *values, int count)
     for (int i = 0; i < count; i++) squares += (values[i] - mean) * (values[i] - mean);
     const double half = measure_t_quantile((uint32_t)count - 1) * sqrt(squares / (count - 1) / count);
     return (MeanOver){count, mean, {mean - half, mean + half}};
+}
+
+double measure_t_test(const double *values, int count)
+{
+    ASSERT(count > 1);
+    const MeanOver mean = measure_mean(values, count);
+    double squares = 0;
+    for (int i = 0; i < count; i++) squares += (values[i] - mean.mean) * (values[i] - mean.mean);
+    const double error = sqrt(squares / (count - 1) / count);
+    if (!(error > 1e-12)) return fabs(mean.mean) > 1e-12 ? 0 : 1; /* but for rounding all the same */
+    return fmax(0, 1 - measure_t_inside(fabs(mean.mean) / error, (uint32_t)count - 1));
+}
+
+typedef struct RankedP {
+    double p;
+    int place;
+} RankedP;
+
+static int measure_compare_p(const void *a, const void *b)
+{
+    const RankedP *x = a, *y = b;
+    if (x->p != y->p) return x->p < y->p ? -1 : 1;
+    return (x->place > y->place) - (x->place < y->place);
+}
+
+void measure_holm(const double *p, int count, double *adjusted)
+{
+    Arena scratch = {0};
+    RankedP *ranked = arena_new(&scratch, RankedP, (size_t)count + 1);
+    double least = 0; /* no p comes before a smaller one */
+    for (int i = 0; i < count; i++) ranked[i] = (RankedP){p[i], i};
+    qsort(ranked, (size_t)count, sizeof *ranked, measure_compare_p);
+    for (int i = 0; i < count; i++) {
+        least = fmax(least, fmin(1, (count - i) * ranked[i].p));
+        adjusted[ranked[i].place] = least;
+    }
+    arena_free(&scratch);
 }
 
 double measure_average_accuracy(const double *r, int tasks)
@@ -126,4 +222,71 @@ double measure_forgetting(const double *r, int tasks, Forgetting convention)
     double sum = 0;
     for (int j = 0; j < tasks - 1; j++) sum += measure_forgetting_of(r, tasks, j, convention);
     return sum / (tasks - 1);
+}
+
+double measure_forward_transfer(const double *r, const double *untrained, int tasks)
+{
+    if (tasks < 2) return NAN;
+    double sum = 0;
+    for (int j = 1; j < tasks; j++) sum += r[(j - 1) * tasks + j] - untrained[j];
+    return sum / (tasks - 1);
+}
+
+double measure_intransigence(const double *r, const double *joint_r, int tasks)
+{
+    if (tasks < 2) return NAN;
+    double sum = 0;
+    for (int j = 1; j < tasks; j++) sum += joint_r[j * tasks + j] - r[j * tasks + j];
+    return sum / (tasks - 1);
+}
+
+StabilityGap measure_stability_gap(const uint32_t *steps, const uint32_t *correct, int points, uint32_t rows)
+{
+    ASSERT(points > 0 && rows > 0);
+    int lowest = 0;
+    for (int i = 1; i < points; i++)
+        if (correct[i] < correct[lowest]) lowest = i;
+    StabilityGap g = {.lowest_step = steps[lowest]};
+    g.start = (double)correct[0] / rows;
+    g.lowest = (double)correct[lowest] / rows;
+    g.end = (double)correct[points - 1] / rows;
+    g.gap = g.start - g.lowest;
+    g.recovered = g.end - g.lowest;
+    return g;
+}
+
+/* gram [rows][rows]: inner products of the rows of x after each column's mean is taken away. */
+static void measure_gram(Arena *arena, const float *x, uint32_t rows, uint32_t cols, double *gram)
+{
+    const size_t n = (size_t)rows * cols;
+    double *centred = arena_new(arena, double, n);
+    for (uint32_t c = 0; c < cols; c++) {
+        double mean = 0;
+        for (uint32_t r = 0; r < rows; r++) mean += (double)x[(size_t)r * cols + c];
+        mean /= rows;
+        for (uint32_t r = 0; r < rows; r++) centred[(size_t)r * cols + c] = (double)x[(size_t)r * cols + c] - mean;
+    }
+    for (uint32_t a = 0; a < rows; a++)
+        for (uint32_t b = 0; b <= a; b++) {
+            const double *u = centred + (size_t)a * cols, *v = centred + (size_t)b * cols;
+            double sum = 0;
+            for (uint32_t c = 0; c < cols; c++) sum += u[c] * v[c];
+            gram[(size_t)a * rows + b] = gram[(size_t)b * rows + a] = sum;
+        }
+}
+
+double measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols)
+{
+    Arena arena = {0};
+    const size_t n = (size_t)rows * rows;
+    double *k = arena_new(&arena, double, n), *l = arena_new(&arena, double, n), kk = 0, ll = 0, kl = 0;
+    measure_gram(&arena, x, rows, cols, k);
+    measure_gram(&arena, y, rows, cols, l);
+    for (size_t i = 0; i < n; i++) {
+        kk += k[i] * k[i];
+        ll += l[i] * l[i];
+        kl += k[i] * l[i];
+    }
+    arena_free(&arena);
+    return kk > 0 && ll > 0 ? kl / (sqrt(kk) * sqrt(ll)) : NAN;
 }

@@ -19,12 +19,32 @@ bool measure_learned(uint32_t correct, uint32_t rows, double majority_rate);
 
 /* ---- two accuracies on the same rows ---- */
 
-/* Two-sided exact McNemar test (McNemar 1947, doi:10.1007/BF02295996): `lost` rows were right and are now wrong, `gained`
- * rows the other way round. The probability of a split at least as uneven if either way were equally likely. */
+/* Two-sided exact McNemar test (McNemar 1947, doi:10.1007/BF02295996): `lost` rows were right and are now wrong,
+ * `gained` rows the other way round. The probability of a split at least as uneven if either way were equally likely.
+ */
 double measure_mcnemar(uint64_t lost, uint64_t gained);
 /* The lowest and the highest p of measure_mcnemar that fit the two counts, for when it is not known which rows changed:
  * lowest when all changes went one way, highest when as many rows as possible changed. */
 Interval measure_mcnemar_bounds(uint32_t correct_before, uint32_t correct_after, uint32_t rows);
+
+/* Which rows of an evaluation were right, as results.jsonl keeps it: row r (from 0) is bit 3 - r % 4 of hex digit r /
+ * 4, ceil(rows / 4) digits, unused bits 0. rows_right_print ends `hex` with a 0 byte. rows_right_parse is false when
+ * the digits are not such a text for so many rows. */
+size_t rows_right_digits(uint32_t rows);
+void rows_right_print(const bool *right, uint32_t rows, char *hex);
+bool rows_right_parse(Str hex, uint32_t rows, bool *right);
+
+/* How two evaluations of the same rows differ: rows right in the first alone, and in the second alone. Before and
+ * after: lost and gained. measure_mcnemar(d.first, d.second) says whether two methods, or two moments, differ beyond
+ * chance. */
+typedef struct Disagreement {
+    uint32_t first, second;
+} Disagreement;
+Disagreement measure_disagreement(const bool *first, const bool *second, uint32_t rows);
+/* Churn: share of rows whose prediction is another one, right or wrong (Milani Fard et al. 2016, "Launch and iterate:
+ * reducing prediction churn"). rows >= 1. */
+uint32_t measure_changed(const uint32_t *before, const uint32_t *after, uint32_t rows); /* in rows */
+double measure_churn(uint32_t changed, uint32_t rows);
 
 /* ---- over seeds ---- */
 
@@ -36,6 +56,16 @@ typedef struct MeanOver {
     Interval interval; /* 95%, by Student's t; count 1: unknown, both ends NAN */
 } MeanOver;
 MeanOver measure_mean(const double *values, int count); /* count >= 1 */
+/* Two-sided p of Student's t test that the values' mean is 0; of differences: the paired t test (Student 1908,
+ * doi:10.2307/2331554). count >= 2. Values that are all the same: 1 when they are 0, else 0. */
+double measure_t_test(const double *values, int count);
+
+/* ---- several tests ---- */
+
+/* adjusted[i]: p[i] after Holm's step-down correction: calling different what lies below 0.05 is wrong once in twenty
+ * such families at most, however the tests depend on each other (Holm 1979, "A simple sequentially rejective multiple
+ * test procedure", Scandinavian Journal of Statistics 6). count may be 0. */
+void measure_holm(const double *p, int count, double *adjusted);
 
 /* ---- the matrix ----
  * r[i * tasks + j]: accuracy on task j after training on task i, NAN when not known. Results are NAN when a number they
@@ -49,10 +79,41 @@ double measure_backward_transfer(const double *r, int tasks);
 
 typedef enum Forgetting {
     FORGETTING_FIRST_LAST,         /* r[j][j] - r[T][j]: the negative of backward transfer */
-    FORGETTING_MAX_BEFORE_LAST,    /* max over j <= l < T of r[l][j], minus r[T][j] (Chaudhry et al. 2018, arXiv:1801.10112) */
+    FORGETTING_MAX_BEFORE_LAST,    /* max over j <= l < T of r[l][j], minus r[T][j] (Chaudhry et al. 2018,
+                                      arXiv:1801.10112) */
     FORGETTING_MAX_INCLUDING_LAST, /* the same with l <= T: never negative */
 } Forgetting;
-double measure_forgetting_of(const double *r, int tasks, int task, Forgetting convention); /* of one task, not the last */
-double measure_forgetting(const double *r, int tasks, Forgetting convention);              /* mean over them */
+double measure_forgetting_of(const double *r, int tasks, int task,
+                             Forgetting convention);                          /* of one task, not the last */
+double measure_forgetting(const double *r, int tasks, Forgetting convention); /* mean over them */
+
+/* What training on earlier tasks does for a later one before that one is trained: mean over j > 1 of r[j-1][j] - b_j.
+ * Above its diagonal r holds the accuracy with the task's untrained head; untrained[j]: b_j, the same with the
+ * checkpoint's encoder (Lopez-Paz and Ranzato 2017, arXiv:1706.08840). */
+double measure_forward_transfer(const double *r, const double *untrained, int tasks);
+/* What a method fails to learn: mean over j > 1 of joint_j - r[j][j], where joint_j is r[j][j] of a training on tasks 1
+ * to j together (Chaudhry et al. 2018, arXiv:1801.10112). Task 1 is left out: alone it is joint training. */
+double measure_intransigence(const double *r, const double *joint_r, int tasks);
+
+/* ---- an old task's curve ---- */
+
+/* The fall and the recovery of an old task while a new one trains (De Lange et al. 2023, "Continual evaluation for
+ * lifelong learning: identifying the stability gap", arXiv:2205.13452). */
+typedef struct StabilityGap {
+    double start, lowest, end; /* accuracies: of the first point, the lowest (the first of several), and the last */
+    uint32_t lowest_step;
+    double gap, recovered; /* start - lowest and end - lowest: neither is negative */
+} StabilityGap;
+/* correct[i] of `rows` rows after step steps[i]; points >= 1, rows >= 1. */
+StabilityGap measure_stability_gap(const uint32_t *steps, const uint32_t *correct, int points, uint32_t rows);
+
+/* ---- representations ---- */
+
+/* Linear centred kernel alignment of two sets of states of the same examples, x and y [rows][cols]: 1 for states that
+ * are equal up to rotation, one scale and a shift, 0 for unrelated ones (Kornblith et al. 2019, arXiv:1905.00414, eq. 3
+ * and 5: |centred(y)' centred(x)|^2 / (|x'x| |y'y|), Frobenius norms), by the rows' inner products, in double
+ * precision. With fewer rows than columns unrelated states come out well above 0. NAN when all rows of x, or of y, are
+ * the same. */
+double measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols);
 
 #endif

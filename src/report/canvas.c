@@ -7,16 +7,8 @@
 #include <stb/stb_image_write.h>
 #include <stb/stb_truetype.h>
 
-/* A small drawing kit: an RGB picture, anti-aliased rectangles, lines, hatching and text. Coordinates are pixels, x to the
- * right, y down, (0, 0) the outer corner of the first pixel. */
-
-typedef struct Colour {
-    uint8_t r, g, b;
-} Colour;
-
-typedef struct Box {
-    float x0, y0, x1, y1; /* x0 <= x1, y0 <= y1 */
-} Box;
+/* A small drawing kit: a picture as RGB pixels and, at the same time, as SVG. Rectangles, lines, discs, hatching and text,
+ * all anti-aliased. Coordinates are pixels, x to the right, y down, (0, 0) the outer corner of the first pixel. */
 
 /* What was drawn where, so that tests can see that nothing covers anything. */
 typedef enum MarkKind { MARK_TEXT, MARK_BAR, MARK_WHISKER, MARK_LEGEND } MarkKind;
@@ -31,21 +23,19 @@ typedef struct Canvas {
     int width, height;
     uint8_t *pixels; /* [height][width][3] */
     stbtt_fontinfo font;
+    Markup svg; /* what has been drawn, without the <svg> around it */
     DYN(Mark) marks;
+    const char *title;
+    const char *see; /* a sentence or two: what is to be seen */
+    const char *alt; /* the figures in words, for those who do not see them */
 } Canvas;
 
 typedef enum Align { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
 
-/* The palette of Okabe and Ito (2008): told apart with any kind of colour vision. */
-static const Colour COLOUR_BLACK = {0, 0, 0}, COLOUR_ORANGE = {230, 159, 0}, COLOUR_SKY = {86, 180, 233}, COLOUR_GREEN = {0, 158, 115},
-                    COLOUR_BLUE = {0, 114, 178}, COLOUR_VERMILLION = {213, 94, 0}, COLOUR_PURPLE = {204, 121, 167};
-static const Colour COLOUR_WHITE = {255, 255, 255}, COLOUR_TEXT = {30, 30, 30}, COLOUR_SOFT = {95, 95, 95}, COLOUR_GRID = {224, 224, 224},
- COLOUR_BAND = {244, 244, 244};
-
 /* A white picture. font: a TrueType file that outlives the canvas. */
 static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, Str font, Err *err)
 {
-    *canvas = (Canvas){.arena = arena, .width = width, .height = height};
+    *canvas = (Canvas){.arena = arena, .width = width, .height = height, .svg.arena = arena, .title = "", .see = "", .alt = ""};
     const unsigned char *bytes = (const unsigned char *)font.at;
     if (font.size < 12 || stbtt_GetFontOffsetForIndex(bytes, 0) != 0 || !stbtt_InitFont(&canvas->font, bytes, 0))
         return fail(err, "the font for the charts is not a TrueType file");
@@ -80,6 +70,7 @@ static float canvas_overlap(int i, float low, float high)
 
 static void canvas_rect(Canvas *canvas, Box box, Colour colour, float alpha)
 {
+    svg_rect(&canvas->svg, box, colour, alpha);
     for (int y = (int)floorf(box.y0); (float)y < box.y1; y++)
         for (int x = (int)floorf(box.x0); (float)x < box.x1; x++)
             canvas_blend(canvas, x, y, colour, alpha * canvas_overlap(x, box.x0, box.x1) * canvas_overlap(y, box.y0, box.y1));
@@ -88,6 +79,7 @@ static void canvas_rect(Canvas *canvas, Box box, Colour colour, float alpha)
 /* Diagonal stripes, `width` wide, one every `period` pixels along x. */
 static void canvas_hatch(Canvas *canvas, Box box, Colour colour, float period, float width)
 {
+    svg_hatch(&canvas->svg, box, colour, period, width);
     const float slope = (float)M_SQRT1_2; /* from x + y to the distance across the stripes */
     for (int y = (int)floorf(box.y0); (float)y < box.y1; y++)
         for (int x = (int)floorf(box.x0); (float)x < box.x1; x++) {
@@ -98,8 +90,8 @@ static void canvas_hatch(Canvas *canvas, Box box, Colour colour, float period, f
         }
 }
 
-/* With round ends. */
-static void canvas_line(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)
+/* With round ends; in pixels alone. */
+static void canvas_stroke(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)
 {
     const float reach = width / 2 + 1, dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
     const int left = (int)floorf(fminf(x0, x1) - reach), right = (int)ceilf(fmaxf(x0, x1) + reach);
@@ -113,20 +105,16 @@ static void canvas_line(Canvas *canvas, float x0, float y0, float x1, float y1, 
         }
 }
 
-/* Which part of a line is drawn: `on` pixels of every `period`, from `phase` on. period 0: all of it. */
-typedef struct Dash {
-    float on, period, phase;
-} Dash;
-
 /* points: x, y pairs. */
 static void canvas_polyline(Canvas *canvas, const float *points, size_t count, float width, Colour colour, Dash dash)
 {
     float walked = 0;
+    svg_polyline(&canvas->svg, points, count, width, colour, dash);
     for (size_t i = 0; i + 1 < count; i++) {
         const float x0 = points[2 * i], y0 = points[2 * i + 1], x1 = points[2 * i + 2], y1 = points[2 * i + 3];
         const float length = hypotf(x1 - x0, y1 - y0);
         if (dash.period <= 0 || length <= 0) {
-            canvas_line(canvas, x0, y0, x1, y1, width, colour);
+            canvas_stroke(canvas, x0, y0, x1, y1, width, colour);
             continue;
         }
         for (float at = 0; at < length;) {
@@ -136,11 +124,22 @@ static void canvas_polyline(Canvas *canvas, const float *points, size_t count, f
             if (end > length) end = length;
             if (end < at + 0.01f) end = at + 0.01f; /* rounding must not stop the walk */
             const float a = at / length, b = fminf(1, end / length);
-            if (on) canvas_line(canvas, x0 + a * (x1 - x0), y0 + a * (y1 - y0), x0 + b * (x1 - x0), y0 + b * (y1 - y0), width, colour);
+            if (on) canvas_stroke(canvas, x0 + a * (x1 - x0), y0 + a * (y1 - y0), x0 + b * (x1 - x0), y0 + b * (y1 - y0), width, colour);
             at = end;
         }
         walked += length;
     }
+}
+
+static void canvas_line(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)
+{
+    canvas_polyline(canvas, (const float[]){x0, y0, x1, y1}, 2, width, colour, (Dash){0});
+}
+
+static void canvas_disc(Canvas *canvas, float x, float y, float radius, Colour colour)
+{
+    svg_disc(&canvas->svg, x, y, radius, colour);
+    canvas_stroke(canvas, x, y, x, y, 2 * radius, colour);
 }
 
 static void canvas_dashed(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)
@@ -150,23 +149,6 @@ static void canvas_dashed(Canvas *canvas, float x0, float y0, float x1, float y1
 
 /* ---- text ---- */
 
-/* The next code point of UTF-8; a broken byte is U+FFFD. */
-static int canvas_next_char(const char **text)
-{
-    const unsigned char *s = (const unsigned char *)*text;
-    const int extra = s[0] >= 0xf0 ? 3 : s[0] >= 0xe0 ? 2 : s[0] >= 0xc0 ? 1 : 0;
-    int code = extra == 3 ? s[0] & 7 : extra == 2 ? s[0] & 15 : extra == 1 ? s[0] & 31 : s[0];
-    for (int i = 1; i <= extra; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            *text += i;
-            return 0xfffd;
-        }
-        code = code << 6 | (s[i] & 63);
-    }
-    *text += extra + 1;
-    return extra == 0 && s[0] >= 0x80 ? 0xfffd : code;
-}
-
 /* Draws when `colour` is given; returns the width. size: of the em, in pixels. */
 static float canvas_run(Canvas *canvas, float x, float y, const char *text, float size, const Colour *colour, Box *ink)
 {
@@ -175,7 +157,7 @@ static float canvas_run(Canvas *canvas, float x, float y, const char *text, floa
     float at = x;
     int previous = 0;
     while (*text) {
-        const int glyph = stbtt_FindGlyphIndex(&canvas->font, canvas_next_char(&text));
+        const int glyph = stbtt_FindGlyphIndex(&canvas->font, markup_next_char(&text));
         int advance, bearing, x0, y0, x1, y1;
         if (previous) at += scale * (float)stbtt_GetGlyphKernAdvance(&canvas->font, previous, glyph);
         stbtt_GetGlyphHMetrics(&canvas->font, glyph, &advance, &bearing);
@@ -200,15 +182,23 @@ static float canvas_run(Canvas *canvas, float x, float y, const char *text, floa
 
 static float canvas_text_width(Canvas *canvas, const char *text, float size) { return canvas_run(canvas, 0, 0, text, size, NULL, NULL); }
 
-/* y: the base line. size at most 90. Returns the box of the ink. */
-static Box canvas_text(Canvas *canvas, float x, float y, Align align, const char *text, float size, Colour colour)
+static void canvas_write_text(Canvas *canvas, float x, float y, Align align, const char *text, float size, Colour colour,
+                              bool bold)
 {
     const float width = canvas_text_width(canvas, text, size);
     Box ink = {0};
     const float left = align == ALIGN_LEFT ? x : align == ALIGN_CENTRE ? x - width / 2 : x - width;
     canvas_run(canvas, left, y, text, size, &colour, &ink);
+    /* there is no bold face at hand: a second, slightly shifted stroke */
+    if (bold) canvas_run(canvas, left + size * 0.028f, y, text, size, &colour, &ink);
     if (ink.x1 > ink.x0) canvas_mark(canvas, MARK_TEXT, ink, text);
-    return ink;
+    svg_text(&canvas->svg, left, y, width, text, size, colour, bold);
+}
+
+/* y: the base line. size at most 90. */
+static void canvas_text(Canvas *canvas, float x, float y, Align align, const char *text, float size, Colour colour)
+{
+    canvas_write_text(canvas, x, y, align, text, size, colour, false);
 }
 
 /* The largest size within [low, high] at which the text is at most `width` wide; low when it is wider even then. */
@@ -224,7 +214,7 @@ static const char *canvas_shorten(Canvas *canvas, const char *text, float size, 
     if (canvas_text_width(canvas, text, size) <= width) return text;
     const char *best = "…";
     for (const char *end = text; *end;) {
-        canvas_next_char(&end);
+        markup_next_char(&end);
         const char *candidate = arena_printf(canvas->arena, "%.*s…", (int)(end - text), text);
         if (canvas_text_width(canvas, candidate, size) > width) break;
         best = candidate;

@@ -25,23 +25,18 @@ static float chart_paragraph(Canvas *canvas, const char *text, float y, int most
     }
     for (int i = 0; i < count; i++) {
         y += size * 1.02f;
-        if (bold) { /* the font has no bold face: a second, slightly shifted stroke */
-            Box ignored = {0};
-            canvas_run(canvas, CHART_MARGIN + size * 0.028f, y, lines[i], size, &colour, &ignored);
-        }
-        canvas_text(canvas, CHART_MARGIN, y, ALIGN_LEFT, lines[i], size, colour);
+        canvas_write_text(canvas, CHART_MARGIN, y, ALIGN_LEFT, lines[i], size, colour, bold);
         y += size * 0.24f;
     }
     return y;
 }
 
-/* Title and subtitle on a white picture; *y: below them. */
-static bool chart_open(Canvas *canvas, Arena *arena, int height, Str font, const char *title, const char *subtitle, float *y, Err *err)
+/* Returns the y below them. */
+static float chart_title(Canvas *canvas, const char *title, const char *subtitle)
 {
-    if (!canvas_open(canvas, arena, CHART_WIDTH, height, font, err)) return false;
-    *y = chart_paragraph(canvas, title, 28, 2, 30, 46, COLOUR_TEXT, true);
-    *y = chart_paragraph(canvas, subtitle, *y + 6, 2, 20, 26, COLOUR_SOFT, false);
-    return true;
+    canvas->title = title;
+    const float y = chart_paragraph(canvas, title, 28, 2, 30, 46, COLOUR_TEXT, true);
+    return chart_paragraph(canvas, subtitle, y + 6, 2, 20, 26, COLOUR_SOFT, false);
 }
 
 /* Model, rows, seeds: what every chart says below its title. */

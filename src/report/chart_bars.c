@@ -6,7 +6,7 @@
 /* The picture of the experiment: the first task's accuracy right after its own training and at the end, by method. Bars
  * stand upright while their labels fit, and lie on their side when there are many methods or long names. */
 
-enum { BARS_MAX_NOTE_LINES = 4, BARS_ROW = 48 };
+enum { BARS_MAX_NOTE_LINES = 4, BARS_ROW = 48, BARS_VALUE_ROOM = 90 };
 
 typedef struct Bar {
     Score score;
@@ -35,14 +35,14 @@ typedef struct BarChart {
 
 static const char *bars_note_of_change(Arena *arena, const Results *r, int method, const Change *change)
 {
-    const char *points = table_points(arena, change->mean);
+    const char *points = verdict_points(arena, change->mean);
     if (*points == '-') points = arena_printf(arena, "−%s", points + 1); /* a real minus, which is no place to break a line */
     switch (change->verdict) {
     case VERDICT_FORGOT: return arena_printf(arena, "forgot: %s", points);
     case VERDICT_GAINED: return arena_printf(arena, "gained: %s", points);
     case VERDICT_WITHIN_CHANCE: return change->mean == 0 ? "no change" : arena_printf(arena, "%s: within chance", points);
     case VERDICT_UNCLEAR: return arena_printf(arena, "%s: not decided", points);
-    case VERDICT_BY_CONSTRUCTION: return strcmp(r->methods[method], "lora") == 0 ? "cannot forget: own adapter per task" : "cannot forget";
+    case VERDICT_BY_CONSTRUCTION: return strcmp(r->methods[method], "lora") == 0 ? "own adapter per task" : "cannot forget";
     default: return r->task_count > 1 ? "not finished yet" : "";
     }
 }
@@ -60,10 +60,10 @@ static void bars_annotate(Arena *arena, const Results *r, int method, BarGroup *
     group->note_colour = COLOUR_SOFT;
     group->bars[0].hatched = first;
     group->bars[1].hatched = first || (no_later && !changed);
-    if (change.verdict == VERDICT_FORGOT) group->note_colour = COLOUR_VERMILLION;
+    if (change.verdict == VERDICT_FORGOT) group->note_colour = COLOUR_ALARM;
     group->note = bars_note_of_change(arena, r, method, &change);
     if (!first && !no_later) return;
-    group->note_colour = COLOUR_VERMILLION;
+    group->note_colour = COLOUR_ALARM;
     const char *miss = missed <= 2 ? arena_printf(arena, "did not learn %s", names) : arena_printf(arena, "did not learn %d of %d tasks", missed, r->task_count);
     group->note = changed ? arena_printf(arena, "%s; %s", group->note, miss) : miss;
 }
@@ -125,7 +125,7 @@ static void bars_draw_axis(const BarChart *chart)
     const Box p = chart->plot;
     for (int g = 1; g < chart->group_count && chart->sideways; g += 2) {
         const float top = p.y0 + bars_group_extent(chart) * (float)g;
-        canvas_rect(canvas, (Box){0, top, p.x1, top + bars_group_extent(chart)}, COLOUR_BAND, 1);
+        canvas_rect(canvas, (Box){0, top, (float)canvas->width, top + bars_group_extent(chart)}, COLOUR_BAND, 1);
     }
     for (int percent = 0; percent <= 100; percent += 20) {
         const float at = bars_place(chart, percent / 100.0);
@@ -232,11 +232,10 @@ static void bars_draw_name(const BarChart *chart, const BarGroup *group, int ind
     if (chart->sideways) {
         const float middle = chart->plot.y0 + extent * ((float)index + 0.5f), right = chart->plot.x0 - 16, width = right - CHART_MARGIN / 2;
         const float size = canvas_fit(canvas, group->name, width, 14, chart->name_size);
-        const bool note = group->note && *group->note;
-        canvas_text(canvas, right, middle + (note ? -1 : size * 0.36f), ALIGN_RIGHT, canvas_shorten(canvas, group->name, size, width), size, COLOUR_TEXT);
-        if (!note) return;
-        const float small = canvas_fit(canvas, group->note, width, 12, chart->note_size);
-        canvas_text(canvas, right, middle + small + 4, ALIGN_RIGHT, canvas_shorten(canvas, group->note, small, width), small, group->note_colour);
+        canvas_text(canvas, right, middle + size * 0.36f, ALIGN_RIGHT, canvas_shorten(canvas, group->name, size, width), size, COLOUR_TEXT);
+        const float left = chart->plot.x1 + BARS_VALUE_ROOM, room = (float)canvas->width - CHART_MARGIN / 2 - left;
+        const float small = canvas_fit(canvas, group->note, room, 12, chart->note_size);
+        canvas_text(canvas, left, middle + small * 0.36f, ALIGN_LEFT, canvas_shorten(canvas, group->note, small, room), small, group->note_colour);
         return;
     }
     const char *lines[BARS_MAX_NOTE_LINES];
@@ -282,18 +281,19 @@ static bool bars_fit_upright(BarChart *chart, float *below)
 static void bars_layout_sideways(BarChart *chart, float top)
 {
     Canvas *canvas = chart->canvas;
-    float names = 0;
+    float names = 0, notes = 0;
     chart->sideways = true;
-    chart->plot = (Box){0, top + 50, CHART_WIDTH - 130, (float)canvas->height - 70};
+    chart->plot = (Box){0, top + 50, 0, (float)canvas->height - 60};
     const float extent = bars_group_extent(chart);
-    chart->name_size = canvas_clamp(extent * 0.5f, 20, 32);
-    chart->note_size = canvas_clamp(extent * 0.36f, 16, 24);
-    chart->value_size = canvas_clamp(extent * 0.38f, 16, 30);
+    chart->name_size = canvas_clamp(extent * 0.58f, 20, 34);
+    chart->note_size = canvas_clamp(extent * 0.5f, 18, 26);
+    chart->value_size = canvas_clamp(extent * 0.4f, 16, 30);
     for (int g = 0; g < chart->group_count; g++) {
         names = fmaxf(names, canvas_text_width(canvas, chart->groups[g].name, chart->name_size));
-        names = fmaxf(names, canvas_text_width(canvas, chart->groups[g].note, chart->note_size));
+        notes = fmaxf(notes, canvas_text_width(canvas, chart->groups[g].note, chart->note_size));
     }
-    chart->plot.x0 = CHART_MARGIN / 2 + 16 + canvas_clamp(names + 4, 120, 520);
+    chart->plot.x0 = CHART_MARGIN / 2 + 16 + canvas_clamp(names + 4, 120, 380);
+    chart->plot.x1 = CHART_WIDTH - CHART_MARGIN / 2 - BARS_VALUE_ROOM - canvas_clamp(notes + 4, 120, 460);
 }
 
 static float bars_draw_legend(const BarChart *chart, float y)
@@ -312,14 +312,29 @@ static float bars_draw_legend(const BarChart *chart, float y)
     return chart_legend(chart->canvas, swatches, count, y);
 }
 
+static void bars_tell(Arena *arena, const BarChart *chart, const char *headline)
+{
+    const char *alt = "";
+    for (int g = 0; g < chart->group_count; g++) {
+        const BarGroup *group = &chart->groups[g];
+        if (!group->bars[0].score.seeds) continue;
+        alt = arena_printf(arena, "%s%s%s %.1f%%", alt, *alt ? "; " : "", group->name, 100 * group->bars[0].score.mean);
+        if (chart->bar_count > 1 && group->bars[1].score.seeds) alt = arena_printf(arena, "%s before, %.1f%% after", alt, 100 * group->bars[1].score.mean);
+        if (*group->note) alt = arena_printf(arena, "%s (%s)", alt, group->note);
+    }
+    chart->canvas->see = arena_printf(arena, "%s. Always answering the most frequent class would reach %.1f%%.", headline, 100 * chart->majority);
+    chart->canvas->alt = arena_printf(arena, "%s: %s.", chart->results->tasks[0].name, alt);
+}
+
 /* The canvas as it was drawn stays in *canvas, for tests. */
 static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
-    float y, below;
+    float below;
     const int extra = r->method_count > 15 ? (r->method_count - 15) * BARS_ROW : 0;
-    const char *whiskers = table_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
+    const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
     const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers);
-    if (!chart_open(canvas, arena, CHART_HEIGHT + (extra < 30000 ? extra : 30000), font, verdict_headline(arena, r), subtitle, &y, err)) return false;
+    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (extra < 30000 ? extra : 30000), font, err)) return false;
+    float y = chart_title(canvas, verdict_headline(arena, r), subtitle);
     BarChart chart = bars_collect(arena, r, canvas);
     y = bars_draw_legend(&chart, y);
     chart.plot = (Box){CHART_MARGIN + 85, y + 62, CHART_WIDTH - 185, 0};
@@ -338,5 +353,6 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
         }
         bars_draw_name(&chart, &chart.groups[g], g);
     }
+    bars_tell(arena, &chart, canvas->title);
     return true;
 }

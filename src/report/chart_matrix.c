@@ -17,17 +17,6 @@ typedef struct MatrixLayout {
 
 enum { MATRIX_GAP = 34 }; /* between panels */
 
-/* White over sky to a dark blue: one hue, so that light and dark alone tell more from less. */
-static Colour matrix_colour(double share)
-{
-    static const Colour stops[] = {{255, 255, 255}, {198, 219, 239}, {107, 174, 214}, {33, 113, 181}, {8, 48, 107}};
-    const double at = fmin(fmax(share, 0), 1) * (COUNT(stops) - 1);
-    const int i = at >= COUNT(stops) - 1 ? (int)COUNT(stops) - 2 : (int)at;
-    const double f = at - i;
-    const Colour a = stops[i], b = stops[i + 1];
-    return (Colour){(uint8_t)lrint(a.r + f * (b.r - a.r)), (uint8_t)lrint(a.g + f * (b.g - a.g)), (uint8_t)lrint(a.b + f * (b.b - a.b))};
-}
-
 static const char *matrix_label(Arena *arena, const Results *r, const MatrixLayout *l, int task, bool row)
 {
     const char *name = l->numbered ? arena_printf(arena, "%d", task + 1) : r->tasks[task].name;
@@ -52,7 +41,7 @@ static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, i
     l.panel_width = ((float)canvas->width - 2 * CHART_MARGIN - l.left + MATRIX_GAP) / (float)columns;
     l.cell_width = (l.panel_width - MATRIX_GAP) / (float)r->task_count;
     l.cell_height = (l.panel_height - l.top - 14) / (float)r->task_count;
-    l.cell_width = fminf(l.cell_width, l.cell_height * 1.3f);
+    l.cell_width = fminf(l.cell_width, l.cell_height * 1.7f);
     l.cell_height = fminf(l.cell_height, l.cell_width);
     if (matrix_widest_label(canvas, r, &l, false) > l.cell_width - 8 || l.cell_height * 0.8f < l.label_size) l.cell_width = l.cell_height = 0;
     return l;
@@ -60,7 +49,7 @@ static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, i
 
 static float matrix_value_size(Canvas *canvas, const MatrixLayout *l, const char *widest)
 {
-    return floorf(fminf(fminf(l->cell_height * 0.5f, l->cell_width * 0.84f / (canvas_text_width(canvas, widest, 100) / 100)), 44));
+    return floorf(fminf(fminf(l->cell_height * 0.62f, l->cell_width * 0.84f / (canvas_text_width(canvas, widest, 100) / 100)), 44));
 }
 
 /* Large cells, with large labels, with names rather than numbers: in this order of importance, roughly. */
@@ -95,7 +84,7 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
         canvas_rect(canvas, inner, COLOUR_BAND, 1);
         return;
     }
-    const Colour fill = matrix_colour(score.mean), ink = score.mean > 0.55 ? COLOUR_WHITE : COLOUR_TEXT;
+    const Colour fill = heat_colour(score.mean), ink = heat_ink(fill);
     canvas_rect(canvas, inner, fill, 1);
     const bool missed = verdict_missed(r, method, task);
     if (missed) canvas_hatch(canvas, inner, COLOUR_ORANGE, canvas_clamp(l->cell_height * 0.25f, 9, 26), canvas_clamp(l->cell_height * 0.04f, 1.5f, 4));
@@ -128,29 +117,51 @@ static void matrix_draw_panel(Canvas *canvas, const Results *r, const MatrixLayo
 
 static float matrix_draw_legend(Canvas *canvas, const Results *r, float y)
 {
-    enum { WIDTH = 320 };
-    const float x = CHART_MARGIN + 50;
     bool missed = false;
     for (int m = 0; m < r->method_count; m++)
         for (int j = 0; j < r->task_count; j++) missed = missed || verdict_missed(r, m, j);
-    for (int i = 0; i < WIDTH; i++)
-        canvas_rect(canvas, (Box){x + (float)i, y + 18, x + (float)i + 1, y + 42}, matrix_colour((double)i / WIDTH), 1);
-    canvas_text(canvas, x - 10, y + 39, ALIGN_RIGHT, "0%", 25, COLOUR_TEXT);
-    canvas_text(canvas, x + WIDTH + 10, y + 39, ALIGN_LEFT, "100%", 25, COLOUR_TEXT);
+    const float x = heat_draw_scale(canvas, CHART_MARGIN, y, "0%", "100%");
     if (missed) {
         const Swatch swatch = {.kind = SWATCH_HATCHED, .colour = COLOUR_ORANGE};
-        chart_draw_swatch(canvas, &swatch, x + WIDTH + 140, y + 40);
-        canvas_text(canvas, x + WIDTH + 190, y + 39, ALIGN_LEFT, "task that was not learned", 25, COLOUR_TEXT);
+        chart_draw_swatch(canvas, &swatch, x + 50, y + 40);
+        canvas_text(canvas, x + 100, y + 39, ALIGN_LEFT, "task that was not learned", 25, COLOUR_TEXT);
     }
     return y + 60;
 }
 
+static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
+{
+    const int last = r->task_count - 1;
+    const char *alt = "";
+    int best = -1, worst = -1;
+    double most = 0, least = 0;
+    for (int m = 0; m < r->method_count; m++) {
+        double sum = 0;
+        bool whole = true;
+        alt = arena_printf(arena, "%s%s%s:", alt, m ? "; " : "", r->methods[m]);
+        for (int i = 0; i <= last; i++)
+            for (int j = 0; j <= i; j++) {
+                const Score score = verdict_score(r, m, i, j);
+                if (score.seeds) alt = arena_printf(arena, "%s %s%s%s %s", alt, r->tasks[j].name, i > j ? " after " : "", i > j ? r->tasks[i].name : "", table_percent(arena, score.mean));
+                if (i == last) sum += score.mean / r->task_count;
+                whole = whole && (i < last || score.seeds);
+            }
+        if (!whole) continue;
+        if (best < 0 || sum > most) best = m, most = sum;
+        if (worst < 0 || sum < least) worst = m, least = sum;
+    }
+    canvas->alt = arena_printf(arena, "%s.", alt);
+    if (best < 0) return;
+    canvas->see = arena_printf(arena, "The last row is where each method ends: on average over all tasks between %.1f%% (%s) and %.1f%% (%s). Down a column: what became of a task.",
+                               100 * least, r->methods[worst], 100 * most, r->methods[best]);
+}
+
 static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
-    float y;
     const char *subtitle = chart_setting(arena, r), *names = "";
-    if (table_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
-    if (!chart_open(canvas, arena, CHART_HEIGHT, font, "Accuracy on each task (columns) after each training (rows), %", subtitle, &y, err)) return false;
+    if (verdict_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
+    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
+    float y = chart_title(canvas, "Accuracy on each task (columns) after each training (rows), %", subtitle);
     y = matrix_draw_legend(canvas, r, y);
     MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - 90 - y);
     if (layout.numbered) {
@@ -169,5 +180,6 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
         const float x = CHART_MARGIN + layout.left + (layout.columns > 1 ? spare_x : spare_x * 0.5f) + (float)column * (layout.panel_width - spare_x * 0.5f);
         matrix_draw_panel(canvas, r, &layout, m, x, y + 14 + spare_y + (float)row * layout.panel_height);
     }
+    matrix_tell(arena, r, canvas);
     return true;
 }

@@ -4,9 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* results.jsonl -> Results. The file may be damaged: nothing in it is believed before it is checked. */
+/* results.jsonl -> Results. The file may be damaged: nothing in it is believed before it is checked. Here: what every
+ * event needs, and the run event. */
 
-enum { LOAD_LIMIT_BYTES = 1 << 30, LOAD_MAX_NAMES = 1000, LOAD_MAX_NAME = 64 };
+enum { LOAD_LIMIT_BYTES = 1 << 30, LOAD_MAX_NAMES = 1000, LOAD_MAX_NAME = 64, LOAD_MAX_TEXT = 4096 };
 
 typedef struct Loader {
     Arena *arena;
@@ -19,29 +20,45 @@ typedef struct Loader {
     Results *out;
 } Loader;
 
+/* Bytes of the character at `p` that would act on a terminal or turn the text around instead of being shown: a control
+ * character (C0, DEL, C1), a line separator or a direction override. 0: none. */
+static size_t load_control(const char *p)
+{
+    const unsigned char *b = (const unsigned char *)p;
+    if (b[0] < ' ' || b[0] == 127) return 1;
+    if (b[0] == 0xc2 && b[1] >= 0x80 && b[1] <= 0x9f) return 2;
+    if (b[0] == 0xe2 && b[1] == 0x80 && b[2] >= 0xa8 && b[2] <= 0xae) return 3;
+    return b[0] == 0xe2 && b[1] == 0x81 && b[2] >= 0xa6 && b[2] <= 0xa9 ? 3 : 0;
+}
+
 /* A name is shown in a terminal, in Markdown and in pictures: no control characters, and not endless. */
 static const char *load_name(Loader *l, const json_t *value, const char *key, Err *err)
 {
     const char *text = json_string_value(value);
     const size_t size = text ? strlen(text) : 0;
     bool plain = size > 0 && size <= LOAD_MAX_NAME;
-    for (size_t i = 0; i < size && plain; i++) plain = (unsigned char)text[i] >= ' ' && text[i] != 127;
+    for (size_t i = 0; i < size && plain; i++) plain = !load_control(text + i);
     if (plain) return arena_copy(l->arena, text, size);
     fail(err, "%s: %s must be a name of 1 to %d bytes", l->what, key, LOAD_MAX_NAME);
     return NULL;
 }
 
-/* Text for people, which may be missing; control characters are shown as '?'. */
+/* Text for people, which may be missing; a control character becomes a space. */
 static const char *load_text(Loader *l, const json_t *value)
 {
     const char *text = json_string_value(value);
-    char *copy = text ? arena_copy(l->arena, text, strlen(text)) : "";
-    for (char *p = copy; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 127) *p = '?';
+    char *copy = text ? arena_copy(l->arena, text, strlen(text)) : "", *to = copy;
+    for (const char *from = copy; *from;) {
+        const size_t control = load_control(from);
+        *to++ = control ? ' ' : *from;
+        from += control ? control : 1;
+    }
+    if (text) *to = 0;
     return copy;
 }
 
-static bool load_count(Loader *l, const json_t *event, const char *key, uint32_t low, uint32_t high, uint32_t *value, Err *err)
+static bool load_count(Loader *l, const json_t *event, const char *key, uint32_t low, uint32_t high, uint32_t *value,
+                       Err *err)
 {
     int64_t n;
     if (!json_get_int(event, l->what, key, low, high, &n, err)) return false;
@@ -58,6 +75,21 @@ static bool load_list(Loader *l, const json_t *event, const char *key, size_t mo
     return true;
 }
 
+/* The names of the classes, which may be missing. */
+static bool load_class_names(Loader *l, const json_t *entry, ResultTask *task, Err *err)
+{
+    const json_t *names = json_object_get(entry, "class_names");
+    if (!names) return true;
+    if (json_array_size(names) != task->classes)
+        return fail(err, "%s: \"class_names\" must name each of the %u classes", l->what, task->classes);
+    task->class_names = arena_new(l->arena, const char *, task->classes);
+    for (uint32_t c = 0; c < task->classes; c++) {
+        if (!json_is_string(json_array_get(names, c))) return fail(err, "%s: \"class_names\" must hold texts", l->what);
+        task->class_names[c] = load_text(l, json_array_get(names, c));
+    }
+    return true;
+}
+
 static bool load_task(Loader *l, const json_t *entry, ResultTask *task, Err *err)
 {
     if (!json_is_object(entry)) return fail(err, "%s: \"tasks\" must hold objects", l->what);
@@ -67,7 +99,8 @@ static bool load_task(Loader *l, const json_t *entry, ResultTask *task, Err *err
     return task->name && load_count(l, entry, "classes", 1, 1000000, &task->classes, err) &&
            load_count(l, entry, "train_rows", 1, UINT32_MAX, &task->train_rows, err) &&
            load_count(l, entry, "eval_rows", 1, UINT32_MAX, &task->eval_rows, err) &&
-           json_get_double(entry, l->what, "majority_rate", 0, 1, &task->majority_rate, err);
+           json_get_double(entry, l->what, "majority_rate", 0, 1, &task->majority_rate, err) &&
+           load_class_names(l, entry, task, err);
 }
 
 static bool load_tasks(Loader *l, Err *err)
@@ -106,6 +139,36 @@ static bool load_methods(Loader *l, Err *err)
     return true;
 }
 
+static const char *const load_kinds[METHOD_KINDS] = {"method", "separate", "floor", "ceiling", "after"};
+
+/* "method_info", in the order of "methods"; it may be missing. */
+static bool load_method_info(Loader *l, Err *err)
+{
+    const json_t *list = json_object_get(l->run, "method_info");
+    const int count = l->out->method_count;
+    l->out->method_info = arena_new(l->arena, ResultMethodInfo, (size_t)count);
+    for (int m = 0; m < count; m++) l->out->method_info[m] = (ResultMethodInfo){METHOD_ORDINARY, "", ""};
+    if (!list) return true;
+    if (json_array_size(list) != (size_t)count)
+        return fail(err, "%s: \"method_info\" must describe each of the %d methods", l->what, count);
+    for (int m = 0; m < count; m++) {
+        const json_t *entry = json_array_get(list, (size_t)m);
+        const char *name = json_string_value(json_object_get(entry, "method"));
+        const char *kind = json_string_value(json_object_get(entry, "kind"));
+        if (!name || strcmp(name, l->out->methods[m]) != 0)
+            return fail(err, "%s: entry %d of \"method_info\" must be that of method %s", l->what, m + 1,
+                        l->out->methods[m]);
+        int k = 0;
+        while (k < METHOD_KINDS && (!kind || strcmp(kind, load_kinds[k]) != 0)) k++;
+        if (k == METHOD_KINDS)
+            return fail(err, "%s: the \"kind\" of method %s is none of method, separate, floor, ceiling, after",
+                        l->what, name);
+        l->out->method_info[m] = (ResultMethodInfo){(MethodKind)k, load_text(l, json_object_get(entry, "about")),
+                                                    load_text(l, json_object_get(entry, "cite"))};
+    }
+    return true;
+}
+
 static bool load_has_seed(const Loader *l, json_int_t seed)
 {
     size_t i;
@@ -126,6 +189,9 @@ static bool load_seeds(Loader *l, Err *err)
         const json_int_t n = json_integer_value(seed);
         if (!json_is_integer(seed) || n < 0 || n > UINT32_MAX)
             return fail(err, "%s: \"seeds\" must hold whole numbers from 0 to 4294967295", l->what);
+        for (size_t k = 0; k < i; k++)
+            if (json_integer_value(json_array_get(json_object_get(l->run, "seeds"), k)) == n)
+                return fail(err, "%s: seed %u is named twice", l->what, (uint32_t)n);
     }
     l->out->seed_count = (int)count;
     return true;
@@ -148,11 +214,13 @@ static bool load_run_event(Loader *l, json_t *event, Err *err)
     out->preset = load_text(l, json_object_get(event, "preset"));
     out->device = load_text(l, json_object_get(event, "device"));
     out->model = load_text(l, json_is_object(model) ? json_object_get(model, "name") : NULL);
+    out->acquaintance = load_text(l, json_is_object(model) ? json_object_get(model, "acquaintance") : NULL);
+    out->shared_first = json_is_true(json_object_get(event, "shared_first"));
     out->epochs = (uint32_t)load_optional(l, "epochs");
     out->batch_size = (uint32_t)load_optional(l, "batch_size");
     out->learning_rate = load_optional(l, "learning_rate");
     out->lora_learning_rate = load_optional(l, "lora_learning_rate");
-    return load_tasks(l, err) && load_methods(l, err) && load_seeds(l, err);
+    return load_tasks(l, err) && load_methods(l, err) && load_method_info(l, err) && load_seeds(l, err);
 }
 
 /* The run that the event's method and seed belong to. */
@@ -180,221 +248,9 @@ static ResultRun *load_run_of(Loader *l, const json_t *event, Err *err)
     *run = (ResultRun){.method = method, .seed = (uint32_t)seed};
     run->matrix = arena_new(l->arena, ResultCell, tasks * tasks);
     run->curves = arena_new(l->arena, ResultCurve, tasks);
+    run->old = arena_new(l->arena, ResultOld *, tasks * tasks);
+    run->transfer = arena_new(l->arena, ResultShare, tasks * tasks);
+    run->probe = arena_new(l->arena, ResultShare, tasks);
     l->last = out->runs.count - 1;
     return run;
-}
-
-static bool load_step_event(Loader *l, const json_t *event, Err *err)
-{
-    ResultStep step;
-    uint32_t task;
-    ResultRun *run = load_run_of(l, event, err);
-    if (!run || !load_count(l, event, "task", 1, (uint32_t)l->out->task_count, &task, err) ||
-        !load_count(l, event, "step", 1, UINT32_MAX, &step.step, err) ||
-        !json_get_double(event, l->what, "loss", -1e9, 1e9, &step.loss, err))
-        return false;
-    ResultCurve *curve = &run->curves[task - 1];
-    if (curve->count && step.step <= curve->at[curve->count - 1].step)
-        return fail(err, "%s: step %u follows step %u of the same training", l->what, step.step, curve->at[curve->count - 1].step);
-    *dyn_push(l->arena, curve) = step;
-    return true;
-}
-
-/* "lost" and "gained", when an evaluation tells them: they must lead from the first count to this one. */
-static bool load_paired(Loader *l, const json_t *event, const ResultRun *run, uint32_t task, ResultCell *cell, Err *err)
-{
-    if (!json_object_get(event, "lost") && !json_object_get(event, "gained")) return true;
-    if (!load_count(l, event, "lost", 0, cell->rows, &cell->lost, err) ||
-        !load_count(l, event, "gained", 0, cell->rows, &cell->gained, err))
-        return false;
-    const ResultCell *own = &run->matrix[(task - 1) * (uint32_t)l->out->task_count + task - 1];
-    cell->paired = own->rows != 0;
-    if (cell->paired && (int64_t)own->correct - cell->lost + cell->gained != cell->correct)
-        return fail(err, "%s: \"lost\" and \"gained\" do not lead from %u to %u correct rows", l->what, own->correct, cell->correct);
-    return true;
-}
-
-static bool load_eval_event(Loader *l, const json_t *event, Err *err)
-{
-    ResultCell cell = {0};
-    uint32_t task, after;
-    const uint32_t tasks = (uint32_t)l->out->task_count;
-    const json_t *final = json_object_get(event, "final"), *told = json_object_get(event, "accuracy");
-    ResultRun *run = load_run_of(l, event, err);
-    if (!run || !load_count(l, event, "after_task", 1, tasks, &after, err) || !load_count(l, event, "task", 1, tasks, &task, err) ||
-        !load_count(l, event, "rows", 1, UINT32_MAX, &cell.rows, err) || !load_count(l, event, "correct", 0, cell.rows, &cell.correct, err))
-        return false;
-    if (told && !(fabs(json_number_value(told) - (double)cell.correct / cell.rows) < 1e-4))
-        return fail(err, "%s: \"accuracy\" is not \"correct\" divided by \"rows\"", l->what);
-    if (!json_is_boolean(final)) return fail(err, "%s: \"final\" must be true or false", l->what);
-    if (!json_is_true(final)) return true;
-    ResultCell *place = &run->matrix[(after - 1) * tasks + task - 1];
-    if (cell.rows != l->out->tasks[task - 1].eval_rows)
-        return fail(err, "%s: \"rows\" is %u, but task %u has %u evaluation rows", l->what, cell.rows, task, l->out->tasks[task - 1].eval_rows);
-    if (place->rows) return fail(err, "%s: a second final evaluation of task %u after task %u", l->what, task, after);
-    if (!load_paired(l, event, run, task, &cell, err)) return false;
-    *place = cell;
-    return true;
-}
-
-static bool load_method_event(Loader *l, const json_t *event, Err *err)
-{
-    int64_t trainable;
-    ResultRun *run = load_run_of(l, event, err);
-    if (!run || !json_get_int(event, l->what, "trainable", 0, INT64_MAX, &trainable, err) ||
-        !json_get_double(event, l->what, "seconds", 0, 1e12, &run->seconds, err))
-        return false;
-    if (run->finished) return fail(err, "%s: a second \"method\" event of the same method and seed", l->what);
-    run->trainable = (uint64_t)trainable;
-    run->finished = true;
-    return true;
-}
-
-static bool load_done_event(Loader *l, const json_t *event, Err *err)
-{
-    int64_t peak;
-    if (!json_get_double(event, l->what, "seconds", 0, 1e12, &l->out->seconds, err) ||
-        !json_get_int(event, l->what, "peak_bytes", 0, INT64_MAX, &peak, err))
-        return false;
-    l->out->peak_bytes = (uint64_t)peak;
-    l->done = true;
-    return true;
-}
-
-static bool load_event(Loader *l, json_t *event, Err *err)
-{
-    const char *kind = json_string_value(json_object_get(event, "event"));
-    if (!kind) return fail(err, "%s: an object with an \"event\" is needed", l->what);
-    if (strcmp(kind, "run") == 0) return load_run_event(l, event, err);
-    if (!l->run) return fail(err, "%s: the first event must be \"run\"", l->what);
-    if (l->done) return fail(err, "%s: an event behind \"done\"", l->what);
-    if (strcmp(kind, "step") == 0) return load_step_event(l, event, err);
-    if (strcmp(kind, "eval") == 0) return load_eval_event(l, event, err);
-    if (strcmp(kind, "method") == 0) return load_method_event(l, event, err);
-    if (strcmp(kind, "done") == 0) return load_done_event(l, event, err);
-    return true; /* of a newer version */
-}
-
-static bool load_line(Loader *l, Str line, bool complete, Err *err)
-{
-    json_error_t problem;
-    l->line++;
-    snprintf(l->what, sizeof l->what, "%s: line %zu", l->path, l->line);
-    json_t *event = json_loadb(line.at, line.size, JSON_REJECT_DUPLICATES, &problem);
-    if (!event && !complete) return true; /* the run was killed while it wrote */
-    if (!event) return fail(err, "%s is not valid JSON: %s", l->what, str_show(str(problem.text)));
-    const bool ok = load_event(l, event, err);
-    json_decref(event);
-    return ok;
-}
-
-static int load_compare_runs(const void *a, const void *b)
-{
-    const ResultRun *x = a, *y = b;
-    if (x->method != y->method) return x->method < y->method ? -1 : 1;
-    return (x->seed > y->seed) - (x->seed < y->seed);
-}
-
-static bool load_text_of_run(Loader *l, Str text, Err *err)
-{
-    for (size_t at = 0; at < text.size;) {
-        const char *end = memchr(text.at + at, '\n', text.size - at);
-        const size_t size = end ? (size_t)(end - text.at) - at : text.size - at;
-        if (!load_line(l, (Str){text.at + at, size}, end != NULL, err)) return false;
-        at += size + 1;
-    }
-    if (!l->run) return fail(err, "%s: holds no event yet; the run has just begun or the file is damaged", l->path);
-    l->out->finished = l->done;
-    if (l->out->runs.count) qsort(l->out->runs.at, l->out->runs.count, sizeof *l->out->runs.at, load_compare_runs);
-    return true;
-}
-
-bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err)
-{
-    Loader loader = {.arena = arena, .path = what, .out = out};
-    *out = (Results){0};
-    const bool ok = load_text_of_run(&loader, text, err);
-    json_decref(loader.run);
-    return ok;
-}
-
-/* ---- several folders ---- */
-
-/* What does not change the numbers, or is what the folders are there to vary. */
-static json_t *load_identity(const json_t *run)
-{
-    static const char *const free_keys[] = {"event", "seeds", "threads", "device", "version"};
-    json_t *identity = json_deep_copy(run), *task;
-    size_t i;
-    for (i = 0; i < COUNT(free_keys); i++) json_object_del(identity, free_keys[i]);
-    json_array_foreach(json_object_get(identity, "tasks"), i, task)
-    {
-        json_object_del(task, "train"); /* paths; rows, classes and rates say whether the data are the same */
-        json_object_del(task, "eval");
-    }
-    return identity;
-}
-
-static bool load_same_experiment(const json_t *a, const json_t *b, const char *path_a, const char *path_b, Err *err)
-{
-    json_t *x = load_identity(a), *y = load_identity(b), *value;
-    const char *key;
-    bool ok = true;
-    json_object_update_missing(x, y);
-    json_object_foreach(x, key, value)
-    {
-        if (json_equal(json_object_get(a, key) ? value : NULL, json_object_get(y, key))) continue;
-        ok = fail(err, "%s and %s differ in \"%s\"; only runs of the same experiment with different seeds can be joined", path_a,
-                  path_b, str_show(str(key)));
-        break;
-    }
-    json_decref(x);
-    json_decref(y);
-    return ok;
-}
-
-static bool load_join(Arena *arena, Results *all, const Results *more, const char *path, Err *err)
-{
-    for (size_t i = 0; i < more->runs.count; i++) {
-        const ResultRun *run = &more->runs.at[i];
-        for (size_t k = 0; k < all->runs.count; k++)
-            if (all->runs.at[k].method == run->method && all->runs.at[k].seed == run->seed)
-                return fail(err, "%s: method %s with seed %u is also in another of the folders", path, all->methods[run->method], run->seed);
-        *dyn_push(arena, &all->runs) = *run;
-    }
-    all->seed_count += more->seed_count;
-    all->finished = all->finished && more->finished;
-    all->seconds = all->finished ? all->seconds + more->seconds : 0;
-    if (more->peak_bytes > all->peak_bytes) all->peak_bytes = more->peak_bytes;
-    return true;
-}
-
-static bool load_folder(Arena *arena, const char *folder, Loader *loader, Err *err)
-{
-    Str text;
-    Arena scratch = {0};
-    loader->path = arena_printf(arena, "%s/results.jsonl", folder);
-    if (access(loader->path, F_OK) != 0)
-        return fail(err, "%s: no such file; name the folder that lethe run wrote", loader->path);
-    const bool ok = file_read(&scratch, loader->path, LOAD_LIMIT_BYTES, &text, err) && load_text_of_run(loader, text, err);
-    arena_free(&scratch);
-    return ok;
-}
-
-bool report_load(Arena *arena, const char *const *folders, int folder_count, Results *out, Err *err)
-{
-    ASSERT(folder_count > 0);
-    Loader first = {.arena = arena, .out = out};
-    *out = (Results){0};
-    bool ok = load_folder(arena, folders[0], &first, err);
-    for (int i = 1; i < folder_count && ok; i++) {
-        Results more = {0};
-        Loader next = {.arena = arena, .out = &more};
-        ok = load_folder(arena, folders[i], &next, err) && load_same_experiment(first.run, next.run, first.path, next.path, err) &&
-             load_join(arena, out, &more, next.path, err);
-        json_decref(next.run);
-    }
-    if (ok && out->runs.count) qsort(out->runs.at, out->runs.count, sizeof *out->runs.at, load_compare_runs);
-    json_decref(first.run);
-    return ok;
 }

@@ -4,23 +4,49 @@
 #include <string.h>
 
 #include "load.c"
+#include "load_events.c"
+#include "load_files.c"
 #include "verdict.c"
+#include "verdict_compare.c"
+#include "figures.c"
+#include "forgotten.c"
+#include "verdict_words.c"
+#include "verdict_sentences.c"
 #include "table.c"
+#include "markdown.c"
 #include "summary.c"
+#include "markup.c"
+#include "svg.c"
 #include "canvas.c"
 #include "chart.c"
 #include "chart_bars.c"
-#include "chart_loss.c"
+#include "chart_heat.c"
 #include "chart_matrix.c"
+#include "chart_panels.c"
+#include "chart_curve.c"
+#include "chart_plane.c"
+#include "chart_loss.c"
+#include "chart_sweep.c"
+#include "chart_layers.c"
+#include "html_style.c"
+#include "html_parts.c"
+#include "html.c"
 
+/* In the order in which the page shows them. */
 typedef bool Chart(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err);
 static const struct {
-    const char *file;
+    const char *file, *name;
     Chart *draw;
+    bool (*shown)(const Results *r); /* NULL: always; false: its events are missing */
 } report_charts[] = {
-    {"before_after.png", chart_before_after},
-    {"loss.png", chart_loss},
-    {"matrix.png", chart_matrix},
+    {"before_after", "Before and after", chart_before_after, NULL},
+    {"plane", "Stability against plasticity", chart_plane, plane_shown},
+    {"curve", "The first task while the others train", chart_curve, curve_shown},
+    {"matrix", "Every task after every training", chart_matrix, NULL},
+    {"sweep", "Between old and new weights", chart_sweep, sweep_shown},
+    {"drift", "Drift of each layer", chart_drift, drift_shown},
+    {"swap", "Putting one part back", chart_swap, swap_shown},
+    {"loss", "Training loss", chart_loss, loss_shown},
 };
 
 static bool report_write_markdown(const Results *results, const char *path, Err *err)
@@ -29,26 +55,43 @@ static bool report_write_markdown(const Results *results, const char *path, Err 
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
     ASSERT(memory);
-    table_markdown(results, memory);
+    markdown_write(results, memory);
+    for (size_t i = 0; i < COUNT(report_charts); i++)
+        if (!report_charts[i].shown || report_charts[i].shown(results))
+            fprintf(memory, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
     ASSERT(fclose(memory) == 0);
     const bool ok = file_write(path, (Str){text, size}, err);
     free(text);
     return ok;
 }
 
+/* Draws a chart, writes it, and keeps its SVG for the page. The pixels live no longer than the picture is written. */
+static bool report_write_chart(Arena *arena, const Results *r, size_t chart, const char *folder, Str font, HtmlCharts *charts, Err *err)
+{
+    Arena picture = {0};
+    Canvas canvas;
+    const bool ok = report_charts[chart].draw(&picture, r, font, &canvas, err) &&
+                    canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err);
+    if (ok) {
+        const Str svg = markup_str(&canvas.svg);
+        *dyn_push(arena, charts) = (HtmlChart){.name = report_charts[chart].name, .width = canvas.width, .height = canvas.height,
+                                               .see = arena_printf(arena, "%s", canvas.see), .alt = arena_printf(arena, "%s", canvas.alt),
+                                               .svg = {arena_copy(arena, svg.at, svg.size), svg.size}};
+    }
+    arena_free(&picture);
+    return ok;
+}
+
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err)
 {
     Arena arena = {0};
+    HtmlCharts charts = {0};
     const char *folder = arena_printf(&arena, "%s/charts", out_dir);
     bool ok = folder_make(folder, err) && report_write_markdown(results, arena_printf(&arena, "%s/table.md", out_dir), err) &&
               file_write(arena_printf(&arena, "%s/summary.json", out_dir), summary_text(&arena, results), err);
-    for (size_t i = 0; i < COUNT(report_charts) && ok; i++) {
-        Arena picture = {0};
-        Canvas canvas;
-        ok = report_charts[i].draw(&picture, results, font, &canvas, err) &&
-             canvas_write(&canvas, arena_printf(&picture, "%s/%s", folder, report_charts[i].file), err);
-        arena_free(&picture);
-    }
+    for (size_t i = 0; i < COUNT(report_charts) && ok; i++)
+        if (!report_charts[i].shown || report_charts[i].shown(results)) ok = report_write_chart(&arena, results, i, folder, font, &charts, err);
+    ok = ok && file_write(arena_printf(&arena, "%s/report.html", out_dir), html_page(&arena, results, &charts), err);
     arena_free(&arena);
     return ok;
 }

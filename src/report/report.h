@@ -5,24 +5,97 @@
 #include "../experiment/measures.h"
 #include "../files/files.h"
 
+/* The words of an evaluation row that an event names. */
+typedef struct ResultText {
+    uint32_t row;            /* from 1, as in predictions.tsv */
+    uint32_t label;          /* index of the true class */
+    const char *text, *pair; /* UTF-8 without control characters; pair NULL: a single text */
+    size_t line;             /* of results.jsonl, for errors */
+} ResultText;
+
 typedef struct ResultTask {
     const char *name, *train, *eval; /* the two files, or names of embedded data */
     uint32_t classes, train_rows, eval_rows;
-    double majority_rate; /* of the evaluation rows, 0 to 1 */
+    double majority_rate;     /* of the evaluation rows, 0 to 1 */
+    const char **class_names; /* [classes]; NULL: not told */
+    DYN(ResultText) texts;    /* by row */
 } ResultTask;
+
+/* What a method can be compared with. */
+typedef enum MethodKind {
+    METHOD_ORDINARY, /* can forget, and can be ranked */
+    METHOD_SEPARATE, /* weights of its own for each task: cannot forget, by construction */
+    METHOD_FLOOR,    /* the encoder is never trained: what a fresh head alone can do; cannot forget either */
+    METHOD_CEILING, /* trains on all tasks seen so far at once: the upper bound, not a way to learn one after another */
+    METHOD_AFTER,   /* averages weights after the fact */
+    METHOD_KINDS
+} MethodKind;
+
+typedef struct ResultMethodInfo {
+    MethodKind kind;
+    const char *about, *cite; /* for people; "": not told */
+} ResultMethodInfo;
+
+/* A number of right rows. rows == 0: not evaluated (yet). */
+typedef struct ResultShare {
+    uint32_t rows, correct;
+} ResultShare;
 
 /* A final evaluation. rows == 0: not evaluated (yet). */
 typedef struct ResultCell {
     uint32_t rows, correct;
     bool paired;           /* lost and gained are known */
     uint32_t lost, gained; /* rows right after the task's own training and wrong now; the other way round */
+    bool told_changed;     /* changed is known */
+    uint32_t changed;      /* rows whose prediction is another than after the task's own training */
+    const bool *right;     /* [rows]; NULL: not told */
 } ResultCell;
 
 typedef struct ResultStep {
     uint32_t step; /* from 1, within the task */
     double loss;
+    double penalty; /* the strategy's own term; NAN: none */
 } ResultStep;
 typedef DYN(ResultStep) ResultCurve;
+
+/* A fixed subset of an old task's rows, evaluated while a later task trains. */
+typedef struct ResultPoint {
+    uint32_t step; /* 0: before the later task's first step; ascending */
+    uint32_t rows, correct;
+} ResultPoint;
+
+/* Only this part of the encoder put back to its state right after the task's own training. */
+typedef struct ResultSwap {
+    const char *part; /* "embeddings", "layer 1", ..., "pooler" */
+    uint32_t rows, correct, correct_without;
+} ResultSwap;
+
+/* (1 - alpha) * weights before + alpha * weights after. */
+typedef struct ResultSweep {
+    double alpha; /* 0 to 1, ascending */
+    uint32_t rows, correct;
+} ResultSweep;
+
+/* A row that was right just after the task's own training and is wrong now. */
+typedef struct ResultLost {
+    uint32_t row;         /* from 1 */
+    double before, after; /* probability of the true class, then and now */
+    uint32_t prediction;  /* the class said now */
+} ResultLost;
+
+/* What is known of an old task after a later one, beside its evaluation. */
+typedef struct ResultOld {
+    DYN(ResultPoint) curve; /* while the later task trains */
+    DYN(ResultSwap) swaps;  /* in the encoder's order */
+    DYN(ResultSweep) sweep;
+    const char **layers; /* of cka: "embeddings", "layer 1", ... */
+    double *cka;     /* [layer_count] linear CKA of the first token's states then and now, 0 to 1; NAN: not defined */
+    int layer_count; /* 0: no drift told */
+    uint32_t drift_rows;
+    ResultLost *lost; /* [lost_count] the largest drops first; not necessarily all that were lost */
+    int lost_count;
+    bool told_lost;
+} ResultOld;
 
 /* One method with one seed. */
 typedef struct ResultRun {
@@ -33,12 +106,20 @@ typedef struct ResultRun {
     double seconds;
     ResultCell *matrix;  /* [after task][task] */
     ResultCurve *curves; /* [task] training loss */
+    ResultOld *
+        *old; /* [after task][task]; NULL: nothing is known. task < after task; of the sweep also task == after task */
+    ResultShare
+        *transfer; /* [i][task] with its untrained head: on the checkpoint's encoder (i = 0), after i tasks (i > 0) */
+    ResultShare *probe; /* [task]: its head refitted on the last encoder's features */
 } ResultRun;
 
 typedef struct Results {
     const char *version, *preset, *device, *model; /* model: its name */
+    const char *acquaintance; /* what the encoder's pre-training has seen of the data, a sentence; "": not told */
+    bool shared_first;        /* task 1 was trained once for all methods that train it alike */
     ResultTask *tasks;
-    const char **methods;
+    const char **methods;                     /* names */
+    ResultMethodInfo *method_info;            /* of each of them */
     int task_count, method_count, seed_count; /* seed_count: planned, of all folders together */
     DYN(ResultRun) runs;                      /* in order of methods, then seeds */
     bool finished;                            /* every folder holds a finished run */
@@ -48,19 +129,43 @@ typedef struct Results {
     double learning_rate, lora_learning_rate; /* 0: not told */
 } Results;
 
-/* Reads FOLDER/results.jsonl of each folder. Several must be the same experiment with different seeds. A last line cut
- * short is passed over, and so are events of unknown kind; anything else that does not make sense is an error that names
- * file and line. *out lives in the arena. */
+/* Reads FOLDER/results.jsonl of each folder. Several must be the same experiment with other seeds or other methods: no
+ * method twice with the same seed. A last line cut short is passed over, and so are events of unknown kind; anything
+ * else that does not make sense is an error that names file and line. *out lives in the arena. */
 bool report_load(Arena *arena, const char *const *folders, int folder_count, Results *out, Err *err);
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);
+
+/* The words of a row (from 1); NULL: not told. */
+const ResultText *result_text(const ResultTask *task, uint32_t row);
+
+/* A row that was right just after its task's own training and is wrong after the last task. */
+typedef struct ForgottenRow {
+    uint32_t row;           /* from 1 */
+    int methods, runs;      /* that forgot it; a method: with more than half of its seeds */
+    int told;               /* runs that tell the numbers below */
+    double before, after;   /* probability of the true class, then and now: mean over `told` */
+    uint32_t prediction;    /* the class said now, by the last of them */
+    const ResultText *text; /* NULL: not told */
+} ForgottenRow;
+typedef struct Forgotten {
+    int methods, runs; /* that tell which rows they forgot */
+    ForgottenRow *
+        rows; /* [row_count] by any run; forgotten by most methods first, then by most runs, then by the largest drop */
+    int row_count;
+    int by_all; /* so many of them, the first, were forgotten by every method */
+} Forgotten;
+/* The rows of an earlier task (from 0) that a method forgot; method -1: that the methods forgot which can be ranked.
+ * Runs that did not learn the task, or do not tell which rows were right, are left out. */
+Forgotten report_forgotten(Arena *arena, const Results *results, int method, int task);
 
 /* The results table and what can be said, 80 columns wide. Box drawing when the locale is UTF-8, colour on a terminal
  * unless NO_COLOR is set. Always true, so that it can stand in a chain; ferror(out) tells whether writing went well. */
 bool report_table(const Results *results, FILE *out);
 
-/* Writes out_dir/table.md, out_dir/summary.json and out_dir/charts/ (before_after.png, loss.png, matrix.png). font: a
- * TrueType file. */
+/* Writes out_dir/table.md, out_dir/summary.json, out_dir/report.html and out_dir/charts/: before_after.png and matrix.png,
+ * and of plane, curve, sweep, drift, swap and loss.png those whose events were told. The page holds all charts, and needs
+ * nothing else. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
 
 #endif

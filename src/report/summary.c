@@ -7,23 +7,33 @@
 
 static json_t *summary_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 
-static json_t *summary_interval(Interval interval) { return json_pack("[o, o]", summary_number(interval.low), summary_number(interval.high)); }
+static json_t *summary_interval(Interval interval)
+{
+    return json_pack("[o, o]", summary_number(interval.low), summary_number(interval.high));
+}
 
 static json_t *summary_tasks(const Results *r)
 {
     json_t *tasks = json_array();
     for (int j = 0; j < r->task_count; j++) {
         const ResultTask *t = &r->tasks[j];
-        json_array_append_new(tasks, json_pack("{s:s, s:I, s:I, s:I, s:f, s:s, s:s}", "name", t->name, "classes", (json_int_t)t->classes, "train_rows",
-                                               (json_int_t)t->train_rows, "eval_rows", (json_int_t)t->eval_rows, "majority_rate", t->majority_rate,
+        json_array_append_new(tasks, json_pack("{s:s, s:I, s:I, s:I, s:f, s:s, s:s}", "name", t->name, "classes",
+                                               (json_int_t)t->classes, "train_rows", (json_int_t)t->train_rows,
+                                               "eval_rows", (json_int_t)t->eval_rows, "majority_rate", t->majority_rate,
                                                "train", t->train, "eval", t->eval));
     }
     return tasks;
 }
 
 typedef json_t *SummaryCell(const ResultCell *cell);
-static json_t *summary_accuracy(const ResultCell *cell) { return cell->rows ? json_real(verdict_share(cell)) : json_null(); }
-static json_t *summary_wilson(const ResultCell *cell) { return cell->rows ? summary_interval(measure_wilson(cell->correct, cell->rows)) : json_null(); }
+static json_t *summary_accuracy(const ResultCell *cell)
+{
+    return cell->rows ? json_real(verdict_share(cell)) : json_null();
+}
+static json_t *summary_wilson(const ResultCell *cell)
+{
+    return cell->rows ? summary_interval(measure_wilson(cell->correct, cell->rows)) : json_null();
+}
 
 static json_t *summary_matrix(const Results *r, const ResultRun *run, SummaryCell *of)
 {
@@ -41,7 +51,8 @@ static json_t *summary_learned(const Results *r, const ResultRun *run)
 {
     json_t *learned = json_array();
     for (int j = 0; j < r->task_count; j++)
-        json_array_append_new(learned, verdict_cell(r, run, j, j)->rows ? json_boolean(verdict_run_learned(r, run, j)) : json_null());
+        json_array_append_new(learned, verdict_cell(r, run, j, j)->rows ? json_boolean(verdict_run_learned(r, run, j))
+                                                                        : json_null());
     return learned;
 }
 
@@ -55,37 +66,117 @@ static Results summary_only(const Results *r, ResultRun *run)
     return only;
 }
 
-static json_t *summary_run(Arena *arena, const Results *r, ResultRun *run)
+/* The measures of one run, by name; null: not known. */
+static json_t *summary_figures(Arena *arena, const Results *r, const ResultRun *run)
 {
-    const int tasks = r->task_count;
-    const double *matrix = verdict_matrix(arena, r, run);
-    const Results only = summary_only(r, run);
-    json_t *changes = json_array();
-    for (int j = 0; j < tasks - 1; j++) {
-        const Change change = verdict_change(&only, run->method, j);
-        json_t *entry = json_pack("{s:s, s:s}", "task", r->tasks[j].name, "verdict", verdict_words[change.verdict]);
-        if (change.seeds) {
-            json_object_set_new(entry, "change", json_real(change.mean));
-            json_object_set_new(entry, "mcnemar_p", summary_interval(change.p));
-        }
-        json_array_append_new(changes, entry);
-    }
-    json_t *forgetting = json_pack("{s:o, s:o, s:o}", "first_last", summary_number(measure_forgetting(matrix, tasks, FORGETTING_FIRST_LAST)),
-                                   "max_before_last", summary_number(measure_forgetting(matrix, tasks, FORGETTING_MAX_BEFORE_LAST)),
-                                   "max_including_last", summary_number(measure_forgetting(matrix, tasks, FORGETTING_MAX_INCLUDING_LAST)));
-    return json_pack("{s:s, s:I, s:b, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "method", r->methods[run->method], "seed",
-                     (json_int_t)run->seed, "finished", run->finished, "trainable", (json_int_t)run->trainable, "seconds", run->seconds, "matrix",
-                     summary_matrix(r, run, summary_accuracy), "intervals", summary_matrix(r, run, summary_wilson), "learned",
-                     summary_learned(r, run), "average_accuracy", summary_number(measure_average_accuracy(matrix, tasks)), "learning_accuracy",
-                     summary_number(measure_learning_accuracy(matrix, tasks)), "backward_transfer",
-                     summary_number(measure_backward_transfer(matrix, tasks)), "forgetting", forgetting, "changes", changes, "verdict",
-                     verdict_remark(arena, &only, run->method));
+    json_t *measures = json_object();
+    for (size_t i = 0; i < COUNT(figures); i++)
+        json_object_set_new(measures, figures[i].name, summary_number(figures[i].of(arena, r, run)));
+    return measures;
 }
 
-/* A method over its seeds: mean and 95% t interval of every cell. */
+static json_t *summary_share(const ResultShare *share)
+{
+    return share->rows ? json_real((double)share->correct / share->rows) : json_null();
+}
+
+/* [i][task]: with its untrained head on the checkpoint's encoder (i = 0) and after i tasks; null: not told. */
+static json_t *summary_transfer(const Results *r, const ResultRun *run)
+{
+    json_t *transfer = json_array();
+    for (int i = 0; i < r->task_count; i++) {
+        json_t *row = json_array();
+        for (int j = 0; j < r->task_count; j++)
+            json_array_append_new(row, summary_share(&run->transfer[i * r->task_count + j]));
+        json_array_append_new(transfer, row);
+    }
+    return transfer;
+}
+
+/* An old task's curve, drift, swaps and sweep after a later task; NULL: nothing is known of it. */
+static json_t *summary_old(Arena *arena, const Results *r, const ResultRun *run, int after, int task)
+{
+    const ResultOld *old = run->old[after * r->task_count + task];
+    StabilityGap gap;
+    if (!old) return NULL;
+    json_t *entry = json_pack("{s:s, s:s}", "task", r->tasks[task].name, "after", r->tasks[after].name);
+    if (figure_gap_of(arena, old, &gap))
+        json_object_set_new(entry, "stability_gap",
+                            json_pack("{s:f, s:f, s:I, s:f, s:f, s:f}", "start", gap.start, "lowest", gap.lowest,
+                                      "lowest_step", (json_int_t)gap.lowest_step, "end", gap.end, "gap", gap.gap,
+                                      "recovered", gap.recovered));
+    json_t *drift = json_object(), *swap = json_object(), *sweep = json_array();
+    for (int i = 0; i < old->layer_count; i++) json_object_set_new(drift, old->layers[i], summary_number(old->cka[i]));
+    for (size_t i = 0; i < old->swaps.count; i++) {
+        const ResultSwap *s = &old->swaps.at[i];
+        json_object_set_new(swap, s->part, json_real(((double)s->correct - s->correct_without) / s->rows));
+    }
+    for (size_t i = 0; i < old->sweep.count; i++) {
+        const ResultSweep *s = &old->sweep.at[i];
+        json_array_append_new(sweep,
+                              json_pack("{s:f, s:f}", "alpha", s->alpha, "accuracy", (double)s->correct / s->rows));
+    }
+    json_object_set_new(entry, "drift_cka", drift);
+    json_object_set_new(entry, "swap_returns", swap);
+    json_object_set_new(entry, "sweep", sweep);
+    return entry;
+}
+
+static json_t *summary_olds(Arena *arena, const Results *r, const ResultRun *run)
+{
+    json_t *olds = json_array();
+    for (int i = 1; i < r->task_count; i++)
+        for (int j = 0; j <= i; j++) {
+            json_t *entry = summary_old(arena, r, run, i, j);
+            if (entry) json_array_append_new(olds, entry);
+        }
+    return olds;
+}
+
+/* What became of an earlier task in one run. */
+static json_t *summary_change(const Results *only, const ResultRun *run, int task)
+{
+    const Change change = verdict_change(only, run->method, task);
+    const ResultCell *last = verdict_cell(only, run, only->task_count - 1, task);
+    json_t *entry = json_pack("{s:s, s:s}", "task", only->tasks[task].name, "verdict", verdict_words[change.verdict]);
+    if (change.seeds) {
+        json_object_set_new(entry, "change", json_real(change.mean));
+        json_object_set_new(entry, "mcnemar_p", summary_interval(change.p));
+        json_object_set_new(entry, "lost", last->paired ? json_integer(last->lost) : json_null());
+        json_object_set_new(entry, "gained", last->paired ? json_integer(last->gained) : json_null());
+        json_object_set_new(entry, "churn", summary_number(figure_churn_of(only, run, task)));
+        json_object_set_new(entry, "probe", summary_share(&run->probe[task]));
+        json_object_set_new(entry, "probe_recovery", summary_number(figure_recovery_of(only, run, task)));
+    }
+    return entry;
+}
+
+static json_t *summary_run(Arena *arena, const Results *r, ResultRun *run)
+{
+    const Results only = summary_only(r, run);
+    json_t *changes = json_array();
+    for (int j = 0; j < r->task_count - 1; j++) json_array_append_new(changes, summary_change(&only, run, j));
+    return json_pack("{s:s, s:I, s:s, s:b, s:I, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "method",
+                     r->methods[run->method], "seed", (json_int_t)run->seed, "kind",
+                     load_kinds[verdict_kind(r, run->method)], "finished", run->finished, "trainable",
+                     (json_int_t)run->trainable, "seconds", run->seconds, "matrix",
+                     summary_matrix(r, run, summary_accuracy), "intervals", summary_matrix(r, run, summary_wilson),
+                     "transfer", summary_transfer(r, run), "learned", summary_learned(r, run), "measures",
+                     summary_figures(arena, r, run), "changes", changes, "old_tasks", summary_olds(arena, r, run),
+                     "verdict", verdict_remark(arena, &only, run->method));
+}
+
+/* A measure over the seeds that have it. */
+static json_t *summary_mean(const MeanOver *mean)
+{
+    return json_pack("{s:i, s:o, s:o}", "seeds", mean->count, "mean", mean->count ? json_real(mean->mean) : json_null(),
+                     "interval", mean->count > 1 ? summary_interval(mean->interval) : json_null());
+}
+
+/* A method over its seeds: mean and 95% t interval of every cell and every measure. */
 static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
 {
-    json_t *mean = json_array(), *intervals = json_array(), *changes = json_array();
+    json_t *mean = json_array(), *intervals = json_array(), *changes = json_array(), *measures = json_object();
     int seeds;
     for (int i = 0; i < r->task_count; i++) {
         json_t *mean_row = json_array(), *interval_row = json_array();
@@ -99,13 +190,56 @@ static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
     }
     for (int j = 0; j < r->task_count - 1; j++) {
         const Change change = verdict_change(r, method, j);
-        json_array_append_new(changes, json_pack("{s:s, s:s, s:o, s:o}", "task", r->tasks[j].name, "verdict", verdict_words[change.verdict], "change",
+        json_array_append_new(changes, json_pack("{s:s, s:s, s:o, s:o}", "task", r->tasks[j].name, "verdict",
+                                                 verdict_words[change.verdict], "change",
                                                  change.seeds ? json_real(change.mean) : json_null(), "interval",
                                                  change.seeds > 1 ? summary_interval(change.interval) : json_null()));
     }
+    for (size_t i = 0; i < COUNT(figures); i++) {
+        const MeanOver over = figure_over_seeds(r, method, figures[i].of);
+        json_object_set_new(measures, figures[i].name, summary_mean(&over));
+    }
     verdict_learned(r, method, 0, &seeds);
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s}", "method", r->methods[method], "seeds", seeds, "matrix", mean, "intervals", intervals, "changes",
-                     changes, "verdict", verdict_remark(arena, r, method));
+    return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:s, s:s}", "method", r->methods[method], "kind",
+                     load_kinds[verdict_kind(r, method)], "seeds", seeds, "matrix", mean, "intervals", intervals,
+                     "measures", measures, "changes", changes, "short", verdict_short(arena, r, method), "verdict",
+                     verdict_remark(arena, r, method));
+}
+
+/* Every two methods that could be ranked. */
+static json_t *summary_comparison(Arena *arena, const Results *r)
+{
+    static const char *const states[] = {
+        [PAIR_COMPARED] = "compared", [PAIR_UNMATCHED] = "not matched", [PAIR_UNKNOWN] = "not told"};
+    const Comparison c = compare_methods(arena, r);
+    const int leader = compare_leader(r, &c);
+    json_t *pairs = json_array();
+    for (int i = 0; i < c.pair_count; i++) {
+        const Pair *p = &c.pairs[i];
+        const int winner = compare_winner(p);
+        json_array_append_new(pairs, json_pack("{s:[s, s], s:s, s:i, s:o, s:o, s:f, s:o, s:o, s:s?}", "methods",
+                                               r->methods[p->a], r->methods[p->b], "state", states[p->state], "seeds",
+                                               p->seeds, "learning_first_p", summary_number(p->first),
+                                               "learning_later_p", summary_number(p->rest), "difference", p->left, "p",
+                                               summary_number(p->p), "holm_p", summary_number(p->adjusted),
+                                               "keeps_more", winner < 0 ? NULL : r->methods[winner]));
+    }
+    return json_pack("{s:s?, s:o}", "leader", leader < 0 ? NULL : r->methods[leader], "pairs", pairs);
+}
+
+/* Of each earlier task: rows (from 1) that all methods forgot which can be ranked. */
+static json_t *summary_forgotten(Arena *arena, const Results *r)
+{
+    json_t *tasks = json_array();
+    for (int j = 0; j < r->task_count - 1; j++) {
+        const Forgotten f = report_forgotten(arena, r, -1, j);
+        json_t *rows = json_array();
+        for (int i = 0; i < f.by_all; i++) json_array_append_new(rows, json_integer(f.rows[i].row));
+        json_array_append_new(tasks,
+                              json_pack("{s:s, s:i, s:i, s:i, s:o}", "task", r->tasks[j].name, "methods", f.methods,
+                                        "runs", f.runs, "rows_by_any", f.row_count, "rows_by_all", rows));
+    }
+    return tasks;
 }
 
 /* The text of summary.json, in the arena. */
@@ -117,10 +251,14 @@ static Str summary_text(Arena *arena, const Results *r)
     const char *sentences[VERDICT_SENTENCES];
     const int count = verdict_sentences(arena, r, sentences);
     for (int i = 0; i < count; i++) json_array_append_new(words, json_string(sentences[i]));
-    json_t *summary = json_pack("{s:s, s:b, s:s, s:s, s:s, s:f, s:I, s:o, s:o, s:o, s:s, s:o}", "version", r->version, "finished", r->finished, "model",
-                                r->model, "preset", r->preset, "device", r->device, "seconds", r->seconds, "peak_bytes", (json_int_t)r->peak_bytes,
-                                "tasks", summary_tasks(r), "methods", methods, "over_seeds", over, "headline", verdict_headline(arena, r), "sentences",
-                                words);
+    json_t *rules = json_array();
+    for (size_t i = 0; i < COUNT(verdict_rules); i++) json_array_append_new(rules, json_string(verdict_rules[i]));
+    json_t *summary = json_pack(
+        "{s:s, s:b, s:s, s:s, s:s, s:s, s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "version", r->version,
+        "finished", r->finished, "model", r->model, "acquaintance", r->acquaintance, "preset", r->preset, "device",
+        r->device, "seconds", r->seconds, "peak_bytes", (json_int_t)r->peak_bytes, "tasks", summary_tasks(r), "methods",
+        methods, "over_seeds", over, "comparison", summary_comparison(arena, r), "forgotten",
+        summary_forgotten(arena, r), "headline", verdict_headline(arena, r), "sentences", words, "rules", rules);
     ASSERT(summary);
     char *text = json_dumps(summary, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     ASSERT(text);

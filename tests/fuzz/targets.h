@@ -106,7 +106,7 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     if (!nowhere) nowhere = fopen("/dev/null", "w");
     if (!report_parse(arena, bytes, "results.jsonl", &results, err)) return;
     report_table(&results, nowhere);
-    table_markdown(&results, nowhere);
+    markdown_write(&results, nowhere);
     summary_text(arena, &results);
 }
 

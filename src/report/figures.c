@@ -1,0 +1,172 @@
+#include "report.h"
+
+#include <math.h>
+
+/* The measures of a run, by name: what summary.json holds and README explains. */
+
+/* The accuracies of one run, NAN where not known: [after task][task]. */
+static double *figure_matrix(Arena *arena, const Results *r, const ResultRun *run)
+{
+    const int cells = r->task_count * r->task_count;
+    double *matrix = arena_new(arena, double, (size_t)cells);
+    for (int i = 0; i < cells; i++) matrix[i] = run->matrix[i].rows ? verdict_share(&run->matrix[i]) : NAN;
+    return matrix;
+}
+
+static double figure_share(const ResultShare *share)
+{
+    return share->rows ? (double)share->correct / share->rows : NAN;
+}
+
+static double figure_average_accuracy(Arena *arena, const Results *r, const ResultRun *run)
+{
+    return measure_average_accuracy(figure_matrix(arena, r, run), r->task_count);
+}
+
+static double figure_learning_accuracy(Arena *arena, const Results *r, const ResultRun *run)
+{
+    return measure_learning_accuracy(figure_matrix(arena, r, run), r->task_count);
+}
+
+static double figure_backward_transfer(Arena *arena, const Results *r, const ResultRun *run)
+{
+    return measure_backward_transfer(figure_matrix(arena, r, run), r->task_count);
+}
+
+static double figure_forward_transfer(Arena *arena, const Results *r, const ResultRun *run)
+{
+    const int tasks = r->task_count;
+    double *matrix = figure_matrix(arena, r, run), *untrained = arena_new(arena, double, (size_t)tasks);
+    for (int j = 0; j < tasks; j++) {
+        untrained[j] = figure_share(&run->transfer[j]);
+        if (j > 0) matrix[(j - 1) * tasks + j] = figure_share(&run->transfer[j * tasks + j]);
+    }
+    return measure_forward_transfer(matrix, untrained, tasks);
+}
+
+static double figure_first_last(Arena *arena, const Results *r, const ResultRun *run)
+{
+    return measure_forgetting(figure_matrix(arena, r, run), r->task_count, FORGETTING_FIRST_LAST);
+}
+
+static double figure_max_before_last(Arena *arena, const Results *r, const ResultRun *run)
+{
+    return measure_forgetting(figure_matrix(arena, r, run), r->task_count, FORGETTING_MAX_BEFORE_LAST);
+}
+
+static double figure_max_including_last(Arena *arena, const Results *r, const ResultRun *run)
+{
+    return measure_forgetting(figure_matrix(arena, r, run), r->task_count, FORGETTING_MAX_INCLUDING_LAST);
+}
+
+/* The run of the ceiling with the same seed; NULL: there is none. */
+static const ResultRun *figure_ceiling(const Results *r, const ResultRun *run)
+{
+    for (size_t i = 0; i < r->runs.count; i++)
+        if (r->runs.at[i].seed == run->seed && verdict_kind(r, r->runs.at[i].method) == METHOD_CEILING)
+            return &r->runs.at[i];
+    return NULL;
+}
+
+static double figure_intransigence(Arena *arena, const Results *r, const ResultRun *run)
+{
+    const ResultRun *ceiling = figure_ceiling(r, run);
+    if (!ceiling || verdict_kind(r, run->method) == METHOD_CEILING) return NAN;
+    return measure_intransigence(figure_matrix(arena, r, run), figure_matrix(arena, r, ceiling), r->task_count);
+}
+
+/* The fall of an old task while a later one trains; false: no curve. */
+static bool figure_gap_of(Arena *arena, const ResultOld *old, StabilityGap *gap)
+{
+    if (!old || !old->curve.count) return false;
+    const int points = (int)old->curve.count;
+    uint32_t *steps = arena_new(arena, uint32_t, old->curve.count),
+             *correct = arena_new(arena, uint32_t, old->curve.count);
+    for (int i = 0; i < points; i++) {
+        steps[i] = old->curve.at[i].step;
+        correct[i] = old->curve.at[i].correct;
+    }
+    *gap = measure_stability_gap(steps, correct, points, old->curve.at[0].rows);
+    return true;
+}
+
+static double figure_stability_gap(Arena *arena, const Results *r, const ResultRun *run)
+{
+    double sum = 0;
+    int count = 0;
+    for (int i = 1; i < r->task_count; i++)
+        for (int j = 0; j < i; j++) {
+            StabilityGap gap;
+            if (!figure_gap_of(arena, run->old[i * r->task_count + j], &gap)) continue;
+            sum += gap.gap;
+            count++;
+        }
+    return count ? sum / count : NAN;
+}
+
+/* Of one earlier task: what a head refitted on the last encoder reaches beyond the old head. */
+static double figure_recovery_of(const Results *r, const ResultRun *run, int task)
+{
+    const ResultCell *last = verdict_cell(r, run, r->task_count - 1, task);
+    return last->rows ? figure_share(&run->probe[task]) - verdict_share(last) : NAN;
+}
+
+static double figure_churn_of(const Results *r, const ResultRun *run, int task)
+{
+    const ResultCell *last = verdict_cell(r, run, r->task_count - 1, task);
+    return last->told_changed ? measure_churn(last->changed, last->rows) : NAN;
+}
+
+typedef double FigureOfTask(const Results *r, const ResultRun *run, int task);
+static double figure_mean_over_earlier(const Results *r, const ResultRun *run, FigureOfTask *of)
+{
+    double sum = 0;
+    for (int j = 0; j < r->task_count - 1; j++) sum += of(r, run, j);
+    return r->task_count > 1 ? sum / (r->task_count - 1) : NAN;
+}
+
+static double figure_probe_recovery(Arena *arena, const Results *r, const ResultRun *run)
+{
+    (void)arena;
+    return figure_mean_over_earlier(r, run, figure_recovery_of);
+}
+
+static double figure_churn(Arena *arena, const Results *r, const ResultRun *run)
+{
+    (void)arena;
+    return figure_mean_over_earlier(r, run, figure_churn_of);
+}
+
+typedef double Figure(Arena *arena, const Results *r, const ResultRun *run);
+static const struct {
+    const char *name;
+    Figure *of; /* of one run; NAN: not known */
+} figures[] = {
+    {"average_accuracy", figure_average_accuracy},
+    {"learning_accuracy", figure_learning_accuracy},
+    {"backward_transfer", figure_backward_transfer},
+    {"forward_transfer", figure_forward_transfer},
+    {"forgetting_first_last", figure_first_last},
+    {"forgetting_max_before_last", figure_max_before_last},
+    {"forgetting_max_including_last", figure_max_including_last},
+    {"intransigence", figure_intransigence},
+    {"stability_gap", figure_stability_gap},
+    {"probe_recovery", figure_probe_recovery},
+    {"churn", figure_churn},
+};
+
+/* A measure over the seeds that have it; count 0: none has. */
+static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
+{
+    Arena scratch = {0};
+    double *values = arena_new(&scratch, double, r->runs.count + 1);
+    int count = 0;
+    for (size_t i = 0; i < r->runs.count; i++) {
+        if (r->runs.at[i].method != method) continue;
+        const double value = figure(&scratch, r, &r->runs.at[i]);
+        if (!isnan(value)) values[count++] = value;
+    }
+    const MeanOver mean = count ? measure_mean(values, count) : (MeanOver){0};
+    arena_free(&scratch);
+    return mean;
+}

@@ -1,0 +1,249 @@
+#include "report.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The parts of report.html. All text of others goes through html_text, which lets nothing break out. */
+
+typedef struct Html {
+    Arena *arena;
+    Markup out;
+} Html;
+
+/* Markup of our own. */
+static void html_raw(Html *h, const char *markup) { markup_bytes(&h->out, markup, strlen(markup)); }
+static void html_text(Html *h, const char *text) { markup_text(&h->out, text); }
+
+/* <tag attributes>text</tag>; attributes: markup of our own, with a space before it, or "". */
+static void html_tag(Html *h, const char *tag, const char *attributes, const char *text)
+{
+    markup_put(&h->out, "<%s%s>", tag, attributes);
+    html_text(h, text);
+    markup_put(&h->out, "</%s>\n", tag);
+}
+
+static void html_section(Html *h, const char *id, const char *title)
+{
+    markup_put(&h->out, "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n", id, id, id, title);
+}
+static void html_section_end(Html *h) { html_raw(h, "</section>\n"); }
+
+/* What may be wider than the page: it scrolls by itself, with the keyboard, too. */
+static void html_scroll(Html *h, const char *label)
+{
+    html_raw(h, "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"");
+    html_text(h, label);
+    html_raw(h, "\">\n");
+}
+static void html_scroll_end(Html *h) { html_raw(h, "</div>\n"); }
+
+/* ---- tables ---- */
+
+static void html_table(Html *h, const char *class, const char *caption)
+{
+    html_scroll(h, caption);
+    markup_put(&h->out, "<table class=\"%s\">\n", class);
+    html_tag(h, "caption", "", caption);
+}
+static void html_table_end(Html *h)
+{
+    html_raw(h, "</table>\n");
+    html_scroll_end(h);
+}
+
+static void html_column(Html *h, const char *name, bool words)
+{
+    html_tag(h, "th", words ? " scope=\"col\" class=\"words\"" : " scope=\"col\"", name);
+}
+
+static void html_grid_row(Html *h, const TableGrid *grid, const TableRow *row)
+{
+    html_raw(h, "<tr>");
+    html_tag(h, "th", " scope=\"row\"", row->cells[0] ? row->cells[0] : "");
+    for (int c = 1; c < grid->columns; c++) {
+        const bool words = grid->words && c == grid->columns - 1, forgot = words && row->verdict == VERDICT_FORGOT && row->remark;
+        html_tag(h, "td", forgot ? " class=\"words forgot\"" : words ? " class=\"words\"" : "", row->cells[c] ? row->cells[c] : "");
+    }
+    html_raw(h, "</tr>\n");
+}
+
+/* As on the terminal: methods, with the majority class at the foot. */
+static void html_grid(Html *h, const TableGrid *grid, const char *caption)
+{
+    html_table(h, "results", caption);
+    html_raw(h, "<thead><tr>");
+    for (int c = 0; c < grid->columns; c++) {
+        const char *space = *grid->head[0][c] && *grid->head[1][c] ? " " : "";
+        html_column(h, arena_printf(h->arena, "%s%s%s", grid->head[0][c], space, grid->head[1][c]), grid->words && c == grid->columns - 1);
+    }
+    html_raw(h, "</tr></thead>\n<tbody>\n");
+    for (size_t i = 0; i < grid->rows.count; i++) html_grid_row(h, grid, &grid->rows.at[i]);
+    html_raw(h, "</tbody>\n<tfoot>\n");
+    html_grid_row(h, grid, &grid->majority);
+    html_raw(h, "</tfoot>\n");
+    html_table_end(h);
+}
+
+/* ---- measures ---- */
+
+static const struct {
+    const char *figure, *name, *about;
+} html_measures[] = {
+    {"average_accuracy", "average accuracy", "mean over all tasks after the last one; higher is better."},
+    {"learning_accuracy", "learning accuracy", "mean over all tasks, each right after its own training: plasticity; higher is better."},
+    {"backward_transfer", "backward transfer", "how much the earlier tasks changed from their own training to the end, on average; negative is forgetting (Lopez-Paz and Ranzato 2017)."},
+    {"forward_transfer", "forward transfer", "what training the tasks before it gave a task in advance, with its head untrained, against the fresh encoder; near zero unless tasks share labels."},
+    {"forgetting_first_last", "forgetting, first–last", "accuracy right after a task's own training minus that at the end: backward transfer with the sign turned."},
+    {"forgetting_max_before_last", "forgetting, max before last", "the best accuracy reached before the last task minus that at the end (Chaudhry et al. 2018)."},
+    {"forgetting_max_including_last", "forgetting, max including last", "the same with the end among the candidates for the best: never negative."},
+    {"intransigence", "intransigence", "how far the accuracy right after a task's training stays below the ceiling's, joint training: what holding on to the old costs the new."},
+    {"stability_gap", "stability gap", "how far an old task falls at its lowest while a later one trains (De Lange et al. 2023)."},
+    {"probe_recovery", "probe recovery", "what a head refitted on the final encoder reaches beyond the old head: how much was only the head no longer fitting."},
+    {"churn", "churn", "share of the rows whose prediction is another than right after the task's own training, either way."},
+};
+
+static const char *html_points(Arena *arena, const MeanOver *mean)
+{
+    if (!mean->count) return "–";
+    const double value = round(1000 * mean->mean) / 10;
+    const char *sign = value < 0 ? "−" : "";
+    if (mean->count == 1) return arena_printf(arena, "%s%.1f", sign, fabs(value));
+    return arena_printf(arena, "%s%.1f ± %.1f", sign, fabs(value), 50 * (mean->interval.high - mean->interval.low));
+}
+
+static bool html_measure_known(const Results *r, int figure)
+{
+    for (int m = 0; m < r->method_count; m++)
+        if (figure_over_seeds(r, m, figures[figure].of).count) return true;
+    return false;
+}
+
+/* Which of html_measures explains a figure. */
+static int html_measure_of(int figure)
+{
+    for (size_t i = 0; i < COUNT(html_measures); i++)
+        if (strcmp(html_measures[i].figure, figures[figure].name) == 0) return (int)i;
+    return -1;
+}
+
+static void html_write_measures(Html *h, const Results *r)
+{
+    int known[COUNT(figures)], count = 0;
+    for (int f = 0; f < (int)COUNT(figures); f++)
+        if (html_measure_of(f) >= 0 && html_measure_known(r, f)) known[count++] = f;
+    if (!count) return;
+    html_section(h, "measures", "Measures");
+    html_table(h, "measures", verdict_most_seeds(r) > 1 ? "In % and points; mean ± 95% t interval over seeds" : "In % and points");
+    html_raw(h, "<thead><tr>");
+    html_column(h, "method", false);
+    for (int i = 0; i < count; i++) html_column(h, html_measures[html_measure_of(known[i])].name, false);
+    html_raw(h, "</tr></thead>\n<tbody>\n");
+    for (int m = 0; m < r->method_count; m++) {
+        html_raw(h, "<tr>");
+        html_tag(h, "th", " scope=\"row\"", r->methods[m]);
+        for (int i = 0; i < count; i++) {
+            const MeanOver mean = figure_over_seeds(r, m, figures[known[i]].of);
+            html_tag(h, "td", "", html_points(h->arena, &mean));
+        }
+        html_raw(h, "</tr>\n");
+    }
+    html_raw(h, "</tbody>\n");
+    html_table_end(h);
+    html_raw(h, "<dl>\n");
+    for (int i = 0; i < count; i++) {
+        html_tag(h, "dt", "", html_measures[html_measure_of(known[i])].name);
+        html_tag(h, "dd", "", html_measures[html_measure_of(known[i])].about);
+    }
+    html_raw(h, "</dl>\n");
+    html_section_end(h);
+}
+
+/* ---- forgotten examples ---- */
+
+enum { HTML_ROWS = 8, HTML_METHOD_ROWS = 5, HTML_TEXT_COLUMNS = 300 };
+
+static const char *html_class(Arena *arena, const ResultTask *task, uint32_t label)
+{
+    return task->class_names && label < task->classes ? task->class_names[label] : arena_printf(arena, "class %u", label);
+}
+
+static void html_forgotten_text(Html *h, const ResultText *text)
+{
+    html_raw(h, "<td class=\"words text\">");
+    if (text) html_tag(h, "bdi", "", table_shorten(h->arena, text->text, HTML_TEXT_COLUMNS));
+    if (text && text->pair) {
+        html_raw(h, "<br/>→ ");
+        html_tag(h, "bdi", "", table_shorten(h->arena, text->pair, HTML_TEXT_COLUMNS));
+    }
+    html_raw(h, "</td>");
+}
+
+/* runs: how many could have forgotten a row; 1: not shown. */
+static void html_forgotten_rows(Html *h, const ResultTask *task, const ForgottenRow *rows, int count, int runs, const char *caption)
+{
+    html_table(h, "forgotten", caption);
+    html_raw(h, "<thead><tr>");
+    html_column(h, "row", false);
+    html_column(h, "text", true);
+    html_column(h, "true class", false);
+    html_column(h, "its probability: then → now", false);
+    html_column(h, "now said to be", false);
+    if (runs > 1) html_column(h, "forgotten in", false);
+    html_raw(h, "</tr></thead>\n<tbody>\n");
+    for (int i = 0; i < count; i++) {
+        const ForgottenRow *row = &rows[i];
+        html_raw(h, "<tr>");
+        html_tag(h, "th", " scope=\"row\"", arena_printf(h->arena, "%u", row->row));
+        html_forgotten_text(h, row->text);
+        html_tag(h, "td", "", row->text ? html_class(h->arena, task, row->text->label) : "–");
+        html_tag(h, "td", "", row->told ? arena_printf(h->arena, "%.2f → %.2f", row->before, row->after) : "–");
+        html_tag(h, "td", "", row->told ? html_class(h->arena, task, row->prediction) : "–");
+        if (runs > 1) html_tag(h, "td", "", arena_printf(h->arena, "%d of %d", row->runs, runs));
+        html_raw(h, "</tr>\n");
+    }
+    html_raw(h, "</tbody>\n");
+    html_table_end(h);
+}
+
+static void html_forgotten_of_method(Html *h, const Results *r, int method, int task)
+{
+    const Forgotten f = report_forgotten(h->arena, r, method, task);
+    if (!f.row_count) return;
+    const char *name = r->methods[method];
+    const char *seeds = f.runs > 1 ? arena_printf(h->arena, " with any of %d seeds, %d with all", f.runs, f.by_all) : "";
+    html_raw(h, "<details>");
+    html_tag(h, "summary", "", arena_printf(h->arena, "%s forgot %d row%s%s", name, f.row_count, f.row_count == 1 ? "" : "s", seeds));
+    const int count = f.row_count < HTML_METHOD_ROWS ? f.row_count : HTML_METHOD_ROWS;
+    html_forgotten_rows(h, &r->tasks[task], f.rows, count, f.runs, arena_printf(h->arena, "Forgotten furthest by %s: %d of %d rows", name, count, f.row_count));
+    html_raw(h, "</details>\n");
+}
+
+static void html_forgotten_of_task(Html *h, const Results *r, int task, const Forgotten *all)
+{
+    const char *name = r->tasks[task].name;
+    const char *runs = all->runs > all->methods ? "runs (methods and seeds)" : "methods";
+    html_tag(h, "h3", "", arena_printf(h->arena, "Forgotten of %s", name));
+    if (all->runs > 1)
+        html_tag(h, "p", "", arena_printf(h->arena, "Of the %d %s that learned it and can be ranked, all forgot the same %d row%s; %d rows were forgotten by at least one.",
+                                          all->runs, runs, all->by_all, all->by_all == 1 ? "" : "s", all->row_count));
+    const int count = all->row_count < HTML_ROWS ? all->row_count : HTML_ROWS;
+    html_forgotten_rows(h, &r->tasks[task], all->rows, count, all->runs,
+                        arena_printf(h->arena, "Rows of %s forgotten by most%s: %d of %d", name, all->runs > all->methods ? " runs" : " methods", count, all->row_count));
+    for (int m = 0; m < r->method_count; m++) html_forgotten_of_method(h, r, m, task);
+}
+
+static void html_write_forgotten(Html *h, const Results *r)
+{
+    bool begun = false;
+    for (int j = 0; j < r->task_count - 1; j++) {
+        const Forgotten all = report_forgotten(h->arena, r, -1, j);
+        if (!all.row_count) continue;
+        if (!begun) {
+            html_section(h, "forgotten", "Forgotten examples");
+            html_raw(h, "<p>Right just after the task’s own training, wrong after the last task.</p>\n");
+        }
+        begun = true;
+        html_forgotten_of_task(h, r, j, &all);
+    }
+    if (begun) html_section_end(h);
+}

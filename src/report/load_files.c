@@ -1,0 +1,254 @@
+#include "report.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The lines of a results.jsonl, and several folders as one experiment. */
+
+static bool load_event(Loader *l, json_t *event, Err *err)
+{
+    static const struct {
+        const char *kind;
+        bool (*load)(Loader *l, const json_t *event, Err *err);
+    } kinds[] = {
+        {"step", load_step_event},         {"eval", load_eval_event},     {"curve", load_curve_event},
+        {"transfer", load_transfer_event}, {"probe", load_probe_event},   {"drift", load_drift_event},
+        {"swap", load_swap_event},         {"sweep", load_sweep_event},   {"text", load_text_event},
+        {"lost", load_lost_event},         {"method", load_method_event}, {"done", load_done_event},
+    };
+    const char *kind = json_string_value(json_object_get(event, "event"));
+    if (!kind) return fail(err, "%s: an object with an \"event\" is needed", l->what);
+    if (strcmp(kind, "run") == 0) return load_run_event(l, event, err);
+    if (!l->run) return fail(err, "%s: the first event must be \"run\"", l->what);
+    if (l->done) return fail(err, "%s: an event behind \"done\"", l->what);
+    for (size_t i = 0; i < COUNT(kinds); i++)
+        if (strcmp(kind, kinds[i].kind) == 0) return kinds[i].load(l, event, err);
+    return true; /* of a newer version */
+}
+
+static bool load_line(Loader *l, Str line, bool complete, Err *err)
+{
+    json_error_t problem;
+    l->line++;
+    snprintf(l->what, sizeof l->what, "%s: line %zu", l->path, l->line);
+    json_t *event = json_loadb(line.at, line.size, JSON_REJECT_DUPLICATES, &problem);
+    if (!event && !complete) return true; /* the run was killed while it wrote */
+    if (!event) return fail(err, "%s is not valid JSON: %s", l->what, str_show(str(problem.text)));
+    const bool ok = load_event(l, event, err);
+    json_decref(event);
+    return ok;
+}
+
+static int load_compare_runs(const void *a, const void *b)
+{
+    const ResultRun *x = a, *y = b;
+    if (x->method != y->method) return x->method < y->method ? -1 : 1;
+    return (x->seed > y->seed) - (x->seed < y->seed);
+}
+
+static int load_compare_texts(const void *a, const void *b)
+{
+    const ResultText *x = a, *y = b;
+    if (x->row != y->row) return x->row < y->row ? -1 : 1;
+    return (x->line > y->line) - (x->line < y->line);
+}
+
+const ResultText *result_text(const ResultTask *task, uint32_t row)
+{
+    size_t low = 0, high = task->texts.count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (task->texts.at[middle].row < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < task->texts.count && task->texts.at[low].row == row ? &task->texts.at[low] : NULL;
+}
+
+/* Puts a task's texts in order. */
+static bool load_sort_texts(Loader *l, ResultTask *task, Err *err)
+{
+    if (task->texts.count) qsort(task->texts.at, task->texts.count, sizeof *task->texts.at, load_compare_texts);
+    for (size_t i = 1; i < task->texts.count; i++)
+        if (task->texts.at[i].row == task->texts.at[i - 1].row)
+            return fail(err, "%s: line %zu: a second \"text\" of row %u of task %s", l->path, task->texts.at[i].line,
+                        task->texts.at[i].row, task->name);
+    return true;
+}
+
+static bool load_text_of_run(Loader *l, Str text, Err *err)
+{
+    for (size_t at = 0; at < text.size;) {
+        const char *end = memchr(text.at + at, '\n', text.size - at);
+        const size_t size = end ? (size_t)(end - text.at) - at : text.size - at;
+        if (!load_line(l, (Str){text.at + at, size}, end != NULL, err)) return false;
+        at += size + 1;
+    }
+    if (!l->run) return fail(err, "%s: holds no event yet; the run has just begun or the file is damaged", l->path);
+    l->out->finished = l->done;
+    for (int j = 0; j < l->out->task_count; j++)
+        if (!load_sort_texts(l, &l->out->tasks[j], err)) return false;
+    if (l->out->runs.count) qsort(l->out->runs.at, l->out->runs.count, sizeof *l->out->runs.at, load_compare_runs);
+    return true;
+}
+
+bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err)
+{
+    Loader loader = {.arena = arena, .path = what, .out = out};
+    *out = (Results){0};
+    const bool ok = load_text_of_run(&loader, text, err);
+    json_decref(loader.run);
+    return ok;
+}
+
+/* ---- several folders ---- */
+
+/* What does not change the numbers, or is what the folders are there to vary. */
+static json_t *load_identity(const json_t *run)
+{
+    static const char *const free_keys[] = {"event",   "seeds",   "threads",     "device",
+                                            "version", "methods", "method_info", "shared_first"};
+    json_t *identity = json_deep_copy(run), *task;
+    size_t i;
+    for (i = 0; i < COUNT(free_keys); i++) json_object_del(identity, free_keys[i]);
+    json_array_foreach(json_object_get(identity, "tasks"), i, task)
+    {
+        json_object_del(task, "train"); /* paths; rows, classes and rates say whether the data are the same */
+        json_object_del(task, "eval");
+    }
+    return identity;
+}
+
+static bool load_same_experiment(const json_t *a, const json_t *b, const char *path_a, const char *path_b, Err *err)
+{
+    json_t *x = load_identity(a), *y = load_identity(b), *value;
+    const char *key;
+    bool ok = true;
+    json_object_update_missing(x, y);
+    json_object_foreach(x, key, value)
+    {
+        if (json_equal(json_object_get(a, key) ? value : NULL, json_object_get(y, key))) continue;
+        ok = fail(
+            err,
+            "%s and %s differ in \"%s\"; only runs of the same experiment, with other seeds or methods, can be joined",
+            path_a, path_b, str_show(str(key)));
+        break;
+    }
+    json_decref(x);
+    json_decref(y);
+    return ok;
+}
+
+/* Adds the methods that are new in `more`; map[m]: the place of its method m in *all. */
+static bool load_join_methods(Arena *arena, Results *all, const Results *more, int *map, const char *path, Err *err)
+{
+    const size_t most = (size_t)all->method_count + (size_t)more->method_count;
+    const char **names = arena_new(arena, const char *, most);
+    ResultMethodInfo *info = arena_new(arena, ResultMethodInfo, most);
+    memcpy(names, all->methods, (size_t)all->method_count * sizeof *names);
+    memcpy(info, all->method_info, (size_t)all->method_count * sizeof *info);
+    all->methods = names;
+    all->method_info = info;
+    for (int m = 0; m < more->method_count; m++) {
+        map[m] = load_find_method(all, more->methods[m]);
+        if (map[m] < 0) {
+            map[m] = all->method_count++;
+            names[map[m]] = more->methods[m];
+            info[map[m]] = more->method_info[m];
+        }
+        if (info[map[m]].kind != more->method_info[m].kind)
+            return fail(err, "%s: method %s is of another kind than in the other folders", path, more->methods[m]);
+    }
+    return true;
+}
+
+static bool load_join_texts(Arena *arena, ResultTask *all, const ResultTask *more, const char *path, Err *err)
+{
+    const size_t before = all->texts.count;
+    for (size_t i = 0; i < more->texts.count; i++) {
+        const ResultText *text = &more->texts.at[i];
+        const ResultTask known = {.texts = {all->texts.at, before, before}};
+        const ResultText *same = result_text(&known, text->row);
+        if (!same)
+            *dyn_push(arena, &all->texts) = *text;
+        else if (strcmp(same->text, text->text) != 0 || same->label != text->label)
+            return fail(
+                err,
+                "%s: line %zu: row %u of task %s reads otherwise than in another of the folders: not the same data",
+                path, text->line, text->row, all->name);
+    }
+    if (all->texts.count) qsort(all->texts.at, all->texts.count, sizeof *all->texts.at, load_compare_texts);
+    return true;
+}
+
+static bool load_join(Arena *arena, Results *all, const Results *more, const char *path, Err *err)
+{
+    int *map = arena_new(arena, int, (size_t)more->method_count);
+    if (!load_join_methods(arena, all, more, map, path, err)) return false;
+    for (int j = 0; j < all->task_count; j++)
+        if (!load_join_texts(arena, &all->tasks[j], &more->tasks[j], path, err)) return false;
+    const size_t before = all->runs.count;
+    for (size_t i = 0; i < more->runs.count; i++) {
+        ResultRun run = more->runs.at[i];
+        run.method = map[run.method];
+        for (size_t k = 0; k < before; k++)
+            if (all->runs.at[k].method == run.method && all->runs.at[k].seed == run.seed)
+                return fail(err, "%s: method %s with seed %u is also in another of the folders", path,
+                            all->methods[run.method], run.seed);
+        *dyn_push(arena, &all->runs) = run;
+    }
+    all->finished = all->finished && more->finished;
+    all->shared_first = all->shared_first && more->shared_first;
+    all->seconds = all->finished ? all->seconds + more->seconds : 0;
+    if (more->peak_bytes > all->peak_bytes) all->peak_bytes = more->peak_bytes;
+    return true;
+}
+
+/* The seeds that either of two run events plans, in `a`. */
+static void load_join_seeds(json_t *a, const json_t *b)
+{
+    size_t i, k;
+    json_t *seed, *known;
+    json_array_foreach(b, i, seed)
+    {
+        bool is_known = false;
+        json_array_foreach(a, k, known) is_known = is_known || json_equal(known, seed);
+        if (!is_known) json_array_append(a, seed);
+    }
+}
+
+static bool load_folder(Arena *arena, const char *folder, Loader *loader, Err *err)
+{
+    Str text;
+    Arena scratch = {0};
+    loader->path = arena_printf(arena, "%s/results.jsonl", folder);
+    if (access(loader->path, F_OK) != 0)
+        return fail(err, "%s: no such file; name the folder that lethe run wrote", loader->path);
+    const bool ok =
+        file_read(&scratch, loader->path, LOAD_LIMIT_BYTES, &text, err) && load_text_of_run(loader, text, err);
+    arena_free(&scratch);
+    return ok;
+}
+
+bool report_load(Arena *arena, const char *const *folders, int folder_count, Results *out, Err *err)
+{
+    ASSERT(folder_count > 0);
+    Loader first = {.arena = arena, .out = out};
+    *out = (Results){0};
+    bool ok = load_folder(arena, folders[0], &first, err);
+    for (int i = 1; i < folder_count && ok; i++) {
+        Results more = {0};
+        Loader next = {.arena = arena, .out = &more};
+        ok = load_folder(arena, folders[i], &next, err) &&
+             load_same_experiment(first.run, next.run, first.path, next.path, err) &&
+             load_join(arena, out, &more, next.path, err);
+        if (ok) load_join_seeds(json_object_get(first.run, "seeds"), json_object_get(next.run, "seeds"));
+        json_decref(next.run);
+    }
+    if (ok) out->seed_count = (int)json_array_size(json_object_get(first.run, "seeds"));
+    if (ok && out->runs.count) qsort(out->runs.at, out->runs.count, sizeof *out->runs.at, load_compare_runs);
+    json_decref(first.run);
+    return ok;
+}

@@ -1,0 +1,176 @@
+#include "report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* table.md: what the terminal shows, and what can be said of each method, which rows were forgotten, and the rules; the
+ * charts follow. */
+
+enum { MARKDOWN_ROWS = 5, MARKDOWN_TEXT_COLUMNS = 160 };
+
+static const char *markdown_escape(Arena *arena, const char *text)
+{
+    char *out = arena_new(arena, char, 2 * strlen(text) + 1), *to = out;
+    for (; *text; text++) {
+        if (strchr("\\`*_[]<>|#&~", *text)) *to++ = '\\';
+        *to++ = *text;
+    }
+    return out;
+}
+
+static void markdown_row(FILE *out, const TableGrid *grid, const TableRow *row, bool remarks)
+{
+    fputc('|', out);
+    for (int c = 0; c < grid->columns; c++)
+        fprintf(out, " %s |", row->cells[c] ? markdown_escape(grid->arena, row->cells[c]) : "");
+    if (remarks) fprintf(out, " %s |", row->remark ? markdown_escape(grid->arena, row->remark) : "");
+    fputc('\n', out);
+}
+
+static void markdown_grid(FILE *out, const TableGrid *grid, bool remarks)
+{
+    TableRow head = {.remark = "what can be said"};
+    for (int c = 0; c < grid->columns; c++)
+        head.cells[c] =
+            arena_printf(grid->arena, "%s%s%s", grid->head[0][c], *grid->head[1][c] ? " " : "", grid->head[1][c]);
+    markdown_row(out, grid, &head, remarks);
+    fputs("|---|", out);
+    for (int c = 1; c < grid->columns; c++) fputs(grid->words && c == grid->columns - 1 ? "---|" : "---:|", out);
+    fputs(remarks ? "---|\n" : "\n", out);
+    for (size_t i = 0; i < grid->rows.count; i++) markdown_row(out, grid, &grid->rows.at[i], remarks);
+    markdown_row(out, grid, &grid->majority, remarks);
+}
+
+static void markdown_tables(Arena *arena, const Results *r, FILE *out)
+{
+    TableGrid grid = {.arena = arena};
+    table_grid(r, &grid);
+    markdown_grid(out, &grid, true);
+    fprintf(out, "\nIn the table: %s.\n\n", markdown_escape(arena, table_legend(arena, r)));
+    for (int from = 0; r->task_count > 2 && from < r->task_count; from += TABLE_TASKS) {
+        TableGrid tasks = {.arena = arena};
+        table_grid_tasks(r, from, &tasks);
+        markdown_grid(out, &tasks, false);
+        fputc('\n', out);
+    }
+    if (table_star(r)) fprintf(out, "%s\n\n", markdown_escape(arena, table_star(r)));
+}
+
+/* ---- forgotten examples ---- */
+
+static const char *markdown_class(Arena *arena, const ResultTask *task, uint32_t label)
+{
+    return task->class_names ? markdown_escape(arena, task->class_names[label])
+                             : arena_printf(arena, "class %u", label);
+}
+
+/* A row's words, its label, how sure its method was then and now, and what it says now. */
+static void markdown_forgotten_row(Arena *arena, const ResultTask *task, const ForgottenRow *row, FILE *out)
+{
+    const ResultText *text = row->text;
+    const char *words = text ? text->text : "",
+               *pair = text && text->pair ? arena_printf(arena, " / %s", text->pair) : "";
+    fprintf(
+        out, "| %u | %s | %s |", row->row,
+        markdown_escape(arena, table_shorten(arena, arena_printf(arena, "%s%s", words, pair), MARKDOWN_TEXT_COLUMNS)),
+        text ? markdown_class(arena, task, text->label) : "");
+    if (row->told)
+        fprintf(out, " %.2f → %.2f | %s |\n", row->before, row->after, markdown_class(arena, task, row->prediction));
+    else
+        fprintf(out, " | |\n");
+}
+
+static void markdown_forgotten_rows(Arena *arena, const ResultTask *task, const ForgottenRow *rows, int count,
+                                    FILE *out)
+{
+    fprintf(out, "| row | text | label | its probability, then and now | now said to be |\n|---:|---|---|---:|---|\n");
+    for (int i = 0; i < count; i++) markdown_forgotten_row(arena, task, &rows[i], out);
+    fputc('\n', out);
+}
+
+static void markdown_forgotten_by_method(Arena *arena, const Results *r, int method, int task, FILE *out)
+{
+    const Forgotten f = report_forgotten(arena, r, method, task);
+    if (!f.row_count) return;
+    const ForgottenRow *worst = &f.rows[0];
+    const char *seeds =
+        f.runs > 1 ? arena_printf(arena, " with any of %d seeds, %d with most of them", f.runs, f.by_all) : "";
+    fprintf(out, "- %s: %d row%s%s", markdown_escape(arena, r->methods[method]), f.row_count,
+            f.row_count == 1 ? "" : "s", seeds);
+    if (worst->told)
+        fprintf(out, "; furthest: row %u%s%s%s, %.2f → %.2f", worst->row, worst->text ? ", \"" : "",
+                worst->text ? markdown_escape(arena, table_shorten(arena, worst->text->text, MARKDOWN_TEXT_COLUMNS / 2))
+                            : "",
+                worst->text ? "\"" : "", worst->before, worst->after);
+    fputc('\n', out);
+}
+
+/* Of each earlier task: the rows that all methods forgot, and how many each. */
+static void markdown_forgotten(Arena *arena, const Results *r, FILE *out)
+{
+    bool begun = false;
+    for (int j = 0; j < r->task_count - 1; j++) {
+        const Forgotten all = report_forgotten(arena, r, -1, j);
+        const char *task = markdown_escape(arena, r->tasks[j].name);
+        if (!all.row_count) continue;
+        if (!begun)
+            fprintf(
+                out,
+                "## Forgotten examples\n\nRight just after the task's own training, wrong after the last task.\n\n");
+        begun = true;
+        if (all.methods > 1 && all.by_all) {
+            fprintf(out, "%d row%s of %s %s forgotten by %s methods that can be ranked%s%s:\n\n", all.by_all,
+                    all.by_all == 1 ? "" : "s", task, all.by_all == 1 ? "was" : "were", verdict_all(arena, all.methods),
+                    all.runs > all.methods ? ", with most seeds" : "",
+                    all.by_all > MARKDOWN_ROWS ? "; those that fell furthest" : "");
+            markdown_forgotten_rows(arena, &r->tasks[j], all.rows,
+                                    all.by_all < MARKDOWN_ROWS ? all.by_all : MARKDOWN_ROWS, out);
+        } else if (all.methods > 1) {
+            fprintf(out, "No row of %s was forgotten by %s methods that can be ranked.\n\n", task,
+                    verdict_all(arena, all.methods));
+        }
+        fprintf(out, "Rows of %s that each forgot:\n\n", task);
+        for (int m = 0; m < r->method_count; m++) markdown_forgotten_by_method(arena, r, m, j, out);
+        fputc('\n', out);
+    }
+}
+
+/* What each method does, where the run tells it. */
+static void markdown_methods(Arena *arena, const Results *r, FILE *out)
+{
+    bool begun = false;
+    for (int m = 0; m < r->method_count; m++) {
+        const ResultMethodInfo *info = &r->method_info[m];
+        if (!*info->about) continue;
+        if (!begun) fprintf(out, "## The methods\n\n");
+        begun = true;
+        const char *cite = *info->cite ? arena_printf(arena, " (%s)", info->cite) : "";
+        fprintf(out, "- %s: %s%s\n", markdown_escape(arena, r->methods[m]), markdown_escape(arena, info->about),
+                markdown_escape(arena, cite));
+    }
+    if (begun) fputc('\n', out);
+}
+
+static void markdown_write(const Results *r, FILE *out)
+{
+    Arena arena = {0};
+    const char *sentences[VERDICT_SENTENCES];
+    const int count = verdict_sentences(&arena, r, sentences);
+    fprintf(out, "# %s\n\n%s\n\n", markdown_escape(&arena, verdict_headline(&arena, r)),
+            markdown_escape(&arena, table_setting(&arena, r)));
+    for (int j = 0; j < r->task_count; j++) {
+        const ResultTask *t = &r->tasks[j];
+        fprintf(out, "%d. %s: %u classes, %s rows to train, %s to evaluate, majority class %.1f%%\n", j + 1,
+                markdown_escape(&arena, t->name), t->classes, verdict_rows(&arena, t->train_rows),
+                verdict_rows(&arena, t->eval_rows), 100 * t->majority_rate);
+    }
+    fputc('\n', out);
+    for (int i = 0; i < count; i++) fprintf(out, "- %s\n", markdown_escape(&arena, sentences[i]));
+    fputc('\n', out);
+    markdown_tables(&arena, r, out);
+    markdown_forgotten(&arena, r, out);
+    markdown_methods(&arena, r, out);
+    fprintf(out, "## The rules\n\n");
+    for (size_t i = 0; i < COUNT(verdict_rules); i++) fprintf(out, "- %s\n", markdown_escape(&arena, verdict_rules[i]));
+    arena_free(&arena);
+}

@@ -1,0 +1,452 @@
+#include "report.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What the rules of verdict.c say of all methods together: sentences, and a headline. */
+
+enum { VERDICT_SENTENCES = 20, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is told */
+
+typedef DYN(const char *) VerdictNames;
+
+static void verdict_add(Arena *arena, VerdictNames *names, const char *name) { *dyn_push(arena, names) = name; }
+
+static const char *verdict_named(Arena *arena, const VerdictNames *names)
+{
+    return verdict_list(arena, names->at, (int)names->count);
+}
+
+/* "a, b and c", or "9 methods". */
+static const char *verdict_counted(Arena *arena, const VerdictNames *names)
+{
+    return names->count <= VERDICT_NAMES ? verdict_named(arena, names)
+                                         : arena_printf(arena, "%zu methods", names->count);
+}
+
+static VerdictNames verdict_group(Arena *arena, const Results *r, int task, Verdict verdict)
+{
+    VerdictNames group = {0};
+    for (int m = 0; m < r->method_count; m++)
+        if (verdict_change(r, m, task).verdict == verdict) verdict_add(arena, &group, r->methods[m]);
+    return group;
+}
+
+/* "a and b did not learn nli", of many the number, "no method learned nli" of all; NULL: every method that was trained
+ * on it learned it. */
+static const char *verdict_who_missed(Arena *arena, const Results *r, int task, bool starts)
+{
+    VerdictNames names = {0};
+    bool any = false; /* learned, with any seed */
+    for (int m = 0; m < r->method_count; m++) {
+        int seeds;
+        const int learned = verdict_learned(r, m, task, &seeds);
+        any = any || learned;
+        if (learned == seeds) continue;
+        const char *name = r->methods[m];
+        verdict_add(arena, &names,
+                    learned ? arena_printf(arena, "%s (with %d of %d seeds)", name, seeds - learned, seeds) : name);
+    }
+    const char *what = r->tasks[task].name;
+    if (!names.count) return NULL;
+    if (!any && names.count > 1) return arena_printf(arena, "%s method learned %s", starts ? "No" : "no", what);
+    return arena_printf(arena, "%s did not learn %s", verdict_counted(arena, &names), what);
+}
+
+/* "nli" for two tasks, "4 more tasks" for five. */
+static const char *verdict_later(Arena *arena, const Results *r)
+{
+    return r->task_count == 2 ? r->tasks[1].name : arena_printf(arena, "%d more tasks", r->task_count - 1);
+}
+
+static const char *verdict_rows(Arena *arena, uint32_t rows)
+{
+    return rows < 10000 ? arena_printf(arena, "%u", rows) : arena_printf(arena, "%u,%03u", rows / 1000, rows % 1000);
+}
+
+/* ---- what training the later tasks did to the first ---- */
+
+/* The methods with a verdict on the first task, sorted by its change, the largest drop first. */
+static int verdict_sorted(const Results *r, Verdict verdict, int *methods)
+{
+    int count = 0;
+    for (int m = 0; m < r->method_count; m++) {
+        const Change change = verdict_change(r, m, 0);
+        if (change.verdict != verdict) continue;
+        int place = count++;
+        for (; place > 0 && verdict_change(r, methods[place - 1], 0).mean > change.mean; place--)
+            methods[place] = methods[place - 1];
+        methods[place] = m;
+    }
+    return count;
+}
+
+/* "23.0 points with full and 15.3 points with lora-seq", or of many the ends. */
+static const char *verdict_points_list(Arena *arena, const Results *r, const int *methods, int count)
+{
+    VerdictNames names = {0};
+    if (count > VERDICT_NAMES) {
+        const int first = methods[0], last = methods[count - 1];
+        return arena_printf(arena, "with %d methods, from %.1f points (%s) to %.1f points (%s)", count,
+                            100 * fabs(verdict_change(r, last, 0).mean), r->methods[last],
+                            100 * fabs(verdict_change(r, first, 0).mean), r->methods[first]);
+    }
+    for (int i = 0; i < count; i++)
+        verdict_add(arena, &names,
+                    arena_printf(arena, "%.1f points with %s", 100 * fabs(verdict_change(r, methods[i], 0).mean),
+                                 r->methods[methods[i]]));
+    return verdict_named(arena, &names);
+}
+
+static int verdict_sentences_of_change(Arena *arena, const Results *r, const char **out)
+{
+    int count = 0, *methods = arena_new(arena, int, (size_t)r->method_count);
+    const char *task = r->tasks[0].name, *later = verdict_later(arena, r);
+    const int forgot = verdict_sorted(r, VERDICT_FORGOT, methods);
+    if (forgot)
+        out[count++] = arena_printf(arena, "Training %s cost %s more than chance explains: %s.", later, task,
+                                    verdict_points_list(arena, r, methods, forgot));
+    const int gained = verdict_sorted(r, VERDICT_GAINED, methods);
+    if (gained)
+        out[count++] = arena_printf(arena, "Training %s helped %s more than chance explains: %s.", later, task,
+                                    verdict_points_list(arena, r, methods, gained));
+    const VerdictNames relearned = verdict_group(arena, r, 0, VERDICT_RELEARNED);
+    if (relearned.count)
+        out[count++] = arena_printf(
+            arena, "%s forgot %s on the way and re-learned it: at the end the change is within what chance does.",
+            verdict_counted(arena, &relearned), task);
+    VerdictNames chance = {0}; /* of those that learned enough to have cause to forget */
+    for (int m = 0; m < r->method_count; m++)
+        if (verdict_learned_all(r, m) && verdict_change(r, m, 0).verdict == VERDICT_WITHIN_CHANCE)
+            verdict_add(arena, &chance, r->methods[m]);
+    if (chance.count)
+        out[count++] = arena_printf(arena, "For %s the change on %s is within what chance does.",
+                                    verdict_counted(arena, &chance), task);
+    const VerdictNames unclear = verdict_group(arena, r, 0, VERDICT_UNCLEAR);
+    if (unclear.count)
+        out[count++] = arena_printf(arena, "For %s the counts alone do not decide whether the change on %s is chance.",
+                                    verdict_counted(arena, &unclear), task);
+    return count;
+}
+
+/* ---- ranking ---- */
+
+/* What few seeds can tell. */
+static const char *verdict_few_seeds(Arena *arena, const Comparison *c)
+{
+    int seeds = 0;
+    for (int i = 0; i < c->pair_count; i++)
+        if (c->pairs[i].seeds > seeds) seeds = c->pairs[i].seeds;
+    return seeds > 1 && seeds < 5
+               ? arena_printf(arena, " With %d seeds only large and steady differences can be told.", seeds)
+               : "";
+}
+
+static const char *verdict_leads(Arena *arena, const Results *r, const Comparison *c, int leader)
+{
+    VerdictNames less = {0}, even = {0}, unmatched = {0};
+    const Standing standing = compare_standing(c, leader);
+    for (int i = 0; i < c->pair_count; i++) {
+        const Pair *pair = &c->pairs[i];
+        if (pair->a != leader && pair->b != leader) continue;
+        VerdictNames *group = pair->state != PAIR_COMPARED     ? &unmatched
+                              : compare_winner(pair) == leader ? &less
+                                                               : &even;
+        verdict_add(arena, group, r->methods[pair->a == leader ? pair->b : pair->a]);
+    }
+    const Score left = verdict_score(r, leader, r->task_count - 1, 0);
+    const char *text = arena_printf(
+        arena, "At matched learning %s leads: %.1f%% of %s is right at the end, beyond noise more than with %s",
+        r->methods[leader], 100 * left.mean, r->tasks[0].name, verdict_counted(arena, &less));
+    if (even.count) text = arena_printf(arena, "%s; not told apart from %s", text, verdict_counted(arena, &even));
+    if (unmatched.count)
+        text = arena_printf(arena, "%s; not compared with %s%s", text, verdict_counted(arena, &unmatched),
+                            standing.unknown ? "" : ", which did not learn equally well");
+    return arena_printf(arena, "%s (%d pair%s, Holm's correction).%s", text, c->compared, c->compared == 1 ? "" : "s",
+                        verdict_few_seeds(arena, c));
+}
+
+static const char *verdict_no_ranking(Arena *arena, const Results *r, const Comparison *c)
+{
+    double least = 1;
+    int unknown = 0;
+    for (int i = 0; i < c->pair_count; i++) {
+        unknown += c->pairs[i].state == PAIR_UNKNOWN;
+        if (c->pairs[i].state != PAIR_COMPARED) continue;
+        least = fmin(least, c->pairs[i].adjusted);
+    }
+    if (!r->finished && c->method_count < 2)
+        return "No ranking is possible yet: fewer than two methods that can be ranked are finished.";
+    if (c->method_count == 0) return "No ranking is possible: no method that can be ranked learned every task.";
+    if (c->method_count == 1)
+        return arena_printf(arena,
+                            "No ranking is possible: of the methods that can be ranked only %s learned every task.",
+                            r->methods[c->methods[0]]);
+    if (!c->compared && unknown)
+        return "No ranking is possible: the results do not tell which rows each method had right.";
+    if (!c->compared)
+        return arena_printf(arena,
+                            "No ranking is possible: the %d methods that learned every task did not learn equally "
+                            "well, so what they kept cannot be compared.",
+                            c->method_count);
+    const char *text =
+        arena_printf(arena,
+                     "No ranking is possible: of %d pair%s of methods that learned equally well none differs beyond "
+                     "noise in what is left of %s (smallest %s after Holm's correction)",
+                     c->compared, c->compared == 1 ? "" : "s", r->tasks[0].name, verdict_p(arena, least));
+    return arena_printf(arena, "%s.%s", text, verdict_few_seeds(arena, c));
+}
+
+/* Some pairs differ, but no method stands out. */
+static const char *verdict_no_leader(Arena *arena, const Results *r, const Comparison *c, int different)
+{
+    VerdictNames names = {0};
+    for (int i = 0; i < c->pair_count && names.count < VERDICT_NAMES; i++) {
+        const int winner = compare_winner(&c->pairs[i]),
+                  loser = winner == c->pairs[i].a ? c->pairs[i].b : c->pairs[i].a;
+        if (winner >= 0)
+            verdict_add(arena, &names,
+                        arena_printf(arena, "with %s than with %s", r->methods[winner], r->methods[loser]));
+    }
+    return arena_printf(
+        arena,
+        "No method leads. At matched learning %d of %d pair%s differ%s beyond noise (Holm's correction): more of %s "
+        "is left %s%s.",
+        different, c->compared, c->compared == 1 ? "" : "s", different == 1 ? "s" : "", r->tasks[0].name,
+        verdict_named(arena, &names), (size_t)different > names.count ? ", among others" : "");
+}
+
+static const char *verdict_ranking(Arena *arena, const Results *r)
+{
+    const Comparison c = compare_methods(arena, r);
+    const int leader = compare_leader(r, &c);
+    int different = 0;
+    for (int i = 0; i < c.pair_count; i++) different += compare_winner(&c.pairs[i]) >= 0;
+    if (!different) return verdict_no_ranking(arena, r, &c);
+    return leader < 0 ? verdict_no_leader(arena, r, &c, different) : verdict_leads(arena, r, &c, leader);
+}
+
+/* ---- what cannot be ranked, and what was not learned ---- */
+
+/* "81.7% on sentiment and 59.7% on nli", of more than two tasks "75.1% on average": accuracies at the end. */
+static const char *verdict_reach(Arena *arena, const Results *r, int method)
+{
+    const int last = r->task_count - 1;
+    if (r->task_count > 2)
+        return arena_printf(arena, "%.1f%% on average",
+                            100 * figure_over_seeds(r, method, figure_average_accuracy).mean);
+    return arena_printf(arena, "%.1f%% on %s and %.1f%% on %s", 100 * verdict_score(r, method, last, 0).mean,
+                        r->tasks[0].name, 100 * verdict_score(r, method, last, 1).mean, r->tasks[1].name);
+}
+
+/* How far the others stay below the ceiling right after training; NULL: not known. */
+static const char *verdict_intransigence(Arena *arena, const Results *r)
+{
+    int closest = -1, farthest = -1;
+    double low = 0, high = 0;
+    for (int m = 0; m < r->method_count; m++) {
+        const MeanOver x = figure_over_seeds(r, m, figure_intransigence);
+        if (!x.count || verdict_kind(r, m) != METHOD_ORDINARY) continue;
+        if (closest < 0 || x.mean < low) low = x.mean, closest = m;
+        if (farthest < 0 || x.mean > high) high = x.mean, farthest = m;
+    }
+    const char *later = r->task_count == 2 ? r->tasks[1].name : "the later tasks";
+    if (closest < 0) return NULL;
+    if (closest == farthest)
+        return arena_printf(arena, "Against it, %s is at %s points on %s right after training.", r->methods[closest],
+                            verdict_points(arena, -low), later);
+    return arena_printf(
+        arena, "Against it, on %s right after training, the others are between %s (%s) and %s points (%s).", later,
+        verdict_points(arena, -high), r->methods[farthest], verdict_points(arena, -low), r->methods[closest]);
+}
+
+static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char **out)
+{
+    VerdictNames separate = {0}, after = {0};
+    int count = 0, sequential = load_find_method(r, "lora-seq"), floor = -1, ceiling = -1;
+    for (int m = 0; m < r->method_count; m++) {
+        const Verdict verdict = verdict_change(r, m, 0).verdict;
+        if (verdict == VERDICT_UNFINISHED) continue;
+        if (verdict_kind(r, m) == METHOD_SEPARATE && verdict == VERDICT_BY_CONSTRUCTION)
+            verdict_add(arena, &separate, r->methods[m]);
+        if (verdict_kind(r, m) == METHOD_AFTER) verdict_add(arena, &after, r->methods[m]);
+        if (verdict_kind(r, m) == METHOD_FLOOR && floor < 0) floor = m;
+        if (verdict_kind(r, m) == METHOD_CEILING && ceiling < 0) ceiling = m;
+    }
+    if (separate.count)
+        out[count++] =
+            arena_printf(arena,
+                         "%s cannot forget: what it learned of %s is kept apart and never trained again, so its zero "
+                         "is no achievement%s.",
+                         verdict_named(arena, &separate), r->tasks[0].name,
+                         sequential >= 0 ? "; lora-seq, one adapter for all tasks, is the fair comparison" : "");
+    if (floor >= 0)
+        out[count++] = arena_printf(
+            arena, "%s is the floor: its encoder is never trained%s; heads alone reach %s.", r->methods[floor],
+            verdict_change(r, floor, 0).verdict == VERDICT_BY_CONSTRUCTION ? ", so it cannot forget" : "",
+            verdict_reach(arena, r, floor));
+    if (ceiling >= 0) {
+        out[count++] = arena_printf(
+            arena,
+            "%s is the ceiling, not a way to learn one task after another: trained on all together it reaches %s.",
+            r->methods[ceiling], verdict_reach(arena, r, ceiling));
+        const char *below = verdict_learned_all(r, ceiling) ? verdict_intransigence(arena, r) : NULL;
+        if (below) out[count++] = below;
+    }
+    if (after.count)
+        out[count++] = arena_printf(
+            arena, "%s averages the weights before and after a training: made after the fact, it is not ranked.",
+            verdict_named(arena, &after));
+    return count;
+}
+
+static int verdict_sentences_of_learning(Arena *arena, const Results *r, const char **out)
+{
+    int count = 0;
+    const char *first = verdict_who_missed(arena, r, 0, true), *parts = "";
+    if (first)
+        out[count++] = arena_printf(
+            arena,
+            "%s (not surely above %.1f%%, the rate of always answering the most frequent class): where nothing "
+            "was learned, nothing can be seen to be forgotten.",
+            first, 100 * r->tasks[0].majority_rate);
+    for (int j = 1; j < r->task_count; j++) {
+        const char *missed = verdict_who_missed(arena, r, j, !*parts);
+        if (missed) parts = verdict_join(arena, parts, missed);
+    }
+    if (*parts)
+        out[count++] = arena_printf(arena, "%s: what is kept beside a task that was not learned proves little.", parts);
+    return count;
+}
+
+static const char *verdict_sentence_of_one_task(Arena *arena, const Results *r)
+{
+    const char *missed = verdict_who_missed(arena, r, 0, true);
+    if (missed)
+        return arena_printf(
+            arena, "%s: the interval does not lie above %.1f%%, the rate of always answering the most frequent class.",
+            missed, 100 * r->tasks[0].majority_rate);
+    return arena_printf(arena, "Every method that was run learned %s; one task alone says nothing about forgetting.",
+                        r->tasks[0].name);
+}
+
+/* ---- how far to trust it ---- */
+
+static int verdict_most_seeds(const Results *r)
+{
+    int most = 0;
+    for (int m = 0; m < r->method_count; m++) {
+        const Score score = verdict_score(r, m, 0, 0);
+        if (score.seeds > most) most = score.seeds;
+    }
+    return most;
+}
+
+/* How far an accuracy of 80% is from its own limits: the scale of the noise. */
+static const char *verdict_noise(Arena *arena, const Results *r)
+{
+    const int seeds = verdict_most_seeds(r);
+    if (seeds > 1)
+        return arena_printf(
+            arena,
+            "The intervals are 95%% t intervals over %d seeds; all seeds are evaluated on the same rows, so "
+            "they tell how training varies, not how another sample of rows would look.",
+            seeds);
+    const uint32_t rows = r->tasks[0].eval_rows;
+    const double p = 0.8, half = 100 * 1.96 * sqrt(p * (1 - p) / rows);
+    return arena_printf(arena,
+                        "This is one seed and %s evaluation rows: an accuracy near 80%% is known to about %.1f points "
+                        "either way, and another seed may tell another story.",
+                        verdict_rows(arena, rows), half);
+}
+
+static const char *verdict_all(Arena *arena, int count)
+{
+    return count == 2 ? "both" : arena_printf(arena, "all %d", count);
+}
+
+/* Which rows of the first task all methods forgot; NULL: not told, or there is no such thing. */
+static const char *verdict_forgotten(Arena *arena, const Results *r)
+{
+    const Forgotten f = report_forgotten(arena, r, -1, 0);
+    if (f.methods < 2 || !f.row_count) return NULL;
+    const char *all = f.by_all ? arena_printf(arena, "%d row%s", f.by_all, f.by_all == 1 ? "" : "s") : "No row";
+    return arena_printf(arena, "%s of %s %s forgotten by %s methods that can be ranked, %d by at least one of them.",
+                        all, r->tasks[0].name, f.by_all > 1 ? "were" : "was", verdict_all(arena, f.methods),
+                        f.row_count);
+}
+
+/* What can be said of the whole run, plainly: `out` has room for VERDICT_SENTENCES. */
+static int verdict_sentences(Arena *arena, const Results *r, const char **out)
+{
+    int count = 0;
+    if (!r->finished) out[count++] = "This run is unfinished; what is missing is shown as \"-\".";
+    if (!r->runs.count) return count;
+    if (r->task_count == 1) {
+        out[count++] = verdict_sentence_of_one_task(arena, r);
+    } else {
+        count += verdict_sentences_of_change(arena, r, out + count);
+        if (r->method_count > 1) out[count++] = verdict_ranking(arena, r);
+        count += verdict_sentences_of_learning(arena, r, out + count);
+        count += verdict_sentences_of_kinds(arena, r, out + count);
+        const char *forgotten = verdict_forgotten(arena, r);
+        if (forgotten) out[count++] = forgotten;
+    }
+    if (*r->acquaintance) out[count++] = r->acquaintance;
+    out[count++] = verdict_noise(arena, r);
+    ASSERT(count <= VERDICT_SENTENCES);
+    return count;
+}
+
+/* ---- the headline of the picture ---- */
+
+/* Learned the first task and at least one later one: what happened to the first says something. */
+static bool verdict_is_test(const Results *r, int method)
+{
+    int seeds;
+    if (verdict_missed(r, method, 0)) return false;
+    for (int j = 1; j < r->task_count; j++)
+        if (verdict_learned(r, method, j, &seeds) && !verdict_missed(r, method, j)) return true;
+    return false;
+}
+
+static const char *verdict_headline_of_drops(Arena *arena, const Results *r, const int *forgot, int count, int able)
+{
+    const char *task = r->tasks[0].name, *later = verdict_later(arena, r);
+    const double most = -100 * verdict_change(r, forgot[0], 0).mean;
+    const char *text =
+        arena_printf(arena, "Training %s cost %s %.1f points on %s", later, r->methods[forgot[0]], most, task);
+    if (count == 1) return text;
+    if (count == 2)
+        return arena_printf(arena, "%s, %s %.1f", text, r->methods[forgot[1]],
+                            -100 * verdict_change(r, forgot[1], 0).mean);
+    return arena_printf(arena, "Training %s made %d of %d methods forget %s: %s most, %.1f points", later, count, able,
+                        task, r->methods[forgot[0]], most);
+}
+
+static const char *verdict_headline(Arena *arena, const Results *r)
+{
+    const char *task = r->tasks[0].name, *later = verdict_later(arena, r);
+    int judged = 0, able = 0, tests = 0, unclear = 0, *forgot = arena_new(arena, int, (size_t)r->method_count);
+    if (r->task_count == 1) {
+        const bool missed = verdict_who_missed(arena, r, 0, true) != NULL;
+        return missed ? arena_printf(arena, "Not every method learned %s", task)
+                      : arena_printf(arena, "Accuracy on %s", task);
+    }
+    for (int m = 0; m < r->method_count; m++) {
+        const Verdict verdict = verdict_change(r, m, 0).verdict;
+        if (verdict == VERDICT_UNFINISHED) continue;
+        judged++;
+        able += verdict != VERDICT_NOT_LEARNED && verdict != VERDICT_BY_CONSTRUCTION && verdict != VERDICT_CEILING;
+        tests += verdict_is_test(r, m);
+        unclear += verdict == VERDICT_UNCLEAR;
+    }
+    const int count = verdict_sorted(r, VERDICT_FORGOT, forgot);
+    if (!judged) return arena_printf(arena, "Accuracy on %s, before %s", task, later);
+    if (count) return verdict_headline_of_drops(arena, r, forgot, count, able);
+    if (!tests)
+        return r->task_count == 2
+                   ? arena_printf(arena, "No method learned both %s and %s: forgetting cannot be judged", task, later)
+                   : arena_printf(arena, "No method learned %s and a later task: forgetting cannot be judged", task);
+    if (unclear) return arena_printf(arena, "After %s no method has surely forgotten %s", later, task);
+    return arena_printf(arena, "No method that learned lost more of %s than chance explains", task);
+}

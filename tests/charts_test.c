@@ -1,0 +1,131 @@
+/* The charts as pictures: for any number of methods and tasks, and for long names, nothing covers anything and nothing
+ * leaves the picture. The canvas tells what it has drawn. */
+
+static Str charts_font(Arena *arena)
+{
+    Str font;
+    Err err = {0};
+    if (!asset_expand(arena, "DejaVuSans.ttf", &font, &err)) fail_msg("%s", err.text);
+    return font;
+}
+
+static bool charts_meet(Box a, Box b) { return a.x0 < b.x1 && b.x0 < a.x1 && a.y0 < b.y1 && b.y0 < a.y1; }
+
+static void charts_expect_apart(const Canvas *canvas, const char *what)
+{
+    const Mark *marks = canvas->marks.at;
+    for (size_t i = 0; i < canvas->marks.count; i++) {
+        const Box a = marks[i].box;
+        if (marks[i].kind != MARK_TEXT && marks[i].kind != MARK_LEGEND) continue;
+        if (a.x0 < 0 || a.y0 < 0 || a.x1 > (float)canvas->width || a.y1 > (float)canvas->height)
+            fail_msg("%s: \"%s\" leaves the picture", what, marks[i].text);
+        for (size_t k = 0; k < i; k++)
+            if ((marks[k].kind == MARK_TEXT || marks[k].kind == MARK_LEGEND) && charts_meet(a, marks[k].box))
+                fail_msg("%s: \"%s\" covers \"%s\"", what, marks[i].text, marks[k].text);
+    }
+}
+
+/* Every chart that these results have. Returns how many. */
+static int charts_draw_all(const Results *r, Str font, const char *what)
+{
+    int drawn = 0;
+    for (size_t i = 0; i < COUNT(report_charts); i++) {
+        Arena arena = {0};
+        Canvas canvas;
+        Err err = {0};
+        if (report_charts[i].shown && !report_charts[i].shown(r)) continue;
+        if (!report_charts[i].draw(&arena, r, font, &canvas, &err)) fail_msg("%s: %s", what, err.text);
+        const char *where = arena_printf(&arena, "%s of %s", report_charts[i].file, what);
+        charts_expect_apart(&canvas, where);
+        if (!*canvas.title || !*canvas.see || !*canvas.alt) fail_msg("%s: says nothing", where);
+        drawn++;
+        arena_free(&arena);
+    }
+    return drawn;
+}
+
+static const Results *charts_results(Arena *arena, Str text)
+{
+    Results *results = arena_new(arena, Results, 1);
+    Err err = {0};
+    if (!report_parse(arena, text, "r.jsonl", results, &err)) fail_msg("%s", err.text);
+    return results;
+}
+
+/* A copy in which every `from` is `to`. */
+static Str charts_replace(Arena *arena, Str text, const char *from, const char *to)
+{
+    char *out = NULL;
+    size_t size = 0;
+    const char *at = arena_copy(arena, text.at, text.size);
+    FILE *f = open_memstream(&out, &size);
+    for (const char *hit; (hit = strstr(at, from)); at = hit + strlen(from)) {
+        fwrite(at, 1, (size_t)(hit - at), f);
+        fputs(to, f);
+    }
+    fputs(at, f);
+    fclose(f);
+    const Str replaced = {arena_copy(arena, out, size), size};
+    free(out);
+    return replaced;
+}
+
+static void test_labels_apart(void **state)
+{
+    (void)state;
+    static const struct {
+        int tasks, methods, seeds;
+    } cases[] = {{1, 1, 1}, {1, 5, 3}, {1, 15, 1}, {2, 2, 1}, {2, 3, 3},  {2, 4, 1},  {2, 5, 1}, {2, 6, 1}, {2, 7, 3},
+                 {2, 8, 1}, {2, 9, 1}, {2, 11, 1}, {2, 13, 1}, {2, 15, 3}, {3, 2, 1}, {3, 15, 1}, {4, 6, 1}, {5, 3, 1}, {5, 15, 3}};
+    Arena outer = {0};
+    const Str font = charts_font(&outer);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Arena arena = {0};
+        const Made made = {.tasks = cases[i].tasks, .methods = cases[i].methods, .seeds = cases[i].seeds};
+        const char *what = arena_printf(&arena, "%d methods, %d tasks, %d seeds", made.methods, made.tasks, made.seeds);
+        const int drawn = charts_draw_all(charts_results(&arena, made_results(&arena, &made)), font, what);
+        /* a sweep is told by whom it can be made with */
+        if (made.tasks > 1 ? drawn < (int)COUNT(report_charts) - 1 : drawn != 3) fail_msg("%s: %d charts", what, drawn);
+        arena_free(&arena);
+    }
+    arena_free(&outer);
+}
+
+static void test_long_names(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    const Str font = charts_font(&arena);
+    static const char *const names[][2] = {
+        {"\"sentiment\"", "\"a-task-whose-name-is-as-long-as-names-may-be-sixty-four-bytes-or\""},
+        {"\"nli\"", "\"WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW\""},
+        {"\"full\"", "\"lora-seq+replay+ewc+lwf+l2sp+si+mas+der++agem+o-lora+replay+ewc1\""},
+        {"\"ewc\"", "\"WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW\""},
+    };
+    for (int methods = 4; methods <= 15; methods += 11)
+        for (int tasks = 2; tasks <= 5; tasks += 3) {
+            const Made made = {.tasks = tasks, .methods = methods, .seeds = 1};
+            Str text = made_results(&arena, &made);
+            for (size_t k = 0; k < COUNT(names); k++) text = charts_replace(&arena, text, names[k][0], names[k][1]);
+            charts_draw_all(charts_results(&arena, text), font, arena_printf(&arena, "long names, %d methods, %d tasks", methods, tasks));
+        }
+    arena_free(&arena);
+}
+
+/* What the events do not tell is not drawn: no empty pictures. */
+static void test_missing_events(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    const Str font = charts_font(&arena);
+    const Made bare = {.tasks = 2, .methods = 5, .seeds = 2, .bare = true}, cut = {.tasks = 3, .methods = 6, .seeds = 1, .cut = 3};
+    assert_int_equal(charts_draw_all(charts_results(&arena, made_results(&arena, &bare)), font, "bare"), 4);
+    charts_draw_all(charts_results(&arena, made_results(&arena, &cut)), font, "unfinished");
+    arena_free(&arena);
+}
+
+static const struct CMUnitTest charts_tests[] = {
+    cmocka_unit_test(test_labels_apart),
+    cmocka_unit_test(test_long_names),
+    cmocka_unit_test(test_missing_events),
+};

@@ -1,0 +1,159 @@
+/* measures: figures against closed formulas, and against numbers worked out by hand on small cases. */
+
+static void expect_near(double got, double wanted)
+{
+    if (!(fabs(got - wanted) < 1e-9)) fail_msg("got %.12g, wanted %.12g", got, wanted);
+}
+
+static void test_measures(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t correct, rows;
+        double low, high;
+    } wilson[] = {
+        {0, 10, 0, 0.2775327998628892},
+        {10, 10, 0.7224672001371107, 1},
+        {154, 200, 0.7069169563469642, 0.8229065674093119},
+        {1, 3, 0.06149194472039615, 0.7923403991979523},
+    };
+    for (size_t i = 0; i < COUNT(wilson); i++) {
+        const Interval got = measure_wilson(wilson[i].correct, wilson[i].rows);
+        expect_near(got.low, wilson[i].low);
+        expect_near(got.high, wilson[i].high);
+    }
+    static const struct {
+        uint64_t lost, gained;
+        double p;
+    } mcnemar[] = {{0, 0, 1},       {5, 0, 0.0625},         {6, 0, 0.03125},
+                   {0, 6, 0.03125}, {10, 2, 0.03857421875}, {15, 5, 0.04138946533203125},
+                   {30, 30, 1}};
+    for (size_t i = 0; i < COUNT(mcnemar); i++)
+        expect_near(measure_mcnemar(mcnemar[i].lost, mcnemar[i].gained), mcnemar[i].p);
+    assert_true(fabs(measure_t_quantile(1) - 12.706) < 1e-3 && fabs(measure_t_quantile(2) - 4.303) < 1e-3 &&
+                fabs(measure_t_quantile(30) - 2.042) < 1e-3);
+    /* three tasks: 0.9, then 0.5 0.8, then 0.6 0.7 0.95 */
+    const double r[9] = {0.9, NAN, NAN, 0.5, 0.8, NAN, 0.6, 0.7, 0.95};
+    expect_near(measure_average_accuracy(r, 3), 0.75);
+    expect_near(measure_learning_accuracy(r, 3), (0.9 + 0.8 + 0.95) / 3);
+    expect_near(measure_backward_transfer(r, 3), -0.2);
+    expect_near(measure_forgetting(r, 3, FORGETTING_FIRST_LAST), 0.2);
+    expect_near(measure_forgetting_of(r, 3, 0, FORGETTING_MAX_BEFORE_LAST), 0.3);
+    assert_true(isnan(measure_backward_transfer(r, 1)));
+}
+
+static void test_rows_that_were_right(void **state)
+{
+    (void)state;
+    const bool right[9] = {true, false, true, true, false, false, false, true, true};
+    char hex[8];
+    assert_int_equal(rows_right_digits(9), 3);
+    assert_int_equal(rows_right_digits(8), 2);
+    rows_right_print(right, 9, hex);
+    assert_string_equal(hex, "b18"); /* 1011 0001 1000 */
+    rows_right_print(right, 4, hex);
+    assert_string_equal(hex, "b");
+    bool back[9];
+    assert_true(rows_right_parse(S("b18"), 9, back));
+    assert_memory_equal(back, right, sizeof right);
+    static const char *const bad[] = {"b1", "b180", "b1c", "b1g", "B18", "b1 ", ""};
+    for (size_t i = 0; i < COUNT(bad); i++) assert_false(rows_right_parse(str(bad[i]), 9, back));
+}
+
+/* Ten rows: both right 2, both wrong 1, only the first 6, only the second 1. */
+static void test_two_methods_on_the_same_rows(void **state)
+{
+    (void)state;
+    bool a[10], b[10];
+    assert_true(rows_right_parse(S("ff0"), 10, a) && rows_right_parse(S("c08"), 10, b));
+    Disagreement d = measure_disagreement(a, b, 10);
+    assert_int_equal(d.first, 6);
+    assert_int_equal(d.second, 1);
+    expect_near(measure_mcnemar(d.first, d.second), 0.125); /* 2 (1 + 7) / 2^7 */
+    d = measure_disagreement(b, a, 10);
+    assert_int_equal(d.first, 1);
+    assert_int_equal(d.second, 6);
+    d = measure_disagreement(a, a, 10);
+    expect_near(measure_mcnemar(d.first, d.second), 1);
+    const uint32_t before[5] = {0, 1, 2, 1, 0}, after[5] = {0, 2, 1, 1, 1};
+    assert_int_equal(measure_changed(before, after, 5), 3);
+    expect_near(measure_churn(3, 5), 0.6);
+}
+
+static void test_transfer_and_intransigence(void **state)
+{
+    (void)state;
+    /* above the diagonal: tasks that are not trained yet */
+    const double r[9] = {0.9, 0.45, NAN, 0.5, 0.8, 0.38, 0.6, 0.7, 0.95}, untrained[3] = {NAN, 0.5, 0.33};
+    const double joint[9] = {0.9, NAN, NAN, 0.9, 0.85, NAN, 0.9, 0.85, 0.9};
+    expect_near(measure_forward_transfer(r, untrained, 3), (-0.05 + 0.05) / 2);
+    expect_near(measure_intransigence(r, joint, 3), (0.05 - 0.05) / 2);
+    expect_near(measure_intransigence(joint, joint, 3), 0);
+    const double two[4] = {0.9, 0.4, 0.6, 0.7}, two_untrained[2] = {0.5, 0.3}, two_joint[4] = {0.9, NAN, 0.8, 0.75};
+    expect_near(measure_forward_transfer(two, two_untrained, 2), 0.1);
+    expect_near(measure_intransigence(two, two_joint, 2), 0.05);
+    const double unknown[4] = {0.9, NAN, 0.6, NAN};
+    assert_true(isnan(measure_forward_transfer(unknown, two_untrained, 2)));
+    assert_true(isnan(measure_intransigence(unknown, two_joint, 2)));
+    assert_true(isnan(measure_forward_transfer(two, two_untrained, 1)) && isnan(measure_intransigence(two, two, 1)));
+}
+
+static void test_stability_gap(void **state)
+{
+    (void)state;
+    const uint32_t steps[6] = {0, 1, 2, 4, 8, 16}, correct[6] = {45, 40, 20, 30, 20, 35};
+    StabilityGap g = measure_stability_gap(steps, correct, 6, 50);
+    expect_near(g.start, 0.9);
+    expect_near(g.lowest, 0.4);
+    expect_near(g.end, 0.7);
+    expect_near(g.gap, 0.5);
+    expect_near(g.recovered, 0.3);
+    assert_int_equal(g.lowest_step, 2);
+    g = measure_stability_gap(steps, correct, 1, 50); /* one point: nothing fell */
+    assert_true(g.gap == 0 && g.recovered == 0 && g.lowest_step == 0);
+}
+
+static void test_linear_cka(void **state)
+{
+    (void)state;
+    /* Centred: x (-2,-3) (0,-1) (2,4), y (1,-2/3) (-1,1/3) (0,1/3). |y'x|^2 = 4 + 4 + 4 + 9, |x'x|^2 = 64 + 2 196 +
+     * 676, |y'y|^2 = 4 + 2 + 4/9. */
+    const float x[6] = {1, 2, 3, 4, 5, 9}, y[6] = {2, 0, 0, 1, 1, 1};
+    expect_near(measure_cka(x, y, 3, 2), 21 / sqrt(1132 * 58.0 / 9));
+    expect_near(measure_cka(y, x, 3, 2), 21 / sqrt(1132 * 58.0 / 9));
+    expect_near(measure_cka(x, x, 3, 2), 1);
+    const float moved[6] = {-2 * 2 + 7, 2 * 1 - 1,  -2 * 4 + 7,
+                            2 * 3 - 1,  -2 * 9 + 7, 2 * 5 - 1}; /* turned, doubled, shifted */
+    expect_near(measure_cka(x, moved, 3, 2), 1);
+    const float one[4] = {1, -1, 0, 0}, other[4] = {0, 0, 1, -1}, same[4] = {3, 3, 3, 3};
+    expect_near(measure_cka(one, other, 4, 1), 0);
+    assert_true(isnan(measure_cka(one, same, 4, 1)));
+}
+
+static void test_t_and_holm(void **state)
+{
+    (void)state;
+    const double values[] = {1, 2, 3}, same[] = {0.1, 0.1, 0.1}, none[] = {0, 0}, two[] = {-1, 3};
+    expect_near(measure_t_test(values, 3), 1 - sqrt(6.0 / 7));     /* t = 2 sqrt 3 with 2 degrees */
+    expect_near(measure_t_test(two, 2), 1 - 2 / M_PI * atan(0.5)); /* t = 1/2 with 1 degree */
+    assert_true(measure_t_test(same, 3) == 0 && measure_t_test(none, 2) == 1);
+    /* 0.005 x 4, 0.01 x 3, 0.03 x 2, and 0.04 x 1, which does not come before it */
+    const double p[] = {0.01, 0.04, 0.03, 0.005}, wanted[] = {0.03, 0.06, 0.06, 0.02};
+    double adjusted[4];
+    measure_holm(p, 4, adjusted);
+    for (int i = 0; i < 4; i++) expect_near(adjusted[i], wanted[i]);
+    const double large[] = {0.9, 0.6};
+    measure_holm(large, 2, adjusted);
+    assert_true(adjusted[0] == 1 && adjusted[1] == 1);
+    measure_holm(p, 0, adjusted);
+}
+
+static const struct CMUnitTest measures_tests[] = {
+    cmocka_unit_test(test_measures),
+    cmocka_unit_test(test_rows_that_were_right),
+    cmocka_unit_test(test_two_methods_on_the_same_rows),
+    cmocka_unit_test(test_transfer_and_intransigence),
+    cmocka_unit_test(test_stability_gap),
+    cmocka_unit_test(test_linear_cka),
+    cmocka_unit_test(test_t_and_holm),
+};
