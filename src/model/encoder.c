@@ -320,16 +320,28 @@ static void head_forward(const Workspace *ws, const Weights *w, const Head *head
            head->classes, NULL);
 }
 
-f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
-                   const PassOptions *options)
+f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch *batch, const PassOptions *options)
 {
+    const ModelConfig *c = &ws->model->config;
+    f32p states = ws->layer[c->layers - 1].norm2;
     ASSERT(batch->tokens <= ws->max_tokens && batch->examples <= ws->max_examples);
+    if (options->states) {
+        RUN(ws->device, copy, .x = options->states, .y = states, .n = batch->examples * c->hidden);
+        return states;
+    }
     embedding_forward(ws, weights->encoder, batch, options);
     keep_states(ws, 0, ws->layer[0].x, batch);
-    for (uint32_t l = 0; l < ws->model->config.layers; l++) {
+    for (uint32_t l = 0; l < c->layers; l++) {
         layer_forward(ws, l, weights, batch, options);
         keep_states(ws, l + 1, ws->layer[l].norm2, batch);
     }
+    return states;
+}
+
+f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
+                   const PassOptions *options)
+{
+    model_first_states(ws, weights, batch, options);
     head_forward(ws, weights, head, batch->examples, options);
     return ws->logits;
 }
@@ -467,6 +479,7 @@ void model_backward(Workspace *ws, const Weights *weights, const Weights *grads,
     const bool embeddings = grads->encoder != NULL, any = embeddings || grads->adapter;
     head_backward(ws, weights, grads, head, batch->examples, options, any);
     if (!any) return;
+    ASSERT(!options->states);
     for (uint32_t l = ws->model->config.layers; l-- > 0;)
         layer_backward(ws, l, weights, grads, batch, options, l > 0 || embeddings);
     if (embeddings) embedding_backward(ws, weights->encoder, grads->encoder, batch, options);

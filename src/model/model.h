@@ -119,6 +119,7 @@ typedef struct Weights {
 typedef struct PassOptions {
     bool dropout; /* training: masks from seed and step */
     uint32_t seed, step;
+    f32p states; /* [B][H]: the batch's first-token states, when they are known: the encoder is not run. Else null */
 } PassOptions;
 
 /* Activations and scratch of one pass. */
@@ -136,9 +137,12 @@ void workspace_keep_states(Workspace *ws, f32p states);
 /* Logits [B][C] on the device, in the workspace until its next pass. */
 f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
                    const PassOptions *options);
+/* Runs the encoder alone: the final states [B][H] of the examples' first tokens, in the workspace until its next pass. */
+f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch *batch, const PassOptions *options);
 /* The scratch array [B][C] for the gradient of the loss with respect to the logits. */
 f32p workspace_dlogits(Workspace *ws);
-/* Writes (never adds) the gradients that `grads` asks for; same arguments as the forward pass just before. Rows of the
+/* Writes (never adds) the gradients that `grads` asks for (of the head alone after a pass with options->states); same
+ * arguments as the forward pass just before. Rows of the
  * word table that the batch does not use are left alone: the caller keeps them 0. */
 void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
                     const DeviceBatch *batch, const PassOptions *options);

@@ -89,9 +89,11 @@ static Grid gelu_grid(const struct gelu_args *a) { return grid_elements(a->n); }
 static Grid gelu_grad_grid(const struct gelu_grad_args *a) { return grid_elements(a->n); }
 static Grid tanh_grid(const struct tanh_args *a) { return grid_elements(a->n); }
 static Grid tanh_grad_grid(const struct tanh_grad_args *a) { return grid_elements(a->n); }
-static Grid add_grid(const struct add_args *a) { return grid_elements(a->n); }
+static Grid axpby_grid(const struct axpby_args *a) { return grid_elements(a->n); }
 static Grid copy_grid(const struct copy_args *a) { return grid_elements(a->n); }
 static Grid fill_grid(const struct fill_args *a) { return grid_elements(a->n); }
+static Grid path_integral_grid(const struct path_integral_args *a) { return grid_elements(a->n); }
+static Grid consolidate_grid(const struct consolidate_args *a) { return grid_elements(a->n); }
 static Grid adamw_grid(const struct adamw_args *a) { return grid_elements(a->n); }
 static Grid dropout_grid(const struct dropout_args *a) { return grid_elements((uint64_t)a->rows * a->cols); }
 static Grid layernorm_grid(const struct layernorm_args *a) { return grid_rows(a->rows, a->cols); }
@@ -106,10 +108,12 @@ static Grid zero_rows_grid(const struct zero_rows_args *a) { return grid_rows(a-
 static Grid adamw_rows_grid(const struct adamw_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid wake_rows_grid(const struct wake_rows_args *a) { return grid_of(a->rows, 1, 8.0 * a->rows * a->cols); }
 static Grid cross_entropy_grid(const struct cross_entropy_args *a) { return grid_rows(a->rows, a->classes); }
-static Grid square_sum_grid(const struct square_sum_args *a)
-{
-    return grid_of(a->n, a->block ? a->block : 1, 4.0 * a->n);
-}
+static Grid distill_grid(const struct distill_args *a) { return grid_rows(a->rows, a->classes); }
+static Grid mse_grid(const struct mse_args *a) { return grid_rows(a->rows, a->classes); }
+static Grid grid_blocks(uint64_t n, uint32_t block) { return grid_of(n, block ? block : 1, 4.0 * (double)n); }
+static Grid dot_grid(const struct dot_args *a) { return grid_blocks(a->n, a->block); }
+static Grid quadratic_penalty_grid(const struct quadratic_penalty_args *a) { return grid_blocks(a->n, a->block); }
+static Grid projection_grid(const struct projection_args *a) { return grid_of(1, 1, 4.0 * a->parts); }
 static Grid clip_grid(const struct clip_args *a) { return grid_of(1, 1, 4.0 * a->parts); }
 
 static Grid op_grid(Op op, const void *args)
