@@ -9,12 +9,24 @@ enum { FILE_LIMIT_BYTES = 1 << 30 };
 
 /* ---- what a run holds in memory ---- */
 
-/* A task with its head and adapter on the device, and what a method left in them. */
+/* What a method says to a task's evaluation rows. */
+typedef struct Answers {
+    bool *right;          /* [rows] */
+    uint32_t *prediction; /* [rows] */
+    double *p;            /* [rows]: probability of the true label */
+} Answers;
+
+/* A task with its head and adapter on the device, and what the method at work left in them. */
 typedef struct TaskState {
     TaskData data;
     Head head;
-    f32p head_w, adapter_w; /* adapter_w: of methods with an adapter for each task */
-    bool *right;            /* [eval rows]: which rows the method at work had right after training this task */
+    float *head_start;       /* the head before any training, for the seed at work */
+    uint32_t *order;         /* [eval rows]: subsets of the evaluation rows are its first so many */
+    f32p head_w, adapter_w;  /* adapter_w: of methods with an adapter for each task */
+    Answers learned, latest; /* right after training this task, and by the last evaluation */
+    float
+        *learned_states;  /* first-token states at the same moments, see diagnose_drift: those of all layers for some */
+    float *latest_states; /* rows; those of the last layer for all rows */
 } TaskState;
 
 /* The first task's training, kept for methods that train it in the same way. */
@@ -24,6 +36,18 @@ typedef struct FirstTask {
     f32p encoder, adapter, head;
     json_t *events; /* step and eval events, without the method's name */
 } FirstTask;
+
+/* What is known about why the method at work forgets. */
+typedef struct Diagnosis {
+    double seconds, curve_seconds;
+    DeviceArena memory;
+    f32p first;                  /* the weights that all tasks share, as the first task left them */
+    Split curve[PLAN_MAX_TASKS]; /* the rows by which the curve watches each old task */
+    TrainLooks looks;
+    bool untrained_known; /* for this seed: */
+    uint32_t untrained_seed;
+    uint32_t untrained[PLAN_MAX_TASKS]; /* rows of a task that the checkpoint has right with an untrained head */
+} Diagnosis;
 
 typedef struct Experiment {
     const Plan *plan;
@@ -51,6 +75,7 @@ typedef struct Experiment {
     Progress progress;
     uint32_t method_step, method_steps;
     DYN(char) predictions;
+    Diagnosis diagnosis;
     Arena method_arena;
 } Experiment;
 

@@ -33,6 +33,7 @@ typedef struct Plan {
     float lora_learning_rate;
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
+    bool no_diagnostics; /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;
 } Plan;
 

@@ -53,25 +53,8 @@ static json_t *eval_event(const Experiment *x, const EvalRecord *r, int task, bo
                      "accuracy", (double)r->correct / r->rows, "loss", r->loss, "final", final);
 }
 
-/* A final evaluation. From the second on it also tells how many rows changed sides since the task's own training. */
-static json_t *final_event(Experiment *x, const EvalRecord *r, int task)
-{
-    TaskState *state = &x->tasks[task];
-    json_t *event = eval_event(x, r, task, true);
-    uint32_t lost = 0, gained = 0;
-    if (task == x->task) state->right = arena_new(&x->method_arena, bool, r->rows);
-    for (uint32_t i = 0; i < r->rows; i++) {
-        const bool right = r->prediction[i] == state->data.eval.labels[i];
-        if (task == x->task) state->right[i] = right;
-        lost += state->right[i] && !right;
-        gained += !state->right[i] && right;
-    }
-    if (task != x->task) {
-        json_object_set_new(event, "lost", json_integer(lost));
-        json_object_set_new(event, "gained", json_integer(gained));
-    }
-    return event;
-}
+#include "outcome.c"
+#include "diagnose.c"
 
 static bool on_eval(void *context, const EvalRecord *r, Err *err)
 {
@@ -98,11 +81,10 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
         const TaskData *data = &x->tasks[j].data;
         Arena scratch = {0};
         EvalRecord r;
-        bool ok = evaluate(&x->device, &scratch, &x->model, t.lora, t.head, &t.weights, &data->eval,
-                           t.hyper.eval_batch_size, &r, err);
+        bool ok = diagnose_evaluate(x, &scratch, &t, &r, err);
         r.step = step;
         r.epoch = t.hyper.epochs - 1;
-        ok = ok && emit(x, final_event(x, &r, j), err);
+        ok = ok && tell_final(x, j, &r, err) && diagnose_drift(x, j, &r, err);
         for (uint32_t i = 0; i < r.rows && ok; i++) {
             predictions_print(x, "%s\t%u\t%d\t%d\t%u\t%u\t%u\t", x->strategy->name, x->seed, x->task + 1, j + 1, i + 1,
                               data->eval.labels[i], r.prediction[i]);
@@ -120,7 +102,7 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
 
 static bool train_one(Experiment *x, Err *err)
 {
-    const Training t = training_of(x, x->strategy, x->seed, x->task);
+    Training t = training_of(x, x->strategy, x->seed, x->task);
     const TrainObserver observer = {x, on_step, on_eval};
     bool reused = false;
     if (t.lora && (x->task == 0 || x->strategy->adapters == ADAPTERS_PER_TASK))
@@ -129,6 +111,7 @@ static bool train_one(Experiment *x, Err *err)
     if (reused) return true;
     if (x->task == 0 && first_task_is_wanted(x)) x->recording = json_array();
     if (t.train_encoder) x->encoder_is_base = false;
+    diagnose_curve(x, &t);
     bool ok = train_task(&x->device, &t, &observer, err);
     if (ok && x->recording) first_task_keep(x, &t);
     json_decref(x->recording);
@@ -147,24 +130,28 @@ static bool run_method(Experiment *x, const Strategy *strategy, uint32_t seed, E
         x->method_steps += train_steps(&plan->hyper, x->tasks[i].data.train.rows);
     progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s",
                    strategy->name, seed);
-    bool ok = experiment_weights(x, seed, err);
+    x->diagnosis.seconds = x->diagnosis.curve_seconds = 0;
+    bool ok = experiment_weights(x, seed, err) && diagnose_untrained(x, err);
     for (x->task = 0; x->task < plan->task_count && ok; x->task++)
-        ok = train_one(x, err) && evaluate_all(x, train_steps(&plan->hyper, x->tasks[x->task].data.train.rows), err);
+        ok = train_one(x, err) && evaluate_all(x, train_steps(&plan->hyper, x->tasks[x->task].data.train.rows), err) &&
+             diagnose_task(x, err);
     progress_end(&x->progress);
     if (ok) {
         const Training t = training_of(x, strategy, seed, 0);
         const double seconds = clock_seconds() - begun;
-        ok =
-            journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
-            journal_event(&x->journal,
-                          json_pack("{s:s, s:s, s:I, s:I, s:f}", "event", "method", "method", strategy->name, "seed",
-                                    (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t), "seconds", seconds),
-                          err);
+        ok = journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
+             journal_event(&x->journal,
+                           json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "event", "method", "method", strategy->name,
+                                     "seed", (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t),
+                                     "curve_seconds", x->diagnosis.curve_seconds, "diagnostics_seconds",
+                                     x->diagnosis.seconds, "seconds", seconds),
+                           err);
         if (ok && !plan->quiet)
             fprintf(stderr, "%-10s %s%u  %u steps, %.0f s\n", strategy->name, "seed ", seed, x->method_steps, seconds);
     }
     x->predictions.at = NULL;
     x->predictions.count = x->predictions.capacity = 0;
+    device_arena_free(&x->diagnosis.memory);
     arena_free(&x->method_arena);
     return ok;
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Evaluation, and an encoder's states for training a head on them. */
 
@@ -88,15 +89,14 @@ static void sweep_close(Sweep *s)
     arena_free(&s->arena);
 }
 
-/* The final state of every row's first token [rows][H], in `memory`. */
-static bool split_states(Device *device, DeviceArena *memory, const Model *model, const Weights *weights,
-                         const Split *split, uint32_t batch_size, f32p *states, Err *err)
+bool split_states(Device *device, DeviceArena *memory, const Model *model, const Lora *lora, const Weights *weights,
+                  const Split *split, uint32_t batch_size, f32p *states, Err *err)
 {
     const uint32_t h = model->config.hidden;
     Sweep s;
     bool ok = true;
     *states = device_f32(memory, (size_t)split->rows * h);
-    sweep_open(&s, device, model, NULL, split, batch_size, 1);
+    sweep_open(&s, device, model, lora, split, batch_size, 1);
     while (ok && sweep_next(&s)) {
         f32p first = model_first_states(s.ws, weights, &s.batch, &(PassOptions){0});
         RUN(device, copy, .x = first, .y = *states + (size_t)s.at * h, .n = s.count * h);
@@ -106,22 +106,42 @@ static bool split_states(Device *device, DeviceArena *memory, const Model *model
     return ok && device_ok(device, err);
 }
 
-/* states: of all rows, when they are known already; else null. */
-static bool evaluate_states(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
-                            const Weights *weights, const Split *split, uint32_t batch_size, f32p states,
-                            EvalRecord *record, Err *err)
+/* Brings the states that a sweep's last pass kept to their rows in `states` [slices][rows][h]. */
+static void sweep_read_states(Sweep *s, f32p kept, uint32_t slices, uint32_t h, float *states)
 {
-    const uint32_t rows = split->rows, classes = head->classes;
+    Arena scratch = {0};
+    const size_t n = (size_t)s->count * h;
+    float *read = arena_new(&scratch, float, slices *n);
+    device_read(s->memory.device, read, kept, slices * n * sizeof *read);
+    for (uint32_t l = 0; l < slices; l++)
+        memcpy(states + ((size_t)l * s->split->rows + s->at) * h, read + l * n, n * sizeof *read);
+    arena_free(&scratch);
+}
+
+/* states: of all rows, when they are known already; else null. layers: whether those of all layers are wanted. */
+static bool evaluate_rows(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
+                          const Weights *weights, const Split *split, uint32_t batch_size, f32p states, bool layers,
+                          EvalRecord *record, Err *err)
+{
+    const uint32_t rows = split->rows, classes = head->classes, h = model->config.hidden;
+    const uint32_t slices = layers ? model->config.layers + 1 : 0;
     *record = (EvalRecord){.rows = rows, .classes = classes};
     record->prediction = arena_new(arena, uint32_t, rows);
     record->logits = arena_new(arena, float, (size_t)rows *classes);
     Sweep s;
+    f32p kept = NULL;
     bool ok = true;
     sweep_open(&s, device, model, lora, split, batch_size, classes);
+    if (layers) {
+        record->states = arena_new(arena, float, (size_t)slices *rows *h);
+        kept = device_f32(&s.memory, (size_t)slices * s.size * h);
+        workspace_keep_states(s.ws, kept);
+    }
     while (ok && sweep_next(&s)) {
-        const PassOptions options = {.states = states ? states + (size_t)s.at * model->config.hidden : NULL};
+        const PassOptions options = {.states = states ? states + (size_t)s.at * h : NULL};
         f32p logits = model_forward(s.ws, weights, head, &s.batch, &options);
         device_read(device, record->logits + (size_t)s.at * classes, logits, (size_t)s.count * classes * sizeof(float));
+        if (layers) sweep_read_states(&s, kept, slices, h, record->states);
         ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
     }
     sweep_close(&s);
@@ -132,5 +152,11 @@ static bool evaluate_states(Device *device, Arena *arena, const Model *model, co
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err)
 {
-    return evaluate_states(device, arena, model, lora, head, weights, split, batch_size, NULL, record, err);
+    return evaluate_rows(device, arena, model, lora, head, weights, split, batch_size, NULL, false, record, err);
+}
+
+bool evaluate_layers(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
+                     const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err)
+{
+    return evaluate_rows(device, arena, model, lora, head, weights, split, batch_size, NULL, true, record, err);
 }
