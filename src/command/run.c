@@ -52,7 +52,7 @@ static const RunOption run_options[] = {
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
      "without it: MiniLM-L6, built in"},
-    {"method", OPTION_TEXT, 0, 0, "LIST", "full, lora, lora-seq, or all [full,lora,lora-seq]"},
+    {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all [full,lora,lora-seq]"},
     {"preset", OPTION_TEXT, 0, 0, "NAME", "default: rates that learn; notebook: 3e-5, 3 epochs, 200 eval rows"},
     {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
     {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
@@ -83,11 +83,34 @@ static const RunOption run_options[] = {
     {"dry-run", OPTION_FLAG, 0, 0, NULL, "print the plan, the memory and the time it will need; train nothing"},
 };
 
-static const RunOption *run_option(const char *name)
+/* Options of lethe run, then those of the strategies, in the order of `strategies`; false behind the last. strategy and
+ * place: where the value of a strategy's option goes, strategy -1 for the others. */
+static bool run_option_at(size_t at, RunOption *out, int *strategy, int *place)
 {
-    for (size_t i = 0; i < COUNT(run_options); i++)
-        if (strcmp(run_options[i].name, name) == 0) return &run_options[i];
-    return NULL;
+    *strategy = -1;
+    if (at < COUNT(run_options)) {
+        *out = run_options[at];
+        return true;
+    }
+    at -= COUNT(run_options);
+    for (int s = 0; s < strategy_count; s++) {
+        if (at < (size_t)strategies[s]->option_count) {
+            const StrategyOption *o = &strategies[s]->options[at];
+            *strategy = s;
+            *place = (int)at;
+            *out = (RunOption){o->name, o->choices ? OPTION_TEXT : OPTION_REAL, o->low, o->high, o->choices ? "NAME" : "X", o->about};
+            return true;
+        }
+        at -= (size_t)strategies[s]->option_count;
+    }
+    return false;
+}
+
+static bool run_option(const char *name, RunOption *out, int *strategy, int *place)
+{
+    for (size_t i = 0; run_option_at(i, out, strategy, place); i++)
+        if (strcmp(out->name, name) == 0) return true;
+    return false;
 }
 
 static bool run_name_is_plain(Str name)
@@ -132,23 +155,25 @@ static bool list_next(Str *rest, Str *item)
     return true;
 }
 
-static bool run_set_methods(Plan *plan, const char *value, Err *err)
+static bool method_same(const Method *a, const Method *b)
 {
-    Str rest = str(value), item;
+    int common = 0;
+    for (int i = 0; i < a->parts; i++)
+        for (int k = 0; k < b->parts; k++) common += a->part[i] == b->part[k];
+    return a->parts == b->parts && common == a->parts;
+}
+
+static bool run_set_methods(Plan *plan, Arena *arena, const char *value, Err *err)
+{
+    Str rest = str(strcmp(value, "all") == 0 ? method_all(arena) : value), item;
     plan->method_count = 0;
-    if (strcmp(value, "all") == 0) {
-        for (; plan->method_count < strategy_count; plan->method_count++)
-            plan->methods[plan->method_count] = &strategies[plan->method_count];
-        return true;
-    }
     while (list_next(&rest, &item)) {
-        const Strategy *strategy = strategy_find(item);
-        if (!strategy)
-            return fail_usage(err, "--method %s: unknown method; there are full, lora, lora-seq and all",
-                              str_show(item));
+        Method *method = arena_new(arena, Method, 1);
+        if (!method_parse(arena, item, method, err)) return false;
         for (int i = 0; i < plan->method_count; i++)
-            if (plan->methods[i] == strategy) return fail_usage(err, "--method: %s is named twice", strategy->name);
-        plan->methods[plan->method_count++] = strategy;
+            if (method_same(plan->methods[i], method)) return fail_usage(err, "--method: %s is named twice", method->name);
+        if (plan->method_count == PLAN_MAX_METHODS) return fail_usage(err, "--method: at most %d methods", PLAN_MAX_METHODS);
+        plan->methods[plan->method_count++] = method;
     }
     return true;
 }
@@ -183,6 +208,28 @@ static bool run_set_targets(Plan *plan, const char *value, Err *err)
             return fail_usage(err, "--lora-targets %s: targets are query, key and value", str_show(item));
         plan->lora_targets |= 1u << i;
     }
+    return true;
+}
+
+static bool run_set_strategy(Plan *plan, int strategy, int place, const char *value, Err *err)
+{
+    const StrategyOption *option = &strategies[strategy]->options[place];
+    double x = 0;
+    if (!option->choices) {
+        if (!parse_double(str(value), &x) || x < option->low || x > option->high)
+            return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)), option->low,
+                              option->high);
+    } else {
+        char names[256] = "";
+        size_t used = 0;
+        while (option->choices[(int)x] && strcmp(option->choices[(int)x], value) != 0) {
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", x > 0 ? ", " : "", option->choices[(int)x]);
+            x++;
+        }
+        if (!option->choices[(int)x])
+            return fail_usage(err, "--%s %s: there are %s", option->name, str_show(str(value)), names);
+    }
+    plan->values.at[strategy][place] = x;
     return true;
 }
 
@@ -230,11 +277,13 @@ static bool run_set_number(Plan *plan, const RunOption *option, const char *valu
 
 static bool run_set(Plan *plan, Arena *arena, const char *name, const char *value, Err *err)
 {
-    const RunOption *option = run_option(name);
-    if (!option) return fail_usage(err, "--%s: unknown option", name);
-    if (option->kind == OPTION_INT || option->kind == OPTION_REAL) return run_set_number(plan, option, value, err);
+    RunOption option;
+    int strategy, place;
+    if (!run_option(name, &option, &strategy, &place)) return fail_usage(err, "--%s: unknown option", name);
+    if (strategy >= 0) return run_set_strategy(plan, strategy, place, value, err);
+    if (option.kind == OPTION_INT || option.kind == OPTION_REAL) return run_set_number(plan, &option, value, err);
     if (strcmp(name, "task") == 0) return run_set_task(plan, arena, value, err);
-    if (strcmp(name, "method") == 0) return run_set_methods(plan, value, err);
+    if (strcmp(name, "method") == 0) return run_set_methods(plan, arena, value, err);
     if (strcmp(name, "seed") == 0 || strcmp(name, "seeds") == 0) return run_set_seeds(plan, name, value, err);
     if (strcmp(name, "lora-targets") == 0) return run_set_targets(plan, value, err);
     if (strcmp(name, "device") == 0) plan->device = value;
@@ -281,10 +330,11 @@ static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
 /* Options from the command line, with those of --config below them. */
 static bool run_parse(int argc, char **argv, json_t *options, Err *err)
 {
-    struct option longs[COUNT(run_options) + 1] = {0};
-    for (size_t i = 0; i < COUNT(run_options); i++)
-        longs[i] = (struct option){run_options[i].name,
-                                   run_options[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL, 0};
+    struct option longs[COUNT(run_options) + STRATEGY_MAX * STRATEGY_MAX_OPTIONS + 1] = {0};
+    RunOption o;
+    int strategy, place;
+    for (size_t i = 0; run_option_at(i, &o, &strategy, &place); i++)
+        longs[i] = (struct option){o.name, o.kind == OPTION_FLAG ? no_argument : required_argument, NULL, 0};
     opterr = 0;
     optind = 1;
     for (;;) {
@@ -294,13 +344,13 @@ static bool run_parse(int argc, char **argv, json_t *options, Err *err)
         if (code == ':') return fail_usage(err, "%s: a value is missing; see lethe help run", argv[optind - 1]);
         if (code != 0)
             return fail_usage(err, "%s: unknown option; see lethe help run", str_show(str(argv[optind - 1])));
-        const RunOption *option = &run_options[at];
-        json_t *value = option->kind == OPTION_FLAG ? json_true() : json_string(optarg);
-        if (!value) return fail_usage(err, "--%s %s: the value is not UTF-8", option->name, str_show(str(optarg)));
-        if (strcmp(option->name, "seeds") == 0) json_object_del(options, "seed");
-        if (strcmp(option->name, "seed") == 0) json_object_del(options, "seeds");
-        if (strcmp(option->name, "task") != 0) {
-            json_object_set_new(options, option->name, value);
+        run_option_at((size_t)at, &o, &strategy, &place);
+        json_t *value = o.kind == OPTION_FLAG ? json_true() : json_string(optarg);
+        if (!value) return fail_usage(err, "--%s %s: the value is not UTF-8", o.name, str_show(str(optarg)));
+        if (strcmp(o.name, "seeds") == 0) json_object_del(options, "seed");
+        if (strcmp(o.name, "seed") == 0) json_object_del(options, "seeds");
+        if (strcmp(o.name, "task") != 0) {
+            json_object_set_new(options, o.name, value);
             continue;
         }
         json_t *tasks = json_object_get(options, "task");
@@ -327,12 +377,13 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
     }
     json_object_foreach(old, name, value)
     {
-        const RunOption *option = run_option(name);
-        const bool tasks = option && strcmp(name, "task") == 0;
-        if (!option || strcmp(name, "config") == 0 ||
-            !(tasks                         ? json_is_array(value)
-              : option->kind == OPTION_FLAG ? json_is_true(value)
-                                            : json_is_string(value)))
+        RunOption option;
+        int strategy, place;
+        const bool known = run_option(name, &option, &strategy, &place), tasks = known && strcmp(name, "task") == 0;
+        if (!known || strcmp(name, "config") == 0 ||
+            !(tasks                        ? json_is_array(value)
+              : option.kind == OPTION_FLAG ? json_is_true(value)
+                                           : json_is_string(value)))
             ok = fail(err, "%s: option \"%s\" is not one that lethe writes", path, str_show(str(name)));
     }
     if (ok) json_object_update_missing(options, old);
@@ -349,8 +400,8 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
         return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
     preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
-    for (plan->method_count = 0; plan->method_count < 3; plan->method_count++)
-        plan->methods[plan->method_count] = &strategies[plan->method_count];
+    strategy_defaults(&plan->values);
+    if (!run_set_methods(plan, arena, "full,lora,lora-seq", err)) return false;
 
     const char *name;
     const json_t *value;
@@ -370,6 +421,10 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         plan->model = (ModelSource){.folder = folder, .name = folder};
     } else {
         plan->model.name = "MiniLM-L6, built in";
+        plan->model.acquaintance =
+            plan->task_count
+                ? "MiniLM-L6's pre-training saw natural-language-inference pairs: tasks of that kind are not wholly new to it."
+                : "MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not wholly new to it.";
         if (!asset_expand(arena, "config.json", &plan->model.config, err) ||
             !asset_expand(arena, "vocab.txt", &plan->model.vocab, err))
             return false;
@@ -417,21 +472,44 @@ bool command_run(int argc, char **argv, Err *err)
     return ok;
 }
 
+static void run_print_option(const char *name, const char *argument, const char *about)
+{
+    char head[64];
+    snprintf(head, sizeof head, "--%s %s", name, argument ? argument : "");
+    printf("  %-26s", head);
+    for (bool first = true; about; first = false) {
+        const char *end = strchr(about, '\n');
+        if (!first || strlen(head) > 25) printf("%s%28s", first ? "\n" : "", "");
+        printf("%.*s\n", end ? (int)(end - about) : (int)strlen(about), about);
+        about = end ? end + 1 : NULL;
+    }
+}
+
+/* "what it is [its default]" */
+static const char *run_option_about(Arena *arena, const StrategyOption *o)
+{
+    if (!o->choices) return arena_printf(arena, "%s [%g]", o->about, o->standard);
+    char *names = "";
+    for (int i = 0; o->choices[i]; i++) names = arena_printf(arena, "%s%s%s", names, i ? ", " : "", o->choices[i]);
+    return arena_printf(arena, "%s: %s [%s]", o->about, names, o->choices[(int)o->standard]);
+}
+
 void run_print_options(void)
 {
-    for (size_t i = 0; i < COUNT(run_options); i++) {
-        const RunOption *o = &run_options[i];
-        char head[64];
-        snprintf(head, sizeof head, "--%s %s", o->name, o->argument ? o->argument : "");
-        const char *line = o->about;
-        printf("  %-26s", head);
-        for (bool first = true; line; first = false) {
-            const char *end = strchr(line, '\n');
-            if (!first || strlen(head) > 25) printf("%s%28s", first ? "\n" : "", "");
-            printf("%.*s\n", end ? (int)(end - line) : (int)strlen(line), line);
-            line = end ? end + 1 : NULL;
-        }
+    Arena arena = {0};
+    for (size_t i = 0; i < COUNT(run_options); i++)
+        run_print_option(run_options[i].name, run_options[i].argument, run_options[i].about);
+    printf("\nMethods, and their options:\n");
+    for (int s = 0; s < strategy_count; s++) {
+        const Strategy *strategy = strategies[s];
+        printf("  %-9s %s\n", strategy->name, strategy->about);
+        printf("  %-9s (%s)\n", "", strategy->cite);
+        for (int k = 0; k < strategy->option_count; k++)
+            run_print_option(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
+                             run_option_about(&arena, &strategy->options[k]));
     }
+    printf("\nMethods that go together are joined with +: ewc+replay, lora-seq+replay.\n--method all: %s\n", method_all(&arena));
+    arena_free(&arena);
 }
 
 /* lethe bench: the options of run; 40 steps of each training unless --max-steps says otherwise. */

@@ -16,11 +16,14 @@ enum { CURVE_ROWS = 50, CURVE_LEAST_POINTS = 3, CURVE_MOST_POINTS = 48 };
  * backward: the gradients of activations and of weights), a point of the curve one pass of its own. */
 static const double CURVE_SHARE = 0.05, STEP_PASSES = 3;
 
-static bool strategy_can_forget(const Strategy *strategy) { return strategy->adapters != ADAPTERS_PER_TASK; }
+static bool can_forget(const Method *method)
+{
+    return method->trains == TRAINS_ENCODER || method->trains == TRAINS_ADAPTER;
+}
 
 static bool diagnosing(const Experiment *x)
 {
-    return !x->plan->no_diagnostics && x->plan->task_count > 1 && strategy_can_forget(x->strategy);
+    return !x->plan->no_diagnostics && x->plan->task_count > 1 && can_forget(x->method);
 }
 
 static uint32_t fewer(uint32_t rows, uint32_t most) { return rows < most ? rows : most; }
@@ -76,7 +79,7 @@ static bool diagnose_untrained(Experiment *x, Err *err)
     const double begun = clock_seconds();
     bool ok = true;
     for (int j = 1; j < x->plan->task_count && ok; j++) {
-        Training t = training_of(x, x->strategy, x->seed, j);
+        Training t = training_of(x, x->method, x->seed, j);
         t.lora = NULL;
         t.weights.adapter = NULL;
         if (!known) ok = correct_as(x, &t, t.eval, &d->untrained[j], err);
@@ -93,10 +96,18 @@ static bool diagnose_transfer(Experiment *x, Err *err)
 {
     const int next = x->task + 1;
     if (x->plan->no_diagnostics || next == x->plan->task_count) return true;
-    uint32_t correct = x->diagnosis.untrained[next];
-    const Training t = training_of(x, x->strategy, x->seed, next);
-    return (!strategy_can_forget(x->strategy) || correct_as(x, &t, t.eval, &correct, err)) &&
-           tell_transfer(x, x->task, next, correct, err);
+    const Training t = training_of(x, x->method, x->seed, next);
+    SharedTask *shared = can_forget(x->method) ? x->passing : NULL;
+    uint32_t correct = x->diagnosis.untrained[next]; /* where the weights that tasks share never change */
+    if (shared && shared->transfer_known)
+        correct = shared->transfer;
+    else if (can_forget(x->method) && !correct_as(x, &t, t.eval, &correct, err))
+        return false;
+    if (shared) {
+        shared->transfer = correct;
+        shared->transfer_known = true;
+    }
+    return tell_transfer(x, x->task, next, correct, err);
 }
 
 /* ---- curve: old tasks while a new one trains ---- */
@@ -150,7 +161,7 @@ static bool on_look(void *context, uint32_t step, Err *err)
     const double begun = clock_seconds();
     bool ok = true;
     for (int j = 0; j < x->task && ok; j++) {
-        const Training t = training_of(x, x->strategy, x->seed, j);
+        const Training t = training_of(x, x->method, x->seed, j);
         const Split *split = &x->diagnosis.curve[j];
         uint32_t correct;
         ok = correct_as(x, &t, split, &correct, err);
@@ -191,58 +202,42 @@ static const char *part_name(Arena *arena, const Model *model, uint32_t part)
     return part ? arena_printf(arena, "layer %u", part) : "embeddings";
 }
 
-/* The evaluation of an old task, or of the task just trained, for `final_event`: diagnosing, it also keeps the states.
- */
-static bool diagnose_evaluate(Experiment *x, Arena *arena, const Training *t, EvalRecord *r, Err *err)
+/* A final evaluation: with states when there are diagnostics, whoever of the methods that share it wants them. */
+static bool diagnose_evaluate(Experiment *x, Arena *arena, int task, EvalRecord *r, Err *err)
 {
-    return (diagnosing(x) ? evaluate_layers : evaluate)(&x->device, arena, t->model, t->lora, t->head, &t->weights,
-                                                        t->eval, t->hyper.eval_batch_size, r, err);
+    if (x->plan->no_diagnostics || x->plan->task_count == 1) return evaluate_one(x, arena, task, r, err);
+    const TaskState *state = &x->tasks[task];
+    const Training t = training_of(x, x->method, x->seed, task);
+    return evaluate_layers(&x->device, arena, &t, state->order, fewer(t.eval->rows, STATE_ROWS), r, err);
 }
 
-/* The states [layers + 1][n][H] of the first n rows of a task's order. */
-static float *few_states(Arena *arena, const TaskState *state, const EvalRecord *r, uint32_t slices, uint32_t n,
-                         size_t h)
-{
-    float *few = arena_new(arena, float, slices *n *h), *to = few;
-    for (uint32_t l = 0; l < slices; l++)
-        for (uint32_t i = 0; i < n; i++, to += h)
-            memcpy(to, r->states + ((size_t)l * r->rows + state->order[i]) * h, h * sizeof *to);
-    return few;
-}
-
-/* Keeps the states of the task just trained; of an older one says how far they have moved since. */
+/* Remembers the states of the task just trained; of an older one says how far they have moved since. */
 static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *err)
 {
     if (!diagnosing(x)) return true;
     const double begun = clock_seconds();
     TaskState *state = &x->tasks[task];
-    const uint32_t layers = x->model.config.layers, h = x->model.config.hidden, n = fewer(r->rows, STATE_ROWS);
-    Arena scratch = {0};
-    float *now = few_states(task == x->task ? &x->method_arena : &scratch, state, r, layers + 1, n, h);
-    bool ok = true;
+    const uint32_t h = x->model.config.hidden, n = fewer(r->rows, STATE_ROWS);
+    state->last_states = r->last_states;
     if (task == x->task) {
-        state->learned_states = now;
-    } else {
-        json_t *event = diagnosis_event(x, "drift", x->task, task), *names = json_array(), *cka = json_array();
-        for (uint32_t l = 0; l <= layers; l++) {
-            const size_t at = (size_t)l * n * h;
-            const double similarity = measure_cka(state->learned_states + at, now + at, n, h);
-            json_array_append_new(names, json_string(part_name(&scratch, &x->model, l)));
-            /* states that are all the same: nothing there could have moved */
-            json_array_append_new(cka, isnan(similarity) ? json_null() : json_real(similarity));
-        }
-        json_object_set_new(event, "rows", json_integer(n));
-        json_object_set_new(event, "layers", names);
-        json_object_set_new(event, "cka", cka);
-        ok = emit(x, event, err);
+        state->learned_states = r->states;
+        return true;
     }
-    if (task < x->task && x->task + 1 == x->plan->task_count) { /* for the probe */
-        state->latest_states = arena_new(&x->method_arena, float, (size_t)r->rows *h);
-        memcpy(state->latest_states, r->states + (size_t)layers * r->rows * h, (size_t)r->rows * h * sizeof(float));
+    json_t *event = diagnosis_event(x, "drift", x->task, task), *names = json_array(), *cka = json_array();
+    Arena scratch = {0};
+    for (uint32_t l = 0; l <= x->model.config.layers; l++) {
+        const size_t at = (size_t)l * n * h;
+        const double similarity = measure_cka(state->learned_states + at, r->states + at, n, h);
+        json_array_append_new(names, json_string(part_name(&scratch, &x->model, l)));
+        /* unknown where all rows have the same state */
+        json_array_append_new(cka, isnan(similarity) ? json_null() : json_real(similarity));
     }
     arena_free(&scratch);
+    json_object_set_new(event, "rows", json_integer(n));
+    json_object_set_new(event, "layers", names);
+    json_object_set_new(event, "cka", cka);
     x->diagnosis.seconds += clock_seconds() - begun;
-    return ok;
+    return emit(x, event, err);
 }
 
 /* ---- probe: an old head refitted on the final encoder ---- */
@@ -271,12 +266,13 @@ static bool diagnose_probe(Experiment *x, int task, Err *err)
 {
     const TaskState *state = &x->tasks[task];
     DeviceArena memory = {.device = &x->device};
-    Training t = training_of(x, x->strategy, x->seed, task);
+    Training t = training_of(x, x->method, x->seed, task);
     const size_t bytes = (size_t)t.eval->rows * x->model.config.hidden * sizeof(float);
     t.eval_states = device_f32(&memory, bytes / sizeof(float));
-    device_write(&x->device, t.eval_states, state->latest_states, bytes);
+    device_write(&x->device, t.eval_states, state->last_states, bytes);
     bool ok = split_states(&x->device, &memory, t.model, t.lora, &t.weights, t.train, t.hyper.eval_batch_size,
                            &t.train_states, err);
+    t.hyper = x->plan->hyper; /* as where nothing but a head is trained */
     t.train_encoder = false;
     t.lora = NULL;
     t.weights.adapter = NULL;
@@ -293,13 +289,6 @@ static bool diagnose_probe(Experiment *x, int task, Err *err)
 }
 
 /* ---- swap: one part of the encoder back as it was ---- */
-
-/* The weights that the method trains on task after task, and how they are laid out. */
-static f32p shared_weights(const Training *t, const Layout **layout)
-{
-    *layout = t->train_encoder ? &t->model->encoder : &t->lora->layout;
-    return t->train_encoder ? t->weights.encoder : t->weights.adapter;
-}
 
 /* Which part (as part_name counts) a view belongs to. */
 static uint32_t part_of(const Model *model, const View *view)
@@ -322,35 +311,66 @@ static bool copy_part(Experiment *x, const Layout *layout, uint32_t part, f32p f
     return any;
 }
 
-/* Keeps the weights as the first task left them. */
+/* The weights that the method changes from task to task, beside the heads; null where it changes none. */
+static Weights shared_weights(const Experiment *x, const Training *t)
+{
+    const bool encoder = t->train_encoder || x->method->part[0]->fresh; /* fresh: adapters are merged into it */
+    return (Weights){.encoder = encoder ? t->weights.encoder : NULL, .adapter = t->weights.adapter};
+}
+
+static f32p floats_kept(Experiment *x, f32p w, const Layout *layout)
+{
+    if (!w) return NULL;
+    f32p kept = device_f32(&x->diagnosis.memory, layout->floats);
+    floats_copy(&x->device, w, kept, layout->floats);
+    return kept;
+}
+
+static Weights weights_kept(Experiment *x, const Weights *w)
+{
+    return (Weights){.encoder = floats_kept(x, w->encoder, &x->model.encoder),
+                     .adapter = floats_kept(x, w->adapter, &x->lora.layout)};
+}
+
+/* Copies a part of the weights; false when it is in none of them. */
+static bool weights_copy_part(Experiment *x, uint32_t part, const Weights *from, const Weights *to)
+{
+    const bool encoder = to->encoder && copy_part(x, &x->model.encoder, part, from->encoder, to->encoder);
+    const bool adapter = to->adapter && copy_part(x, &x->lora.layout, part, from->adapter, to->adapter);
+    return encoder || adapter;
+}
+
+/* Keeps the weights as the first task left them; methods that share its training have them already. */
 static void diagnose_keep(Experiment *x)
 {
     if (x->task || !diagnosing(x)) return;
-    const Training t = training_of(x, x->strategy, x->seed, 0);
-    const Layout *layout;
-    f32p w = shared_weights(&t, &layout);
+    const Training t = training_of(x, x->method, x->seed, 0);
+    Weights w = shared_weights(x, &t);
+    const SharedTask *shared = x->passing;
     x->diagnosis.memory.device = &x->device;
-    x->diagnosis.first = device_f32(&x->diagnosis.memory, layout->floats);
-    floats_copy(&x->device, w, x->diagnosis.first, layout->floats);
+    x->diagnosis.first = (Weights){0};
+    if (shared && w.encoder && shared->encoder) x->diagnosis.first.encoder = shared->encoder, w.encoder = NULL;
+    if (shared && w.adapter && shared->adapter) x->diagnosis.first.adapter = shared->adapter, w.adapter = NULL;
+    const Weights kept = weights_kept(x, &w);
+    if (kept.encoder) x->diagnosis.first.encoder = kept.encoder;
+    if (kept.adapter) x->diagnosis.first.adapter = kept.adapter;
 }
 
 static bool diagnose_swap(Experiment *x, Err *err)
 {
     const TaskState *state = &x->tasks[0];
-    const Training t = training_of(x, x->strategy, x->seed, 0);
-    const Layout *layout;
-    f32p w = shared_weights(&t, &layout), now = device_f32(&x->diagnosis.memory, layout->floats);
+    const Training t = training_of(x, x->method, x->seed, 0);
+    const Weights w = shared_weights(x, &t), now = weights_kept(x, &w);
     Arena scratch = {0};
     Split split;
-    bool ok = true;
-    floats_copy(&x->device, w, now, layout->floats);
     subset_of(&scratch, state, SWAP_ROWS, &split);
     uint32_t correct, without = 0;
     for (uint32_t i = 0; i < split.rows; i++) without += state->latest.right[state->order[i]];
+    bool ok = true;
     for (uint32_t part = 0; part <= x->model.config.layers + 1 && ok; part++) {
-        if (!copy_part(x, layout, part, x->diagnosis.first, w)) continue;
+        if (!weights_copy_part(x, part, &x->diagnosis.first, &w)) continue;
         ok = correct_as(x, &t, &split, &correct, err);
-        copy_part(x, layout, part, now, w);
+        weights_copy_part(x, part, &now, &w);
         if (!ok) break;
         json_t *event = diagnosis_event(x, "swap", x->task, 0);
         json_object_set_new(event, "part", json_string(part_name(&scratch, &x->model, part)));

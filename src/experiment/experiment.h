@@ -18,11 +18,12 @@ typedef struct ModelSource {
     const char *folder;         /* NULL: embedded */
     const char *name;           /* for people */
     Str config, vocab, weights; /* embedded: config.json, vocab.txt, safetensors */
+    const char *acquaintance;   /* a sentence on what its pre-training is known to have seen of the data, or NULL */
 } ModelSource;
 
 typedef struct Plan {
     TaskSource tasks[PLAN_MAX_TASKS];
-    const Strategy *methods[PLAN_MAX_METHODS];
+    const Method *methods[PLAN_MAX_METHODS];
     uint32_t seeds[PLAN_MAX_SEEDS];
     int task_count, method_count, seed_count;
     ModelSource model;
@@ -33,7 +34,8 @@ typedef struct Plan {
     float lora_learning_rate;
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
-    bool no_diagnostics; /* only what the accuracy matrix needs */
+    StrategyValues values; /* of the strategies' own options */
+    bool no_diagnostics;   /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;
 } Plan;
 

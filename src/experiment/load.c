@@ -26,6 +26,7 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
         state->head_start = arena_new(&x->arena, float, state->head.layout.floats);
         state->order = arena_new(&x->arena, uint32_t, state->data.eval.rows);
         random_permutation(0, state->data.eval.rows, state->order);
+        x->earlier[i] = (EarlierTask){.head = &state->head, .train = &state->data.train, .eval = &state->data.eval};
     }
     return true;
 }
@@ -84,7 +85,7 @@ static void start_adapter(Experiment *x, f32p adapter, uint32_t seed, int task)
 {
     Arena scratch = {0};
     float *w = arena_new(&scratch, float, x->lora.layout.floats);
-    lora_initialise(&x->lora, seed, 0x6c6f7261 + (uint64_t)task, w);
+    lora_initialise(&x->lora, seed, LORA_STREAM + (uint64_t)task, w);
     device_write(&x->device, adapter, w, x->lora.layout.floats * sizeof *w);
     arena_free(&scratch);
 }

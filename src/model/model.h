@@ -76,7 +76,8 @@ typedef struct Lora {
     size_t (*a)[3], (*b)[3]; /* [layers][q k v]: A [r][H], B [H][r] */
 } Lora;
 void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora); /* fills layout, a, b from the other fields */
-/* A ~ U(-1/sqrt(H), 1/sqrt(H)), B = 0. */
+/* A ~ U(-1/sqrt(H), 1/sqrt(H)), B = 0. stream: LORA_STREAM + task, so that each task's adapter starts differently. */
+enum { LORA_STREAM = 0x6c6f7261 };
 void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w);
 
 /* ---- Checkpoints ---- */

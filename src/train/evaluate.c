@@ -52,16 +52,19 @@ typedef struct Sweep {
     Workspace *ws;
     BatchBuffer buffer;
     const Split *split;
-    uint32_t size, position_base, at, count; /* the batch at work: rows at .. at + count - 1 */
+    const uint32_t *rows; /* which rows of the split; null: all, as they come */
+    uint32_t total, size, position_base;
+    uint32_t at, count; /* the batch at work: the rows at .. at + count - 1 of those */
     uint32_t *index;
     DeviceBatch batch;
 } Sweep;
 
 static void sweep_open(Sweep *s, Device *device, const Model *model, const Lora *lora, const Split *split,
-                       uint32_t batch_size, uint32_t classes)
+                       const uint32_t *rows, uint32_t total, uint32_t batch_size, uint32_t classes)
 {
-    *s = (Sweep){.memory = {.device = device}, .split = split, .position_base = model->config.position_base};
-    s->size = train_min(batch_size, split->rows);
+    *s = (Sweep){.memory = {.device = device}, .split = split, .rows = rows, .total = total};
+    s->position_base = model->config.position_base;
+    s->size = train_min(batch_size, total);
     const uint32_t tokens = split_most_tokens(split, s->size);
     s->ws = workspace_new(&s->arena, &s->memory, model, lora, tokens, s->size, classes, false);
     s->buffer = batch_buffer(&s->memory, tokens, s->size);
@@ -74,9 +77,9 @@ static bool sweep_next(Sweep *s)
     Arena scratch = {0};
     Batch batch;
     s->at += s->count;
-    s->count = train_min(s->size, s->split->rows - s->at);
+    s->count = train_min(s->size, s->total - s->at);
     if (!s->count) return false;
-    for (uint32_t i = 0; i < s->count; i++) s->index[i] = s->at + i;
+    for (uint32_t i = 0; i < s->count; i++) s->index[i] = s->rows ? s->rows[s->at + i] : s->at + i;
     batch_pack(&scratch, s->split, s->index, s->count, s->position_base, &batch);
     device_batch_write(s->memory.device, &s->buffer, &scratch, &batch, &s->batch);
     arena_free(&scratch);
@@ -96,7 +99,7 @@ bool split_states(Device *device, DeviceArena *memory, const Model *model, const
     Sweep s;
     bool ok = true;
     *states = device_f32(memory, (size_t)split->rows * h);
-    sweep_open(&s, device, model, lora, split, batch_size, 1);
+    sweep_open(&s, device, model, lora, split, NULL, split->rows, batch_size, 1);
     while (ok && sweep_next(&s)) {
         f32p first = model_first_states(s.ws, weights, &s.batch, &(PassOptions){0});
         RUN(device, copy, .x = first, .y = *states + (size_t)s.at * h, .n = s.count * h);
@@ -106,42 +109,90 @@ bool split_states(Device *device, DeviceArena *memory, const Model *model, const
     return ok && device_ok(device, err);
 }
 
-/* Brings the states that a sweep's last pass kept to their rows in `states` [slices][rows][h]. */
-static void sweep_read_states(Sweep *s, f32p kept, uint32_t slices, uint32_t h, float *states)
+/* states: of all rows of the split, when they are known already; else null. */
+static bool rows_logits(Device *device, const Model *model, const Lora *lora, const Head *head, const Weights *weights,
+                        const Split *split, const uint32_t *rows, uint32_t count, uint32_t batch_size, f32p states,
+                        float *logits, Err *err)
+{
+    Sweep s;
+    bool ok = true;
+    sweep_open(&s, device, model, lora, split, rows, count, batch_size, head->classes);
+    while (ok && sweep_next(&s)) {
+        const PassOptions options = {.states = states ? states + (size_t)s.at * model->config.hidden : NULL};
+        f32p z = model_forward(s.ws, weights, head, &s.batch, &options);
+        device_read(device, logits + (size_t)s.at * head->classes, z, (size_t)s.count * head->classes * sizeof *logits);
+        ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
+    }
+    sweep_close(&s);
+    return ok;
+}
+
+bool train_logits(Device *device, const Training *t, const Head *head, f32p head_w, const Split *split,
+                  const uint32_t *rows, uint32_t count, float *logits, Err *err)
+{
+    const Weights weights = {t->weights.encoder, t->weights.adapter, head_w};
+    return rows_logits(device, t->model, t->lora, head, &weights, split, rows, count, t->hyper.eval_batch_size, NULL,
+                       logits, err);
+}
+
+static bool evaluate_states(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
+                            const Weights *weights, const Split *split, uint32_t batch_size, f32p states,
+                            EvalRecord *record, Err *err)
+{
+    *record = (EvalRecord){.rows = split->rows, .classes = head->classes};
+    record->prediction = arena_new(arena, uint32_t, split->rows);
+    record->logits = arena_new(arena, float, (size_t)split->rows * head->classes);
+    if (!rows_logits(device, model, lora, head, weights, split, NULL, split->rows, batch_size, states, record->logits,
+                     err))
+        return false;
+    record_score(record, split);
+    return true;
+}
+
+/* Which states of a split's rows are wanted, and where they go; host memory. */
+typedef struct KeptStates {
+    uint32_t layers, hidden, count;
+    uint32_t *slot;       /* [rows]: 1 + its place among the rows whose states of all layers are kept; 0: none */
+    float *states, *last; /* [layers + 1][count][H], [rows][H] */
+    f32p pass;            /* [layers + 1][batch][H] on the device */
+} KeptStates;
+
+static void kept_read(const KeptStates *kept, Device *device, uint32_t at, uint32_t count)
 {
     Arena scratch = {0};
-    const size_t n = (size_t)s->count * h;
-    float *read = arena_new(&scratch, float, slices *n);
-    device_read(s->memory.device, read, kept, slices * n * sizeof *read);
-    for (uint32_t l = 0; l < slices; l++)
-        memcpy(states + ((size_t)l * s->split->rows + s->at) * h, read + l * n, n * sizeof *read);
+    const size_t h = kept->hidden, n = count * h;
+    float *read = arena_new(&scratch, float, (kept->layers + 1) * n);
+    device_read(device, read, kept->pass, (kept->layers + 1) * n * sizeof *read);
+    memcpy(kept->last + at * h, read + kept->layers * n, n * sizeof *read);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t l = 0; l <= kept->layers && kept->slot[at + i]; l++)
+            memcpy(kept->states + ((size_t)l * kept->count + kept->slot[at + i] - 1) * h, read + l * n + i * h,
+                   h * sizeof *read);
     arena_free(&scratch);
 }
 
-/* states: of all rows, when they are known already; else null. layers: whether those of all layers are wanted. */
-static bool evaluate_rows(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
-                          const Weights *weights, const Split *split, uint32_t batch_size, f32p states, bool layers,
-                          EvalRecord *record, Err *err)
+bool evaluate_layers(Device *device, Arena *arena, const Training *t, const uint32_t *rows, uint32_t count,
+                     EvalRecord *record, Err *err)
 {
-    const uint32_t rows = split->rows, classes = head->classes, h = model->config.hidden;
-    const uint32_t slices = layers ? model->config.layers + 1 : 0;
-    *record = (EvalRecord){.rows = rows, .classes = classes};
-    record->prediction = arena_new(arena, uint32_t, rows);
-    record->logits = arena_new(arena, float, (size_t)rows *classes);
+    const Split *split = t->eval;
+    const uint32_t classes = t->head->classes, h = t->model->config.hidden, layers = t->model->config.layers;
+    KeptStates kept = {.layers = layers, .hidden = h, .count = count};
+    *record = (EvalRecord){.rows = split->rows, .classes = classes};
+    record->prediction = arena_new(arena, uint32_t, split->rows);
+    record->logits = arena_new(arena, float, (size_t)split->rows *classes);
+    record->states = kept.states = arena_new(arena, float, ((size_t)layers + 1) * count * h);
+    record->last_states = kept.last = arena_new(arena, float, (size_t)split->rows *h);
     Sweep s;
-    f32p kept = NULL;
     bool ok = true;
-    sweep_open(&s, device, model, lora, split, batch_size, classes);
-    if (layers) {
-        record->states = arena_new(arena, float, (size_t)slices *rows *h);
-        kept = device_f32(&s.memory, (size_t)slices * s.size * h);
-        workspace_keep_states(s.ws, kept);
-    }
+    sweep_open(&s, device, t->model, t->lora, split, NULL, split->rows, t->hyper.eval_batch_size, classes);
+    kept.slot = arena_new(&s.arena, uint32_t, split->rows);
+    for (uint32_t i = 0; i < count; i++) kept.slot[rows[i]] = i + 1;
+    kept.pass = device_f32(&s.memory, ((size_t)layers + 1) * s.size * h);
+    workspace_keep_states(s.ws, kept.pass);
     while (ok && sweep_next(&s)) {
-        const PassOptions options = {.states = states ? states + (size_t)s.at * h : NULL};
-        f32p logits = model_forward(s.ws, weights, head, &s.batch, &options);
-        device_read(device, record->logits + (size_t)s.at * classes, logits, (size_t)s.count * classes * sizeof(float));
-        if (layers) sweep_read_states(&s, kept, slices, h, record->states);
+        f32p z = model_forward(s.ws, &t->weights, t->head, &s.batch, &(PassOptions){0});
+        device_read(device, record->logits + (size_t)s.at * classes, z, (size_t)s.count * classes * sizeof(float));
+        kept_read(&kept, device, s.at, s.count);
         ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
     }
     sweep_close(&s);
@@ -152,11 +203,5 @@ static bool evaluate_rows(Device *device, Arena *arena, const Model *model, cons
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err)
 {
-    return evaluate_rows(device, arena, model, lora, head, weights, split, batch_size, NULL, false, record, err);
-}
-
-bool evaluate_layers(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
-                     const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err)
-{
-    return evaluate_rows(device, arena, model, lora, head, weights, split, batch_size, NULL, true, record, err);
+    return evaluate_states(device, arena, model, lora, head, weights, split, batch_size, NULL, record, err);
 }

@@ -432,8 +432,8 @@ static bool run_evaluate(Run *run, uint32_t epoch, double *loss, Err *err)
         const Weights weights = {t->weights.encoder, t->weights.adapter, part->head_w};
         Arena scratch = {0};
         EvalRecord record;
-        bool ok = evaluate_rows(run->state.device, &scratch, t->model, t->lora, part->head, &weights, part->eval,
-                                t->hyper.eval_batch_size, part->eval_states, false, &record, err);
+        bool ok = evaluate_states(run->state.device, &scratch, t->model, t->lora, part->head, &weights, part->eval,
+                                  t->hyper.eval_batch_size, part->eval_states, &record, err);
         record.task = i;
         record.epoch = epoch;
         record.step = run->state.step;

@@ -120,11 +120,11 @@ typedef struct StepRecord {
 
 typedef struct EvalRecord {
     uint32_t rows, classes, correct;
-    double loss;                /* mean cross-entropy */
-    uint32_t *prediction;       /* [rows] */
-    float *logits;              /* [rows][classes] */
-    float *states;              /* evaluate_layers only, else null */
-    uint32_t task, epoch, step; /* which task and when; filled in by train_task */
+    double loss;                 /* mean cross-entropy */
+    uint32_t *prediction;        /* [rows] */
+    float *logits;               /* [rows][classes] */
+    float *states, *last_states; /* evaluate_layers only, else null */
+    uint32_t task, epoch, step;  /* which task and when; filled in by train_task */
 } EvalRecord;
 
 /* Called as results arrive; returning false ends the training. */
@@ -147,12 +147,18 @@ bool train_task(Device *device, const Training *training, const TrainObserver *o
 /* Predictions of `weights` on all rows of a split; the record's arrays live in `arena`. Fails on Ctrl-C. */
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err);
-/* The same, with the rows' states on the way: record->states [layers + 1][rows][H], those of the first tokens behind
- * the embeddings and behind each layer. */
-bool evaluate_layers(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
-                     const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err);
+/* The same on training->eval, with the rows' states: of the `count` rows `rows` the first tokens' behind the embeddings
+ * and behind each layer, record->states [layers + 1][count][H]; of all rows those behind the last layer,
+ * record->last_states [rows][H]. Host memory. */
+bool evaluate_layers(Device *device, Arena *arena, const Training *training, const uint32_t *rows, uint32_t count,
+                     EvalRecord *record, Err *err);
 /* The final state of every row's first token, [rows][H] on the device, in `memory`; dropout off. */
 bool split_states(Device *device, DeviceArena *memory, const Model *model, const Lora *lora, const Weights *weights,
                   const Split *split, uint32_t batch_size, f32p *states, Err *err);
+
+/* Logits [count][classes] of some rows of a split (rows null: all) with the training's weights and any head; without
+ * dropout. Host memory. */
+bool train_logits(Device *device, const Training *training, const Head *head, f32p head_w, const Split *split,
+                  const uint32_t *rows, uint32_t count, float *logits, Err *err);
 
 #endif
