@@ -25,7 +25,9 @@
 #include "text_test.c"
 #include "device_test.c"
 #include "model_test.c"
+#include "importance_test.c"
 #include "measures_test.c"
+#include "experiment_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
 #endif
@@ -45,7 +47,8 @@ static const struct {
     GROUP(command),
     GROUP(vulkan_ops), GROUP(vulkan_training),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(measures), GROUP(report), GROUP(fuzz),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(measures),
+    GROUP(experiment), GROUP(report), GROUP(fuzz),
 #endif
 };
 

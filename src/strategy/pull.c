@@ -27,3 +27,19 @@ static void pull_remember(DeviceArena *memory, const Moment *at, f32p *anchor)
     if (!*anchor) *anchor = device_f32(memory, at->layout->floats);
     floats_copy(at->device, at->w, *anchor, at->layout->floats);
 }
+
+/* The importance of the shared weights for the task that has ended, from the shelf when another method has computed it
+ * for the same weights. */
+static f32p pull_importance(const Moment *at, const char *name, ImportanceKind kind, uint32_t rows, Err *err)
+{
+    const Training *t = at->training;
+    f32p array = shelf_find(at->shelf, name);
+    if (array) return array;
+    array = shelf_add(at->shelf, name, at->layout->floats);
+    const Weights out = {.encoder = t->train_encoder ? array : NULL, .adapter = t->train_encoder ? NULL : array};
+    if (rows == 0 || rows > t->train->rows) rows = t->train->rows;
+    return importance(at->device, kind, t->model, t->lora, t->head, &t->weights, t->train, rows, t->hyper.batch_size,
+                      t->seed, &out, err)
+               ? array
+               : NULL;
+}

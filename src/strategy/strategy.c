@@ -6,6 +6,8 @@
 #include "plain.c"
 #include "pull.c"
 #include "l2sp.c"
+#include "ewc.c"
+#include "mas.c"
 #include "si.c"
 #include "buffer.c"
 #include "replay.c"
@@ -16,9 +18,9 @@
 #include "wise_ft.c"
 
 const Strategy *const strategies[] = {
-    &strategy_full,    &strategy_lora,  &strategy_lora_seq, &strategy_o_lora, &strategy_replay,
-    &strategy_derpp,   &strategy_agem,  &strategy_lwf,      &strategy_l2sp,   &strategy_si,
-    &strategy_wise_ft, &strategy_joint, &strategy_frozen,
+    &strategy_full,  &strategy_lora, &strategy_lora_seq, &strategy_o_lora, &strategy_ewc,
+    &strategy_si,    &strategy_mas,  &strategy_l2sp,     &strategy_lwf,    &strategy_replay,
+    &strategy_derpp, &strategy_agem, &strategy_wise_ft,  &strategy_joint,  &strategy_frozen,
 };
 const int strategy_count = COUNT(strategies);
 _Static_assert(COUNT(strategies) <= STRATEGY_MAX, "StrategyValues has a row for each");
@@ -69,6 +71,21 @@ static bool method_add(Arena *arena, Method *m, Str whole, Str name, Err *err)
     return true;
 }
 
+/* Cuts the next strategy's name off "NAME+NAME"; a '+' may also belong to a name ("der++"): the longest wins. */
+static Str method_next(Str *rest)
+{
+    const char *plus = rest->size ? memchr(rest->at, '+', rest->size) : NULL;
+    Str name = {rest->at, plus ? (size_t)(plus - rest->at) : rest->size};
+    for (int i = 0; i < strategy_count; i++) {
+        const Str known = str(strategies[i]->name);
+        if (known.size > name.size && known.size <= rest->size && memcmp(known.at, rest->at, known.size) == 0 &&
+            (known.size == rest->size || rest->at[known.size] == '+'))
+            name.size = known.size;
+    }
+    *rest = name.size < rest->size ? (Str){rest->at + name.size + 1, rest->size - name.size - 1} : (Str){0};
+    return name;
+}
+
 /* NULL when the parts go together, else why not. */
 static const char *method_objection(Arena *arena, const Method *m)
 {
@@ -91,12 +108,8 @@ static const char *method_objection(Arena *arena, const Method *m)
 bool method_parse(Arena *arena, Str name, Method *out, Err *err)
 {
     *out = (Method){.name = arena_copy(arena, name.at, name.size), .about = "", .cite = "", .kind = "method"};
-    for (Str rest = name; rest.at;) {
-        const char *plus = rest.size ? memchr(rest.at, '+', rest.size) : NULL;
-        const Str part = {rest.at, plus ? (size_t)(plus - rest.at) : rest.size};
-        if (!method_add(arena, out, name, part, err)) return false;
-        rest = plus ? (Str){plus + 1, rest.size - part.size - 1} : (Str){0};
-    }
+    for (Str rest = name; rest.at;)
+        if (!method_add(arena, out, name, method_next(&rest), err)) return false;
     const char *objection = method_objection(arena, out);
     if (objection) return fail_usage(err, "--method %s: %s", str_show(name), objection);
     for (int i = 0; i < out->parts; i++) {

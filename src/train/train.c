@@ -573,3 +573,5 @@ uint64_t train_memory_bytes(const Device *device, const Training *t)
     if (!t->train_encoder && !t->lora) floats += (uint64_t)(t->train->rows + t->eval->rows) * t->model->config.hidden;
     return floats * sizeof(float);
 }
+
+#include "importance.c"

@@ -41,6 +41,11 @@ static Grid gemm_grid(const struct gemm_args *a)
                   .work = 2.0 * a->m * a->n * a->k};
 }
 
+static Grid gemm_importance_grid(const struct gemm_importance_args *a)
+{
+    return (Grid){.x = grid_parts(a->n, 64), .y = grid_parts(a->m, 64), .work = 2.0 * a->m * a->n * a->rows};
+}
+
 /* The rows from `row` on, at most `rows` of them. */
 static struct gemm_args gemm_part(const struct gemm_args *a, uint32_t row, uint32_t rows)
 {
@@ -100,8 +105,10 @@ static Grid layernorm_grid(const struct layernorm_args *a) { return grid_rows(a-
 static Grid layernorm_dx_grid(const struct layernorm_dx_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid layernorm_dw_grid(const struct layernorm_dw_args *a) { return grid_columns(a->rows, a->cols); }
 static Grid column_sum_grid(const struct column_sum_args *a) { return grid_columns(a->rows, a->cols); }
+static Grid column_importance_grid(const struct column_importance_args *a) { return grid_columns(a->rows, a->cols); }
 static Grid embed_grid(const struct embed_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid embed_grad_grid(const struct embed_grad_args *a) { return grid_rows(a->unique, a->cols); }
+static Grid embed_importance_grid(const struct embed_importance_args *a) { return grid_rows(a->unique, a->cols); }
 static Grid gather_rows_grid(const struct gather_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid scatter_rows_grid(const struct scatter_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid zero_rows_grid(const struct zero_rows_args *a) { return grid_rows(a->rows, a->cols); }
