@@ -159,6 +159,41 @@ static void test_inference_equals_training_pass(void **state)
     }
 }
 
+/* The kept states, made again one layer after another: an encoder of fewer layers ends where theirs are. Training and
+ * lean passes keep the same bits, and keeping them changes no logit. */
+static void test_states_of_every_layer(void **state)
+{
+    (void)state;
+    for (int with_lora = 0; with_lora < 2; with_lora++) {
+        TinyModel t;
+        tiny_open(&t, "cpu", FAMILY_ROBERTA, with_lora, 0.1f);
+        const PassOptions options = {0};
+        const size_t n = 4 * 12;
+        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        float logits[12];
+        memcpy(logits, model_forward(lean, &t.weights, &t.head, &t.batch, &options), sizeof logits);
+        f32p states = device_f32(&t.memory, 3 * n), again = device_f32(&t.memory, 3 * n);
+        workspace_keep_states(lean, states);
+        workspace_keep_states(t.workspace, again);
+        assert_memory_equal(model_forward(lean, &t.weights, &t.head, &t.batch, &options), logits, sizeof logits);
+        model_forward(t.workspace, &t.weights, &t.head, &t.batch, &options);
+        assert_memory_equal(states, again, 3 * n * sizeof(float));
+        for (int l = 0; l < 2; l++) /* of different layers, and no row like the next */
+            assert_memory_not_equal(states + (size_t)l * n, states + (size_t)(l + 1) * n, n * sizeof(float));
+        Model shorter = t.model; /* its only layer is its last, which computes first tokens alone */
+        shorter.config.layers = 1;
+        Workspace *one = workspace_new(&t.arena, &t.memory, &shorter, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        workspace_keep_states(one, again);
+        model_forward(one, &t.weights, &t.head, &t.batch, &options);
+        for (size_t i = 0; i < 2 * n; i++) assert_true(fabsf(states[i] - again[i]) < 1e-5f);
+        workspace_keep_states(lean, NULL);
+        memset(states, 0, 3 * n * sizeof(float));
+        model_forward(lean, &t.weights, &t.head, &t.batch, &options);
+        for (size_t i = 0; i < 3 * n; i++) assert_true(states[i] == 0);
+        tiny_close(&t);
+    }
+}
+
 static bool tiny_on_step(void *context, const StepRecord *record, Err *err)
 {
     (void)err;
@@ -305,6 +340,7 @@ static const struct CMUnitTest model_tests[] = {
     cmocka_unit_test(test_model_gradients_by_finite_differences),
     cmocka_unit_test(test_frozen_parts_change_no_gradient),
     cmocka_unit_test(test_inference_equals_training_pass),
+    cmocka_unit_test(test_states_of_every_layer),
     cmocka_unit_test(test_unused_words_are_decayed_exactly),
     cmocka_unit_test(test_training_is_the_same_for_any_number_of_threads),
     cmocka_unit_test(test_lora_leaves_the_encoder_alone),

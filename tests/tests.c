@@ -33,6 +33,7 @@
 #include "measures_test.c"
 #include "load_test.c"
 #include "verdict_test.c"
+#include "experiment_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
 #endif
@@ -54,8 +55,19 @@ static const struct {
     GROUP(charts),
     GROUP(page),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy),
-    GROUP(measures), GROUP(load), GROUP(verdict), GROUP(report), GROUP(fuzz),
+    GROUP(base),
+    GROUP(files),
+    GROUP(text),
+    GROUP(device),
+    GROUP(model),
+    GROUP(importance),
+    GROUP(strategy),
+    GROUP(measures),
+    GROUP(load),
+    GROUP(verdict),
+    GROUP(report),
+    GROUP(fuzz),
+    GROUP(experiment),
 #endif
 };
 

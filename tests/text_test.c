@@ -294,6 +294,20 @@ static void test_batches(void **state)
         }
         assert_int_equal(seen, batch.tokens);
     }
+    /* the same rows as a split of their own give the same batch */
+    Split some;
+    Batch again;
+    const uint32_t all[] = {0, 1};
+    split_subset(&arena, &task.train, rows, 2, &some);
+    batch_pack(&arena, &some, all, 2, 10, &again);
+    assert_int_equal(again.tokens, batch.tokens);
+    assert_memory_equal(again.ids, ids, sizeof ids);
+    assert_memory_equal(again.types, types, sizeof types);
+    assert_memory_equal(again.offsets, batch.offsets, 3 * sizeof(uint32_t));
+    assert_memory_equal(again.labels, batch.labels, 2 * sizeof(uint32_t));
+    assert_int_equal(some.longest, 6);
+    assert_int_equal(some.lines[0], 4);
+    assert_true(some.any_pair && str_equal(some.pair[1], S("b")) && str_equal(some.text[0], S("a")));
     arena_free(&arena);
 }
 

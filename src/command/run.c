@@ -75,6 +75,8 @@ static const RunOption run_options[] = {
     {"threads", OPTION_INT, 1, 256, "N", "threads of the CPU engine [one a processor]"},
     {"out", OPTION_TEXT, 0, 0, "DIR", "folder for results [lethe-out]; an unfinished run in it goes on"},
     {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
+    {"no-diagnostics", OPTION_FLAG, 0, 0, NULL,
+     "only the accuracies: no curve, transfer, probe, drift and swap"},
     {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run"},
     {"quiet", OPTION_FLAG, 0, 0, NULL, "no progress, no table"},
     {"json", OPTION_FLAG, 0, 0, NULL, "events on stdout as they happen, one JSON object a line"},
@@ -287,6 +289,7 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
     if (strcmp(name, "device") == 0) plan->device = value;
     if (strcmp(name, "out") == 0) plan->out = value;
     if (strcmp(name, "out") == 0 && !*value) return fail_usage(err, "--out: the folder's name is empty");
+    if (strcmp(name, "no-diagnostics") == 0) plan->no_diagnostics = true;
     if (strcmp(name, "force") == 0) plan->force = true;
     if (strcmp(name, "quiet") == 0) plan->quiet = true;
     if (strcmp(name, "json") == 0) plan->json = true;

@@ -9,12 +9,23 @@ enum { FILE_LIMIT_BYTES = 1 << 30 };
 
 /* ---- what a run holds in memory ---- */
 
-/* A task with its head and adapter on the device, and what a method left in them. */
+/* What a method says to a task's evaluation rows. */
+typedef struct Answers {
+    bool *right;          /* [rows] */
+    uint32_t *prediction; /* [rows] */
+    double *p;            /* [rows]: probability of the true label */
+} Answers;
+
+/* A task with its head and adapter on the device, and what the method at work left in them. */
 typedef struct TaskState {
     TaskData data;
     Head head;
-    f32p head_w, adapter_w; /* adapter_w: of methods with an adapter for each task */
-    bool *right;            /* [eval rows]: which rows the method at work had right after training this task */
+    float *head_start;       /* the head before any training, for the seed at work */
+    uint32_t *order;         /* [eval rows]: subsets of the evaluation rows are its first so many */
+    f32p head_w, adapter_w;  /* adapter_w: of methods with an adapter for each task */
+    Answers learned, latest; /* right after training this task, and by the last evaluation */
+    float *learned_states;   /* of some rows, all layers, right after training this task: see diagnose_drift */
+    float *last_states;      /* of all rows, the last layer, by the last evaluation */
 } TaskState;
 
 /* A training that several methods have in common, as it ended: see shared.c. */
@@ -27,9 +38,23 @@ typedef struct SharedTask {
     f32p encoder, adapter, head; /* null where not trained */
     json_t *events;              /* step and eval events, without the method's name */
     EvalRecord *final;           /* [task + 1]: its evaluations; logits null: not evaluated yet */
+    bool transfer_known;
+    uint32_t transfer; /* rows of the next task that are right with its untrained head */
     Shelf shelf;
 } SharedTask;
 enum { SHARED_MAX_TASKS = 4 }; /* the first task of the encoder, of an adapter, of a head; the second of the encoder */
+
+/* What is known about why the method at work forgets. */
+typedef struct Diagnosis {
+    double seconds, curve_seconds;
+    DeviceArena memory;
+    Weights first;               /* those that change from task to task, as the first task left them */
+    Split curve[PLAN_MAX_TASKS]; /* the rows by which the curve watches each old task */
+    TrainLooks looks;
+    bool untrained_known; /* for this seed: */
+    uint32_t untrained_seed;
+    uint32_t untrained[PLAN_MAX_TASKS]; /* rows of a task that the checkpoint has right with an untrained head */
+} Diagnosis;
 
 typedef struct Experiment {
     const Plan *plan;
@@ -61,6 +86,7 @@ typedef struct Experiment {
     Progress progress;
     uint32_t method_step, method_steps;
     DYN(char) predictions;
+    Diagnosis diagnosis;
     Arena method_arena;
 } Experiment;
 

@@ -35,6 +35,7 @@ typedef struct Plan {
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
     StrategyValues values; /* of the strategies' own options */
+    bool no_diagnostics;   /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;
 } Plan;
 

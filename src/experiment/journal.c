@@ -11,7 +11,9 @@ typedef struct Journal {
     Log log;
     bool echo; /* events on stdout, too */
     Arena arena;
-    json_t *finished; /* {"method/seed": true} of an earlier, unfinished run */
+    json_t *finished;   /* {"method/seed": true} of an earlier, unfinished run */
+    json_t *told;       /* {"task/row": true}: rows whose text is there */
+    size_t texts, kept; /* text events that finished methods left, and how many of them have been kept so far */
 } Journal;
 
 static const char *journal_path(Journal *journal, const char *name)
@@ -43,6 +45,16 @@ static const char *journal_key(Arena *arena, const char *method, uint32_t seed)
 static bool journal_is_finished(Journal *journal, const char *method, uint32_t seed)
 {
     return journal->finished && json_object_get(journal->finished, journal_key(&journal->arena, method, seed));
+}
+
+/* Whether the text of an evaluation row (task and row from 0) is there; from now on it is. */
+static bool journal_knows_text(Journal *journal, int task, uint32_t row)
+{
+    char key[32];
+    snprintf(key, sizeof key, "%d/%u", task + 1, row + 1);
+    if (json_object_get(journal->told, key)) return true;
+    json_object_set_new(journal->told, key, json_true());
+    return false;
 }
 
 /* The method and seed a line of predictions.tsv begins with, as a key of journal->finished. */
@@ -95,20 +107,27 @@ static bool journal_keeps_event(Journal *journal, Str line)
     json_t *event = journal_parse(line);
     const char *name = event ? json_string_value(json_object_get(event, "event")) : NULL;
     const char *method = event ? json_string_value(json_object_get(event, "method")) : NULL;
-    bool keep = name && (strcmp(name, "run") == 0 ||
+    /* Texts belong to no method: those that stand before the end of a finished one are its own, or older. */
+    const bool text = name && strcmp(name, "text") == 0 && journal->kept++ < journal->texts;
+    if (text)
+        journal_knows_text(journal, (int)json_integer_value(json_object_get(event, "task")) - 1,
+                           (uint32_t)json_integer_value(json_object_get(event, "row")) - 1);
+    bool keep = name && (strcmp(name, "run") == 0 || text ||
                          (method && journal_is_finished(journal, method,
                                                         (uint32_t)json_integer_value(json_object_get(event, "seed")))));
     json_decref(event);
     return keep;
 }
 
-/* What an earlier run left in results.jsonl: which methods it finished, and whether all is done. */
+/* What an earlier run left in results.jsonl: which methods it finished, with which texts, and whether all is done. */
 static bool journal_survey(Journal *journal, bool *done, Err *err)
 {
     Str all;
     Arena arena = {0};
+    size_t texts = 0;
     const char *path = journal_path(journal, "results.jsonl");
     journal->finished = json_object();
+    journal->told = json_object();
     *done = false;
     if (access(path, F_OK) != 0) return true;
     if (!file_read(&arena, path, UINT32_MAX, &all, err)) return false;
@@ -120,10 +139,13 @@ static bool journal_survey(Journal *journal, bool *done, Err *err)
         const char *name = event ? json_string_value(json_object_get(event, "event")) : NULL;
         const char *method = event ? json_string_value(json_object_get(event, "method")) : NULL;
         if (name && strcmp(name, "done") == 0) *done = true;
-        if (name && method && strcmp(name, "method") == 0)
+        if (name && strcmp(name, "text") == 0) texts++;
+        if (name && method && strcmp(name, "method") == 0) {
             json_object_set_new(
                 journal->finished,
                 journal_key(&arena, method, (uint32_t)json_integer_value(json_object_get(event, "seed"))), json_true());
+            journal->texts = texts;
+        }
         json_decref(event);
         at += line.size + 1;
     }
@@ -136,6 +158,7 @@ static void journal_remove(Journal *journal)
     unlink(journal_path(journal, "results.jsonl"));
     unlink(journal_path(journal, "predictions.tsv"));
     json_object_clear(journal->finished);
+    journal->texts = 0;
 }
 
 static bool journal_same_config(Journal *journal, const char *path, const json_t *config, bool *exists, bool *same,
@@ -194,7 +217,8 @@ static void journal_close(Journal *journal)
     Err ignored = {0};
     log_close(&journal->log, &ignored);
     json_decref(journal->finished);
-    journal->finished = NULL;
+    json_decref(journal->told);
+    journal->finished = journal->told = NULL;
     arena_free(&journal->arena);
 }
 

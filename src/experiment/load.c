@@ -21,9 +21,12 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
             !task_data_load(&x->arena, tokenizer, source->name, &train, &eval, plan->train_rows, plan->eval_rows,
                             plan->max_length, &x->tasks[i].data, err))
             return false;
-        head_layout(&x->arena, &x->model.config, x->tasks[i].data.classes, &x->tasks[i].head);
-        x->earlier[i] =
-            (EarlierTask){.head = &x->tasks[i].head, .train = &x->tasks[i].data.train, .eval = &x->tasks[i].data.eval};
+        TaskState *state = &x->tasks[i];
+        head_layout(&x->arena, &x->model.config, state->data.classes, &state->head);
+        state->head_start = arena_new(&x->arena, float, state->head.layout.floats);
+        state->order = arena_new(&x->arena, uint32_t, state->data.eval.rows);
+        random_permutation(0, state->data.eval.rows, state->order);
+        x->earlier[i] = (EarlierTask){.head = &state->head, .train = &state->data.train, .eval = &state->data.eval};
     }
     return true;
 }
@@ -69,7 +72,7 @@ static bool experiment_weights(Experiment *x, uint32_t seed, Err *err)
     }
     for (int i = 0; i < x->plan->task_count && ok; i++) {
         const Head *head = &x->tasks[i].head;
-        float *w = arena_new(&scratch, float, head->layout.floats);
+        float *w = x->tasks[i].head_start;
         if (!model_load_head(&x->model, head, &file, w)) head_initialise(head, seed, 0x68656164 + (uint64_t)i, w);
         device_write(&x->device, x->tasks[i].head_w, w, head->layout.floats * sizeof *w);
     }

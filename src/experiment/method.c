@@ -56,26 +56,6 @@ static json_t *eval_event(const Experiment *x, const EvalRecord *r, int task, bo
                      "accuracy", (double)r->correct / r->rows, "loss", r->loss, "final", final);
 }
 
-/* A final evaluation. From the second on it also tells how many rows changed sides since the task's own training. */
-static json_t *final_event(Experiment *x, const EvalRecord *r, int task)
-{
-    TaskState *state = &x->tasks[task];
-    json_t *event = eval_event(x, r, task, true);
-    uint32_t lost = 0, gained = 0;
-    if (task == x->task) state->right = arena_new(&x->method_arena, bool, r->rows);
-    for (uint32_t i = 0; i < r->rows; i++) {
-        const bool right = r->prediction[i] == state->data.eval.labels[i];
-        if (task == x->task) state->right[i] = right;
-        lost += state->right[i] && !right;
-        gained += !state->right[i] && right;
-    }
-    if (task != x->task) {
-        json_object_set_new(event, "lost", json_integer(lost));
-        json_object_set_new(event, "gained", json_integer(gained));
-    }
-    return event;
-}
-
 static bool on_eval(void *context, const EvalRecord *r, Err *err)
 {
     Experiment *x = context;
@@ -100,6 +80,9 @@ static bool evaluate_one(Experiment *x, Arena *arena, int j, EvalRecord *r, Err 
     return evaluate(&x->device, arena, &x->model, t.lora, t.head, &t.weights, t.eval, t.hyper.eval_batch_size, r, err);
 }
 
+#include "outcome.c"
+#include "diagnose.c"
+
 /* The row of the accuracy matrix: every task seen so far. */
 static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
 {
@@ -107,14 +90,16 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
         const TaskData *data = &x->tasks[j].data;
         SharedTask *shared = x->passing;
         const bool known = shared && shared->final[j].logits;
-        Arena scratch = {0};
+        /* what the diagnostics come back to stays until the method is done */
+        const bool kept = j == x->task || x->task + 1 == x->plan->task_count;
+        Arena scratch = {0}, *arena = shared ? &shared->arena : kept ? &x->method_arena : &scratch;
         EvalRecord r;
         if (known) r = shared->final[j];
-        bool ok = known || evaluate_one(x, shared ? &shared->arena : &scratch, j, &r, err);
+        bool ok = known || diagnose_evaluate(x, arena, j, &r, err);
         if (ok && shared) shared->final[j] = r;
         r.step = step;
         r.epoch = x->plan->hyper.epochs - 1;
-        ok = ok && emit(x, final_event(x, &r, j), err);
+        ok = ok && tell_final(x, j, &r, err) && diagnose_drift(x, j, &r, err);
         for (uint32_t i = 0; i < r.rows && ok; i++) {
             predictions_print(x, "%s\t%u\t%d\t%d\t%u\t%u\t%u\t", x->method->name, x->seed, x->task + 1, j + 1, i + 1,
                               data->eval.labels[i], r.prediction[i]);
@@ -221,6 +206,7 @@ static bool train_new(Experiment *x, Training *t, Err *err)
     const TrainObserver observer = {x, on_step, on_eval};
     if (shared_is_wanted(x, x->method, x->task)) x->recording = json_array();
     if (t->train_encoder || x->method->part[0]->fresh) x->encoder_is_base = false;
+    diagnose_curve(x, t);
     const bool ok = x->task == 0 ? train_watched(x, t, &observer, err) : train_hooked(x, t, &observer, err);
     json_decref(x->recording);
     x->recording = NULL;
@@ -264,26 +250,29 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
         x->own[i] = own_new(x, method->part[i], &x->method_arena, &x->method_memory);
     progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s",
                    method->name, seed);
-    bool ok = experiment_weights(x, seed, err);
+    x->diagnosis.seconds = x->diagnosis.curve_seconds = 0;
+    bool ok = experiment_weights(x, seed, err) && diagnose_untrained(x, err);
     for (x->task = 0; x->task < plan->task_count && ok; x->task++) {
         const Training t = training_of(x, method, seed, x->task);
-        ok = train_one(x, err) && evaluate_all(x, train_total_steps(&t), err);
+        ok = train_one(x, err) && evaluate_all(x, train_total_steps(&t), err) && diagnose_task(x, err);
     }
     progress_end(&x->progress);
     if (ok) {
         const Training t = training_of(x, method, seed, 0);
         const double seconds = clock_seconds() - begun;
-        ok =
-            journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
-            journal_event(&x->journal,
-                          json_pack("{s:s, s:s, s:I, s:I, s:f}", "event", "method", "method", method->name, "seed",
-                                    (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t), "seconds", seconds),
-                          err);
+        ok = journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
+             journal_event(&x->journal,
+                           json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "event", "method", "method", method->name,
+                                     "seed", (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t),
+                                     "curve_seconds", x->diagnosis.curve_seconds, "diagnostics_seconds",
+                                     x->diagnosis.seconds, "seconds", seconds),
+                           err);
         if (ok && !plan->quiet)
             fprintf(stderr, "%-10s %s%u  %u steps, %.0f s\n", method->name, "seed ", seed, x->method_steps, seconds);
     }
     x->predictions.at = NULL;
     x->predictions.count = x->predictions.capacity = 0;
+    device_arena_free(&x->diagnosis.memory);
     arena_free(&x->method_arena);
     device_arena_free(&x->method_memory);
     shared_forget(x, false);

@@ -198,6 +198,36 @@ bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, 
     return true;
 }
 
+void split_subset(Arena *arena, const Split *split, const uint32_t *rows, uint32_t count, Split *out)
+{
+    uint64_t tokens = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        ASSERT(rows[i] < split->rows);
+        tokens += split->starts[rows[i] + 1] - split->starts[rows[i]];
+    }
+    *out = (Split){.rows = count, .skipped = split->skipped};
+    out->labels = arena_new(arena, uint32_t, count);
+    out->starts = arena_new(arena, uint64_t, (size_t)count + 1);
+    out->ids = arena_new(arena, uint32_t, tokens);
+    out->types = arena_new(arena, uint8_t, tokens);
+    out->text = arena_new(arena, Str, count);
+    out->pair = arena_new(arena, Str, count);
+    out->lines = arena_new(arena, uint64_t, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t row = rows[i];
+        const uint64_t from = split->starts[row], size = split->starts[row + 1] - from, to = out->starts[i];
+        memcpy(out->ids + to, split->ids + from, size * sizeof *out->ids);
+        memcpy(out->types + to, split->types + from, size);
+        out->starts[i + 1] = to + size;
+        out->labels[i] = split->labels[row];
+        out->text[i] = split->text[row];
+        out->pair[i] = split->pair[row];
+        out->lines[i] = split->lines[row];
+        out->any_pair |= split->pair[row].at != NULL;
+        if (size > out->longest) out->longest = (uint32_t)size;
+    }
+}
+
 double split_majority_rate(const Split *split, uint32_t classes)
 {
     Arena scratch = {0};

@@ -67,6 +67,8 @@ typedef struct TaskData {
 bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, const ExampleFile *train,
                     const ExampleFile *eval, uint32_t train_rows, uint32_t eval_rows, uint32_t max_length,
                     TaskData *out, Err *err);
+/* The rows rows[0 .. count - 1] of a split, in this order, as a split of their own. */
+void split_subset(Arena *arena, const Split *split, const uint32_t *rows, uint32_t count, Split *out);
 /* Share of the most frequent label, in [0, 1]: the accuracy of always answering with it. */
 double split_majority_rate(const Split *split, uint32_t classes);
 

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Evaluation, and an encoder's states for training a head on them. */
 
@@ -91,15 +92,14 @@ static void sweep_close(Sweep *s)
     arena_free(&s->arena);
 }
 
-/* The final state of every row's first token [rows][H], in `memory`. */
-static bool split_states(Device *device, DeviceArena *memory, const Model *model, const Weights *weights,
-                         const Split *split, uint32_t batch_size, f32p *states, Err *err)
+bool split_states(Device *device, DeviceArena *memory, const Model *model, const Lora *lora, const Weights *weights,
+                  const Split *split, uint32_t batch_size, f32p *states, Err *err)
 {
     const uint32_t h = model->config.hidden;
     Sweep s;
     bool ok = true;
     *states = device_f32(memory, (size_t)split->rows * h);
-    sweep_open(&s, device, model, NULL, split, NULL, split->rows, batch_size, 1);
+    sweep_open(&s, device, model, lora, split, NULL, split->rows, batch_size, 1);
     while (ok && sweep_next(&s)) {
         f32p first = model_first_states(s.ws, weights, &s.batch, &(PassOptions){0});
         RUN(device, copy, .x = first, .y = *states + (size_t)s.at * h, .n = s.count * h);
@@ -147,6 +147,57 @@ static bool evaluate_states(Device *device, Arena *arena, const Model *model, co
         return false;
     record_score(record, split);
     return true;
+}
+
+/* Which states of a split's rows are wanted, and where they go; host memory. */
+typedef struct KeptStates {
+    uint32_t layers, hidden, count;
+    uint32_t *slot;       /* [rows]: 1 + its place among the rows whose states of all layers are kept; 0: none */
+    float *states, *last; /* [layers + 1][count][H], [rows][H] */
+    f32p pass;            /* [layers + 1][batch][H] on the device */
+} KeptStates;
+
+static void kept_read(const KeptStates *kept, Device *device, uint32_t at, uint32_t count)
+{
+    Arena scratch = {0};
+    const size_t h = kept->hidden, n = count * h;
+    float *read = arena_new(&scratch, float, (kept->layers + 1) * n);
+    device_read(device, read, kept->pass, (kept->layers + 1) * n * sizeof *read);
+    memcpy(kept->last + at * h, read + kept->layers * n, n * sizeof *read);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t l = 0; l <= kept->layers && kept->slot[at + i]; l++)
+            memcpy(kept->states + ((size_t)l * kept->count + kept->slot[at + i] - 1) * h, read + l * n + i * h,
+                   h * sizeof *read);
+    arena_free(&scratch);
+}
+
+bool evaluate_layers(Device *device, Arena *arena, const Training *t, const uint32_t *rows, uint32_t count,
+                     EvalRecord *record, Err *err)
+{
+    const Split *split = t->eval;
+    const uint32_t classes = t->head->classes, h = t->model->config.hidden, layers = t->model->config.layers;
+    KeptStates kept = {.layers = layers, .hidden = h, .count = count};
+    *record = (EvalRecord){.rows = split->rows, .classes = classes};
+    record->prediction = arena_new(arena, uint32_t, split->rows);
+    record->logits = arena_new(arena, float, (size_t)split->rows *classes);
+    record->states = kept.states = arena_new(arena, float, ((size_t)layers + 1) * count * h);
+    record->last_states = kept.last = arena_new(arena, float, (size_t)split->rows *h);
+    Sweep s;
+    bool ok = true;
+    sweep_open(&s, device, t->model, t->lora, split, NULL, split->rows, t->hyper.eval_batch_size, classes);
+    kept.slot = arena_new(&s.arena, uint32_t, split->rows);
+    for (uint32_t i = 0; i < count; i++) kept.slot[rows[i]] = i + 1;
+    kept.pass = device_f32(&s.memory, ((size_t)layers + 1) * s.size * h);
+    workspace_keep_states(s.ws, kept.pass);
+    while (ok && sweep_next(&s)) {
+        f32p z = model_forward(s.ws, &t->weights, t->head, &s.batch, &(PassOptions){0});
+        device_read(device, record->logits + (size_t)s.at * classes, z, (size_t)s.count * classes * sizeof(float));
+        kept_read(&kept, device, s.at, s.count);
+        ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
+    }
+    sweep_close(&s);
+    if (ok) record_score(record, split);
+    return ok;
 }
 
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,

@@ -7,8 +7,6 @@
 #include "evaluate.c"
 #include "params.c"
 
-enum { TRAIN_READ_STEPS = 8 }; /* losses are read back once in so many steps */
-
 uint32_t train_steps(const Hyper *hyper, uint32_t rows)
 {
     uint64_t all = (uint64_t)((rows + hyper->batch_size - 1) / hyper->batch_size) * hyper->epochs;
@@ -77,7 +75,8 @@ typedef struct Run {
     } pending[TRAIN_READ_STEPS];
     int pending_count;
     double pending_since;
-    f32p terms; /* [TRAIN_READ_STEPS][term_capacity] */
+    uint32_t looked; /* of training->looks */
+    f32p terms;      /* [TRAIN_READ_STEPS][term_capacity] */
     uint32_t term_capacity, term_used;
     DYN(Term) term;
 } Run;
@@ -196,10 +195,14 @@ static bool run_open(Run *run, Err *err)
         run->states = device_f32(memory, (size_t)examples * h);
         for (uint32_t i = run->first_part; i <= last; i++) {
             Part *part = &run->parts[i];
-            if (!split_states(device, memory, t->model, &t->weights, part->train, t->hyper.eval_batch_size,
-                              &part->train_states, err) ||
-                !split_states(device, memory, t->model, &t->weights, part->eval, t->hyper.eval_batch_size,
-                              &part->eval_states, err))
+            if (i == last) {
+                part->train_states = t->train_states;
+                part->eval_states = t->eval_states;
+            }
+            if ((!part->train_states && !split_states(device, memory, t->model, NULL, &t->weights, part->train,
+                                                      t->hyper.eval_batch_size, &part->train_states, err)) ||
+                (!part->eval_states && !split_states(device, memory, t->model, NULL, &t->weights, part->eval,
+                                                     t->hyper.eval_batch_size, &part->eval_states, err)))
                 return false;
         }
     }
@@ -383,6 +386,19 @@ static uint32_t epoch_batches(const Run *run, Arena *arena, uint32_t epoch, uint
     return count;
 }
 
+/* Shows the weights when this is a moment for it. What that costs is no step's time. */
+static bool run_look(Run *run, Err *err)
+{
+    const TrainLooks *looks = run->state.training->looks;
+    if (!looks || run->looked == looks->count || looks->at[run->looked] != run->state.step) return true;
+    run->looked++;
+    if (!run_flush(run, err)) return false;
+    run_wake(run, NULL);
+    const bool ok = looks->look(looks->context, run->state.step, err);
+    run->pending_since = clock_seconds();
+    return ok;
+}
+
 static bool run_epoch(Run *run, uint32_t epoch, uint32_t *const *order, Err *err)
 {
     Arena scratch = {0};
@@ -392,6 +408,8 @@ static bool run_epoch(Run *run, uint32_t epoch, uint32_t *const *order, Err *err
     run->pending_since = clock_seconds();
     for (uint32_t i = 0; i < count && run->state.step < run->state.steps && ok; i++, batch++) {
         const Part *part = &run->parts[batch->part];
+        ok = run_look(run, err);
+        if (!ok) break;
         run_step(run, epoch, part, order[batch->part] + batch->at, batch->count, part->losses + batch->at);
         if (run->pending_count == TRAIN_READ_STEPS) {
             ok = run_flush(run, err);
@@ -400,7 +418,7 @@ static bool run_epoch(Run *run, uint32_t epoch, uint32_t *const *order, Err *err
         ok = ok && (!interrupted() || fail_interrupted(err));
     }
     arena_free(&scratch);
-    return ok && run_flush(run, err);
+    return ok && run_flush(run, err) && run_look(run, err);
 }
 
 /* Evaluates the tasks that are trained on; *loss: the mean of their losses. */

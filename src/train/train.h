@@ -70,6 +70,16 @@ void floats_fill(Device *device, f32p x, size_t count, float value);
 /* y = alpha x + beta y, alpha scaled by scale[0] first (null: 1) */
 void floats_axpby(Device *device, f32p x, f32p scale, f32p y, size_t count, float alpha, float beta);
 
+/* Moments at which the weights are shown while they train: `look` is called when at[i] steps are done (ascending, from
+ * 0), the losses of those steps told and all weights current. It may evaluate them, and must not change them. */
+typedef struct TrainLooks {
+    const uint32_t *at; /* [count] */
+    uint32_t count;
+    void *context;
+    bool (*look)(void *context, uint32_t step, Err *err); /* false ends the training */
+} TrainLooks;
+enum { TRAIN_READ_STEPS = 8 }; /* losses are read back once in so many steps: looks at its multiples cost the least */
+
 /* ---- one training ---- */
 
 /* A task that was trained before this one. */
@@ -95,6 +105,9 @@ struct Training {
     bool joint; /* trains on the earlier tasks' rows too: each batch of one task, the batches of all tasks shuffled */
     const TrainHook *hooks; /* [hook_count] */
     int hook_count;
+    /* With neither encoder nor adapter to train: split_states of train and eval when the caller has them; else null. */
+    f32p train_states, eval_states;
+    const TrainLooks *looks; /* null: none */
 };
 
 typedef struct StepRecord {
@@ -107,10 +120,11 @@ typedef struct StepRecord {
 
 typedef struct EvalRecord {
     uint32_t rows, classes, correct;
-    double loss;                /* mean cross-entropy */
-    uint32_t *prediction;       /* [rows] */
-    float *logits;              /* [rows][classes] */
-    uint32_t task, epoch, step; /* which task and when; filled in by train_task */
+    double loss;                 /* mean cross-entropy */
+    uint32_t *prediction;        /* [rows] */
+    float *logits;               /* [rows][classes] */
+    float *states, *last_states; /* evaluate_layers only, else null */
+    uint32_t task, epoch, step;  /* which task and when; filled in by train_task */
 } EvalRecord;
 
 /* Called as results arrive; returning false ends the training. */
@@ -133,6 +147,14 @@ bool train_task(Device *device, const Training *training, const TrainObserver *o
 /* Predictions of `weights` on all rows of a split; the record's arrays live in `arena`. Fails on Ctrl-C. */
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err);
+/* The same on training->eval, with the rows' states: of the `count` rows `rows` the first tokens' behind the embeddings
+ * and behind each layer, record->states [layers + 1][count][H]; of all rows those behind the last layer,
+ * record->last_states [rows][H]. Host memory. */
+bool evaluate_layers(Device *device, Arena *arena, const Training *training, const uint32_t *rows, uint32_t count,
+                     EvalRecord *record, Err *err);
+/* The final state of every row's first token, [rows][H] on the device, in `memory`; dropout off. */
+bool split_states(Device *device, DeviceArena *memory, const Model *model, const Lora *lora, const Weights *weights,
+                  const Split *split, uint32_t batch_size, f32p *states, Err *err);
 
 /* Logits [count][classes] of some rows of a split (rows null: all) with the training's weights and any head; without
  * dropout. Host memory. */

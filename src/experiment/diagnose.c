@@ -1,0 +1,399 @@
+#include "experiment.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Why a method forgets: an old task's accuracy while a new one trains, whether the states still hold what the old head
+ * needs, how far each layer has moved and how much each accounts for. Everything here only looks: the training's bits
+ * are the same with and without it. Methods that cannot forget by construction have nothing to look at.
+ *
+ * Subsets of the evaluation rows are the first so many of one random order that depends on nothing but their number, so
+ * they are the same for all methods and seeds. */
+
+enum { SWAP_ROWS = 128, STATE_ROWS = 256 };
+enum { CURVE_ROWS = 50, CURVE_LEAST_POINTS = 3, CURVE_MOST_POINTS = 48 };
+/* The curve may cost so much of a training: a step costs about three forward passes of its rows (one forward, two
+ * backward: the gradients of activations and of weights), a point of the curve one pass of its own. */
+static const double CURVE_SHARE = 0.05, STEP_PASSES = 3;
+
+static bool can_forget(const Method *method)
+{
+    return method->trains == TRAINS_ENCODER || method->trains == TRAINS_ADAPTER;
+}
+
+static bool diagnosing(const Experiment *x)
+{
+    return !x->plan->no_diagnostics && x->plan->task_count > 1 && can_forget(x->method);
+}
+
+static uint32_t fewer(uint32_t rows, uint32_t most) { return rows < most ? rows : most; }
+
+static double tokens_per_row(const Split *split) { return (double)split->starts[split->rows] / split->rows; }
+
+/* How many rows of `split` are right with the weights of `t`. */
+static bool correct_as(Experiment *x, const Training *t, const Split *split, uint32_t *correct, Err *err)
+{
+    Arena scratch = {0};
+    EvalRecord r;
+    const bool ok = evaluate(&x->device, &scratch, t->model, t->lora, t->head, &t->weights, split,
+                             t->hyper.eval_batch_size, &r, err);
+    *correct = r.correct;
+    arena_free(&scratch);
+    return ok;
+}
+
+/* An event about task `task` after training task `after` (both from 0; after -1: before the first). */
+static json_t *diagnosis_event(const Experiment *x, const char *event, int after, int task)
+{
+    return json_pack("{s:s, s:i, s:i, s:s}", "event", event, "after_task", after + 1, "task", task + 1, "name",
+                     x->tasks[task].data.name);
+}
+
+static void set_counts(json_t *event, uint32_t rows, uint32_t correct)
+{
+    json_object_set_new(event, "rows", json_integer(rows));
+    json_object_set_new(event, "correct", json_integer(correct));
+}
+
+/* The first rows of a task's random order, as a split. */
+static void subset_of(Arena *arena, const TaskState *state, uint32_t rows, Split *out)
+{
+    split_subset(arena, &state->data.eval, state->order, fewer(state->data.eval.rows, rows), out);
+}
+
+/* ---- transfer: a task with its untrained head ---- */
+
+static bool tell_transfer(Experiment *x, int after, int task, uint32_t correct, Err *err)
+{
+    json_t *event = diagnosis_event(x, "transfer", after, task);
+    set_counts(event, x->tasks[task].data.eval.rows, correct);
+    return emit(x, event, err);
+}
+
+/* With the checkpoint's encoder: the same for all methods of a seed. */
+static bool diagnose_untrained(Experiment *x, Err *err)
+{
+    Diagnosis *d = &x->diagnosis;
+    const bool known = d->untrained_known && d->untrained_seed == x->seed;
+    if (x->plan->no_diagnostics) return true;
+    const double begun = clock_seconds();
+    bool ok = true;
+    for (int j = 1; j < x->plan->task_count && ok; j++) {
+        Training t = training_of(x, x->method, x->seed, j);
+        t.lora = NULL;
+        t.weights.adapter = NULL;
+        if (!known) ok = correct_as(x, &t, t.eval, &d->untrained[j], err);
+        ok = ok && tell_transfer(x, -1, j, d->untrained[j], err);
+    }
+    d->untrained_known = ok;
+    d->untrained_seed = x->seed;
+    d->seconds += clock_seconds() - begun;
+    return ok;
+}
+
+/* With what the method at work has learned so far, just before the next task is trained. */
+static bool diagnose_transfer(Experiment *x, Err *err)
+{
+    const int next = x->task + 1;
+    if (x->plan->no_diagnostics || next == x->plan->task_count) return true;
+    const Training t = training_of(x, x->method, x->seed, next);
+    SharedTask *shared = can_forget(x->method) ? x->passing : NULL;
+    uint32_t correct = x->diagnosis.untrained[next]; /* where the weights that tasks share never change */
+    if (shared && shared->transfer_known)
+        correct = shared->transfer;
+    else if (can_forget(x->method) && !correct_as(x, &t, t.eval, &correct, err))
+        return false;
+    if (shared) {
+        shared->transfer = correct;
+        shared->transfer_known = true;
+    }
+    return tell_transfer(x, x->task, next, correct, err);
+}
+
+/* ---- curve: old tasks while a new one trains ---- */
+
+/* How the old tasks are watched while a task trains: the same for all methods. */
+typedef struct CurvePlan {
+    uint32_t rows, points; /* rows of each old task, and points, at most; no points: too short a training */
+} CurvePlan;
+
+static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper)
+{
+    const Split *train = &tasks[task].data.train;
+    const double trained =
+        (double)train_steps(hyper, train->rows) * fewer(train->rows, hyper->batch_size) * tokens_per_row(train);
+    const double budget = CURVE_SHARE * STEP_PASSES * trained; /* in tokens */
+    double row = 0;                                            /* tokens of a row of every old task */
+    uint32_t most = 0;
+    for (int j = 0; j < task; j++) {
+        const Split *eval = &tasks[j].data.eval;
+        row += tokens_per_row(eval);
+        if (eval->rows > most) most = eval->rows;
+    }
+    CurvePlan plan = {.rows = fewer(most, CURVE_ROWS)};
+    double points = budget / (plan.rows * row);
+    if (points > CURVE_MOST_POINTS) {
+        points = CURVE_MOST_POINTS;
+        const double rows = budget / (points * row);
+        plan.rows = rows < most ? (uint32_t)rows : most;
+    }
+    plan.points = points < CURVE_LEAST_POINTS ? 0 : (uint32_t)points;
+    return plan;
+}
+
+/* The steps 0, 1, 2, 4, ... below `stride`, its multiples, and the last. Returns how many; at: [count], may be null. */
+static uint32_t curve_steps(uint32_t steps, uint32_t stride, uint32_t *at)
+{
+    uint32_t count = 0;
+    for (uint32_t step = 0;;) {
+        if (at) at[count] = step;
+        count++;
+        if (step == steps) return count;
+        const uint32_t doubled = step ? 2 * step : 1;
+        const uint32_t next = step >= stride ? step + stride : doubled < stride ? doubled : stride;
+        step = next < steps ? next : steps;
+    }
+}
+
+static bool on_look(void *context, uint32_t step, Err *err)
+{
+    Experiment *x = context;
+    const double begun = clock_seconds();
+    bool ok = true;
+    for (int j = 0; j < x->task && ok; j++) {
+        const Training t = training_of(x, x->method, x->seed, j);
+        const Split *split = &x->diagnosis.curve[j];
+        uint32_t correct;
+        ok = correct_as(x, &t, split, &correct, err);
+        json_t *event = diagnosis_event(x, "curve", x->task, j);
+        json_object_set_new(event, "step", json_integer(step));
+        set_counts(event, split->rows, correct);
+        if (ok)
+            ok = emit(x, event, err);
+        else
+            json_decref(event);
+    }
+    x->diagnosis.curve_seconds += clock_seconds() - begun;
+    return ok;
+}
+
+/* Has the training of the task at work show its weights at the curve's steps. */
+static void diagnose_curve(Experiment *x, Training *t)
+{
+    if (!x->task || !diagnosing(x)) return;
+    const CurvePlan plan = curve_plan(x->tasks, x->task, &t->hyper);
+    const uint32_t steps = train_total_steps(t);
+    if (!plan.points) return;
+    uint32_t stride = 1;
+    while (curve_steps(steps, stride, NULL) > plan.points) stride += stride < TRAIN_READ_STEPS ? 1 : TRAIN_READ_STEPS;
+    uint32_t *at = arena_new(&x->method_arena, uint32_t, plan.points);
+    const uint32_t count = curve_steps(steps, stride, at);
+    x->diagnosis.looks = (TrainLooks){.at = at, .count = count, .context = x, .look = on_look};
+    t->looks = &x->diagnosis.looks;
+    for (int j = 0; j < x->task; j++) subset_of(&x->method_arena, &x->tasks[j], plan.rows, &x->diagnosis.curve[j]);
+}
+
+/* ---- drift: how far each layer's states of an old task have moved ---- */
+
+/* "embeddings" for 0, "layer N" up to the last layer, then "pooler". */
+static const char *part_name(Arena *arena, const Model *model, uint32_t part)
+{
+    if (part > model->config.layers) return "pooler";
+    return part ? arena_printf(arena, "layer %u", part) : "embeddings";
+}
+
+/* A final evaluation: with states when there are diagnostics, whoever of the methods that share it wants them. */
+static bool diagnose_evaluate(Experiment *x, Arena *arena, int task, EvalRecord *r, Err *err)
+{
+    if (x->plan->no_diagnostics || x->plan->task_count == 1) return evaluate_one(x, arena, task, r, err);
+    const TaskState *state = &x->tasks[task];
+    const Training t = training_of(x, x->method, x->seed, task);
+    return evaluate_layers(&x->device, arena, &t, state->order, fewer(t.eval->rows, STATE_ROWS), r, err);
+}
+
+/* Remembers the states of the task just trained; of an older one says how far they have moved since. */
+static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *err)
+{
+    if (!diagnosing(x)) return true;
+    const double begun = clock_seconds();
+    TaskState *state = &x->tasks[task];
+    const uint32_t h = x->model.config.hidden, n = fewer(r->rows, STATE_ROWS);
+    state->last_states = r->last_states;
+    if (task == x->task) {
+        state->learned_states = r->states;
+        return true;
+    }
+    json_t *event = diagnosis_event(x, "drift", x->task, task), *names = json_array(), *cka = json_array();
+    Arena scratch = {0};
+    for (uint32_t l = 0; l <= x->model.config.layers; l++) {
+        const size_t at = (size_t)l * n * h;
+        const double similarity = measure_cka(state->learned_states + at, r->states + at, n, h);
+        json_array_append_new(names, json_string(part_name(&scratch, &x->model, l)));
+        /* unknown where all rows have the same state */
+        json_array_append_new(cka, isnan(similarity) ? json_null() : json_real(similarity));
+    }
+    arena_free(&scratch);
+    json_object_set_new(event, "rows", json_integer(n));
+    json_object_set_new(event, "layers", names);
+    json_object_set_new(event, "cka", cka);
+    x->diagnosis.seconds += clock_seconds() - begun;
+    return emit(x, event, err);
+}
+
+/* ---- probe: an old head refitted on the final encoder ---- */
+
+typedef struct ProbeBest {
+    double loss;
+    uint32_t correct;
+} ProbeBest;
+
+static bool on_probe_step(void *context, const StepRecord *r, Err *err)
+{
+    (void)context, (void)r;
+    return err->code == 0;
+}
+
+static bool on_probe_eval(void *context, const EvalRecord *r, Err *err)
+{
+    ProbeBest *best = context;
+    if (r->loss < best->loss) *best = (ProbeBest){r->loss, r->correct}; /* the weights that train_task would keep */
+    return err->code == 0;
+}
+
+/* Trains a fresh head on the states that the final encoder gives the task's rows: what they still hold (Davari et al.
+ * 2022, "Probing representation forgetting in supervised and unsupervised continual learning", arXiv:2203.13381). */
+static bool diagnose_probe(Experiment *x, int task, Err *err)
+{
+    const TaskState *state = &x->tasks[task];
+    DeviceArena memory = {.device = &x->device};
+    Training t = training_of(x, x->method, x->seed, task);
+    const size_t bytes = (size_t)t.eval->rows * x->model.config.hidden * sizeof(float);
+    t.eval_states = device_f32(&memory, bytes / sizeof(float));
+    device_write(&x->device, t.eval_states, state->last_states, bytes);
+    bool ok = split_states(&x->device, &memory, t.model, t.lora, &t.weights, t.train, t.hyper.eval_batch_size,
+                           &t.train_states, err);
+    t.hyper = x->plan->hyper; /* as where nothing but a head is trained */
+    t.train_encoder = false;
+    t.lora = NULL;
+    t.weights.adapter = NULL;
+    t.weights.head = device_f32(&memory, t.head->layout.floats);
+    device_write(&x->device, t.weights.head, state->head_start, t.head->layout.floats * sizeof(float));
+    ProbeBest best = {INFINITY, 0};
+    const TrainObserver observer = {.context = &best, .step = on_probe_step, .eval = on_probe_eval};
+    ok = ok && train_task(&x->device, &t, &observer, err);
+    device_arena_free(&memory);
+    if (!ok) return false;
+    json_t *event = diagnosis_event(x, "probe", x->task, task);
+    set_counts(event, t.eval->rows, best.correct);
+    return emit(x, event, err);
+}
+
+/* ---- swap: one part of the encoder back as it was ---- */
+
+/* Which part (as part_name counts) a view belongs to. */
+static uint32_t part_of(const Model *model, const View *view)
+{
+    unsigned layer;
+    if (sscanf(view->name, "encoder.layer.%u.", &layer) == 1) return layer + 1;
+    return strncmp(view->name, "pooler.", 7) == 0 ? model->config.layers + 1 : 0;
+}
+
+/* Copies a part's views; false when the layout has none. */
+static bool copy_part(Experiment *x, const Layout *layout, uint32_t part, f32p from, f32p to)
+{
+    bool any = false;
+    for (int i = 0; i < layout->count; i++) {
+        const View *view = &layout->views[i];
+        if (part_of(&x->model, view) != part) continue;
+        floats_copy(&x->device, from + view->at, to + view->at, (size_t)view->rows * view->cols);
+        any = true;
+    }
+    return any;
+}
+
+/* The weights that the method changes from task to task, beside the heads; null where it changes none. */
+static Weights shared_weights(const Experiment *x, const Training *t)
+{
+    const bool encoder = t->train_encoder || x->method->part[0]->fresh; /* fresh: adapters are merged into it */
+    return (Weights){.encoder = encoder ? t->weights.encoder : NULL, .adapter = t->weights.adapter};
+}
+
+static f32p floats_kept(Experiment *x, f32p w, const Layout *layout)
+{
+    if (!w) return NULL;
+    f32p kept = device_f32(&x->diagnosis.memory, layout->floats);
+    floats_copy(&x->device, w, kept, layout->floats);
+    return kept;
+}
+
+static Weights weights_kept(Experiment *x, const Weights *w)
+{
+    return (Weights){.encoder = floats_kept(x, w->encoder, &x->model.encoder),
+                     .adapter = floats_kept(x, w->adapter, &x->lora.layout)};
+}
+
+/* Copies a part of the weights; false when it is in none of them. */
+static bool weights_copy_part(Experiment *x, uint32_t part, const Weights *from, const Weights *to)
+{
+    const bool encoder = to->encoder && copy_part(x, &x->model.encoder, part, from->encoder, to->encoder);
+    const bool adapter = to->adapter && copy_part(x, &x->lora.layout, part, from->adapter, to->adapter);
+    return encoder || adapter;
+}
+
+/* Keeps the weights as the first task left them; methods that share its training have them already. */
+static void diagnose_keep(Experiment *x)
+{
+    if (x->task || !diagnosing(x)) return;
+    const Training t = training_of(x, x->method, x->seed, 0);
+    Weights w = shared_weights(x, &t);
+    const SharedTask *shared = x->passing;
+    x->diagnosis.memory.device = &x->device;
+    x->diagnosis.first = (Weights){0};
+    if (shared && w.encoder && shared->encoder) x->diagnosis.first.encoder = shared->encoder, w.encoder = NULL;
+    if (shared && w.adapter && shared->adapter) x->diagnosis.first.adapter = shared->adapter, w.adapter = NULL;
+    const Weights kept = weights_kept(x, &w);
+    if (kept.encoder) x->diagnosis.first.encoder = kept.encoder;
+    if (kept.adapter) x->diagnosis.first.adapter = kept.adapter;
+}
+
+static bool diagnose_swap(Experiment *x, Err *err)
+{
+    const TaskState *state = &x->tasks[0];
+    const Training t = training_of(x, x->method, x->seed, 0);
+    const Weights w = shared_weights(x, &t), now = weights_kept(x, &w);
+    Arena scratch = {0};
+    Split split;
+    subset_of(&scratch, state, SWAP_ROWS, &split);
+    uint32_t correct, without = 0;
+    for (uint32_t i = 0; i < split.rows; i++) without += state->latest.right[state->order[i]];
+    bool ok = true;
+    for (uint32_t part = 0; part <= x->model.config.layers + 1 && ok; part++) {
+        if (!weights_copy_part(x, part, &x->diagnosis.first, &w)) continue;
+        ok = correct_as(x, &t, &split, &correct, err);
+        weights_copy_part(x, part, &now, &w);
+        if (!ok) break;
+        json_t *event = diagnosis_event(x, "swap", x->task, 0);
+        json_object_set_new(event, "part", json_string(part_name(&scratch, &x->model, part)));
+        set_counts(event, split.rows, correct);
+        json_object_set_new(event, "correct_without", json_integer(without));
+        ok = emit(x, event, err);
+    }
+    arena_free(&scratch);
+    return ok;
+}
+
+/* ---- when ---- */
+
+/* After a task's training and the evaluations behind it. */
+static bool diagnose_task(Experiment *x, Err *err)
+{
+    const double begun = clock_seconds();
+    diagnose_keep(x);
+    bool ok = diagnose_transfer(x, err);
+    if (diagnosing(x) && x->task + 1 == x->plan->task_count) {
+        for (int j = 0; j < x->task && ok; j++) ok = diagnose_probe(x, j, err);
+        ok = ok && diagnose_swap(x, err);
+    }
+    x->diagnosis.seconds += clock_seconds() - begun;
+    return ok;
+}
