@@ -156,7 +156,6 @@ void main()
 #elif defined OP_clip
 void main()
 {
-    if (gl_WorkGroupID.x > 0) return;
     float sum = 0;
     for EACH_LANE(i, a.parts) sum += a.part.v[i];
     const float norm = sqrt(group_sum(vec2(sum)).x), factor = a.max_norm / (norm + 1e-6);

@@ -6,7 +6,7 @@
 #include "cpu/cpu.c"
 #include "vulkan/vulkan.h"
 
-#define X(op) _Static_assert(sizeof(struct op##_args) <= 128, #op "_args must fit into Vulkan's push constants");
+#define X(op) _Static_assert(sizeof(struct op##_args) <= OP_ARGS_MOST, #op "_args must fit into Vulkan's push constants");
 OPS(X)
 #undef X
 

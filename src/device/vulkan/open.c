@@ -39,6 +39,12 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
                  "the feature bufferDeviceAddress is missing; a newer driver may have it");
     else if (vulkan_compute_family(physical) == UINT32_MAX)
         snprintf(info->missing, sizeof info->missing, "it has no compute queue");
+    else if (plain.limits.maxComputeWorkGroupInvocations < GROUP_LEAST_THREADS ||
+             plain.limits.maxComputeSharedMemorySize < GROUP_LEAST_BYTES)
+        snprintf(info->missing, sizeof info->missing,
+                 "its workgroups have at most %u threads and %u bytes of shared memory; %d and %d are needed",
+                 plain.limits.maxComputeWorkGroupInvocations, plain.limits.maxComputeSharedMemorySize,
+                 GROUP_LEAST_THREADS, GROUP_LEAST_BYTES);
 
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
@@ -122,6 +128,7 @@ static bool vulkan_open_device(Vulkan *vk)
     VkQueueFamilyProperties families[32];
     uint32_t count = COUNT(families);
     vkGetPhysicalDeviceQueueFamilyProperties(vk->physical, &count, families);
+    vk->tuning = tuning_of(vk->properties.deviceType, &vk->properties.limits);
     if (families[vk->family].timestampValidBits == 64)
         vk->tick_seconds = (double)vk->properties.limits.timestampPeriod * 1e-9;
     return true;
@@ -193,7 +200,7 @@ bool vulkan_open(int number, Vulkan **out, Err *err)
         vulkan_describe(vk->physical, &vk->info);
         if (vk->info.missing[0]) ok = fail(err, "%s: %s", vk->info.name, vk->info.missing);
     }
-    vk->submit_work = 2e9;
+    vk->submit_work = 2e9; /* until the first have been timed */
     vk->separate = getenv("LETHE_VULKAN_SEPARATE") != NULL;
     ok = ok && ((vulkan_open_device(vk) && vulkan_open_slots(vk) && vulkan_open_shaders(vk)) || vulkan_ok(vk, err));
     if (!ok) {
@@ -207,6 +214,7 @@ bool vulkan_open(int number, Vulkan **out, Err *err)
 void vulkan_close(Vulkan *vk)
 {
     if (vk->device) {
+        vulkan_free(vk, &vk->scratch);
         vk->call.vkDeviceWaitIdle(vk->device);
         pipeline_cache_keep(vk);
         for (int i = 0; i < vk->pipeline_count; i++)
