@@ -18,7 +18,9 @@
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
+#include "vulkan_layer.c"
 #include "vulkan_test.c"
+#include "vulkan_failure_test.c"
 #else
 #include "base_test.c"
 #include "files_test.c"
@@ -42,7 +44,9 @@ static const struct {
     GROUP(golden),
     GROUP(tokenizer_golden),
     GROUP(command),
-    GROUP(vulkan_ops), GROUP(vulkan_training),
+    GROUP(vulkan_ops),
+    GROUP(vulkan_training),
+    GROUP(vulkan_failure),
 #else
     GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz),
 #endif

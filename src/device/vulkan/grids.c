@@ -18,10 +18,10 @@ typedef struct Tuning {
 } Tuning;
 
 enum {
-    GROUP_LEAST_THREADS = 256,  /* what a device must allow for a workgroup ... */
-    GROUP_LEAST_BYTES = 32768,  /* ... threads, and bytes of shared memory; all that are known do */
-    GROUP_MOST_BYTES = 49152,   /* more in one workgroup leaves too few of them at a time */
-    PARTS_BYTES = 16 << 20,     /* the most that the parts of one product take */
+    GROUP_LEAST_THREADS = 256, /* what a device must allow for a workgroup ... */
+    GROUP_LEAST_BYTES = 32768, /* ... threads, and bytes of shared memory; all that are known do */
+    GROUP_MOST_BYTES = 49152,  /* more in one workgroup leaves too few of them at a time */
+    PARTS_BYTES = 16 << 20,    /* the most that the parts of one product take */
 };
 
 static Tuning tuning_of(VkPhysicalDeviceType type, const VkPhysicalDeviceLimits *limits)
@@ -65,12 +65,13 @@ static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
 {
     /* BM BN BK TM TN: the narrow matrices of LoRA and the heads, all others, and large ones where they pay. */
     enum { TALL, WIDE, SQUARE, LARGE };
-    static const uint32_t tiles[][5] = {{128, 8, 16, 4, 4}, {8, 128, 16, 4, 4}, {64, 64, 16, 4, 4}, {128, 128, 8, 8, 8}};
+    static const uint32_t tiles[][5] = {
+        {128, 8, 16, 4, 4}, {8, 128, 16, 4, 4}, {64, 64, 16, 4, 4}, {128, 128, 8, 8, 8}};
     const uint64_t large = (uint64_t)grid_parts(a->m, 128) * grid_parts(a->n, 128);
-    const uint32_t *t = tiles[a->n <= 8                                         ? TALL
-                              : a->m <= 8                                       ? WIDE
+    const uint32_t *t = tiles[a->n <= 8                                            ? TALL
+                              : a->m <= 8                                          ? WIDE
                               : tuning->large_tiles && 2 * large >= tuning->groups ? LARGE
-                                                                                : SQUARE];
+                                                                                   : SQUARE];
     const uint64_t count = (uint64_t)grid_parts(a->m, t[0]) * grid_parts(a->n, t[1]), numbers = (uint64_t)a->m * a->n;
     uint32_t parts = 1;
     /* A product that is deep and small, as the gradient of a weight is: k in parts. */

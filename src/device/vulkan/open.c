@@ -12,7 +12,10 @@ static uint32_t vulkan_compute_family(VkPhysicalDevice physical)
 
 static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
 {
-    VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceMaintenance3Properties limits = {.sType =
+                                                         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
+    VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+                                               .pNext = &limits};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
     VkPhysicalDeviceVulkan12Features features12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
     VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
@@ -31,6 +34,9 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     snprintf(info->driver, sizeof info->driver, "%s %s", driver.driverName, driver.driverInfo);
     snprintf(info->kind, sizeof info->kind, "%s", kinds[plain.deviceType < COUNT(kinds) ? plain.deviceType : 0]);
     info->software = plain.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    info->largest_bytes = limits.maxMemoryAllocationSize;
+    info->group_threads = plain.limits.maxComputeWorkGroupInvocations;
+    info->group_bytes = plain.limits.maxComputeSharedMemorySize;
     if (!version)
         snprintf(info->missing, sizeof info->missing, "Vulkan %u.%u, but 1.2 is needed; a newer driver may have it",
                  VK_API_VERSION_MAJOR(plain.apiVersion), VK_API_VERSION_MINOR(plain.apiVersion));

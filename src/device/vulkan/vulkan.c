@@ -195,8 +195,8 @@ static bool range_conflicts(const Range *a, const Range *b)
     return (a->write || b->write) && a->begin < b->end && b->begin < a->end;
 }
 
-/* Orders what is recorded next, which touches these ranges, behind what it must not overtake. NULL after a failure, else
- * the slot that is being recorded. */
+/* Orders what is recorded next, which touches these ranges, behind what it must not overtake. NULL after a failure,
+ * else the slot that is being recorded. */
 static VulkanSlot *vulkan_order(Vulkan *vk, Ranges *ranges)
 {
     VulkanSlot *slot = slot_open(vk);
@@ -228,6 +228,7 @@ static void block_close(Vulkan *vk, VulkanBlock *block)
 {
     vk->call.vkDestroyBuffer(vk->device, block->buffer, NULL);
     vk->call.vkFreeMemory(vk->device, block->memory, NULL);
+    *block = (VulkanBlock){0}; /* closing it again does nothing */
 }
 
 /* host: NULL for memory of the device alone, or receives where the host sees it. */
@@ -280,7 +281,8 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
         const size_t whole = size > VULKAN_BLOCK_BYTES || vk->separate ? size : VULKAN_BLOCK_BYTES;
         block = malloc(sizeof *block);
         ASSERT(block);
-        const VkResult result = block_open(vk, block, whole, false, NULL);
+        const VkResult result =
+            whole > vk->info.largest_bytes ? VK_ERROR_OUT_OF_DEVICE_MEMORY : block_open(vk, block, whole, false, NULL);
         if (result != VK_SUCCESS) {
             free(block);
             fail(&vk->failure,
@@ -304,12 +306,13 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
 
 void vulkan_free(Vulkan *vk, VulkanBlock **list)
 {
-    if (*list) {
-        vulkan_finish(vk);
-        vk->in_flight_count = 0; /* all is done */
-    }
+    if (*list) vulkan_finish(vk);
     for (VulkanBlock *block = *list, *next; block; block = next) {
         VulkanBlock **link = &vk->blocks;
+        int kept = 0;
+        for (int i = 0; i < vk->in_flight_count; i++) /* other memory's writes are done, but may still be in a cache */
+            if (vulkan_find(vk, (void *)vk->in_flight[i].begin) != block) vk->in_flight[kept++] = vk->in_flight[i];
+        vk->in_flight_count = kept;
         next = block->next_in_list;
         while (*link != block) link = &(*link)->next;
         *link = block->next;
@@ -441,11 +444,8 @@ static void vulkan_run_parts(Vulkan *vk, const struct gemm_args *a, const Grid *
     if (!vulkan_order(vk, &ranges)) return;
     vulkan_dispatch(vk, OP_gemm, &product, grid);
     vulkan_run(vk, OP_column_sum,
-               &(struct column_sum_args){.x = product.c,
-                                         .y = a->c,
-                                         .rows = grid->parts,
-                                         .cols = (u32)numbers,
-                                         .ld = (u32)numbers});
+               &(struct column_sum_args){
+                   .x = product.c, .y = a->c, .rows = grid->parts, .cols = (u32)numbers, .ld = (u32)numbers});
 }
 
 void vulkan_run(Vulkan *vk, Op op, const void *args)
