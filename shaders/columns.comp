@@ -38,21 +38,36 @@ void main()
     for EACH_GROUP(block, blocks) {
         const uint c = block * COLUMNS + gl_LocalInvocationID.x;
         vec2 sum = vec2(0);
+#ifdef OP_column_importance /* every LANES-th example instead */
+        for (uint e = lane; e < a.examples && c < a.cols; e += LANES) {
+            vec2 gradient = vec2(0);
+            for (uint r = a.offsets.v[e]; r < a.offsets.v[e + 1]; r++) {
+                const float dy = a.dy.v[r * a.ld + c];
+                gradient.y += dy;
+                if (!IS_NULL(a.x)) gradient.x += dy * (a.x.v[r * a.cols + c] - a.mean.v[r]) * a.rstd.v[r];
+            }
+            sum += a.power == 1 ? abs(gradient) : gradient * gradient;
+        }
+#else
         for (uint r = lane; r < a.rows && c < a.cols; r += LANES)
+#endif
 #ifdef OP_layernorm_dw
         {
             const float dy = a.dy.v[r * a.cols + c];
             sum += vec2(dy * (a.x.v[r * a.cols + c] - a.mean.v[r]) * a.rstd.v[r], dy);
         }
-#else
-            sum.x += a.x.v[r * a.ld + c]; /* OP_column_sum */
+#elif defined OP_column_sum
+            sum.x += a.x.v[r * a.ld + c];
 #endif
         sum = sum_lanes(sum);
         if (lane > 0 || c >= a.cols) continue;
 #ifdef OP_layernorm_dw
         a.dgamma.v[c] = sum.x;
         a.dbeta.v[c] = sum.y;
-#else
+#elif defined OP_column_importance
+        if (!IS_NULL(a.x)) a.gamma.v[c] += a.scale * sum.x;
+        a.beta.v[c] += a.scale * sum.y;
+#elif defined OP_column_sum
         a.y.v[c] = sum.x;
 #endif
     }

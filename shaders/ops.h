@@ -38,7 +38,8 @@ typedef float f32;
     X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(layernorm) X(layernorm_dx) X(layernorm_dw) X(column_sum)       \
     X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
     X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)           \
-    X(path_integral) X(consolidate) X(adamw) X(adamw_rows) X(wake_rows)
+    X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
+    X(adamw) X(adamw_rows) X(wake_rows)
 
 /* c[m][n] = alpha * op(a) op(b) + bias[n] + (accumulate ? c : 0); op(a) is [m][k]: a[m][k], or a[k][m] when ta;
  * op(b) is [k][n]: b[k][n], or b[n][k] when tb. bias may be null. gelu may be null, else gelu[m][n] (row distance ldc)
@@ -146,6 +147,34 @@ struct quadratic_penalty_args { in_f32 w, anchor, importance; io_f32 g; out_f32 
 struct path_integral_args { in_f32 g, w; io_f32 before, path; u32 n; };
 /* SI at the end of a task: importance += path / ((w - anchor)^2 + damping). */
 struct consolidate_args { in_f32 path, w, anchor; io_f32 importance; u32 n; f32 damping; };
+
+/* Importance by example: what gradients become when each example's own gradient is raised to a power before they are
+ * added up: scale * sum over examples of |gradient|^power, power 1 (MAS: Aljundi et al. 2018, arXiv:1711.09601) or 2
+ * (Fisher information). Example e owns the rows offsets[e] .. offsets[e + 1] - 1 of `rows` rows. All add to what is there. */
+/* Of a linear layer's weights: c[m][n] += scale * sum over e of |sum over the rows r of e of a[r][m] b[r][n]|^power. */
+struct gemm_importance_args {
+    in_f32 a, b;
+    io_f32 c;
+    in_u32 offsets;
+    u32 examples, rows, m, n, lda, ldb, ldc, power;
+    f32 scale;
+};
+/* Of layernorm_dw's gamma and beta; with x and gamma null of a bias alone (beta). dy has row distance ld, x cols. */
+struct column_importance_args {
+    in_f32 dy, x, mean, rstd;
+    io_f32 gamma, beta;
+    in_u32 offsets;
+    u32 examples, rows, cols, ld, power;
+    f32 scale;
+};
+/* Of embed_grad's table; order is ascending for each u. */
+struct embed_importance_args {
+    in_f32 dy;
+    in_u32 row, starts, order, offsets;
+    io_f32 table;
+    u32 unique, examples, rows, cols, power;
+    f32 scale;
+};
 
 /* AdamW as torch.optim.AdamW, with g scaled by scale[0] first (scale may be null: 1):
  *   w *= shrink;  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2;

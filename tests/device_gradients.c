@@ -37,6 +37,9 @@
 #define quadratic_penalty_args quadratic_penalty_args64
 #define path_integral_args path_integral_args64
 #define consolidate_args consolidate_args64
+#define gemm_importance_args gemm_importance_args64
+#define column_importance_args column_importance_args64
+#define embed_importance_args embed_importance_args64
 #define adamw_args adamw_args64
 #define adamw_rows_args adamw_rows_args64
 #define wake_rows_args wake_rows_args64
@@ -74,6 +77,9 @@
 #undef quadratic_penalty_args
 #undef path_integral_args
 #undef consolidate_args
+#undef gemm_importance_args
+#undef column_importance_args
+#undef embed_importance_args
 #undef adamw_args
 #undef adamw_rows_args
 #undef wake_rows_args

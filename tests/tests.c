@@ -27,6 +27,7 @@
 #include "text_test.c"
 #include "device_test.c"
 #include "model_test.c"
+#include "importance_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
 #endif
@@ -48,7 +49,7 @@ static const struct {
     GROUP(vulkan_training),
     GROUP(vulkan_failure),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(report), GROUP(fuzz),
 #endif
 };
 

@@ -684,6 +684,101 @@ static bool device_case_consolidate(DeviceCase *c, int variant)
     return true;
 }
 
+/* The examples of device_attention_cases, and one that is longer than what the CPU engine packs at once. */
+static u32 *device_case_groups(DeviceCase *c, int variant, u32 *examples)
+{
+    u32 longest, *offsets;
+    if (variant >= DEVICE_PERF_LEAST) return device_case_offsets(c, &device_attention_timed[1], examples, &longest);
+    if (variant < (int)COUNT(device_attention_cases))
+        return device_case_offsets(c, &device_attention_cases[variant], examples, &longest);
+    *examples = 3;
+    offsets = device_case_whole(c, 4, false);
+    offsets[0] = 0, offsets[1] = 7, offsets[2] = 7 + 800, offsets[3] = 7 + 800 + 30;
+    return offsets;
+}
+
+static bool device_case_gemm_importance(DeviceCase *c, int variant)
+{
+    static const u32 sizes[][2] = {{33, 70}, {8, 129}, {130, 2}, {1, 1}, {0, 5}, {5, 0}, {100, 200}};
+    const int groups = (int)COUNT(device_attention_cases) + 1;
+    const bool perf = variant >= DEVICE_PERF;
+    if (variant >= 2 * groups && !perf) return false;
+    const u32 *size = perf ? (const u32[]){768, 768} : sizes[variant % (int)COUNT(sizes)], m = size[0], n = size[1];
+    const u32 pad = perf ? 0 : variant % 3;
+    u32 examples, *offsets = device_case_groups(c, perf ? variant : variant % groups, &examples);
+    const u32 rows = offsets[examples], lda = m + pad, ldb = n + 2 * pad, ldc = n + pad;
+    c->args.gemm_importance = (struct gemm_importance_args){.a = device_case_in(c, (size_t)rows * lda),
+                                                            .b = device_case_in(c, (size_t)rows * ldb),
+                                                            .c = device_case_io(c, (size_t)m * ldc),
+                                                            .offsets = offsets,
+                                                            .examples = examples,
+                                                            .rows = rows,
+                                                            .m = m,
+                                                            .n = n,
+                                                            .lda = lda,
+                                                            .ldb = ldb,
+                                                            .ldc = ldc,
+                                                            .power = variant >= groups ? 1 : 2,
+                                                            .scale = 0.3f};
+    return true;
+}
+
+static bool device_case_column_importance(DeviceCase *c, int variant)
+{
+    static const u32 columns[] = {384, 33, 1, 0, 129};
+    const int groups = (int)COUNT(device_attention_cases) + 1;
+    if (variant >= 2 * groups && variant < DEVICE_PERF) return false;
+    const u32 cols = variant >= DEVICE_PERF ? 768 : columns[variant % (int)COUNT(columns)], ld = cols + variant % 3;
+    u32 examples, *offsets = device_case_groups(c, variant / 2, &examples);
+    const u32 rows = offsets[examples];
+    const bool norm = variant % 2;
+    c->args.column_importance =
+        (struct column_importance_args){.dy = device_case_in(c, (size_t)rows * ld),
+                                        .x = norm ? device_case_in(c, (size_t)rows * cols) : NULL,
+                                        .mean = norm ? device_case_in(c, rows) : NULL,
+                                        .rstd = norm ? device_case_in(c, rows) : NULL,
+                                        .gamma = norm ? device_case_out(c, cols) : NULL,
+                                        .beta = device_case_out(c, cols),
+                                        .offsets = offsets,
+                                        .examples = examples,
+                                        .rows = rows,
+                                        .cols = cols,
+                                        .ld = ld,
+                                        .power = variant % 4 < 2 ? 2 : 1,
+                                        .scale = 0.3f};
+    return true;
+}
+
+/* Token t uses row t % unique, so that examples share rows and have tokens of the same row. */
+static bool device_case_embed_importance(DeviceCase *c, int variant)
+{
+    static const u32 columns[] = {33, 384, 1};
+    const int groups = (int)COUNT(device_attention_cases) + 1;
+    if (variant >= 2 * groups && variant < DEVICE_PERF) return false;
+    const u32 cols = variant >= DEVICE_PERF ? 768 : columns[variant % 3];
+    u32 examples, *offsets = device_case_groups(c, variant / 2, &examples);
+    const u32 rows = offsets[examples], unique = rows < 5 ? rows : 5;
+    u32 *starts = device_case_whole(c, unique + 1, false), *order = device_case_whole(c, rows, false), at = 0;
+    for (u32 u = 0; u < unique; u++) {
+        starts[u] = at;
+        for (u32 t = u; t < rows; t += unique) order[at++] = t;
+    }
+    starts[unique] = at;
+    c->args.embed_importance = (struct embed_importance_args){.dy = device_case_in(c, (size_t)rows * cols),
+                                                              .row = device_case_indices(c, unique, unique + 7, true),
+                                                              .starts = starts,
+                                                              .order = order,
+                                                              .offsets = offsets,
+                                                              .table = device_case_io(c, (size_t)(unique + 7) * cols),
+                                                              .unique = unique,
+                                                              .examples = examples,
+                                                              .rows = rows,
+                                                              .cols = cols,
+                                                              .power = variant % 2 ? 1 : 2,
+                                                              .scale = 0.3f};
+    return true;
+}
+
 static bool device_case_adamw(DeviceCase *c, int variant)
 {
     u32 n;

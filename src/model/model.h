@@ -116,9 +116,18 @@ typedef struct Weights {
     f32p encoder, adapter, head;
 } Weights;
 
+/* How much each parameter matters, by example instead of by batch: scale * sum over groups of |gradient of the group's
+ * examples|^power, where a group is one example as a rule. See gemm_importance in ops.h. */
+typedef struct Importance {
+    uint32_t groups, power; /* power: 1 or 2 */
+    u32p tokens, examples;  /* [groups + 1]: group g owns the tokens tokens[g] .. tokens[g + 1] - 1; so its examples */
+    float scale;
+} Importance;
+
 typedef struct PassOptions {
     bool dropout; /* training: masks from seed and step */
     uint32_t seed, step;
+    const Importance *importance; /* backward: null for gradients */
 } PassOptions;
 
 /* Activations and scratch of one pass. */
@@ -135,7 +144,8 @@ f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, cons
 /* The scratch array [B][C] for the gradient of the loss with respect to the logits. */
 f32p workspace_dlogits(Workspace *ws);
 /* Writes (never adds) the gradients that `grads` asks for; same arguments as the forward pass just before. Rows of the
- * word table that the batch does not use are left alone: the caller keeps them 0. */
+ * word table that the batch does not use are left alone: the caller keeps them 0. With options->importance adds to
+ * `grads` the importance of every parameter instead; the gradient of the logits may differ from pass to pass. */
 void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
                     const DeviceBatch *batch, const PassOptions *options);
 

@@ -394,3 +394,5 @@ uint64_t train_memory_bytes(const Device *device, const Training *t)
     if (t->hyper.epochs > 1) floats += trained; /* the best epoch's weights */
     return floats * sizeof(float);
 }
+
+#include "importance.c"

@@ -58,4 +58,21 @@ bool train_task(Device *device, const Training *training, const TrainObserver *o
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err);
 
+/* ---- How much each parameter matters to what a model has learned ----
+ * Per-example quantities over the first `rows` rows, without dropout; p(c | x) is the model's own probability. */
+typedef enum ImportanceKind {
+    FISHER_EXACT,     /* mean over rows of sum over c of p(c | x) (d log p(c | x) / d w)^2 */
+    FISHER_SAMPLED,   /* mean over rows of (d log p(c | x) / d w)^2, c drawn from p with the seed */
+    FISHER_EMPIRICAL, /* the same with c the row's label */
+    FISHER_BATCHED,   /* mean over batches of (d mean loss / d w)^2: what many libraries call the empirical Fisher */
+    MAS,              /* mean over rows of |d (sum of squared logits) / d w| (Aljundi et al. 2018, arXiv:1711.09601) */
+} ImportanceKind;
+
+/* Writes the importance of every parameter to the arrays of `out` that are not null; rows of the word table that no
+ * token used get 0. batch_size matters to FISHER_BATCHED alone, but for speed; 1 <= rows <= split->rows. Fails when the
+ * device does and on Ctrl-C. */
+bool importance(Device *device, ImportanceKind kind, const Model *model, const Lora *lora, const Head *head,
+                const Weights *weights, const Split *split, uint32_t rows, uint32_t batch_size, uint32_t seed,
+                const Weights *out, Err *err);
+
 #endif

@@ -391,7 +391,7 @@ static void PLAIN(mse)(const void *args)
     }
 }
 
-/* ---- Gradient norm, penalties and AdamW ---- */
+/* ---- Gradient norm and penalties ---- */
 
 static void PLAIN(dot)(const void *args)
 {
@@ -456,6 +456,66 @@ static void PLAIN(consolidate)(const void *args)
         a->importance[i] = (f32)(a->importance[i] + a->path[i] / (moved * moved + a->damping));
     }
 }
+
+/* ---- Importance by example ---- */
+
+static double PLAIN(power_of)(double x, u32 power) { return power == 1 ? fabs(x) : x * x; }
+
+static void PLAIN(gemm_importance)(const void *args)
+{
+    const struct gemm_importance_args *a = args;
+    for (u32 i = 0; i < a->m; i++)
+        for (u32 j = 0; j < a->n; j++) {
+            double total = 0;
+            for (u32 e = 0; e < a->examples; e++) {
+                double sum = 0;
+                for (u32 r = a->offsets[e]; r < a->offsets[e + 1]; r++)
+                    sum += (double)a->a[(size_t)r * a->lda + i] * a->b[(size_t)r * a->ldb + j];
+                total += PLAIN(power_of)(sum, a->power);
+            }
+            a->c[(size_t)i * a->ldc + j] = (f32)(a->c[(size_t)i * a->ldc + j] + a->scale * total);
+        }
+}
+
+static void PLAIN(column_importance)(const void *args)
+{
+    const struct column_importance_args *a = args;
+    for (u32 c = 0; c < a->cols; c++) {
+        double gamma = 0, beta = 0;
+        for (u32 e = 0; e < a->examples; e++) {
+            double dgamma = 0, dbeta = 0;
+            for (u32 r = a->offsets[e]; r < a->offsets[e + 1]; r++) {
+                const double dy = a->dy[(size_t)r * a->ld + c];
+                if (a->x) dgamma += dy * ((double)a->x[(size_t)r * a->cols + c] - a->mean[r]) * a->rstd[r];
+                dbeta += dy;
+            }
+            gamma += PLAIN(power_of)(dgamma, a->power);
+            beta += PLAIN(power_of)(dbeta, a->power);
+        }
+        if (a->x) a->gamma[c] = (f32)(a->gamma[c] + a->scale * gamma);
+        a->beta[c] = (f32)(a->beta[c] + a->scale * beta);
+    }
+}
+
+static void PLAIN(embed_importance)(const void *args)
+{
+    const struct embed_importance_args *a = args;
+    for (u32 u = 0; u < a->unique; u++)
+        for (u32 c = 0; c < a->cols; c++) {
+            f32 *to = &a->table[(size_t)a->row[u] * a->cols + c];
+            double total = 0;
+            for (u32 e = 0; e < a->examples; e++) {
+                double sum = 0;
+                for (u32 j = a->starts[u]; j < a->starts[u + 1]; j++)
+                    if (a->order[j] >= a->offsets[e] && a->order[j] < a->offsets[e + 1])
+                        sum += a->dy[(size_t)a->order[j] * a->cols + c];
+                total += PLAIN(power_of)(sum, a->power);
+            }
+            *to = (f32)(*to + a->scale * total);
+        }
+}
+
+/* ---- AdamW ---- */
 
 static void PLAIN(adamw)(const void *args)
 {

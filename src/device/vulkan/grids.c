@@ -89,6 +89,11 @@ static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
                   .work = 2.0 * a->m * a->n * a->k + 8.0 * parts * (double)numbers};
 }
 
+static Grid gemm_importance_grid(const struct gemm_importance_args *a)
+{
+    return grid_of((uint64_t)grid_parts(a->n, 64) * grid_parts(a->m, 64), 1, 2.0 * a->m * a->n * a->rows);
+}
+
 /* The tile of the attention shaders: as large as shared memory allows. */
 static uint32_t attention_tile(uint32_t size, bool backward, const Tuning *tuning)
 {
@@ -138,11 +143,13 @@ static Grid layernorm_grid(const struct layernorm_args *a) { return grid_rows(a-
 static Grid layernorm_dx_grid(const struct layernorm_dx_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid layernorm_dw_grid(const struct layernorm_dw_args *a) { return grid_columns(a->rows, a->cols); }
 static Grid column_sum_grid(const struct column_sum_args *a) { return grid_columns(a->rows, a->cols); }
+static Grid column_importance_grid(const struct column_importance_args *a) { return grid_columns(a->rows, a->cols); }
 static Grid embed_grid(const struct embed_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid embed_grad_grid(const struct embed_grad_args *a)
 {
     return grid_of((uint64_t)a->unique * ((a->cols + 15) / 16), 1, 28.0 * a->unique * a->cols);
 }
+static Grid embed_importance_grid(const struct embed_importance_args *a) { return grid_rows(a->unique, a->cols); }
 static Grid gather_rows_grid(const struct gather_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid scatter_rows_grid(const struct scatter_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid zero_rows_grid(const struct zero_rows_args *a) { return grid_rows(a->rows, a->cols); }

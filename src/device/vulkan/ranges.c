@@ -155,6 +155,22 @@ static void consolidate_ranges(const struct consolidate_args *a, Ranges *r)
 {
     READ(a->path, a->n), READ(a->w, a->n), READ(a->anchor, a->n), WRITE(a->importance, a->n);
 }
+static void gemm_importance_ranges(const struct gemm_importance_args *a, Ranges *r)
+{
+    READ(a->a, range_matrix(a->rows, a->m, a->lda)), READ(a->b, range_matrix(a->rows, a->n, a->ldb));
+    READ(a->offsets, (uint64_t)a->examples + 1), WRITE(a->c, range_matrix(a->m, a->n, a->ldc));
+}
+static void column_importance_ranges(const struct column_importance_args *a, Ranges *r)
+{
+    READ(a->dy, range_matrix(a->rows, a->cols, a->ld)), READ(a->x, (uint64_t)a->rows * a->cols);
+    READ(a->mean, a->rows), READ(a->rstd, a->rows), READ(a->offsets, (uint64_t)a->examples + 1);
+    WRITE(a->gamma, a->cols), WRITE(a->beta, a->cols);
+}
+static void embed_importance_ranges(const struct embed_importance_args *a, Ranges *r)
+{
+    READ(a->dy, (uint64_t)a->rows * a->cols), READ(a->row, a->unique), READ(a->starts, (uint64_t)a->unique + 1);
+    READ(a->order, TO_THE_END), READ(a->offsets, (uint64_t)a->examples + 1), WRITE(a->table, TO_THE_END);
+}
 static void adamw_ranges(const struct adamw_args *a, Ranges *r)
 {
     WRITE(a->w, a->n), READ(a->g, a->n), WRITE(a->m, a->n), WRITE(a->v, a->n), READ(a->scale, 1);
