@@ -198,7 +198,7 @@ void tile(Place at)
 void main()
 {
     const uint longest = a.first_only != 0 && !KEYS_PASS ? 1 : a.longest, tiles = (longest + T - 1) / T;
-    for (uint item = gl_WorkGroupID.x; item < tiles * a.heads * a.examples; item += gl_NumWorkGroups.x) {
+    for EACH_GROUP(item, tiles * a.heads * a.examples) {
         Place at;
         if (place_of(item, tiles, at)) tile(at);
     }

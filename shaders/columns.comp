@@ -4,15 +4,38 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
-#define COLUMNS 32
-#define LANES 8
+#define COLUMNS 16
+#define LANES 16
 layout(local_size_x = COLUMNS, local_size_y = LANES) in;
 shared vec2 sums[LANES][COLUMNS];
 
+/* For all threads of lane 0: the sum over the lanes, in a fixed order. */
+vec2 sum_lanes(vec2 sum)
+{
+    const uint lane = gl_LocalInvocationID.y, column = gl_LocalInvocationID.x;
+    barrier();
+    sums[lane][column] = sum;
+    for (uint half_size = LANES / 2; half_size > 0; half_size /= 2) {
+        barrier();
+        if (lane < half_size) sums[lane][column] += sums[lane + half_size][column];
+    }
+    return sums[0][column];
+}
+
 void main()
 {
-    const uint lane = gl_LocalInvocationID.y;
-    for (uint block = gl_WorkGroupID.x; block < (a.cols + COLUMNS - 1) / COLUMNS; block += gl_NumWorkGroups.x) {
+    const uint lane = gl_LocalInvocationID.y, blocks = (a.cols + COLUMNS - 1) / COLUMNS;
+#ifdef OP_embed_grad
+    for EACH_GROUP(i, a.unique * blocks) {
+        const uint u = i / blocks, c = i % blocks * COLUMNS + gl_LocalInvocationID.x, to = a.starts.v[u + 1];
+        vec2 sum = vec2(0);
+        for (uint j = a.starts.v[u] + lane; j < to && c < a.cols; j += LANES)
+            sum.x += a.dy.v[a.order.v[j] * a.cols + c];
+        sum = sum_lanes(sum);
+        if (lane == 0 && c < a.cols) a.dtable.v[a.row.v[u] * a.cols + c] = sum.x;
+    }
+#else
+    for EACH_GROUP(block, blocks) {
         const uint c = block * COLUMNS + gl_LocalInvocationID.x;
         vec2 sum = vec2(0);
 #ifdef OP_column_importance /* every LANES-th example instead */
@@ -36,23 +59,17 @@ void main()
 #elif defined OP_column_sum
             sum.x += a.x.v[r * a.ld + c];
 #endif
-        barrier();
-        sums[lane][gl_LocalInvocationID.x] = sum;
-        for (uint half_size = LANES / 2; half_size > 0; half_size /= 2) {
-            barrier();
-            if (lane < half_size) sums[lane][gl_LocalInvocationID.x] += sums[lane + half_size][gl_LocalInvocationID.x];
-        }
-        if (lane == 0 && c < a.cols) {
-            sum = sums[0][gl_LocalInvocationID.x];
+        sum = sum_lanes(sum);
+        if (lane > 0 || c >= a.cols) continue;
 #ifdef OP_layernorm_dw
-            a.dgamma.v[c] = sum.x;
-            a.dbeta.v[c] = sum.y;
+        a.dgamma.v[c] = sum.x;
+        a.dbeta.v[c] = sum.y;
 #elif defined OP_column_importance
-            if (!IS_NULL(a.x)) a.gamma.v[c] += a.scale * sum.x;
-            a.beta.v[c] += a.scale * sum.y;
+        if (!IS_NULL(a.x)) a.gamma.v[c] += a.scale * sum.x;
+        a.beta.v[c] += a.scale * sum.y;
 #elif defined OP_column_sum
-            a.y.v[c] = sum.x;
+        a.y.v[c] = sum.x;
 #endif
-        }
     }
+#endif
 }

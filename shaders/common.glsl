@@ -1,8 +1,9 @@
 /* What every shader needs: the arguments of its op, and how work is spread.
  *
  * A file holds a family of ops and is compiled once for each with -DOP_name -DOP=name. The op's struct is the push
- * constant `a`. Work is spread over workgroups by strides of the whole grid, so that any number of workgroups is right:
- * Vulkan promises no more than 65,535. */
+ * constant `a`. Work is spread over workgroups by EACH_GROUP or EACH_ELEMENT, with strides of all of the op's
+ * workgroups, so that any number of them is right (Vulkan promises no more than 65,535), and so is any cut into several
+ * dispatches (one that took too long would be ended by a watchdog). */
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_buffer_reference_uvec2 : require
@@ -10,7 +11,12 @@
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
-layout(push_constant) uniform Arguments { JOIN(OP, _args) a; };
+layout(push_constant) uniform Arguments
+{
+    JOIN(OP, _args) a;
+    layout(offset = OP_ARGS_MOST) uint first_group; /* of the op's workgroups, the first that this dispatch has */
+    uint all_groups;
+};
 
 #define IS_NULL(pointer) (uvec2(pointer) == uvec2(0))
 
@@ -113,6 +119,7 @@ float group_largest(float x)
 }
 #endif
 
-#define EACH_ELEMENT(i, n) (uint i = gl_GlobalInvocationID.x; i < (n); i += gl_NumWorkGroups.x * GROUP)
-#define EACH_GROUP(i, n) (uint i = gl_WorkGroupID.x; i < (n); i += gl_NumWorkGroups.x)
+#define EACH_GROUP(i, n) (uint i = first_group + gl_WorkGroupID.x; i < (n); i += all_groups)
+#define EACH_ELEMENT(i, n) \
+    (uint i = (first_group + gl_WorkGroupID.x) * GROUP + gl_LocalInvocationIndex; i < (n); i += all_groups * GROUP)
 #define EACH_LANE(i, n) (uint i = gl_LocalInvocationIndex; i < (n); i += GROUP)

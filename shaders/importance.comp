@@ -53,6 +53,6 @@ void tile(uint m0, uint n0)
 
 void main()
 {
-    for (uint y = gl_WorkGroupID.y; y < (a.m + TILE - 1) / TILE; y += gl_NumWorkGroups.y)
-        for (uint x = gl_WorkGroupID.x; x < (a.n + TILE - 1) / TILE; x += gl_NumWorkGroups.x) tile(y * TILE, x * TILE);
+    const uint wide = (a.n + TILE - 1) / TILE;
+    for EACH_GROUP(i, (a.m + TILE - 1) / TILE * wide) tile(i / wide * TILE, i % wide * TILE);
 }

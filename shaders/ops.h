@@ -1,9 +1,9 @@
 /* The op list: every computation that an engine must offer, declared once for C and GLSL.
  *
- * An op is data: a row in OPS, an argument struct NAME_args (at most 128 bytes: Vulkan's push constants), a plain C
- * version, and a test row. Matrices are row-major; ld* is the distance between rows in elements. in_ is only read, out_
- * only written, io_ both; no two written ranges of one op overlap, and an input overlaps an output only where the op
- * says "in place". Empty sizes are legal and do nothing (a sum over nothing is 0).
+ * An op is data: a row in OPS, an argument struct NAME_args (at most OP_ARGS_MOST bytes: they are push constants), a
+ * plain C version, and a test row. Matrices are row-major; ld* is the distance between rows in elements. in_ is only
+ * read, out_ only written, io_ both; no two written ranges of one op overlap, and an input overlaps an output only where
+ * the op says "in place". Empty sizes are legal and do nothing (a sum over nothing is 0).
  *
  * Dropout: element (row, col) of a site is kept when word col % 4 of Philox4x32-10 with counter {col / 4, row, step,
  * site} and key {seed, DROPOUT_KEY + head} is at least drop * 2^32; kept values are scaled by 1 / (1 - drop). drop = 0
@@ -30,6 +30,7 @@ typedef float f32;
 #define in_u32 u32p
 #define io_u32 u32p
 
+#define OP_ARGS_MOST 120 /* of the 128 bytes of push constants that Vulkan promises; the engine adds 8 of its own */
 #define DROPOUT_KEY 0x6c657468u
 #define ROW_AWAKE 0xffffffffu /* stamp of a table row that has had a gradient: see wake_rows */
 

@@ -144,7 +144,6 @@ void main()
 #elif defined OP_projection
 void main()
 {
-    if (gl_WorkGroupID.x > 0) return;
     vec2 sum = vec2(0);
     for EACH_LANE(i, a.parts) sum += vec2(a.g_r.v[i], a.r_r.v[i]);
     sum = group_sum(sum);
@@ -156,7 +155,6 @@ void main()
 #elif defined OP_clip
 void main()
 {
-    if (gl_WorkGroupID.x > 0) return;
     float sum = 0;
     for EACH_LANE(i, a.parts) sum += a.part.v[i];
     const float norm = sqrt(group_sum(vec2(sum)).x), factor = a.max_norm / (norm + 1e-6);

@@ -14,15 +14,6 @@ void main()
             a.y.v[t * a.cols + c] = sum;
         }
     }
-#elif defined OP_embed_grad
-    for EACH_GROUP(u, a.unique) {
-        const uint row = a.row.v[u] * a.cols, from = a.starts.v[u], to = a.starts.v[u + 1];
-        for EACH_LANE(c, a.cols) {
-            float sum = 0;
-            for (uint j = from; j < to; j++) sum += a.dy.v[a.order.v[j] * a.cols + c];
-            a.dtable.v[row + c] = sum;
-        }
-    }
 #elif defined OP_embed_importance
     for EACH_GROUP(u, a.unique) {
         const uint row = a.row.v[u] * a.cols, from = a.starts.v[u], to = a.starts.v[u + 1];

@@ -19,9 +19,11 @@
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
+#include "vulkan_layer.c"
 #include "vulkan_test.c"
 #include "charts_test.c"
 #include "page_test.c"
+#include "vulkan_failure_test.c"
 #else
 #include "base_test.c"
 #include "files_test.c"
@@ -51,9 +53,11 @@ static const struct {
     GROUP(golden),
     GROUP(tokenizer_golden),
     GROUP(command),
-    GROUP(vulkan_ops), GROUP(vulkan_training),
+    GROUP(vulkan_ops),
+    GROUP(vulkan_training),
     GROUP(charts),
     GROUP(page),
+    GROUP(vulkan_failure),
 #else
     GROUP(base),
     GROUP(files),

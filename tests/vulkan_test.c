@@ -5,6 +5,7 @@ static Device *vulkan_test_device(void)
 {
     static Device device;
     Err err = {0};
+    layer_install();
     if (!device.vulkan && !device_open(&device, "gpu", 0, &err)) fail_msg("%s", err.text);
     return &device;
 }
@@ -24,6 +25,7 @@ static void test_vulkan_ops_match_plain(void **state)
         }
         if (!(worst <= 1e-11)) fail_msg("%s: normalised mean squared error %.3g", op_names[op], worst);
     }
+    layer_expect_no_hazard();
     print_message("%d cases on %s\n", cases, device->name);
 }
 
@@ -32,7 +34,7 @@ static void test_vulkan_ops_match_plain(void **state)
 enum { VULKAN_STEPS = 20 };
 typedef struct VulkanRun {
     double loss[VULKAN_STEPS], norm[VULKAN_STEPS];
-    uint32_t steps;
+    uint32_t steps, dispatches;
     float last_logits[64];
 } VulkanRun;
 
@@ -61,6 +63,7 @@ static VulkanRun vulkan_train(const VulkanTraining *which, const char *device)
     Golden g;
     Err err = {0};
     VulkanRun run = {0};
+    layer_install();
     golden_open(&g, device, which->json, which->folder, which->head, which->adapter);
     g.model.config.hidden_drop = g.model.config.attention_drop = g.model.config.classifier_drop = g.lora.drop = 0.1f;
     Split few = g.split;
@@ -83,6 +86,7 @@ static VulkanRun vulkan_train(const VulkanTraining *which, const char *device)
         fail_msg("%s", err.text);
     assert_int_equal(run.steps, VULKAN_STEPS);
     golden_close(&g);
+    layer_expect_no_hazard();
     return run;
 }
 
@@ -143,6 +147,7 @@ static void test_vulkan_importance(void **state)
         Golden g[2]; /* CPU, GPU */
         float *host[2][2];
         f32p at[2][2];
+        layer_install();
         for (int d = 0; d < 2; d++)
             golden_open(&g[d], d ? "gpu" : "cpu",
                         lora ? "tests/golden/roberta_lora.json" : "tests/golden/roberta_full.json",
@@ -168,6 +173,7 @@ static void test_vulkan_importance(void **state)
             }
         }
         for (int d = 0; d < 2; d++) golden_close(&g[d]);
+        layer_expect_no_hazard();
     }
 }
 

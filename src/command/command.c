@@ -53,8 +53,10 @@ const Command commands[] = {
      "and why. The environment\n"
      "variable LETHE_DEVICE (cpu, gpu, gpu:N) decides instead of auto.\n"},
     {"bench", command_bench, "speed of the engine on this machine",
-     "usage: lethe bench [options of run]\n\n"
-     "Times 40 training steps (--max-steps) of each method on each task, and says which ops the time goes to.\n"},
+     "usage: lethe bench [step] [options of run]\n"
+     "       lethe bench ops|gemm [--device NAME] [--threads N]\n\n"
+     "step: times 40 training steps (--max-steps) of each method on each task, and says which ops the time goes to.\n"
+     "ops: GFLOPS and GB/s of every op on a device, at sizes of training; gemm: of matrix products alone.\n"},
     {"selftest", command_selftest, "every op on every device against the plain CPU version",
      "usage: lethe selftest\n\nRuns every op at many odd sizes on every device and compares with the plain CPU "
      "version; "

@@ -1,21 +1,30 @@
 #include "command.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* lethe devices, and lethe selftest. */
+/* lethe devices, lethe selftest, and lethe bench of ops. */
 
 static void devices_print(const char *name, const VulkanInfo *info, Err *err)
 {
     Device device;
     *err = (Err){0};
-    if (info) printf("%-7s %s\n        %s, %s", name, info->name, info->kind, info->driver);
-    if (!device_open(&device, name, 0, err)) {
-        printf("\n        cannot be used: %s\n", info && info->missing[0] ? info->missing : err->text);
+    const bool ok = device_open(&device, name, 0, err);
+    printf("%-7s %s\n", name, info ? info->name : device.name);
+    if (info) {
+        printf("        %s, driver %s\n", info->kind, info->driver);
+        printf("        workgroups of %u threads and %u KiB; %.1f GB an allocation\n", info->group_threads,
+               info->group_bytes / 1024, (double)info->largest_bytes * 1e-9);
+    }
+    if (!ok) {
+        printf("        cannot be used: %s\n", info && info->missing[0] ? info->missing : err->text);
     } else {
         const DeviceSpeed speed = device_speed(&device);
-        if (!info) printf("%-7s %s\n       ", name, device.name);
-        printf("%s %.1f GB free, %.0f GFLOPS in matrix products, %.0f GB/s copying\n", info ? "\n       " : "",
-               (double)device_memory_bytes(&device) * 1e-9, speed.gflops, speed.gbps);
+        printf("        memory: ");
+        if (info) printf("%.1f GB, of which ", (double)info->memory_bytes * 1e-9);
+        printf("%.1f GB are free%s\n", (double)device_memory_bytes(&device) * 1e-9,
+               info && !info->free_bytes ? " (a guess: the driver does not say)" : "");
+        printf("        %.0f GFLOPS in matrix products, %.0f GB/s copying\n", speed.gflops, speed.gbps);
     }
     device_close(&device);
 }
@@ -37,10 +46,10 @@ static bool command_devices(int argc, char **argv, Err *err)
     threads_start(processors_available());
     const int chosen = choose_fastest(&choice);
     threads_stop();
-    if (chosen == CHOSE_CPU)
-        printf("\n--device auto takes cpu: %s\n", choice.why);
-    else
-        printf("\n--device auto takes gpu:%d: %s\n", chosen, choice.why);
+    snprintf(name, sizeof name, chosen == CHOSE_CPU ? "cpu" : "gpu:%d", chosen);
+    printf("\n--device auto takes %s: %s\n", name, choice.why);
+    const char *override = getenv("LETHE_DEVICE");
+    if (override && *override) printf("LETHE_DEVICE is set: %s is taken instead\n", str_show(str(override)));
     return true;
 }
 
@@ -82,5 +91,26 @@ static bool command_selftest(int argc, char **argv, Err *err)
             ok = selftest_device(name, err);
     }
     if (!count) printf("no gpu  %s\n", why);
+    return ok;
+}
+
+/* lethe bench ops|gemm [--device NAME] [--threads N] */
+static bool bench_ops(int argc, char **argv, Err *err)
+{
+    const char *name = "auto";
+    int64_t threads = 0;
+    for (int i = 1; i < argc; i += 2) {
+        if (strcmp(argv[i], "--device") != 0 && strcmp(argv[i], "--threads") != 0)
+            return fail_usage(err, "%s: unexpected argument; see lethe help bench", str_show(str(argv[i])));
+        if (i + 1 == argc) return fail_usage(err, "%s: a value is missing", argv[i]);
+        if (strcmp(argv[i], "--device") == 0)
+            name = argv[i + 1];
+        else if (!parse_int(str(argv[i + 1]), 1, 256, &threads))
+            return fail_usage(err, "--threads %s: a whole number from 1 to 256 is needed", str_show(str(argv[i + 1])));
+    }
+    Device device;
+    const bool ok = device_open(&device, name, (int)threads, err) &&
+                    perf_ops(&device, strcmp(argv[0], "gemm") == 0 ? "gemm" : NULL, err);
+    device_close(&device);
     return ok;
 }

@@ -536,6 +536,9 @@ void run_print_options(void)
 /* lethe bench: the options of run; 40 steps of each training unless --max-steps says otherwise. */
 bool command_bench(int argc, char **argv, Err *err)
 {
+    const char *word = argc > 1 ? argv[1] : "";
+    if (strcmp(word, "ops") == 0 || strcmp(word, "gemm") == 0) return bench_ops(argc - 1, argv + 1, err);
+    if (strcmp(word, "step") == 0) argc--, argv++;
     Arena arena = {0};
     Plan plan;
     json_t *options = json_object();

@@ -1,5 +1,5 @@
 /* Arguments for every op at many odd sizes, empty ones included, with guards around every buffer: what the self-test
- * and the tests run the ops on. */
+ * and the tests run the ops on; and, from variant DEVICE_PERF on, at the sizes of training, for lethe bench ops. */
 #include "device.h"
 
 #include <math.h>
@@ -30,7 +30,8 @@ typedef struct DeviceCase {
     struct {
         f32 *at, *before; /* before: a copy, for what is only read */
         size_t count;
-        bool written, whole; /* whole: whole numbers */
+        bool written, read; /* both: changed in place */
+        bool whole;         /* whole numbers */
     } buffers[DEVICE_BUFFERS];
     int count;
 } DeviceCase;
@@ -45,15 +46,19 @@ static f32 *device_case_buffer(DeviceCase *c, size_t count, bool written)
     c->buffers[c->count].before = arena_new(&c->arena, f32, count);
     c->buffers[c->count].count = count;
     c->buffers[c->count].written = written;
+    c->buffers[c->count].read = !written;
     c->count++;
     return at;
 }
 
 static f32 *device_case_in(DeviceCase *c, size_t count) { return device_case_buffer(c, count, false); }
-static f32 *device_case_out(DeviceCase *c, size_t count)
+static f32 *device_case_out(DeviceCase *c, size_t count) { return device_case_buffer(c, count, true); }
+static f32 *device_case_io(DeviceCase *c, size_t count)
 {
-    return device_case_buffer(c, count, true);
-} /* written, or read and written */
+    f32 *at = device_case_buffer(c, count, true);
+    c->buffers[c->count - 1].read = true;
+    return at;
+}
 
 static u32 *device_case_whole(DeviceCase *c, size_t count, bool written)
 {
@@ -118,8 +123,14 @@ static const u32 device_lengths[] = {0, 1, 3, 7, 15, 16, 17, 33, 65, 127, 129, 1
 static const u32 device_shapes[][2] = {{0, 5},   {5, 0},     {1, 1},    {7, 3},    {33, 65},  {3, 384},
                                        {65, 33}, {129, 127}, {2, 1000}, {300, 96}, {40, 768}, {1, 4}};
 
+/* A multiple of all that builders divide a variant by, so that DEVICE_PERF + v has the flags of variant v; what is left
+ * after the division is far above all other variants. */
+enum { DEVICE_PERF = 720720, DEVICE_PERF_LEAST = DEVICE_PERF / 16 };
+
 static bool device_case_length(int variant, u32 *n)
 {
+    *n = 8000000;
+    if (variant >= DEVICE_PERF_LEAST) return true;
     if (variant >= (int)COUNT(device_lengths)) return false;
     *n = device_lengths[variant];
     return true;
@@ -127,6 +138,8 @@ static bool device_case_length(int variant, u32 *n)
 
 static bool device_case_shape(int variant, u32 *rows, u32 *cols)
 {
+    *rows = 2048, *cols = 768;
+    if (variant >= DEVICE_PERF_LEAST) return true;
     if (variant >= (int)COUNT(device_shapes)) return false;
     *rows = device_shapes[variant][0], *cols = device_shapes[variant][1];
     return true;
@@ -134,17 +147,26 @@ static bool device_case_shape(int variant, u32 *rows, u32 *cols)
 
 static bool device_case_gemm(DeviceCase *c, int variant)
 {
-    static const u32 sizes[][3] = {{0, 3, 4},      {3, 0, 4},    {3, 4, 0},       {1, 1, 1},      {7, 33, 5},
-                                   {33, 7, 65},    {65, 8, 384}, {64, 384, 8},    {8, 129, 127},  {129, 48, 400},
-                                   {127, 100, 33}, {16, 2, 96},  {212, 200, 130}, {50, 400, 800}, {300, 17, 1000}};
-    if (variant >= (int)COUNT(sizes) * 8) return false;
-    const u32 m = sizes[variant / 8][0], n = sizes[variant / 8][1], k = sizes[variant / 8][2];
-    const u32 ta = variant & 1, tb = variant >> 1 & 1, extra = variant >> 2 & 1, pad = extra ? 5 : 0;
+    static const u32 sizes[][3] = {{0, 3, 4},       {3, 0, 4},      {3, 4, 0},       {1, 1, 1},
+                                   {7, 33, 5},      {33, 7, 65},    {65, 8, 384},    {64, 384, 8},
+                                   {8, 129, 127},   {129, 48, 400}, {127, 100, 33},  {16, 2, 96},
+                                   {212, 200, 130}, {50, 400, 800}, {300, 17, 1000}, {48, 40, 2000}};
+    static const u32 timed[][5] = {/* m n k ta tb: MiniLM and RoBERTa, 640 tokens; 2048; LoRA; a head */
+                                   {640, 1536, 384, 0, 1},  {640, 384, 1536, 0, 0},  {384, 1536, 640, 1, 0},
+                                   {640, 3072, 768, 0, 1},  {640, 768, 3072, 0, 0},  {768, 3072, 640, 1, 0},
+                                   {2048, 3072, 768, 0, 1}, {2048, 768, 3072, 0, 0}, {768, 3072, 2048, 1, 0},
+                                   {640, 8, 768, 0, 1},     {640, 768, 8, 0, 1},     {8, 768, 640, 1, 0},
+                                   {16, 768, 768, 0, 1}};
+    const bool perf = variant >= DEVICE_PERF;
+    if (perf ? variant >= DEVICE_PERF + (int)COUNT(timed) : variant >= (int)COUNT(sizes) * 8) return false;
+    const u32 *size = perf ? timed[variant - DEVICE_PERF] : sizes[variant / 8], m = size[0], n = size[1], k = size[2];
+    const u32 ta = perf ? size[3] : variant & 1u, tb = perf ? size[4] : variant >> 1 & 1u;
+    const u32 extra = perf ? 0 : variant >> 2 & 1u, pad = extra ? 5 : 0;
     const u32 lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad;
     c->args.gemm = (struct gemm_args){.a = device_case_in(c, (size_t)lda * (ta ? k : m)),
                                       .b = device_case_in(c, (size_t)ldb * (tb ? n : k)),
                                       .c = device_case_out(c, (size_t)ldc * m),
-                                      .bias = extra || ta ? device_case_in(c, n) : NULL,
+                                      .bias = extra || tb ? device_case_in(c, n) : NULL,
                                       .gelu = extra && !ta ? device_case_out(c, (size_t)ldc * m) : NULL,
                                       .m = m,
                                       .n = n,
@@ -204,7 +226,7 @@ static bool device_case_layernorm(DeviceCase *c, int variant)
     u32 rows, cols;
     if (!device_case_shape(variant / 3, &rows, &cols)) return false;
     const size_t all = (size_t)rows * cols;
-    c->args.layernorm = (struct layernorm_args){.x = device_case_out(c, all),
+    c->args.layernorm = (struct layernorm_args){.x = device_case_io(c, all),
                                                 .residual = variant % 3 ? device_case_in(c, all) : NULL,
                                                 .gamma = device_case_in(c, cols),
                                                 .beta = device_case_in(c, cols),
@@ -270,19 +292,38 @@ static bool device_case_column_sum(DeviceCase *c, int variant)
     return true;
 }
 
-static const struct {
-    u32 heads, size, tokens[6]; /* tokens of up to six examples, ended by DEVICE_NO_MORE */
-} device_attention_cases[] = {
+static const struct DeviceAttention {
+    u32 heads, size, tokens[16]; /* tokens of up to 16 examples, ended by DEVICE_NO_MORE */
+} device_attention_cases[] =
+    {
 #define DEVICE_NO_MORE 0xffffu
-    {1, 32, {13, DEVICE_NO_MORE}},      {3, 32, {13, 1, 40, 7, 0, 16}},    {2, 64, {33, 128, 5, DEVICE_NO_MORE}},
-    {2, 16, {129, 65, DEVICE_NO_MORE}}, {1, 64, {300, 2, DEVICE_NO_MORE}}, {2, 128, {20, DEVICE_NO_MORE}},
-    {2, 20, {7, 33, DEVICE_NO_MORE}},   {1, 160, {9, DEVICE_NO_MORE}},     {12, 32, {0, 0, DEVICE_NO_MORE}},
+        {1, 32, {13, DEVICE_NO_MORE}},         {3, 32, {13, 1, 40, 7, 0, 16, DEVICE_NO_MORE}},
+        {2, 64, {33, 128, 5, DEVICE_NO_MORE}}, {2, 16, {129, 65, DEVICE_NO_MORE}},
+        {1, 64, {300, 2, DEVICE_NO_MORE}},     {2, 128, {20, DEVICE_NO_MORE}},
+        {2, 20, {7, 33, DEVICE_NO_MORE}},      {1, 160, {9, DEVICE_NO_MORE}},
+        {12, 32, {0, 0, DEVICE_NO_MORE}},
+},
+  device_attention_timed[] = {
+      {12, 32, {40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40}},
+      {12, 64, {128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128}},
+      {12, 64, {512, 512, DEVICE_NO_MORE}},
 };
 
-static u32 *device_case_offsets(DeviceCase *c, int which, u32 *examples, u32 *longest)
+/* Sets the flags of the variant, too. NULL behind the last one. */
+static const struct DeviceAttention *device_case_heads(int variant, u32 *first_only, u32 *drop)
 {
-    const u32 *tokens = device_attention_cases[which].tokens;
-    for (*examples = *longest = 0; *examples < 6 && tokens[*examples] != DEVICE_NO_MORE; ++*examples)
+    *first_only = variant & 1, *drop = variant >> 1 & 1;
+    if (variant < DEVICE_PERF)
+        return variant < (int)COUNT(device_attention_cases) * 4 ? &device_attention_cases[variant / 4] : NULL;
+    *first_only = 0, *drop = 1;
+    variant -= DEVICE_PERF;
+    return variant < (int)COUNT(device_attention_timed) ? &device_attention_timed[variant] : NULL;
+}
+
+static u32 *device_case_offsets(DeviceCase *c, const struct DeviceAttention *which, u32 *examples, u32 *longest)
+{
+    const u32 *tokens = which->tokens;
+    for (*examples = *longest = 0; *examples < COUNT(which->tokens) && tokens[*examples] != DEVICE_NO_MORE; ++*examples)
         if (tokens[*examples] > *longest) *longest = tokens[*examples];
     u32 *offsets = device_case_whole(c, *examples + 1, false);
     offsets[0] = 0;
@@ -292,11 +333,12 @@ static u32 *device_case_offsets(DeviceCase *c, int which, u32 *examples, u32 *lo
 
 static bool device_case_attention(DeviceCase *c, int variant)
 {
-    if (variant >= (int)COUNT(device_attention_cases) * 4) return false;
-    u32 examples, longest;
-    u32 *offsets = device_case_offsets(c, variant / 4, &examples, &longest);
-    const u32 heads = device_attention_cases[variant / 4].heads, size = device_attention_cases[variant / 4].size;
-    const u32 width = heads * size, first_only = variant & 1, drop = variant >> 1 & 1, pad = drop * 3;
+    u32 examples, longest, first_only, drop;
+    const struct DeviceAttention *which = device_case_heads(variant, &first_only, &drop);
+    if (!which) return false;
+    u32 *offsets = device_case_offsets(c, which, &examples, &longest);
+    const u32 heads = which->heads, size = which->size, width = heads * size,
+              pad = drop * (variant < DEVICE_PERF ? 3 : 0);
     const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
     c->args.attention = (struct attention_args){.q = device_case_in(c, (size_t)queries * (width + pad)),
                                                 .kv = device_case_in(c, (size_t)tokens * (2 * width + pad)),
@@ -321,11 +363,12 @@ static bool device_case_attention(DeviceCase *c, int variant)
 
 static bool device_case_attention_grad(DeviceCase *c, int variant)
 {
-    if (variant >= (int)COUNT(device_attention_cases) * 4) return false;
-    u32 examples, longest;
-    u32 *offsets = device_case_offsets(c, variant / 4, &examples, &longest);
-    const u32 heads = device_attention_cases[variant / 4].heads, size = device_attention_cases[variant / 4].size;
-    const u32 width = heads * size, first_only = variant & 1, drop = variant >> 1 & 1, pad = drop * 3;
+    u32 examples, longest, first_only, drop;
+    const struct DeviceAttention *which = device_case_heads(variant, &first_only, &drop);
+    if (!which) return false;
+    u32 *offsets = device_case_offsets(c, which, &examples, &longest);
+    const u32 heads = which->heads, size = which->size, width = heads * size,
+              pad = drop * (variant < DEVICE_PERF ? 3 : 0);
     const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
     struct attention_grad_args a = {.q = device_case_in(c, (size_t)queries * (width + pad)),
                                     .kv = device_case_in(c, (size_t)tokens * (2 * width + pad)),
@@ -423,7 +466,7 @@ static bool device_case_scatter_rows(DeviceCase *c, int variant)
     if (!device_case_shape(variant, &rows, &cols)) return false;
     c->args.scatter_rows = (struct scatter_rows_args){.x = device_case_in(c, (size_t)rows * cols),
                                                       .index = device_case_indices(c, rows, rows + 9, true),
-                                                      .y = device_case_out(c, (size_t)(rows + 9) * (cols + 3)),
+                                                      .y = device_case_io(c, (size_t)(rows + 9) * (cols + 3)),
                                                       .rows = rows,
                                                       .cols = cols,
                                                       .ldy = cols + 3};
@@ -453,7 +496,7 @@ static bool device_case_axpby(DeviceCase *c, int variant)
     if (!device_case_length(variant, &n)) return false;
     c->args.axpby = (struct axpby_args){.x = device_case_in(c, n),
                                         .scale = variant % 2 ? device_case_in(c, 1) : NULL,
-                                        .y = device_case_out(c, n),
+                                        .y = device_case_io(c, n),
                                         .n = n,
                                         .alpha = -0.3f,
                                         .beta = variant % 3 ? 1 : 0.7f};
@@ -490,6 +533,8 @@ static bool device_case_zero_rows(DeviceCase *c, int variant)
 static bool device_case_logits(int variant, u32 *rows, u32 *classes)
 {
     static const u32 sizes[][2] = {{0, 3}, {1, 1}, {16, 2}, {33, 3}, {7, 129}};
+    *rows = 32, *classes = 3;
+    if (variant >= DEVICE_PERF_LEAST) return true;
     if (variant >= (int)COUNT(sizes)) return false;
     *rows = sizes[variant][0], *classes = sizes[variant][1];
     return true;
@@ -543,12 +588,21 @@ static bool device_case_mse(DeviceCase *c, int variant)
     return true;
 }
 
-static const u32 device_blocks[][2] = {{0, 7}, {1, 1}, {7, 7}, {127, 64}, {50001, 4096}, {384, 128}, {6500, 65}};
+static bool device_case_blocks(int variant, u32 *n, u32 *block)
+{
+    static const u32 sizes[][2] = {{0, 7}, {1, 1}, {7, 7}, {127, 64}, {50001, 4096}, {384, 128}, {6500, 65}};
+    *n = 8000000, *block = 16384;
+    if (variant >= DEVICE_PERF_LEAST) return true;
+    if (variant >= (int)COUNT(sizes)) return false;
+    *n = sizes[variant][0], *block = sizes[variant][1];
+    return true;
+}
 
 static bool device_case_dot(DeviceCase *c, int variant)
 {
-    if (variant >= (int)COUNT(device_blocks) * 4) return false;
-    const u32 n = device_blocks[variant / 4][0], block = device_blocks[variant / 4][1], parts = (n + block - 1) / block;
+    u32 n, block;
+    if (!device_case_blocks(variant / 4, &n, &block)) return false;
+    const u32 parts = (n + block - 1) / block;
     const bool by_row = variant & 1 && n % block == 0, square = variant >> 1 & 1;
     const size_t size = n + (size_t)(by_row ? 5 * block : 0);
     f32 *x = device_case_in(c, size), *y = square ? x : device_case_in(c, size);
@@ -566,6 +620,7 @@ static bool device_case_clip(DeviceCase *c, int variant)
 {
     u32 n;
     if (!device_case_length(variant / 2, &n)) return false;
+    if (variant >= DEVICE_PERF) n = 8192; /* of 134 million gradients */
     f32 *part = device_case_in(c, n);
     for (u32 i = 0; i < n; i++) part[i] = fabsf(part[i]);
     c->args.clip = (struct clip_args){
@@ -577,6 +632,7 @@ static bool device_case_projection(DeviceCase *c, int variant)
 {
     u32 n;
     if (!device_case_length(variant / 2, &n)) return false;
+    if (variant >= DEVICE_PERF) n = 8192;
     c->args.projection = (struct projection_args){
         .g_r = device_case_in(c, n), .r_r = device_case_in(c, n), .result = device_case_out(c, 2), .parts = n};
     for (u32 i = 0; i < n; i++) {
@@ -588,14 +644,14 @@ static bool device_case_projection(DeviceCase *c, int variant)
 
 static bool device_case_quadratic_penalty(DeviceCase *c, int variant)
 {
-    if (variant >= (int)COUNT(device_blocks) * 2) return false;
-    const u32 n = device_blocks[variant / 2][0], block = device_blocks[variant / 2][1];
+    u32 n, block;
+    if (!device_case_blocks(variant / 2, &n, &block)) return false;
     f32 *importance = variant % 2 ? device_case_in(c, n) : NULL;
     for (u32 i = 0; i < n && importance; i++) importance[i] = fabsf(importance[i]);
     c->args.quadratic_penalty = (struct quadratic_penalty_args){.w = device_case_in(c, n),
                                                                 .anchor = device_case_in(c, n),
                                                                 .importance = importance,
-                                                                .g = device_case_out(c, n),
+                                                                .g = device_case_io(c, n),
                                                                 .part = device_case_out(c, (n + block - 1) / block),
                                                                 .n = n,
                                                                 .block = block,
@@ -609,8 +665,8 @@ static bool device_case_path_integral(DeviceCase *c, int variant)
     if (!device_case_length(variant, &n)) return false;
     c->args.path_integral = (struct path_integral_args){.g = device_case_in(c, n),
                                                         .w = device_case_in(c, n),
-                                                        .before = device_case_out(c, n),
-                                                        .path = device_case_out(c, n),
+                                                        .before = device_case_io(c, n),
+                                                        .path = device_case_io(c, n),
                                                         .n = n};
     return true;
 }
@@ -622,7 +678,7 @@ static bool device_case_consolidate(DeviceCase *c, int variant)
     c->args.consolidate = (struct consolidate_args){.path = device_case_in(c, n),
                                                     .w = device_case_in(c, n),
                                                     .anchor = device_case_in(c, n),
-                                                    .importance = device_case_out(c, n),
+                                                    .importance = device_case_io(c, n),
                                                     .n = n,
                                                     .damping = 0.1f};
     return true;
@@ -632,7 +688,9 @@ static bool device_case_consolidate(DeviceCase *c, int variant)
 static u32 *device_case_groups(DeviceCase *c, int variant, u32 *examples)
 {
     u32 longest, *offsets;
-    if (variant < (int)COUNT(device_attention_cases)) return device_case_offsets(c, variant, examples, &longest);
+    if (variant >= DEVICE_PERF_LEAST) return device_case_offsets(c, &device_attention_timed[1], examples, &longest);
+    if (variant < (int)COUNT(device_attention_cases))
+        return device_case_offsets(c, &device_attention_cases[variant], examples, &longest);
     *examples = 3;
     offsets = device_case_whole(c, 4, false);
     offsets[0] = 0, offsets[1] = 7, offsets[2] = 7 + 800, offsets[3] = 7 + 800 + 30;
@@ -643,13 +701,15 @@ static bool device_case_gemm_importance(DeviceCase *c, int variant)
 {
     static const u32 sizes[][2] = {{33, 70}, {8, 129}, {130, 2}, {1, 1}, {0, 5}, {5, 0}, {100, 200}};
     const int groups = (int)COUNT(device_attention_cases) + 1;
-    if (variant >= 2 * groups) return false;
-    const u32 m = sizes[variant % (int)COUNT(sizes)][0], n = sizes[variant % (int)COUNT(sizes)][1], pad = variant % 3;
-    u32 examples, *offsets = device_case_groups(c, variant % groups, &examples);
+    const bool perf = variant >= DEVICE_PERF;
+    if (variant >= 2 * groups && !perf) return false;
+    const u32 *size = perf ? (const u32[]){768, 768} : sizes[variant % (int)COUNT(sizes)], m = size[0], n = size[1];
+    const u32 pad = perf ? 0 : variant % 3;
+    u32 examples, *offsets = device_case_groups(c, perf ? variant : variant % groups, &examples);
     const u32 rows = offsets[examples], lda = m + pad, ldb = n + 2 * pad, ldc = n + pad;
     c->args.gemm_importance = (struct gemm_importance_args){.a = device_case_in(c, (size_t)rows * lda),
                                                             .b = device_case_in(c, (size_t)rows * ldb),
-                                                            .c = device_case_out(c, (size_t)m * ldc),
+                                                            .c = device_case_io(c, (size_t)m * ldc),
                                                             .offsets = offsets,
                                                             .examples = examples,
                                                             .rows = rows,
@@ -667,8 +727,8 @@ static bool device_case_column_importance(DeviceCase *c, int variant)
 {
     static const u32 columns[] = {384, 33, 1, 0, 129};
     const int groups = (int)COUNT(device_attention_cases) + 1;
-    if (variant >= 2 * groups) return false;
-    const u32 cols = columns[variant % (int)COUNT(columns)], ld = cols + variant % 3;
+    if (variant >= 2 * groups && variant < DEVICE_PERF) return false;
+    const u32 cols = variant >= DEVICE_PERF ? 768 : columns[variant % (int)COUNT(columns)], ld = cols + variant % 3;
     u32 examples, *offsets = device_case_groups(c, variant / 2, &examples);
     const u32 rows = offsets[examples];
     const bool norm = variant % 2;
@@ -694,8 +754,8 @@ static bool device_case_embed_importance(DeviceCase *c, int variant)
 {
     static const u32 columns[] = {33, 384, 1};
     const int groups = (int)COUNT(device_attention_cases) + 1;
-    if (variant >= 2 * groups) return false;
-    const u32 cols = columns[variant % 3];
+    if (variant >= 2 * groups && variant < DEVICE_PERF) return false;
+    const u32 cols = variant >= DEVICE_PERF ? 768 : columns[variant % 3];
     u32 examples, *offsets = device_case_groups(c, variant / 2, &examples);
     const u32 rows = offsets[examples], unique = rows < 5 ? rows : 5;
     u32 *starts = device_case_whole(c, unique + 1, false), *order = device_case_whole(c, rows, false), at = 0;
@@ -709,7 +769,7 @@ static bool device_case_embed_importance(DeviceCase *c, int variant)
                                                               .starts = starts,
                                                               .order = order,
                                                               .offsets = offsets,
-                                                              .table = device_case_out(c, (size_t)(unique + 7) * cols),
+                                                              .table = device_case_io(c, (size_t)(unique + 7) * cols),
                                                               .unique = unique,
                                                               .examples = examples,
                                                               .rows = rows,
@@ -723,10 +783,10 @@ static bool device_case_adamw(DeviceCase *c, int variant)
 {
     u32 n;
     if (!device_case_length(variant, &n)) return false;
-    c->args.adamw = (struct adamw_args){.w = device_case_out(c, n),
+    c->args.adamw = (struct adamw_args){.w = device_case_io(c, n),
                                         .g = device_case_in(c, n),
-                                        .m = device_case_out(c, n),
-                                        .v = device_case_out(c, n),
+                                        .m = device_case_io(c, n),
+                                        .v = device_case_io(c, n),
                                         .scale = variant % 2 ? device_case_in(c, 1) : NULL,
                                         .n = n,
                                         .lr = 1e-3f,
@@ -745,10 +805,10 @@ static bool device_case_adamw_rows(DeviceCase *c, int variant)
     u32 rows, cols;
     if (!device_case_shape(variant, &rows, &cols)) return false;
     const size_t n = (size_t)rows * cols;
-    c->args.adamw_rows = (struct adamw_rows_args){.w = device_case_out(c, n),
+    c->args.adamw_rows = (struct adamw_rows_args){.w = device_case_io(c, n),
                                                   .g = device_case_in(c, n),
-                                                  .m = device_case_out(c, n),
-                                                  .v = device_case_out(c, n),
+                                                  .m = device_case_io(c, n),
+                                                  .v = device_case_io(c, n),
                                                   .scale = variant % 2 ? device_case_in(c, 1) : NULL,
                                                   .stamp = device_case_indices(c, rows, 3, false),
                                                   .rows = rows,
@@ -775,7 +835,7 @@ static bool device_case_wake_rows(DeviceCase *c, int variant)
     f32 *factors = device_case_in(c, 10);
     for (int k = 0; k < 10; k++) factors[k] = 1 - 0.01f * fabsf(factors[k]);
     c->args.wake_rows =
-        (struct wake_rows_args){.w = device_case_out(c, (size_t)(rows + 9) * cols),
+        (struct wake_rows_args){.w = device_case_io(c, (size_t)(rows + 9) * cols),
                                 .stamp = stamp,
                                 .row = variant & 1 ? device_case_indices(c, rows, rows + 9, true) : NULL,
                                 .factors = factors,
@@ -802,34 +862,44 @@ static bool device_case_build(DeviceCase *c, Op op, int variant)
 
 /* ---- A case on a device ---- */
 
-/* A copy of a case's arguments for the device: whatever points into a buffer points into the device's copy of it. */
-static void device_case_run(Device *device, DeviceCase *c)
+/* A case's buffers in a device's memory, and its arguments, in which whatever points into a buffer points there. */
+typedef struct DeviceCaseCopy {
+    DeviceArena memory;
+    char *buffers[DEVICE_BUFFERS]; /* with their guards */
+    _Alignas(8) char args[sizeof((DeviceCase *)0)->args];
+} DeviceCaseCopy;
+
+static void device_case_upload(Device *device, const DeviceCase *c, DeviceCaseCopy *copy)
 {
-    DeviceArena memory = {.device = device};
-    char *on_device[DEVICE_BUFFERS];
+    copy->memory = (DeviceArena){.device = device};
     for (int b = 0; b < c->count; b++) {
         const size_t count = c->buffers[b].count + 2 * DEVICE_GUARD;
-        on_device[b] = (char *)device_f32(&memory, count);
-        device_write(device, on_device[b], c->buffers[b].at - DEVICE_GUARD, count * sizeof(f32));
+        copy->buffers[b] = (char *)device_f32(&copy->memory, count);
+        device_write(device, copy->buffers[b], c->buffers[b].at - DEVICE_GUARD, count * sizeof(f32));
     }
-    _Alignas(8) char args[sizeof c->args];
-    memcpy(args, &c->args, sizeof args);
-    for (size_t at = 0; at + sizeof(char *) <= sizeof args; at += sizeof(char *)) {
+    memcpy(copy->args, &c->args, sizeof copy->args);
+    for (size_t at = 0; at + sizeof(char *) <= sizeof copy->args; at += sizeof(char *)) {
         char *pointer;
-        memcpy(&pointer, args + at, sizeof pointer);
+        memcpy(&pointer, copy->args + at, sizeof pointer);
         for (int b = 0; b < c->count; b++) {
             char *begin = (char *)(c->buffers[b].at - DEVICE_GUARD);
             if (pointer < begin || pointer > (char *)(c->buffers[b].at + c->buffers[b].count)) continue;
-            pointer = on_device[b] + (pointer - begin);
-            memcpy(args + at, &pointer, sizeof pointer);
+            pointer = copy->buffers[b] + (pointer - begin);
+            memcpy(copy->args + at, &pointer, sizeof pointer);
             break;
         }
     }
-    device_run(device, c->op, args);
+}
+
+static void device_case_run(Device *device, DeviceCase *c)
+{
+    DeviceCaseCopy copy;
+    device_case_upload(device, c, &copy);
+    device_run(device, c->op, copy.args);
     for (int b = 0; b < c->count; b++)
-        device_read(device, c->buffers[b].at - DEVICE_GUARD, on_device[b],
+        device_read(device, c->buffers[b].at - DEVICE_GUARD, copy.buffers[b],
                     (c->buffers[b].count + 2 * DEVICE_GUARD) * sizeof(f32));
-    device_arena_free(&memory);
+    device_arena_free(&copy.memory);
 }
 
 /* Runs a case on the device and with the plain version; *nmse is the worst difference. *exists is false behind the last
@@ -860,17 +930,23 @@ static bool device_case_compare(Device *device, Op op, int variant, bool *exists
     return ok;
 }
 
-/* One case for each kind of kernel: a driver that computes nonsense is found before it trains a model. */
+/* A few cases for each file of shaders: a driver that computes nonsense is found before it trains a model. */
+static const struct {
+    Op op;
+    int variant;
+} device_quick_cases[] = {
+    {OP_gemm, 82},         {OP_gemm, 81},         {OP_gemm, 112},    {OP_gelu, 14},          {OP_layernorm, 14},
+    {OP_layernorm_dx, 14}, {OP_layernorm_dw, 4},  {OP_attention, 2}, {OP_attention_grad, 2}, {OP_embed, 4},
+    {OP_embed_grad, 4},    {OP_cross_entropy, 5}, {OP_dot, 12},      {OP_clip, 10},          {OP_adamw, 6},
+};
+
 static bool device_quick_check(Device *device, Err *err)
 {
-    static const struct {
-        Op op;
-        int variant;
-    } cases[] = {{OP_gemm, 82},     {OP_gemm, 81},          {OP_layernorm, 14},    {OP_layernorm_dw, 4},
-                 {OP_attention, 2}, {OP_attention_grad, 2}, {OP_cross_entropy, 4}, {OP_adamw, 6}};
     double nmse;
     bool exists, ok = true;
-    for (size_t i = 0; i < COUNT(cases) && ok; i++)
-        ok = device_case_compare(device, cases[i].op, cases[i].variant, &exists, &nmse, err);
+    for (size_t i = 0; i < COUNT(device_quick_cases) && ok; i++) {
+        ok = device_case_compare(device, device_quick_cases[i].op, device_quick_cases[i].variant, &exists, &nmse, err);
+        ASSERT(exists);
+    }
     return ok;
 }

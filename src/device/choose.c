@@ -110,7 +110,8 @@ static int choose_fastest(DeviceChoice *choice)
     Str remembered;
     Err ignored = {0};
     if (!hardware) {
-        snprintf(best.why, sizeof best.why, count ? "software Vulkan is this processor by a detour, and no other GPU can be used here" : "there is no GPU with Vulkan here");
+        snprintf(best.why, sizeof best.why, "%s",
+                 count ? "no GPU here is more than software" : "there is no GPU with Vulkan here");
     } else if (path && file_read(&arena, path, 64, &remembered, &ignored) && remembered.size &&
                (remembered.at[0] == 'c' || remembered.at[0] == 'g')) {
         int64_t number = CHOSE_CPU;
@@ -119,7 +120,7 @@ static int choose_fastest(DeviceChoice *choice)
              info[number].missing[0]))
             number = CHOSE_CPU;
         best.number = (int)number;
-        snprintf(best.why, sizeof best.why, "it was the fastest in an earlier trial");
+        snprintf(best.why, sizeof best.why, "the fastest in an earlier trial");
     } else {
         double fastest = choose_gflops(CHOSE_CPU);
         for (int i = 0; i < count; i++) {
@@ -128,7 +129,7 @@ static int choose_fastest(DeviceChoice *choice)
             fastest = gflops;
             best.number = i;
         }
-        snprintf(best.why, sizeof best.why, "it is the fastest: %.0f GFLOPS in a trial", fastest);
+        snprintf(best.why, sizeof best.why, "the fastest, %.0f GFLOPS in a trial", fastest);
         ignored = (Err){0};
         if (path)
             file_write(path, str(best.number == CHOSE_CPU ? "c" : arena_printf(&arena, "g%d", best.number)), &ignored);

@@ -6,7 +6,8 @@
 #include "cpu/cpu.c"
 #include "vulkan/vulkan.h"
 
-#define X(op) _Static_assert(sizeof(struct op##_args) <= 128, #op "_args must fit into Vulkan's push constants");
+#define X(op) \
+    _Static_assert(sizeof(struct op##_args) <= OP_ARGS_MOST, #op "_args must fit into Vulkan's push constants");
 OPS(X)
 #undef X
 
@@ -21,6 +22,7 @@ float adamw_shrink(float lr, float decay) { return fmaf(-lr, decay, 1.0f); }
 #include "vulkan/vulkan.c"
 #include "cases.c"
 #include "choose.c"
+#include "perf.c"
 
 /* ---- Opening ---- */
 

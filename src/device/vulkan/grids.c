@@ -1,15 +1,42 @@
-/* How an op becomes dispatches: which variant of its shader, how many workgroups, and how much work that is. */
+/* How an op becomes workgroups: which variant of its shader, how many, and how much work that is. */
 
-enum { SPEC_MOST = 9 }; /* specialisation constants of a shader; constant_id i is spec[i] */
+enum { SPEC_MOST = 11 }; /* specialisation constants of a shader; constant_id i is spec[i] */
 
 typedef struct Grid {
-    uint32_t x, y; /* workgroups; none: nothing to do */
+    uint32_t groups; /* workgroups; none: nothing to do */
     uint32_t spec[SPEC_MOST];
-    int spec_count;
-    double work; /* floating-point operations, or four for each number that is moved, whichever is more */
+    uint32_t spec_count;
+    uint32_t parts; /* gemm: the shader leaves so many products to be added up; see vulkan_run_parts */
+    double work;    /* floating-point operations, or four for each number that is moved, whichever is more */
 } Grid;
 
-enum { GRID_MOST = 65535 }; /* workgroups in a dimension: all that Vulkan promises; shaders stride over the rest */
+/* What is chosen by the kind of device, not by the op. The shaders are the same for all. */
+typedef struct Tuning {
+    uint32_t groups;       /* so many workgroups keep the device busy: what has fewer is cut further */
+    bool large_tiles;      /* registers and caches for products in tiles of 128 x 128 */
+    uint32_t shared_bytes; /* shared memory that a workgroup may take */
+} Tuning;
+
+enum {
+    GROUP_LEAST_THREADS = 256, /* what a device must allow for a workgroup ... */
+    GROUP_LEAST_BYTES = 32768, /* ... threads, and bytes of shared memory; all that are known do */
+    GROUP_MOST_BYTES = 49152,  /* more in one workgroup leaves too few of them at a time */
+    PARTS_BYTES = 16 << 20,    /* the most that the parts of one product take */
+};
+
+static Tuning tuning_of(VkPhysicalDeviceType type, const VkPhysicalDeviceLimits *limits)
+{
+    const uint32_t most = limits->maxComputeSharedMemorySize;
+    const uint32_t shared = most < GROUP_MOST_BYTES ? most : GROUP_MOST_BYTES;
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return (Tuning){256, true, shared};
+    case VK_PHYSICAL_DEVICE_TYPE_CPU: return (Tuning){16, false, GROUP_LEAST_BYTES};
+    default: return (Tuning){64, false, shared};
+    }
+}
+
+enum { GRID_MOST = 65535 }; /* workgroups of a dispatch: all that Vulkan promises; shaders stride over the rest */
 
 static uint32_t grid_parts(uint64_t whole, uint32_t part)
 {
@@ -19,75 +46,86 @@ static uint32_t grid_parts(uint64_t whole, uint32_t part)
 
 static Grid grid_of(uint64_t items, uint32_t each, double work)
 {
-    return (Grid){.x = grid_parts(items, each), .y = 1, .work = work};
+    return (Grid){.groups = grid_parts(items, each), .work = work};
 }
-static Grid grid_elements(uint64_t n) { return grid_of(n, 256, 4.0 * (double)n); }
+/* AdamW moves seven numbers for each element, no other op more. */
+static Grid grid_elements(uint64_t n) { return grid_of(n, 256, 28.0 * (double)n); }
+/* So it does for each of a row. */
 static Grid grid_rows(uint64_t rows, uint64_t cols)
 {
-    return grid_of(cols ? rows : 0, 1, 8.0 * (double)rows * (double)cols);
+    return grid_of(cols ? rows : 0, 1, 28.0 * (double)rows * (double)cols);
 }
-static Grid grid_columns(uint64_t rows, uint64_t cols) { return grid_of(cols, 32, 8.0 * (double)rows * (double)cols); }
+static Grid grid_columns(uint64_t rows, uint64_t cols) { return grid_of(cols, 16, 8.0 * (double)rows * (double)cols); }
+static Grid grid_blocks(uint64_t n, uint32_t block) { return grid_of(n, block ? block : 1, 28.0 * (double)n); }
 
-static Grid gemm_grid(const struct gemm_args *a)
+/* Whether vectors of four numbers can be taken from a matrix at multiples of 16 bytes. */
+static bool grid_aligned(f32p at, uint32_t ld) { return ld % 4 == 0 && (uintptr_t)at % 16 == 0; }
+
+static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
 {
-    /* BM BN BK TM TN; what fits the narrow matrices of LoRA and the heads, and a square tile for all others */
-    static const uint32_t tiles[][5] = {{64, 8, 16, 2, 1}, {8, 64, 16, 1, 2}, {64, 64, 16, 4, 4}};
-    const uint32_t *t = a->n <= 8 ? tiles[0] : a->m <= 8 ? tiles[1] : tiles[2];
-    const bool vectors = a->lda % 4 == 0 && a->ldb % 4 == 0 && ((uintptr_t)a->a | (uintptr_t)a->b) % 16 == 0;
-    return (Grid){.x = grid_parts(a->n, t[1]),
-                  .y = grid_parts(a->m, t[0]),
-                  .spec = {t[0] / t[3] * (t[1] / t[4]), t[0], t[1], t[2], t[3], t[4], a->ta, a->tb, vectors},
-                  .spec_count = 9,
-                  .work = 2.0 * a->m * a->n * a->k};
+    /* BM BN BK TM TN: the narrow matrices of LoRA and the heads, all others, and large ones where they pay. */
+    enum { TALL, WIDE, SQUARE, LARGE };
+    static const uint32_t tiles[][5] = {
+        {128, 8, 16, 4, 4}, {8, 128, 16, 4, 4}, {64, 64, 16, 4, 4}, {128, 128, 8, 8, 8}};
+    const uint64_t large = (uint64_t)grid_parts(a->m, 128) * grid_parts(a->n, 128);
+    const uint32_t *t = tiles[a->n <= 8                                            ? TALL
+                              : a->m <= 8                                          ? WIDE
+                              : tuning->large_tiles && 2 * large >= tuning->groups ? LARGE
+                                                                                   : SQUARE];
+    const uint64_t count = (uint64_t)grid_parts(a->m, t[0]) * grid_parts(a->n, t[1]), numbers = (uint64_t)a->m * a->n;
+    uint32_t parts = 1;
+    /* A product that is deep and small, as the gradient of a weight is: k in parts. */
+    if (!a->bias && !a->gelu && !a->accumulate && a->ldc == a->n)
+        while (parts < 16 && 2 * parts * count <= tuning->groups && a->k / (2 * parts) >= 128 &&
+               2 * parts * numbers * sizeof(f32) <= PARTS_BYTES)
+            parts *= 2;
+    return (Grid){.groups = grid_parts(parts * count, 1),
+                  .spec = {t[0] / t[3] * (t[1] / t[4]), t[0], t[1], t[2], t[3], t[4], a->ta, a->tb,
+                           (!a->ta || grid_aligned(a->a, a->lda)) && (a->tb || grid_aligned(a->b, a->ldb)),
+                           parts > 1 ? a->n % 4 == 0 : grid_aligned(a->c, a->ldc) && (uintptr_t)a->gelu % 16 == 0,
+                           parts},
+                  .spec_count = 11,
+                  .parts = parts,
+                  .work = 2.0 * a->m * a->n * a->k + 8.0 * parts * (double)numbers};
 }
 
 static Grid gemm_importance_grid(const struct gemm_importance_args *a)
 {
-    return (Grid){.x = grid_parts(a->n, 64), .y = grid_parts(a->m, 64), .work = 2.0 * a->m * a->n * a->rows};
+    return grid_of((uint64_t)grid_parts(a->n, 64) * grid_parts(a->m, 64), 1, 2.0 * a->m * a->n * a->rows);
 }
 
-/* The rows from `row` on, at most `rows` of them. */
-static struct gemm_args gemm_part(const struct gemm_args *a, uint32_t row, uint32_t rows)
-{
-    struct gemm_args part = *a;
-    part.m = a->m - row < rows ? a->m - row : rows;
-    part.a = a->a + (a->ta ? (size_t)row : (size_t)row * a->lda);
-    part.c = a->c + (size_t)row * a->ldc;
-    if (a->gelu) part.gelu = a->gelu + (size_t)row * a->ldc;
-    return part;
-}
-
-/* The tile of the attention shaders: as large as 32 KiB of shared memory allow, which every device has. */
-static uint32_t attention_tile(uint32_t size, bool backward)
+/* The tile of the attention shaders: as large as shared memory allows. */
+static uint32_t attention_tile(uint32_t size, bool backward, const Tuning *tuning)
 {
     uint32_t t = 32;
-    while (t > 1 && 4 * (4 * t * (size + 1) + (backward ? 2 : 1) * t * (t + 1) + 8 * t) > 32768) t /= 2;
+    while (t > 1 && 4 * (4 * t * (size + 1) + (backward ? 2 : 1) * t * (t + 1) + 8 * t) > tuning->shared_bytes) t /= 2;
     return t;
 }
 
 static Grid attention_grid_of(uint32_t examples, uint32_t heads, uint32_t size, uint32_t rows, uint32_t longest,
-                              bool backward, bool keys)
+                              bool backward, bool keys, const Tuning *tuning)
 {
-    const uint32_t t = attention_tile(size, backward);
+    const uint32_t t = attention_tile(size, backward, tuning);
     const double pairs = (double)examples * heads * rows * longest;
-    return (Grid){.x = size ? grid_parts((uint64_t)((rows + t - 1) / t) * heads * examples, 1) : 0,
-                  .y = 1,
+    return (Grid){.groups = size ? grid_parts((uint64_t)((rows + t - 1) / t) * heads * examples, 1) : 0,
                   .spec = {4 * t, t, size, keys},
                   .spec_count = 4,
                   .work = (backward ? 6.0 : 4.0) * pairs * size};
 }
-static Grid attention_grid(const struct attention_args *a)
+static Grid attention_tuned_grid(const struct attention_args *a, const Tuning *tuning)
 {
-    return attention_grid_of(a->examples, a->heads, a->size, a->first_only ? 1 : a->longest, a->longest, false, false);
+    return attention_grid_of(a->examples, a->heads, a->size, a->first_only ? 1 : a->longest, a->longest, false, false,
+                             tuning);
 }
-static Grid attention_grad_grid(const struct attention_grad_args *a)
+static Grid attention_grad_tuned_grid(const struct attention_grad_args *a, const Tuning *tuning)
 {
-    return attention_grid_of(a->examples, a->heads, a->size, a->first_only ? 1 : a->longest, a->longest, true, false);
+    return attention_grid_of(a->examples, a->heads, a->size, a->first_only ? 1 : a->longest, a->longest, true, false,
+                             tuning);
 }
 /* The second pass over the same arguments. */
-static Grid attention_keys_grid(const struct attention_grad_args *a)
+static Grid attention_keys_grid(const struct attention_grad_args *a, const Tuning *tuning)
 {
-    return attention_grid_of(a->examples, a->heads, a->size, a->longest, a->longest, true, true);
+    return attention_grid_of(a->examples, a->heads, a->size, a->longest, a->longest, true, true, tuning);
 }
 
 static Grid gelu_grid(const struct gelu_args *a) { return grid_elements(a->n); }
@@ -107,7 +145,10 @@ static Grid layernorm_dw_grid(const struct layernorm_dw_args *a) { return grid_c
 static Grid column_sum_grid(const struct column_sum_args *a) { return grid_columns(a->rows, a->cols); }
 static Grid column_importance_grid(const struct column_importance_args *a) { return grid_columns(a->rows, a->cols); }
 static Grid embed_grid(const struct embed_args *a) { return grid_rows(a->rows, a->cols); }
-static Grid embed_grad_grid(const struct embed_grad_args *a) { return grid_rows(a->unique, a->cols); }
+static Grid embed_grad_grid(const struct embed_grad_args *a)
+{
+    return grid_of((uint64_t)a->unique * ((a->cols + 15) / 16), 1, 28.0 * a->unique * a->cols);
+}
 static Grid embed_importance_grid(const struct embed_importance_args *a) { return grid_rows(a->unique, a->cols); }
 static Grid gather_rows_grid(const struct gather_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid scatter_rows_grid(const struct scatter_rows_args *a) { return grid_rows(a->rows, a->cols); }
@@ -117,13 +158,17 @@ static Grid wake_rows_grid(const struct wake_rows_args *a) { return grid_of(a->r
 static Grid cross_entropy_grid(const struct cross_entropy_args *a) { return grid_rows(a->rows, a->classes); }
 static Grid distill_grid(const struct distill_args *a) { return grid_rows(a->rows, a->classes); }
 static Grid mse_grid(const struct mse_args *a) { return grid_rows(a->rows, a->classes); }
-static Grid grid_blocks(uint64_t n, uint32_t block) { return grid_of(n, block ? block : 1, 4.0 * (double)n); }
 static Grid dot_grid(const struct dot_args *a) { return grid_blocks(a->n, a->block); }
 static Grid quadratic_penalty_grid(const struct quadratic_penalty_args *a) { return grid_blocks(a->n, a->block); }
 static Grid projection_grid(const struct projection_args *a) { return grid_of(1, 1, 4.0 * a->parts); }
 static Grid clip_grid(const struct clip_args *a) { return grid_of(1, 1, 4.0 * a->parts); }
 
-static Grid op_grid(Op op, const void *args)
+/* The only ops whose workgroups depend on the device. */
+#define gemm_grid(a) gemm_tuned_grid(a, tuning)
+#define attention_grid(a) attention_tuned_grid(a, tuning)
+#define attention_grad_grid(a) attention_grad_tuned_grid(a, tuning)
+
+static Grid op_grid(Op op, const void *args, const Tuning *tuning)
 {
     switch (op) {
 #define X(name) \
@@ -134,3 +179,7 @@ static Grid op_grid(Op op, const void *args)
     }
     return (Grid){0};
 }
+
+#undef gemm_grid
+#undef attention_grid
+#undef attention_grad_grid

@@ -12,7 +12,10 @@ static uint32_t vulkan_compute_family(VkPhysicalDevice physical)
 
 static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
 {
-    VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceMaintenance3Properties limits = {.sType =
+                                                         VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
+    VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
+                                               .pNext = &limits};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
     VkPhysicalDeviceVulkan12Features features12 = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES};
     VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
@@ -31,6 +34,9 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     snprintf(info->driver, sizeof info->driver, "%s %s", driver.driverName, driver.driverInfo);
     snprintf(info->kind, sizeof info->kind, "%s", kinds[plain.deviceType < COUNT(kinds) ? plain.deviceType : 0]);
     info->software = plain.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
+    info->largest_bytes = limits.maxMemoryAllocationSize;
+    info->group_threads = plain.limits.maxComputeWorkGroupInvocations;
+    info->group_bytes = plain.limits.maxComputeSharedMemorySize;
     if (!version)
         snprintf(info->missing, sizeof info->missing, "Vulkan %u.%u, but 1.2 is needed; a newer driver may have it",
                  VK_API_VERSION_MAJOR(plain.apiVersion), VK_API_VERSION_MINOR(plain.apiVersion));
@@ -39,6 +45,12 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
                  "the feature bufferDeviceAddress is missing; a newer driver may have it");
     else if (vulkan_compute_family(physical) == UINT32_MAX)
         snprintf(info->missing, sizeof info->missing, "it has no compute queue");
+    else if (plain.limits.maxComputeWorkGroupInvocations < GROUP_LEAST_THREADS ||
+             plain.limits.maxComputeSharedMemorySize < GROUP_LEAST_BYTES)
+        snprintf(info->missing, sizeof info->missing,
+                 "its workgroups have at most %u threads and %u bytes of shared memory; %d and %d are needed",
+                 plain.limits.maxComputeWorkGroupInvocations, plain.limits.maxComputeSharedMemorySize,
+                 GROUP_LEAST_THREADS, GROUP_LEAST_BYTES);
 
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
@@ -122,6 +134,7 @@ static bool vulkan_open_device(Vulkan *vk)
     VkQueueFamilyProperties families[32];
     uint32_t count = COUNT(families);
     vkGetPhysicalDeviceQueueFamilyProperties(vk->physical, &count, families);
+    vk->tuning = tuning_of(vk->properties.deviceType, &vk->properties.limits);
     if (families[vk->family].timestampValidBits == 64)
         vk->tick_seconds = (double)vk->properties.limits.timestampPeriod * 1e-9;
     return true;
@@ -193,7 +206,7 @@ bool vulkan_open(int number, Vulkan **out, Err *err)
         vulkan_describe(vk->physical, &vk->info);
         if (vk->info.missing[0]) ok = fail(err, "%s: %s", vk->info.name, vk->info.missing);
     }
-    vk->submit_work = 2e9;
+    vk->submit_work = 2e9; /* until the first have been timed */
     vk->separate = getenv("LETHE_VULKAN_SEPARATE") != NULL;
     ok = ok && ((vulkan_open_device(vk) && vulkan_open_slots(vk) && vulkan_open_shaders(vk)) || vulkan_ok(vk, err));
     if (!ok) {
@@ -207,6 +220,7 @@ bool vulkan_open(int number, Vulkan **out, Err *err)
 void vulkan_close(Vulkan *vk)
 {
     if (vk->device) {
+        vulkan_free(vk, &vk->scratch);
         vk->call.vkDeviceWaitIdle(vk->device);
         pipeline_cache_keep(vk);
         for (int i = 0; i < vk->pipeline_count; i++)

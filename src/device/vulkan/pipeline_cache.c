@@ -1,5 +1,6 @@
 /* Compiled pipelines, kept in the user's cache folder for the next start. The file's name says for which driver and
- * which shaders it is; its first 64 bytes are the sha256 of the rest: drivers trust what they are given. */
+ * which shaders it is; its first 64 bytes are the sha256 of the rest, which begins with Vulkan's own header. Drivers
+ * trust what they are given: a file that is damaged or another device's is left alone and later written anew. */
 
 enum { PIPELINE_CACHE_MOST_BYTES = 64 << 20, PIPELINE_CACHE_HEAD = 64 };
 
@@ -26,14 +27,20 @@ static const char *pipeline_cache_path(Vulkan *vk)
     return folder ? arena_printf(&vk->arena, "%s/pipelines-%.32s", folder, hex) : NULL;
 }
 
-/* What lies behind the hash when it is right, else nothing. */
-static Str pipeline_cache_checked(Str file)
+/* What lies behind the hash when it is right and made by this device, else nothing. */
+static Str pipeline_cache_checked(const VkPhysicalDeviceProperties *device, Str file)
 {
     char hex[65];
-    if (file.size <= PIPELINE_CACHE_HEAD) return (Str){0};
+    VkPipelineCacheHeaderVersionOne head;
+    if (file.size < PIPELINE_CACHE_HEAD + sizeof head) return (Str){0};
     const Str body = {file.at + PIPELINE_CACHE_HEAD, file.size - PIPELINE_CACHE_HEAD};
+    memcpy(&head, body.at, sizeof head);
     sha256_hex(body, hex);
-    return memcmp(hex, file.at, PIPELINE_CACHE_HEAD) == 0 ? body : (Str){0};
+    const bool whole = memcmp(hex, file.at, PIPELINE_CACHE_HEAD) == 0;
+    const bool ours = head.headerVersion == VK_PIPELINE_CACHE_HEADER_VERSION_ONE && head.vendorID == device->vendorID &&
+                      head.deviceID == device->deviceID &&
+                      memcmp(head.pipelineCacheUUID, device->pipelineCacheUUID, VK_UUID_SIZE) == 0;
+    return whole && ours ? body : (Str){0};
 }
 
 static bool pipeline_cache_open(Vulkan *vk)
@@ -43,7 +50,7 @@ static bool pipeline_cache_open(Vulkan *vk)
     Str file, body = {0};
     vk->cache_path = pipeline_cache_path(vk);
     if (vk->cache_path && file_read(&scratch, vk->cache_path, PIPELINE_CACHE_MOST_BYTES, &file, &ignored))
-        body = pipeline_cache_checked(file);
+        body = pipeline_cache_checked(&vk->properties, file);
     VkPipelineCacheCreateInfo create = {
         .sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO, .initialDataSize = body.size, .pInitialData = body.at};
     VkResult result = vk->call.vkCreatePipelineCache(vk->device, &create, NULL, &vk->cache);

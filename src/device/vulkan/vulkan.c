@@ -1,5 +1,6 @@
 #include "vulkan.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <volk.h>
@@ -64,6 +65,10 @@ struct Vulkan {
     char *readback_host;
     Range in_flight[VULKAN_IN_FLIGHT]; /* since the last barrier */
     int in_flight_count;
+    VulkanBlock *scratch; /* a ring for the parts of products; see vulkan_run_parts */
+    f32p scratch_at;
+    size_t scratch_used;
+    Tuning tuning;
     double tick_seconds; /* of a timestamp; 0: there are none */
     double submit_work;  /* how much work goes into one submission */
     bool separate;       /* a buffer for each allocation: for the validation layers */
@@ -190,9 +195,12 @@ static bool range_conflicts(const Range *a, const Range *b)
     return (a->write || b->write) && a->begin < b->end && b->begin < a->end;
 }
 
-/* Orders what is recorded next, which touches these ranges, behind what it must not overtake. */
-static void vulkan_order(Vulkan *vk, VulkanSlot *slot, Ranges *ranges)
+/* Orders what is recorded next, which touches these ranges, behind what it must not overtake. NULL after a failure,
+ * else the slot that is being recorded. */
+static VulkanSlot *vulkan_order(Vulkan *vk, Ranges *ranges)
 {
+    VulkanSlot *slot = slot_open(vk);
+    if (!slot) return NULL;
     bool conflict = vk->in_flight_count + ranges->count > VULKAN_IN_FLIGHT;
     for (int i = 0; i < ranges->count; i++) {
         Range *range = &ranges->at[i];
@@ -204,6 +212,7 @@ static void vulkan_order(Vulkan *vk, VulkanSlot *slot, Ranges *ranges)
     }
     if (conflict) vulkan_barrier(vk, slot);
     for (int i = 0; i < ranges->count; i++) vk->in_flight[vk->in_flight_count++] = ranges->at[i];
+    return slot;
 }
 
 /* ---- Memory ---- */
@@ -219,6 +228,7 @@ static void block_close(Vulkan *vk, VulkanBlock *block)
 {
     vk->call.vkDestroyBuffer(vk->device, block->buffer, NULL);
     vk->call.vkFreeMemory(vk->device, block->memory, NULL);
+    *block = (VulkanBlock){0}; /* closing it again does nothing */
 }
 
 /* host: NULL for memory of the device alone, or receives where the host sees it. */
@@ -271,7 +281,8 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
         const size_t whole = size > VULKAN_BLOCK_BYTES || vk->separate ? size : VULKAN_BLOCK_BYTES;
         block = malloc(sizeof *block);
         ASSERT(block);
-        const VkResult result = block_open(vk, block, whole, false, NULL);
+        const VkResult result =
+            whole > vk->info.largest_bytes ? VK_ERROR_OUT_OF_DEVICE_MEMORY : block_open(vk, block, whole, false, NULL);
         if (result != VK_SUCCESS) {
             free(block);
             fail(&vk->failure,
@@ -283,10 +294,9 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
         block->next_in_list = *list;
         block->next = vk->blocks;
         *list = vk->blocks = block;
-        VulkanSlot *slot = slot_open(vk);
-        if (!slot) return nowhere;
         Ranges ranges = {.at = {{block->address, block->address + block->size, true}}, .count = 1};
-        vulkan_order(vk, slot, &ranges);
+        VulkanSlot *slot = vulkan_order(vk, &ranges);
+        if (!slot) return nowhere;
         vk->call.vkCmdFillBuffer(slot->commands, block->buffer, 0, VK_WHOLE_SIZE, 0);
     }
     void *at = (void *)(block->address + block->used);
@@ -296,12 +306,13 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
 
 void vulkan_free(Vulkan *vk, VulkanBlock **list)
 {
-    if (*list) {
-        vulkan_finish(vk);
-        vk->in_flight_count = 0; /* all is done */
-    }
+    if (*list) vulkan_finish(vk);
     for (VulkanBlock *block = *list, *next; block; block = next) {
         VulkanBlock **link = &vk->blocks;
+        int kept = 0;
+        for (int i = 0; i < vk->in_flight_count; i++) /* other memory's writes are done, but may still be in a cache */
+            if (vulkan_find(vk, (void *)vk->in_flight[i].begin) != block) vk->in_flight[kept++] = vk->in_flight[i];
+        vk->in_flight_count = kept;
         next = block->next_in_list;
         while (*link != block) link = &(*link)->next;
         *link = block->next;
@@ -323,7 +334,7 @@ void vulkan_write(Vulkan *vk, const void *to, const void *from, size_t bytes)
         const size_t room = VULKAN_STAGING_BYTES - slot->staged, part = bytes - done < room ? bytes - done : room;
         const uintptr_t at = (uintptr_t)to + done;
         Ranges ranges = {.at = {{at, at + part, true}}, .count = 1};
-        vulkan_order(vk, slot, &ranges);
+        vulkan_order(vk, &ranges);
         const VulkanBlock *block = vulkan_find(vk, (void *)at);
         memcpy(slot->host + slot->staged, (const char *)from + done, part);
         const VkBufferCopy copy = {slot->staged, at - block->address, part};
@@ -336,15 +347,12 @@ void vulkan_write(Vulkan *vk, const void *to, const void *from, size_t bytes)
 void vulkan_read(Vulkan *vk, void *to, const void *from, size_t bytes)
 {
     for (size_t done = 0, part; done < bytes; done += part) {
-        VulkanSlot *slot = slot_open(vk);
         const uintptr_t at = (uintptr_t)from + done;
         part = bytes - done < VULKAN_STAGING_BYTES ? bytes - done : VULKAN_STAGING_BYTES;
-        if (!slot) {
-            memset((char *)to + done, 0, part);
-            continue;
-        }
         Ranges ranges = {.at = {{at, at + part, false}}, .count = 1};
-        vulkan_order(vk, slot, &ranges);
+        VulkanSlot *slot = vulkan_order(vk, &ranges);
+        memset((char *)to + done, 0, part);
+        if (!slot) continue;
         const VulkanBlock *block = vulkan_find(vk, (void *)at);
         const VkBufferCopy copy = {at - block->address, 0, part};
         vk->call.vkCmdCopyBuffer(slot->commands, block->buffer, vk->readback.buffer, 1, &copy);
@@ -370,7 +378,7 @@ static VkPipeline vulkan_pipeline(Vulkan *vk, Op op, const Grid *grid)
         return vulkan_good(vk, VK_ERROR_UNKNOWN, "too many pipelines"), VK_NULL_HANDLE;
     VkSpecializationMapEntry entries[SPEC_MOST];
     for (uint32_t i = 0; i < SPEC_MOST; i++) entries[i] = (VkSpecializationMapEntry){i, 4 * i, 4};
-    const VkSpecializationInfo special = {(uint32_t)grid->spec_count, entries, sizeof grid->spec, grid->spec};
+    const VkSpecializationInfo special = {grid->spec_count, entries, sizeof grid->spec, grid->spec};
     const VkComputePipelineCreateInfo create = {.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
                                                 .layout = vk->layout,
                                                 .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
@@ -393,51 +401,68 @@ static const uint32_t vulkan_args_bytes[OP_COUNT] = {
 #undef X
 };
 
+/* Records the workgroups of one op, in as many dispatches and submissions as keep each short. */
 static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, const Grid *grid)
 {
-    VulkanSlot *slot = slot_open(vk);
-    const VkPipeline pipeline = slot ? vulkan_pipeline(vk, op, grid) : VK_NULL_HANDLE;
-    if (!pipeline) return;
-    vk->call.vkCmdBindPipeline(slot->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
-    vk->call.vkCmdPushConstants(slot->commands, vk->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, vulkan_args_bytes[op],
-                                args);
-    vk->call.vkCmdDispatch(slot->commands, grid->x, grid->y, 1);
-    slot->work += grid->work;
+    struct {
+        _Alignas(8) unsigned char args[OP_ARGS_MOST];
+        uint32_t first_group, all_groups; /* see Arguments in common.glsl */
+    } push = {.all_groups = grid->groups};
+    memcpy(push.args, args, vulkan_args_bytes[op]);
+    const double pieces = ceil(grid->work / vk->submit_work);
+    const uint32_t count = pieces > 1 ? (uint32_t)ceil(grid->groups / pieces) : grid->groups;
+    for (uint32_t rest = grid->groups, now; rest > 0; rest -= now, push.first_group += now) {
+        now = rest < count ? rest : count;
+        const double work = grid->work * now / grid->groups;
+        VulkanSlot *slot = slot_open(vk);
+        if (slot && slot->work > 0 && slot->work + work > vk->submit_work) {
+            slot_submit(vk);
+            slot = slot_open(vk);
+        }
+        const VkPipeline pipeline = slot ? vulkan_pipeline(vk, op, grid) : VK_NULL_HANDLE;
+        if (!pipeline) return;
+        vk->call.vkCmdBindPipeline(slot->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
+        vk->call.vkCmdPushConstants(slot->commands, vk->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof push, &push);
+        vk->call.vkCmdDispatch(slot->commands, now, 1, 1);
+        slot->work += work;
+    }
 }
 
-static void vulkan_run_whole(Vulkan *vk, Op op, const void *args)
+/* A product whose k is cut into parts: each part is a product of its own in scratch memory, and then they are added up,
+ * in their order. */
+static void vulkan_run_parts(Vulkan *vk, const struct gemm_args *a, const Grid *grid)
 {
-    const Grid grid = op_grid(op, args);
-    if (!grid.x || !grid.y) return;
-    VulkanSlot *slot = slot_open(vk);
-    if (!slot) return;
-    if (slot->work > 0 && slot->work + grid.work > vk->submit_work) {
-        slot_submit(vk);
-        if (!(slot = slot_open(vk))) return;
-    }
+    const size_t numbers = (size_t)a->m * a->n, all = (grid->parts * numbers + 63) / 64 * 64;
+    if (!vk->scratch) vk->scratch_at = vulkan_alloc(vk, &vk->scratch, 2 * PARTS_BYTES);
+    if ((vk->scratch_used + all) * sizeof(f32) > 2 * PARTS_BYTES) vk->scratch_used = 0;
+    struct gemm_args product = *a;
+    product.c = vk->scratch_at + vk->scratch_used;
+    vk->scratch_used += all;
     Ranges ranges;
-    op_ranges(op, args, &ranges);
-    vulkan_order(vk, slot, &ranges);
-    vulkan_dispatch(vk, op, args, &grid);
-    if (op == OP_attention_grad) { /* the two passes write different ranges */
-        const Grid keys = attention_keys_grid(args);
-        vulkan_dispatch(vk, op, args, &keys);
-    }
+    op_ranges(OP_gemm, &product, &ranges);
+    range_add(&ranges, product.c, all, true);
+    if (!vulkan_order(vk, &ranges)) return;
+    vulkan_dispatch(vk, OP_gemm, &product, grid);
+    vulkan_run(vk, OP_column_sum,
+               &(struct column_sum_args){
+                   .x = product.c, .y = a->c, .rows = grid->parts, .cols = (u32)numbers, .ld = (u32)numbers});
 }
 
 void vulkan_run(Vulkan *vk, Op op, const void *args)
 {
-    const struct gemm_args *product = args;
-    const double work = op == OP_gemm ? op_grid(op, args).work : 0, most = 4 * vk->submit_work;
-    if (work <= most) {
-        vulkan_run_whole(vk, op, args);
+    const Grid grid = op_grid(op, args, &vk->tuning);
+    if (!grid.groups) return;
+    if (grid.parts > 1) {
+        vulkan_run_parts(vk, args, &grid);
         return;
     }
-    /* A product too large for one submission on a slow device goes in bands of rows; nothing else is that much work. */
-    const uint32_t bands = (uint32_t)(work / most) + 1, rows = (product->m / bands / 64 + 1) * 64;
-    for (uint32_t row = 0; row < product->m; row += rows) {
-        const struct gemm_args part = gemm_part(product, row, rows);
-        vulkan_run_whole(vk, op, &part);
+    Ranges ranges;
+    op_ranges(op, args, &ranges);
+    if (!vulkan_order(vk, &ranges)) return;
+    vulkan_dispatch(vk, op, args, &grid);
+    if (op == OP_attention_grad) { /* the two passes write different ranges */
+        const Grid keys = attention_keys_grid(args, &vk->tuning);
+        vulkan_dispatch(vk, op, args, &keys);
     }
 }
 

@@ -11,6 +11,8 @@ typedef struct VulkanInfo {
     char name[256], driver[256], kind[24]; /* kind: discrete, integrated, virtual, software */
     char missing[128];                     /* why it cannot be used; empty: it can */
     uint64_t memory_bytes, free_bytes;     /* device-local heap; free_bytes 0: the driver does not say */
+    uint64_t largest_bytes;                /* of one allocation */
+    uint32_t group_threads, group_bytes;   /* the most of a workgroup: threads, shared memory */
     bool software;
 } VulkanInfo;
 
