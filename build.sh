@@ -309,6 +309,19 @@ fuzz() { # fuzz SECONDS [TARGET...]: each target for so long; what it finds is k
     [ $failed = 0 ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
+bench() { # bench [ops [THREADS [WORD]]|rates]: whole steps beside Hugging Face; each op alone, products beside BLIS; learning rates
+    build
+    [ "${1:-}" = ops ] || exec tests/bench/bench.sh "$@" 9>&-
+    need "${packages_bench[@]}"
+    local blis=/usr/lib/$(uname -m)-linux-gnu/blis-serial/libblis.a
+    mkdir -p build/bench
+    if newer build/bench/ops "${sources[@]}" tests/bench/ops.c; then
+        compile build/bench/ops -O2 -Wno-unused-function -isystem "/usr/include/$(uname -m)-linux-gnu/blis-serial" tests/bench/ops.c "$blis"
+    fi
+    shift
+    exec build/bench/ops "$@" 9>&-
+}
+
 # ---- the words ----
 
 mkdir -p build
@@ -321,7 +334,7 @@ case $word in
 build) build ;;
 run) build; exec build/lethe run "$@" 9>&- ;;
 test) tests_run "$@" ;;
-bench) need "${packages_bench[@]}"; build; exec tests/bench/bench.sh "$@" 9>&- ;;
+bench) bench "$@" ;;
 check) check ;;
 fuzz) fuzz "${@:-30}" ;;
 golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;

@@ -9,16 +9,6 @@ cd "$(dirname "$0")/../.."
 case ${1:-steps} in
 steps) ;;
 rates) exec tests/bench/rates.sh ;;
-ops)
-    shift
-    mkdir -p build/bench
-    march=()
-    [ "$(uname -m)" != x86_64 ] || march=(-march=x86-64-v2)
-    blis=/usr/lib/$(uname -m)-linux-gnu/blis-serial/libblis.a
-    ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 "${march[@]}" -fopenmp-simd -ffp-contract=fast -w -pthread -DWITH_BLIS \
-        -I/usr/include/"$(uname -m)"-linux-gnu/blis-serial -o build/bench/ops tests/bench/ops.c "$blis" -lm
-    exec build/bench/ops "$@"
-    ;;
 *) echo "bench: no word '$1'; there are ops, rates, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
 esac
 data=../shared/data peer=../shared/reference/notebook.py python=${LETHE_PEER_PYTHON:-python3} steps=${STEPS:-10}
