@@ -312,6 +312,20 @@ fuzz() { # fuzz SECONDS [TARGET...]: each target for so long; what it finds is k
     [ $failed = 0 ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
+bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; importance; rates
+    build
+    local word=${1:-steps} blis=
+    [ -e "tests/bench/$word.c" ] || exec tests/bench/bench.sh "$@" 9>&-
+    need "${packages_bench[@]}"
+    blis=$(uname -m)-linux-gnu/blis-serial
+    mkdir -p build/bench
+    if newer "build/bench/$word" "${sources[@]}" "tests/bench/$word.c"; then
+        compile "build/bench/$word" -O2 -Wno-unused-function -isystem "/usr/include/$blis" "tests/bench/$word.c" "/usr/lib/$blis/libblis.a"
+    fi
+    shift
+    exec "build/bench/$word" "$@" 9>&-
+}
+
 # ---- the words ----
 
 mkdir -p build
@@ -324,7 +338,7 @@ case $word in
 build) build ;;
 run) build; exec build/lethe run "$@" 9>&- ;;
 test) tests_run "$@" ;;
-bench) need "${packages_bench[@]}"; build; exec tests/bench/bench.sh "$@" 9>&- ;;
+bench) bench "$@" ;;
 check) check ;;
 fuzz) fuzz "${@:-30}" ;;
 grid) need "${packages_grid[@]}"; build; exec tests/grid/grid.sh 9>&- ;;

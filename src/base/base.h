@@ -32,8 +32,10 @@ bool fail_within(Err *err, const char *format, ...) PRINTF(2, 3);
 
 /* ---- Arenas: memory by lifetime. ----
  * Memory is zeroed and aligned to 64 bytes and is given back all at once. Large blocks come straight from the kernel,
- * so pages that are never touched cost nothing. When the machine has no memory left, prints one line and exits 1 (the
- * only place beside main that does: results so far are on disk). A zeroed Arena is empty and ready. */
+ * in huge pages where it has them: those that are never touched cost nothing. When the machine has no memory left,
+ * prints one line and exits 1 (the only place beside main that does: results so far are on disk). A zeroed Arena is
+ * empty and ready. */
+enum { HUGE_PAGE_BYTES = 2 << 20 };
 typedef struct Arena {
     struct ArenaBlock *blocks;
     size_t total_bytes; /* handed out since the arena was last empty */

@@ -1,14 +1,13 @@
 /* Speed of the ops of each CPU engine at the shapes of a training step: GFLOPS of products and attention, GB/s of what
  * only moves memory, milliseconds a call of each. Compare numbers of one run only.
  *
- *     ops [THREADS [WORD]]    only what has WORD in its name; compiled with -DWITH_BLIS and linked with a serial BLIS:
- * also BLIS, cut into slices for threads */
+ *     ./build.sh bench ops [THREADS [WORD]]    only what has WORD in its name
+ *
+ * Products stand beside those of a serial BLIS, told which kernel to take, and cut into slices for the threads. */
 #define main lethe_main
 #include "../../main.c"
 #undef main
-#ifdef WITH_BLIS
 #include <blis.h>
-#endif
 
 enum { BENCH_ENGINES = CPU_ENGINES + 1 };
 static struct {
@@ -18,7 +17,6 @@ static struct {
 static int bench_engine_count;
 static const char *bench_word = "";
 
-#ifdef WITH_BLIS
 static void bench_blis_slice(void *context, size_t item, int thread)
 {
     (void)thread;
@@ -40,7 +38,6 @@ static void bench_blis_gemm(const void *args)
 {
     parallel((size_t)threads_count(), bench_blis_slice, (void *)(uintptr_t)args);
 }
-#endif
 
 /* Seconds of one call, the best of many, the engines in turn so that they meet the same load. */
 static void bench(const char *label, Op op, const void *args, double work, const char *unit)
@@ -182,13 +179,11 @@ int main(int argc, char **argv)
             cpu_table(&engines[e], bench_engines[bench_engine_count].table);
             bench_engines[bench_engine_count++].name = engines[e].name;
         }
-#ifdef WITH_BLIS
     char type[16];
     snprintf(type, sizeof type, "%d", engines[0].usable ? BLIS_ARCH_SKX : BLIS_ARCH_HASWELL);
     setenv("BLIS_ARCH_TYPE", type, 0);
     bench_engines[bench_engine_count].table[OP_gemm] = bench_blis_gemm;
     bench_engines[bench_engine_count++].name = "BLIS";
-#endif
     printf("%d threads\n%-44s", threads_count(), "");
     for (int e = 0; e < bench_engine_count; e++) printf(" %18s", bench_engines[e].name);
     printf("\n");

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ./build.sh bench rates: how the default learning rates were chosen. Trains both tasks of the built-in data, and of real
-# SST-2 and MNLI where they lie beside the checkout, at each rate with three seeds, and prints what was learned: the mean
-# accuracy on a task right after it was trained. What is forgotten plays no part in the choice.
+# SST-2 and MNLI where they lie beside the checkout, at each rate with each of $SEEDS (1,2,3), and prints what was learned:
+# the mean accuracy on a task right after it was trained. What is forgotten plays no part in the choice.
 # Runs that are finished in build/bench/rates are not repeated.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,7 +15,7 @@ sets=(builtin)
 
 try() { # try SET METHOD OPTION RATE
     local -n tasks=$1
-    build/lethe run --quiet --seeds 1,2,3 --method "$2" "$3" "$4" "${tasks[@]}" --out "$work/$1-$2-$4" >/dev/null
+    build/lethe run --quiet --seeds "${SEEDS:-1,2,3}" --method "$2" "$3" "$4" "${tasks[@]}" --out "$work/$1-$2-$4" >/dev/null
 }
 for set in "${sets[@]}"; do
     for rate in 2e-5 5e-5 1e-4 2e-4; do try "$set" full --learning-rate $rate; done
