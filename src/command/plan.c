@@ -38,8 +38,9 @@ static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
         return fail_usage(err, "--grid %s: write OPTION=VALUE,VALUE, as in --grid learning-rate=1e-5,5e-5",
                           str_show(str(text)));
     const char *name = arena_copy(grid->arena, text, (size_t)(equals - text));
-    const RunOption *option = run_option(name);
-    if (!option || option->kind == OPTION_FLAG || strcmp(name, "task") == 0 || strcmp(name, "out") == 0 ||
+    RunOption option;
+    int strategy, place;
+    if (!run_option(name, &option, &strategy, &place) || option.kind == OPTION_FLAG || strcmp(name, "task") == 0 || strcmp(name, "out") == 0 ||
         strcmp(name, "config") == 0 || strcmp(name, "seeds") == 0)
         return fail_usage(err, "--grid %s: %s is not an option of lethe run that a grid can vary", str_show(str(text)),
                           str_show(str(name)));

@@ -20,7 +20,7 @@ static const ResultOld *curve_of(const Results *r, const ResultRun *run, int aft
 }
 
 /* How many steps the strip of a later task is wide. */
-static uint32_t curve_steps(const Results *r, int after)
+static uint32_t chart_curve_steps(const Results *r, int after)
 {
     uint32_t most = 0;
     for (size_t i = 0; i < r->runs.count; i++) {
@@ -35,7 +35,7 @@ static uint32_t curve_steps(const Results *r, int after)
 static bool curve_shown(const Results *r)
 {
     for (int after = 1; after < r->task_count; after++)
-        if (curve_steps(r, after)) return true;
+        if (chart_curve_steps(r, after)) return true;
     return false;
 }
 
@@ -108,8 +108,8 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     PanelChart chart = {.canvas = canvas, .level = r->tasks[0].majority_rate, .bands = bands, .band_count = r->task_count - 1};
     for (int after = 1; after < r->task_count; after++) {
         const double from = chart.x_high;
-        chart.x_high += fmax(curve_steps(r, after), 1);
-        const char *name = r->task_count == 2 ? arena_printf(arena, "%s, %u steps", r->tasks[after].name, curve_steps(r, after)) : r->tasks[after].name;
+        chart.x_high += fmax(chart_curve_steps(r, after), 1);
+        const char *name = r->task_count == 2 ? arena_printf(arena, "%s, %u steps", r->tasks[after].name, chart_curve_steps(r, after)) : r->tasks[after].name;
         bands[after - 1] = (PanelBand){from, chart.x_high, name, after + 1};
     }
     CurveLine *lines = arena_new(arena, CurveLine, (size_t)r->method_count);
