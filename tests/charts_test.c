@@ -75,8 +75,9 @@ static void test_labels_apart(void **state)
     (void)state;
     static const struct {
         int tasks, methods, seeds;
-    } cases[] = {{1, 1, 1}, {1, 5, 3}, {1, 15, 1}, {2, 2, 1}, {2, 3, 3},  {2, 4, 1},  {2, 5, 1}, {2, 6, 1}, {2, 7, 3},
-                 {2, 8, 1}, {2, 9, 1}, {2, 11, 1}, {2, 13, 1}, {2, 15, 3}, {3, 2, 1}, {3, 15, 1}, {4, 6, 1}, {5, 3, 1}, {5, 15, 3}};
+    } cases[] = {{1, 1, 1}, {1, 5, 3},  {1, 15, 1}, {2, 2, 1}, {2, 3, 3},  {2, 4, 1},  {2, 5, 1},
+                 {2, 6, 1}, {2, 7, 3},  {2, 8, 1},  {2, 9, 1}, {2, 11, 1}, {2, 13, 1}, {2, 15, 3},
+                 {3, 2, 1}, {3, 15, 1}, {4, 6, 1},  {5, 3, 1}, {5, 15, 3}};
     Arena outer = {0};
     const Str font = charts_font(&outer);
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -107,7 +108,8 @@ static void test_long_names(void **state)
             const Made made = {.tasks = tasks, .methods = methods, .seeds = 1};
             Str text = made_results(&arena, &made);
             for (size_t k = 0; k < COUNT(names); k++) text = charts_replace(&arena, text, names[k][0], names[k][1]);
-            charts_draw_all(charts_results(&arena, text), font, arena_printf(&arena, "long names, %d methods, %d tasks", methods, tasks));
+            charts_draw_all(charts_results(&arena, text), font,
+                            arena_printf(&arena, "long names, %d methods, %d tasks", methods, tasks));
         }
     arena_free(&arena);
 }
@@ -118,7 +120,8 @@ static void test_missing_events(void **state)
     (void)state;
     Arena arena = {0};
     const Str font = charts_font(&arena);
-    const Made bare = {.tasks = 2, .methods = 5, .seeds = 2, .bare = true}, cut = {.tasks = 3, .methods = 6, .seeds = 1, .cut = 3};
+    const Made bare = {.tasks = 2, .methods = 5, .seeds = 2, .bare = true},
+               cut = {.tasks = 3, .methods = 6, .seeds = 1, .cut = 3};
     assert_int_equal(charts_draw_all(charts_results(&arena, made_results(&arena, &bare)), font, "bare"), 4);
     charts_draw_all(charts_results(&arena, made_results(&arena, &cut)), font, "unfinished");
     arena_free(&arena);

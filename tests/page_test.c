@@ -1,5 +1,5 @@
-/* report.html: well-formed, harmless whatever the data hold, usable without eyes or mouse; and, where there is a Chromium,
- * as it shows it: as wide as a phone and as a desk, light and dark. */
+/* report.html: well-formed, harmless whatever the data hold, usable without eyes or mouse; and, where there is a
+ * Chromium, as it shows it: as wide as a phone and as a desk, light and dark. */
 
 /* ---- As a document ---- */
 
@@ -20,7 +20,10 @@ static size_t page_name(const char *at)
     return strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
 }
 
-static bool page_is(const char *tag, const char *name) { return strncmp(tag, name, strlen(name)) == 0 && page_name(tag) == strlen(name); }
+static bool page_is(const char *tag, const char *name)
+{
+    return strncmp(tag, name, strlen(name)) == 0 && page_name(tag) == strlen(name);
+}
 
 /* name="value" pairs up to ">" or "/>"; none may run or fetch anything. Returns where they end. */
 static const char *page_attributes(PageCheck *c, const char *tag, const char *at)
@@ -31,8 +34,10 @@ static const char *page_attributes(PageCheck *c, const char *tag, const char *at
         if (*equals != '=' || equals[1] != '"') page_wrong(c, tag, "an attribute without a value in quotes");
         const char *value = equals + 2, *end = value + strcspn(value, "\"<");
         if (*end != '"') page_wrong(c, tag, "a value that does not end");
-        if (strncmp(name, "on", 2) == 0 || strncmp(name, "style", 5) == 0) page_wrong(c, tag, "an attribute that may not be");
-        if ((strncmp(name, "href=", 5) == 0 || strncmp(name, "src=", 4) == 0) && *value != '#' && strncmp(value, "data:,", 6) != 0)
+        if (strncmp(name, "on", 2) == 0 || strncmp(name, "style", 5) == 0)
+            page_wrong(c, tag, "an attribute that may not be");
+        if ((strncmp(name, "href=", 5) == 0 || strncmp(name, "src=", 4) == 0) && *value != '#' &&
+            strncmp(value, "data:,", 6) != 0)
             page_wrong(c, tag, "something from elsewhere");
         scope = scope || strncmp(name, "scope=", 6) == 0;
         role = role || strncmp(name, "role=\"img\"", 10) == 0;
@@ -56,9 +61,11 @@ static void page_heading(PageCheck *c, const char *tag)
 
 static const char *page_tag(PageCheck *c, const char *at)
 {
-    static const char *const known[] = {"html", "head", "meta", "link", "title", "style", "body", "a", "header", "h1", "h2", "h3", "p", "nav", "ul", "li",
-                                        "main", "section", "div", "table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td", "dl", "dt", "dd", "bdi",
-                                        "br", "details", "summary", "figure", "figcaption", "svg", "rect", "path", "circle", "text", "pre", "code", "footer"};
+    static const char *const known[] = {
+        "html",    "head",   "meta",       "link", "title", "style", "body",    "a",    "header", "h1",      "h2",
+        "h3",      "p",      "nav",        "ul",   "li",    "main",  "section", "div",  "table",  "caption", "thead",
+        "tbody",   "tfoot",  "tr",         "th",   "td",    "dl",    "dt",      "dd",   "bdi",    "br",      "details",
+        "summary", "figure", "figcaption", "svg",  "rect",  "path",  "circle",  "text", "pre",    "code",    "footer"};
     const bool closing = at[1] == '/';
     const char *tag = at + 1 + closing, *end = tag + page_name(tag);
     bool found = false;
@@ -66,7 +73,8 @@ static const char *page_tag(PageCheck *c, const char *at)
     if (!found) page_wrong(c, at, "a tag that may not be");
     if (closing) {
         const char *open = c->depth ? c->open[c->depth - 1] : "";
-        if (page_name(open) != (size_t)(end - tag) || strncmp(open, tag, (size_t)(end - tag)) != 0 || *end != '>') page_wrong(c, at, "closes another tag");
+        if (page_name(open) != (size_t)(end - tag) || strncmp(open, tag, (size_t)(end - tag)) != 0 || *end != '>')
+            page_wrong(c, at, "closes another tag");
         c->depth--;
         return end + 1;
     }
@@ -89,12 +97,13 @@ static void page_check(const char *what, const char *text)
             continue;
         }
         if ((unsigned char)*at < ' ' && *at != '\n') page_wrong(&c, at, "a control character");
-        if (*at == '&' && strncmp(at, "&amp;", 5) != 0 && strncmp(at, "&lt;", 4) != 0 && strncmp(at, "&gt;", 4) != 0 && strncmp(at, "&quot;", 6) != 0 &&
-            strncmp(at, "&#39;", 5) != 0)
+        if (*at == '&' && strncmp(at, "&amp;", 5) != 0 && strncmp(at, "&lt;", 4) != 0 && strncmp(at, "&gt;", 4) != 0 &&
+            strncmp(at, "&quot;", 6) != 0 && strncmp(at, "&#39;", 5) != 0)
             page_wrong(&c, at, "an entity that may not be");
         at++;
     }
-    if (c.depth || c.h1 != 1 || !c.figures) fail_msg("%s: %d tags are open, %d main headings, %d pictures", what, c.depth, c.h1, c.figures);
+    if (c.depth || c.h1 != 1 || !c.figures)
+        fail_msg("%s: %d tags are open, %d main headings, %d pictures", what, c.depth, c.h1, c.figures);
     if (strlen(text) > 1 << 20) fail_msg("%s: %zu bytes", what, strlen(text));
 }
 
@@ -122,7 +131,8 @@ static Str page_poison(Arena *arena, Str text)
         {"\"negative\"", "\"--></style><b>\""},
         {"\"text\":\"", "\"text\":\"\\u0001\\u001b[31m </td></table>\xe2\x80\xae ]]> <svg onload=alert(1)> "},
         {"\"device\":\"", "\"device\":\"<script>alert(1)</script>"},
-        {"\"about\":\"", "\"about\":\"WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW<i>"},
+        {"\"about\":\"",
+         "\"about\":\"WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW<i>"},
     };
     for (size_t i = 0; i < COUNT(poisons); i++) text = charts_replace(arena, text, poisons[i][0], poisons[i][1]);
     return text;
@@ -160,24 +170,32 @@ static void test_page(void **state)
 /* Tells the page around it what is wrong: too wide, or too faint (4.5 to 1; WCAG 2.2, 1.4.3). */
 static const char page_measure[] =
     "<script>addEventListener('load',()=>{const d=document.documentElement,bad=[];"
-    "const rgb=c=>c.match(/[\\d.]+/g).map(Number),lum=c=>rgb(c).slice(0,3).map(v=>(v/=255)<=.04045?v/12.92:((v+.055)/1.055)**2.4)"
-    ".reduce((s,v,i)=>s+v*[.2126,.7152,.0722][i],0),ratio=(a,b)=>{const x=lum(a),y=lum(b);return (Math.max(x,y)+.05)/(Math.min(x,y)+.05)};"
-    "const ground=e=>{for(;e;e=e.parentElement){const c=getComputedStyle(e).backgroundColor;if(rgb(c).length<4||rgb(c)[3]>0)return c}return 'rgb(255,255,255)'};"
+    "const "
+    "rgb=c=>c.match(/[\\d.]+/g).map(Number),lum=c=>rgb(c).slice(0,3).map(v=>(v/=255)<=.04045?v/12.92:((v+.055)/"
+    "1.055)**2.4)"
+    ".reduce((s,v,i)=>s+v*[.2126,.7152,.0722][i],0),ratio=(a,b)=>{const x=lum(a),y=lum(b);return "
+    "(Math.max(x,y)+.05)/(Math.min(x,y)+.05)};"
+    "const ground=e=>{for(;e;e=e.parentElement){const "
+    "c=getComputedStyle(e).backgroundColor;if(rgb(c).length<4||rgb(c)[3]>0)return c}return 'rgb(255,255,255)'};"
     "if(d.scrollWidth>d.clientWidth)bad.push('the page is '+d.scrollWidth+' wide, the window '+d.clientWidth);"
-    "for(const e of document.querySelectorAll('body *:not(svg *)')){const s=getComputedStyle(e),r=e.getBoundingClientRect();"
+    "for(const e of document.querySelectorAll('body *:not(svg *)')){const "
+    "s=getComputedStyle(e),r=e.getBoundingClientRect();"
     "if(!e.closest('.scroll')&&!e.closest('pre')&&r.right>d.clientWidth+1)bad.push(e.tagName+' reaches '+r.right);"
-    "if([...e.childNodes].some(n=>n.nodeType==3&&n.data.trim())&&ratio(s.color,ground(e))<4.5)bad.push(e.tagName+' is faint: '+ratio(s.color,ground(e)))}"
+    "if([...e.childNodes].some(n=>n.nodeType==3&&n.data.trim())&&ratio(s.color,ground(e))<4.5)bad.push(e.tagName+' is "
+    "faint: '+ratio(s.color,ground(e)))}"
     "for(const e of document.querySelectorAll('svg text')){if(e.getAttribute('fill').startsWith('var')&&"
     "ratio(getComputedStyle(e).fill,ground(e.ownerSVGElement))<4.5)bad.push('faint in a chart: '+e.textContent)}"
-    "for(const e of document.querySelectorAll('svg'))if(e.getBoundingClientRect().height<200)bad.push('a chart is flat');"
+    "for(const e of document.querySelectorAll('svg'))if(e.getBoundingClientRect().height<200)bad.push('a chart is "
+    "flat');"
     "parent.postMessage(innerWidth+': '+(bad.slice(0,5).join('; ')||'fine'),'*')})</script></body>";
 
 /* Around the page: the measured copy at both widths, and the page as it is. */
-static const char page_around[] = "<!DOCTYPE html><meta charset=\"utf-8\"><body><pre></pre>"
-                                  "<script>addEventListener('message',e=>{document.querySelector('pre').textContent+='['+e.data+']'})</script>"
-                                  "<iframe style=\"width:400px;height:900px\" src=\"measured.html\"></iframe>"
-                                  "<iframe style=\"width:1600px;height:900px\" src=\"measured.html\"></iframe>"
-                                  "<iframe style=\"width:1600px;height:900px\" src=\"report.html\"></iframe>";
+static const char page_around[] =
+    "<!DOCTYPE html><meta charset=\"utf-8\"><body><pre></pre>"
+    "<script>addEventListener('message',e=>{document.querySelector('pre').textContent+='['+e.data+']'})</script>"
+    "<iframe style=\"width:400px;height:900px\" src=\"measured.html\"></iframe>"
+    "<iframe style=\"width:1600px;height:900px\" src=\"measured.html\"></iframe>"
+    "<iframe style=\"width:1600px;height:900px\" src=\"report.html\"></iframe>";
 
 static void page_browse(Arena *arena, const char *browser, size_t i, Str page, bool dark)
 {
@@ -186,11 +204,13 @@ static void page_browse(Arena *arena, const char *browser, size_t i, Str page, b
     copy = charts_replace(arena, copy, "</body>", page_measure);
     tmp_write(arena_printf(arena, "%s/measured.html", name), copy);
     tmp_write(arena_printf(arena, "%s/around.html", name), str(page_around));
-    const Outcome *o = sh("%s --headless=new --no-sandbox --disable-gpu --no-first-run --user-data-dir=build/test-tmp/chromium "
-                          "--enable-logging=stderr --blink-settings=preferredColorScheme=%d --window-size=1800,1000 --virtual-time-budget=20000 "
-                          "--timeout=60000 --dump-dom \"file://$PWD/build/test-tmp/%s/around.html\" >build/test-tmp/dom; "
-                          "grep -o 'CONSOLE.*' build/test-tmp/err; grep -o '<pre>.*</pre>' build/test-tmp/dom",
-                          browser, dark ? 0 : 1, name);
+    const Outcome *o =
+        sh("%s --headless=new --no-sandbox --disable-gpu --no-first-run --user-data-dir=build/test-tmp/chromium "
+           "--enable-logging=stderr --blink-settings=preferredColorScheme=%d --window-size=1800,1000 "
+           "--virtual-time-budget=20000 "
+           "--timeout=60000 --dump-dom \"file://$PWD/build/test-tmp/%s/around.html\" >build/test-tmp/dom; "
+           "grep -o 'CONSOLE.*' build/test-tmp/err; grep -o '<pre>.*</pre>' build/test-tmp/dom",
+           browser, dark ? 0 : 1, name);
     if (strstr(o->out, "CONSOLE") || !strstr(o->out, "[400: fine]") || !strstr(o->out, "[1600: fine]"))
         fail_msg("%s, %s: %s", name, dark ? "dark" : "light", o->out);
 }

@@ -7,8 +7,9 @@
 #include <stb/stb_image_write.h>
 #include <stb/stb_truetype.h>
 
-/* A small drawing kit: a picture as RGB pixels and, at the same time, as SVG. Rectangles, lines, discs, hatching and text,
- * all anti-aliased. Coordinates are pixels, x to the right, y down, (0, 0) the outer corner of the first pixel. */
+/* A small drawing kit: a picture as RGB pixels and, at the same time, as SVG. Rectangles, lines, discs, hatching and
+ * text, all anti-aliased. Coordinates are pixels, x to the right, y down, (0, 0) the outer corner of the first pixel.
+ */
 
 /* What was drawn where, so that tests can see that nothing covers anything. */
 typedef enum MarkKind { MARK_TEXT, MARK_BAR, MARK_WHISKER, MARK_LEGEND } MarkKind;
@@ -35,7 +36,8 @@ typedef enum Align { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
 /* A white picture. font: a TrueType file that outlives the canvas. */
 static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, Str font, Err *err)
 {
-    *canvas = (Canvas){.arena = arena, .width = width, .height = height, .svg.arena = arena, .title = "", .see = "", .alt = ""};
+    *canvas = (Canvas){
+        .arena = arena, .width = width, .height = height, .svg.arena = arena, .title = "", .see = "", .alt = ""};
     const unsigned char *bytes = (const unsigned char *)font.at;
     if (font.size < 12 || stbtt_GetFontOffsetForIndex(bytes, 0) != 0 || !stbtt_InitFont(&canvas->font, bytes, 0))
         return fail(err, "the font for the charts is not a TrueType file");
@@ -73,7 +75,8 @@ static void canvas_rect(Canvas *canvas, Box box, Colour colour, float alpha)
     svg_rect(&canvas->svg, box, colour, alpha);
     for (int y = (int)floorf(box.y0); (float)y < box.y1; y++)
         for (int x = (int)floorf(box.x0); (float)x < box.x1; x++)
-            canvas_blend(canvas, x, y, colour, alpha * canvas_overlap(x, box.x0, box.x1) * canvas_overlap(y, box.y0, box.y1));
+            canvas_blend(canvas, x, y, colour,
+                         alpha * canvas_overlap(x, box.x0, box.x1) * canvas_overlap(y, box.y0, box.y1));
 }
 
 /* Diagonal stripes, `width` wide, one every `period` pixels along x. */
@@ -86,7 +89,8 @@ static void canvas_hatch(Canvas *canvas, Box box, Colour colour, float period, f
             const float along = (float)x + (float)y + 1, phase = along - period * floorf(along / period);
             const float distance = fminf(phase, period - phase) * slope; /* to the middle of the nearest stripe */
             const float inside = canvas_clamp(width / 2 - distance + 0.5f, 0, 1);
-            canvas_blend(canvas, x, y, colour, inside * canvas_overlap(x, box.x0, box.x1) * canvas_overlap(y, box.y0, box.y1));
+            canvas_blend(canvas, x, y, colour,
+                         inside * canvas_overlap(x, box.x0, box.x1) * canvas_overlap(y, box.y0, box.y1));
         }
 }
 
@@ -124,7 +128,9 @@ static void canvas_polyline(Canvas *canvas, const float *points, size_t count, f
             if (end > length) end = length;
             if (end < at + 0.01f) end = at + 0.01f; /* rounding must not stop the walk */
             const float a = at / length, b = fminf(1, end / length);
-            if (on) canvas_stroke(canvas, x0 + a * (x1 - x0), y0 + a * (y1 - y0), x0 + b * (x1 - x0), y0 + b * (y1 - y0), width, colour);
+            if (on)
+                canvas_stroke(canvas, x0 + a * (x1 - x0), y0 + a * (y1 - y0), x0 + b * (x1 - x0), y0 + b * (y1 - y0),
+                              width, colour);
             at = end;
         }
         walked += length;
@@ -169,10 +175,13 @@ static float canvas_run(Canvas *canvas, float x, float y, const char *text, floa
             memset(bitmap, 0, (size_t)(w * h));
             stbtt_MakeGlyphBitmapSubpixel(&canvas->font, bitmap, w, h, w, scale, scale, fx, fy, glyph);
             for (int i = 0; i < h; i++)
-                for (int j = 0; j < w; j++) canvas_blend(canvas, left + j, top + i, *colour, (float)bitmap[i * w + j] / 255);
+                for (int j = 0; j < w; j++)
+                    canvas_blend(canvas, left + j, top + i, *colour, (float)bitmap[i * w + j] / 255);
             const bool empty = ink->x1 <= ink->x0;
-            *ink = (Box){empty ? (float)left : fminf(ink->x0, (float)left), empty ? (float)top : fminf(ink->y0, (float)top),
-                         empty ? (float)(left + w) : fmaxf(ink->x1, (float)(left + w)), empty ? (float)(top + h) : fmaxf(ink->y1, (float)(top + h))};
+            *ink = (Box){empty ? (float)left : fminf(ink->x0, (float)left),
+                         empty ? (float)top : fminf(ink->y0, (float)top),
+                         empty ? (float)(left + w) : fmaxf(ink->x1, (float)(left + w)),
+                         empty ? (float)(top + h) : fmaxf(ink->y1, (float)(top + h))};
         }
         at += scale * (float)advance;
         previous = glyph;
@@ -180,10 +189,13 @@ static float canvas_run(Canvas *canvas, float x, float y, const char *text, floa
     return at - x;
 }
 
-static float canvas_text_width(Canvas *canvas, const char *text, float size) { return canvas_run(canvas, 0, 0, text, size, NULL, NULL); }
+static float canvas_text_width(Canvas *canvas, const char *text, float size)
+{
+    return canvas_run(canvas, 0, 0, text, size, NULL, NULL);
+}
 
-static void canvas_write_text(Canvas *canvas, float x, float y, Align align, const char *text, float size, Colour colour,
-                              bool bold)
+static void canvas_write_text(Canvas *canvas, float x, float y, Align align, const char *text, float size,
+                              Colour colour, bool bold)
 {
     const float width = canvas_text_width(canvas, text, size);
     Box ink = {0};
@@ -222,9 +234,10 @@ static const char *canvas_shorten(Canvas *canvas, const char *text, float size, 
     return best;
 }
 
-/* Breaks a text into at most `most` lines no wider than `width`: at spaces, and behind '-' and '+', too, when `inside` is
- * true. Returns the number of lines, or most + 1 when it does not fit; lines[] then hold what was found. */
-static int canvas_break(Canvas *canvas, const char *text, float size, float width, bool inside, const char **lines, int most)
+/* Breaks a text into at most `most` lines no wider than `width`: at spaces, and behind '-' and '+', too, when `inside`
+ * is true. Returns the number of lines, or most + 1 when it does not fit; lines[] then hold what was found. */
+static int canvas_break(Canvas *canvas, const char *text, float size, float width, bool inside, const char **lines,
+                        int most)
 {
     int count = 0;
     while (*text) {
@@ -271,7 +284,8 @@ static void canvas_take_bytes(void *context, void *data, int size)
 static bool canvas_write(Canvas *canvas, const char *path, Err *err)
 {
     CanvasBytes png = {.arena = canvas->arena};
-    if (!stbi_write_png_to_func(canvas_take_bytes, &png, canvas->width, canvas->height, 3, canvas->pixels, canvas->width * 3))
+    if (!stbi_write_png_to_func(canvas_take_bytes, &png, canvas->width, canvas->height, 3, canvas->pixels,
+                                canvas->width * 3))
         return fail(err, "%s: out of memory while compressing the picture", path);
     return file_write(path, png.bytes, err);
 }

@@ -7,9 +7,10 @@
 
 enum { CHART_WIDTH = 1600, CHART_HEIGHT = 1000, CHART_MARGIN = 50 };
 
-/* Lines of at most `lines` lines, as large as fits between `low` and `high`; cut when it does not fit at all. Returns the
- * y below them. */
-static float chart_paragraph(Canvas *canvas, const char *text, float y, int most, float low, float high, Colour colour, bool bold)
+/* Lines of at most `lines` lines, as large as fits between `low` and `high`; cut when it does not fit at all. Returns
+ * the y below them. */
+static float chart_paragraph(Canvas *canvas, const char *text, float y, int most, float low, float high, Colour colour,
+                             bool bold)
 {
     const char *lines[4];
     const float width = (float)canvas->width - 2 * CHART_MARGIN;
@@ -46,16 +47,18 @@ static const char *chart_setting(Arena *arena, const Results *r)
     bool same = true;
     for (int j = 1; j < r->task_count; j++)
         same = same && r->tasks[j].train_rows == t->train_rows && r->tasks[j].eval_rows == t->eval_rows;
-    const char *rows = same ? arena_printf(arena, "%s training and %s evaluation rows%s", verdict_rows(arena, t->train_rows),
-                                           verdict_rows(arena, t->eval_rows), r->task_count > 1 ? " a task" : "")
-                            : arena_printf(arena, "%s: %s training and %s evaluation rows", t->name, verdict_rows(arena, t->train_rows),
-                                           verdict_rows(arena, t->eval_rows));
-    return arena_printf(arena, "%s%s%s%s, %s", r->finished ? "" : "UNFINISHED RUN. ", r->model, *r->model ? ", " : "", rows, table_seeds(arena, r));
+    const char *rows =
+        same ? arena_printf(arena, "%s training and %s evaluation rows%s", verdict_rows(arena, t->train_rows),
+                            verdict_rows(arena, t->eval_rows), r->task_count > 1 ? " a task" : "")
+             : arena_printf(arena, "%s: %s training and %s evaluation rows", t->name,
+                            verdict_rows(arena, t->train_rows), verdict_rows(arena, t->eval_rows));
+    return arena_printf(arena, "%s%s%s%s, %s", r->finished ? "" : "UNFINISHED RUN. ", r->model, *r->model ? ", " : "",
+                        rows, table_seeds(arena, r));
 }
 
 /* ---- legend ---- */
 
-typedef enum SwatchKind { SWATCH_FILLED, SWATCH_HATCHED, SWATCH_LINE, SWATCH_DASHED } SwatchKind;
+typedef enum SwatchKind { SWATCH_FILLED, SWATCH_HATCHED, SWATCH_LINE } SwatchKind;
 typedef struct Swatch {
     SwatchKind kind;
     Colour colour;
@@ -72,8 +75,8 @@ static void chart_draw_swatch(Canvas *canvas, const Swatch *s, float x, float y)
         canvas_rect(canvas, box, s->colour, 0.25f);
         canvas_hatch(canvas, box, s->colour, 14, 4);
     }
-    if (s->kind == SWATCH_LINE) canvas_polyline(canvas, (const float[]){x, middle, x + 40, middle}, 2, 6, s->colour, s->dash);
-    if (s->kind == SWATCH_DASHED) canvas_dashed(canvas, x, middle, x + 40, middle, 3, s->colour);
+    if (s->kind == SWATCH_LINE)
+        canvas_polyline(canvas, (const float[]){x, middle, x + 40, middle}, 2, 6, s->colour, s->dash);
     canvas_mark(canvas, MARK_LEGEND, box, s->text);
 }
 

@@ -36,13 +36,18 @@ typedef struct BarChart {
 static const char *bars_note_of_change(Arena *arena, const Results *r, int method, const Change *change)
 {
     const char *points = verdict_points(arena, change->mean);
-    if (*points == '-') points = arena_printf(arena, "−%s", points + 1); /* a real minus, which is no place to break a line */
+    if (*points == '-')
+        points = arena_printf(arena, "−%s", points + 1); /* a real minus, which is no place to break a line */
     switch (change->verdict) {
     case VERDICT_FORGOT: return arena_printf(arena, "forgot: %s", points);
+    case VERDICT_RELEARNED: return arena_printf(arena, "%s: re-learned", points);
+    case VERDICT_CEILING: return "ceiling";
     case VERDICT_GAINED: return arena_printf(arena, "gained: %s", points);
-    case VERDICT_WITHIN_CHANCE: return change->mean == 0 ? "no change" : arena_printf(arena, "%s: within chance", points);
+    case VERDICT_WITHIN_CHANCE:
+        return change->mean == 0 ? "no change" : arena_printf(arena, "%s: within chance", points);
     case VERDICT_UNCLEAR: return arena_printf(arena, "%s: not decided", points);
-    case VERDICT_BY_CONSTRUCTION: return strcmp(r->methods[method], "lora") == 0 ? "own adapter per task" : "cannot forget";
+    case VERDICT_BY_CONSTRUCTION:
+        return r->method_info[method].kind == METHOD_FLOOR ? "cannot forget: floor" : "cannot forget: own weights";
     default: return r->task_count > 1 ? "not finished yet" : "";
     }
 }
@@ -64,20 +69,23 @@ static void bars_annotate(Arena *arena, const Results *r, int method, BarGroup *
     group->note = bars_note_of_change(arena, r, method, &change);
     if (!first && !no_later) return;
     group->note_colour = COLOUR_ALARM;
-    const char *miss = missed <= 2 ? arena_printf(arena, "did not learn %s", names) : arena_printf(arena, "did not learn %d of %d tasks", missed, r->task_count);
+    const char *miss = missed <= 2 ? arena_printf(arena, "did not learn %s", names)
+                                   : arena_printf(arena, "did not learn %d of %d tasks", missed, r->task_count);
     group->note = changed ? arena_printf(arena, "%s; %s", group->note, miss) : miss;
 }
 
 static BarChart bars_collect(Arena *arena, const Results *r, Canvas *canvas)
 {
-    BarChart chart = {.canvas = canvas, .results = r, .group_count = r->method_count, .bar_count = r->task_count > 1 ? 2 : 1};
+    BarChart chart = {
+        .canvas = canvas, .results = r, .group_count = r->method_count, .bar_count = r->task_count > 1 ? 2 : 1};
     chart.groups = arena_new(arena, BarGroup, (size_t)r->method_count);
     chart.majority = r->tasks[0].majority_rate;
     for (int m = 0; m < r->method_count; m++) {
         BarGroup *group = &chart.groups[m];
         group->name = r->methods[m];
         group->bars[0] = (Bar){.score = verdict_score(r, m, 0, 0), .colour = COLOUR_BLUE};
-        if (chart.bar_count > 1) group->bars[1] = (Bar){.score = verdict_score(r, m, r->task_count - 1, 0), .colour = COLOUR_ORANGE};
+        if (chart.bar_count > 1)
+            group->bars[1] = (Bar){.score = verdict_score(r, m, r->task_count - 1, 0), .colour = COLOUR_ORANGE};
         bars_annotate(arena, r, m, group);
     }
     return chart;
@@ -113,8 +121,10 @@ static float bars_thickness(const BarChart *chart)
 static float bars_middle(const BarChart *chart, int group, int bar)
 {
     const Box p = chart->plot;
-    const float extent = bars_group_extent(chart), middle = (chart->sideways ? p.y0 : p.x0) + extent * ((float)group + 0.5f);
-    return chart->bar_count == 1 ? middle : middle + ((float)bar - 0.5f) * (bars_thickness(chart) + (chart->sideways ? 1 : 4));
+    const float extent = bars_group_extent(chart),
+                middle = (chart->sideways ? p.y0 : p.x0) + extent * ((float)group + 0.5f);
+    return chart->bar_count == 1 ? middle
+                                 : middle + ((float)bar - 0.5f) * (bars_thickness(chart) + (chart->sideways ? 1 : 4));
 }
 
 /* ---- drawing ---- */
@@ -146,7 +156,8 @@ static void bars_draw_bar(const BarChart *chart, const Bar *bar, float middle)
     Canvas *canvas = chart->canvas;
     if (!bar->score.seeds) return;
     const float half = bars_thickness(chart) / 2, zero = bars_place(chart, 0), end = bars_place(chart, bar->score.mean);
-    const Box box = chart->sideways ? (Box){zero, middle - half, end, middle + half} : (Box){middle - half, end, middle + half, zero};
+    const Box box = chart->sideways ? (Box){zero, middle - half, end, middle + half}
+                                    : (Box){middle - half, end, middle + half, zero};
     if (bar->hatched) {
         const float edge = 3;
         canvas_rect(canvas, box, bar->colour, 1);
@@ -182,7 +193,10 @@ static void bars_draw_whisker(const BarChart *chart, const Bar *bar, float middl
                 canvas_line(canvas, middle - cap, ends[i], middle + cap, ends[i], pen, colour);
         }
     }
-    canvas_mark(canvas, MARK_WHISKER, chart->sideways ? (Box){low, middle - cap, high, middle + cap} : (Box){middle - cap, high, middle + cap, low}, "");
+    canvas_mark(canvas, MARK_WHISKER,
+                chart->sideways ? (Box){low, middle - cap, high, middle + cap}
+                                : (Box){middle - cap, high, middle + cap, low},
+                "");
 }
 
 /* The value stands beyond the whisker, on a white plate that hides grid and majority line. */
@@ -191,9 +205,12 @@ static void bars_draw_value(const BarChart *chart, const Bar *bar, float middle,
     Canvas *canvas = chart->canvas;
     if (!bar->score.seeds) return;
     const char *text = bars_value(canvas->arena, bar, !chart->sideways);
-    const float size = chart->value_size, width = canvas_text_width(canvas, text, size), end = bars_place(chart, bar->score.interval.high);
-    const float x = chart->sideways ? end + 12 : middle - width / 2, y = chart->sideways ? middle + size * 0.365f : end - 14;
-    canvas_rect(canvas, (Box){x - 3, y - size * 0.8f, x + width + 3, y + size * 0.08f}, on_band ? COLOUR_BAND : COLOUR_WHITE, 0.9f);
+    const float size = chart->value_size, width = canvas_text_width(canvas, text, size),
+                end = bars_place(chart, bar->score.interval.high);
+    const float x = chart->sideways ? end + 12 : middle - width / 2,
+                y = chart->sideways ? middle + size * 0.365f : end - 14;
+    canvas_rect(canvas, (Box){x - 3, y - size * 0.8f, x + width + 3, y + size * 0.08f},
+                on_band ? COLOUR_BAND : COLOUR_WHITE, 0.9f);
     canvas_text(canvas, x, y, ALIGN_LEFT, text, size, COLOUR_TEXT);
 }
 
@@ -214,10 +231,12 @@ static void bars_draw_majority(const BarChart *chart)
     canvas_dashed(canvas, p.x0, at, p.x1 + 8, at, 3, COLOUR_BLACK);
     const char *lines[] = {"majority", "class", arena_printf(canvas->arena, "%.1f%%", 100 * chart->majority)};
     const float top = canvas_clamp(at - 26, p.y0 + 10, p.y1 - 62);
-    for (int i = 0; i < 3; i++) canvas_text(canvas, p.x1 + 18, top + 30 * (float)i, ALIGN_LEFT, lines[i], 25, COLOUR_TEXT);
+    for (int i = 0; i < 3; i++)
+        canvas_text(canvas, p.x1 + 18, top + 30 * (float)i, ALIGN_LEFT, lines[i], 25, COLOUR_TEXT);
 }
 
-static void bars_draw_lines(Canvas *canvas, const char *const *lines, int count, float x, float *y, float size, Colour colour)
+static void bars_draw_lines(Canvas *canvas, const char *const *lines, int count, float x, float *y, float size,
+                            Colour colour)
 {
     for (int i = 0; i < count; i++) {
         *y += size * 1.2f;
@@ -230,22 +249,27 @@ static void bars_draw_name(const BarChart *chart, const BarGroup *group, int ind
     Canvas *canvas = chart->canvas;
     const float extent = bars_group_extent(chart);
     if (chart->sideways) {
-        const float middle = chart->plot.y0 + extent * ((float)index + 0.5f), right = chart->plot.x0 - 16, width = right - CHART_MARGIN / 2;
+        const float middle = chart->plot.y0 + extent * ((float)index + 0.5f), right = chart->plot.x0 - 16,
+                    width = right - CHART_MARGIN / 2;
         const float size = canvas_fit(canvas, group->name, width, 14, chart->name_size);
-        canvas_text(canvas, right, middle + size * 0.36f, ALIGN_RIGHT, canvas_shorten(canvas, group->name, size, width), size, COLOUR_TEXT);
+        canvas_text(canvas, right, middle + size * 0.36f, ALIGN_RIGHT, canvas_shorten(canvas, group->name, size, width),
+                    size, COLOUR_TEXT);
         const float left = chart->plot.x1 + BARS_VALUE_ROOM, room = (float)canvas->width - CHART_MARGIN / 2 - left;
         const float small = canvas_fit(canvas, group->note, room, 12, chart->note_size);
-        canvas_text(canvas, left, middle + small * 0.36f, ALIGN_LEFT, canvas_shorten(canvas, group->note, small, room), small, group->note_colour);
+        canvas_text(canvas, left, middle + small * 0.36f, ALIGN_LEFT, canvas_shorten(canvas, group->note, small, room),
+                    small, group->note_colour);
         return;
     }
     const char *lines[BARS_MAX_NOTE_LINES];
     const float x = chart->plot.x0 + extent * ((float)index + 0.5f);
     float y = chart->plot.y1 + 8;
-    bars_draw_lines(canvas, lines, canvas_balance(canvas, group->name, chart->name_size, extent - 16, lines, 2), x, &y, chart->name_size, COLOUR_TEXT);
+    bars_draw_lines(canvas, lines, canvas_balance(canvas, group->name, chart->name_size, extent - 16, lines, 2), x, &y,
+                    chart->name_size, COLOUR_TEXT);
     y += 4;
     if (!group->note) return;
-    bars_draw_lines(canvas, lines, canvas_balance(canvas, group->note, chart->note_size, extent - 16, lines, BARS_MAX_NOTE_LINES), x, &y,
-                    chart->note_size, group->note_colour);
+    bars_draw_lines(canvas, lines,
+                    canvas_balance(canvas, group->note, chart->note_size, extent - 16, lines, BARS_MAX_NOTE_LINES), x,
+                    &y, chart->note_size, group->note_colour);
 }
 
 /* ---- layout ---- */
@@ -255,19 +279,22 @@ static bool bars_fit_upright(BarChart *chart, float *below)
 {
     Canvas *canvas = chart->canvas;
     const char *lines[BARS_MAX_NOTE_LINES];
-    const float extent = bars_group_extent(chart), width = extent - 16, value_width = chart->bar_count == 1 ? width : bars_thickness(chart);
+    const float extent = bars_group_extent(chart), width = extent - 16,
+                value_width = chart->bar_count == 1 ? width : bars_thickness(chart);
     chart->value_size = 34;
     chart->name_size = 34;
     chart->note_size = 25;
     for (int g = 0; g < chart->group_count; g++)
         for (int b = 0; b < chart->bar_count; b++)
             if (chart->groups[g].bars[b].score.seeds)
-                chart->value_size = canvas_fit(canvas, bars_value(canvas->arena, &chart->groups[g].bars[b], true), value_width, 10, chart->value_size);
+                chart->value_size = canvas_fit(canvas, bars_value(canvas->arena, &chart->groups[g].bars[b], true),
+                                               value_width, 10, chart->value_size);
     for (;; chart->name_size -= 1, chart->note_size -= 0.5f) {
         int name_lines = 0, note_lines = 0;
         for (int g = 0; g < chart->group_count; g++) {
             const int names = canvas_break(canvas, chart->groups[g].name, chart->name_size, width, true, lines, 2);
-            const int notes = canvas_break(canvas, chart->groups[g].note, chart->note_size, width, true, lines, BARS_MAX_NOTE_LINES);
+            const int notes =
+                canvas_break(canvas, chart->groups[g].note, chart->note_size, width, true, lines, BARS_MAX_NOTE_LINES);
             name_lines = names > name_lines ? names : name_lines;
             note_lines = notes > note_lines ? notes : note_lines;
         }
@@ -304,11 +331,19 @@ static float bars_draw_legend(const BarChart *chart, float y)
     Swatch swatches[3];
     int count = 0;
     bool hatched = false;
-    for (int g = 0; g < chart->group_count; g++) hatched = hatched || chart->groups[g].bars[0].hatched || (chart->bar_count > 1 && chart->groups[g].bars[1].hatched);
-    swatches[count++] = (Swatch){.kind = SWATCH_FILLED, .colour = COLOUR_BLUE, .text = arena_printf(arena, "%s right after training it", task)};
+    for (int g = 0; g < chart->group_count; g++)
+        hatched =
+            hatched || chart->groups[g].bars[0].hatched || (chart->bar_count > 1 && chart->groups[g].bars[1].hatched);
+    swatches[count++] = (Swatch){
+        .kind = SWATCH_FILLED, .colour = COLOUR_BLUE, .text = arena_printf(arena, "%s right after training it", task)};
     if (chart->bar_count > 1)
-        swatches[count++] = (Swatch){.kind = SWATCH_FILLED, .colour = COLOUR_ORANGE, .text = arena_printf(arena, "%s after training %s", task, verdict_later(arena, r))};
-    if (hatched) swatches[count++] = (Swatch){.kind = SWATCH_HATCHED, .colour = COLOUR_SOFT, .text = "did not learn: shows no forgetting either way"};
+        swatches[count++] =
+            (Swatch){.kind = SWATCH_FILLED,
+                     .colour = COLOUR_ORANGE,
+                     .text = arena_printf(arena, "%s after training %s", task, verdict_later(arena, r))};
+    if (hatched)
+        swatches[count++] = (Swatch){
+            .kind = SWATCH_HATCHED, .colour = COLOUR_SOFT, .text = "did not learn: shows no forgetting either way"};
     return chart_legend(chart->canvas, swatches, count, y);
 }
 
@@ -319,10 +354,12 @@ static void bars_tell(Arena *arena, const BarChart *chart, const char *headline)
         const BarGroup *group = &chart->groups[g];
         if (!group->bars[0].score.seeds) continue;
         alt = arena_printf(arena, "%s%s%s %.1f%%", alt, *alt ? "; " : "", group->name, 100 * group->bars[0].score.mean);
-        if (chart->bar_count > 1 && group->bars[1].score.seeds) alt = arena_printf(arena, "%s before, %.1f%% after", alt, 100 * group->bars[1].score.mean);
+        if (chart->bar_count > 1 && group->bars[1].score.seeds)
+            alt = arena_printf(arena, "%s before, %.1f%% after", alt, 100 * group->bars[1].score.mean);
         if (*group->note) alt = arena_printf(arena, "%s (%s)", alt, group->note);
     }
-    chart->canvas->see = arena_printf(arena, "%s. Always answering the most frequent class would reach %.1f%%.", headline, 100 * chart->majority);
+    chart->canvas->see = arena_printf(arena, "%s. Always answering the most frequent class would reach %.1f%%.",
+                                      headline, 100 * chart->majority);
     chart->canvas->alt = arena_printf(arena, "%s: %s.", chart->results->tasks[0].name, alt);
 }
 
@@ -333,7 +370,8 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
     const int extra = r->method_count > 15 ? (r->method_count - 15) * BARS_ROW : 0;
     const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
     const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (extra < 30000 ? extra : 30000), font, err)) return false;
+    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (extra < 30000 ? extra : 30000), font, err))
+        return false;
     float y = chart_title(canvas, verdict_headline(arena, r), subtitle);
     BarChart chart = bars_collect(arena, r, canvas);
     y = bars_draw_legend(&chart, y);
@@ -344,7 +382,8 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
         bars_layout_sideways(&chart, y);
     bars_draw_axis(&chart);
     for (int g = 0; g < chart.group_count; g++)
-        for (int b = 0; b < chart.bar_count; b++) bars_draw_bar(&chart, &chart.groups[g].bars[b], bars_middle(&chart, g, b));
+        for (int b = 0; b < chart.bar_count; b++)
+            bars_draw_bar(&chart, &chart.groups[g].bars[b], bars_middle(&chart, g, b));
     bars_draw_majority(&chart);
     for (int g = 0; g < chart.group_count; g++) {
         for (int b = 0; b < chart.bar_count; b++) {

@@ -45,7 +45,8 @@ static void curve_add_mean(Arena *arena, const Results *r, int method, int after
     const ResultOld *longest = NULL;
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultOld *old = curve_of(r, &r->runs.at[i], after);
-        if (r->runs.at[i].method == method && old && (!longest || old->curve.count > longest->curve.count)) longest = old;
+        if (r->runs.at[i].method == method && old && (!longest || old->curve.count > longest->curve.count))
+            longest = old;
     }
     if (!longest) return;
     float *points = arena_new(arena, float, 2 * (line->count + longest->curve.count));
@@ -68,7 +69,8 @@ static void curve_add_mean(Arena *arena, const Results *r, int method, int after
 static CurveLine curve_collect(Arena *arena, const Results *r, int method, const PanelBand *bands)
 {
     CurveLine line = {.points = arena_new(arena, float, 1)};
-    for (int after = 1; after < r->task_count; after++) curve_add_mean(arena, r, method, after, bands[after - 1].from, &line);
+    for (int after = 1; after < r->task_count; after++)
+        curve_add_mean(arena, r, method, after, bands[after - 1].from, &line);
     for (size_t k = 0; k < line.count; k++)
         if (line.points[2 * k + 1] < line.points[2 * line.lowest + 1]) line.lowest = k;
     return line;
@@ -85,19 +87,24 @@ static void curve_tell(Arena *arena, const Results *r, const CurveLine *lines, C
     for (int m = 0; m < r->method_count; m++) {
         const CurveLine *line = &lines[m];
         if (!line->count) continue;
-        alt = arena_printf(arena, "%s%s%s from %.1f%% to %.1f%%, lowest %.1f%%", alt, *alt ? "; " : "", r->methods[m], 100 * curve_start(line),
-                           100 * curve_end(line), 100 * curve_lowest(line));
+        alt = arena_printf(arena, "%s%s%s from %.1f%% to %.1f%%, lowest %.1f%%", alt, *alt ? "; " : "", r->methods[m],
+                           100 * curve_start(line), 100 * curve_end(line), 100 * curve_lowest(line));
         if (worst < 0 || curve_lowest(line) < curve_lowest(&lines[worst])) worst = m;
-        if (gap < 0 || curve_end(line) - curve_lowest(line) > curve_end(&lines[gap]) - curve_lowest(&lines[gap])) gap = m;
+        if (gap < 0 || curve_end(line) - curve_lowest(line) > curve_end(&lines[gap]) - curve_lowest(&lines[gap]))
+            gap = m;
     }
     const char *task = r->tasks[0].name;
     const double deepest = 100 * (curve_end(&lines[gap]) - curve_lowest(&lines[gap]));
     canvas->alt = arena_printf(arena, "%s while %s trains: %s.", task, verdict_later(arena, r), alt);
-    canvas->see = arena_printf(arena, "%s falls lowest with %s: from %.1f%% to %.1f%% on the way, %.1f%% at the end. ", task, r->methods[worst],
-                               100 * curve_start(&lines[worst]), 100 * curve_lowest(&lines[worst]), 100 * curve_end(&lines[worst]));
-    canvas->see = arena_printf(arena, deepest >= 0.05 ? "%sThe deepest dip that is made good again is %.1f points, with %s: what only the end would not tell."
-                                                      : "%sNo method dips below where it ends by more than %.1f points (%s).",
-                               canvas->see, fmax(deepest, 0), r->methods[gap]);
+    canvas->see = arena_printf(arena, "%s falls lowest with %s: from %.1f%% to %.1f%% on the way, %.1f%% at the end. ",
+                               task, r->methods[worst], 100 * curve_start(&lines[worst]),
+                               100 * curve_lowest(&lines[worst]), 100 * curve_end(&lines[worst]));
+    canvas->see = arena_printf(
+        arena,
+        deepest >= 0.05
+            ? "%sThe deepest dip that is made good again is %.1f points, with %s: what only the end would not tell."
+            : "%sNo method dips below where it ends by more than %.1f points (%s).",
+        canvas->see, fmax(deepest, 0), r->methods[gap]);
 }
 
 static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
@@ -105,11 +112,14 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     double low = 1, high = 0;
     uint32_t rows = 0;
     PanelBand *bands = arena_new(arena, PanelBand, (size_t)r->task_count);
-    PanelChart chart = {.canvas = canvas, .level = r->tasks[0].majority_rate, .bands = bands, .band_count = r->task_count - 1};
+    PanelChart chart = {
+        .canvas = canvas, .level = r->tasks[0].majority_rate, .bands = bands, .band_count = r->task_count - 1};
     for (int after = 1; after < r->task_count; after++) {
         const double from = chart.x_high;
         chart.x_high += fmax(chart_curve_steps(r, after), 1);
-        const char *name = r->task_count == 2 ? arena_printf(arena, "%s, %u steps", r->tasks[after].name, chart_curve_steps(r, after)) : r->tasks[after].name;
+        const char *name = r->task_count == 2
+                               ? arena_printf(arena, "%s, %u steps", r->tasks[after].name, chart_curve_steps(r, after))
+                               : r->tasks[after].name;
         bands[after - 1] = (PanelBand){from, chart.x_high, name, after + 1};
     }
     CurveLine *lines = arena_new(arena, CurveLine, (size_t)r->method_count);
@@ -126,13 +136,15 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     for (size_t i = 0; i < r->runs.count && !rows; i++)
         for (int after = 1; after < r->task_count && !rows; after++)
             if (curve_of(r, &r->runs.at[i], after)) rows = curve_of(r, &r->runs.at[i], after)->curve.at[0].rows;
-    const char *title = arena_printf(arena, "%s while %s train%s", r->tasks[0].name, verdict_later(arena, r), r->task_count == 2 ? "s" : "");
+    const char *title = arena_printf(arena, "%s while %s train%s", r->tasks[0].name, verdict_later(arena, r),
+                                     r->task_count == 2 ? "s" : "");
     const bool together = panels_together(shown);
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : shown);
-    const char *subtitle = arena_printf(arena, "accuracy on the same %u rows of %s%s; dashed: majority class, %.1f%%%s%s", rows, r->tasks[0].name,
-                                        verdict_most_seeds(r) > 1 ? ", mean over seeds" : "", 100 * r->tasks[0].majority_rate,
-                                        !together && pale >= 0 ? arena_printf(arena, "; grey: %s", r->methods[pale]) : "", numbers);
+    const char *subtitle = arena_printf(
+        arena, "accuracy on the same %u rows of %s%s; dashed: majority class, %.1f%%%s%s", rows, r->tasks[0].name,
+        verdict_most_seeds(r) > 1 ? ", mean over seeds" : "", 100 * r->tasks[0].majority_rate,
+        !together && pale >= 0 ? arena_printf(arena, "; grey: %s", r->methods[pale]) : "", numbers);
     const float y = chart_title(canvas, title, subtitle);
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count + 1);
     chart.count = together;
@@ -142,14 +154,20 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         PanelLine line = panels_line_of(r, m, together);
         line.points = lines[m].points;
         line.count = lines[m].count;
-        if (curve_lowest(&lines[m]) < fmin(curve_start(&lines[m]), curve_end(&lines[m])) - 0.005) line.dot = (int)lines[m].lowest;
+        if (curve_lowest(&lines[m]) < fmin(curve_start(&lines[m]), curve_end(&lines[m])) - 0.005)
+            line.dot = (int)lines[m].lowest;
         if (together) {
             line.label = arena_printf(arena, "%s %.1f%%", r->methods[m], 100 * curve_end(&lines[m]));
         } else {
             if (pale >= 0 && pale != m)
-                *dyn_push(arena, &panel->lines) = (PanelLine){.points = lines[pale].points, .count = lines[pale].count, .colour = COLOUR_PALE, .width = 2.5f, .dot = -1};
+                *dyn_push(arena, &panel->lines) = (PanelLine){.points = lines[pale].points,
+                                                              .count = lines[pale].count,
+                                                              .colour = COLOUR_PALE,
+                                                              .width = 2.5f,
+                                                              .dot = -1};
             panel->title = r->methods[m];
-            panel->note = arena_printf(arena, "lowest %.1f%%, end %.1f%%", 100 * curve_lowest(&lines[m]), 100 * curve_end(&lines[m]));
+            panel->note = arena_printf(arena, "lowest %.1f%%, end %.1f%%", 100 * curve_lowest(&lines[m]),
+                                       100 * curve_end(&lines[m]));
         }
         *dyn_push(arena, &panel->lines) = line;
     }

@@ -14,7 +14,8 @@ static Colour heat_between(const Colour *stops, size_t count, double share)
     const size_t i = at >= (double)(count - 1) ? count - 2 : (size_t)at;
     const double f = at - (double)i;
     const Colour a = stops[i], b = stops[i + 1];
-    return (Colour){(uint8_t)lrint(a.r + f * (b.r - a.r)), (uint8_t)lrint(a.g + f * (b.g - a.g)), (uint8_t)lrint(a.b + f * (b.b - a.b))};
+    return (Colour){(uint8_t)lrint(a.r + f * (b.r - a.r)), (uint8_t)lrint(a.g + f * (b.g - a.g)),
+                    (uint8_t)lrint(a.b + f * (b.b - a.b))};
 }
 
 /* One hue, so that light and dark alone tell more from less: nearly white over sky to a dark blue. Below 0: orange. */
@@ -29,7 +30,8 @@ static double heat_luminance(Colour c) /* relative, as in WCAG 2 */
 {
     const double parts[] = {c.r / 255.0, c.g / 255.0, c.b / 255.0}, weights[] = {0.2126, 0.7152, 0.0722};
     double sum = 0;
-    for (int i = 0; i < 3; i++) sum += weights[i] * (parts[i] <= 0.04045 ? parts[i] / 12.92 : pow((parts[i] + 0.055) / 1.055, 2.4));
+    for (int i = 0; i < 3; i++)
+        sum += weights[i] * (parts[i] <= 0.04045 ? parts[i] / 12.92 : pow((parts[i] + 0.055) / 1.055, 2.4));
     return sum;
 }
 
@@ -48,7 +50,8 @@ static float heat_draw_scale(Canvas *canvas, float x, float y, const char *low, 
     x += canvas_text_width(canvas, low, 25) + 12;
     canvas_rect(canvas, (Box){x - 1, y + 17, x + WIDTH + 1, y + 43}, COLOUR_SOFT, 1);
     for (int i = 0; i < WIDTH; i += STEP) /* each reaches under the next, so that no seam shows */
-        canvas_rect(canvas, (Box){x + (float)i, y + 18, fminf(x + (float)i + STEP + 1, x + WIDTH), y + 42}, heat_colour((i + STEP / 2.0) / WIDTH), 1);
+        canvas_rect(canvas, (Box){x + (float)i, y + 18, fminf(x + (float)i + STEP + 1, x + WIDTH), y + 42},
+                    heat_colour((i + STEP / 2.0) / WIDTH), 1);
     canvas_text(canvas, x + WIDTH + 12, y + 39, ALIGN_LEFT, high, 25, COLOUR_TEXT);
     return x + WIDTH + 12 + canvas_text_width(canvas, high, 25);
 }

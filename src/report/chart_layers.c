@@ -4,9 +4,9 @@
 #include <string.h>
 
 /* Where in the encoder it happens, as tables of shades, methods by parts of the encoder:
- *   drift  how alike each layer's first-token states are right after the first task and at the end (linear CKA; Kornblith
- *          et al. 2019, arXiv:1905.00414);
- *   swap   how much accuracy on the first task returns when one part alone is put back to what it was. */
+ *   drift  how alike each layer's first-token states are right after the first task and at the end (linear CKA;
+ * Kornblith et al. 2019, arXiv:1905.00414); swap   how much accuracy on the first task returns when one part alone is
+ * put back to what it was. */
 
 enum { LAYERS_MOST = 64, LAYERS_ROW = 40 };
 
@@ -93,10 +93,12 @@ static void layers_draw_heads(Canvas *canvas, const LayerTable *t, Box area, flo
     float size = 25;
     bool brief = false;
     for (int k = 0; k < t->part_count; k++) brief = brief || canvas_fit(canvas, t->parts[k], cell - 8, 1, 25) < 19;
-    for (int k = 0; k < t->part_count; k++) size = fminf(size, canvas_fit(canvas, brief ? layers_short(t->parts[k]) : t->parts[k], cell - 6, 10, 25));
+    for (int k = 0; k < t->part_count; k++)
+        size = fminf(size, canvas_fit(canvas, brief ? layers_short(t->parts[k]) : t->parts[k], cell - 6, 10, 25));
     for (int k = 0; k < t->part_count; k++) {
         const char *text = brief ? layers_short(t->parts[k]) : t->parts[k];
-        canvas_text(canvas, area.x0 + ((float)k + 0.5f) * cell, area.y0 - 14, ALIGN_CENTRE, canvas_shorten(canvas, text, size, cell - 4), size, COLOUR_SOFT);
+        canvas_text(canvas, area.x0 + ((float)k + 0.5f) * cell, area.y0 - 14, ALIGN_CENTRE,
+                    canvas_shorten(canvas, text, size, cell - 4), size, COLOUR_SOFT);
     }
 }
 
@@ -112,15 +114,18 @@ static void layers_draw_table(Canvas *canvas, const Results *r, const LayerTable
 {
     const float width = (area.x1 - area.x0) / (float)t->part_count, height = (area.y1 - area.y0) / (float)t->row_count;
     const float name_size = canvas_clamp(height * 0.5f, 19, 32);
-    const float size = floorf(fminf(fminf(height * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8", 100) / 100)));
+    const float size =
+        floorf(fminf(fminf(height * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8", 100) / 100)));
     layers_draw_heads(canvas, t, area, width);
     for (int i = 0; i < t->row_count; i++) {
         const LayerRow *row = &t->rows[i];
         const float y = area.y0 + (float)i * height, room = area.x0 - 16 - CHART_MARGIN;
         const float fit = canvas_fit(canvas, r->methods[row->method], room, 14, name_size);
-        canvas_text(canvas, area.x0 - 16, y + height / 2 + fit * 0.36f, ALIGN_RIGHT, canvas_shorten(canvas, r->methods[row->method], fit, room), fit, COLOUR_TEXT);
+        canvas_text(canvas, area.x0 - 16, y + height / 2 + fit * 0.36f, ALIGN_RIGHT,
+                    canvas_shorten(canvas, r->methods[row->method], fit, room), fit, COLOUR_TEXT);
         for (int k = 0; k < t->part_count; k++) {
-            const Box cell = {area.x0 + (float)k * width + 1.5f, y + 1.5f, area.x0 + (float)(k + 1) * width - 1.5f, y + height - 1.5f};
+            const Box cell = {area.x0 + (float)k * width + 1.5f, y + 1.5f, area.x0 + (float)(k + 1) * width - 1.5f,
+                              y + height - 1.5f};
             if (!row->seeds[k]) {
                 canvas_rect(canvas, cell, COLOUR_BAND, 1);
                 continue;
@@ -155,16 +160,22 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
     const double value = t->rows[row].values[part];
     const char *method = r->methods[t->rows[row].method], *where = t->parts[part], *task = r->tasks[0].name;
     if (!swap)
-        canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %.2f, where 1 is unchanged.", task, where, method, value);
+        canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %.2f, where 1 is unchanged.",
+                                   task, where, method, value);
     else if (value >= 0.0005)
-        canvas->see = arena_printf(arena, "Putting back %s alone gives %s %.1f points on %s: the most that any single part returns.", where, method, 100 * value, task);
+        canvas->see = arena_printf(
+            arena, "Putting back %s alone gives %s %.1f points on %s: the most that any single part returns.", where,
+            method, 100 * value, task);
     else
-        canvas->see = arena_printf(arena, "No single part of the encoder, put back alone, returns accuracy on %s.", task);
+        canvas->see =
+            arena_printf(arena, "No single part of the encoder, put back alone, returns accuracy on %s.", task);
     const char *alt = "";
     for (int i = 0; i < t->row_count; i++) {
         alt = arena_printf(arena, "%s%s%s:", alt, i ? "; " : "", r->methods[t->rows[i].method]);
         for (int k = 0; k < t->part_count; k++)
-            if (t->rows[i].seeds[k]) alt = arena_printf(arena, "%s%s %s %s", alt, k ? "," : "", t->parts[k], layers_value(arena, t->rows[i].values[k], swap));
+            if (t->rows[i].seeds[k])
+                alt = arena_printf(arena, "%s%s %s %s", alt, k ? "," : "", t->parts[k],
+                                   layers_value(arena, t->rows[i].values[k], swap));
     }
     canvas->alt = arena_printf(arena, "%s%s.", swap ? "Points returned. " : "CKA. ", alt);
 }
@@ -177,24 +188,36 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
     const char *task = r->tasks[0].name, *over = verdict_most_seeds(r) > 1 ? "; mean over seeds" : "";
     const char *title = swap ? arena_printf(arena, "Which part of the encoder, put back, returns %s", task)
                              : arena_printf(arena, "How far each layer moved from %s", task);
-    const char *subtitle = swap ? arena_printf(arena, "points of accuracy on %s with only that part back in its state right after %s%s", task, task, over)
-                                : arena_printf(arena, "CKA of first-token states on %s, right after it and after %s; 1: unchanged%s", task, verdict_later(arena, r), over);
+    const char *subtitle =
+        swap ? arena_printf(arena, "points of accuracy on %s with only that part back in its state right after %s%s",
+                            task, task, over)
+             : arena_printf(arena, "CKA of first-token states on %s, right after it and after %s; 1: unchanged%s", task,
+                            verdict_later(arena, r), over);
     const float extra = t.row_count > 20 ? (float)(t.row_count - 20) * LAYERS_ROW : 0;
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (int)fminf(extra, 30000), font, err)) return false;
     const float y = chart_title(canvas, title, subtitle);
     layers_extreme(&t, swap, &row, &part);
     const double value = t.rows[row].values[part], most = fmax(swap ? value : 1 - value, swap ? 0.01 : 0.05);
     if (swap)
-        heat_draw_scale(canvas, CHART_MARGIN, y, "nothing returns", arena_printf(arena, "%.1f points return", 100 * most));
+        heat_draw_scale(canvas, CHART_MARGIN, y, "nothing returns",
+                        arena_printf(arena, "%.1f points return", 100 * most));
     else
         heat_draw_scale(canvas, CHART_MARGIN, y, "unchanged", arena_printf(arena, "CKA %.2f", 1 - most));
-    for (int i = 0; i < t.row_count; i++) names = fmaxf(names, canvas_text_width(canvas, r->methods[t.rows[i].method], 32));
-    Box area = {CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112, CHART_WIDTH - CHART_MARGIN, (float)canvas->height - 40};
-    area.y1 = fminf(area.y1, area.y0 + 130 * (float)t.row_count);
+    for (int i = 0; i < t.row_count; i++)
+        names = fmaxf(names, canvas_text_width(canvas, r->methods[t.rows[i].method], 32));
+    Box area = {CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112, CHART_WIDTH - CHART_MARGIN,
+                (float)canvas->height - 40};
+    area.y1 = fminf(area.y1, area.y0 + 200 * (float)t.row_count);
     layers_draw_table(canvas, r, &t, area, most, swap);
     layers_tell(arena, r, &t, swap, canvas);
     return true;
 }
 
-static bool chart_drift(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err) { return layers_draw(arena, r, font, canvas, false, err); }
-static bool chart_swap(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err) { return layers_draw(arena, r, font, canvas, true, err); }
+static bool chart_drift(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
+{
+    return layers_draw(arena, r, font, canvas, false, err);
+}
+static bool chart_swap(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
+{
+    return layers_draw(arena, r, font, canvas, true, err);
+}

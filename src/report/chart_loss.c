@@ -24,7 +24,8 @@ static double *loss_mean_of_seeds(Arena *arena, const Results *r, int method, in
 {
     *count = 0;
     for (size_t i = 0; i < r->runs.count; i++)
-        if (r->runs.at[i].method == method && r->runs.at[i].curves[task].count > *count) *count = r->runs.at[i].curves[task].count;
+        if (r->runs.at[i].method == method && r->runs.at[i].curves[task].count > *count)
+            *count = r->runs.at[i].curves[task].count;
     double *values = arena_new(arena, double, *count + 1);
     for (size_t s = 0; s < *count; s++) {
         int seeds = 0;
@@ -61,7 +62,9 @@ static void loss_find_twins(const Results *r, LossLine *lines)
             LossLine *line = &lines[m * r->task_count + j];
             for (int k = 0; k < r->method_count; k++) {
                 const LossLine *other = &lines[k * r->task_count + j];
-                if (!line->count || other->count != line->count || memcmp(other->points, line->points, 2 * line->count * sizeof *line->points) != 0) continue;
+                if (!line->count || other->count != line->count ||
+                    memcmp(other->points, line->points, 2 * line->count * sizeof *line->points) != 0)
+                    continue;
                 line->twins++;
                 line->twin += k < m;
             }
@@ -109,7 +112,9 @@ static PanelBand *loss_bands(Arena *arena, const Results *r, const LossCurves *c
         if (!curves->lengths[j]) continue; /* not trained yet */
         const double from = chart->x_high;
         chart->x_high += (double)curves->lengths[j];
-        const char *name = r->task_count <= 2 ? arena_printf(arena, "%s, %zu steps", r->tasks[j].name, curves->lengths[j]) : r->tasks[j].name;
+        const char *name = r->task_count <= 2
+                               ? arena_printf(arena, "%s, %zu steps", r->tasks[j].name, curves->lengths[j])
+                               : r->tasks[j].name;
         bands[chart->band_count++] = (PanelBand){from, chart->x_high, name, j + 1};
     }
     chart->bands = bands;
@@ -127,7 +132,8 @@ static void loss_add(Arena *arena, const Results *r, const LossCurves *curves, i
         shown.count = line->count;
         if (j < r->task_count - 1) shown.label = NULL;
         if (together && line->twins > 1)
-            shown.dash = (Dash){TWIN_DASH - 5, (float)(TWIN_DASH * line->twins), (float)(TWIN_DASH * (line->twins - line->twin))};
+            shown.dash = (Dash){TWIN_DASH - 5, (float)(TWIN_DASH * line->twins),
+                                (float)(TWIN_DASH * (line->twins - line->twin))};
         *dyn_push(arena, &panel->lines) = shown;
     }
 }
@@ -149,14 +155,19 @@ static void loss_tell(Arena *arena, const Results *r, const LossCurves *curves, 
         for (int m = 0; m < r->method_count; m++) {
             const LossLine *line = &curves->lines[m * r->task_count + j];
             if (!line->count) continue;
-            alt = arena_printf(arena, "%s%s%s on %s from %.2f to %.2f", alt, *alt ? "; " : "", r->methods[m], r->tasks[j].name, (double)line->points[1], loss_end(line));
+            alt = arena_printf(arena, "%s%s%s on %s from %.2f to %.2f", alt, *alt ? "; " : "", r->methods[m],
+                               r->tasks[j].name, (double)line->points[1], loss_end(line));
             if (low < 0 || loss_end(line) < loss_end(&curves->lines[low * r->task_count + j])) low = m;
             if (high < 0 || loss_end(line) > loss_end(&curves->lines[high * r->task_count + j])) high = m;
         }
         if (low < 0) continue;
-        const double least = loss_end(&curves->lines[low * r->task_count + j]), most = loss_end(&curves->lines[high * r->task_count + j]);
-        see = verdict_join(arena, see, most - least < 0.005 ? arena_printf(arena, "%s ends at %.2f", r->tasks[j].name, least)
-                                                            : arena_printf(arena, "%s ends between %.2f (%s) and %.2f (%s)", r->tasks[j].name, least, r->methods[low], most, r->methods[high]));
+        const double least = loss_end(&curves->lines[low * r->task_count + j]),
+                     most = loss_end(&curves->lines[high * r->task_count + j]);
+        see = verdict_join(arena, see,
+                           most - least < 0.005
+                               ? arena_printf(arena, "%s ends at %.2f", r->tasks[j].name, least)
+                               : arena_printf(arena, "%s ends between %.2f (%s) and %.2f (%s)", r->tasks[j].name, least,
+                                              r->methods[low], most, r->methods[high]));
     }
     canvas->see = arena_printf(arena, "The loss on %s. A line that stays high is a task that was not learned.", see);
     canvas->alt = arena_printf(arena, "%s.", alt);
@@ -172,16 +183,19 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     PanelBand *bands = loss_bands(arena, r, &curves, &chart);
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : r->method_count);
-    const char *subtitle = arena_printf(arena, "%s%s%s%s%s", chart_setting(arena, r), verdict_most_seeds(r) > 1 ? "; mean over seeds" : "",
-                                        curves.reach ? arena_printf(arena, "; smoothed over %zu steps", 2 * curves.reach + 1) : "",
-                                        twins ? "; dashes in turn: methods with the very same line" : "", numbers);
-    const float y = chart_title(canvas, r->task_count > 1 ? "Training loss, task after task" : "Training loss", subtitle);
+    const char *subtitle =
+        arena_printf(arena, "%s%s%s%s%s", chart_setting(arena, r), verdict_most_seeds(r) > 1 ? "; mean over seeds" : "",
+                     curves.reach ? arena_printf(arena, "; smoothed over %zu steps", 2 * curves.reach + 1) : "",
+                     twins ? "; dashes in turn: methods with the very same line" : "", numbers);
+    const float y =
+        chart_title(canvas, r->task_count > 1 ? "Training loss, task after task" : "Training loss", subtitle);
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count + 1);
     chart.count = together;
     for (int m = 0; m < r->method_count; m++) {
         bool told = false;
         for (int j = 0; j < r->task_count; j++) told = told || curves.lines[m * r->task_count + j].count;
-        if (r->method_info[m].kind == METHOD_AFTER && !together) continue; /* averages weights; trains nothing of its own */
+        if (r->method_info[m].kind == METHOD_AFTER && !together)
+            continue; /* averages weights; trains nothing of its own */
         if (!told || chart.count == PANELS_MOST) continue;
         Panel *panel = &chart.panels[together ? 0 : chart.count++];
         if (!together) panel->title = r->methods[m];

@@ -6,10 +6,10 @@
 /* The accuracy matrix of each method as a heat map: rows are "after training task i", columns are tasks. */
 
 typedef struct MatrixLayout {
-    int columns, rows;                        /* of panels */
-    float panel_width, panel_height;          /* from one panel to the next */
-    float cell_width, cell_height;            /* 0: the labels leave no room */
-    float left, top;                          /* row labels left of the first panels; title and column labels above each */
+    int columns, rows;               /* of panels */
+    float panel_width, panel_height; /* from one panel to the next */
+    float cell_width, cell_height;   /* 0: the labels leave no room */
+    float left, top;                 /* row labels left of the first panels; title and column labels above each */
     float title_size, label_size, value_size; /* value_size 0: no numbers in the cells */
     bool whole;                               /* whole percents in the cells, for want of room */
     bool numbered;                            /* tasks are called 1, 2, 3 and listed below the title */
@@ -31,9 +31,13 @@ static float matrix_widest_label(Canvas *canvas, const Results *r, const MatrixL
     return widest;
 }
 
-static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, int columns, bool numbered, float label_size)
+static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, int columns, bool numbered,
+                               float label_size)
 {
-    MatrixLayout l = {.columns = columns, .rows = (r->method_count + columns - 1) / columns, .numbered = numbered, .label_size = label_size};
+    MatrixLayout l = {.columns = columns,
+                      .rows = (r->method_count + columns - 1) / columns,
+                      .numbered = numbered,
+                      .label_size = label_size};
     l.panel_height = height / (float)l.rows;
     l.title_size = canvas_clamp(l.panel_height * 0.12f, 16, 36);
     l.left = matrix_widest_label(canvas, r, &l, true) + 14;
@@ -43,13 +47,15 @@ static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, i
     l.cell_height = (l.panel_height - l.top - 14) / (float)r->task_count;
     l.cell_width = fminf(l.cell_width, l.cell_height * 1.7f);
     l.cell_height = fminf(l.cell_height, l.cell_width);
-    if (matrix_widest_label(canvas, r, &l, false) > l.cell_width - 8 || l.cell_height * 0.8f < l.label_size) l.cell_width = l.cell_height = 0;
+    if (matrix_widest_label(canvas, r, &l, false) > l.cell_width - 8 || l.cell_height * 0.8f < l.label_size)
+        l.cell_width = l.cell_height = 0;
     return l;
 }
 
 static float matrix_value_size(Canvas *canvas, const MatrixLayout *l, const char *widest)
 {
-    return floorf(fminf(fminf(l->cell_height * 0.62f, l->cell_width * 0.84f / (canvas_text_width(canvas, widest, 100) / 100)), 44));
+    return floorf(fminf(
+        fminf(l->cell_height * 0.62f, l->cell_width * 0.78f / (canvas_text_width(canvas, widest, 100) / 100)), 44));
 }
 
 /* Large cells, with large labels, with names rather than numbers: in this order of importance, roughly. */
@@ -74,7 +80,8 @@ static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
     return best;
 }
 
-static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayout *l, int method, int after, int task, Box box)
+static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayout *l, int method, int after, int task,
+                             Box box)
 {
     const Score score = verdict_score(r, method, after, task);
     canvas_rect(canvas, box, COLOUR_GRID, 1);
@@ -87,11 +94,19 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
     const Colour fill = heat_colour(score.mean), ink = heat_ink(fill);
     canvas_rect(canvas, inner, fill, 1);
     const bool missed = verdict_missed(r, method, task);
-    if (missed) canvas_hatch(canvas, inner, COLOUR_ORANGE, canvas_clamp(l->cell_height * 0.25f, 9, 26), canvas_clamp(l->cell_height * 0.04f, 1.5f, 4));
+    if (missed)
+        canvas_hatch(canvas, inner, COLOUR_ORANGE, canvas_clamp(l->cell_height * 0.25f, 9, 26),
+                     canvas_clamp(l->cell_height * 0.04f, 1.5f, 4));
     if (l->value_size <= 0) return;
-    const char *text = l->whole ? arena_printf(canvas->arena, "%.0f", 100 * score.mean) : table_percent(canvas->arena, score.mean);
-    const float x = (box.x0 + box.x1) / 2, y = (box.y0 + box.y1) / 2 + l->value_size * 0.365f, half = canvas_text_width(canvas, text, l->value_size) / 2;
-    if (missed) canvas_rect(canvas, (Box){fmaxf(x - half - 5, inner.x0), y - l->value_size * 0.86f, fminf(x + half + 5, inner.x1), y + l->value_size * 0.14f}, fill, 1);
+    const char *text =
+        l->whole ? arena_printf(canvas->arena, "%.0f", 100 * score.mean) : table_percent(canvas->arena, score.mean);
+    const float x = (box.x0 + box.x1) / 2, y = (box.y0 + box.y1) / 2 + l->value_size * 0.365f,
+                half = canvas_text_width(canvas, text, l->value_size) / 2;
+    if (missed)
+        canvas_rect(canvas,
+                    (Box){fmaxf(x - half - 5, inner.x0), y - l->value_size * 0.86f, fminf(x + half + 5, inner.x1),
+                          y + l->value_size * 0.14f},
+                    fill, 1);
     canvas_text(canvas, x, y, ALIGN_CENTRE, text, l->value_size, ink);
 }
 
@@ -100,13 +115,15 @@ static void matrix_draw_panel(Canvas *canvas, const Results *r, const MatrixLayo
 {
     const float top = y + l->top, width = l->panel_width - MATRIX_GAP + 20;
     const float size = canvas_fit(canvas, r->methods[method], width, 13, l->title_size);
-    canvas_text(canvas, left, y + l->title_size, ALIGN_LEFT, canvas_shorten(canvas, r->methods[method], size, width), size, COLOUR_TEXT);
+    canvas_text(canvas, left, y + l->title_size, ALIGN_LEFT, canvas_shorten(canvas, r->methods[method], size, width),
+                size, COLOUR_TEXT);
     for (int j = 0; j < r->task_count; j++) {
         const float middle = left + ((float)j + 0.5f) * l->cell_width;
-        canvas_text(canvas, middle, top - l->label_size * 0.5f, ALIGN_CENTRE, matrix_label(canvas->arena, r, l, j, false), l->label_size, COLOUR_SOFT);
+        canvas_text(canvas, middle, top - l->label_size * 0.5f, ALIGN_CENTRE,
+                    matrix_label(canvas->arena, r, l, j, false), l->label_size, COLOUR_SOFT);
         if (method % l->columns == 0)
-            canvas_text(canvas, left - 12, top + ((float)j + 0.5f) * l->cell_height + l->label_size * 0.36f, ALIGN_RIGHT,
-                        matrix_label(canvas->arena, r, l, j, true), l->label_size, COLOUR_SOFT);
+            canvas_text(canvas, left - 12, top + ((float)j + 0.5f) * l->cell_height + l->label_size * 0.36f,
+                        ALIGN_RIGHT, matrix_label(canvas->arena, r, l, j, true), l->label_size, COLOUR_SOFT);
     }
     for (int i = 0; i < r->task_count; i++)
         for (int j = 0; j < r->task_count; j++) {
@@ -142,7 +159,9 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
         for (int i = 0; i <= last; i++)
             for (int j = 0; j <= i; j++) {
                 const Score score = verdict_score(r, m, i, j);
-                if (score.seeds) alt = arena_printf(arena, "%s %s%s%s %s", alt, r->tasks[j].name, i > j ? " after " : "", i > j ? r->tasks[i].name : "", table_percent(arena, score.mean));
+                if (score.seeds)
+                    alt = arena_printf(arena, "%s %s%s%s %s", alt, r->tasks[j].name, i > j ? " after " : "",
+                                       i > j ? r->tasks[i].name : "", table_percent(arena, score.mean));
                 if (i == last) sum += score.mean / r->task_count;
                 whole = whole && (i < last || score.seeds);
             }
@@ -152,7 +171,9 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
     }
     canvas->alt = arena_printf(arena, "%s.", alt);
     if (best < 0) return;
-    canvas->see = arena_printf(arena, "The last row is where each method ends: on average over all tasks between %.1f%% (%s) and %.1f%% (%s). Down a column: what became of a task.",
+    canvas->see = arena_printf(arena,
+                               "The last row is where each method ends: on average over all tasks between %.1f%% (%s) "
+                               "and %.1f%% (%s). Down a column: what became of a task.",
                                100 * least, r->methods[worst], 100 * most, r->methods[best]);
 }
 
@@ -165,19 +186,23 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
     y = matrix_draw_legend(canvas, r, y);
     MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - 90 - y);
     if (layout.numbered) {
-        for (int j = 0; j < r->task_count; j++) names = arena_printf(arena, "%s%s%d %s", names, j ? ", " : "", j + 1, r->tasks[j].name);
+        for (int j = 0; j < r->task_count; j++)
+            names = arena_printf(arena, "%s%s%d %s", names, j ? ", " : "", j + 1, r->tasks[j].name);
         y = chart_paragraph(canvas, names, y, 2, 15, 24, COLOUR_SOFT, false);
     }
     if (layout.cell_height <= 0) { /* hundreds of methods */
-        canvas_text(canvas, CHART_MARGIN, y + 60, ALIGN_LEFT, "too many methods or tasks for a picture: see summary.json", 30, COLOUR_TEXT);
+        canvas_text(canvas, CHART_MARGIN, y + 60, ALIGN_LEFT,
+                    "too many methods or tasks for a picture: see summary.json", 30, COLOUR_TEXT);
         return true;
     }
     /* What the panels leave free is shared out, so that the whole stands in the middle. */
-    const float wide = layout.cell_width * (float)r->task_count + MATRIX_GAP, high = layout.top + layout.cell_height * (float)r->task_count + 14;
+    const float wide = layout.cell_width * (float)r->task_count + MATRIX_GAP,
+                high = layout.top + layout.cell_height * (float)r->task_count + 14;
     const float spare_x = (layout.panel_width - wide) / 2, spare_y = (layout.panel_height - high) / 3;
     for (int m = 0; m < r->method_count; m++) {
         const int column = m % layout.columns, row = m / layout.columns;
-        const float x = CHART_MARGIN + layout.left + (layout.columns > 1 ? spare_x : spare_x * 0.5f) + (float)column * (layout.panel_width - spare_x * 0.5f);
+        const float x = CHART_MARGIN + layout.left + (layout.columns > 1 ? spare_x : spare_x * 0.5f) +
+                        (float)column * (layout.panel_width - spare_x * 0.5f);
         matrix_draw_panel(canvas, r, &layout, m, x, y + 14 + spare_y + (float)row * layout.panel_height);
     }
     matrix_tell(arena, r, canvas);

@@ -37,7 +37,7 @@ typedef struct PanelChart {
     double level;                         /* a dashed line across; NAN: none */
     const PanelBand *bands;
     int band_count;
-    const double *ticks;  /* of x, where there are no bands */
+    const double *ticks; /* of x, where there are no bands */
     int tick_count;
     int columns, rows;
     float left, top, pitch_x, pitch_y; /* of the plot of the first panel; from one to the next */
@@ -100,7 +100,8 @@ static void panels_layout(PanelChart *chart, float y)
         titled = titled || chart->panels[i].title;
         noted = noted || chart->panels[i].note;
     }
-    const float head = (titled ? chart->title_size * 1.35f : 0) + (noted ? chart->title_size * 1.05f : 0) + (titled ? 14 : 24);
+    const float head =
+        (titled ? chart->title_size * 1.35f : 0) + (noted ? chart->title_size * 1.05f : 0) + (titled ? 14 : 24);
     chart->top = y + head;
     chart->plot_height = chart->pitch_y - head - (chart->rows > 1 ? 10 : 0);
 }
@@ -133,7 +134,7 @@ static void panels_share_axis(PanelChart *chart, double low, double high)
         high = fmax(high, chart->level);
     }
     chart->percent = true;
-    chart->y_step = high - low > 0.5 ? 0.2 : high - low > 0.15 ? 0.1 : 0.05;
+    chart->y_step = high - low > 0.65 ? 0.2 : high - low > 0.15 ? 0.1 : 0.05;
     chart->y_low = fmax(0, floor(low / chart->y_step + 1e-9) * chart->y_step);
     chart->y_high = fmin(1, ceil(high / chart->y_step - 1e-9) * chart->y_step);
     if (chart->y_high <= chart->y_low) chart->y_low = chart->y_high - chart->y_step;
@@ -146,7 +147,9 @@ static void panels_draw_frame(const PanelChart *chart, int panel)
     Canvas *canvas = chart->canvas;
     const Box plot = panels_plot(chart, panel);
     for (int b = 1; b < chart->band_count; b += 2)
-        canvas_rect(canvas, (Box){panels_x(chart, plot, chart->bands[b].from), plot.y0, panels_x(chart, plot, chart->bands[b].to), plot.y1},
+        canvas_rect(canvas,
+                    (Box){panels_x(chart, plot, chart->bands[b].from), plot.y0,
+                          panels_x(chart, plot, chart->bands[b].to), plot.y1},
                     COLOUR_BAND, 1);
     const int steps = (int)lrint((chart->y_high - chart->y_low) / chart->y_step);
     for (int i = 0; i <= steps; i++) {
@@ -156,8 +159,10 @@ static void panels_draw_frame(const PanelChart *chart, int panel)
         if (panel % chart->columns) continue;
         const float room = chart->plot_height / (float)steps;
         if (room < chart->tick_size * 1.3f && i % 2) continue;
-        const char *text = chart->percent ? arena_printf(canvas->arena, "%.0f%%", 100 * value) : arena_printf(canvas->arena, "%g", round(value * 1e9) / 1e9);
-        canvas_text(canvas, plot.x0 - 12, y + chart->tick_size * 0.36f, ALIGN_RIGHT, text, chart->tick_size, COLOUR_SOFT);
+        const char *text = chart->percent ? arena_printf(canvas->arena, "%.0f%%", 100 * value)
+                                          : arena_printf(canvas->arena, "%g", round(value * 1e9) / 1e9);
+        canvas_text(canvas, plot.x0 - 12, y + chart->tick_size * 0.36f, ALIGN_RIGHT, text, chart->tick_size,
+                    COLOUR_SOFT);
     }
     for (int t = 0; t < chart->tick_count; t++) {
         const float x = panels_x(chart, plot, chart->ticks[t]);
@@ -177,16 +182,21 @@ static void panels_draw_below(const PanelChart *chart, int panel)
     const float y = plot.y1 + chart->tick_size + 12;
     if (panel + chart->columns < chart->count) return;
     for (int t = 0; t < chart->tick_count; t++)
-        canvas_text(canvas, panels_x(chart, plot, chart->ticks[t]), y, t == 0 ? ALIGN_LEFT : t == chart->tick_count - 1 ? ALIGN_RIGHT : ALIGN_CENTRE,
+        canvas_text(canvas, panels_x(chart, plot, chart->ticks[t]), y,
+                    t == 0                       ? ALIGN_LEFT
+                    : t == chart->tick_count - 1 ? ALIGN_RIGHT
+                                                 : ALIGN_CENTRE,
                     arena_printf(canvas->arena, "%g", chart->ticks[t]), chart->tick_size, COLOUR_SOFT);
     float size = chart->tick_size + 3; /* the same for all bands */
     for (int b = 0; b < chart->band_count; b++) {
-        const float width = panels_x(chart, plot, chart->bands[b].to) - panels_x(chart, plot, chart->bands[b].from) - 10;
+        const float width =
+            panels_x(chart, plot, chart->bands[b].to) - panels_x(chart, plot, chart->bands[b].from) - 10;
         size = fminf(size, canvas_fit(canvas, chart->bands[b].name, width, 13, size));
     }
     for (int b = 0; b < chart->band_count; b++) {
         const float from = panels_x(chart, plot, chart->bands[b].from), to = panels_x(chart, plot, chart->bands[b].to);
-        canvas_text(canvas, (from + to) / 2, y, ALIGN_CENTRE, canvas_shorten(canvas, chart->bands[b].name, size, to - from - 10), size, COLOUR_SOFT);
+        canvas_text(canvas, (from + to) / 2, y, ALIGN_CENTRE,
+                    canvas_shorten(canvas, chart->bands[b].name, size, to - from - 10), size, COLOUR_SOFT);
     }
 }
 
@@ -211,7 +221,8 @@ static void panels_draw_line(const PanelChart *chart, Box plot, const PanelLine 
 {
     Arena scratch = {0};
     /* No more points than can be told apart. */
-    const size_t most = (size_t)(plot.x1 - plot.x0) / 2 + 2, stride = line->count > most ? (line->count + most - 1) / most : 1;
+    const size_t most = (size_t)(plot.x1 - plot.x0) / 2 + 2,
+                 stride = line->count > most ? (line->count + most - 1) / most : 1;
     float *points = arena_new(&scratch, float, 2 * (line->count / stride + 2));
     size_t count = 0;
     for (size_t i = 0; i < line->count; i += stride) {
@@ -259,8 +270,8 @@ static void panels_draw_labels(const PanelChart *chart, int panel)
     for (int i = 0; i < count; i++) {
         const float from = panels_x(chart, plot, (double)lines[i]->points[2 * lines[i]->count - 2]);
         canvas_line(canvas, from, ends[i], plot.x1 + 34, places[i], 2.5f, lines[i]->colour);
-        canvas_text(canvas, plot.x1 + 44, places[i] + PANELS_LABEL * 0.36f, ALIGN_LEFT, canvas_shorten(canvas, lines[i]->label, PANELS_LABEL, room),
-                    PANELS_LABEL, COLOUR_TEXT);
+        canvas_text(canvas, plot.x1 + 44, places[i] + PANELS_LABEL * 0.36f, ALIGN_LEFT,
+                    canvas_shorten(canvas, lines[i]->label, PANELS_LABEL, room), PANELS_LABEL, COLOUR_TEXT);
     }
 }
 
@@ -269,7 +280,8 @@ static void panels_draw(const PanelChart *chart)
     for (int i = 0; i < chart->count; i++) {
         const Panel *panel = &chart->panels[i];
         panels_draw_frame(chart, i);
-        for (size_t k = 0; k < panel->lines.count; k++) panels_draw_line(chart, panels_plot(chart, i), &panel->lines.at[k]);
+        for (size_t k = 0; k < panel->lines.count; k++)
+            panels_draw_line(chart, panels_plot(chart, i), &panel->lines.at[k]);
         panels_draw_labels(chart, i);
         panels_draw_head(chart, i);
         panels_draw_below(chart, i);
@@ -281,8 +293,10 @@ static bool panels_together(int methods) { return methods <= PANELS_TOGETHER; }
 
 static PanelLine panels_line_of(const Results *r, int method, bool together)
 {
-    static const Colour *const colours[PANELS_TOGETHER] = {&COLOUR_BLUE, &COLOUR_ORANGE, &COLOUR_GREEN, &COLOUR_VERMILLION, &COLOUR_PURPLE};
-    PanelLine line = {.colour = together ? *colours[method % PANELS_TOGETHER] : COLOUR_BLUE, .width = together ? 5 : 4, .dot = -1};
+    static const Colour *const colours[PANELS_TOGETHER] = {&COLOUR_BLUE, &COLOUR_ORANGE, &COLOUR_GREEN,
+                                                           &COLOUR_VERMILLION, &COLOUR_PURPLE};
+    PanelLine line = {
+        .colour = together ? *colours[method % PANELS_TOGETHER] : COLOUR_BLUE, .width = together ? 5 : 4, .dot = -1};
     if (together) line.label = r->methods[method];
     return line;
 }

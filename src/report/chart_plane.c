@@ -3,9 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Stability against plasticity: a point for each method. To the right: it learned the later tasks better; up: it kept more
- * of the earlier ones. Methods that no other beats on both lie on the front; those that cannot forget by construction,
- * the ceiling and the floor are marks to measure the others by, and not on it. */
+/* Stability against plasticity: a point for each method. To the right: it learned the later tasks better; up: it kept
+ * more of the earlier ones. Methods that no other beats on both lie on the front; those that cannot forget by
+ * construction, the ceiling and the floor are marks to measure the others by, and not on it. */
 
 typedef struct PlanePoint {
     int method;
@@ -21,6 +21,8 @@ typedef struct PlaneChart {
     int count;
     double x_low, x_high, y_low, y_high, step;
     Box plot;
+    const float *front; /* [front_count] x, y: the front as steps; what lies left of it and below it is beaten */
+    int front_count;
 } PlaneChart;
 
 enum { PLANE_LABEL = 25, PLANE_RADIUS = 11 };
@@ -58,7 +60,9 @@ static void plane_collect(Arena *arena, const Results *r, PlaneChart *chart)
     chart->points = arena_new(arena, PlanePoint, (size_t)r->method_count);
     for (int m = 0; m < r->method_count; m++) {
         const MethodKind kind = r->method_info[m].kind;
-        PlanePoint point = {.method = m, .learned = figure_over_seeds(r, m, plane_learned), .kept = figure_over_seeds(r, m, plane_kept)};
+        PlanePoint point = {.method = m,
+                            .learned = figure_over_seeds(r, m, plane_learned),
+                            .kept = figure_over_seeds(r, m, plane_kept)};
         if (!point.learned.count || !point.kept.count) continue;
         point.ranked = kind == METHOD_ORDINARY || kind == METHOD_AFTER;
         plane_widen(r, 1, r->task_count, &point.learned);
@@ -71,7 +75,8 @@ static void plane_collect(Arena *arena, const Results *r, PlaneChart *chart)
         for (int k = 0; k < chart->count && p->front; k++) {
             const PlanePoint *q = &chart->points[k];
             const bool no_worse = q->learned.mean >= p->learned.mean && q->kept.mean >= p->kept.mean;
-            if (q->ranked && no_worse && (q->learned.mean > p->learned.mean || q->kept.mean > p->kept.mean)) p->front = false;
+            if (q->ranked && no_worse && (q->learned.mean > p->learned.mean || q->kept.mean > p->kept.mean))
+                p->front = false;
         }
     }
 }
@@ -133,18 +138,55 @@ static void plane_draw_axes(const PlaneChart *c)
     for (int i = 0; c->x_low + i * c->step <= c->x_high + 1e-9; i++) {
         const float x = plane_x(c, c->x_low + i * c->step);
         canvas_rect(canvas, (Box){x - 1, p.y0, x + 1, p.y1}, COLOUR_GRID, 1);
-        canvas_text(canvas, x, p.y1 + 36, ALIGN_CENTRE, arena_printf(canvas->arena, "%.0f%%", 100 * (c->x_low + i * c->step)), 25, COLOUR_SOFT);
+        canvas_text(canvas, x, p.y1 + 36, ALIGN_CENTRE,
+                    arena_printf(canvas->arena, "%.0f%%", 100 * (c->x_low + i * c->step)), 25, COLOUR_SOFT);
     }
     for (int i = 0; c->y_low + i * c->step <= c->y_high + 1e-9; i++) {
         const float y = plane_y(c, c->y_low + i * c->step);
         canvas_rect(canvas, (Box){p.x0, y - 1, p.x1, y + 1}, COLOUR_GRID, 1);
-        canvas_text(canvas, p.x0 - 12, y + 9, ALIGN_RIGHT, arena_printf(canvas->arena, "%.0f%%", 100 * (c->y_low + i * c->step)), 25, COLOUR_SOFT);
+        canvas_text(canvas, p.x0 - 12, y + 9, ALIGN_RIGHT,
+                    arena_printf(canvas->arena, "%.0f%%", 100 * (c->y_low + i * c->step)), 25, COLOUR_SOFT);
     }
     const bool two = r->task_count == 2;
-    const char *right = two ? arena_printf(canvas->arena, "plasticity: %s right after training it →", r->tasks[1].name) : "plasticity: later tasks right after training each →";
-    const char *up = two ? arena_printf(canvas->arena, "↑ stability: %s at the end", r->tasks[0].name) : "↑ stability: earlier tasks at the end";
+    const char *right = two ? arena_printf(canvas->arena, "plasticity: %s right after training it →", r->tasks[1].name)
+                            : "plasticity: later tasks right after training each →";
+    const char *up = two ? arena_printf(canvas->arena, "↑ stability: %s at the end", r->tasks[0].name)
+                         : "↑ stability: earlier tasks at the end";
     canvas_text(canvas, p.x1, p.y1 + 76, ALIGN_RIGHT, canvas_shorten(canvas, right, 27, p.x1 - p.x0), 27, COLOUR_TEXT);
-    canvas_text(canvas, CHART_MARGIN, p.y0 - 32, ALIGN_LEFT, canvas_shorten(canvas, up, 27, p.x1 - p.x0), 27, COLOUR_TEXT);
+    canvas_text(canvas, CHART_MARGIN, p.y0 - 32, ALIGN_LEFT, canvas_shorten(canvas, up, 27, p.x1 - p.x0), 27,
+                COLOUR_TEXT);
+}
+
+/* ---- the front ---- */
+
+/* The methods on it, from left to right. */
+static int plane_front(const PlaneChart *c, const PlanePoint **front)
+{
+    int count = 0;
+    for (int i = 0; i < c->count; i++) {
+        if (!c->points[i].front) continue;
+        int place = count++;
+        for (; place > 0 && front[place - 1]->learned.mean > c->points[i].learned.mean; place--)
+            front[place] = front[place - 1];
+        front[place] = &c->points[i];
+    }
+    return count;
+}
+
+static void plane_lay_front(PlaneChart *c)
+{
+    Arena *arena = c->canvas->arena;
+    const PlanePoint **front = arena_new(arena, const PlanePoint *, (size_t)c->count + 1);
+    const int count = plane_front(c, front);
+    float *steps = arena_new(arena, float, 4 * (size_t)count + 4), *to = steps;
+    for (int i = 0; i < count; i++) {
+        const float x = plane_x(c, front[i]->learned.mean), y = plane_y(c, front[i]->kept.mean);
+        if (!i) *to++ = c->plot.x0, *to++ = y;
+        *to++ = x, *to++ = y;
+        *to++ = x, *to++ = i + 1 < count ? plane_y(c, front[i + 1]->kept.mean) : c->plot.y1;
+    }
+    c->front = steps;
+    c->front_count = (int)(to - steps) / 2;
 }
 
 /* ---- labels ---- */
@@ -168,6 +210,10 @@ static float plane_cost(const PlaneChart *c, int label, Box box)
         cost += plane_meets(box, across) ? 45 : 0;
         cost += plane_meets(box, upright) ? 45 : 0;
     }
+    for (int i = 0; i + 1 < c->front_count; i++) { /* steps to the right and down */
+        const float *f = c->front + 2 * i;
+        cost += plane_meets(box, (Box){f[0] - 3, f[1] - 3, f[2] + 3, f[3] + 3}) ? 60 : 0;
+    }
     return cost;
 }
 
@@ -177,7 +223,8 @@ static void plane_place_labels(PlaneChart *c)
     Canvas *canvas = c->canvas;
     for (int i = 0; i < c->count; i++) {
         PlanePoint *p = &c->points[i];
-        const float width = canvas_text_width(canvas, plane_name(canvas->arena, c->results, p), PLANE_LABEL) + 12, height = PLANE_LABEL * 1.25f;
+        const float width = canvas_text_width(canvas, plane_name(canvas->arena, c->results, p), PLANE_LABEL) + 12,
+                    height = PLANE_LABEL * 1.25f;
         float best = INFINITY;
         for (float y = c->plot.y0; y + height <= c->plot.y1; y += 6)
             for (float x = c->plot.x0; x + width <= c->plot.x1; x += 6) {
@@ -192,7 +239,10 @@ static void plane_place_labels(PlaneChart *c)
 
 /* ---- drawing ---- */
 
-static Colour plane_colour(const PlanePoint *p) { return p->front ? COLOUR_BLUE : p->ranked ? COLOUR_ORANGE : COLOUR_SOFT; }
+static Colour plane_colour(const PlanePoint *p)
+{
+    return p->front ? COLOUR_BLUE : p->ranked ? COLOUR_ORANGE : COLOUR_SOFT;
+}
 
 static void plane_draw_whiskers(const PlaneChart *c, const PlanePoint *p)
 {
@@ -223,41 +273,15 @@ static void plane_draw_label(const PlaneChart *c, const PlanePoint *p)
     const float x = plane_x(c, p->learned.mean), y = plane_y(c, p->kept.mean);
     const Box b = p->label;
     if (b.x1 <= b.x0) return; /* no room left: hundreds of methods */
-    const float tx = canvas_clamp(x, b.x0 + 4, b.x1 - 4), ty = canvas_clamp(y, b.y0 + 4, b.y1 - 4), way = hypotf(tx - x, ty - y);
-    if (way > PLANE_RADIUS + 16) canvas_line(canvas, x + (tx - x) * (PLANE_RADIUS + 3) / way, y + (ty - y) * (PLANE_RADIUS + 3) / way, tx, ty, 2, COLOUR_PALE);
+    const float tx = canvas_clamp(x, b.x0 + 4, b.x1 - 4), ty = canvas_clamp(y, b.y0 + 4, b.y1 - 4),
+                way = hypotf(tx - x, ty - y);
+    if (way > PLANE_RADIUS + 16)
+        canvas_line(canvas, x + (tx - x) * (PLANE_RADIUS + 3) / way, y + (ty - y) * (PLANE_RADIUS + 3) / way, tx, ty, 2,
+                    COLOUR_PALE);
     canvas_rect(canvas, b, COLOUR_WHITE, 0.85f);
-    canvas_write_text(canvas, b.x0 + 6, b.y0 + PLANE_LABEL * 0.95f, ALIGN_LEFT, plane_name(canvas->arena, c->results, p), PLANE_LABEL, p->ranked ? COLOUR_TEXT : COLOUR_SOFT, p->front);
-}
-
-/* The front as steps: what lies left of it and below it is beaten. */
-static int plane_front(const PlaneChart *c, const PlanePoint **front)
-{
-    int count = 0;
-    for (int i = 0; i < c->count; i++) {
-        if (!c->points[i].front) continue;
-        int place = count++;
-        for (; place > 0 && front[place - 1]->learned.mean > c->points[i].learned.mean; place--) front[place] = front[place - 1];
-        front[place] = &c->points[i];
-    }
-    return count;
-}
-
-static void plane_draw_front(const PlaneChart *c)
-{
-    const PlanePoint **front = arena_new(c->canvas->arena, const PlanePoint *, (size_t)c->count + 1);
-    const int count = plane_front(c, front);
-    float *steps = arena_new(c->canvas->arena, float, 4 * (size_t)count + 4);
-    int n = 0;
-    if (!count) return;
-    steps[2 * n] = c->plot.x0;
-    steps[2 * n++ + 1] = plane_y(c, front[0]->kept.mean);
-    for (int i = 0; i < count; i++) {
-        steps[2 * n] = plane_x(c, front[i]->learned.mean);
-        steps[2 * n++ + 1] = plane_y(c, front[i]->kept.mean);
-        steps[2 * n] = plane_x(c, front[i]->learned.mean);
-        steps[2 * n++ + 1] = i + 1 < count ? plane_y(c, front[i + 1]->kept.mean) : c->plot.y1;
-    }
-    canvas_polyline(c->canvas, steps, (size_t)n, 3, COLOUR_BLUE, (Dash){10, 18, 0});
+    canvas_write_text(canvas, b.x0 + 6, b.y0 + PLANE_LABEL * 0.95f, ALIGN_LEFT,
+                      plane_name(canvas->arena, c->results, p), PLANE_LABEL, p->ranked ? COLOUR_TEXT : COLOUR_SOFT,
+                      p->front);
 }
 
 static float plane_draw_legend(Canvas *canvas, const PlaneChart *c, float y)
@@ -265,12 +289,15 @@ static float plane_draw_legend(Canvas *canvas, const PlaneChart *c, float y)
     const struct {
         const char *text;
         bool ranked, front;
-    } entries[] = {{"on the front: no other is better at both", true, true}, {"behind it", true, false}, {"for reference", false, false}};
+    } entries[] = {{"on the front: no other is better at both", true, true},
+                   {"behind it", true, false},
+                   {"for reference", false, false}};
     float x = CHART_MARGIN + 14;
     y += 40;
     for (size_t i = 0; i < COUNT(entries); i++) {
         bool used = false;
-        for (int k = 0; k < c->count; k++) used = used || (c->points[k].ranked == entries[i].ranked && c->points[k].front == entries[i].front);
+        for (int k = 0; k < c->count; k++)
+            used = used || (c->points[k].ranked == entries[i].ranked && c->points[k].front == entries[i].front);
         if (!used) continue;
         plane_draw_mark(canvas, x, y - 9, entries[i].ranked, entries[i].front);
         canvas_text(canvas, x + 24, y, ALIGN_LEFT, entries[i].text, 25, COLOUR_TEXT);
@@ -286,10 +313,13 @@ static void plane_tell(Arena *arena, const Results *r, const PlaneChart *c, Canv
     const char **names = arena_new(arena, const char *, (size_t)count + 1), *alt = "";
     for (int i = 0; i < count; i++) names[i] = r->methods[front[i]->method];
     for (int i = 0; i < c->count; i++)
-        alt = arena_printf(arena, "%s%s%s learned %.1f%%, kept %.1f%%", alt, *alt ? "; " : "", plane_name(arena, r, &c->points[i]),
-                           100 * c->points[i].learned.mean, 100 * c->points[i].kept.mean);
+        alt = arena_printf(arena, "%s%s%s learned %.1f%%, kept %.1f%%", alt, *alt ? "; " : "",
+                           plane_name(arena, r, &c->points[i]), 100 * c->points[i].learned.mean,
+                           100 * c->points[i].kept.mean);
     const char *marks = r->method_count > count ? " Where whiskers overlap, the order is not sure." : "";
-    canvas->see = count ? arena_printf(arena, "On the front, beaten by no other method on both counts: %s.%s", verdict_list(arena, names, count), marks) : "";
+    canvas->see = count ? arena_printf(arena, "On the front, beaten by no other method on both counts: %s.%s",
+                                       verdict_list(arena, names, count), marks)
+                        : "";
     canvas->alt = arena_printf(arena, "%s.", alt);
 }
 
@@ -297,17 +327,20 @@ static bool chart_plane(Arena *arena, const Results *r, Str font, Canvas *canvas
 {
     PlaneChart chart = {.canvas = canvas, .results = r};
     const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
-    const char *title = r->task_count == 2 ? arena_printf(arena, "Who learns %s and keeps %s", r->tasks[1].name, r->tasks[0].name) : "Who learns the later tasks and keeps the earlier ones";
+    const char *title = r->task_count == 2
+                            ? arena_printf(arena, "Who learns %s and keeps %s", r->tasks[1].name, r->tasks[0].name)
+                            : "Who learns the later tasks and keeps the earlier ones";
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     float y = chart_title(canvas, title, arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers));
     plane_collect(arena, r, &chart);
     y = plane_draw_legend(canvas, &chart, y);
     chart.plot = (Box){CHART_MARGIN + 75, y + 78, CHART_WIDTH - CHART_MARGIN - 20, CHART_HEIGHT - 100};
     plane_axes(&chart);
+    plane_lay_front(&chart);
     plane_place_labels(&chart);
     plane_draw_axes(&chart);
     for (int i = 0; i < chart.count; i++) plane_draw_whiskers(&chart, &chart.points[i]);
-    plane_draw_front(&chart);
+    canvas_polyline(canvas, chart.front, (size_t)chart.front_count, 3, COLOUR_BLUE, (Dash){10, 18, 0});
     for (int i = 0; i < chart.count; i++) plane_draw_label(&chart, &chart.points[i]);
     for (int i = 0; i < chart.count; i++) {
         const PlanePoint *p = &chart.points[i];

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* Averaging the weights before and after the last task (WiSE-FT; Wortsman et al. 2022, arXiv:2109.01903): accuracy on the
- * earlier tasks, on the last one and on average, along the way from the old weights (0) to the new (1). */
+/* Averaging the weights before and after the last task (WiSE-FT; Wortsman et al. 2022, arXiv:2109.01903): accuracy on
+ * the earlier tasks, on the last one and on average, along the way from the old weights (0) to the new (1). */
 
 typedef struct SweepLines {
     float *earlier, *last, *both; /* [count] alpha, accuracy: mean over seeds and tasks */
@@ -63,7 +63,8 @@ static void sweep_collect(Arena *arena, const Results *r, int method, SweepLines
             }
     }
     for (size_t k = 0; k < count; k++) {
-        lines->earlier[2 * k] = lines->last[2 * k] = lines->both[2 * k] = (float)sweep_of(r, first, 0)->sweep.at[k].alpha;
+        lines->earlier[2 * k] = lines->last[2 * k] = lines->both[2 * k] =
+            (float)sweep_of(r, first, 0)->sweep.at[k].alpha;
         lines->earlier[2 * k + 1] /= (float)seeds;
         lines->last[2 * k + 1] /= (float)seeds;
         lines->both[2 * k + 1] = ((float)last * lines->earlier[2 * k + 1] + lines->last[2 * k + 1]) / (float)(last + 1);
@@ -73,7 +74,8 @@ static void sweep_collect(Arena *arena, const Results *r, int method, SweepLines
 
 static void sweep_add(Arena *arena, Panel *panel, const float *points, size_t count, Colour colour, Dash dash, int dot)
 {
-    *dyn_push(arena, &panel->lines) = (PanelLine){.points = points, .count = count, .colour = colour, .width = 5, .dash = dash, .dot = dot};
+    *dyn_push(arena, &panel->lines) =
+        (PanelLine){.points = points, .count = count, .colour = colour, .width = 5, .dash = dash, .dot = dot};
 }
 
 static double sweep_at(const float *line, size_t k) { return 100 * (double)line[2 * k + 1]; }
@@ -86,17 +88,21 @@ static void sweep_tell(Arena *arena, const Results *r, const SweepLines *lines, 
         const SweepLines *l = &lines[m];
         if (!l->count) continue;
         const size_t end = l->count - 1;
-        alt = arena_printf(arena, "%s%s%s: average %.1f%% with the old weights, %.1f%% with the new, best %.1f%% at %g", alt, *alt ? "; " : "", r->methods[m],
-                           sweep_at(l->both, 0), sweep_at(l->both, end), sweep_at(l->both, l->best), round((double)l->both[2 * l->best] * 100) / 100);
+        alt = arena_printf(arena, "%s%s%s: average %.1f%% with the old weights, %.1f%% with the new, best %.1f%% at %g",
+                           alt, *alt ? "; " : "", r->methods[m], sweep_at(l->both, 0), sweep_at(l->both, end),
+                           sweep_at(l->both, l->best), round((double)l->both[2 * l->best] * 100) / 100);
         if (best < 0 || l->both[2 * l->best + 1] > lines[best].both[2 * lines[best].best + 1]) best = m;
     }
     const SweepLines *l = &lines[best];
     const double gain = sweep_at(l->both, l->best) - sweep_at(l->both, l->count - 1);
     canvas->alt = arena_printf(arena, "%s.", alt);
     canvas->see = gain < 0.05 ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
-                              : arena_printf(arena, "%s, %g of the way from the old weights to the new, has the best average: %.1f%%, %.1f points above the new weights alone. "
-                                                    "The place was chosen on the rows it is judged by: a little optimistic.",
-                                             r->methods[best], round((double)l->both[2 * l->best] * 100) / 100, sweep_at(l->both, l->best), gain);
+                              : arena_printf(arena,
+                                             "%s, %g of the way from the old weights to the new, has the best average: "
+                                             "%.1f%%, %.1f points above the new weights alone. "
+                                             "The place was chosen on the rows it is judged by: a little optimistic.",
+                                             r->methods[best], round((double)l->both[2 * l->best] * 100) / 100,
+                                             sweep_at(l->both, l->best), gain);
 }
 
 static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
@@ -118,17 +124,20 @@ static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas
         }
         Panel *panel = &chart.panels[chart.count++];
         panel->title = r->methods[m];
-        panel->note = arena_printf(arena, "best average %.1f%% at %g", sweep_at(l->both, l->best), round((double)l->both[2 * l->best] * 100) / 100);
+        panel->note = arena_printf(arena, "best average %.1f%% at %g", sweep_at(l->both, l->best),
+                                   round((double)l->both[2 * l->best] * 100) / 100);
         sweep_add(arena, panel, l->earlier, l->count, COLOUR_BLUE, (Dash){0}, -1);
         sweep_add(arena, panel, l->last, l->count, COLOUR_ORANGE, (Dash){0}, -1);
         sweep_add(arena, panel, l->both, l->count, COLOUR_TEXT, (Dash){14, 24, 0}, (int)l->best);
     }
-    const char *title = arena_printf(arena, "WiSE-FT: between the weights before %s (0) and after it (1)", r->tasks[last].name);
+    const char *title =
+        arena_printf(arena, "WiSE-FT: between the weights before %s (0) and after it (1)", r->tasks[last].name);
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     float y = chart_title(canvas, title, chart_setting(arena, r));
-    const Swatch swatches[] = {{SWATCH_LINE, COLOUR_BLUE, {0, 0, 0}, two ? r->tasks[0].name : "earlier tasks, on average"},
-                               {SWATCH_LINE, COLOUR_ORANGE, {0, 0, 0}, r->tasks[last].name},
-                               {SWATCH_LINE, COLOUR_TEXT, {14, 24, 0}, two ? "average of both" : "average of all tasks"}};
+    const Swatch swatches[] = {
+        {SWATCH_LINE, COLOUR_BLUE, {0, 0, 0}, two ? r->tasks[0].name : "earlier tasks, on average"},
+        {SWATCH_LINE, COLOUR_ORANGE, {0, 0, 0}, r->tasks[last].name},
+        {SWATCH_LINE, COLOUR_TEXT, {14, 24, 0}, two ? "average of both" : "average of all tasks"}};
     y = chart_legend(canvas, swatches, COUNT(swatches), y);
     panels_share_axis(&chart, low, high);
     panels_layout(&chart, y + 10);

@@ -17,9 +17,11 @@ typedef DYN(HtmlChart) HtmlCharts;
 static void html_write_head(Html *h, const char *title)
 {
     html_raw(h, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n"
+                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta "
+                "name=\"color-scheme\" content=\"light dark\"/>\n"
                 /* nothing may run and nothing may be fetched, whatever a results.jsonl holds */
-                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\"/>\n"
+                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+                "img-src data:\"/>\n"
                 "<link rel=\"icon\" href=\"data:,\"/>\n");
     html_tag(h, "title", "", title);
     html_raw(h, "<style>\n");
@@ -30,11 +32,15 @@ static void html_write_head(Html *h, const char *title)
 static void html_write_nav(Html *h, const Results *r)
 {
     bool forgotten = false;
-    for (int j = 0; j < r->task_count - 1; j++) forgotten = forgotten || report_forgotten(h->arena, r, -1, j).row_count > 0;
-    html_raw(h, "<nav aria-label=\"On this page\"><ul>\n<li><a href=\"#verdict\">Verdict</a></li>\n<li><a href=\"#table\">Table</a></li>\n"
+    for (int j = 0; j < r->task_count - 1; j++)
+        forgotten = forgotten || report_forgotten(h->arena, r, -1, j).row_count > 0;
+    html_raw(h, "<nav aria-label=\"On this page\"><ul>\n<li><a href=\"#verdict\">Verdict</a></li>\n<li><a "
+                "href=\"#table\">Table</a></li>\n"
                 "<li><a href=\"#charts\">Charts</a></li>\n");
     if (forgotten) html_raw(h, "<li><a href=\"#forgotten\">Forgotten examples</a></li>\n");
-    html_raw(h, "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n</ul></nav>\n");
+    html_raw(
+        h,
+        "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n</ul></nav>\n");
 }
 
 static void html_write_verdict(Html *h, const Results *r)
@@ -60,7 +66,10 @@ static void html_write_table(Html *h, const Results *r)
     for (int from = 0; r->task_count > 2 && from < r->task_count; from += TABLE_TASKS) {
         TableGrid tasks = {.arena = h->arena};
         table_grid_tasks(r, from, &tasks);
-        html_grid(h, &tasks, arena_printf(h->arena, "Each task right after its own training → after the last task, in %%; * did not learn the task"));
+        html_grid(h, &tasks,
+                  arena_printf(
+                      h->arena,
+                      "Each task right after its own training → after the last task, in %%; * did not learn the task"));
     }
     html_raw(h, "<h3>Method by method</h3>\n<dl>\n");
     for (int m = 0; m < r->method_count; m++) {
@@ -82,7 +91,9 @@ static void html_write_charts(Html *h, const HtmlCharts *charts)
         html_tag(h, "p", "", c->see);
         html_raw(h, "</figcaption>\n");
         html_scroll(h, c->name);
-        markup_put(&h->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\" aria-label=\"",
+        markup_put(&h->out,
+                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" fill=\"none\" "
+                   "stroke-linecap=\"round\" stroke-linejoin=\"round\" aria-label=\"",
                    c->width, c->height);
         html_text(h, c->alt);
         html_raw(h, "\">\n");
@@ -119,7 +130,8 @@ static void html_write_facts(Html *h, const Results *r)
     if (r->epochs) html_fact(h, "epochs a task", arena_printf(arena, "%u", r->epochs));
     if (r->batch_size) html_fact(h, "batch size", arena_printf(arena, "%u", r->batch_size));
     if (r->learning_rate > 0) html_fact(h, "learning rate", arena_printf(arena, "%g", r->learning_rate));
-    if (r->lora_learning_rate > 0) html_fact(h, "learning rate of adapters", arena_printf(arena, "%g", r->lora_learning_rate));
+    if (r->lora_learning_rate > 0)
+        html_fact(h, "learning rate of adapters", arena_printf(arena, "%g", r->lora_learning_rate));
     if (r->shared_first) html_fact(h, "first task", "trained once for all methods that train it alike");
     if (r->seconds > 0) html_fact(h, "time", arena_printf(arena, "%.1f s", r->seconds));
     if (r->peak_bytes) html_fact(h, "highest memory", arena_printf(arena, "%.0f MB", (double)r->peak_bytes / 1e6));
@@ -129,7 +141,8 @@ static void html_write_facts(Html *h, const Results *r)
 
 static void html_write_tasks(Html *h, const Results *r)
 {
-    static const char *const columns[] = {"task", "classes", "rows to train", "rows to evaluate", "majority class", "files"};
+    static const char *const columns[] = {"task",           "classes", "rows to train", "rows to evaluate",
+                                          "majority class", "files"};
     html_table(h, "tasks", "The tasks, in the order of training");
     html_raw(h, "<thead><tr>");
     for (size_t c = 0; c < COUNT(columns); c++) html_column(h, columns[c], c == COUNT(columns) - 1);
@@ -151,13 +164,15 @@ static void html_write_tasks(Html *h, const Results *r)
 
 static void html_write_methods(Html *h, const Results *r)
 {
-    static const char *const kinds[METHOD_KINDS] = {"", "cannot forget: separate weights. ", "the floor: encoder never trained. ",
+    static const char *const kinds[METHOD_KINDS] = {"", "cannot forget: separate weights. ",
+                                                    "the floor: encoder never trained. ",
                                                     "the ceiling: all tasks at once. ", "after the fact. "};
     html_raw(h, "<h3>The methods</h3>\n<dl>\n");
     for (int m = 0; m < r->method_count; m++) {
         const ResultMethodInfo *info = &r->method_info[m];
         html_tag(h, "dt", "", r->methods[m]);
-        const char *own = info->about ? info->about : "", *cite = info->cite ? info->cite : ""; /* older runs tell neither */
+        const char *own = info->about ? info->about : "",
+                   *cite = info->cite ? info->cite : ""; /* older runs tell neither */
         const char *about = arena_printf(h->arena, "%s%s%s%s", kinds[info->kind], own, *own && *cite ? ". " : "", cite);
         html_tag(h, "dd", "", *about ? about : "not described in this run");
     }
@@ -170,9 +185,11 @@ static void html_write_made(Html *h, const Results *r)
     html_write_facts(h, r);
     html_write_tasks(h, r);
     html_write_methods(h, r);
-    html_raw(h, "<h3>To repeat it</h3>\n<p>In the folder of this page, with the whole configuration in config.json; the same seed on the same device gives the same numbers:</p>\n"
+    html_raw(h, "<h3>To repeat it</h3>\n<p>In the folder of this page, with the whole configuration in config.json; "
+                "the same seed on the same device gives the same numbers:</p>\n"
                 "<pre tabindex=\"0\"><code>lethe run --config config.json --out again</code></pre>\n"
-                "<p>To draw this page and its charts again from results.jsonl alone:</p>\n<pre tabindex=\"0\"><code>lethe report .</code></pre>\n");
+                "<p>To draw this page and its charts again from results.jsonl alone:</p>\n<pre "
+                "tabindex=\"0\"><code>lethe report .</code></pre>\n");
     html_section_end(h);
 }
 
@@ -194,6 +211,7 @@ static Str html_page(Arena *arena, const Results *r, const HtmlCharts *charts)
     html_write_forgotten(&h, r);
     html_write_measures(&h, r);
     html_write_made(&h, r);
-    html_raw(&h, "</main>\n<footer><p>Drawn by lethe from results.jsonl alone. Charts as PNG: the folder charts beside this page.</p></footer>\n</body>\n</html>\n");
+    html_raw(&h, "</main>\n<footer><p>Drawn by lethe from results.jsonl alone. Charts as PNG: the folder charts beside "
+                 "this page.</p></footer>\n</body>\n</html>\n");
     return markup_str(&h.out);
 }

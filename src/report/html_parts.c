@@ -24,7 +24,8 @@ static void html_tag(Html *h, const char *tag, const char *attributes, const cha
 
 static void html_section(Html *h, const char *id, const char *title)
 {
-    markup_put(&h->out, "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n", id, id, id, title);
+    markup_put(&h->out, "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n", id, id, id,
+               title);
 }
 static void html_section_end(Html *h) { html_raw(h, "</section>\n"); }
 
@@ -61,8 +62,13 @@ static void html_grid_row(Html *h, const TableGrid *grid, const TableRow *row)
     html_raw(h, "<tr>");
     html_tag(h, "th", " scope=\"row\"", row->cells[0] ? row->cells[0] : "");
     for (int c = 1; c < grid->columns; c++) {
-        const bool words = grid->words && c == grid->columns - 1, forgot = words && row->verdict == VERDICT_FORGOT && row->remark;
-        html_tag(h, "td", forgot ? " class=\"words forgot\"" : words ? " class=\"words\"" : "", row->cells[c] ? row->cells[c] : "");
+        const bool words = grid->words && c == grid->columns - 1,
+                   forgot = words && row->verdict == VERDICT_FORGOT && row->remark;
+        html_tag(h, "td",
+                 forgot  ? " class=\"words forgot\""
+                 : words ? " class=\"words\""
+                         : "",
+                 row->cells[c] ? row->cells[c] : "");
     }
     html_raw(h, "</tr>\n");
 }
@@ -74,7 +80,8 @@ static void html_grid(Html *h, const TableGrid *grid, const char *caption)
     html_raw(h, "<thead><tr>");
     for (int c = 0; c < grid->columns; c++) {
         const char *space = *grid->head[0][c] && *grid->head[1][c] ? " " : "";
-        html_column(h, arena_printf(h->arena, "%s%s%s", grid->head[0][c], space, grid->head[1][c]), grid->words && c == grid->columns - 1);
+        html_column(h, arena_printf(h->arena, "%s%s%s", grid->head[0][c], space, grid->head[1][c]),
+                    grid->words && c == grid->columns - 1);
     }
     html_raw(h, "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < grid->rows.count; i++) html_grid_row(h, grid, &grid->rows.at[i]);
@@ -90,16 +97,30 @@ static const struct {
     const char *figure, *name, *about;
 } html_measures[] = {
     {"average_accuracy", "average accuracy", "mean over all tasks after the last one; higher is better."},
-    {"learning_accuracy", "learning accuracy", "mean over all tasks, each right after its own training: plasticity; higher is better."},
-    {"backward_transfer", "backward transfer", "how much the earlier tasks changed from their own training to the end, on average; negative is forgetting (Lopez-Paz and Ranzato 2017)."},
-    {"forward_transfer", "forward transfer", "what training the tasks before it gave a task in advance, with its head untrained, against the fresh encoder; near zero unless tasks share labels."},
-    {"forgetting_first_last", "forgetting, first–last", "accuracy right after a task's own training minus that at the end: backward transfer with the sign turned."},
-    {"forgetting_max_before_last", "forgetting, max before last", "the best accuracy reached before the last task minus that at the end (Chaudhry et al. 2018)."},
-    {"forgetting_max_including_last", "forgetting, max including last", "the same with the end among the candidates for the best: never negative."},
-    {"intransigence", "intransigence", "how far the accuracy right after a task's training stays below the ceiling's, joint training: what holding on to the old costs the new."},
-    {"stability_gap", "stability gap", "how far an old task falls at its lowest while a later one trains (De Lange et al. 2023)."},
-    {"probe_recovery", "probe recovery", "what a head refitted on the final encoder reaches beyond the old head: how much was only the head no longer fitting."},
-    {"churn", "churn", "share of the rows whose prediction is another than right after the task's own training, either way."},
+    {"learning_accuracy", "learning accuracy",
+     "mean over all tasks, each right after its own training: plasticity; higher is better."},
+    {"backward_transfer", "backward transfer",
+     "how much the earlier tasks changed from their own training to the end, on average; negative is forgetting "
+     "(Lopez-Paz and Ranzato 2017)."},
+    {"forward_transfer", "forward transfer",
+     "what training the tasks before it gave a task in advance, with its head untrained, against the fresh encoder; "
+     "near zero unless tasks share labels."},
+    {"forgetting_first_last", "forgetting, first–last",
+     "accuracy right after a task's own training minus that at the end: backward transfer with the sign turned."},
+    {"forgetting_max_before_last", "forgetting, max before last",
+     "the best accuracy reached before the last task minus that at the end (Chaudhry et al. 2018)."},
+    {"forgetting_max_including_last", "forgetting, max including last",
+     "the same with the end among the candidates for the best: never negative."},
+    {"intransigence", "intransigence",
+     "how far the accuracy right after a task's training stays below the ceiling's, joint training: what holding on to "
+     "the old costs the new."},
+    {"stability_gap", "stability gap",
+     "how far an old task falls at its lowest while a later one trains (De Lange et al. 2023)."},
+    {"probe_recovery", "probe recovery",
+     "what a head refitted on the final encoder reaches beyond the old head: how much was only the head no longer "
+     "fitting."},
+    {"churn", "churn",
+     "share of the rows whose prediction is another than right after the task's own training, either way."},
 };
 
 static const char *html_points(Arena *arena, const MeanOver *mean)
@@ -133,7 +154,8 @@ static void html_write_measures(Html *h, const Results *r)
         if (html_measure_of(f) >= 0 && html_measure_known(r, f)) known[count++] = f;
     if (!count) return;
     html_section(h, "measures", "Measures");
-    html_table(h, "measures", verdict_most_seeds(r) > 1 ? "In % and points; mean ± 95% t interval over seeds" : "In % and points");
+    html_table(h, "measures",
+               verdict_most_seeds(r) > 1 ? "In % and points; mean ± 95% t interval over seeds" : "In % and points");
     html_raw(h, "<thead><tr>");
     html_column(h, "method", false);
     for (int i = 0; i < count; i++) html_column(h, html_measures[html_measure_of(known[i])].name, false);
@@ -164,7 +186,8 @@ enum { HTML_ROWS = 8, HTML_METHOD_ROWS = 5, HTML_TEXT_COLUMNS = 300 };
 
 static const char *html_class(Arena *arena, const ResultTask *task, uint32_t label)
 {
-    return task->class_names && label < task->classes ? task->class_names[label] : arena_printf(arena, "class %u", label);
+    return task->class_names && label < task->classes ? task->class_names[label]
+                                                      : arena_printf(arena, "class %u", label);
 }
 
 static void html_forgotten_text(Html *h, const ResultText *text)
@@ -179,7 +202,8 @@ static void html_forgotten_text(Html *h, const ResultText *text)
 }
 
 /* runs: how many could have forgotten a row; 1: not shown. */
-static void html_forgotten_rows(Html *h, const ResultTask *task, const ForgottenRow *rows, int count, int runs, const char *caption)
+static void html_forgotten_rows(Html *h, const ResultTask *task, const ForgottenRow *rows, int count, int runs,
+                                const char *caption)
 {
     html_table(h, "forgotten", caption);
     html_raw(h, "<thead><tr>");
@@ -210,11 +234,14 @@ static void html_forgotten_of_method(Html *h, const Results *r, int method, int 
     const Forgotten f = report_forgotten(h->arena, r, method, task);
     if (!f.row_count) return;
     const char *name = r->methods[method];
-    const char *seeds = f.runs > 1 ? arena_printf(h->arena, " with any of %d seeds, %d with all", f.runs, f.by_all) : "";
+    const char *seeds =
+        f.runs > 1 ? arena_printf(h->arena, " with any of %d seeds, %d with all", f.runs, f.by_all) : "";
     html_raw(h, "<details>");
-    html_tag(h, "summary", "", arena_printf(h->arena, "%s forgot %d row%s%s", name, f.row_count, f.row_count == 1 ? "" : "s", seeds));
+    html_tag(h, "summary", "",
+             arena_printf(h->arena, "%s forgot %d row%s%s", name, f.row_count, f.row_count == 1 ? "" : "s", seeds));
     const int count = f.row_count < HTML_METHOD_ROWS ? f.row_count : HTML_METHOD_ROWS;
-    html_forgotten_rows(h, &r->tasks[task], f.rows, count, f.runs, arena_printf(h->arena, "Forgotten furthest by %s: %d of %d rows", name, count, f.row_count));
+    html_forgotten_rows(h, &r->tasks[task], f.rows, count, f.runs,
+                        arena_printf(h->arena, "Forgotten furthest by %s: %d of %d rows", name, count, f.row_count));
     html_raw(h, "</details>\n");
 }
 
@@ -224,11 +251,15 @@ static void html_forgotten_of_task(Html *h, const Results *r, int task, const Fo
     const char *runs = all->runs > all->methods ? "runs (methods and seeds)" : "methods";
     html_tag(h, "h3", "", arena_printf(h->arena, "Forgotten of %s", name));
     if (all->runs > 1)
-        html_tag(h, "p", "", arena_printf(h->arena, "Of the %d %s that learned it and can be ranked, all forgot the same %d row%s; %d rows were forgotten by at least one.",
-                                          all->runs, runs, all->by_all, all->by_all == 1 ? "" : "s", all->row_count));
+        html_tag(h, "p", "",
+                 arena_printf(h->arena,
+                              "Of the %d %s that learned it and can be ranked, all forgot the same %d row%s; %d rows "
+                              "were forgotten by at least one.",
+                              all->runs, runs, all->by_all, all->by_all == 1 ? "" : "s", all->row_count));
     const int count = all->row_count < HTML_ROWS ? all->row_count : HTML_ROWS;
     html_forgotten_rows(h, &r->tasks[task], all->rows, count, all->runs,
-                        arena_printf(h->arena, "Rows of %s forgotten by most%s: %d of %d", name, all->runs > all->methods ? " runs" : " methods", count, all->row_count));
+                        arena_printf(h->arena, "Rows of %s forgotten by most%s: %d of %d", name,
+                                     all->runs > all->methods ? " runs" : " methods", count, all->row_count));
     for (int m = 0; m < r->method_count; m++) html_forgotten_of_method(h, r, m, task);
 }
 

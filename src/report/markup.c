@@ -64,7 +64,7 @@ static void markup_text(Markup *m, const char *text)
                              : code == '>'  ? "&gt;"
                              : code == '"'  ? "&quot;"
                              : code == '\'' ? "&#39;"
-                             : NULL;
+                                            : NULL;
         if (code == 0xfffd || !markup_allowed(code, bytes)) entity = "\xef\xbf\xbd";
         if (entity)
             markup_bytes(m, entity, strlen(entity));

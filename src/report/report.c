@@ -66,7 +66,8 @@ static bool report_write_markdown(const Results *results, const char *path, Err 
 }
 
 /* Draws a chart, writes it, and keeps its SVG for the page. The pixels live no longer than the picture is written. */
-static bool report_write_chart(Arena *arena, const Results *r, size_t chart, const char *folder, Str font, HtmlCharts *charts, Err *err)
+static bool report_write_chart(Arena *arena, const Results *r, size_t chart, const char *folder, Str font,
+                               HtmlCharts *charts, Err *err)
 {
     Arena picture = {0};
     Canvas canvas;
@@ -74,8 +75,11 @@ static bool report_write_chart(Arena *arena, const Results *r, size_t chart, con
                     canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err);
     if (ok) {
         const Str svg = markup_str(&canvas.svg);
-        *dyn_push(arena, charts) = (HtmlChart){.name = report_charts[chart].name, .width = canvas.width, .height = canvas.height,
-                                               .see = arena_printf(arena, "%s", canvas.see), .alt = arena_printf(arena, "%s", canvas.alt),
+        *dyn_push(arena, charts) = (HtmlChart){.name = report_charts[chart].name,
+                                               .width = canvas.width,
+                                               .height = canvas.height,
+                                               .see = arena_printf(arena, "%s", canvas.see),
+                                               .alt = arena_printf(arena, "%s", canvas.alt),
                                                .svg = {arena_copy(arena, svg.at, svg.size), svg.size}};
     }
     arena_free(&picture);
@@ -87,10 +91,12 @@ bool report_write(const Results *results, const char *out_dir, Str font, Err *er
     Arena arena = {0};
     HtmlCharts charts = {0};
     const char *folder = arena_printf(&arena, "%s/charts", out_dir);
-    bool ok = folder_make(folder, err) && report_write_markdown(results, arena_printf(&arena, "%s/table.md", out_dir), err) &&
+    bool ok = folder_make(folder, err) &&
+              report_write_markdown(results, arena_printf(&arena, "%s/table.md", out_dir), err) &&
               file_write(arena_printf(&arena, "%s/summary.json", out_dir), summary_text(&arena, results), err);
     for (size_t i = 0; i < COUNT(report_charts) && ok; i++)
-        if (!report_charts[i].shown || report_charts[i].shown(results)) ok = report_write_chart(&arena, results, i, folder, font, &charts, err);
+        if (!report_charts[i].shown || report_charts[i].shown(results))
+            ok = report_write_chart(&arena, results, i, folder, font, &charts, err);
     ok = ok && file_write(arena_printf(&arena, "%s/report.html", out_dir), html_page(&arena, results, &charts), err);
     arena_free(&arena);
     return ok;

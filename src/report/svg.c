@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* What a picture consists of, and the picture as SVG: everything that the canvas paints is also written down here, so that
- * the report's page shows it sharp at any size and in the colours of its own scheme. */
+/* What a picture consists of, and the picture as SVG: everything that the canvas paints is also written down here, so
+ * that the report's page shows it sharp at any size and in the colours of its own scheme. */
 
 typedef struct Colour {
     uint8_t r, g, b;
@@ -20,23 +20,32 @@ typedef struct Dash {
 } Dash;
 
 /* The palette of Okabe and Ito (2008): told apart with any kind of colour vision. */
-static const Colour COLOUR_BLACK = {0, 0, 0}, COLOUR_ORANGE = {230, 159, 0}, COLOUR_SKY = {86, 180, 233},
-                    COLOUR_GREEN = {0, 158, 115}, COLOUR_BLUE = {0, 114, 178}, COLOUR_VERMILLION = {213, 94, 0},
-                    COLOUR_PURPLE = {204, 121, 167};
+static const Colour COLOUR_BLACK = {0, 0, 0}, COLOUR_ORANGE = {230, 159, 0}, COLOUR_GREEN = {0, 158, 115},
+                    COLOUR_BLUE = {0, 114, 178}, COLOUR_VERMILLION = {213, 94, 0}, COLOUR_PURPLE = {204, 121, 167};
 static const Colour COLOUR_WHITE = {255, 255, 255}, COLOUR_TEXT = {30, 30, 30}, COLOUR_SOFT = {95, 95, 95},
                     COLOUR_GRID = {224, 224, 224}, COLOUR_BAND = {244, 244, 244}, COLOUR_PALE = {160, 160, 160};
 /* For text: vermillion darkened until it can be read on white (5.2 to 1). */
 static const Colour COLOUR_ALARM = {178, 72, 0};
 
-/* The colours that the page may change with its scheme, by the names of its variables. All others stay what they are. */
+/* The colours that the page may change with its scheme, by the names of its variables. All others stay what they are.
+ */
 static const struct {
     const Colour *colour;
     const char *name;
 } svg_palette[] = {
-    {&COLOUR_BLACK, "black"},   {&COLOUR_ORANGE, "orange"},         {&COLOUR_SKY, "sky"},       {&COLOUR_GREEN, "green"},
-    {&COLOUR_BLUE, "blue"},     {&COLOUR_VERMILLION, "vermillion"}, {&COLOUR_PURPLE, "purple"}, {&COLOUR_WHITE, "paper"},
-    {&COLOUR_TEXT, "ink"},      {&COLOUR_SOFT, "soft"},             {&COLOUR_GRID, "grid"},     {&COLOUR_BAND, "band"},
-    {&COLOUR_PALE, "pale"},     {&COLOUR_ALARM, "alarm"},
+    {&COLOUR_BLACK, "black"},
+    {&COLOUR_ORANGE, "orange"},
+    {&COLOUR_GREEN, "green"},
+    {&COLOUR_BLUE, "blue"},
+    {&COLOUR_VERMILLION, "vermillion"},
+    {&COLOUR_PURPLE, "purple"},
+    {&COLOUR_WHITE, "paper"},
+    {&COLOUR_TEXT, "ink"},
+    {&COLOUR_SOFT, "soft"},
+    {&COLOUR_GRID, "grid"},
+    {&COLOUR_BAND, "band"},
+    {&COLOUR_PALE, "pale"},
+    {&COLOUR_ALARM, "alarm"},
 };
 
 static double svg_round(float x) { return round(10 * (double)x) / 10; }
@@ -96,7 +105,8 @@ static void svg_hatch(Markup *m, Box box, Colour colour, float period, float wid
 
 static void svg_disc(Markup *m, float x, float y, float radius, Colour colour)
 {
-    markup_put(m, "<circle cx=\"%g\" cy=\"%g\" r=\"%g\" stroke=\"none\"", svg_round(x), svg_round(y), svg_round(radius));
+    markup_put(m, "<circle cx=\"%g\" cy=\"%g\" r=\"%g\" stroke=\"none\"", svg_round(x), svg_round(y),
+               svg_round(radius));
     svg_colour(m, "fill", colour);
     markup_put(m, "/>\n");
 }
@@ -106,8 +116,8 @@ static void svg_disc(Markup *m, float x, float y, float radius, Colour colour)
 static void svg_text(Markup *m, float x, float y, float width, const char *text, float size, Colour colour, bool bold)
 {
     if (!*text || width <= 0) return;
-    markup_put(m, "<text x=\"%g\" y=\"%g\" font-size=\"%g\" textLength=\"%g\" lengthAdjust=\"spacingAndGlyphs\"", svg_round(x),
-               svg_round(y), (double)size, svg_round(width));
+    markup_put(m, "<text x=\"%g\" y=\"%g\" font-size=\"%g\" textLength=\"%g\" lengthAdjust=\"spacingAndGlyphs\"",
+               svg_round(x), svg_round(y), (double)size, svg_round(width));
     svg_colour(m, "fill", colour);
     if (bold) {
         svg_colour(m, "stroke", colour);
