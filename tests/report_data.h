@@ -425,14 +425,22 @@ static const Results *story_results(Arena *arena, const Story *stories, int coun
     return results;
 }
 
-static const char *table_text(Arena *arena, const Results *results)
+/* What `print` writes. */
+static const char *printed(Arena *arena, const Results *results, void (*print)(const Results *, FILE *))
 {
     char *text = NULL;
     size_t size = 0;
     FILE *f = open_memstream(&text, &size);
-    report_table(results, f);
+    print(results, f);
     fclose(f);
     const char *copy = arena_copy(arena, text, size);
     free(text);
     return copy;
+}
+
+static void print_table(const Results *results, FILE *f) { report_table(results, f); }
+static const char *table_text(Arena *arena, const Results *results) { return printed(arena, results, print_table); }
+static const char *markdown_text(Arena *arena, const Results *results)
+{
+    return printed(arena, results, markdown_write);
 }

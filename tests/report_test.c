@@ -1,17 +1,5 @@
 /* report: what the table says, and what the files and charts look like from outside. */
 
-static const char *markdown_text(Arena *arena, const Results *results)
-{
-    char *text = NULL;
-    size_t size = 0;
-    FILE *f = open_memstream(&text, &size);
-    markdown_write(results, f);
-    fclose(f);
-    const char *copy = arena_copy(arena, text, size);
-    free(text);
-    return copy;
-}
-
 static void expect_parts(const char *text, const char *const *parts, size_t count)
 {
     for (size_t i = 0; i < count; i++)
