@@ -142,7 +142,7 @@ static Str page_poison(Arena *arena, Str text)
 static Str page_write(Arena *arena, size_t i, Str font)
 {
     Err err = {0};
-    Str page;
+    Str page = {0};
     Str text = made_results(arena, &page_cases[i].made);
     if (page_cases[i].hostile) text = page_poison(arena, text);
     const char *folder = arena_printf(arena, "%s", tmp_path(page_cases[i].name));

@@ -105,14 +105,14 @@ static bool loss_shown(const Results *r)
     return false;
 }
 
-static PanelBand *loss_bands(Arena *arena, const Results *r, const LossCurves *curves, PanelChart *chart)
+static PanelBand *loss_bands(Arena *arena, const Results *r, const LossCurves *curves, bool steps, PanelChart *chart)
 {
     PanelBand *bands = arena_new(arena, PanelBand, (size_t)r->task_count);
     for (int j = 0; j < r->task_count; j++) {
         if (!curves->lengths[j]) continue; /* not trained yet */
         const double from = chart->x_high;
         chart->x_high += (double)curves->lengths[j];
-        const char *name = r->task_count <= 2
+        const char *name = steps && r->task_count <= 2
                                ? arena_printf(arena, "%s, %zu steps", r->tasks[j].name, curves->lengths[j])
                                : r->tasks[j].name;
         bands[chart->band_count++] = (PanelBand){from, chart->x_high, name, j + 1};
@@ -181,7 +181,7 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     bool twins = false;
     for (int i = 0; i < r->method_count * r->task_count; i++) twins = twins || (together && curves.lines[i].twins > 1);
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
-    PanelBand *bands = loss_bands(arena, r, &curves, &chart);
+    PanelBand *bands = loss_bands(arena, r, &curves, together, &chart);
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : r->method_count);
     const char *subtitle =
         arena_printf(arena, "%s%s%s%s%s", chart_setting(arena, r), verdict_most_seeds(r) > 1 ? "; mean over seeds" : "",

@@ -108,6 +108,7 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     report_table(&results, nowhere);
     markdown_write(&results, nowhere);
     summary_text(arena, &results);
+    html_page(arena, &results, &(HtmlCharts){0});
 }
 
 static const struct {
