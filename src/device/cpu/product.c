@@ -1,4 +1,8 @@
-/* Matrix products. A tile of ROWS x PANEL numbers of c stays in registers while k runs; b comes in panels of PANEL
+/* Matrix products. Our own and no library: at the shapes of a training step they are as fast as BLIS or faster (1.0 to
+ * 1.7 times, 1.14 on average, on two Zen 4 cores; ./build.sh bench ops prints both side by side), they give the same
+ * bits for any number of threads, bias, GELU and sums go along, and attention is made of the same tiles.
+ *
+ * A tile of ROWS x PANEL numbers of c stays in registers while k runs; b comes in panels of PANEL
  * columns, packed where it does not lie so already. Each number of c is summed in the order of k, in blocks that
  * depend on k alone: how the work is cut into items cannot change a bit. */
 
