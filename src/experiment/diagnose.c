@@ -141,18 +141,34 @@ static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper
     return plan;
 }
 
-/* The steps 0, 1, 2, 4, ... below `stride`, its multiples, and the last. Returns how many; at: [count], may be null. */
-static uint32_t curve_steps(uint32_t steps, uint32_t stride, uint32_t *at)
+/* The steps 0, `first`, doubling below `stride`, its multiples, and the last. Returns how many; at: [count], may be
+ * null.
+ */
+static uint32_t curve_steps(uint32_t steps, uint32_t first, uint32_t stride, uint32_t *at)
 {
     uint32_t count = 0;
     for (uint32_t step = 0;;) {
         if (at) at[count] = step;
         count++;
         if (step == steps) return count;
-        const uint32_t doubled = step ? 2 * step : 1;
+        const uint32_t doubled = step ? 2 * step : first;
         const uint32_t next = step >= stride ? step + stride : doubled < stride ? doubled : stride;
         step = next < steps ? next : steps;
     }
+}
+
+/* At most `points` (>= 2) of them: 0, 1, 2, 4, ... and then as closely as that allows; where it does not allow so dense
+ * a beginning, a sparser one. Returns how many; at: [points]. */
+static uint32_t curve_choose(uint32_t steps, uint32_t points, uint32_t *at)
+{
+    uint32_t first = 1, stride = 1;
+    while (curve_steps(steps, first, stride, NULL) > points) {
+        if (stride < steps)
+            stride += stride < TRAIN_READ_STEPS ? stride : TRAIN_READ_STEPS;
+        else
+            stride = first *= 2;
+    }
+    return curve_steps(steps, first, stride, at);
 }
 
 static bool on_look(void *context, uint32_t step, Err *err)
@@ -184,10 +200,8 @@ static void diagnose_curve(Experiment *x, Training *t)
     const CurvePlan plan = curve_plan(x->tasks, x->task, &t->hyper);
     const uint32_t steps = train_total_steps(t);
     if (!plan.points) return;
-    uint32_t stride = 1;
-    while (curve_steps(steps, stride, NULL) > plan.points) stride += stride < TRAIN_READ_STEPS ? 1 : TRAIN_READ_STEPS;
     uint32_t *at = arena_new(&x->method_arena, uint32_t, plan.points);
-    const uint32_t count = curve_steps(steps, stride, at);
+    const uint32_t count = curve_choose(steps, plan.points, at);
     x->diagnosis.looks = (TrainLooks){.at = at, .count = count, .context = x, .look = on_look};
     t->looks = &x->diagnosis.looks;
     for (int j = 0; j < x->task; j++) subset_of(&x->method_arena, &x->tasks[j], plan.rows, &x->diagnosis.curve[j]);
@@ -225,8 +239,8 @@ static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *er
     }
     json_t *event = diagnosis_event(x, "drift", x->task, task), *names = json_array(), *cka = json_array();
     Arena scratch = {0};
-    for (uint32_t l = 0; l <= x->model.config.layers; l++) {
-        const size_t at = (size_t)l * n * h;
+    for (uint32_t l = 1; l <= x->model.config.layers; l++) { /* before, the first token is the same in every row */
+        const size_t at = (size_t)(l - 1) * n * h;
         const double similarity = measure_cka(state->learned_states + at, r->states + at, n, h);
         json_array_append_new(names, json_string(part_name(&scratch, &x->model, l)));
         /* unknown where all rows have the same state */
@@ -332,12 +346,11 @@ static Weights weights_kept(Experiment *x, const Weights *w)
                      .adapter = floats_kept(x, w->adapter, &x->lora.layout)};
 }
 
-/* Copies a part of the weights; false when it is in none of them. */
+/* Copies a part of the weights; false when it is none that changes. */
 static bool weights_copy_part(Experiment *x, uint32_t part, const Weights *from, const Weights *to)
 {
     const bool encoder = to->encoder && copy_part(x, &x->model.encoder, part, from->encoder, to->encoder);
-    const bool adapter = to->adapter && copy_part(x, &x->lora.layout, part, from->adapter, to->adapter);
-    return encoder || adapter;
+    return to->adapter ? copy_part(x, &x->lora.layout, part, from->adapter, to->adapter) : encoder;
 }
 
 /* Keeps the weights as the first task left them; methods that share its training have them already. */
