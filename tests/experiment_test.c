@@ -117,7 +117,7 @@ static bool event_is(const json_t *event, const char *key, const char *text)
     return value && strcmp(value, text) == 0;
 }
 
-/* Events of a kind; method NULL: of any; after and task 0: any. Borrowed. */
+/* Events of a kind; method NULL: of any; after -1 and task 0: any. Borrowed. */
 static size_t events_of(const Ran *ran, const char *kind, const char *method, int64_t after, int64_t task,
                         const json_t *found[512])
 {
@@ -126,7 +126,7 @@ static size_t events_of(const Ran *ran, const char *kind, const char *method, in
     json_array_foreach(ran->events, i, event)
     {
         if (!event_is(event, "event", kind) || (method && !event_is(event, "method", method))) continue;
-        if (after && event_int(event, "after_task") != after) continue;
+        if (after >= 0 && event_int(event, "after_task") != after) continue;
         if (task && event_int(event, "task") != task) continue;
         if (strcmp(kind, "eval") == 0 && !json_is_true(json_object_get(event, "final"))) continue;
         assert_true(count < 512);
@@ -263,7 +263,7 @@ static void test_diagnoses_agree_with_evaluations(void **state)
     static const char *const faithful[] = {"lora", "frozen"}, *const kinds[] = {"curve", "drift", "swap", "probe"};
     for (size_t i = 0; i < COUNT(faithful); i++) {
         for (size_t k = 0; k < COUNT(kinds); k++)
-            assert_int_equal(events_of(&ran, kinds[k], faithful[i], 0, 0, none), 0);
+            assert_int_equal(events_of(&ran, kinds[k], faithful[i], -1, 0, none), 0);
         assert_int_equal(json_array_size(json_object_get(event_of(&ran, "lost", faithful[i], 2, 1), "rows")), 0);
         assert_int_equal(event_int(event_of(&ran, "eval", faithful[i], 2, 1), "changed"), 0);
         assert_int_equal(event_int(event_of(&ran, "transfer", faithful[i], 1, 2), "correct"),
@@ -330,7 +330,7 @@ static void test_looking_on_changes_nothing(void **state)
     Ran with = run_tiny(methods, "cpu", 1, 1e-2f, true), without = run_tiny(methods, "cpu", 1, 1e-2f, false);
     const json_t *none[512];
     expect_same_events(&with, &without, true);
-    assert_int_equal(events_of(&without, "curve", NULL, 0, 0, none) + events_of(&without, "transfer", NULL, 0, 0, none),
+    assert_int_equal(events_of(&without, "curve", NULL, -1, 0, none) + events_of(&without, "transfer", NULL, -1, 0, none),
                      0);
     ran_free(&without);
     Ran more_threads = run_tiny(methods, "cpu", 2, 1e-2f, true);
