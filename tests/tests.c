@@ -26,6 +26,7 @@
 #include "device_test.c"
 #include "model_test.c"
 #include "importance_test.c"
+#include "strategy_test.c"
 #include "measures_test.c"
 #include "experiment_test.c"
 #include "report_test.c"
@@ -47,8 +48,8 @@ static const struct {
     GROUP(command),
     GROUP(vulkan_ops), GROUP(vulkan_training),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(measures),
-    GROUP(experiment), GROUP(report), GROUP(fuzz),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy),
+    GROUP(measures), GROUP(experiment), GROUP(report), GROUP(fuzz),
 #endif
 };
 

@@ -491,24 +491,45 @@ static const char *run_option_about(Arena *arena, const StrategyOption *o)
     if (!o->choices) return arena_printf(arena, "%s [%g]", o->about, o->standard);
     char *names = "";
     for (int i = 0; o->choices[i]; i++) names = arena_printf(arena, "%s%s%s", names, i ? ", " : "", o->choices[i]);
-    return arena_printf(arena, "%s: %s [%s]", o->about, names, o->choices[(int)o->standard]);
+    return arena_printf(arena, "%s [%s]\none of %s", o->about, o->choices[(int)o->standard], names);
+}
+
+/* Words of a text in lines of at most 80 columns; the first line goes on behind what is there. */
+static void run_print_wrapped(const char *text, char separator, int indent)
+{
+    int column = indent;
+    for (bool first = true; *text; first = false) {
+        const char *end = strchr(text, separator);
+        const int size = end ? (int)(end - text) + (separator != ' ') : (int)strlen(text);
+        if (!first && column + size + (separator == ' ') > 80) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        } else if (!first && separator == ' ') {
+            column += printf(" ");
+        }
+        column += printf("%.*s", size, text);
+        text = end ? end + 1 : "";
+    }
+    printf("\n");
 }
 
 void run_print_options(void)
 {
+    enum { METHOD_INDENT = 12 };
     Arena arena = {0};
     for (size_t i = 0; i < COUNT(run_options); i++)
         run_print_option(run_options[i].name, run_options[i].argument, run_options[i].about);
     printf("\nMethods, and their options:\n");
     for (int s = 0; s < strategy_count; s++) {
         const Strategy *strategy = strategies[s];
-        printf("  %-9s %s\n", strategy->name, strategy->about);
-        printf("  %-9s (%s)\n", "", strategy->cite);
+        printf("  %-9s ", strategy->name);
+        run_print_wrapped(arena_printf(&arena, "%s (%s)", strategy->about, strategy->cite), ' ', METHOD_INDENT);
         for (int k = 0; k < strategy->option_count; k++)
             run_print_option(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
                              run_option_about(&arena, &strategy->options[k]));
     }
-    printf("\nMethods that go together are joined with +: ewc+replay, lora-seq+replay.\n--method all: %s\n", method_all(&arena));
+    printf("\nMethods that go together are joined with +, as in ewc+replay.\n--method all: ");
+    run_print_wrapped(method_all(&arena), ',', 14);
     arena_free(&arena);
 }
 

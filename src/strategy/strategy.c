@@ -61,8 +61,8 @@ static bool method_add(Arena *arena, Method *m, Str whole, Str name, Err *err)
 {
     const Strategy *s = strategy_find(name);
     if (!s)
-        return fail_usage(err, "--method %s: unknown method; there are %s, and compositions such as ewc+replay",
-                          str_show(name), strategy_names(arena));
+        return fail_usage(err, "--method %s: unknown method '%s'; there are %s, and compositions such as ewc+replay",
+                          str_show(whole), str_show(name), strategy_names(arena));
     for (int i = 0; i < m->parts; i++)
         if (m->part[i] == s) return fail_usage(err, "--method %s: %s is named twice", str_show(whole), s->name);
     if (m->parts == METHOD_MAX_PARTS)
