@@ -30,6 +30,12 @@ static uint32_t fewer(uint32_t rows, uint32_t most) { return rows < most ? rows 
 
 static double tokens_per_row(const Split *split) { return (double)split->starts[split->rows] / split->rows; }
 
+/* Tokens that a training on a split passes through. */
+static double training_tokens(const Split *train, const Hyper *hyper)
+{
+    return (double)train_steps(hyper, train->rows) * fewer(train->rows, hyper->batch_size) * tokens_per_row(train);
+}
+
 /* How many rows of `split` are right with the weights of `t`. */
 static bool correct_as(Experiment *x, const Training *t, const Split *split, uint32_t *correct, Err *err)
 {
@@ -119,11 +125,8 @@ typedef struct CurvePlan {
 
 static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper)
 {
-    const Split *train = &tasks[task].data.train;
-    const double trained =
-        (double)train_steps(hyper, train->rows) * fewer(train->rows, hyper->batch_size) * tokens_per_row(train);
-    const double budget = CURVE_SHARE * STEP_PASSES * trained; /* in tokens */
-    double row = 0;                                            /* tokens of a row of every old task */
+    const double budget = CURVE_SHARE * STEP_PASSES * training_tokens(&tasks[task].data.train, hyper);
+    double row = 0; /* tokens of a row of every old task */
     uint32_t most = 0;
     for (int j = 0; j < task; j++) {
         const Split *eval = &tasks[j].data.eval;
@@ -325,10 +328,10 @@ static bool copy_part(Experiment *x, const Layout *layout, uint32_t part, f32p f
     return any;
 }
 
-/* The weights that the method changes from task to task, beside the heads; null where it changes none. */
-static Weights shared_weights(const Experiment *x, const Training *t)
+/* The weights that a method changes from task to task, beside the heads; null where it changes none. */
+static Weights shared_weights(const Method *method, const Training *t)
 {
-    const bool encoder = t->train_encoder || x->method->part[0]->fresh; /* fresh: adapters are merged into it */
+    const bool encoder = t->train_encoder || method->part[0]->fresh; /* fresh: adapters are merged into it */
     return (Weights){.encoder = encoder ? t->weights.encoder : NULL, .adapter = t->weights.adapter};
 }
 
@@ -358,7 +361,7 @@ static void diagnose_keep(Experiment *x)
 {
     if (x->task || !diagnosing(x)) return;
     const Training t = training_of(x, x->method, x->seed, 0);
-    Weights w = shared_weights(x, &t);
+    Weights w = shared_weights(x->method, &t);
     const SharedTask *shared = x->passing;
     x->diagnosis.memory.device = &x->device;
     x->diagnosis.first = (Weights){0};
@@ -373,7 +376,7 @@ static bool diagnose_swap(Experiment *x, Err *err)
 {
     const TaskState *state = &x->tasks[0];
     const Training t = training_of(x, x->method, x->seed, 0);
-    const Weights w = shared_weights(x, &t), now = weights_kept(x, &w);
+    const Weights w = shared_weights(x->method, &t), now = weights_kept(x, &w);
     Arena scratch = {0};
     Split split;
     subset_of(&scratch, state, SWAP_ROWS, &split);
@@ -409,4 +412,25 @@ static bool diagnose_task(Experiment *x, Err *err)
     }
     x->diagnosis.seconds += clock_seconds() - begun;
     return ok;
+}
+
+/* Floats on the device that are kept while the later tasks train. */
+static size_t diagnosis_floats(const Experiment *x, const Method *method)
+{
+    const Training t = training_of(x, method, 0, 0);
+    const Weights w = shared_weights(method, &t);
+    if (x->plan->no_diagnostics || x->plan->task_count == 1 || !can_forget(method)) return 0;
+    return (w.encoder ? x->model.encoder.floats : 0) + (w.adapter ? x->lora.layout.floats : 0);
+}
+
+/* Tokens that go forward for the diagnostics of a task's training, at most. */
+static double diagnosis_tokens(const Experiment *x, const Method *method, int task)
+{
+    if (x->plan->no_diagnostics || !task || !can_forget(method)) return 0;
+    const Split *train = &x->tasks[task].data.train, *first = &x->tasks[0].data.eval;
+    double tokens = CURVE_SHARE * STEP_PASSES * training_tokens(train, &x->plan->hyper) +
+                    (double)x->tasks[task].data.eval.starts[x->tasks[task].data.eval.rows]; /* and transfer */
+    if (task + 1 < x->plan->task_count) return tokens;
+    for (int j = 0; j < task; j++) tokens += (double)x->tasks[j].data.train.starts[x->tasks[j].data.train.rows];
+    return tokens + (x->model.config.layers + 2) * fewer(first->rows, SWAP_ROWS) * tokens_per_row(first);
 }
