@@ -27,8 +27,9 @@ static void run_files(void)
                 const char *a = words[draw % 2], *b = words[1 - draw % 2], *c = words[2 + draw / 2 % 4],
                            *d = words[2 + draw / 8 % 4];
                 used +=
-                    (size_t)(t ? snprintf(text + used, sizeof text - used, "%s %s\t%s %s\t%u\n", a, c, d, b,
-                                          draw / 2 % 4 == draw / 8 % 4 ? 2 : draw / 64 % 2)
+                    (size_t)(t ? snprintf(text + used, sizeof text - used,
+                                          "%s film %s book new %s\t%s old red %s film %s\t%u\n", a, c, d, c, b, d,
+                                          draw / 2 % 4 < 2)
                                : snprintf(text + used, sizeof text - used, "%s %s %s %s\t%u\n", c, a, d, b, draw % 2));
             }
             assert_true(used < sizeof text);
@@ -116,7 +117,7 @@ static bool event_is(const json_t *event, const char *key, const char *text)
     return value && strcmp(value, text) == 0;
 }
 
-/* Events of a kind; method NULL: of any; after and task 0: any. Borrowed. */
+/* Events of a kind; method NULL: of any; after -1 and task 0: any. Borrowed. */
 static size_t events_of(const Ran *ran, const char *kind, const char *method, int64_t after, int64_t task,
                         const json_t *found[512])
 {
@@ -125,7 +126,7 @@ static size_t events_of(const Ran *ran, const char *kind, const char *method, in
     json_array_foreach(ran->events, i, event)
     {
         if (!event_is(event, "event", kind) || (method && !event_is(event, "method", method))) continue;
-        if (after && event_int(event, "after_task") != after) continue;
+        if (after >= 0 && event_int(event, "after_task") != after) continue;
         if (task && event_int(event, "task") != task) continue;
         if (strcmp(kind, "eval") == 0 && !json_is_true(json_object_get(event, "final"))) continue;
         assert_true(count < 512);
@@ -219,17 +220,12 @@ static void expect_diagnoses(const Ran *ran, const char *method, bool encoder)
     bool after[RUN_EVAL_ROWS];
     const json_t *drift = event_of(ran, "drift", method, 2, 1), *swap[512];
     const json_t *layers = json_object_get(drift, "layers"), *cka = json_object_get(drift, "cka");
-    assert_int_equal(json_array_size(layers), 3);
-    assert_int_equal(json_array_size(cka), 3);
-    assert_string_equal(json_string_value(json_array_get(layers, 0)), "embeddings");
-    assert_string_equal(json_string_value(json_array_get(layers, 2)), "layer 2");
-    for (size_t i = 0; i < 3; i++) {
-        const double x = json_real_value(json_array_get(cka, i));
-        assert_true(x > 0.01 && x < 1 + 1e-9);
-        if (encoder || i > 0)
-            assert_true(x < 1 - 1e-9); /* it was trained */
-        else
-            expect_near(x, 1);
+    assert_int_equal(json_array_size(layers), 2);
+    assert_int_equal(json_array_size(cka), 2);
+    for (size_t i = 0; i < 2; i++) {
+        const double similarity = json_real_value(json_array_get(cka, i));
+        assert_true(strcmp(json_string_value(json_array_get(layers, i)), i ? "layer 2" : "layer 1") == 0);
+        assert_true(similarity > 0.01 && similarity < (encoder ? 1 - 1e-8 : 1 + 1e-6));
     }
     const size_t parts = events_of(ran, "swap", method, 2, 1, swap);
     assert_int_equal(parts, encoder ? 4 : 2);
@@ -242,7 +238,7 @@ static void expect_diagnoses(const Ran *ran, const char *method, bool encoder)
         assert_int_equal(event_int(swap[i], "correct_without"), subset_right(after, RUN_EVAL_ROWS));
         any = any || event_int(swap[i], "correct") != event_int(swap[i], "correct_without");
     }
-    assert_true(any);
+    assert_true(any || !encoder);
     const json_t *probe = event_of(ran, "probe", method, 2, 1);
     assert_int_equal(event_int(probe, "rows"), RUN_EVAL_ROWS);
     assert_true(event_int(probe, "correct") > RUN_EVAL_ROWS / 3);
@@ -252,14 +248,14 @@ static void test_diagnoses_agree_with_evaluations(void **state)
 {
     (void)state;
     run_files();
-    Ran ran = run_tiny("full,lora,lora-seq,replay,joint,frozen,o-lora,wise-ft", "cpu", 2, 3e-3f, true);
+    Ran ran = run_tiny("full,lora,lora-seq,replay,joint,frozen,o-lora,wise-ft", "cpu", 2, 1e-2f, true);
     static const char *const forgetful[] = {"full", "lora-seq", "replay", "joint", "o-lora", "wise-ft"};
     const json_t *none[512];
     for (size_t i = 0; i < COUNT(forgetful); i++) {
         const char *method = forgetful[i];
         if (strcmp(method, "joint") != 0) expect_curve(&ran, method); /* that begins anew */
         expect_lost(&ran, method);
-        if (i < 2) expect_diagnoses(&ran, method, i == 0);
+        if (strcmp(method, "joint") != 0) expect_diagnoses(&ran, method, strcmp(method, "lora-seq") && strcmp(method, "o-lora"));
         const json_t *first = event_of(&ran, "transfer", method, 1, 2);
         assert_int_equal(event_int(first, "rows"), RUN_EVAL_ROWS);
     }
@@ -267,7 +263,7 @@ static void test_diagnoses_agree_with_evaluations(void **state)
     static const char *const faithful[] = {"lora", "frozen"}, *const kinds[] = {"curve", "drift", "swap", "probe"};
     for (size_t i = 0; i < COUNT(faithful); i++) {
         for (size_t k = 0; k < COUNT(kinds); k++)
-            assert_int_equal(events_of(&ran, kinds[k], faithful[i], 0, 0, none), 0);
+            assert_int_equal(events_of(&ran, kinds[k], faithful[i], -1, 0, none), 0);
         assert_int_equal(json_array_size(json_object_get(event_of(&ran, "lost", faithful[i], 2, 1), "rows")), 0);
         assert_int_equal(event_int(event_of(&ran, "eval", faithful[i], 2, 1), "changed"), 0);
         assert_int_equal(event_int(event_of(&ran, "transfer", faithful[i], 1, 2), "correct"),
@@ -283,7 +279,7 @@ static void test_diagnoses_of_weights_that_stay(void **state)
     run_files();
     Ran ran = run_tiny("full", "cpu", 1, 1e-12f, true);
     const json_t *drift = event_of(&ran, "drift", "full", 2, 1), *swap[512], *curve[512];
-    for (size_t i = 0; i < 3; i++) expect_near(json_real_value(json_array_get(json_object_get(drift, "cka"), i)), 1);
+    for (size_t i = 0; i < 2; i++) expect_near(json_real_value(json_array_get(json_object_get(drift, "cka"), i)), 1);
     const size_t parts = events_of(&ran, "swap", "full", 2, 1, swap);
     assert_int_equal(parts, 4);
     for (size_t i = 0; i < parts; i++)
@@ -331,13 +327,13 @@ static void test_looking_on_changes_nothing(void **state)
     (void)state;
     run_files();
     const char *methods = "full,lora-seq,ewc+replay,wise-ft";
-    Ran with = run_tiny(methods, "cpu", 1, 3e-3f, true), without = run_tiny(methods, "cpu", 1, 3e-3f, false);
+    Ran with = run_tiny(methods, "cpu", 1, 1e-2f, true), without = run_tiny(methods, "cpu", 1, 1e-2f, false);
     const json_t *none[512];
     expect_same_events(&with, &without, true);
-    assert_int_equal(events_of(&without, "curve", NULL, 0, 0, none) + events_of(&without, "transfer", NULL, 0, 0, none),
+    assert_int_equal(events_of(&without, "curve", NULL, -1, 0, none) + events_of(&without, "transfer", NULL, -1, 0, none),
                      0);
     ran_free(&without);
-    Ran more_threads = run_tiny(methods, "cpu", 2, 3e-3f, true);
+    Ran more_threads = run_tiny(methods, "cpu", 2, 1e-2f, true);
     expect_same_events(&with, &more_threads, false);
     ran_free(&more_threads);
     ran_free(&with);
@@ -346,16 +342,23 @@ static void test_looking_on_changes_nothing(void **state)
 static void test_curve_steps(void **state)
 {
     (void)state;
-    uint32_t at[64];
-    assert_int_equal(curve_steps(20, 8, at), 7);
-    static const uint32_t wanted[] = {0, 1, 2, 4, 8, 16, 20};
-    assert_memory_equal(at, wanted, sizeof wanted);
-    assert_int_equal(curve_steps(3, 1, at), 4);
-    assert_int_equal(at[3], 3);
-    assert_int_equal(curve_steps(5, 100, at), 5); /* 0 1 2 4 5 */
-    assert_int_equal(curve_steps(48, 24, at), 8); /* 0 1 2 4 8 16 24 48: the last once */
-    assert_int_equal(at[7], 48);
-    assert_int_equal(curve_steps(1, 8, NULL), 2);
+    static const struct {
+        uint32_t steps, points, count, at[10];
+    } cases[] = {
+        {20, 7, 7, {0, 1, 2, 4, 8, 16, 20}},
+        {3, 10, 4, {0, 1, 2, 3}},
+        {48, 8, 8, {0, 1, 2, 4, 8, 16, 32, 48}},
+        {64, 9, 9, {0, 1, 2, 4, 8, 16, 32, 48, 64}},
+        {64, 5, 5, {0, 8, 16, 32, 64}}, /* too few for a dense beginning */
+        {64, 3, 3, {0, 32, 64}},
+        {64, 2, 2, {0, 64}},
+        {1, 3, 2, {0, 1}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint32_t at[10] = {0};
+        assert_int_equal(curve_choose(cases[i].steps, cases[i].points, at), cases[i].count);
+        assert_memory_equal(at, cases[i].at, cases[i].count * sizeof *at);
+    }
 }
 
 /* 5% of three passes over 600 rows of 20 tokens in each of 5 epochs are 9,000 tokens: of an old task's rows of 12

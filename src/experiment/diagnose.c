@@ -30,6 +30,12 @@ static uint32_t fewer(uint32_t rows, uint32_t most) { return rows < most ? rows 
 
 static double tokens_per_row(const Split *split) { return (double)split->starts[split->rows] / split->rows; }
 
+/* Tokens that a training on a split passes through. */
+static double training_tokens(const Split *train, const Hyper *hyper)
+{
+    return (double)train_steps(hyper, train->rows) * fewer(train->rows, hyper->batch_size) * tokens_per_row(train);
+}
+
 /* How many rows of `split` are right with the weights of `t`. */
 static bool correct_as(Experiment *x, const Training *t, const Split *split, uint32_t *correct, Err *err)
 {
@@ -119,11 +125,8 @@ typedef struct CurvePlan {
 
 static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper)
 {
-    const Split *train = &tasks[task].data.train;
-    const double trained =
-        (double)train_steps(hyper, train->rows) * fewer(train->rows, hyper->batch_size) * tokens_per_row(train);
-    const double budget = CURVE_SHARE * STEP_PASSES * trained; /* in tokens */
-    double row = 0;                                            /* tokens of a row of every old task */
+    const double budget = CURVE_SHARE * STEP_PASSES * training_tokens(&tasks[task].data.train, hyper);
+    double row = 0; /* tokens of a row of every old task */
     uint32_t most = 0;
     for (int j = 0; j < task; j++) {
         const Split *eval = &tasks[j].data.eval;
@@ -141,18 +144,34 @@ static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper
     return plan;
 }
 
-/* The steps 0, 1, 2, 4, ... below `stride`, its multiples, and the last. Returns how many; at: [count], may be null. */
-static uint32_t curve_steps(uint32_t steps, uint32_t stride, uint32_t *at)
+/* The steps 0, `first`, doubling below `stride`, its multiples, and the last. Returns how many; at: [count], may be
+ * null.
+ */
+static uint32_t curve_steps(uint32_t steps, uint32_t first, uint32_t stride, uint32_t *at)
 {
     uint32_t count = 0;
     for (uint32_t step = 0;;) {
         if (at) at[count] = step;
         count++;
         if (step == steps) return count;
-        const uint32_t doubled = step ? 2 * step : 1;
+        const uint32_t doubled = step ? 2 * step : first;
         const uint32_t next = step >= stride ? step + stride : doubled < stride ? doubled : stride;
         step = next < steps ? next : steps;
     }
+}
+
+/* At most `points` (>= 2) of them: 0, 1, 2, 4, ... and then as closely as that allows; where it does not allow so dense
+ * a beginning, a sparser one. Returns how many; at: [points]. */
+static uint32_t curve_choose(uint32_t steps, uint32_t points, uint32_t *at)
+{
+    uint32_t first = 1, stride = 1;
+    while (curve_steps(steps, first, stride, NULL) > points) {
+        if (stride < steps)
+            stride += stride < TRAIN_READ_STEPS ? stride : TRAIN_READ_STEPS;
+        else
+            stride = first *= 2;
+    }
+    return curve_steps(steps, first, stride, at);
 }
 
 static bool on_look(void *context, uint32_t step, Err *err)
@@ -184,10 +203,8 @@ static void diagnose_curve(Experiment *x, Training *t)
     const CurvePlan plan = curve_plan(x->tasks, x->task, &t->hyper);
     const uint32_t steps = train_total_steps(t);
     if (!plan.points) return;
-    uint32_t stride = 1;
-    while (curve_steps(steps, stride, NULL) > plan.points) stride += stride < TRAIN_READ_STEPS ? 1 : TRAIN_READ_STEPS;
     uint32_t *at = arena_new(&x->method_arena, uint32_t, plan.points);
-    const uint32_t count = curve_steps(steps, stride, at);
+    const uint32_t count = curve_choose(steps, plan.points, at);
     x->diagnosis.looks = (TrainLooks){.at = at, .count = count, .context = x, .look = on_look};
     t->looks = &x->diagnosis.looks;
     for (int j = 0; j < x->task; j++) subset_of(&x->method_arena, &x->tasks[j], plan.rows, &x->diagnosis.curve[j]);
@@ -225,8 +242,8 @@ static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *er
     }
     json_t *event = diagnosis_event(x, "drift", x->task, task), *names = json_array(), *cka = json_array();
     Arena scratch = {0};
-    for (uint32_t l = 0; l <= x->model.config.layers; l++) {
-        const size_t at = (size_t)l * n * h;
+    for (uint32_t l = 1; l <= x->model.config.layers; l++) { /* before, the first token is the same in every row */
+        const size_t at = (size_t)(l - 1) * n * h;
         const double similarity = measure_cka(state->learned_states + at, r->states + at, n, h);
         json_array_append_new(names, json_string(part_name(&scratch, &x->model, l)));
         /* unknown where all rows have the same state */
@@ -311,10 +328,10 @@ static bool copy_part(Experiment *x, const Layout *layout, uint32_t part, f32p f
     return any;
 }
 
-/* The weights that the method changes from task to task, beside the heads; null where it changes none. */
-static Weights shared_weights(const Experiment *x, const Training *t)
+/* The weights that a method changes from task to task, beside the heads; null where it changes none. */
+static Weights shared_weights(const Method *method, const Training *t)
 {
-    const bool encoder = t->train_encoder || x->method->part[0]->fresh; /* fresh: adapters are merged into it */
+    const bool encoder = t->train_encoder || method->part[0]->fresh; /* fresh: adapters are merged into it */
     return (Weights){.encoder = encoder ? t->weights.encoder : NULL, .adapter = t->weights.adapter};
 }
 
@@ -332,12 +349,11 @@ static Weights weights_kept(Experiment *x, const Weights *w)
                      .adapter = floats_kept(x, w->adapter, &x->lora.layout)};
 }
 
-/* Copies a part of the weights; false when it is in none of them. */
+/* Copies a part of the weights; false when it is none that changes. */
 static bool weights_copy_part(Experiment *x, uint32_t part, const Weights *from, const Weights *to)
 {
     const bool encoder = to->encoder && copy_part(x, &x->model.encoder, part, from->encoder, to->encoder);
-    const bool adapter = to->adapter && copy_part(x, &x->lora.layout, part, from->adapter, to->adapter);
-    return encoder || adapter;
+    return to->adapter ? copy_part(x, &x->lora.layout, part, from->adapter, to->adapter) : encoder;
 }
 
 /* Keeps the weights as the first task left them; methods that share its training have them already. */
@@ -345,7 +361,7 @@ static void diagnose_keep(Experiment *x)
 {
     if (x->task || !diagnosing(x)) return;
     const Training t = training_of(x, x->method, x->seed, 0);
-    Weights w = shared_weights(x, &t);
+    Weights w = shared_weights(x->method, &t);
     const SharedTask *shared = x->passing;
     x->diagnosis.memory.device = &x->device;
     x->diagnosis.first = (Weights){0};
@@ -360,7 +376,7 @@ static bool diagnose_swap(Experiment *x, Err *err)
 {
     const TaskState *state = &x->tasks[0];
     const Training t = training_of(x, x->method, x->seed, 0);
-    const Weights w = shared_weights(x, &t), now = weights_kept(x, &w);
+    const Weights w = shared_weights(x->method, &t), now = weights_kept(x, &w);
     Arena scratch = {0};
     Split split;
     subset_of(&scratch, state, SWAP_ROWS, &split);
@@ -396,4 +412,25 @@ static bool diagnose_task(Experiment *x, Err *err)
     }
     x->diagnosis.seconds += clock_seconds() - begun;
     return ok;
+}
+
+/* Floats on the device that are kept while the later tasks train. */
+static size_t diagnosis_floats(const Experiment *x, const Method *method)
+{
+    const Training t = training_of(x, method, 0, 0);
+    const Weights w = shared_weights(method, &t);
+    if (x->plan->no_diagnostics || x->plan->task_count == 1 || !can_forget(method)) return 0;
+    return (w.encoder ? x->model.encoder.floats : 0) + (w.adapter ? x->lora.layout.floats : 0);
+}
+
+/* Tokens that go forward for the diagnostics of a task's training, at most. */
+static double diagnosis_tokens(const Experiment *x, const Method *method, int task)
+{
+    if (x->plan->no_diagnostics || !task || !can_forget(method)) return 0;
+    const Split *train = &x->tasks[task].data.train, *first = &x->tasks[0].data.eval;
+    double tokens = CURVE_SHARE * STEP_PASSES * training_tokens(train, &x->plan->hyper) +
+                    (double)x->tasks[task].data.eval.starts[x->tasks[task].data.eval.rows]; /* and transfer */
+    if (task + 1 < x->plan->task_count) return tokens;
+    for (int j = 0; j < task; j++) tokens += (double)x->tasks[j].data.train.starts[x->tasks[j].data.train.rows];
+    return tokens + (x->model.config.layers + 2) * fewer(first->rows, SWAP_ROWS) * tokens_per_row(first);
 }

@@ -255,16 +255,17 @@ StabilityGap measure_stability_gap(const uint32_t *steps, const uint32_t *correc
     return g;
 }
 
-/* gram [rows][rows]: inner products of the rows of x after each column's mean is taken away. */
+/* gram [rows][rows]: inner products of the rows of x after each column's mean is taken away. Counted from the first
+ * row, so that rows that are all the same give exactly 0. */
 static void measure_gram(Arena *arena, const float *x, uint32_t rows, uint32_t cols, double *gram)
 {
-    const size_t n = (size_t)rows * cols;
-    double *centred = arena_new(arena, double, n);
+    double *centred = arena_new(arena, double, (size_t)rows *cols);
     for (uint32_t c = 0; c < cols; c++) {
         double mean = 0;
-        for (uint32_t r = 0; r < rows; r++) mean += (double)x[(size_t)r * cols + c];
+        for (uint32_t r = 0; r < rows; r++) mean += (double)x[(size_t)r * cols + c] - (double)x[c];
         mean /= rows;
-        for (uint32_t r = 0; r < rows; r++) centred[(size_t)r * cols + c] = (double)x[(size_t)r * cols + c] - mean;
+        for (uint32_t r = 0; r < rows; r++)
+            centred[(size_t)r * cols + c] = (double)x[(size_t)r * cols + c] - (double)x[c] - mean;
     }
     for (uint32_t a = 0; a < rows; a++)
         for (uint32_t b = 0; b <= a; b++) {

@@ -105,7 +105,8 @@ static uint64_t method_bytes(const Experiment *x, const Method *method)
         }
         t.hooks = hook;
         t.hook_count = method->parts;
-        const uint64_t bytes = train_memory_bytes(&x->device, &t) + arrays * shared * sizeof(float);
+        const uint64_t bytes = train_memory_bytes(&x->device, &t) +
+                               (arrays * shared + (i ? diagnosis_floats(x, method) : 0)) * sizeof(float);
         if (bytes > most) most = bytes;
     }
     return most;
@@ -223,7 +224,7 @@ static double time_tokens(const Experiment *x, const Method *method, int task)
     for (int p = 0; p < method->parts && task > 0; p++) evaluations += method->part[p]->evaluations;
     for (int i = 0; i <= task; i++)
         tokens += evaluations * (double)x->tasks[i].data.eval.starts[x->tasks[i].data.eval.rows] / 3;
-    return tokens;
+    return tokens + diagnosis_tokens(x, method, task) / 3;
 }
 
 static bool print_time(Experiment *x, Err *err)

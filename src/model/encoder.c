@@ -144,13 +144,13 @@ f32p workspace_dlogits(Workspace *ws) { return ws->d_logits; }
 
 void workspace_keep_states(Workspace *ws, f32p states) { ws->states = states; }
 
-/* x: what layer `layer` (from 0) reads; layer == layers: what the last one made, first tokens only. */
+/* x: what a layer has made; of the last one first tokens only. */
 static void keep_states(const Workspace *ws, uint32_t layer, f32p x, const DeviceBatch *batch)
 {
     if (!ws->states) return;
     const u32 h = ws->model->config.hidden, examples = batch->examples;
     f32p y = ws->states + (size_t)layer * examples * h;
-    if (layer == ws->model->config.layers)
+    if (layer + 1 == ws->model->config.layers)
         RUN(ws->device, copy, .x = x, .y = y, .n = examples * h);
     else
         RUN(ws->device, gather_rows, .x = x, .index = batch->first, .y = y, .rows = examples, .cols = h, .ldx = h);
@@ -379,10 +379,9 @@ f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch
         return states;
     }
     embedding_forward(ws, weights->encoder, batch, options);
-    keep_states(ws, 0, ws->layer[0].x, batch);
     for (uint32_t l = 0; l < c->layers; l++) {
         layer_forward(ws, l, weights, batch, options);
-        keep_states(ws, l + 1, ws->layer[l].norm2, batch);
+        keep_states(ws, l, ws->layer[l].norm2, batch);
     }
     return states;
 }

@@ -140,8 +140,8 @@ Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, 
 size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_tokens, uint32_t max_examples,
                         uint32_t max_classes, bool training); /* what workspace_new takes from the device */
 
-/* From now on each forward pass also writes the first tokens' states to `states` [layers + 1][B][H] on the device: behind
- * the embeddings, then behind each layer. B is that of the pass: there are no gaps. Null: no longer. */
+/* From now on each forward pass also writes the first tokens' states behind each layer to `states` [layers][B][H] on the
+ * device. B is that of the pass: there are no gaps. Null: no longer. */
 void workspace_keep_states(Workspace *ws, f32p states);
 
 /* Logits [B][C] on the device, in the workspace until its next pass. */

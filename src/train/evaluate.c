@@ -153,19 +153,19 @@ static bool evaluate_states(Device *device, Arena *arena, const Model *model, co
 typedef struct KeptStates {
     uint32_t layers, hidden, count;
     uint32_t *slot;       /* [rows]: 1 + its place among the rows whose states of all layers are kept; 0: none */
-    float *states, *last; /* [layers + 1][count][H], [rows][H] */
-    f32p pass;            /* [layers + 1][batch][H] on the device */
+    float *states, *last; /* [layers][count][H], [rows][H] */
+    f32p pass;            /* [layers][batch][H] on the device */
 } KeptStates;
 
 static void kept_read(const KeptStates *kept, Device *device, uint32_t at, uint32_t count)
 {
     Arena scratch = {0};
     const size_t h = kept->hidden, n = count * h;
-    float *read = arena_new(&scratch, float, (kept->layers + 1) * n);
-    device_read(device, read, kept->pass, (kept->layers + 1) * n * sizeof *read);
-    memcpy(kept->last + at * h, read + kept->layers * n, n * sizeof *read);
+    float *read = arena_new(&scratch, float, kept->layers *n);
+    device_read(device, read, kept->pass, kept->layers * n * sizeof *read);
+    memcpy(kept->last + at * h, read + (kept->layers - 1) * n, n * sizeof *read);
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t l = 0; l <= kept->layers && kept->slot[at + i]; l++)
+        for (uint32_t l = 0; l < kept->layers && kept->slot[at + i]; l++)
             memcpy(kept->states + ((size_t)l * kept->count + kept->slot[at + i] - 1) * h, read + l * n + i * h,
                    h * sizeof *read);
     arena_free(&scratch);
@@ -187,7 +187,7 @@ bool evaluate_layers(Device *device, Arena *arena, const Training *t, const uint
     sweep_open(&s, device, t->model, t->lora, split, NULL, split->rows, t->hyper.eval_batch_size, classes);
     kept.slot = arena_new(&s.arena, uint32_t, split->rows);
     for (uint32_t i = 0; i < count; i++) kept.slot[rows[i]] = i + 1;
-    kept.pass = device_f32(&s.memory, ((size_t)layers + 1) * s.size * h);
+    kept.pass = device_f32(&s.memory, (size_t)layers * s.size * h);
     workspace_keep_states(s.ws, kept.pass);
     while (ok && sweep_next(&s)) {
         f32p z = model_forward(s.ws, &t->weights, t->head, &s.batch, &(PassOptions){0});

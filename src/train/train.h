@@ -147,9 +147,8 @@ bool train_task(Device *device, const Training *training, const TrainObserver *o
 /* Predictions of `weights` on all rows of a split; the record's arrays live in `arena`. Fails on Ctrl-C. */
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err);
-/* The same on training->eval, with the rows' states: of the `count` rows `rows` the first tokens' behind the embeddings
- * and behind each layer, record->states [layers + 1][count][H]; of all rows those behind the last layer,
- * record->last_states [rows][H]. Host memory. */
+/* The same on training->eval, with states of the rows' first tokens: behind each layer of the `count` rows `rows`,
+ * record->states [layers][count][H]; behind the last layer of all rows, record->last_states [rows][H]. Host memory. */
 bool evaluate_layers(Device *device, Arena *arena, const Training *training, const uint32_t *rows, uint32_t count,
                      EvalRecord *record, Err *err);
 /* The final state of every row's first token, [rows][H] on the device, in `memory`; dropout off. */
