@@ -659,6 +659,28 @@ static void test_o_lora_merges(void **state)
     lab_close(&l);
 }
 
+/* Rows of the word table that only a further pass uses have a gradient too: the same training, to the bit, whether the
+ * table sleeps or is trained whole. */
+static void test_words_of_further_passes(void **state)
+{
+    (void)state;
+    Lab l[2];
+    for (int dense = 0; dense < 2; dense++) {
+        Err err = {0};
+        lab_open(&l[dense], "replay", 0.1f);
+        double losses[16], *at = losses;
+        TrainHooks hooks = l[dense].strategy->hooks;
+        hooks.dense = dense;
+        l[dense].hook.hooks = &hooks;
+        l[dense].training.hyper.batch_size = 1; /* so that the row that is replayed is another one */
+        assert_true(train_task(&l[dense].t.device, &l[dense].training,
+                               &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, &err));
+    }
+    assert_memory_equal(l[0].t.weights.encoder, l[1].t.weights.encoder, l[0].t.model.encoder.floats * sizeof(float));
+    lab_close(&l[0]);
+    lab_close(&l[1]);
+}
+
 /* ---- SI: the path of a whole training ---- */
 
 typedef struct Watcher {
@@ -833,6 +855,7 @@ static const struct CMUnitTest strategy_tests[] = {
     cmocka_unit_test(test_distillation_against_a_reference),
     cmocka_unit_test(test_agem_against_a_reference),
     cmocka_unit_test(test_o_lora_merges),
+    cmocka_unit_test(test_words_of_further_passes),
     cmocka_unit_test(test_si_against_a_reference),
     cmocka_unit_test(test_reservoir),
     cmocka_unit_test(test_methods_are_parsed),
