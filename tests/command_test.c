@@ -84,6 +84,9 @@ static void test_wrong_usage(void **state)
     setenv("VK_DRIVER_FILES", "/dev/null", true);
     BAD(1, "--device gpu: the Vulkan loader found no driver that works", "--device gpu");
     unsetenv("VK_DRIVER_FILES");
+    expect(sh("lethe bench ops --device"), 2, "--device: a value is missing");
+    expect(sh("lethe bench gemm --threads 0"), 2, "--threads 0: a whole number from 1 to 256 is needed");
+    expect(sh("lethe bench ops fly"), 2, "fly: unexpected argument");
     expect(sh("lethe run --out ''"), 2, "--out: the folder's name is empty");
 }
 

@@ -34,7 +34,7 @@ static void test_vulkan_ops_match_plain(void **state)
 enum { VULKAN_STEPS = 20 };
 typedef struct VulkanRun {
     double loss[VULKAN_STEPS], norm[VULKAN_STEPS];
-    uint32_t steps, dispatches;
+    uint32_t steps;
     float last_logits[64];
 } VulkanRun;
 
