@@ -7,27 +7,26 @@
 #   ./build.sh bench rates                  how the default learning rates were chosen
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+program() { # program NAME OPTION...: build/bench/NAME from tests/bench/NAME.c and what lethe is made of
+    local name=$1 march=()
+    shift
+    mkdir -p build/bench
+    [ "$(uname -m)" != x86_64 ] || march=(-march=x86-64-v2)
+    ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 "${march[@]}" -fopenmp-simd -ffp-contract=fast -w -pthread -o build/bench/"$name" \
+        tests/bench/"$name".c build/vendor.o build/assets.o build/shaders.o "$@" -ljansson -lutf8proc -lzstd -lm -ldl
+}
 case ${1:-steps} in
 steps) ;;
 rates) exec tests/bench/rates.sh ;;
 ops)
     shift
-    mkdir -p build/bench
-    march=()
-    [ "$(uname -m)" != x86_64 ] || march=(-march=x86-64-v2)
     blis=/usr/lib/$(uname -m)-linux-gnu/blis-serial/libblis.a
-    ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 "${march[@]}" -fopenmp-simd -ffp-contract=fast -w -pthread -DWITH_BLIS \
-        -I/usr/include/"$(uname -m)"-linux-gnu/blis-serial -o build/bench/ops tests/bench/ops.c "$blis" -lm
+    program ops -DWITH_BLIS -I/usr/include/"$(uname -m)"-linux-gnu/blis-serial "$blis"
     exec build/bench/ops "$@"
     ;;
 importance)
     shift
-    mkdir -p build/bench
-    march=()
-    [ "$(uname -m)" != x86_64 ] || march=(-march=x86-64-v2)
-    ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 "${march[@]}" -fopenmp-simd -ffp-contract=fast -w -pthread \
-        -o build/bench/importance tests/bench/importance.c build/vendor.o build/assets.o build/shaders.o \
-        -ljansson -lutf8proc -lzstd -lm -ldl
+    program importance
     exec build/bench/importance "$@"
     ;;
 *) echo "bench: no word '$1'; there are ops, importance, rates, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
