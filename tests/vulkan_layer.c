@@ -299,11 +299,12 @@ static const char *const layer_may_fail[] = {"vkCreateBuffer", "vkCreateShaderMo
 
 /* ---- The way in ---- */
 
-#define WATCHED(X)                                                                                       \
-    X(vkCmdBindPipeline)                                                                                 \
-    X(vkCmdPushConstants) X(vkCmdDispatch) X(vkCmdCopyBuffer) X(vkCmdFillBuffer) X(vkCmdPipelineBarrier) \
-        X(vkCreateBuffer) X(vkGetBufferDeviceAddress) X(vkDestroyBuffer) X(vkCreateShaderModule)         \
-            X(vkCreateComputePipelines) X(vkQueueSubmit) X(vkWaitForFences) X(vkGetPhysicalDeviceProperties)
+#define WATCHED(X)                                                                                         \
+    X(vkCmdBindPipeline)                                                                                   \
+    X(vkCmdPushConstants)                                                                                  \
+    X(vkCmdDispatch) X(vkCmdCopyBuffer) X(vkCmdFillBuffer) X(vkCmdPipelineBarrier) X(vkCreateBuffer)       \
+        X(vkGetBufferDeviceAddress) X(vkDestroyBuffer) X(vkCreateShaderModule) X(vkCreateComputePipelines) \
+            X(vkQueueSubmit) X(vkWaitForFences) X(vkGetPhysicalDeviceProperties)
 
 static PFN_vkVoidFunction layer_replace(const char *name, PFN_vkVoidFunction real)
 {
@@ -334,7 +335,7 @@ static PFN_vkVoidFunction VKAPI_CALL layer_instance_call(VkInstance instance, co
     return layer_replace(name, real);
 }
 
-/* From now on every instance and device is seen through the layer. */
+/* From now on every device is seen through the layer. */
 static void layer_install(void)
 {
     VulkanInfo info[VULKAN_MOST_DEVICES];
@@ -343,6 +344,7 @@ static void layer_install(void)
     if (!vulkan_list(info, why)) fail_msg("%s", why);
     layer.instance_call = vkGetInstanceProcAddr;
     vkGetInstanceProcAddr = layer_instance_call;
+    volkLoadInstanceOnly(volkGetLoadedInstance());
 }
 
 static void layer_fail(const char *call, int at, VkResult with)
