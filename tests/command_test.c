@@ -96,6 +96,9 @@ static void test_wrong_usage(void **state)
     BAD(1, "no-config.json: the file does not exist", "--config no-config.json");
     BAD(1, "tiny-bert/config.json: \"options\" is missing; is this a config.json that lethe wrote?",
         "--config tests/golden/tiny-bert/config.json");
+    expect(sh("lethe bench ops --device"), 2, "--device: a value is missing");
+    expect(sh("lethe bench gemm --threads 0"), 2, "--threads 0: a whole number from 1 to 256 is needed");
+    expect(sh("lethe bench ops fly"), 2, "fly: unexpected argument");
     expect(sh("lethe run --out ''"), 2, "--out: the folder's name is empty");
 }
 

@@ -58,11 +58,17 @@ static bool layer_fails(const char *call)
 
 /* ---- Hazards ---- */
 
-static void layer_touch(const char *name, Range range)
+/* "To the end" means of the buffer. */
+static Range layer_range(Range range)
 {
     for (size_t b = layer.buffers.count; b-- > 0 && range.end == UINTPTR_MAX;)
         if (range.begin >= layer.buffers.at[b].begin && range.begin < layer.buffers.at[b].end)
             range.end = layer.buffers.at[b].end;
+    return range;
+}
+
+static void layer_touch(const char *name, Range range)
+{
     for (size_t i = 0; i < layer.pending.count; i++) {
         if (!range_conflicts(&range, &layer.pending.at[i].range)) continue;
         if (!layer.hazards++)
@@ -75,8 +81,9 @@ static void layer_touch(const char *name, Range range)
 /* One command's ranges: they may overlap each other. */
 static void layer_command(const char *name, const Ranges *ranges)
 {
-    for (int i = 0; i < ranges->count; i++) layer_touch(name, ranges->at[i]);
-    for (int i = 0; i < ranges->count; i++) *dyn_push(&layer.arena, &layer.pending) = (LayerTouch){ranges->at[i], name};
+    for (int i = 0; i < ranges->count; i++) layer_touch(name, layer_range(ranges->at[i]));
+    for (int i = 0; i < ranges->count; i++)
+        *dyn_push(&layer.arena, &layer.pending) = (LayerTouch){layer_range(ranges->at[i]), name};
 }
 
 static void layer_transfer(const char *name, VkBuffer buffer, uint64_t offset, uint64_t size, bool write)
@@ -299,11 +306,13 @@ static const char *const layer_may_fail[] = {"vkCreateBuffer", "vkCreateShaderMo
 
 /* ---- The way in ---- */
 
-#define WATCHED(X)                                                                                       \
-    X(vkCmdBindPipeline)                                                                                 \
-    X(vkCmdPushConstants) X(vkCmdDispatch) X(vkCmdCopyBuffer) X(vkCmdFillBuffer) X(vkCmdPipelineBarrier) \
-        X(vkCreateBuffer) X(vkGetBufferDeviceAddress) X(vkDestroyBuffer) X(vkCreateShaderModule)         \
-            X(vkCreateComputePipelines) X(vkQueueSubmit) X(vkWaitForFences) X(vkGetPhysicalDeviceProperties)
+#define WATCHED(X)                                                                                                 \
+    X(vkCmdBindPipeline)                                                                                           \
+    X(vkCmdPushConstants)                                                                                          \
+    X(vkCmdDispatch)                                                                                               \
+    X(vkCmdCopyBuffer) X(vkCmdFillBuffer) X(vkCmdPipelineBarrier) X(vkCreateBuffer) X(vkGetBufferDeviceAddress)    \
+        X(vkDestroyBuffer) X(vkCreateShaderModule) X(vkCreateComputePipelines) X(vkQueueSubmit) X(vkWaitForFences) \
+            X(vkGetPhysicalDeviceProperties)
 
 static PFN_vkVoidFunction layer_replace(const char *name, PFN_vkVoidFunction real)
 {
@@ -334,7 +343,7 @@ static PFN_vkVoidFunction VKAPI_CALL layer_instance_call(VkInstance instance, co
     return layer_replace(name, real);
 }
 
-/* From now on every instance and device is seen through the layer. */
+/* From now on every device is seen through the layer. */
 static void layer_install(void)
 {
     VulkanInfo info[VULKAN_MOST_DEVICES];
@@ -343,6 +352,7 @@ static void layer_install(void)
     if (!vulkan_list(info, why)) fail_msg("%s", why);
     layer.instance_call = vkGetInstanceProcAddr;
     vkGetInstanceProcAddr = layer_instance_call;
+    volkLoadInstanceOnly(volkGetLoadedInstance());
 }
 
 static void layer_fail(const char *call, int at, VkResult with)

@@ -34,7 +34,7 @@ static void test_vulkan_ops_match_plain(void **state)
 enum { VULKAN_STEPS = 20 };
 typedef struct VulkanRun {
     double loss[VULKAN_STEPS], norm[VULKAN_STEPS];
-    uint32_t steps, dispatches;
+    uint32_t steps;
     float last_logits[64];
 } VulkanRun;
 
@@ -143,6 +143,7 @@ static void vulkan_importance(Golden *g, ImportanceKind kind, const f32p at[2], 
 static void test_vulkan_importance(void **state)
 {
     (void)state;
+    layer_install();
     for (int lora = 0; lora < 2; lora++) {
         Golden g[2]; /* CPU, GPU */
         float *host[2][2];
@@ -175,6 +176,7 @@ static void test_vulkan_importance(void **state)
         for (int d = 0; d < 2; d++) golden_close(&g[d]);
         layer_expect_no_hazard();
     }
+    layer_expect_no_hazard();
 }
 
 static const struct CMUnitTest vulkan_ops_tests[] = {

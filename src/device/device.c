@@ -81,8 +81,9 @@ uint64_t device_memory_bytes(const Device *device)
     const uint64_t host = memory_available_bytes();
     if (!device->vulkan) return host;
     const VulkanInfo *info = vulkan_info(device->vulkan);
-    const uint64_t free_bytes = info->free_bytes ? info->free_bytes : info->memory_bytes / 10 * 9;
-    return info->software && host < free_bytes ? host : free_bytes;
+    uint64_t free_bytes = info->free_bytes ? info->free_bytes : info->memory_bytes / 10 * 9;
+    if (info->software && host < free_bytes) free_bytes = host;
+    return free_bytes > VULKAN_OWN_BYTES ? free_bytes - VULKAN_OWN_BYTES : 0;
 }
 
 bool device_memory_is_lazy(const Device *device) { return !device->vulkan; }

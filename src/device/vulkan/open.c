@@ -73,42 +73,42 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     }
 }
 
-/* The loader, an instance, and its devices. The instance is NULL when there is no loader or driver; `why` says so. */
-static VkInstance vulkan_instance(VkPhysicalDevice devices[VULKAN_MOST_DEVICES], uint32_t *count, char why[256])
+/* The loader, an instance, and its devices: none when there is no loader or driver, and `why` says so. The instance
+ * stays for as long as the process runs: drivers are slow to load, and leave memory behind when they are unloaded. */
+static uint32_t vulkan_devices(VkPhysicalDevice devices[VULKAN_MOST_DEVICES], char why[256])
 {
     static bool loaded;
-    *count = 0;
+    static VkInstance instance;
     if (!loaded && volkInitialize() != VK_SUCCESS) {
         snprintf(why, 256,
                  "no Vulkan loader (libvulkan.so.1) on this machine; it comes with the graphics driver or the package "
                  "libvulkan1");
-        return VK_NULL_HANDLE;
+        return 0;
     }
     loaded = true;
-    const VkApplicationInfo application = {
-        .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "lethe", .apiVersion = VK_API_VERSION_1_2};
-    const VkInstanceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-                                         .pApplicationInfo = &application};
-    VkInstance instance = VK_NULL_HANDLE;
-    const VkResult result = vkCreateInstance(&create, NULL, &instance);
-    if (result != VK_SUCCESS) {
-        snprintf(why, 256, "the Vulkan loader found no driver that works (%s)", vulkan_result(result));
-        return VK_NULL_HANDLE;
+    if (!instance) {
+        const VkApplicationInfo application = {
+            .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "lethe", .apiVersion = VK_API_VERSION_1_2};
+        const VkInstanceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                                             .pApplicationInfo = &application};
+        const VkResult result = vkCreateInstance(&create, NULL, &instance);
+        if (result != VK_SUCCESS) {
+            instance = VK_NULL_HANDLE;
+            snprintf(why, 256, "the Vulkan loader found no driver that works (%s)", vulkan_result(result));
+            return 0;
+        }
+        volkLoadInstanceOnly(instance);
     }
-    volkLoadInstanceOnly(instance);
-    *count = VULKAN_MOST_DEVICES;
-    if (vkEnumeratePhysicalDevices(instance, count, devices) < 0) *count = 0;
+    uint32_t count = VULKAN_MOST_DEVICES;
     snprintf(why, 256, "Vulkan has no device here");
-    return instance;
+    return vkEnumeratePhysicalDevices(instance, &count, devices) < 0 ? 0 : count;
 }
 
 int vulkan_list(VulkanInfo info[VULKAN_MOST_DEVICES], char why[256])
 {
     VkPhysicalDevice devices[VULKAN_MOST_DEVICES];
-    uint32_t count;
-    VkInstance instance = vulkan_instance(devices, &count, why);
+    const uint32_t count = vulkan_devices(devices, why);
     for (uint32_t i = 0; i < count; i++) vulkan_describe(devices[i], &info[i]);
-    if (instance) vkDestroyInstance(instance, NULL);
     return (int)count;
 }
 
@@ -190,10 +190,9 @@ bool vulkan_open(int number, Vulkan **out, Err *err)
 {
     VkPhysicalDevice devices[VULKAN_MOST_DEVICES];
     char why[256];
-    uint32_t count;
+    const uint32_t count = vulkan_devices(devices, why);
     Arena arena = {0};
     Vulkan *vk = arena_new(&arena, Vulkan, 1);
-    vk->instance = vulkan_instance(devices, &count, why);
     vk->arena = arena;
     bool ok = true;
     if (!count)
@@ -237,7 +236,6 @@ void vulkan_close(Vulkan *vk)
         vk->call.vkDestroyPipelineCache(vk->device, vk->cache, NULL);
         vk->call.vkDestroyDevice(vk->device, NULL);
     }
-    if (vk->instance) vkDestroyInstance(vk->instance, NULL);
     Arena arena = vk->arena;
     arena_free(&arena);
 }

@@ -42,7 +42,6 @@ struct Vulkan {
     Arena arena;
     VulkanInfo info;
     Err failure;
-    VkInstance instance;
     VkPhysicalDevice physical;
     VkDevice device;
     struct VolkDeviceTable call;
