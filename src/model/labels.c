@@ -1,0 +1,92 @@
+#include "model.h"
+
+#include <string.h>
+
+/* The classes of a classifier: "id2label" of Hugging Face's config.json. */
+
+static bool labels_distinct(const json_t *id2label, const char *what, Err *err)
+{
+    const char *key;
+    json_t *name, *seen = json_object();
+    bool ok = true;
+    json_object_foreach((json_t *)id2label, key, name)
+    {
+        const char *text = json_string_value(name);
+        if (ok && text && json_object_get(seen, text))
+            ok = fail(err, "%s: two classes of \"id2label\" have the name \"%s\"", what, str_show(str(text)));
+        if (text) json_object_set_new(seen, text, json_true());
+    }
+    json_decref(seen);
+    return ok;
+}
+
+static bool labels_names(Arena *arena, const json_t *id2label, const char *what, Labels *out, Err *err)
+{
+    const char **names = arena_new(arena, const char *, out->classes);
+    out->names = names;
+    for (uint32_t c = 0; c < out->classes; c++) {
+        char key[16];
+        snprintf(key, sizeof key, "%u", c);
+        const json_t *name = json_object_get(id2label, key);
+        if (id2label && !json_is_string(name))
+            return fail(err, "%s: \"id2label\" has no name for class %u of %u", what, c, out->classes);
+        names[c] = id2label ? arena_copy(arena, json_string_value(name), json_string_length(name))
+                            : arena_printf(arena, "LABEL_%u", c);
+    }
+    return !id2label || labels_distinct(id2label, what, err);
+}
+
+static bool labels_read(Arena *arena, const json_t *o, const char *what, Labels *out, Err *err)
+{
+    const json_t *problem = json_object_get(o, "problem_type"), *id2label = json_object_get(o, "id2label");
+    const char *type = json_string_value(problem);
+    int64_t classes = 2;
+    if (problem && !json_is_null(problem) && (!type || strcmp(type, "single_label_classification") != 0))
+        return fail(err, "%s: problem_type \"%s\" is not supported; only \"single_label_classification\" is", what,
+                    type ? str_show(str(type)) : "");
+    if (json_is_null(id2label)) id2label = NULL;
+    if (id2label && !json_is_object(id2label)) return fail(err, "%s: \"id2label\" is not an object", what);
+    if (id2label)
+        classes = (int64_t)json_object_size(id2label);
+    else if (json_object_get(o, "num_labels") &&
+             !json_get_int(o, what, "num_labels", 0, TASK_MAX_CLASSES, &classes, err))
+        return false;
+    if (classes < 2 || classes > TASK_MAX_CLASSES)
+        return fail(err, "%s: a classifier of %lld classes; 2 to %d are possible", what, (long long)classes,
+                    TASK_MAX_CLASSES);
+    out->classes = (uint32_t)classes;
+    return labels_names(arena, id2label, what, out, err);
+}
+
+bool labels_parse(Arena *arena, Str json, const char *what, Labels *out, Err *err)
+{
+    json_t *object = NULL;
+    *out = (Labels){0};
+    if (!json_parse_object(json, what, &object, err)) return false;
+    const bool ok = labels_read(arena, object, what, out, err);
+    json_decref(object);
+    return ok;
+}
+
+json_t *labels_config(const json_t *encoder, Family family, const Labels *labels)
+{
+    /* What was true of the encoder's own file, and is not of this one. */
+    static const char *const stale[] = {"_name_or_path", "transformers_version", "num_labels", "dtype",
+                                        "quantization_config"};
+    json_t *config = json_deep_copy(encoder), *id2label = json_object(), *label2id = json_object();
+    for (size_t i = 0; i < COUNT(stale); i++) json_object_del(config, stale[i]);
+    for (uint32_t c = 0; c < labels->classes; c++) {
+        char key[16];
+        snprintf(key, sizeof key, "%u", c);
+        json_object_set_new(id2label, key, json_string(labels->names[c]));
+        json_object_set_new(label2id, labels->names[c], json_integer(c));
+    }
+    json_object_set_new(config, "architectures",
+                        json_pack("[s]", family == FAMILY_BERT ? "BertForSequenceClassification"
+                                                               : "RobertaForSequenceClassification"));
+    json_object_set_new(config, "problem_type", json_string("single_label_classification"));
+    json_object_set_new(config, "torch_dtype", json_string("float32")); /* the name that all versions understand */
+    json_object_set_new(config, "id2label", id2label);
+    json_object_set_new(config, "label2id", label2id);
+    return config;
+}
