@@ -1,7 +1,6 @@
 #include "command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,19 +33,10 @@ static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
 
 /* ---- options ---- */
 
-typedef enum OptionKind { OPTION_TEXT, OPTION_INT, OPTION_REAL, OPTION_FLAG } OptionKind;
-
 static bool run_set(Plan *plan, Arena *arena, const char *name, const char *value, Err *err);
 
-typedef struct RunOption {
-    const char *name;
-    OptionKind kind;
-    double low, high;
-    const char *argument, *about; /* for the help text */
-} RunOption;
-
-static const RunOption run_options[] = {
-    {"task", OPTION_TEXT, 0, 0, "NAME=TRAIN,EVAL",
+static const Option run_options[] = {
+    {"task", OPTION_LIST, 0, 0, "NAME=TRAIN,EVAL",
      "a task, in training order; repeat for each (.tsv .csv .jsonl, also .zst);\nwithout it: sentiment and nli, which "
      "are built in"},
     {"model", OPTION_TEXT, 0, 0, "DIR",
@@ -74,6 +64,9 @@ static const RunOption run_options[] = {
     {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},
     {"threads", OPTION_INT, 1, 256, "N", "threads of the CPU engine [one a processor]"},
     {"out", OPTION_TEXT, 0, 0, "DIR", "folder for results [lethe-out]; an unfinished run in it goes on"},
+    {"keep-models", OPTION_TEXT, 0, 0, "WHAT",
+     "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none "
+     "[all; with several seeds adapters]"},
     {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
     {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run"},
     {"quiet", OPTION_FLAG, 0, 0, NULL, "no progress, no table"},
@@ -81,12 +74,7 @@ static const RunOption run_options[] = {
     {"dry-run", OPTION_FLAG, 0, 0, NULL, "print the plan, the memory and the time it will need; train nothing"},
 };
 
-static const RunOption *run_option(const char *name)
-{
-    for (size_t i = 0; i < COUNT(run_options); i++)
-        if (strcmp(run_options[i].name, name) == 0) return &run_options[i];
-    return NULL;
-}
+static const Option *run_option(const char *name) { return option_find(run_options, COUNT(run_options), name); }
 
 static bool run_name_is_plain(Str name)
 {
@@ -184,18 +172,22 @@ static bool run_set_targets(Plan *plan, const char *value, Err *err)
     return true;
 }
 
-static bool run_set_number(Plan *plan, const RunOption *option, const char *value, Err *err)
+static bool run_set_keep(Plan *plan, const char *value, Err *err)
+{
+    static const char *const names[] = {"all", "adapters", "none"}; /* as in KeepModels */
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcmp(names[i], value) == 0) {
+            plan->keep = (KeepModels)i;
+            return true;
+        }
+    return fail_usage(err, "--keep-models %s: there are all, adapters and none", str_show(str(value)));
+}
+
+static bool run_set_number(Plan *plan, const Option *option, const char *value, Err *err)
 {
     double x = 0;
     int64_t n = 0;
-    if (option->kind == OPTION_INT) {
-        if (!parse_int(str(value), (int64_t)option->low, (int64_t)option->high, &n))
-            return fail_usage(err, "--%s %s: a whole number from %.0f to %.0f is needed", option->name,
-                              str_show(str(value)), option->low, option->high);
-    } else if (!parse_double(str(value), &x) || x < option->low || x > option->high) {
-        return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)),
-                          option->low, option->high);
-    }
+    if (!option_number(option, value, &n, &x, err)) return false;
     const struct {
         const char *name;
         uint32_t *count;
@@ -228,13 +220,14 @@ static bool run_set_number(Plan *plan, const RunOption *option, const char *valu
 
 static bool run_set(Plan *plan, Arena *arena, const char *name, const char *value, Err *err)
 {
-    const RunOption *option = run_option(name);
+    const Option *option = run_option(name);
     if (!option) return fail_usage(err, "--%s: unknown option", name);
     if (option->kind == OPTION_INT || option->kind == OPTION_REAL) return run_set_number(plan, option, value, err);
     if (strcmp(name, "task") == 0) return run_set_task(plan, arena, value, err);
     if (strcmp(name, "method") == 0) return run_set_methods(plan, value, err);
     if (strcmp(name, "seed") == 0 || strcmp(name, "seeds") == 0) return run_set_seeds(plan, name, value, err);
     if (strcmp(name, "lora-targets") == 0) return run_set_targets(plan, value, err);
+    if (strcmp(name, "keep-models") == 0) return run_set_keep(plan, value, err);
     if (strcmp(name, "device") == 0) plan->device = value;
     if (strcmp(name, "out") == 0) plan->out = value;
     if (strcmp(name, "out") == 0 && !*value) return fail_usage(err, "--out: the folder's name is empty");
@@ -275,38 +268,11 @@ static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
 
 /* ---- command line and config.json give the same: a JSON object of option: value ---- */
 
-/* Options from the command line, with those of --config below them. */
 static bool run_parse(int argc, char **argv, json_t *options, Err *err)
 {
-    struct option longs[COUNT(run_options) + 1] = {0};
-    for (size_t i = 0; i < COUNT(run_options); i++)
-        longs[i] = (struct option){run_options[i].name,
-                                   run_options[i].kind == OPTION_FLAG ? no_argument : required_argument, NULL, 0};
-    opterr = 0;
-    optind = 1;
-    for (;;) {
-        int at = -1;
-        const int code = getopt_long(argc, argv, ":", longs, &at);
-        if (code == -1) break;
-        if (code == ':') return fail_usage(err, "%s: a value is missing; see lethe help run", argv[optind - 1]);
-        if (code != 0)
-            return fail_usage(err, "%s: unknown option; see lethe help run", str_show(str(argv[optind - 1])));
-        const RunOption *option = &run_options[at];
-        json_t *value = option->kind == OPTION_FLAG ? json_true() : json_string(optarg);
-        if (!value) return fail_usage(err, "--%s %s: the value is not UTF-8", option->name, str_show(str(optarg)));
-        if (strcmp(option->name, "seeds") == 0) json_object_del(options, "seed");
-        if (strcmp(option->name, "seed") == 0) json_object_del(options, "seeds");
-        if (strcmp(option->name, "task") != 0) {
-            json_object_set_new(options, option->name, value);
-            continue;
-        }
-        json_t *tasks = json_object_get(options, "task");
-        if (!tasks) json_object_set_new(options, "task", tasks = json_array());
-        json_array_append_new(tasks, value);
-    }
-    if (optind < argc)
-        return fail_usage(err, "%s: unexpected argument; see lethe help run", str_show(str(argv[optind])));
-    return true;
+    if (!options_parse(run_options, COUNT(run_options), argc, argv, 0, options, err)) return false;
+    return !option_text(options, "seed") || !option_text(options, "seeds") ||
+           fail_usage(err, "--seed and --seeds say the same; give one of them");
 }
 
 static bool run_merge_config(Arena *arena, const char *path, json_t *options, Err *err)
@@ -324,8 +290,8 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
     }
     json_object_foreach(old, name, value)
     {
-        const RunOption *option = run_option(name);
-        const bool tasks = option && strcmp(name, "task") == 0;
+        const Option *option = run_option(name);
+        const bool tasks = option && option->kind == OPTION_LIST;
         if (!option || strcmp(name, "config") == 0 ||
             !(tasks                         ? json_is_array(value)
               : option->kind == OPTION_FLAG ? json_is_true(value)
@@ -339,8 +305,8 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
 
 static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
 {
-    const char *preset = json_string_value(json_object_get(options, "preset")),
-               *folder = json_string_value(json_object_get(options, "model"));
+    const char *preset = option_text(options, "preset"),
+               *folder = option_text(options, "model");
     *plan = (Plan){
         .preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
     if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
@@ -363,15 +329,11 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         }
         if (!json_is_array(value) && !run_set(plan, arena, name, json_string_value(value), err)) return false;
     }
-    if (folder) {
+    if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
+    if (folder)
         plan->model = (ModelSource){.folder = folder, .name = folder};
-    } else {
-        plan->model.name = "MiniLM-L6, built in";
-        if (!asset_expand(arena, "config.json", &plan->model.config, err) ||
-            !asset_expand(arena, "vocab.txt", &plan->model.vocab, err))
-            return false;
-        plan->model.weights = asset_bytes("encoder.safetensors.zst");
-    }
+    else if (!asset_model(arena, &plan->model, err))
+        return false;
     if (!plan->task_count) run_embedded_tasks(plan, arena, err);
     return err->code == 0;
 }
@@ -397,7 +359,7 @@ bool command_run(int argc, char **argv, Err *err)
     Plan plan;
     json_t *options = json_object();
     bool ok = run_parse(argc, argv, options, err);
-    const char *config = json_string_value(json_object_get(options, "config"));
+    const char *config = option_text(options, "config");
     if (ok && config) {
         ok = run_merge_config(&arena, arena_copy(&arena, config, strlen(config)), options, err);
         json_object_del(options, "config");
@@ -412,23 +374,6 @@ bool command_run(int argc, char **argv, Err *err)
     json_decref(options);
     arena_free(&arena);
     return ok;
-}
-
-void run_print_options(void)
-{
-    for (size_t i = 0; i < COUNT(run_options); i++) {
-        const RunOption *o = &run_options[i];
-        char head[64];
-        snprintf(head, sizeof head, "--%s %s", o->name, o->argument ? o->argument : "");
-        const char *line = o->about;
-        printf("  %-26s", head);
-        for (bool first = true; line; first = false) {
-            const char *end = strchr(line, '\n');
-            if (!first || strlen(head) > 25) printf("%s%28s", first ? "\n" : "", "");
-            printf("%.*s\n", end ? (int)(end - line) : (int)strlen(line), line);
-            line = end ? end + 1 : NULL;
-        }
-    }
 }
 
 /* lethe bench: the options of run; 40 steps of each training unless --max-steps says otherwise. */

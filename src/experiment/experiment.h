@@ -3,6 +3,7 @@
 #define LETHE_EXPERIMENT_H
 
 #include "../strategy/strategy.h"
+#include "classifier.h"
 
 enum { PLAN_MAX_TASKS = 64, PLAN_MAX_METHODS = 32, PLAN_MAX_SEEDS = 100 };
 
@@ -13,12 +14,12 @@ typedef struct TaskSource {
     Str train_bytes, eval_bytes; /* embedded: the files themselves */
 } TaskSource;
 
-/* A checkpoint: an HF folder, or files inside the binary. */
-typedef struct ModelSource {
-    const char *folder;         /* NULL: embedded */
-    const char *name;           /* for people */
-    Str config, vocab, weights; /* embedded: config.json, vocab.txt, safetensors */
-} ModelSource;
+/* What a run leaves in OUT/models, for predict and export. */
+typedef enum KeepModels {
+    KEEP_ALL,      /* encoder, head, adapter of every method, as they are at its end */
+    KEEP_ADAPTERS, /* only of methods that leave the encoder as it was: heads and adapters */
+    KEEP_NONE,
+} KeepModels;
 
 typedef struct Plan {
     TaskSource tasks[PLAN_MAX_TASKS];
@@ -33,6 +34,7 @@ typedef struct Plan {
     float lora_learning_rate;
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
+    KeepModels keep;
     bool force, quiet, json, dry_run;
 } Plan;
 
@@ -44,8 +46,5 @@ bool experiment_run(const Plan *plan, const json_t *options, Err *err);
 
 /* Prints what a training step of each method and task costs, by kind of op; writes nothing. */
 bool experiment_bench(const Plan *plan, Err *err);
-
-/* The tokenizer of a model source. */
-bool model_source_tokenizer(Arena *arena, const ModelSource *source, Tokenizer **out, Err *err);
 
 #endif

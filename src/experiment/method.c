@@ -117,6 +117,7 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
 }
 
 #include "first_task.c"
+#include "models.c"
 
 static bool train_one(Experiment *x, Err *err)
 {
@@ -155,7 +156,7 @@ static bool run_method(Experiment *x, const Strategy *strategy, uint32_t seed, E
         const Training t = training_of(x, strategy, seed, 0);
         const double seconds = clock_seconds() - begun;
         ok =
-            journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
+            models_keep(x, err) && journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
             journal_event(&x->journal,
                           json_pack("{s:s, s:s, s:I, s:I, s:f}", "event", "method", "method", strategy->name, "seed",
                                     (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t), "seconds", seconds),

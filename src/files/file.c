@@ -46,7 +46,7 @@ bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, E
     return !str_ends(str(path), S(".zst")) || zstd_expand(arena, *bytes, limit_bytes, path, bytes, err);
 }
 
-static bool file_write_all(int fd, Str bytes)
+bool file_write_all(int fd, Str bytes)
 {
     while (bytes.size) {
         ssize_t put = write(fd, bytes.at, bytes.size);

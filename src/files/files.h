@@ -15,6 +15,7 @@ bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, E
 /* Appears whole or not at all: temporary name, fsync, rename. */
 bool file_write(const char *path, Str bytes, Err *err);
 bool file_write_parts(const char *path, const Str *parts, size_t count, Err *err); /* one file of the parts in a row */
+bool file_write_all(int fd, Str bytes); /* to an open descriptor; false: errno says why */
 bool folder_make(const char *path, Err *err); /* with its parents; fine when it exists */
 /* Where small files that only save time may lie (XDG_CACHE_HOME/lethe or ~/.cache/lethe), made when it is not there. NULL:
  * nowhere. */

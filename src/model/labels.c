@@ -4,17 +4,14 @@
 
 /* The classes of a classifier: "id2label" of Hugging Face's config.json. */
 
-static bool labels_distinct(const json_t *id2label, const char *what, Err *err)
+bool labels_distinct(const Labels *labels, const char *what, Err *err)
 {
-    const char *key;
-    json_t *name, *seen = json_object();
+    json_t *seen = json_object();
     bool ok = true;
-    json_object_foreach((json_t *)id2label, key, name)
-    {
-        const char *text = json_string_value(name);
-        if (ok && text && json_object_get(seen, text))
-            ok = fail(err, "%s: two classes of \"id2label\" have the name \"%s\"", what, str_show(str(text)));
-        if (text) json_object_set_new(seen, text, json_true());
+    for (uint32_t c = 0; c < labels->classes && ok; c++) {
+        if (json_object_get(seen, labels->names[c]))
+            ok = fail(err, "%s: two classes have the name \"%s\"", what, str_show(str(labels->names[c])));
+        json_object_set_new(seen, labels->names[c], json_true());
     }
     json_decref(seen);
     return ok;
@@ -33,7 +30,7 @@ static bool labels_names(Arena *arena, const json_t *id2label, const char *what,
         names[c] = id2label ? arena_copy(arena, json_string_value(name), json_string_length(name))
                             : arena_printf(arena, "LABEL_%u", c);
     }
-    return !id2label || labels_distinct(id2label, what, err);
+    return labels_distinct(out, what, err);
 }
 
 static bool labels_read(Arena *arena, const json_t *o, const char *what, Labels *out, Err *err)

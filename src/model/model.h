@@ -105,6 +105,7 @@ typedef struct Labels {
 /* The classes of a classifier's config.json: id2label; without it num_labels (2 when missing) and LABEL_0, LABEL_1, ...
  * Fails on what does not end in a softmax over at least two classes, and when two classes have the same name. */
 bool labels_parse(Arena *arena, Str json, const char *what, Labels *out, Err *err);
+bool labels_distinct(const Labels *labels, const char *what, Err *err); /* no two classes have the same name */
 /* The config.json of a classifier with the encoder that `encoder` (HF's config.json) describes, weights in fp32. The
  * caller owns it. */
 json_t *labels_config(const json_t *encoder, Family family, const Labels *labels);
