@@ -18,6 +18,7 @@
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
+#include "interchange_command_test.c"
 #include "vulkan_test.c"
 #else
 #include "base_test.c"
@@ -27,6 +28,7 @@
 #include "model_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
+#include "interchange_test.c"
 #endif
 
 #define GROUP(name)                              \
@@ -42,9 +44,10 @@ static const struct {
     GROUP(golden),
     GROUP(tokenizer_golden),
     GROUP(command),
+    GROUP(interchange_command),
     GROUP(vulkan_ops), GROUP(vulkan_training),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz), GROUP(interchange),
 #endif
 };
 

@@ -370,6 +370,9 @@ bool command_run(int argc, char **argv, Err *err)
     json_t *kept = json_copy(options);
     for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
     ok = ok && experiment_run(&plan, kept, err) && (plan.dry_run || run_show(&plan, err));
+    if (err->code == EXIT_INTERRUPTED)
+        snprintf(err->text, sizeof err->text,
+                 "interrupted; what was finished is on disk, the same command goes on from it");
     json_decref(kept);
     json_decref(options);
     arena_free(&arena);

@@ -48,23 +48,6 @@ static bool classifier_read_lora(Arena *arena, Classifier *c, const char *folder
     return file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) && peft_config_parse(text, path, &c->lora, err);
 }
 
-static bool classifier_read_adapter(Arena *arena, Classifier *c, const char *folder, bool *has_head, Err *err)
-{
-    Safetensors file = {0};
-    const bool ok = safetensors_open(arena, arena_printf(arena, "%s/adapter_model.safetensors", folder), &file, err) &&
-                    peft_load(&c->lora, &c->head, &file, c->adapter, c->head_w, has_head, err);
-    safetensors_close(&file);
-    return ok;
-}
-
-static bool classifier_read_file(Arena *arena, const Layout *layout, const char *path, float *w, Err *err)
-{
-    Safetensors file = {0};
-    const bool ok = safetensors_open(arena, path, &file, err) && layout_load(layout, &file, "", w, err);
-    safetensors_close(&file);
-    return ok;
-}
-
 /* The encoder that the run began with: the very same weights, or none. */
 static bool classifier_read_checkpoint(Classifier *c, const ModelSource *source, const KeptModel *kept, Err *err)
 {
@@ -90,6 +73,7 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
     KeptModel kept;
     Str text;
     bool has_head = true;
+    Safetensors file = {0};
     const char *method = kept_find(arena, source, err);
     if (!method) return false;
     const char *path = arena_printf(arena, "%s/model.json", method);
@@ -106,50 +90,87 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
     if (access(arena_printf(arena, "%s/adapter_config.json", task), F_OK) == 0 && !classifier_read_lora(arena, c, task, err))
         return false;
     classifier_layouts(arena, c);
-    if (!(c->adapted ? classifier_read_adapter(arena, c, task, &has_head, err)
-                     : classifier_read_file(arena, &c->head.layout, arena_printf(arena, "%s/head.safetensors", task), c->head_w, err)))
-        return false;
-    if (!has_head) return fail(err, "%s/adapter_model.safetensors: the head is missing", task);
+    bool ok;
+    if (c->adapted)
+        ok = safetensors_open(arena, arena_printf(arena, "%s/adapter_model.safetensors", task), &file, err) &&
+             peft_load(&c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
+    else
+        ok = safetensors_open(arena, arena_printf(arena, "%s/head.safetensors", task), &file, err) &&
+             layout_load(&c->head.layout, &file, "", c->head_w, err);
+    if (ok && !has_head) ok = fail(err, "%s: the head is missing", file.path);
+    safetensors_close(&file);
+    if (!ok) return false;
     if (kept.own_encoder) {
         c->encoder = arena_new(&c->weights, float, c->model.encoder.floats);
-        return classifier_read_file(arena, &c->model.encoder, arena_printf(arena, "%s/encoder.safetensors", method), c->encoder, err);
+        ok = safetensors_open(arena, arena_printf(arena, "%s/encoder.safetensors", method), &file, err) &&
+             layout_load(&c->model.encoder, &file, "", c->encoder, err);
+        safetensors_close(&file);
+        return ok;
     }
     ModelSource checkpoint = source->embedded;
     if (kept.checkpoint) checkpoint.folder = source->model ? source->model : kept.checkpoint;
     return classifier_read_checkpoint(c, &checkpoint, &kept, err);
 }
 
-/* The first of two folders that has the file. */
-static const char *classifier_first(Arena *arena, const char *first, const char *second, const char *name)
+/* The classes: named in the adapter's labels.json or in the base's config.json; of an adapter with a head of another
+ * number of classes than its base's, unnamed. */
+static bool classifier_read_labels(Arena *arena, Classifier *c, const char *adapter, const Safetensors *adapter_file,
+                                   Err *err)
 {
-    return first && access(arena_printf(arena, "%s/%s", first, name), F_OK) == 0 ? first : second;
+    Str text;
+    const char *path = arena_printf(arena, "%s/labels.json", adapter ? adapter : c->folder);
+    const bool own = adapter && access(path, F_OK) == 0;
+    if (!own) path = arena_printf(arena, "%s/config.json", c->folder);
+    if (!file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) || !labels_parse(arena, text, path, &c->labels, err))
+        return false;
+    const uint32_t classes = peft_classes(adapter_file, c->model.config.family);
+    if (own || !classes || classes == c->labels.classes) return true;
+    if (classes < 2 || classes > TASK_MAX_CLASSES)
+        return fail(err, "%s: a head of %u classes; 2 to %d are possible", adapter_file->path, classes, TASK_MAX_CLASSES);
+    c->labels = labels_unnamed(arena, classes);
+    return true;
+}
+
+/* The base of an adapter, or a classifier by itself: the encoder, and the head when the adapter has none. */
+static bool classifier_read_base(Arena *arena, Classifier *c, bool has_head, Err *err)
+{
+    Safetensors file = {0};
+    bool fresh_pooler = false;
+    bool ok = source_weights(arena, &(ModelSource){.folder = c->folder}, &file, err) &&
+              classifier_read_encoder(c, &file, 0, &fresh_pooler, err);
+    if (ok && fresh_pooler)
+        ok = fail(err, "%s: the pooler's weights are missing, without which nothing can be predicted", file.path);
+    if (ok && !has_head && !safetensors_find(&file, c->head.layout.views[0].name))
+        ok = fail(err, "%s: no classification head (\"%s\") in it: a fine-tuned model is needed, or --adapter",
+                  file.path, c->head.layout.views[0].name);
+    ok = ok && (has_head || layout_load(&c->head.layout, &file, "", c->head_w, err));
+    safetensors_close(&file);
+    return ok;
 }
 
 static bool classifier_of_folders(Arena *arena, const ClassifierSource *source, Classifier *c, Err *err)
 {
     const char *adapter = source->adapter;
     Safetensors file = {0};
-    Str text;
-    bool fresh_pooler = false, has_head = false;
+    bool has_head = false;
     c->folder = c->base = source->model ? source->model : arena_printf(arena, "%s/base", adapter);
     if (!source->model && access(c->folder, F_OK) != 0)
         return fail_usage(err, "%s holds no base/: name the checkpoint that the adapter belongs to with --model", adapter);
-    const char *labelled = arena_printf(arena, "%s/config.json", classifier_first(arena, adapter, c->folder, "config.json"));
-    if (!classifier_read_folder(arena, c, err) || (adapter && !classifier_read_lora(arena, c, adapter, err)) ||
-        !file_read(arena, labelled, CONFIG_LIMIT_BYTES, &text, err) || !labels_parse(arena, text, labelled, &c->labels, err) ||
-        !tokenizer_max_length(classifier_first(arena, adapter, c->folder, "tokenizer_config.json"), &c->max_length, err))
-        return false;
-    classifier_layouts(arena, c);
-    if (adapter && !classifier_read_adapter(arena, c, adapter, &has_head, err)) return false;
-    bool ok = source_weights(arena, &(ModelSource){.folder = c->folder}, &file, err) &&
-              classifier_read_encoder(c, &file, 0, &fresh_pooler, err);
-    if (ok && fresh_pooler) ok = fail(err, "%s: the pooler's weights are missing, without which nothing can be predicted", file.path);
-    if (ok && !has_head && !safetensors_find(&file, c->head.layout.views[0].name))
-        ok = fail(err, "%s: no classification head (\"%s\") in it: a fine-tuned model is needed, or --adapter", file.path,
-                  c->head.layout.views[0].name);
-    ok = ok && (has_head || layout_load(&c->head.layout, &file, "", c->head_w, err));
+    if (!classifier_read_folder(arena, c, err) || !tokenizer_max_length(c->folder, &c->max_length, err)) return false;
+    if (!adapter) {
+        if (!classifier_read_labels(arena, c, NULL, &file, err)) return false;
+        classifier_layouts(arena, c);
+        return classifier_read_base(arena, c, false, err);
+    }
+    uint32_t own_length = 0;
+    bool ok = classifier_read_lora(arena, c, adapter, err) && tokenizer_max_length(adapter, &own_length, err) &&
+              safetensors_open(arena, arena_printf(arena, "%s/adapter_model.safetensors", adapter), &file, err) &&
+              classifier_read_labels(arena, c, adapter, &file, err);
+    if (own_length) c->max_length = own_length;
+    if (ok) classifier_layouts(arena, c);
+    ok = ok && peft_load(&c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
     safetensors_close(&file);
-    return ok;
+    return ok && classifier_read_base(arena, c, has_head, err);
 }
 
 bool classifier_open(Arena *arena, const ClassifierSource *source, Classifier *c, Err *err)
@@ -172,37 +193,47 @@ void classifier_close(Classifier *c)
 
 /* ---- writing ---- */
 
-/* config.json, the tokenizer, and the encoder with or without the head. */
-static bool export_checkpoint(Arena *arena, const Classifier *c, const char *folder, bool encoder, bool head, Err *err)
+static bool export_tokenizer(const Classifier *c, const char *folder, Err *err)
 {
-    const Family family = c->model.config.family;
-    const size_t count = (size_t)c->model.encoder.count, all = count + (head ? (size_t)c->head.layout.count : 0);
-    json_t *config = labels_config(c->config, family, &c->labels);
-    bool ok = folder_make(folder, err) && json_write(arena_printf(arena, "%s/config.json", folder), config, err) &&
-              tokenizer_files_copy(c->folder, folder, err) &&
-              tokenizer_config_write(folder, family == FAMILY_ROBERTA, c->max_length, err);
-    json_decref(config);
-    if (!ok || !encoder) return ok;
-    Tensor *tensors = arena_new(arena, Tensor, count + (size_t)c->head.layout.count);
-    layout_tensors(arena, &c->model.encoder, arena_printf(arena, "%s.", family_name(family)), c->encoder, tensors);
-    layout_tensors(arena, &c->head.layout, "", c->head_w, tensors + count);
-    return safetensors_write(arena_printf(arena, "%s/model.safetensors", folder), tensors, all, err);
+    return folder_make(folder, err) && tokenizer_files_copy(c->folder, folder, err) &&
+           tokenizer_config_write(folder, c->model.config.family == FAMILY_ROBERTA, c->max_length, err);
 }
 
-/* target: where the folder will lie in the end. */
+static bool export_json(const char *path, json_t *value, Err *err)
+{
+    const bool ok = json_write(path, value, err);
+    json_decref(value);
+    return ok;
+}
+
+/* A checkpoint with or without the head. */
+static bool export_checkpoint(Arena *arena, const Classifier *c, const char *folder, bool head, Err *err)
+{
+    const Family family = c->model.config.family;
+    const size_t count = (size_t)c->model.encoder.count, all = count + (size_t)c->head.layout.count;
+    Tensor *tensors = arena_new(arena, Tensor, all);
+    layout_tensors(arena, &c->model.encoder, arena_printf(arena, "%s.", family_name(family)), c->encoder, tensors);
+    layout_tensors(arena, &c->head.layout, "", c->head_w, tensors + count);
+    return export_tokenizer(c, folder, err) &&
+           export_json(arena_printf(arena, "%s/config.json", folder), labels_config(c->config, family, &c->labels), err) &&
+           safetensors_write(arena_printf(arena, "%s/model.safetensors", folder), tensors, head ? all : count, err);
+}
+
+/* target: where the folder will lie in the end. No config.json beside the adapter: transformers would then look for the
+ * whole model there. */
 static bool export_adapter(Arena *arena, const Classifier *c, const char *folder, const char *target, Err *err)
 {
     char here[PATH_MAX], *base = c->base ? realpath(c->base, NULL) : NULL;
     const char *name = base;
     if (!base && getcwd(here, sizeof here))
         name = *target == '/' ? arena_printf(arena, "%s/base", target) : arena_printf(arena, "%s/%s/base", here, target);
-    json_t *config = peft_config(&c->lora, name);
-    const bool ok = export_checkpoint(arena, c, folder, false, false, err) &&
-                    json_write(arena_printf(arena, "%s/adapter_config.json", folder), config, err) &&
-                    peft_write(arena_printf(arena, "%s/adapter_model.safetensors", folder), c->model.config.family, &c->lora,
-                               &c->head, c->adapter, c->head_w, err) &&
-                    (c->base || export_checkpoint(arena, c, arena_printf(arena, "%s/base", folder), true, false, err));
-    json_decref(config);
+    const bool ok =
+        export_tokenizer(c, folder, err) &&
+        export_json(arena_printf(arena, "%s/labels.json", folder), labels_json(&c->labels), err) &&
+        export_json(arena_printf(arena, "%s/adapter_config.json", folder), peft_config(&c->lora, name), err) &&
+        peft_write(arena_printf(arena, "%s/adapter_model.safetensors", folder), c->model.config.family, &c->lora,
+                   &c->head, c->adapter, c->head_w, err) &&
+        (c->base || export_checkpoint(arena, c, arena_printf(arena, "%s/base", folder), false, err));
     free(base);
     return ok;
 }
@@ -228,7 +259,7 @@ bool classifier_export(const Classifier *c, const char *folder, Err *err)
               fail(err, "%s: lies there already; an empty or a new folder is needed", target);
     if (ok) {
         ok = c->adapted ? export_adapter(&arena, c, temporary, target, err)
-                        : export_checkpoint(&arena, c, temporary, true, true, err);
+                        : export_checkpoint(&arena, c, temporary, true, err);
         if (ok && rename(temporary, target) != 0) ok = fail(err, "%s: cannot be made: %s", target, strerror(errno));
         if (!ok) kept_remove(temporary);
     }

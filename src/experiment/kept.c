@@ -47,7 +47,7 @@ static int kept_remove_one(const char *path, const struct stat *st, int kind, st
     static const char *const names[] = {"model.json",          "config.json",
                                         "encoder.safetensors", "head.safetensors",
                                         "adapter_config.json", "adapter_model.safetensors",
-                                        "model.safetensors"};
+                                        "model.safetensors",   "labels.json"};
     const char *name = path + at->base;
     bool ours = str_ends(str(name), S(".tmp"));
     (void)st;

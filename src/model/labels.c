@@ -17,18 +17,24 @@ bool labels_distinct(const Labels *labels, const char *what, Err *err)
     return ok;
 }
 
-static bool labels_names(Arena *arena, const json_t *id2label, const char *what, Labels *out, Err *err)
+Labels labels_unnamed(Arena *arena, uint32_t classes)
 {
-    const char **names = arena_new(arena, const char *, out->classes);
-    out->names = names;
-    for (uint32_t c = 0; c < out->classes; c++) {
+    const char **names = arena_new(arena, const char *, classes);
+    for (uint32_t c = 0; c < classes; c++) names[c] = arena_printf(arena, "LABEL_%u", c);
+    return (Labels){classes, names};
+}
+
+static bool labels_names(Arena *arena, const json_t *id2label, const char *what, uint32_t classes, Labels *out, Err *err)
+{
+    const char **names = arena_new(arena, const char *, classes);
+    *out = (Labels){classes, names};
+    for (uint32_t c = 0; c < classes; c++) {
         char key[16];
         snprintf(key, sizeof key, "%u", c);
         const json_t *name = json_object_get(id2label, key);
-        if (id2label && !json_is_string(name))
-            return fail(err, "%s: \"id2label\" has no name for class %u of %u", what, c, out->classes);
-        names[c] = id2label ? arena_copy(arena, json_string_value(name), json_string_length(name))
-                            : arena_printf(arena, "LABEL_%u", c);
+        if (!json_is_string(name))
+            return fail(err, "%s: \"id2label\" has no name for class %u of %u", what, c, classes);
+        names[c] = arena_copy(arena, json_string_value(name), json_string_length(name));
     }
     return labels_distinct(out, what, err);
 }
@@ -51,8 +57,9 @@ static bool labels_read(Arena *arena, const json_t *o, const char *what, Labels 
     if (classes < 2 || classes > TASK_MAX_CLASSES)
         return fail(err, "%s: a classifier of %lld classes; 2 to %d are possible", what, (long long)classes,
                     TASK_MAX_CLASSES);
-    out->classes = (uint32_t)classes;
-    return labels_names(arena, id2label, what, out, err);
+    if (id2label) return labels_names(arena, id2label, what, (uint32_t)classes, out, err);
+    *out = labels_unnamed(arena, (uint32_t)classes);
+    return true;
 }
 
 bool labels_parse(Arena *arena, Str json, const char *what, Labels *out, Err *err)
@@ -65,25 +72,32 @@ bool labels_parse(Arena *arena, Str json, const char *what, Labels *out, Err *er
     return ok;
 }
 
+json_t *labels_json(const Labels *labels)
+{
+    json_t *id2label = json_object();
+    for (uint32_t c = 0; c < labels->classes; c++) {
+        char key[16];
+        snprintf(key, sizeof key, "%u", c);
+        json_object_set_new(id2label, key, json_string(labels->names[c]));
+    }
+    return json_pack("{s:o}", "id2label", id2label);
+}
+
 json_t *labels_config(const json_t *encoder, Family family, const Labels *labels)
 {
     /* What was true of the encoder's own file, and is not of this one. */
     static const char *const stale[] = {"_name_or_path", "transformers_version", "num_labels", "dtype",
                                         "quantization_config"};
-    json_t *config = json_deep_copy(encoder), *id2label = json_object(), *label2id = json_object();
+    json_t *config = json_deep_copy(encoder), *names = labels_json(labels), *label2id = json_object();
     for (size_t i = 0; i < COUNT(stale); i++) json_object_del(config, stale[i]);
-    for (uint32_t c = 0; c < labels->classes; c++) {
-        char key[16];
-        snprintf(key, sizeof key, "%u", c);
-        json_object_set_new(id2label, key, json_string(labels->names[c]));
-        json_object_set_new(label2id, labels->names[c], json_integer(c));
-    }
+    for (uint32_t c = 0; c < labels->classes; c++) json_object_set_new(label2id, labels->names[c], json_integer(c));
     json_object_set_new(config, "architectures",
                         json_pack("[s]", family == FAMILY_BERT ? "BertForSequenceClassification"
                                                                : "RobertaForSequenceClassification"));
     json_object_set_new(config, "problem_type", json_string("single_label_classification"));
     json_object_set_new(config, "torch_dtype", json_string("float32")); /* the name that all versions understand */
-    json_object_set_new(config, "id2label", id2label);
+    json_object_update(config, names);
     json_object_set_new(config, "label2id", label2id);
+    json_decref(names);
     return config;
 }

@@ -102,10 +102,12 @@ typedef struct Labels {
     uint32_t classes;
     const char *const *names; /* [classes], UTF-8 */
 } Labels;
-/* The classes of a classifier's config.json: id2label; without it num_labels (2 when missing) and LABEL_0, LABEL_1, ...
- * Fails on what does not end in a softmax over at least two classes, and when two classes have the same name. */
+/* `classes` classes named as HF names what has no name: LABEL_0, LABEL_1, ... */
+Labels labels_unnamed(Arena *arena, uint32_t classes);
+/* The classes of a classifier's config.json: id2label; without it num_labels unnamed ones (2 when missing). Fails on what does not end in a softmax over at least two classes, and when two classes have the same name. */
 bool labels_parse(Arena *arena, Str json, const char *what, Labels *out, Err *err);
 bool labels_distinct(const Labels *labels, const char *what, Err *err); /* no two classes have the same name */
+json_t *labels_json(const Labels *labels); /* {"id2label": ...}, which labels_parse reads; the caller owns it */
 /* The config.json of a classifier with the encoder that `encoder` (HF's config.json) describes, weights in fp32. The
  * caller owns it. */
 json_t *labels_config(const json_t *encoder, Family family, const Labels *labels);
@@ -120,6 +122,7 @@ json_t *peft_config(const Lora *lora, const char *base);
  * wrongly shaped, or of no use to lethe: an adapter that does more than lethe's can. */
 bool peft_load(const Lora *lora, const Head *head, const Safetensors *file, float *adapter, float *head_w,
                bool *has_head, Err *err);
+uint32_t peft_classes(const Safetensors *file, Family family); /* of the head in the file; 0: there is none */
 bool peft_write(const char *path, Family family, const Lora *lora, const Head *head, float *adapter, float *head_w,
                 Err *err);
 

@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* LoRA adapters as PEFT (0.21) saves them: adapter_config.json and adapter_model.safetensors. */
@@ -86,6 +87,14 @@ bool peft_config_parse(Str json, const char *what, Lora *lora, Err *err)
     return ok;
 }
 
+/* The shortest decimal that reads as this float: 0.1, not 0.100000001. */
+static double peft_decimal(float x)
+{
+    char text[32];
+    for (int digits = 6; snprintf(text, sizeof text, "%.*g", digits, (double)x), strtof(text, NULL) != x; digits++);
+    return strtod(text, NULL);
+}
+
 json_t *peft_config(const Lora *lora, const char *base)
 {
     json_t *targets = json_array();
@@ -93,8 +102,15 @@ json_t *peft_config(const Lora *lora, const char *base)
         if (lora->targets >> t & 1) json_array_append_new(targets, json_string(peft_targets[t]));
     return json_pack("{s:s, s:s, s:s?, s:b, s:I, s:f, s:f, s:s, s:o, s:[s]}", "peft_type", "LORA", "task_type",
                      "SEQ_CLS", "base_model_name_or_path", base, "inference_mode", 1, "r", (json_int_t)lora->r,
-                     "lora_alpha", (double)lora->alpha, "lora_dropout", (double)lora->drop, "bias", "none",
+                     "lora_alpha", peft_decimal(lora->alpha), "lora_dropout", peft_decimal(lora->drop), "bias", "none",
                      "target_modules", targets, "modules_to_save", "classifier");
+}
+
+uint32_t peft_classes(const Safetensors *file, Family family)
+{
+    const Tensor *out = safetensors_find(file, family == FAMILY_BERT ? PEFT_STEM "classifier.weight"
+                                                                     : PEFT_STEM "classifier.out_proj.weight");
+    return out && out->rank == 2 && out->shape[0] <= UINT32_MAX ? (uint32_t)out->shape[0] : 0;
 }
 
 /* How many of a layout's tensors a file holds. */
