@@ -123,7 +123,7 @@ static void test_adapters_are_read_as_written(void **state)
         assert_memory_equal(p.head_w, p.head_back, p.head.layout.floats * 4);
         /* an adapter of less, and of more, than the config says */
         Lora less = p.lora, more = p.lora;
-        less.targets = turn ? LORA_QUERY : LORA_QUERY;
+        less.targets = LORA_QUERY;
         more.targets = 7;
         lora_layout(&p.arena, &p.model.config, &less);
         lora_layout(&p.arena, &p.model.config, &more);
@@ -199,7 +199,7 @@ static void test_adapter_configs(void **state)
     json_decref(config);
 }
 
-static void test_labels(void **state)
+static void test_class_names(void **state)
 {
     (void)state;
     static const struct {
@@ -324,7 +324,8 @@ static void test_rows(void **state)
     bytes[2 * ROW_MOST_BYTES + 3] = '\n';
     tmp_write("rows", (Str){bytes, 2 * ROW_MOST_BYTES + 10});
     assert_true(rows_open(&r, tmp_path("rows"), false, &(Err){0}));
-    assert_true(rows_next(&r, true, &row, &got, &err = (Err){0}));
+    err = (Err){0};
+    assert_true(rows_next(&r, true, &row, &got, &err));
     assert_int_equal(row.text.size, ROW_MOST_BYTES);
     assert_false(rows_next(&r, true, &row, &got, &err));
     assert_non_null(strstr(err.text, "rows, line 2: longer than 1048576 bytes"));
@@ -375,7 +376,7 @@ static const struct CMUnitTest interchange_tests[] = {
     cmocka_unit_test(test_adapters_are_read_as_written),
     cmocka_unit_test(test_vectors_and_matrices),
     cmocka_unit_test(test_adapter_configs),
-    cmocka_unit_test(test_labels),
+    cmocka_unit_test(test_class_names),
     cmocka_unit_test(test_kept_models),
     cmocka_unit_test(test_rows),
     cmocka_unit_test(test_rows_as_they_come),
