@@ -37,12 +37,28 @@ void element(uint i)
 }
 #elif defined OP_tanh_grad
 void element(uint i) { a.dx.v[i] = a.dy.v[i] * (1 - a.y.v[i] * a.y.v[i]); }
-#elif defined OP_add
-void element(uint i) { a.y.v[i] += a.alpha * a.x.v[i]; }
+#elif defined OP_axpby
+void element(uint i)
+{
+    const float alpha = a.alpha * (IS_NULL(a.scale) ? 1 : a.scale.v[0]);
+    a.y.v[i] = alpha * a.x.v[i] + a.beta * a.y.v[i];
+}
 #elif defined OP_copy
 void element(uint i) { a.y.v[i] = a.x.v[i]; }
 #elif defined OP_fill
 void element(uint i) { a.x.v[i] = a.value; }
+#elif defined OP_path_integral
+void element(uint i)
+{
+    a.path.v[i] -= a.g.v[i] * (a.w.v[i] - a.before.v[i]);
+    a.before.v[i] = a.w.v[i];
+}
+#elif defined OP_consolidate
+void element(uint i)
+{
+    const float moved = a.w.v[i] - a.anchor.v[i];
+    a.importance.v[i] += a.path.v[i] / (moved * moved + a.damping);
+}
 #elif defined OP_adamw
 void element(uint i)
 {

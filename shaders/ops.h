@@ -35,8 +35,10 @@ typedef float f32;
 
 #define OPS(X)                                                                                                         \
     X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(layernorm) X(layernorm_dx) X(layernorm_dw) X(column_sum)       \
-    X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(add) X(copy)     \
-    X(fill) X(zero_rows) X(cross_entropy) X(square_sum) X(clip) X(adamw) X(adamw_rows) X(wake_rows)
+    X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
+    X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)           \
+    X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
+    X(adamw) X(adamw_rows) X(wake_rows)
 
 /* c[m][n] = alpha * op(a) op(b) + bias[n] + (accumulate ? c : 0); op(a) is [m][k]: a[m][k], or a[k][m] when ta;
  * op(b) is [k][n]: b[k][n], or b[n][k] when tb. bias may be null. gelu may be null, else gelu[m][n] (row distance ldc)
@@ -112,7 +114,8 @@ struct gather_rows_args { in_f32 x; in_u32 index; out_f32 y; u32 rows, cols, ldx
 struct scatter_rows_args { in_f32 x; in_u32 index; io_f32 y; u32 rows, cols, ldy; }; /* y[index[i]] += x[i]; distinct */
 /* y = dropout(x), [rows][cols]; its own backward pass; in place allowed. accumulate: y += instead. */
 struct dropout_args { in_f32 x; io_f32 y; u32 rows, cols, accumulate; f32 drop; u32 seed, step, site; };
-struct add_args { in_f32 x; io_f32 y; u32 n; f32 alpha; }; /* y += alpha x */
+/* y = alpha x + beta y, with alpha scaled by scale[0] first (scale may be null: 1). */
+struct axpby_args { in_f32 x, scale; io_f32 y; u32 n; f32 alpha, beta; };
 struct copy_args { in_f32 x; out_f32 y; u32 n; };
 struct fill_args { out_f32 x; u32 n; f32 value; };
 struct zero_rows_args { out_f32 x; in_u32 row; u32 rows, cols; }; /* x[row[i]] = 0 */
@@ -120,11 +123,58 @@ struct zero_rows_args { out_f32 x; in_u32 row; u32 rows, cols; }; /* x[row[i]] =
 /* loss[r] = -log softmax(logits[r])[labels[r]]; dlogits = (softmax - onehot) * scale, unless dlogits is null. */
 struct cross_entropy_args { in_f32 logits; in_u32 labels; out_f32 loss, dlogits; u32 rows, classes; f32 scale; };
 
-/* part[i] = sum of squares of the i-th block of `block` elements of x (the last may be shorter), i < ceil(n / block);
- * with `row` not null, of row row[i] of x, `block` elements wide, i < n / block. */
-struct square_sum_args { in_f32 x; in_u32 row; out_f32 part; u32 n, block; };
+/* Distillation (Hinton et al. 2015, arXiv:1503.02531): with p = softmax(teacher / T), q = softmax(logits / T),
+ * T = temperature: loss[r] = T^2 KL(p || q); dlogits (accumulate ? += : =) scale * T * (q - p). */
+struct distill_args { in_f32 logits, teacher; out_f32 loss; io_f32 dlogits; u32 rows, classes, accumulate; f32 temperature, scale; };
+/* loss[r] = mean over the classes of (logits - target)^2; dlogits (accumulate ? += : =) scale * its gradient. */
+struct mse_args { in_f32 logits, target; out_f32 loss; io_f32 dlogits; u32 rows, classes, accumulate; f32 scale; };
+
+/* part[i] = sum of x * y over the i-th block of `block` elements (the last may be shorter), i < ceil(n / block); with
+ * `row` not null, over row row[i] of both, `block` elements wide, i < n / block. x and y may be the same. */
+struct dot_args { in_f32 x, y; in_u32 row; out_f32 part; u32 n, block; };
 /* norm = sqrt(sum of part); out[0] = min(1, max_norm / (norm + 1e-6)), out[1] = norm. */
 struct clip_args { in_f32 part; out_f32 result; u32 parts; f32 max_norm; };
+/* What takes g to its nearest neighbour that does not oppose r (A-GEM: Chaudhry et al. 2019, arXiv:1812.00420):
+ * result[0] = -min(0, g.r) / r.r, or 0 when r is 0, of which axpby adds so much of r to g; result[1] = g.r. g_r, r_r:
+ * the partial sums of g.r and r.r that dot leaves. */
+struct projection_args { in_f32 g_r, r_r; out_f32 result; u32 parts; };
+
+/* The penalty strength / 2 * sum of importance (w - anchor)^2 that EWC, SI, MAS and L2-SP share (importance may be null:
+ * 1): g += its gradient; part[i] = sum of importance (w - anchor)^2 over the i-th block of `block` elements. */
+struct quadratic_penalty_args { in_f32 w, anchor, importance; io_f32 g; out_f32 part; u32 n, block; f32 strength; };
+/* SI's path integral (Zenke et al. 2017, arXiv:1703.04200): path -= g * (w - before), then before = w. */
+struct path_integral_args { in_f32 g, w; io_f32 before, path; u32 n; };
+/* SI at the end of a task: importance += path / ((w - anchor)^2 + damping). */
+struct consolidate_args { in_f32 path, w, anchor; io_f32 importance; u32 n; f32 damping; };
+
+/* Importance by example: what gradients become when each example's own gradient is raised to a power before they are
+ * added up: scale * sum over examples of |gradient|^power, power 1 (MAS: Aljundi et al. 2018, arXiv:1711.09601) or 2
+ * (Fisher information). Example e owns the rows offsets[e] .. offsets[e + 1] - 1 of `rows` rows. All add to what is there. */
+/* Of a linear layer's weights: c[m][n] += scale * sum over e of |sum over the rows r of e of a[r][m] b[r][n]|^power. */
+struct gemm_importance_args {
+    in_f32 a, b;
+    io_f32 c;
+    in_u32 offsets;
+    u32 examples, rows, m, n, lda, ldb, ldc, power;
+    f32 scale;
+};
+/* Of layernorm_dw's gamma and beta; with x and gamma null of a bias alone (beta). dy has row distance ld, x cols. */
+struct column_importance_args {
+    in_f32 dy, x, mean, rstd;
+    io_f32 gamma, beta;
+    in_u32 offsets;
+    u32 examples, rows, cols, ld, power;
+    f32 scale;
+};
+/* Of embed_grad's table; order is ascending for each u. */
+struct embed_importance_args {
+    in_f32 dy;
+    in_u32 row, starts, order, offsets;
+    io_f32 table;
+    u32 unique, examples, rows, cols, power;
+    f32 scale;
+};
+
 /* AdamW as torch.optim.AdamW, with g scaled by scale[0] first (scale may be null: 1):
  *   w *= shrink;  m += (1 - beta1) (g - m);  v = beta2 v + (1 - beta2) g^2;
  *   w -= lr / fix1 * m / (sqrt(v) / fix2 + eps),  where fix1 = 1 - beta1^t, fix2 = sqrt(1 - beta2^t),

@@ -23,6 +23,24 @@ void main()
             a.dtable.v[row + c] = sum;
         }
     }
+#elif defined OP_embed_importance
+    for EACH_GROUP(u, a.unique) {
+        const uint row = a.row.v[u] * a.cols, from = a.starts.v[u], to = a.starts.v[u + 1];
+        for EACH_LANE(c, a.cols) {
+            float total = 0, sum = 0; /* of all examples so far; of this one */
+            uint end = 0, e = 0;      /* end: of this example's tokens */
+            for (uint j = from; j <= to; j++) {
+                const uint token = j < to ? a.order.v[j] : a.rows;
+                if (token >= end) {
+                    total += a.power == 1 ? abs(sum) : sum * sum;
+                    sum = 0;
+                    while (token >= end && e < a.examples) end = a.offsets.v[++e];
+                }
+                if (j < to) sum += a.dy.v[token * a.cols + c];
+            }
+            a.table.v[row + c] += a.scale * total;
+        }
+    }
 #elif defined OP_gather_rows
     for EACH_GROUP(i, a.rows)
         for EACH_LANE(c, a.cols) a.y.v[i * a.cols + c] = a.x.v[a.index.v[i] * a.ldx + c];

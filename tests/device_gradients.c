@@ -24,13 +24,22 @@
 #define gather_rows_args gather_rows_args64
 #define scatter_rows_args scatter_rows_args64
 #define dropout_args dropout_args64
-#define add_args add_args64
+#define axpby_args axpby_args64
 #define copy_args copy_args64
 #define fill_args fill_args64
 #define zero_rows_args zero_rows_args64
 #define cross_entropy_args cross_entropy_args64
-#define square_sum_args square_sum_args64
+#define distill_args distill_args64
+#define mse_args mse_args64
+#define dot_args dot_args64
 #define clip_args clip_args64
+#define projection_args projection_args64
+#define quadratic_penalty_args quadratic_penalty_args64
+#define path_integral_args path_integral_args64
+#define consolidate_args consolidate_args64
+#define gemm_importance_args gemm_importance_args64
+#define column_importance_args column_importance_args64
+#define embed_importance_args embed_importance_args64
 #define adamw_args adamw_args64
 #define adamw_rows_args adamw_rows_args64
 #define wake_rows_args wake_rows_args64
@@ -55,13 +64,22 @@
 #undef gather_rows_args
 #undef scatter_rows_args
 #undef dropout_args
-#undef add_args
+#undef axpby_args
 #undef copy_args
 #undef fill_args
 #undef zero_rows_args
 #undef cross_entropy_args
-#undef square_sum_args
+#undef distill_args
+#undef mse_args
+#undef dot_args
 #undef clip_args
+#undef projection_args
+#undef quadratic_penalty_args
+#undef path_integral_args
+#undef consolidate_args
+#undef gemm_importance_args
+#undef column_importance_args
+#undef embed_importance_args
 #undef adamw_args
 #undef adamw_rows_args
 #undef wake_rows_args
@@ -192,11 +210,11 @@ static void test_device_gradient_activations(void **state)
     RUN64(dropout, .x = dy, .y = dx, .rows = 5, .cols = 8, .drop = 0.25, .seed = 4, .step = 5, .site = 6);
     device_gradient_check(&g, "dropout", x, dx, N);
 
-    g.op = OP_add; /* y += alpha x */
-    g.args = &(struct add_args64){.x = x, .y = y, .n = N, .alpha = -0.3};
+    g.op = OP_axpby; /* y += alpha x */
+    g.args = &(struct axpby_args64){.x = x, .y = y, .n = N, .alpha = -0.3, .beta = 1};
     g.io = y, g.start = device_gradient_numbers(&g, N, 5), g.io_count = N;
     for (int i = 0; i < N; i++) dx[i] = -0.3 * dy[i];
-    device_gradient_check(&g, "add", x, dx, N);
+    device_gradient_check(&g, "axpby", x, dx, N);
     arena_free(&g.arena);
 }
 
@@ -343,4 +361,89 @@ static void test_device_gradient_cross_entropy(void **state)
           .classes = CLASSES, .scale = 0.2);
     device_gradient_check(&g, "cross_entropy", logits, dlogits, ROWS_ * CLASSES);
     arena_free(&g.arena);
+}
+
+/* distill and mse: the loss's gradient, with what was in dlogits before kept when it accumulates. */
+static void test_device_gradient_logit_losses(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 5, CLASSES = 3, ALL = ROWS_ * CLASSES };
+    DeviceGradient g = {.op = OP_distill, .count = ROWS_};
+    double *logits = device_gradient_numbers(&g, ALL, 1), *other = device_gradient_numbers(&g, ALL, 2);
+    double *loss = device_gradient_numbers(&g, ROWS_, 3), *weight = device_gradient_numbers(&g, ROWS_, 4);
+    double *dlogits = device_gradient_numbers(&g, ALL, 5), *unused = device_gradient_numbers(&g, ALL, 6);
+    for (int i = 0; i < ROWS_; i++) weight[i] = 0.2;
+    g.y = loss, g.weight = weight;
+    g.args = &(struct distill_args64){.logits = logits,
+                                      .teacher = other,
+                                      .loss = loss,
+                                      .dlogits = unused,
+                                      .rows = ROWS_,
+                                      .classes = CLASSES,
+                                      .temperature = 2};
+    RUN64(distill, .logits = logits, .teacher = other, .loss = loss, .dlogits = dlogits, .rows = ROWS_,
+          .classes = CLASSES, .temperature = 2, .scale = 0.2);
+    device_gradient_check(&g, "distill", logits, dlogits, ALL);
+
+    g.op = OP_mse;
+    g.args = &(struct mse_args64){
+        .logits = logits, .target = other, .loss = loss, .dlogits = unused, .rows = ROWS_, .classes = CLASSES};
+    for (int i = 0; i < ALL; i++) dlogits[i] = i;
+    RUN64(mse, .logits = logits, .target = other, .loss = loss, .dlogits = dlogits, .rows = ROWS_, .classes = CLASSES,
+          .accumulate = 1, .scale = 0.2);
+    for (int i = 0; i < ALL; i++) dlogits[i] -= i;
+    device_gradient_check(&g, "mse", logits, dlogits, ALL);
+    arena_free(&g.arena);
+}
+
+/* The gradient of strength / 2 * sum of part. */
+static void test_device_gradient_quadratic_penalty(void **state)
+{
+    (void)state;
+    enum { N = 20, BLOCK = 6, PARTS = 4 };
+    for (int variant = 0; variant < 2; variant++) {
+        DeviceGradient g = {.op = OP_quadratic_penalty, .count = PARTS};
+        double *w = device_gradient_numbers(&g, N, 1), *anchor = device_gradient_numbers(&g, N, 2);
+        double *importance = variant ? device_gradient_numbers(&g, N, 3) : NULL;
+        double *part = device_gradient_numbers(&g, PARTS, 4), *weight = device_gradient_numbers(&g, PARTS, 5);
+        double *dw = device_gradient_numbers(&g, N, 6), *unused = device_gradient_numbers(&g, N, 7);
+        for (int i = 0; i < PARTS; i++) weight[i] = 0.5 * 0.3;
+        for (int i = 0; i < N; i++) dw[i] = 0;
+        struct quadratic_penalty_args64 args = {.w = w,
+                                                .anchor = anchor,
+                                                .importance = importance,
+                                                .g = dw,
+                                                .part = part,
+                                                .n = N,
+                                                .block = BLOCK,
+                                                .strength = 0.3};
+        plain64_ops[OP_quadratic_penalty](&args);
+        args.g = unused;
+        g.y = part, g.weight = weight, g.args = &args;
+        device_gradient_check(&g, "quadratic_penalty", w, dw, N);
+        arena_free(&g.arena);
+    }
+}
+
+/* After the projection g no longer opposes r, and a g that does not oppose it is left alone. */
+static void test_device_projection(void **state)
+{
+    (void)state;
+    enum { N = 10 };
+    for (int sign = -1; sign <= 1; sign += 2) {
+        f32 g[N], before[N], r[N], g_r, r_r, result[2];
+        for (u32 i = 0; i < N; i++) {
+            r[i] = device_number(1, i);
+            before[i] = g[i] = device_number(2, i) + (f32)sign * 2 * r[i];
+        }
+        plain_ops[OP_dot](&(struct dot_args){.x = g, .y = r, .part = &g_r, .n = N, .block = N});
+        plain_ops[OP_dot](&(struct dot_args){.x = r, .y = r, .part = &r_r, .n = N, .block = N});
+        assert_true(g_r * (f32)sign > 0);
+        plain_ops[OP_projection](&(struct projection_args){.g_r = &g_r, .r_r = &r_r, .result = result, .parts = 1});
+        plain_ops[OP_axpby](&(struct axpby_args){.x = r, .scale = result, .y = g, .n = N, .alpha = 1, .beta = 1});
+        assert_true(result[1] == g_r);
+        plain_ops[OP_dot](&(struct dot_args){.x = g, .y = r, .part = &g_r, .n = N, .block = N});
+        if (sign > 0) assert_memory_equal(g, before, sizeof g);
+        if (sign < 0) assert_true(fabsf(g_r) < 1e-5f * r_r);
+    }
 }

@@ -427,7 +427,7 @@ static void test_device_open(void **state)
         for (int j = 0; j < 5; j++) assert_true(back[j] == 0);
         device_write(&device, x, host, sizeof host);
         RUN(&device, copy, .x = x, .y = y, .n = 5);
-        RUN(&device, add, .x = x, .y = y, .n = 4, .alpha = 2);
+        RUN(&device, axpby, .x = x, .y = y, .n = 4, .alpha = 2, .beta = 1);
         device_read(&device, back, y, sizeof back);
         for (int j = 0; j < 5; j++) assert_true(back[j] == host[j] * (j < 4 ? 3 : 1));
         device_arena_free(&arena);
@@ -464,6 +464,9 @@ static const struct CMUnitTest device_tests[] = {
     cmocka_unit_test(test_device_gradient_attention),
     cmocka_unit_test(test_device_gradient_tables),
     cmocka_unit_test(test_device_gradient_cross_entropy),
+    cmocka_unit_test(test_device_gradient_logit_losses),
+    cmocka_unit_test(test_device_gradient_quadratic_penalty),
+    cmocka_unit_test(test_device_projection),
     cmocka_unit_test(test_device_dropout_masks),
     cmocka_unit_test(test_device_dropout_forward_backward),
     cmocka_unit_test(test_device_wake_rows_is_adamw),

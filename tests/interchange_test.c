@@ -41,8 +41,8 @@ static void test_wide_json(void **state)
     (void)state;
     Err err = {0};
     json_t *o;
-    assert_true(json_parse_wide(S("{\"a\": 1000000000000000019884624838656, \"b\": [128, {\"c\": -3}], \"d\": 0.5}"), "x", &o,
-                                &err));
+    assert_true(json_parse_wide(S("{\"a\": 1000000000000000019884624838656, \"b\": [128, {\"c\": -3}], \"d\": 0.5}"),
+                                "x", &o, &err));
     assert_true(json_is_real(json_object_get(o, "a")));
     char *text = json_dumps(json_object_get(o, "b"), JSON_COMPACT);
     assert_string_equal(text, "[128,{\"c\":-3}]");
@@ -78,7 +78,7 @@ static void parts_make(Parts *p, const char *config, uint32_t r, uint32_t target
     for (size_t i = 0; i < p->head.layout.floats; i++) p->head_w[i] = random_normal(3, 4, i);
 }
 
-#define TINY(type, extra)                                                                               \
+#define TINY(type, extra)                                                                                       \
     "{\"model_type\": \"" type "\", \"num_hidden_layers\": 1, \"hidden_size\": 8, \"num_attention_heads\": 2, " \
     "\"intermediate_size\": 12, \"vocab_size\": 20, \"max_position_embeddings\": 16" extra "}"
 
@@ -86,15 +86,17 @@ static void parts_make(Parts *p, const char *config, uint32_t r, uint32_t target
 static void test_adapters_are_read_as_written(void **state)
 {
     (void)state;
-    static const char *const bert[] = {
-        "base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight 1 8",
-        "base_model.model.bert.encoder.layer.0.attention.self.query.lora_B.weight 8 1",
-        "base_model.model.bert.encoder.layer.0.attention.self.value.lora_A.weight 1 8",
-        "base_model.model.bert.encoder.layer.0.attention.self.value.lora_B.weight 8 1",
-        "base_model.model.classifier.bias 3", "base_model.model.classifier.weight 3 8"};
+    static const char *const bert[] = {"base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight 1 8",
+                                       "base_model.model.bert.encoder.layer.0.attention.self.query.lora_B.weight 8 1",
+                                       "base_model.model.bert.encoder.layer.0.attention.self.value.lora_A.weight 1 8",
+                                       "base_model.model.bert.encoder.layer.0.attention.self.value.lora_B.weight 8 1",
+                                       "base_model.model.classifier.bias 3",
+                                       "base_model.model.classifier.weight 3 8"};
     static const char *const roberta[] = {
-        "base_model.model.classifier.dense.bias 8", "base_model.model.classifier.dense.weight 8 8",
-        "base_model.model.classifier.out_proj.bias 3", "base_model.model.classifier.out_proj.weight 3 8",
+        "base_model.model.classifier.dense.bias 8",
+        "base_model.model.classifier.dense.weight 8 8",
+        "base_model.model.classifier.out_proj.bias 3",
+        "base_model.model.classifier.out_proj.weight 3 8",
         "base_model.model.roberta.encoder.layer.0.attention.self.key.lora_A.weight 2 8",
         "base_model.model.roberta.encoder.layer.0.attention.self.key.lora_B.weight 8 2"};
     for (int turn = 0; turn < 2; turn++) {
@@ -132,7 +134,8 @@ static void test_adapters_are_read_as_written(void **state)
         assert_non_null(strstr(err.text, "is missing"));
         err = (Err){0};
         assert_false(peft_load(&less, &p.head, &file, room, p.head_back, &has_head, &err));
-        assert_non_null(strstr(err.text, turn ? "query.lora_A.weight\" is missing" : "value.lora_A.weight\" is of no use to lethe"));
+        assert_non_null(strstr(err.text, turn ? "query.lora_A.weight\" is missing"
+                                              : "value.lora_A.weight\" is of no use to lethe"));
         safetensors_close(&file);
         arena_free(&p.arena);
     }
@@ -155,7 +158,8 @@ static void test_vectors_and_matrices(void **state)
     arena_free(&p.arena);
 }
 
-#define PEFT(more) "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8, \"target_modules\": [\"query\", \"value\"]" more "}"
+#define PEFT(more) \
+    "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8, \"target_modules\": [\"query\", \"value\"]" more "}"
 
 static void test_adapter_configs(void **state)
 {
@@ -167,8 +171,10 @@ static void test_adapter_configs(void **state)
         {"{\"peft_type\": \"LOHA\"}", "peft_type \"LOHA\" is not supported"},
         {"{\"peft_type\": \"LORA\", \"lora_alpha\": 1, \"target_modules\": [\"query\"]}", "\"r\" is missing"},
         {"{\"peft_type\": \"LORA\", \"r\": 0, \"lora_alpha\": 1}", "\"r\" is 0, outside 1 to 1024"},
-        {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": \"all-linear\"}", "\"target_modules\" is not a list"},
-        {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"query\", \"dense\"]}", "holds \"dense\""},
+        {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": \"all-linear\"}",
+         "\"target_modules\" is not a list"},
+        {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"query\", \"dense\"]}",
+         "holds \"dense\""},
         {PEFT(", \"use_dora\": true"), "\"use_dora\" is set"},
         {PEFT(", \"use_something_new\": {\"x\": 1}"), "\"use_something_new\" is set"},
         {PEFT(", \"rank_pattern\": {\"query\": 2}"), "\"rank_pattern\" is set"},
@@ -183,8 +189,9 @@ static void test_adapter_configs(void **state)
         if (!strstr(err.text, bad[i].message)) fail_msg("%s\nwanted: %s", err.text, bad[i].message);
     }
     Err err = {0};
-    assert_true(peft_config_parse(S(PEFT(", \"use_dora\": false, \"rank_pattern\": {}, \"exclude_modules\": null, \"lora_dropout\": 0.1")),
-                                  "x", &lora, &err));
+    assert_true(peft_config_parse(
+        S(PEFT(", \"use_dora\": false, \"rank_pattern\": {}, \"exclude_modules\": null, \"lora_dropout\": 0.1")), "x",
+        &lora, &err));
     assert_true(lora.r == 4 && lora.alpha == 8 && lora.drop == 0.1f && lora.targets == (LORA_QUERY | LORA_VALUE));
     assert_true(peft_config_parse(S(PEFT(", \"use_rslora\": true")), "x", &lora, &err));
     assert_true(lora.alpha == 16); /* 8 / sqrt(4) = 16 / 4 */
@@ -210,7 +217,8 @@ static void test_class_names(void **state)
         {"{\"id2label\": {\"0\": \"a\", \"1\": \"a\"}}", "two classes have the name \"a\""},
         {"{\"id2label\": [\"a\", \"b\"]}", "\"id2label\" is not an object"},
         {"{\"num_labels\": 5000000000}", "\"num_labels\" is 5000000000"},
-        {"{\"problem_type\": \"multi_label_classification\"}", "problem_type \"multi_label_classification\" is not supported"},
+        {"{\"problem_type\": \"multi_label_classification\"}",
+         "problem_type \"multi_label_classification\" is not supported"},
     };
     Arena arena = {0};
     Labels labels;
@@ -223,25 +231,28 @@ static void test_class_names(void **state)
     assert_true(labels_parse(&arena, S("{}"), "x", &labels, &err));
     assert_int_equal(labels.classes, 2);
     assert_string_equal(labels.names[1], "LABEL_1");
-    assert_true(labels_parse(&arena, S("{\"id2label\": {\"1\": \"b\", \"0\": \"a\", \"2\": \"c\"}}"), "x", &labels, &err));
+    assert_true(
+        labels_parse(&arena, S("{\"id2label\": {\"1\": \"b\", \"0\": \"a\", \"2\": \"c\"}}"), "x", &labels, &err));
     assert_int_equal(labels.classes, 3);
     assert_string_equal(labels.names[0], "a");
 
-    json_t *encoder = json_loads("{\"model_type\": \"bert\", \"dtype\": \"float16\", \"num_labels\": 7, \"vocab_size\": 9}", 0, NULL);
+    json_t *encoder =
+        json_loads("{\"model_type\": \"bert\", \"dtype\": \"float16\", \"num_labels\": 7, \"vocab_size\": 9}", 0, NULL);
     json_t *config = labels_config(encoder, FAMILY_BERT, &labels);
     char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
-    assert_string_equal(text, "{\"architectures\":[\"BertForSequenceClassification\"],"
-                              "\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"},\"label2id\":{\"a\":0,\"b\":1,\"c\":2},"
-                              "\"model_type\":\"bert\",\"problem_type\":\"single_label_classification\","
-                              "\"torch_dtype\":\"float32\",\"vocab_size\":9}");
+    assert_string_equal(text,
+                        "{\"architectures\":[\"BertForSequenceClassification\"],"
+                        "\"id2label\":{\"0\":\"a\",\"1\":\"b\",\"2\":\"c\"},\"label2id\":{\"a\":0,\"b\":1,\"c\":2},"
+                        "\"model_type\":\"bert\",\"problem_type\":\"single_label_classification\","
+                        "\"torch_dtype\":\"float32\",\"vocab_size\":9}");
     free(text);
     json_decref(encoder);
     json_decref(config);
     arena_free(&arena);
 }
 
-#define KEPT(tasks)                                                                                                    \
-    "{\"seed\": 1, \"max_length\": 16, \"own_encoder\": true, \"checkpoint\": {\"folder\": null, \"sha256\": "         \
+#define KEPT(tasks)                                                                                            \
+    "{\"seed\": 1, \"max_length\": 16, \"own_encoder\": true, \"checkpoint\": {\"folder\": null, \"sha256\": " \
     "\"0123456789012345678901234567890123456789012345678901234567890123\"}, \"tasks\": " tasks "}"
 
 static void test_kept_models(void **state)
@@ -254,7 +265,8 @@ static void test_kept_models(void **state)
         {"{}", "\"seed\" is missing", 1},
         {"{\"seed\": 1, \"max_length\": 16}", "\"own_encoder\" is missing; is this a file that lethe wrote?", 1},
         {KEPT("[]"), "--task a: not a task of this run, which has none", 2},
-        {KEPT("[{\"name\": \"b\", \"class_names\": [\"x\", \"y\"]}]"), "--task a: not a task of this run, which has b", 2},
+        {KEPT("[{\"name\": \"b\", \"class_names\": [\"x\", \"y\"]}]"), "--task a: not a task of this run, which has b",
+         2},
         {KEPT("[{\"name\": \"../a\", \"class_names\": [\"x\", \"y\"]}]"), "task 1 has no usable name", 1},
         {KEPT("[{\"name\": \"a\", \"class_names\": [\"x\"]}]"), "task 1 has no usable name or class_names", 1},
         {KEPT("[{\"name\": \"a\", \"class_names\": [\"x\", 1]}]"), "a class of task \"a\" has no name", 1},
@@ -269,11 +281,15 @@ static void test_kept_models(void **state)
         assert_int_equal(err.code, bad[i].code);
     }
     Err err = {0};
-    assert_true(kept_parse(&arena, S(KEPT("[{\"name\": \"b\", \"class_names\": [\"x\", \"y\"]}, {\"name\": \"a\", \"class_names\": [\"1\", \"2\", \"3\"]}]")),
+    assert_true(kept_parse(&arena,
+                           S(KEPT("[{\"name\": \"b\", \"class_names\": [\"x\", \"y\"]}, {\"name\": \"a\", "
+                                  "\"class_names\": [\"1\", \"2\", \"3\"]}]")),
                            "model.json", "a", &kept, &err));
     assert_int_equal(kept.labels.classes, 3);
     assert_true(kept.own_encoder && kept.seed == 1 && kept.max_length == 16 && !kept.checkpoint);
-    static const char *const plain[] = {"full", "ewc+replay", "a.b-c_D9"}, *const wild[] = {"", ".", "..", "a/b", ".hidden", "a b", "a\n"};
+    static const char *const plain[] = {"full", "ewc+replay", "a.b-c_D9"}, *const wild[] = {"",    ".",       "..",
+                                                                                            "a/b", ".hidden", "a b",
+                                                                                            "a\n"};
     for (size_t i = 0; i < COUNT(plain); i++) assert_true(kept_name_is_plain(plain[i]));
     for (size_t i = 0; i < COUNT(wild); i++) assert_false(kept_name_is_plain(wild[i]));
     arena_free(&arena);
@@ -332,7 +348,8 @@ static void test_rows(void **state)
     rows_close(&r);
     arena_free(&arena);
 
-    tmp_write("rows", S("{\"text\": \"a\\n\", \"pair\": \"\\u00e9\"}\n{\"text\": \"b\", \"pair\": null}\n{\"text\": 1}\n"));
+    tmp_write("rows",
+              S("{\"text\": \"a\\n\", \"pair\": \"\\u00e9\"}\n{\"text\": \"b\", \"pair\": null}\n{\"text\": 1}\n"));
     assert_true(rows_open(&r, tmp_path("rows"), true, &(Err){0}));
     rows_expect(&r, "a\n", "\u00e9");
     rows_expect(&r, "b", NULL);

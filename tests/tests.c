@@ -26,6 +26,8 @@
 #include "text_test.c"
 #include "device_test.c"
 #include "model_test.c"
+#include "importance_test.c"
+#include "strategy_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
 #include "interchange_test.c"
@@ -47,7 +49,8 @@ static const struct {
     GROUP(interchange_command),
     GROUP(vulkan_ops), GROUP(vulkan_training),
 #else
-    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(report), GROUP(fuzz), GROUP(interchange),
+    GROUP(base), GROUP(files), GROUP(text), GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy), GROUP(report), GROUP(fuzz),
+    GROUP(interchange),
 #endif
 };
 

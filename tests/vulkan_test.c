@@ -122,10 +122,62 @@ static void test_vulkan_trains_minilm(void **state)
     vulkan_compare(&lora, false);
 }
 
+/* ---- Importance: as on the CPU ---- */
+
+typedef struct VulkanImportance {
+    float *at[2]; /* of the encoder or adapter, and of the head */
+    size_t floats[2];
+} VulkanImportance;
+
+static VulkanImportance vulkan_importance(Arena *arena, bool lora, ImportanceKind kind, const char *device)
+{
+    Golden g;
+    Err err = {0};
+    golden_open(&g, device, lora ? "tests/golden/roberta_lora.json" : "tests/golden/roberta_full.json",
+                "tests/golden/tiny-roberta", NULL, lora ? "tests/golden/tiny-roberta-lora" : NULL);
+    VulkanImportance result = {.floats = {lora ? g.lora.layout.floats : g.model.encoder.floats, g.head.layout.floats}};
+    f32p at[2];
+    for (int i = 0; i < 2; i++) {
+        at[i] = device_f32(&g.memory, result.floats[i]);
+        result.at[i] = arena_new(arena, float, result.floats[i]);
+    }
+    const Weights out = {.encoder = lora ? NULL : at[0], .adapter = lora ? at[0] : NULL, .head = at[1]};
+    if (!importance(&g.device, kind, &g.model, lora ? &g.lora : NULL, &g.head, &g.weights, &g.split, g.split.rows, 5, 3,
+                    &out, &err))
+        fail_msg("%s", err.text);
+    for (int i = 0; i < 2; i++) device_read(&g.device, result.at[i], at[i], result.floats[i] * sizeof(float));
+    golden_close(&g);
+    return result;
+}
+
+static void test_vulkan_importance(void **state)
+{
+    (void)state;
+    for (int kind = FISHER_EXACT; kind <= MAS; kind++)
+        for (int lora = 0; lora < 2; lora++) {
+            Arena arena = {0};
+            const VulkanImportance cpu = vulkan_importance(&arena, lora, (ImportanceKind)kind, "cpu");
+            const VulkanImportance gpu = vulkan_importance(&arena, lora, (ImportanceKind)kind, "gpu");
+            for (int i = 0; i < 2; i++) {
+                double wrong = 0, all = 0;
+                for (size_t k = 0; k < cpu.floats[i]; k++) {
+                    const double x = (double)cpu.at[i][k], difference = (double)gpu.at[i][k] - x;
+                    assert_true(x != 0 || difference == 0); /* rows of words that do not occur */
+                    wrong += difference * difference;
+                    all += x * x;
+                }
+                if (!(all > 0 && sqrt(wrong / all) <= 1e-5))
+                    fail_msg("kind %d, %s: %.3g off", kind, lora ? "LoRA" : "full", sqrt(wrong / all));
+            }
+            arena_free(&arena);
+        }
+}
+
 static const struct CMUnitTest vulkan_ops_tests[] = {
     cmocka_unit_test(test_vulkan_ops_match_plain),
 };
 static const struct CMUnitTest vulkan_training_tests[] = {
+    cmocka_unit_test(test_vulkan_importance),
     cmocka_unit_test(test_vulkan_trains_roberta),
     cmocka_unit_test(test_vulkan_trains_minilm),
 };

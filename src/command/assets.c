@@ -24,5 +24,6 @@ static bool asset_expand(Arena *arena, const char *name, Str *out, Err *err)
 static bool asset_model(Arena *arena, ModelSource *source, Err *err)
 {
     *source = (ModelSource){.name = "MiniLM-L6, built in", .weights = asset_bytes("encoder.safetensors.zst")};
-    return asset_expand(arena, "config.json", &source->config, err) && asset_expand(arena, "vocab.txt", &source->vocab, err);
+    return asset_expand(arena, "config.json", &source->config, err) &&
+           asset_expand(arena, "vocab.txt", &source->vocab, err);
 }

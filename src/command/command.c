@@ -29,7 +29,7 @@ const Command commands[] = {
      "no\n"
      "quoting (as in GLUE), CSV has; JSONL has one object a line with the same keys. Rows labelled '-' are skipped.\n\n"
      "options:\n",
-     run_options, COUNT(run_options)},
+     NULL, 0},
     {"predict", command_predict, "label new rows with a trained model",
      "usage: lethe predict --run OUT --task NAME [options] [FILE|-]\n"
      "       lethe predict --model DIR [--adapter DIR] [options] [FILE|-]\n\n"
@@ -90,7 +90,10 @@ static bool command_help(int argc, char **argv, Err *err)
     if (argc > 1 && !about) return fail_usage(err, "%s: unknown command; see lethe help", str_show(str(argv[1])));
     if (about) {
         fputs(about->help, stdout);
-        options_print(about->options, about->option_count);
+        if (about->run == command_run)
+            run_print_options();
+        else
+            options_print(about->options, about->option_count);
         return true;
     }
     printf("lethe %s: fine-tunes a text encoder on one task after another and shows what it forgets.\n\n",

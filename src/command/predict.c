@@ -14,7 +14,8 @@ static const Option predict_options[] = {
     {"method", OPTION_TEXT, 0, 0, "NAME", "the method that trained it [full, or the only one that is kept]"},
     {"seed", OPTION_INT, 0, 4294867295, "N", "of a run with several seeds"},
     {"model", OPTION_TEXT, 0, 0, "DIR",
-     "a Hugging Face folder of a classifier, or the base of --adapter; beside\n--run: where the run's own --model lies now"},
+     "a Hugging Face folder of a classifier, or the base of --adapter; beside\n--run: where the run's own --model lies "
+     "now"},
     {"adapter", OPTION_TEXT, 0, 0, "DIR", "a PEFT folder (LoRA); without --model its base is DIR/base"},
     {"jsonl", OPTION_FLAG, 0, 0, NULL, "rows are JSON lines {\"text\": \"...\", \"pair\": \"...\"}"},
     {"logits", OPTION_FLAG, 0, 0, NULL, "the logits, too"},
@@ -87,8 +88,8 @@ static void predictor_print(const Predictor *p, const float *logits, uint32_t pr
         sum += share[c] = exp(z[c] - (double)logits[prediction]);
     }
     for (uint32_t c = 0; c < labels->classes; c++) share[c] /= sum;
-    json_t *line = json_pack("{s:s, s:o}", "label", labels->names[prediction], "probabilities",
-                             predictor_by_name(labels, share));
+    json_t *line =
+        json_pack("{s:s, s:o}", "label", labels->names[prediction], "probabilities", predictor_by_name(labels, share));
     if (p->logits) json_object_set_new(line, "logits", predictor_by_name(labels, z));
     char *text = json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     ASSERT(text);
@@ -160,7 +161,8 @@ static bool predict_check(const json_t *options, Err *err)
 {
     static const char *const of_runs[] = {"task", "method", "seed"};
     const bool run = option_text(options, "run");
-    if (run && !option_text(options, "task")) return fail_usage(err, "--run needs --task NAME: whose labels are wanted");
+    if (run && !option_text(options, "task"))
+        return fail_usage(err, "--run needs --task NAME: whose labels are wanted");
     if (run && option_text(options, "adapter")) return fail_usage(err, "--adapter goes with --model, not with --run");
     if (!run && !option_text(options, "model") && !option_text(options, "adapter"))
         return fail_usage(err, "which model? --run OUT --task NAME, or --model DIR; see lethe help predict");

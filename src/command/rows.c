@@ -30,8 +30,10 @@ static bool rows_open(RowReader *r, const char *path, bool jsonl, Err *err)
     struct stat st;
     const bool from_stdin = !path || strcmp(path, "-") == 0;
     *r = (RowReader){.fd = STDIN_FILENO, .what = from_stdin ? "stdin" : path, .jsonl = jsonl};
-    if (!from_stdin && (r->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) return fail(err, "%s: %s", path, strerror(errno));
-    if (fstat(r->fd, &st) == 0 && S_ISDIR(st.st_mode)) return fail(err, "%s: this is a folder, a file is needed", r->what);
+    if (!from_stdin && (r->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+        return fail(err, "%s: %s", path, strerror(errno));
+    if (fstat(r->fd, &st) == 0 && S_ISDIR(st.st_mode))
+        return fail(err, "%s: this is a folder, a file is needed", r->what);
     r->bytes = arena_new(&r->arena, char, ROW_MOST_BYTES + 2);
     return true;
 }
@@ -51,7 +53,8 @@ static bool rows_fill(RowReader *r, Err *err)
     r->end -= r->begin;
     r->begin = 0;
     if (r->end == ROW_MOST_BYTES + 2)
-        return fail(err, "%s, line %llu: longer than %d bytes", r->what, (unsigned long long)r->line + 1, ROW_MOST_BYTES);
+        return fail(err, "%s, line %llu: longer than %d bytes", r->what, (unsigned long long)r->line + 1,
+                    ROW_MOST_BYTES);
     for (;;) {
         struct pollfd input = {.fd = r->fd, .events = POLLIN};
         const int ready = poll(&input, 1, ROW_WAIT_MS);

@@ -42,7 +42,7 @@ static const Option run_options[] = {
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
      "without it: MiniLM-L6, built in"},
-    {"method", OPTION_TEXT, 0, 0, "LIST", "full, lora, lora-seq, or all [full,lora,lora-seq]"},
+    {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all [full,lora,lora-seq]"},
     {"preset", OPTION_TEXT, 0, 0, "NAME", "default: rates that learn; notebook: 3e-5, 3 epochs, 200 eval rows"},
     {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
     {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
@@ -74,7 +74,37 @@ static const Option run_options[] = {
     {"dry-run", OPTION_FLAG, 0, 0, NULL, "print the plan, the memory and the time it will need; train nothing"},
 };
 
-static const Option *run_option(const char *name) { return option_find(run_options, COUNT(run_options), name); }
+enum { RUN_MOST_OPTIONS = COUNT(run_options) + STRATEGY_MAX * STRATEGY_MAX_OPTIONS + 1 };
+
+/* Options of lethe run, then those of the strategies, in the order of `strategies`; false behind the last. strategy and
+ * place: where the value of a strategy's option goes, strategy -1 for the others. */
+static bool run_option_at(size_t at, Option *out, int *strategy, int *place)
+{
+    *strategy = -1;
+    if (at < COUNT(run_options)) {
+        *out = run_options[at];
+        return true;
+    }
+    at -= COUNT(run_options);
+    for (int s = 0; s < strategy_count; s++) {
+        if (at < (size_t)strategies[s]->option_count) {
+            const StrategyOption *o = &strategies[s]->options[at];
+            *strategy = s;
+            *place = (int)at;
+            *out = (Option){o->name, o->choices ? OPTION_TEXT : OPTION_REAL, o->low, o->high, o->choices ? "NAME" : "X", o->about};
+            return true;
+        }
+        at -= (size_t)strategies[s]->option_count;
+    }
+    return false;
+}
+
+static bool run_option(const char *name, Option *out, int *strategy, int *place)
+{
+    for (size_t i = 0; run_option_at(i, out, strategy, place); i++)
+        if (strcmp(out->name, name) == 0) return true;
+    return false;
+}
 
 static bool run_name_is_plain(Str name)
 {
@@ -118,23 +148,25 @@ static bool list_next(Str *rest, Str *item)
     return true;
 }
 
-static bool run_set_methods(Plan *plan, const char *value, Err *err)
+static bool method_same(const Method *a, const Method *b)
 {
-    Str rest = str(value), item;
+    int common = 0;
+    for (int i = 0; i < a->parts; i++)
+        for (int k = 0; k < b->parts; k++) common += a->part[i] == b->part[k];
+    return a->parts == b->parts && common == a->parts;
+}
+
+static bool run_set_methods(Plan *plan, Arena *arena, const char *value, Err *err)
+{
+    Str rest = str(strcmp(value, "all") == 0 ? method_all(arena) : value), item;
     plan->method_count = 0;
-    if (strcmp(value, "all") == 0) {
-        for (; plan->method_count < strategy_count; plan->method_count++)
-            plan->methods[plan->method_count] = &strategies[plan->method_count];
-        return true;
-    }
     while (list_next(&rest, &item)) {
-        const Strategy *strategy = strategy_find(item);
-        if (!strategy)
-            return fail_usage(err, "--method %s: unknown method; there are full, lora, lora-seq and all",
-                              str_show(item));
+        Method *method = arena_new(arena, Method, 1);
+        if (!method_parse(arena, item, method, err)) return false;
         for (int i = 0; i < plan->method_count; i++)
-            if (plan->methods[i] == strategy) return fail_usage(err, "--method: %s is named twice", strategy->name);
-        plan->methods[plan->method_count++] = strategy;
+            if (method_same(plan->methods[i], method)) return fail_usage(err, "--method: %s is named twice", method->name);
+        if (plan->method_count == PLAN_MAX_METHODS) return fail_usage(err, "--method: at most %d methods", PLAN_MAX_METHODS);
+        plan->methods[plan->method_count++] = method;
     }
     return true;
 }
@@ -183,6 +215,28 @@ static bool run_set_keep(Plan *plan, const char *value, Err *err)
     return fail_usage(err, "--keep-models %s: there are all, adapters and none", str_show(str(value)));
 }
 
+static bool run_set_strategy(Plan *plan, int strategy, int place, const char *value, Err *err)
+{
+    const StrategyOption *option = &strategies[strategy]->options[place];
+    double x = 0;
+    if (!option->choices) {
+        if (!parse_double(str(value), &x) || x < option->low || x > option->high)
+            return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)), option->low,
+                              option->high);
+    } else {
+        char names[256] = "";
+        size_t used = 0;
+        while (option->choices[(int)x] && strcmp(option->choices[(int)x], value) != 0) {
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", x > 0 ? ", " : "", option->choices[(int)x]);
+            x++;
+        }
+        if (!option->choices[(int)x])
+            return fail_usage(err, "--%s %s: there are %s", option->name, str_show(str(value)), names);
+    }
+    plan->values.at[strategy][place] = x;
+    return true;
+}
+
 static bool run_set_number(Plan *plan, const Option *option, const char *value, Err *err)
 {
     double x = 0;
@@ -220,11 +274,13 @@ static bool run_set_number(Plan *plan, const Option *option, const char *value, 
 
 static bool run_set(Plan *plan, Arena *arena, const char *name, const char *value, Err *err)
 {
-    const Option *option = run_option(name);
-    if (!option) return fail_usage(err, "--%s: unknown option", name);
-    if (option->kind == OPTION_INT || option->kind == OPTION_REAL) return run_set_number(plan, option, value, err);
+    Option option;
+    int strategy, place;
+    if (!run_option(name, &option, &strategy, &place)) return fail_usage(err, "--%s: unknown option", name);
+    if (strategy >= 0) return run_set_strategy(plan, strategy, place, value, err);
+    if (option.kind == OPTION_INT || option.kind == OPTION_REAL) return run_set_number(plan, &option, value, err);
     if (strcmp(name, "task") == 0) return run_set_task(plan, arena, value, err);
-    if (strcmp(name, "method") == 0) return run_set_methods(plan, value, err);
+    if (strcmp(name, "method") == 0) return run_set_methods(plan, arena, value, err);
     if (strcmp(name, "seed") == 0 || strcmp(name, "seeds") == 0) return run_set_seeds(plan, name, value, err);
     if (strcmp(name, "lora-targets") == 0) return run_set_targets(plan, value, err);
     if (strcmp(name, "keep-models") == 0) return run_set_keep(plan, value, err);
@@ -270,7 +326,11 @@ static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
 
 static bool run_parse(int argc, char **argv, json_t *options, Err *err)
 {
-    if (!options_parse(run_options, COUNT(run_options), argc, argv, 0, options, err)) return false;
+    Option all[RUN_MOST_OPTIONS];
+    size_t count = 0;
+    int strategy, place;
+    while (run_option_at(count, &all[count], &strategy, &place)) count++;
+    if (!options_parse(all, count, argc, argv, 0, options, err)) return false;
     return !option_text(options, "seed") || !option_text(options, "seeds") ||
            fail_usage(err, "--seed and --seeds say the same; give one of them");
 }
@@ -290,12 +350,13 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
     }
     json_object_foreach(old, name, value)
     {
-        const Option *option = run_option(name);
-        const bool tasks = option && option->kind == OPTION_LIST;
-        if (!option || strcmp(name, "config") == 0 ||
-            !(tasks                         ? json_is_array(value)
-              : option->kind == OPTION_FLAG ? json_is_true(value)
-                                            : json_is_string(value)))
+        Option option;
+        int strategy, place;
+        const bool known = run_option(name, &option, &strategy, &place), tasks = known && option.kind == OPTION_LIST;
+        if (!known || strcmp(name, "config") == 0 ||
+            !(tasks                        ? json_is_array(value)
+              : option.kind == OPTION_FLAG ? json_is_true(value)
+                                           : json_is_string(value)))
             ok = fail(err, "%s: option \"%s\" is not one that lethe writes", path, str_show(str(name)));
     }
     if (ok) json_object_update_missing(options, old);
@@ -312,8 +373,8 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
         return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
     preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
-    for (plan->method_count = 0; plan->method_count < 3; plan->method_count++)
-        plan->methods[plan->method_count] = &strategies[plan->method_count];
+    strategy_defaults(&plan->values);
+    if (!run_set_methods(plan, arena, "full,lora,lora-seq", err)) return false;
 
     const char *name;
     const json_t *value;
@@ -334,6 +395,11 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         plan->model = (ModelSource){.folder = folder, .name = folder};
     else if (!asset_model(arena, &plan->model, err))
         return false;
+    else
+        plan->model.acquaintance =
+            plan->task_count
+                ? "MiniLM-L6's pre-training saw natural-language-inference pairs: tasks of that kind are not wholly new to it."
+                : "MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not wholly new to it.";
     if (!plan->task_count) run_embedded_tasks(plan, arena, err);
     return err->code == 0;
 }
@@ -377,6 +443,53 @@ bool command_run(int argc, char **argv, Err *err)
     json_decref(options);
     arena_free(&arena);
     return ok;
+}
+
+/* "what it is [its default]" */
+static const char *run_option_about(Arena *arena, const StrategyOption *o)
+{
+    if (!o->choices) return arena_printf(arena, "%s [%g]", o->about, o->standard);
+    char *names = "";
+    for (int i = 0; o->choices[i]; i++) names = arena_printf(arena, "%s%s%s", names, i ? ", " : "", o->choices[i]);
+    return arena_printf(arena, "%s [%s]\none of %s", o->about, o->choices[(int)o->standard], names);
+}
+
+/* Words of a text in lines of at most 80 columns; the first line goes on behind what is there. */
+static void run_print_wrapped(const char *text, char separator, int indent)
+{
+    int column = indent;
+    for (bool first = true; *text; first = false) {
+        const char *end = strchr(text, separator);
+        const int size = end ? (int)(end - text) + (separator != ' ') : (int)strlen(text);
+        if (!first && column + size + (separator == ' ') > 80) {
+            printf("\n%*s", indent, "");
+            column = indent;
+        } else if (!first && separator == ' ') {
+            column += printf(" ");
+        }
+        column += printf("%.*s", size, text);
+        text = end ? end + 1 : "";
+    }
+    printf("\n");
+}
+
+void run_print_options(void)
+{
+    enum { METHOD_INDENT = 12 };
+    Arena arena = {0};
+    options_print(run_options, COUNT(run_options));
+    printf("\nMethods, and their options:\n");
+    for (int s = 0; s < strategy_count; s++) {
+        const Strategy *strategy = strategies[s];
+        printf("  %-9s ", strategy->name);
+        run_print_wrapped(arena_printf(&arena, "%s (%s)", strategy->about, strategy->cite), ' ', METHOD_INDENT);
+        for (int k = 0; k < strategy->option_count; k++)
+            option_print(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
+                             run_option_about(&arena, &strategy->options[k]));
+    }
+    printf("\nMethods that go together are joined with +, as in ewc+replay.\n--method all: ");
+    run_print_wrapped(method_all(&arena), ',', 14);
+    arena_free(&arena);
 }
 
 /* lethe bench: the options of run; 40 steps of each training unless --max-steps says otherwise. */

@@ -447,11 +447,16 @@ static bool device_case_dropout(DeviceCase *c, int variant)
     return true;
 }
 
-static bool device_case_add(DeviceCase *c, int variant)
+static bool device_case_axpby(DeviceCase *c, int variant)
 {
     u32 n;
     if (!device_case_length(variant, &n)) return false;
-    c->args.add = (struct add_args){.x = device_case_in(c, n), .y = device_case_out(c, n), .n = n, .alpha = -0.3f};
+    c->args.axpby = (struct axpby_args){.x = device_case_in(c, n),
+                                        .scale = variant % 2 ? device_case_in(c, 1) : NULL,
+                                        .y = device_case_out(c, n),
+                                        .n = n,
+                                        .alpha = -0.3f,
+                                        .beta = variant % 3 ? 1 : 0.7f};
     return true;
 }
 
@@ -482,11 +487,18 @@ static bool device_case_zero_rows(DeviceCase *c, int variant)
     return true;
 }
 
-static bool device_case_cross_entropy(DeviceCase *c, int variant)
+static bool device_case_logits(int variant, u32 *rows, u32 *classes)
 {
     static const u32 sizes[][2] = {{0, 3}, {1, 1}, {16, 2}, {33, 3}, {7, 129}};
-    if (variant >= (int)COUNT(sizes) * 2) return false;
-    const u32 rows = sizes[variant / 2][0], classes = sizes[variant / 2][1];
+    if (variant >= (int)COUNT(sizes)) return false;
+    *rows = sizes[variant][0], *classes = sizes[variant][1];
+    return true;
+}
+
+static bool device_case_cross_entropy(DeviceCase *c, int variant)
+{
+    u32 rows, classes;
+    if (!device_case_logits(variant / 2, &rows, &classes)) return false;
     c->args.cross_entropy =
         (struct cross_entropy_args){.logits = device_case_in(c, (size_t)rows * classes),
                                     .labels = device_case_indices(c, rows, classes, false),
@@ -498,18 +510,55 @@ static bool device_case_cross_entropy(DeviceCase *c, int variant)
     return true;
 }
 
-static bool device_case_square_sum(DeviceCase *c, int variant)
+static bool device_case_distill(DeviceCase *c, int variant)
 {
-    static const u32 sizes[][2] = {{0, 7}, {1, 1}, {7, 7}, {127, 64}, {50001, 4096}, {384, 128}, {6500, 65}};
-    if (variant >= (int)COUNT(sizes) * 2) return false;
-    const u32 n = sizes[variant / 2][0], block = sizes[variant / 2][1], part_count = (n + block - 1) / block;
-    const bool by_row = variant % 2 && n % block == 0;
-    c->args.square_sum =
-        (struct square_sum_args){.x = device_case_in(c, n + (size_t)(by_row ? 5 * block : 0)),
-                                 .row = by_row ? device_case_indices(c, part_count, part_count + 5, true) : NULL,
-                                 .part = device_case_out(c, part_count),
-                                 .n = n,
-                                 .block = block};
+    u32 rows, classes;
+    if (!device_case_logits(variant / 2, &rows, &classes)) return false;
+    const size_t all = (size_t)rows * classes;
+    c->args.distill = (struct distill_args){.logits = device_case_in(c, all),
+                                            .teacher = device_case_in(c, all),
+                                            .loss = device_case_out(c, rows),
+                                            .dlogits = device_case_out(c, all),
+                                            .rows = rows,
+                                            .classes = classes,
+                                            .accumulate = variant % 2,
+                                            .temperature = variant % 2 ? 2 : 0.7f,
+                                            .scale = 0.25f};
+    return true;
+}
+
+static bool device_case_mse(DeviceCase *c, int variant)
+{
+    u32 rows, classes;
+    if (!device_case_logits(variant / 2, &rows, &classes)) return false;
+    const size_t all = (size_t)rows * classes;
+    c->args.mse = (struct mse_args){.logits = device_case_in(c, all),
+                                    .target = device_case_in(c, all),
+                                    .loss = device_case_out(c, rows),
+                                    .dlogits = device_case_out(c, all),
+                                    .rows = rows,
+                                    .classes = classes,
+                                    .accumulate = variant % 2,
+                                    .scale = 0.25f};
+    return true;
+}
+
+static const u32 device_blocks[][2] = {{0, 7}, {1, 1}, {7, 7}, {127, 64}, {50001, 4096}, {384, 128}, {6500, 65}};
+
+static bool device_case_dot(DeviceCase *c, int variant)
+{
+    if (variant >= (int)COUNT(device_blocks) * 4) return false;
+    const u32 n = device_blocks[variant / 4][0], block = device_blocks[variant / 4][1], parts = (n + block - 1) / block;
+    const bool by_row = variant & 1 && n % block == 0, square = variant >> 1 & 1;
+    const size_t size = n + (size_t)(by_row ? 5 * block : 0);
+    f32 *x = device_case_in(c, size), *y = square ? x : device_case_in(c, size);
+    for (size_t i = 0; i < size && !square; i++) x[i] += y[i]; /* not near 0 in the sum */
+    c->args.dot = (struct dot_args){.x = x,
+                                    .y = y,
+                                    .row = by_row ? device_case_indices(c, parts, parts + 5, true) : NULL,
+                                    .part = device_case_out(c, parts),
+                                    .n = n,
+                                    .block = block};
     return true;
 }
 
@@ -521,6 +570,152 @@ static bool device_case_clip(DeviceCase *c, int variant)
     for (u32 i = 0; i < n; i++) part[i] = fabsf(part[i]);
     c->args.clip = (struct clip_args){
         .part = part, .result = device_case_out(c, 2), .parts = n, .max_norm = variant % 2 ? 1.0f : 1e6f};
+    return true;
+}
+
+static bool device_case_projection(DeviceCase *c, int variant)
+{
+    u32 n;
+    if (!device_case_length(variant / 2, &n)) return false;
+    c->args.projection = (struct projection_args){
+        .g_r = device_case_in(c, n), .r_r = device_case_in(c, n), .result = device_case_out(c, 2), .parts = n};
+    for (u32 i = 0; i < n; i++) {
+        c->args.projection.g_r[i] += variant % 2 ? 2 : -2;
+        c->args.projection.r_r[i] = fabsf(c->args.projection.r_r[i]);
+    }
+    return true;
+}
+
+static bool device_case_quadratic_penalty(DeviceCase *c, int variant)
+{
+    if (variant >= (int)COUNT(device_blocks) * 2) return false;
+    const u32 n = device_blocks[variant / 2][0], block = device_blocks[variant / 2][1];
+    f32 *importance = variant % 2 ? device_case_in(c, n) : NULL;
+    for (u32 i = 0; i < n && importance; i++) importance[i] = fabsf(importance[i]);
+    c->args.quadratic_penalty = (struct quadratic_penalty_args){.w = device_case_in(c, n),
+                                                                .anchor = device_case_in(c, n),
+                                                                .importance = importance,
+                                                                .g = device_case_out(c, n),
+                                                                .part = device_case_out(c, (n + block - 1) / block),
+                                                                .n = n,
+                                                                .block = block,
+                                                                .strength = 0.3f};
+    return true;
+}
+
+static bool device_case_path_integral(DeviceCase *c, int variant)
+{
+    u32 n;
+    if (!device_case_length(variant, &n)) return false;
+    c->args.path_integral = (struct path_integral_args){.g = device_case_in(c, n),
+                                                        .w = device_case_in(c, n),
+                                                        .before = device_case_out(c, n),
+                                                        .path = device_case_out(c, n),
+                                                        .n = n};
+    return true;
+}
+
+static bool device_case_consolidate(DeviceCase *c, int variant)
+{
+    u32 n;
+    if (!device_case_length(variant, &n)) return false;
+    c->args.consolidate = (struct consolidate_args){.path = device_case_in(c, n),
+                                                    .w = device_case_in(c, n),
+                                                    .anchor = device_case_in(c, n),
+                                                    .importance = device_case_out(c, n),
+                                                    .n = n,
+                                                    .damping = 0.1f};
+    return true;
+}
+
+/* The examples of device_attention_cases, and one that is longer than what the CPU engine packs at once. */
+static u32 *device_case_groups(DeviceCase *c, int variant, u32 *examples)
+{
+    u32 longest, *offsets;
+    if (variant < (int)COUNT(device_attention_cases)) return device_case_offsets(c, variant, examples, &longest);
+    *examples = 3;
+    offsets = device_case_whole(c, 4, false);
+    offsets[0] = 0, offsets[1] = 7, offsets[2] = 7 + 800, offsets[3] = 7 + 800 + 30;
+    return offsets;
+}
+
+static bool device_case_gemm_importance(DeviceCase *c, int variant)
+{
+    static const u32 sizes[][2] = {{33, 70}, {8, 129}, {130, 2}, {1, 1}, {0, 5}, {5, 0}, {100, 200}};
+    const int groups = (int)COUNT(device_attention_cases) + 1;
+    if (variant >= 2 * groups) return false;
+    const u32 m = sizes[variant % (int)COUNT(sizes)][0], n = sizes[variant % (int)COUNT(sizes)][1], pad = variant % 3;
+    u32 examples, *offsets = device_case_groups(c, variant % groups, &examples);
+    const u32 rows = offsets[examples], lda = m + pad, ldb = n + 2 * pad, ldc = n + pad;
+    c->args.gemm_importance = (struct gemm_importance_args){.a = device_case_in(c, (size_t)rows * lda),
+                                                            .b = device_case_in(c, (size_t)rows * ldb),
+                                                            .c = device_case_out(c, (size_t)m * ldc),
+                                                            .offsets = offsets,
+                                                            .examples = examples,
+                                                            .rows = rows,
+                                                            .m = m,
+                                                            .n = n,
+                                                            .lda = lda,
+                                                            .ldb = ldb,
+                                                            .ldc = ldc,
+                                                            .power = variant >= groups ? 1 : 2,
+                                                            .scale = 0.3f};
+    return true;
+}
+
+static bool device_case_column_importance(DeviceCase *c, int variant)
+{
+    static const u32 columns[] = {384, 33, 1, 0, 129};
+    const int groups = (int)COUNT(device_attention_cases) + 1;
+    if (variant >= 2 * groups) return false;
+    const u32 cols = columns[variant % (int)COUNT(columns)], ld = cols + variant % 3;
+    u32 examples, *offsets = device_case_groups(c, variant / 2, &examples);
+    const u32 rows = offsets[examples];
+    const bool norm = variant % 2;
+    c->args.column_importance =
+        (struct column_importance_args){.dy = device_case_in(c, (size_t)rows * ld),
+                                        .x = norm ? device_case_in(c, (size_t)rows * cols) : NULL,
+                                        .mean = norm ? device_case_in(c, rows) : NULL,
+                                        .rstd = norm ? device_case_in(c, rows) : NULL,
+                                        .gamma = norm ? device_case_out(c, cols) : NULL,
+                                        .beta = device_case_out(c, cols),
+                                        .offsets = offsets,
+                                        .examples = examples,
+                                        .rows = rows,
+                                        .cols = cols,
+                                        .ld = ld,
+                                        .power = variant % 4 < 2 ? 2 : 1,
+                                        .scale = 0.3f};
+    return true;
+}
+
+/* Token t uses row t % unique, so that examples share rows and have tokens of the same row. */
+static bool device_case_embed_importance(DeviceCase *c, int variant)
+{
+    static const u32 columns[] = {33, 384, 1};
+    const int groups = (int)COUNT(device_attention_cases) + 1;
+    if (variant >= 2 * groups) return false;
+    const u32 cols = columns[variant % 3];
+    u32 examples, *offsets = device_case_groups(c, variant / 2, &examples);
+    const u32 rows = offsets[examples], unique = rows < 5 ? rows : 5;
+    u32 *starts = device_case_whole(c, unique + 1, false), *order = device_case_whole(c, rows, false), at = 0;
+    for (u32 u = 0; u < unique; u++) {
+        starts[u] = at;
+        for (u32 t = u; t < rows; t += unique) order[at++] = t;
+    }
+    starts[unique] = at;
+    c->args.embed_importance = (struct embed_importance_args){.dy = device_case_in(c, (size_t)rows * cols),
+                                                              .row = device_case_indices(c, unique, unique + 7, true),
+                                                              .starts = starts,
+                                                              .order = order,
+                                                              .offsets = offsets,
+                                                              .table = device_case_out(c, (size_t)(unique + 7) * cols),
+                                                              .unique = unique,
+                                                              .examples = examples,
+                                                              .rows = rows,
+                                                              .cols = cols,
+                                                              .power = variant % 2 ? 1 : 2,
+                                                              .scale = 0.3f};
     return true;
 }
 

@@ -57,9 +57,10 @@ static bool classifier_read_checkpoint(Classifier *c, const ModelSource *source,
     Safetensors file = {0};
     bool ok = source_sha256(source, sha256, err);
     if (ok && strcmp(sha256, kept->sha256) != 0)
-        ok = source->folder ? fail(err, "%s: not the checkpoint that the run began with: its weights have changed since",
-                                   source->folder)
-                            : fail(err, "the run began with another built-in encoder than this program's");
+        ok = source->folder
+                 ? fail(err, "%s: not the checkpoint that the run began with: its weights have changed since",
+                        source->folder)
+                 : fail(err, "the run began with another built-in encoder than this program's");
     ok = ok && source_weights(&scratch, source, &file, err) &&
          classifier_read_encoder(c, &file, kept->seed, &fresh_pooler, err);
     if (ok && !fresh_pooler) c->base = source->folder;
@@ -87,7 +88,8 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
     c->max_length = kept.max_length;
     const char *task = arena_printf(arena, "%s/%s", method, source->task);
     if (!classifier_read_folder(arena, c, err)) return false;
-    if (access(arena_printf(arena, "%s/adapter_config.json", task), F_OK) == 0 && !classifier_read_lora(arena, c, task, err))
+    if (access(arena_printf(arena, "%s/adapter_config.json", task), F_OK) == 0 &&
+        !classifier_read_lora(arena, c, task, err))
         return false;
     classifier_layouts(arena, c);
     bool ok;
@@ -126,7 +128,8 @@ static bool classifier_read_labels(Arena *arena, Classifier *c, const char *adap
     const uint32_t classes = peft_classes(adapter_file, c->model.config.family);
     if (own || !classes || classes == c->labels.classes) return true;
     if (classes < 2 || classes > TASK_MAX_CLASSES)
-        return fail(err, "%s: a head of %u classes; 2 to %d are possible", adapter_file->path, classes, TASK_MAX_CLASSES);
+        return fail(err, "%s: a head of %u classes; 2 to %d are possible", adapter_file->path, classes,
+                    TASK_MAX_CLASSES);
     c->labels = labels_unnamed(arena, classes);
     return true;
 }
@@ -155,7 +158,8 @@ static bool classifier_of_folders(Arena *arena, const ClassifierSource *source, 
     bool has_head = false;
     c->folder = c->base = source->model ? source->model : arena_printf(arena, "%s/base", adapter);
     if (!source->model && access(c->folder, F_OK) != 0)
-        return fail_usage(err, "%s holds no base/: name the checkpoint that the adapter belongs to with --model", adapter);
+        return fail_usage(err, "%s holds no base/: name the checkpoint that the adapter belongs to with --model",
+                          adapter);
     if (!classifier_read_folder(arena, c, err) || !tokenizer_max_length(c->folder, &c->max_length, err)) return false;
     if (!adapter) {
         if (!classifier_read_labels(arena, c, NULL, &file, err)) return false;
@@ -215,7 +219,8 @@ static bool export_checkpoint(Arena *arena, const Classifier *c, const char *fol
     layout_tensors(arena, &c->model.encoder, arena_printf(arena, "%s.", family_name(family)), c->encoder, tensors);
     layout_tensors(arena, &c->head.layout, "", c->head_w, tensors + count);
     return export_tokenizer(c, folder, err) &&
-           export_json(arena_printf(arena, "%s/config.json", folder), labels_config(c->config, family, &c->labels), err) &&
+           export_json(arena_printf(arena, "%s/config.json", folder), labels_config(c->config, family, &c->labels),
+                       err) &&
            safetensors_write(arena_printf(arena, "%s/model.safetensors", folder), tensors, head ? all : count, err);
 }
 
@@ -226,7 +231,8 @@ static bool export_adapter(Arena *arena, const Classifier *c, const char *folder
     char here[PATH_MAX], *base = c->base ? realpath(c->base, NULL) : NULL;
     const char *name = base;
     if (!base && getcwd(here, sizeof here))
-        name = *target == '/' ? arena_printf(arena, "%s/base", target) : arena_printf(arena, "%s/%s/base", here, target);
+        name =
+            *target == '/' ? arena_printf(arena, "%s/base", target) : arena_printf(arena, "%s/%s/base", here, target);
     const bool ok =
         export_tokenizer(c, folder, err) &&
         export_json(arena_printf(arena, "%s/labels.json", folder), labels_json(&c->labels), err) &&

@@ -10,6 +10,7 @@ typedef struct ModelSource {
     const char *folder;         /* NULL: embedded */
     const char *name;           /* for people */
     Str config, vocab, weights; /* embedded: config.json, vocab.txt, safetensors as .zst */
+    const char *acquaintance;   /* a sentence on what its pre-training is known to have seen of the data, or NULL */
 } ModelSource;
 
 /* The tokenizer of a model source. */
@@ -28,11 +29,11 @@ typedef struct ClassifierSource {
 } ClassifierSource;
 
 typedef struct Classifier {
-    const char *folder;   /* of config.json and the tokenizer's files */
-    const char *base;     /* the checkpoint folder whose encoder this is, weight by weight; NULL: there is none */
-    json_t *config;       /* HF's config.json of the encoder */
+    const char *folder; /* of config.json and the tokenizer's files */
+    const char *base;   /* the checkpoint folder whose encoder this is, weight by weight; NULL: there is none */
+    json_t *config;     /* HF's config.json of the encoder */
     Tokenizer *tokenizer;
-    uint32_t max_length;  /* tokens a row: what it was trained with, or the most it can take */
+    uint32_t max_length; /* tokens a row: what it was trained with, or the most it can take */
     Labels labels;
     Model model;
     Lora lora;
@@ -47,8 +48,8 @@ bool classifier_open(Arena *arena, const ClassifierSource *source, Classifier *o
 void classifier_close(Classifier *c);
 
 /* Writes `folder`, which must be empty or not there yet. Without adapter: what HF's
- * AutoModelForSequenceClassification.from_pretrained loads. With an adapter: what PEFT's PeftModel.from_pretrained loads,
- * and, unless the encoder is that of a checkpoint folder, the encoder in the subfolder base/. */
+ * AutoModelForSequenceClassification.from_pretrained loads. With an adapter: what PEFT's PeftModel.from_pretrained
+ * loads, and, unless the encoder is that of a checkpoint folder, the encoder in the subfolder base/. */
 bool classifier_export(const Classifier *c, const char *folder, Err *err);
 
 #endif

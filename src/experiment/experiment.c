@@ -18,13 +18,19 @@ typedef struct TaskState {
     bool *right;            /* [eval rows]: which rows the method at work had right after training this task */
 } TaskState;
 
-/* The first task's training, kept for methods that train it in the same way. */
-typedef struct FirstTask {
-    const Strategy *strategy;
+/* A training that several methods have in common, as it ended: see shared.c. */
+typedef struct SharedTask {
+    const Method *method; /* that trained it; null: an empty place */
     uint32_t seed;
-    f32p encoder, adapter, head;
-    json_t *events; /* step and eval events, without the method's name */
-} FirstTask;
+    int task;
+    Arena arena;
+    DeviceArena memory;
+    f32p encoder, adapter, head; /* null where not trained */
+    json_t *events;              /* step and eval events, without the method's name */
+    EvalRecord *final;           /* [task + 1]: its evaluations; logits null: not evaluated yet */
+    Shelf shelf;
+} SharedTask;
+enum { SHARED_MAX_TASKS = 4 }; /* the first task of the encoder, of an adapter, of a head; the second of the encoder */
 
 typedef struct Experiment {
     const Plan *plan;
@@ -41,14 +47,18 @@ typedef struct Experiment {
     TaskState tasks[PLAN_MAX_TASKS];
     f32p encoder, shared_adapter;
     bool encoder_is_base; /* the encoder's weights are those of the checkpoint */
-    FirstTask first;
-    DeviceArena first_memory;
+    EarlierTask earlier[PLAN_MAX_TASKS];
+    SharedTask shared[SHARED_MAX_TASKS];
     double started;
     /* the method at work */
-    const Strategy *strategy;
+    const Method *method;
     uint32_t seed;
     int task;
-    json_t *recording; /* events of the first task, when another method will want them */
+    void *own[METHOD_MAX_PARTS]; /* what its strategies keep: see Own */
+    DeviceArena method_memory;
+    Shelf shelf;         /* of the weights at work, when no other method shares them */
+    SharedTask *passing; /* the shared training whose result the weights are, or null */
+    json_t *recording;   /* events of a training that other methods will want */
     Progress progress;
     uint32_t method_step, method_steps;
     DYN(char) predictions;
@@ -66,7 +76,7 @@ static bool experiment_open(Experiment *x, Err *err)
     ModelConfig config;
     x->model_name = plan->model.name;
     if (!device_open(&x->device, plan->device, plan->threads, err)) return false;
-    x->memory.device = x->first_memory.device = &x->device;
+    x->memory.device = x->method_memory.device = x->shelf.memory.device = &x->device;
     if (!source_config(&x->arena, &plan->model, &config, err) ||
         !model_source_tokenizer(&x->arena, &plan->model, &tokenizer, err))
         return false;
@@ -85,6 +95,7 @@ static bool experiment_open(Experiment *x, Err *err)
     for (int i = 0; i < plan->task_count; i++) {
         x->tasks[i].head_w = device_f32(&x->memory, x->tasks[i].head.layout.floats);
         x->tasks[i].adapter_w = device_f32(&x->memory, x->lora.layout.floats);
+        x->earlier[i].head_w = x->tasks[i].head_w;
     }
     return experiment_weights(x, plan->seeds[0],
                               err); /* before anything is written: a damaged checkpoint leaves nothing behind */
@@ -102,7 +113,7 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
         return true;
     }
     ok = ok && models_begin(x, fresh, err);
-    if (ok && fresh) ok = journal_event(&x->journal, run_event(x, options), err);
+    if (ok && fresh) ok = journal_event(&x->journal, run_event(x), err);
     for (int s = 0; s < plan->seed_count && ok; s++)
         for (int m = 0; m < plan->method_count && ok; m++)
             if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s]))
@@ -118,7 +129,9 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
 static void experiment_close(Experiment *x)
 {
     journal_close(&x->journal);
-    first_task_forget(x);
+    shared_forget(x, true);
+    shelf_clear(&x->shelf);
+    device_arena_free(&x->method_memory);
     device_arena_free(&x->memory);
     arena_free(&x->method_arena);
     arena_free(&x->arena);

@@ -23,7 +23,7 @@ typedef enum KeepModels {
 
 typedef struct Plan {
     TaskSource tasks[PLAN_MAX_TASKS];
-    const Strategy *methods[PLAN_MAX_METHODS];
+    const Method *methods[PLAN_MAX_METHODS];
     uint32_t seeds[PLAN_MAX_SEEDS];
     int task_count, method_count, seed_count;
     ModelSource model;
@@ -35,6 +35,7 @@ typedef struct Plan {
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
     KeepModels keep;
+    StrategyValues values; /* of the strategies' own options */
     bool force, quiet, json, dry_run;
 } Plan;
 

@@ -44,10 +44,9 @@ static bool kept_name_is_plain(const char *name)
 /* Only what lethe writes: whatever else lies in a folder stays, and the folder with it. */
 static int kept_remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
-    static const char *const names[] = {"model.json",          "config.json",
-                                        "encoder.safetensors", "head.safetensors",
-                                        "adapter_config.json", "adapter_model.safetensors",
-                                        "model.safetensors",   "labels.json"};
+    static const char *const names[] = {"model.json",        "config.json",         "encoder.safetensors",
+                                        "head.safetensors",  "adapter_config.json", "adapter_model.safetensors",
+                                        "model.safetensors", "labels.json"};
     const char *name = path + at->base;
     bool ours = str_ends(str(name), S(".tmp"));
     (void)st;
@@ -71,8 +70,10 @@ static bool kept_write_encoder(const char *out, const ModelSource *source, Err *
     Str text = source->config;
     bool ok = folder_make(folder, err);
     if (source->folder)
-        ok = ok && file_read(&arena, arena_printf(&arena, "%s/config.json", source->folder), CONFIG_LIMIT_BYTES, &text, err) &&
-             tokenizer_files_copy(source->folder, folder, err);
+        ok =
+            ok &&
+            file_read(&arena, arena_printf(&arena, "%s/config.json", source->folder), CONFIG_LIMIT_BYTES, &text, err) &&
+            tokenizer_files_copy(source->folder, folder, err);
     else
         ok = ok && file_write(arena_printf(&arena, "%s/vocab.txt", folder), source->vocab, err);
     ok = ok && file_write(config, text, err);
@@ -221,7 +222,8 @@ static const char *kept_only_method(Arena *arena, const char *out, Err *err)
             found = method;
             all[0] = 0;
         }
-        if (!strstr(all, method)) snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", *all ? ", " : "", method);
+        if (!strstr(all, method))
+            snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", *all ? ", " : "", method);
     }
     if (folder) closedir(folder);
     if (found && strchr(all, ',')) {

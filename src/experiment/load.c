@@ -20,6 +20,8 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
                             plan->max_length, &x->tasks[i].data, err))
             return false;
         head_layout(&x->arena, &x->model.config, x->tasks[i].data.classes, &x->tasks[i].head);
+        x->earlier[i] =
+            (EarlierTask){.head = &x->tasks[i].head, .train = &x->tasks[i].data.train, .eval = &x->tasks[i].data.eval};
     }
     return true;
 }
@@ -52,7 +54,7 @@ static void start_adapter(Experiment *x, f32p adapter, uint32_t seed, int task)
 {
     Arena scratch = {0};
     float *w = arena_new(&scratch, float, x->lora.layout.floats);
-    lora_initialise(&x->lora, seed, 0x6c6f7261 + (uint64_t)task, w);
+    lora_initialise(&x->lora, seed, LORA_STREAM + (uint64_t)task, w);
     device_write(&x->device, adapter, w, x->lora.layout.floats * sizeof *w);
     arena_free(&scratch);
 }

@@ -1,23 +1,26 @@
 #include "experiment.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* One method with one seed: its trainings, evaluations and events. */
 
-static Training training_of(const Experiment *x, const Strategy *strategy, uint32_t seed, int task)
+static Training training_of(const Experiment *x, const Method *method, uint32_t seed, int task)
 {
     const TaskState *state = &x->tasks[task];
     Training t = {.model = &x->model, .head = &state->head, .train = &state->data.train, .eval = &state->data.eval};
     t.hyper = x->plan->hyper;
     t.seed = seed;
     t.task = (uint32_t)task;
-    t.train_encoder = strategy->adapters == ADAPTERS_NONE;
+    t.earlier = x->earlier;
+    t.joint = method->part[0]->joint;
+    t.train_encoder = method->trains == TRAINS_ENCODER;
     t.weights = (Weights){.encoder = x->encoder, .head = state->head_w};
-    if (!t.train_encoder) {
+    if (method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH) {
         t.lora = &x->lora;
         t.hyper.learning_rate = x->plan->lora_learning_rate;
-        t.weights.adapter = strategy->adapters == ADAPTERS_SHARED ? x->shared_adapter : state->adapter_w;
+        t.weights.adapter = method->trains == TRAINS_ADAPTER ? x->shared_adapter : state->adapter_w;
     }
     return t;
 }
@@ -26,7 +29,7 @@ static Training training_of(const Experiment *x, const Strategy *strategy, uint3
 static bool emit(Experiment *x, json_t *body, Err *err)
 {
     if (x->recording) json_array_append(x->recording, body);
-    json_t *event = json_pack("{s:O, s:s, s:I}", "event", json_object_get(body, "event"), "method", x->strategy->name,
+    json_t *event = json_pack("{s:O, s:s, s:I}", "event", json_object_get(body, "event"), "method", x->method->name,
                               "seed", (json_int_t)x->seed);
     json_object_update_missing(event, body);
     json_decref(body);
@@ -37,12 +40,12 @@ static bool on_step(void *context, const StepRecord *r, Err *err)
 {
     Experiment *x = context;
     progress_step(&x->progress, ++x->method_step, "loss %.3f", r->loss);
-    return emit(x,
-                json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "event", "step", "task", x->task + 1,
-                          "name", x->tasks[x->task].data.name, "step", (json_int_t)r->step, "epoch",
-                          (json_int_t)r->epoch, "loss", r->loss, "grad_norm", r->grad_norm, "learning_rate",
-                          r->learning_rate, "tokens", (json_int_t)r->tokens, "seconds", r->seconds),
-                err);
+    json_t *event = json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "event", "step", "task",
+                              x->task + 1, "name", x->tasks[x->task].data.name, "step", (json_int_t)r->step, "epoch",
+                              (json_int_t)r->epoch, "loss", r->loss, "grad_norm", r->grad_norm, "learning_rate",
+                              r->learning_rate, "tokens", (json_int_t)r->tokens, "seconds", r->seconds);
+    if (!isnan(r->penalty)) json_object_set_new(event, "penalty", json_real(r->penalty));
+    return emit(x, event, err);
 }
 
 static json_t *eval_event(const Experiment *x, const EvalRecord *r, int task, bool final)
@@ -76,7 +79,7 @@ static json_t *final_event(Experiment *x, const EvalRecord *r, int task)
 static bool on_eval(void *context, const EvalRecord *r, Err *err)
 {
     Experiment *x = context;
-    return emit(x, eval_event(x, r, x->task, false), err);
+    return emit(x, eval_event(x, r, (int)r->task, false), err);
 }
 
 static void predictions_print(Experiment *x, const char *format, ...) PRINTF(2, 3);
@@ -90,21 +93,30 @@ static void predictions_print(Experiment *x, const char *format, ...)
     for (const char *p = text; *p; p++) *dyn_push(&x->method_arena, &x->predictions) = *p;
 }
 
-/* The row of the accuracy matrix: every task seen so far, with its own head (and adapter). */
+/* Predictions on the evaluation rows of task j, with its own head (and adapter). */
+static bool evaluate_one(Experiment *x, Arena *arena, int j, EvalRecord *r, Err *err)
+{
+    const Training t = training_of(x, x->method, x->seed, j);
+    return evaluate(&x->device, arena, &x->model, t.lora, t.head, &t.weights, t.eval, t.hyper.eval_batch_size, r, err);
+}
+
+/* The row of the accuracy matrix: every task seen so far. */
 static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
 {
     for (int j = 0; j <= x->task; j++) {
-        const Training t = training_of(x, x->strategy, x->seed, j);
         const TaskData *data = &x->tasks[j].data;
+        SharedTask *shared = x->passing;
+        const bool known = shared && shared->final[j].logits;
         Arena scratch = {0};
         EvalRecord r;
-        bool ok = evaluate(&x->device, &scratch, &x->model, t.lora, t.head, &t.weights, &data->eval,
-                           t.hyper.eval_batch_size, &r, err);
+        if (known) r = shared->final[j];
+        bool ok = known || evaluate_one(x, shared ? &shared->arena : &scratch, j, &r, err);
+        if (ok && shared) shared->final[j] = r;
         r.step = step;
-        r.epoch = t.hyper.epochs - 1;
+        r.epoch = x->plan->hyper.epochs - 1;
         ok = ok && emit(x, final_event(x, &r, j), err);
         for (uint32_t i = 0; i < r.rows && ok; i++) {
-            predictions_print(x, "%s\t%u\t%d\t%d\t%u\t%u\t%u\t", x->strategy->name, x->seed, x->task + 1, j + 1, i + 1,
+            predictions_print(x, "%s\t%u\t%d\t%d\t%u\t%u\t%u\t", x->method->name, x->seed, x->task + 1, j + 1, i + 1,
                               data->eval.labels[i], r.prediction[i]);
             for (uint32_t c = 0; c < r.classes; c++)
                 predictions_print(x, "%s%.7g", c ? " " : "", (double)r.logits[(size_t)i * r.classes + c]);
@@ -116,56 +128,165 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
     return true;
 }
 
-#include "first_task.c"
+/* A point of a sweep: every task seen so far, with the weights as they are. */
+static bool on_sweep(void *context, double alpha, Err *err)
+{
+    Experiment *x = context;
+    for (int j = 0; j <= x->task; j++) {
+        Arena scratch = {0};
+        EvalRecord r;
+        const bool ok = evaluate_one(x, &scratch, j, &r, err) &&
+                        emit(x,
+                             json_pack("{s:s, s:i, s:i, s:s, s:f, s:I, s:I}", "event", "sweep", "after_task",
+                                       x->task + 1, "task", j + 1, "name", x->tasks[j].data.name, "alpha", alpha,
+                                       "rows", (json_int_t)r.rows, "correct", (json_int_t)r.correct),
+                             err);
+        arena_free(&scratch);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+#include "shared.c"
 #include "models.c"
 
-static bool train_one(Experiment *x, Err *err)
+/* ---- strategies at work ---- */
+
+static void *own_new(const Experiment *x, const Strategy *strategy, Arena *arena, DeviceArena *memory)
 {
-    const Training t = training_of(x, x->strategy, x->seed, x->task);
+    void *own = arena_alloc(arena, 1, strategy->own_bytes > sizeof(Own) ? strategy->own_bytes : sizeof(Own));
+    *(Own *)own = (Own){strategy_values(&x->plan->values, strategy), arena, memory};
+    return own;
+}
+
+static Moment moment_of(Experiment *x, const Training *t, Shelf *shelf)
+{
+    Moment at = {.device = &x->device, .training = t, .more = x->task + 1 < x->plan->task_count, .shelf = shelf};
+    at.layout = t->train_encoder ? &t->model->encoder : t->lora ? &t->lora->layout : NULL;
+    at.w = t->train_encoder ? t->weights.encoder : t->weights.adapter;
+    at.sweep = on_sweep;
+    at.context = x;
+    return at;
+}
+
+/* Strategies of this method and of those that will share its first task, which want to watch it. */
+static int watchers_of(const Experiment *x, const Strategy **watch)
+{
+    int count = 0;
+    for (int s = 0; s < strategy_count; s++) {
+        bool wanted = false, here = false;
+        for (int m = 0; m < x->plan->method_count; m++) {
+            const Method *method = x->plan->methods[m];
+            here = here || method == x->method;
+            for (int p = 0; p < method->parts && here && training_is_shared(x->method, method, 0); p++)
+                wanted = wanted || method->part[p] == strategies[s];
+        }
+        if (wanted && strategies[s]->watched) watch[count++] = strategies[s];
+    }
+    return count;
+}
+
+/* Trains the first task with every watcher, and puts what they saw on the shelf. */
+static bool train_watched(Experiment *x, Training *t, const TrainObserver *observer, Err *err)
+{
+    const Strategy *watch[STRATEGY_MAX];
+    TrainHook hook[STRATEGY_MAX];
+    const int count = watchers_of(x, watch);
+    Arena arena = {0};
+    DeviceArena memory = {.device = &x->device};
+    for (int i = 0; i < count; i++) hook[i] = (TrainHook){&watch[i]->watch, own_new(x, watch[i], &arena, &memory)};
+    t->hooks = hook;
+    t->hook_count = count;
+    bool ok = train_task(&x->device, t, observer, err);
+    if (ok && x->recording) x->passing = shared_keep(x, t);
+    const Moment at = moment_of(x, t, x->passing ? &x->passing->shelf : &x->shelf);
+    for (int i = 0; i < count && ok; i++) ok = watch[i]->watched(hook[i].own, &at, err);
+    device_arena_free(&memory);
+    arena_free(&arena);
+    return ok;
+}
+
+static bool train_hooked(Experiment *x, Training *t, const TrainObserver *observer, Err *err)
+{
+    TrainHook hook[METHOD_MAX_PARTS];
+    for (int i = 0; i < x->method->parts; i++) hook[i] = (TrainHook){&x->method->part[i]->hooks, x->own[i]};
+    t->hooks = hook;
+    t->hook_count = x->method->parts;
+    if (!train_task(&x->device, t, observer, err)) return false;
+    if (x->recording) x->passing = shared_keep(x, t);
+    return true;
+}
+
+static bool train_new(Experiment *x, Training *t, Err *err)
+{
     const TrainObserver observer = {x, on_step, on_eval};
-    bool reused = false;
-    if (t.lora && (x->task == 0 || x->strategy->adapters == ADAPTERS_PER_TASK))
-        start_adapter(x, t.weights.adapter, x->seed, x->task);
-    if (x->task == 0 && !first_task_reuse(x, &t, &reused, err)) return false;
-    if (reused) return true;
-    if (x->task == 0 && first_task_is_wanted(x)) x->recording = json_array();
-    if (t.train_encoder) x->encoder_is_base = false;
-    bool ok = train_task(&x->device, &t, &observer, err);
-    if (ok && x->recording) first_task_keep(x, &t);
+    if (shared_is_wanted(x, x->method, x->task)) x->recording = json_array();
+    if (t->train_encoder || x->method->part[0]->fresh) x->encoder_is_base = false;
+    const bool ok = x->task == 0 ? train_watched(x, t, &observer, err) : train_hooked(x, t, &observer, err);
     json_decref(x->recording);
     x->recording = NULL;
     return ok;
 }
 
-static bool run_method(Experiment *x, const Strategy *strategy, uint32_t seed, Err *err)
+static bool train_one(Experiment *x, Err *err)
+{
+    Training t = training_of(x, x->method, x->seed, x->task);
+    const Method *method = x->method;
+    shelf_clear(&x->shelf);
+    if (t.joint && x->task > 0 && !experiment_weights(x, x->seed, err)) return false;
+    if (t.lora && (x->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
+        start_adapter(x, t.weights.adapter, x->seed, x->task);
+    const Moment before = moment_of(x, &t, NULL);
+    for (int i = 0; i < method->parts && x->task == 0; i++)
+        if (method->part[i]->start && !method->part[i]->start(x->own[i], &before, err)) return false;
+    x->passing = shared_find(x);
+    if (x->passing && t.train_encoder) x->encoder_is_base = false;
+    if (x->passing ? !shared_restore(x, x->passing, &t, err) : !train_new(x, &t, err)) return false;
+    const Moment after = moment_of(x, &t, x->passing ? &x->passing->shelf : &x->shelf);
+    for (int i = 0; i < method->parts; i++) {
+        if (method->part[i]->end && !method->part[i]->end(x->own[i], &after, err)) return false;
+        if (method->part[i]->changes_result && x->task > 0) x->passing = NULL;
+    }
+    return true;
+}
+
+static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *err)
 {
     const Plan *plan = x->plan;
     const double begun = clock_seconds();
-    x->strategy = strategy;
+    x->method = method;
     x->seed = seed;
     x->method_step = x->method_steps = 0;
-    for (int i = 0; i < plan->task_count; i++)
-        x->method_steps += train_steps(&plan->hyper, x->tasks[i].data.train.rows);
+    for (int i = 0; i < plan->task_count; i++) {
+        const Training t = training_of(x, method, seed, i);
+        x->method_steps += train_total_steps(&t);
+    }
+    for (int i = 0; i < method->parts; i++)
+        x->own[i] = own_new(x, method->part[i], &x->method_arena, &x->method_memory);
     progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s",
-                   strategy->name, seed);
+                   method->name, seed);
     bool ok = experiment_weights(x, seed, err);
-    for (x->task = 0; x->task < plan->task_count && ok; x->task++)
-        ok = train_one(x, err) && evaluate_all(x, train_steps(&plan->hyper, x->tasks[x->task].data.train.rows), err);
+    for (x->task = 0; x->task < plan->task_count && ok; x->task++) {
+        const Training t = training_of(x, method, seed, x->task);
+        ok = train_one(x, err) && evaluate_all(x, train_total_steps(&t), err);
+    }
     progress_end(&x->progress);
     if (ok) {
-        const Training t = training_of(x, strategy, seed, 0);
+        const Training t = training_of(x, method, seed, 0);
         const double seconds = clock_seconds() - begun;
         ok =
             models_keep(x, err) && journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
             journal_event(&x->journal,
-                          json_pack("{s:s, s:s, s:I, s:I, s:f}", "event", "method", "method", strategy->name, "seed",
+                          json_pack("{s:s, s:s, s:I, s:I, s:f}", "event", "method", "method", method->name, "seed",
                                     (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t), "seconds", seconds),
                           err);
         if (ok && !plan->quiet)
-            fprintf(stderr, "%-10s %s%u  %u steps, %.0f s\n", strategy->name, "seed ", seed, x->method_steps, seconds);
+            fprintf(stderr, "%-10s %s%u  %u steps, %.0f s\n", method->name, "seed ", seed, x->method_steps, seconds);
     }
     x->predictions.at = NULL;
     x->predictions.count = x->predictions.capacity = 0;
     arena_free(&x->method_arena);
+    device_arena_free(&x->method_memory);
+    shared_forget(x, false);
     return ok;
 }

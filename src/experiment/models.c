@@ -13,17 +13,16 @@ static float *models_read(Experiment *x, Arena *arena, f32p from, const Layout *
     return w;
 }
 
-static const char *models_folder(const Experiment *x, Arena *arena, const Strategy *strategy, uint32_t seed)
+static const char *models_folder(const Experiment *x, Arena *arena, const Method *method, uint32_t seed)
 {
-    return x->plan->seed_count > 1 ? arena_printf(arena, "%s/models/%s-seed%u", x->plan->out, strategy->name, seed)
-                                   : arena_printf(arena, "%s/models/%s", x->plan->out, strategy->name);
+    return x->plan->seed_count > 1 ? arena_printf(arena, "%s/models/%s-seed%u", x->plan->out, method->name, seed)
+                                   : arena_printf(arena, "%s/models/%s", x->plan->out, method->name);
 }
 
-/* Whether the method at work has changed the encoder; before it has begun: whether it will. */
-static bool models_own_encoder(const Experiment *x, const Strategy *strategy)
+/* Whether a method will change the encoder. */
+static bool models_own_encoder(const Method *method)
 {
-    const Training t = training_of(x, strategy, 0, 0);
-    return t.train_encoder;
+    return method->trains == TRAINS_ENCODER || method->part[0]->fresh;
 }
 
 /* The method at work, finished, as predict and export want it. */
@@ -35,7 +34,7 @@ static bool models_keep(Experiment *x, Err *err)
     Arena arena = {0};
     KeptTask *tasks = arena_new(&arena, KeptTask, (size_t)plan->task_count);
     for (int i = 0; i < plan->task_count; i++) {
-        const Training t = training_of(x, x->strategy, x->seed, i);
+        const Training t = training_of(x, x->method, x->seed, i);
         const TaskData *data = &x->tasks[i].data;
         tasks[i] = (KeptTask){.name = data->name, .labels = {data->classes, data->class_names}};
         tasks[i].head = t.head;
@@ -44,7 +43,7 @@ static bool models_keep(Experiment *x, Err *err)
         if (t.lora) tasks[i].adapter = models_read(x, &arena, t.weights.adapter, &t.lora->layout);
     }
     char *checkpoint = plan->model.folder ? realpath(plan->model.folder, NULL) : NULL;
-    const Kept kept = {.method = x->strategy->name,
+    const Kept kept = {.method = x->method->name,
                        .seed = x->seed,
                        .max_length = plan->max_length,
                        .checkpoint = checkpoint,
@@ -53,7 +52,7 @@ static bool models_keep(Experiment *x, Err *err)
                        .encoder = own_encoder ? models_read(x, &arena, x->encoder, &x->model.encoder) : NULL,
                        .tasks = tasks,
                        .task_count = plan->task_count};
-    const bool ok = device_ok(&x->device, err) && kept_write(models_folder(x, &arena, x->strategy, x->seed), &kept, err);
+    const bool ok = device_ok(&x->device, err) && kept_write(models_folder(x, &arena, x->method, x->seed), &kept, err);
     free(checkpoint);
     arena_free(&arena);
     return ok;
@@ -65,7 +64,7 @@ static uint64_t models_bytes(const Experiment *x)
     const Plan *plan = x->plan;
     uint64_t floats = 0;
     for (int m = 0; m < plan->method_count && plan->keep != KEEP_NONE; m++) {
-        const bool own_encoder = models_own_encoder(x, plan->methods[m]);
+        const bool own_encoder = models_own_encoder(plan->methods[m]);
         if (plan->keep == KEEP_ADAPTERS && own_encoder) continue;
         if (own_encoder) floats += x->model.encoder.floats;
         for (int i = 0; i < plan->task_count; i++) {

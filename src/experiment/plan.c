@@ -17,18 +17,47 @@ static json_t *task_event(const TaskState *state, const TaskSource *source)
         (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval", source->eval);
 }
 
-static json_t *run_event(const Experiment *x, const json_t *options)
+/* What is known of a method before it runs; "options": those of its strategies. */
+static json_t *method_info(const Plan *plan, const Method *method)
+{
+    json_t *options = json_object();
+    for (int i = 0; i < method->parts; i++) {
+        const Strategy *s = method->part[i];
+        const double *value = strategy_values(&plan->values, s);
+        for (int k = 0; k < s->option_count; k++)
+            json_object_set_new(options, s->options[k].name,
+                                s->options[k].choices ? json_string(s->options[k].choices[(int)value[k]])
+                                                      : json_real(value[k]));
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:o}", "method", method->name, "kind", method->kind, "about", method->about,
+                     "cite", method->cite, "options", options);
+}
+
+/* Whether two of the methods train their first task alike. */
+static bool plan_shares_first(const Plan *plan)
+{
+    for (int i = 0; i < plan->method_count; i++)
+        for (int k = 0; k < i; k++)
+            if (training_is_shared(plan->methods[i], plan->methods[k], 0)) return true;
+    return false;
+}
+
+static json_t *run_event(const Experiment *x)
 {
     const Plan *plan = x->plan;
     const ModelConfig *c = &x->model.config;
-    json_t *tasks = json_array(), *methods = json_array(), *seeds = json_array();
+    json_t *tasks = json_array(), *methods = json_array(), *infos = json_array(), *seeds = json_array();
     for (int i = 0; i < plan->task_count; i++) json_array_append_new(tasks, task_event(&x->tasks[i], &plan->tasks[i]));
-    for (int i = 0; i < plan->method_count; i++) json_array_append_new(methods, json_string(plan->methods[i]->name));
+    for (int i = 0; i < plan->method_count; i++) {
+        json_array_append_new(methods, json_string(plan->methods[i]->name));
+        json_array_append_new(infos, method_info(plan, plan->methods[i]));
+    }
     for (int i = 0; i < plan->seed_count; i++) json_array_append_new(seeds, json_integer(plan->seeds[i]));
     json_t *model = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b}", "name", x->model_name, "family",
                               c->family == FAMILY_BERT ? "bert" : "roberta", "layers", (json_int_t)c->layers, "hidden",
                               (json_int_t)c->hidden, "parameters", (json_int_t)x->model.encoder.floats, "sha256",
                               x->model_sha256, "fresh_pooler", x->fresh_pooler);
+    if (plan->model.acquaintance) json_object_set_new(model, "acquaintance", json_string(plan->model.acquaintance));
     const Hyper *h = &plan->hyper;
     json_t *event = json_pack(
         "{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "event",
@@ -38,7 +67,8 @@ static json_t *run_event(const Experiment *x, const json_t *options)
         (json_int_t)h->max_steps, "max_length", (json_int_t)plan->max_length, "learning_rate", (double)h->learning_rate,
         "lora_learning_rate", (double)plan->lora_learning_rate, "weight_decay", (double)h->weight_decay, "lora_r",
         (json_int_t)plan->lora_r, "lora_alpha", (double)plan->lora_alpha, "lora_drop", (double)plan->lora_drop);
-    (void)options;
+    json_object_set_new(event, "method_info", infos);
+    if (plan_shares_first(plan)) json_object_set_new(event, "shared_first", json_true());
     return event;
 }
 
@@ -59,36 +89,74 @@ static json_t *run_config(const Experiment *x, const json_t *options)
                      "device", x->device.name, "threads", threads_count());
 }
 
-static uint64_t memory_needed(const Experiment *x, uint64_t *largest_training)
+/* What the trainings of a method take beyond the encoder, and what its strategies hold. */
+static uint64_t method_bytes(const Experiment *x, const Method *method)
 {
     uint64_t most = 0;
-    for (int m = 0; m < x->plan->method_count; m++)
-        for (int i = 0; i < x->plan->task_count; i++) {
-            const Training t = training_of(x, x->plan->methods[m], 0, i);
-            const uint64_t bytes = train_memory_bytes(&x->device, &t);
-            if (bytes > most) most = bytes;
+    for (int i = 0; i < x->plan->task_count; i++) {
+        Training t = training_of(x, method, 0, i);
+        TrainHook hook[METHOD_MAX_PARTS];
+        const size_t shared = t.train_encoder ? t.model->encoder.floats : t.lora ? t.lora->layout.floats : 0;
+        uint64_t arrays = 0;
+        for (int p = 0; p < method->parts; p++) {
+            const Strategy *s = method->part[p];
+            hook[p] = (TrainHook){i ? &s->hooks : &s->watch, NULL};
+            arrays += (uint64_t)(s->arrays + s->shelved);
         }
-    *largest_training = most;
-    /* While a checkpoint is loaded, it stands in memory beside the encoder, and so does its widened copy. */
-    const uint64_t encoder = (uint64_t)x->model.encoder.floats * sizeof(float), loading = 2 * encoder;
-    return encoder + (most > loading ? most : loading);
+        t.hooks = hook;
+        t.hook_count = method->parts;
+        const uint64_t bytes = train_memory_bytes(&x->device, &t) + arrays * shared * sizeof(float);
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
+/* method null: all that are planned, with what they share. */
+static uint64_t memory_needed(const Experiment *x, const Method *method)
+{
+    const Plan *plan = x->plan;
+    const uint64_t encoder = (uint64_t)x->model.encoder.floats * sizeof(float);
+    uint64_t most =
+        2 * encoder; /* a checkpoint that is loaded stands beside the encoder, and so does its widened copy */
+    uint64_t shared = 0;
+    for (int m = 0; m < plan->method_count; m++) {
+        const uint64_t bytes = !method || method == plan->methods[m] ? method_bytes(x, plan->methods[m]) : 0;
+        if (bytes > most) most = bytes;
+    }
+    for (int task = 0; task < 2 && !method;
+         task++) { /* trainings of the whole encoder that are kept for another method */
+        bool kept = false;
+        for (int m = 0; m < plan->method_count; m++)
+            for (int k = 0; k < m; k++)
+                kept = kept || (plan->methods[m]->trains == TRAINS_ENCODER &&
+                                training_is_shared(plan->methods[m], plan->methods[k], task));
+        shared += kept ? encoder : 0;
+    }
+    return encoder + most + shared;
 }
 
 static bool check_memory(const Experiment *x, Err *err)
 {
-    uint64_t training, need = memory_needed(x, &training), have = device_memory_bytes(&x->device);
+    const uint64_t need = memory_needed(x, NULL), have = device_memory_bytes(&x->device);
     if (need <= have) return true;
-    return fail(err,
-                "this run needs about %.1f GB of memory, but %.1f GB are free%s%s; use a smaller --batch-size or "
-                "--max-length, --method lora, or a smaller model%s",
-                (double)need * 1e-9, (double)have * 1e-9, x->device.vulkan ? " on " : "",
-                x->device.vulkan ? x->device.name : "", x->device.vulkan ? ", or --device cpu" : "");
+    Arena arena = {0};
+    char *fit = "";
+    for (int m = 0; m < x->plan->method_count; m++)
+        if (memory_needed(x, x->plan->methods[m]) <= have)
+            fit = arena_printf(&arena, "%s%s%s", fit, *fit ? "," : "", x->plan->methods[m]->name);
+    fail(err,
+         "this run needs about %.1f GB of memory, but %.1f GB are free%s%s; use %s%s%sa smaller --batch-size or "
+         "--max-length, or a smaller model%s",
+         (double)need * 1e-9, (double)have * 1e-9, x->device.vulkan ? " on " : "",
+         x->device.vulkan ? x->device.name : "", *fit ? "only --method " : "", fit, *fit ? " (each fits alone), " : "",
+         x->device.vulkan ? ", or --device cpu" : "");
+    arena_free(&arena);
+    return false;
 }
 
 static void print_plan(const Experiment *x)
 {
     const Plan *plan = x->plan;
-    uint64_t training;
     printf("model    %s: %s, %u layers, hidden %u, %.1f M parameters\n", x->model_name,
            x->model.config.family == FAMILY_BERT ? "BERT" : "RoBERTa", x->model.config.layers, x->model.config.hidden,
            (double)x->model.encoder.floats * 1e-6);
@@ -102,11 +170,11 @@ static void print_plan(const Experiment *x)
     }
     for (int m = 0; m < plan->method_count; m++) {
         const Training t = training_of(x, plan->methods[m], 0, 0);
-        printf("method   %-9s %zu trainable parameters, learning rate %g, %u epochs of batches of %u\n",
+        printf("method   %-15s %zu trainable parameters, learning rate %g, %u epochs of batches of %u\n",
                plan->methods[m]->name, train_trainable(&t), (double)t.hyper.learning_rate, t.hyper.epochs,
                t.hyper.batch_size);
     }
-    printf("memory   %.2f GB needed, %.1f GB free\n", (double)memory_needed(x, &training) * 1e-9,
+    printf("memory   %.2f GB needed, %.1f GB free\n", (double)memory_needed(x, NULL) * 1e-9,
            (double)device_memory_bytes(&x->device) * 1e-9);
     models_print(x);
 }
@@ -125,31 +193,55 @@ static bool on_trial_eval(void *context, const EvalRecord *r, Err *err)
     return true;
 }
 
+/* Seconds a token that a plain training step of such weights takes; *seconds_per_token is 0 when the trial failed. */
+static bool time_trial(Experiment *x, const Method *method, double *seconds_per_token, Err *err)
+{
+    const TrainObserver observer = {seconds_per_token, on_trial_step, on_trial_eval};
+    Training t = training_of(x, method, 0, 0);
+    Split few = *t.eval;
+    if (few.rows > 32) few.rows = 32;
+    t.eval = &few;
+    t.hyper.max_steps = 8;
+    if (!experiment_weights(x, 0, err)) return false;
+    if (t.lora) start_adapter(x, t.weights.adapter, 0, 0);
+    if (t.train_encoder) x->encoder_is_base = false;
+    return train_task(&x->device, &t, &observer, err);
+}
+
+/* Tokens of a method's trainings and evaluations of one task, as if all were training; a forward pass is a third of
+ * that. */
+static double time_tokens(const Experiment *x, const Method *method, int task)
+{
+    const Plan *plan = x->plan;
+    double tokens = 0, passes = 1, evaluations = 1;
+    for (int p = 0; p < method->parts && task > 0; p++) passes += method->part[p]->passes;
+    for (int i = method->part[0]->joint ? 0 : task; i <= task; i++) {
+        const Split *train = &x->tasks[i].data.train;
+        tokens += passes * train_steps(&plan->hyper, train->rows) * plan->hyper.batch_size / train->rows *
+                  (double)train->starts[train->rows];
+        tokens += plan->hyper.epochs * (double)x->tasks[i].data.eval.starts[x->tasks[i].data.eval.rows] / 3;
+    }
+    for (int p = 0; p < method->parts && task > 0; p++) evaluations += method->part[p]->evaluations;
+    for (int i = 0; i <= task; i++)
+        tokens += evaluations * (double)x->tasks[i].data.eval.starts[x->tasks[i].data.eval.rows] / 3;
+    return tokens;
+}
+
 static bool print_time(Experiment *x, Err *err)
 {
     const Plan *plan = x->plan;
-    double total = 0;
+    double total = 0, seconds_per_token[PLAN_MAX_METHODS];
     for (int m = 0; m < plan->method_count; m++) {
-        Training t = training_of(x, plan->methods[m], 0, 0);
-        double seconds_per_token = 0;
-        const TrainObserver observer = {&seconds_per_token, on_trial_step, on_trial_eval};
-        Split few = *t.eval;
-        if (few.rows > 32) few.rows = 32;
-        t.eval = &few;
-        t.hyper.max_steps = 8;
-        if (!experiment_weights(x, 0, err)) return false;
-        if (t.lora) start_adapter(x, t.weights.adapter, 0, 0);
-        if (t.train_encoder) x->encoder_is_base = false;
-        if (!train_task(&x->device, &t, &observer, err)) return false;
+        const Method *method = plan->methods[m];
+        int like = 0; /* the first method that trains the same weights */
+        while (!training_is_shared(plan->methods[like], method, 0)) like++;
+        if (like == m && !time_trial(x, method, &seconds_per_token[m], err)) return false;
         for (int i = 0; i < plan->task_count; i++) {
-            const TaskData *data = &x->tasks[i].data;
-            const double passes =
-                (double)train_steps(&plan->hyper, data->train.rows) * plan->hyper.batch_size / data->train.rows;
-            const double evals = (double)(plan->hyper.epochs + (uint32_t)(plan->task_count - i)) / 3; /* forward only */
-            total += seconds_per_token * (passes * (double)data->train.starts[data->train.rows] +
-                                          evals * (double)data->eval.starts[data->eval.rows]);
+            bool shared = false;
+            for (int k = 0; k < m; k++) shared = shared || training_is_shared(plan->methods[k], method, i);
+            if (!shared) total += seconds_per_token[like] * time_tokens(x, method, i);
         }
     }
-    printf("time     about %.0f s, by eight trial steps of each method\n", total * plan->seed_count);
+    printf("time     about %.0f s, by eight trial steps of each kind of training\n", total * plan->seed_count);
     return true;
 }

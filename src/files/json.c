@@ -37,7 +37,8 @@ static json_t *json_with_integers(json_t *value)
     size_t i;
     const char *key;
     json_t *item, *copy;
-    if (json_is_real(value)) return fabs(x) < 0x1p53 && trunc(x) == x ? json_integer((json_int_t)x) : json_incref(value);
+    if (json_is_real(value))
+        return fabs(x) < 0x1p53 && trunc(x) == x ? json_integer((json_int_t)x) : json_incref(value);
     if (!json_is_array(value) && !json_is_object(value)) return json_incref(value);
     copy = json_is_array(value) ? json_array() : json_object();
     json_array_foreach(value, i, item) json_array_append_new(copy, json_with_integers(item));

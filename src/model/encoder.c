@@ -157,12 +157,62 @@ static void linear_dx(Device *d, f32p dy, size_t lddy, size_t rows, size_t out, 
         .ldb = (u32)in, .ldc = (u32)in, .accumulate = add, .alpha = 1);
 }
 
-/* dw [out][in] = dy^T x; db [out] = column sums of dy */
-static void linear_dw(Device *d, f32p dy, size_t lddy, size_t rows, size_t out, f32p x, size_t in, f32p dw, f32p db)
+/* ---- what is written for a parameter: its gradient, or what importance adds up ----
+ * first: the rows stand for the examples, by their first tokens, and not for all tokens. */
+
+static u32p groups_of(const Importance *i, bool first) { return first ? i->examples : i->tokens; }
+
+/* dw [out][in] = alpha dy^T x */
+static void weight_dw(Device *d, const PassOptions *o, bool first, f32p dy, size_t lddy, size_t rows, size_t out,
+                      f32p x, size_t in, float alpha, f32p dw)
 {
-    RUN(d, gemm, .a = dy, .b = x, .c = dw, .m = (u32)out, .n = (u32)in, .k = (u32)rows, .lda = (u32)lddy,
-        .ldb = (u32)in, .ldc = (u32)in, .ta = 1, .alpha = 1);
-    RUN(d, column_sum, .x = dy, .y = db, .rows = (u32)rows, .cols = (u32)out, .ld = (u32)lddy);
+    const Importance *i = o->importance;
+    if (i)
+        RUN(d, gemm_importance, .a = dy, .b = x, .c = dw, .offsets = groups_of(i, first), .examples = i->groups,
+            .rows = (u32)rows, .m = (u32)out, .n = (u32)in, .lda = (u32)lddy, .ldb = (u32)in, .ldc = (u32)in,
+            .power = i->power, .scale = i->scale * (i->power == 1 ? fabsf(alpha) : alpha * alpha));
+    else
+        RUN(d, gemm, .a = dy, .b = x, .c = dw, .m = (u32)out, .n = (u32)in, .k = (u32)rows, .lda = (u32)lddy,
+            .ldb = (u32)in, .ldc = (u32)in, .ta = 1, .alpha = alpha);
+}
+
+/* dw [out][in] = dy^T x; db [out] = column sums of dy */
+static void linear_dw(Device *d, const PassOptions *o, bool first, f32p dy, size_t lddy, size_t rows, size_t out,
+                      f32p x, size_t in, f32p dw, f32p db)
+{
+    const Importance *i = o->importance;
+    weight_dw(d, o, first, dy, lddy, rows, out, x, in, 1, dw);
+    if (i)
+        RUN(d, column_importance, .dy = dy, .beta = db, .offsets = groups_of(i, first), .examples = i->groups,
+            .rows = (u32)rows, .cols = (u32)out, .ld = (u32)lddy, .power = i->power, .scale = i->scale);
+    else
+        RUN(d, column_sum, .x = dy, .y = db, .rows = (u32)rows, .cols = (u32)out, .ld = (u32)lddy);
+}
+
+/* d_gamma [2][h]: gamma's and beta's; dy: gradient of the LayerNorm's output, x its input. */
+static void norm_dw(Device *d, const PassOptions *o, bool first, f32p dy, f32p x, f32p mean, f32p rstd, size_t rows,
+                    u32 h, f32p d_gamma)
+{
+    const Importance *i = o->importance;
+    if (i)
+        RUN(d, column_importance, .dy = dy, .x = x, .mean = mean, .rstd = rstd, .gamma = d_gamma, .beta = d_gamma + h,
+            .offsets = groups_of(i, first), .examples = i->groups, .rows = (u32)rows, .cols = h, .ld = h,
+            .power = i->power, .scale = i->scale);
+    else
+        RUN(d, layernorm_dw, .x = x, .mean = mean, .rstd = rstd, .dy = dy, .dgamma = d_gamma, .dbeta = d_gamma + h,
+            .rows = (u32)rows, .cols = h);
+}
+
+static void table_dw(Device *d, const PassOptions *o, f32p dy, const DeviceRows *rows, u32 tokens, u32 h, f32p d_table)
+{
+    const Importance *i = o->importance;
+    if (i)
+        RUN(d, embed_importance, .dy = dy, .row = rows->row, .starts = rows->starts, .order = rows->order,
+            .offsets = i->tokens, .table = d_table, .unique = rows->unique, .examples = i->groups, .rows = tokens,
+            .cols = h, .power = i->power, .scale = i->scale);
+    else
+        RUN(d, embed_grad, .dy = dy, .row = rows->row, .starts = rows->starts, .order = rows->order, .dtable = d_table,
+            .unique = rows->unique, .cols = h);
 }
 
 /* ---- LoRA ---- */
@@ -204,10 +254,9 @@ static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, uint32_t
         .ldc = r, .alpha = scale);
     if (grad) {
         f32p in = lora_input(ws, l, t, x, rows, o);
-        RUN(d, gemm, .a = dy, .b = ws->layer[l].low[t], .c = grad + b, .m = h, .n = r, .k = n, .lda = (u32)lddy,
-            .ldb = r, .ldc = r, .ta = 1, .alpha = scale);
-        RUN(d, gemm, .a = ws->d_low, .b = in, .c = grad + a, .m = r, .n = h, .k = n, .lda = r, .ldb = h, .ldc = h,
-            .ta = 1, .alpha = 1);
+        const bool first = t == 0 && l + 1 == ws->model->config.layers;
+        weight_dw(d, o, first, dy, lddy, rows, h, ws->layer[l].low[t], r, scale, grad + b);
+        weight_dw(d, o, first, ws->d_low, r, rows, r, in, h, 1, grad + a);
     }
     if (!dx) return;
     const bool drop = o->dropout && lora->drop > 0;
@@ -305,12 +354,24 @@ static void head_forward(const Workspace *ws, const Weights *w, const Head *head
            head->classes, NULL);
 }
 
+f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch *batch, const PassOptions *options)
+{
+    const ModelConfig *c = &ws->model->config;
+    f32p states = ws->layer[c->layers - 1].norm2;
+    ASSERT(batch->tokens <= ws->max_tokens && batch->examples <= ws->max_examples);
+    if (options->states) {
+        RUN(ws->device, copy, .x = options->states, .y = states, .n = batch->examples * c->hidden);
+        return states;
+    }
+    embedding_forward(ws, weights->encoder, batch, options);
+    for (uint32_t l = 0; l < c->layers; l++) layer_forward(ws, l, weights, batch, options);
+    return states;
+}
+
 f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
                    const PassOptions *options)
 {
-    ASSERT(batch->tokens <= ws->max_tokens && batch->examples <= ws->max_examples);
-    embedding_forward(ws, weights->encoder, batch, options);
-    for (uint32_t l = 0; l < ws->model->config.layers; l++) layer_forward(ws, l, weights, batch, options);
+    model_first_states(ws, weights, batch, options);
     head_forward(ws, weights, head, batch->examples, options);
     return ws->logits;
 }
@@ -325,8 +386,8 @@ static void head_backward(const Workspace *ws, const Weights *w, const Weights *
     const ModelConfig *c = &ws->model->config;
     const u32 h = c->hidden;
     if (g->head)
-        linear_dw(d, ws->d_logits, head->classes, examples, head->classes, ws->head_out, h, g->head + head->out_w,
-                  g->head + head->out_b);
+        linear_dw(d, o, true, ws->d_logits, head->classes, examples, head->classes, ws->head_out, h,
+                  g->head + head->out_w, g->head + head->out_b);
     f32p dense_dw = dense_at(ws->model, head, g->encoder, g->head, false);
     if (!dense_dw && !below) return;
     linear_dx(d, ws->d_logits, head->classes, examples, head->classes, w->head + head->out_w, h, ws->d_dense, false);
@@ -334,7 +395,7 @@ static void head_backward(const Workspace *ws, const Weights *w, const Weights *
         .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
     RUN(d, tanh_grad, .y = ws->dense, .dy = ws->d_dense, .dx = ws->d_dense, .n = examples * h);
     if (dense_dw)
-        linear_dw(d, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
+        linear_dw(d, o, true, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
                   dense_at(ws->model, head, g->encoder, g->head, true));
     if (!below) return;
     linear_dx(d, ws->d_dense, h, examples, h, dense_at(ws->model, head, w->encoder, w->head, false), h, ws->d_state,
@@ -344,14 +405,12 @@ static void head_backward(const Workspace *ws, const Weights *w, const Weights *
 }
 
 /* Through y = LayerNorm(sum), sum = residual + dropout(x): d_state becomes the gradient of sum; returns that of x. */
-static f32p norm_backward(const Workspace *ws, f32p sum, f32p mean, f32p rstd, f32p gamma, f32p d_gamma, size_t rows,
-                          const PassOptions *o, uint32_t site)
+static f32p norm_backward(const Workspace *ws, f32p sum, f32p mean, f32p rstd, f32p gamma, f32p d_gamma, bool first,
+                          size_t rows, const PassOptions *o, uint32_t site)
 {
     const u32 h = ws->model->config.hidden;
     const float drop = o->dropout ? ws->model->config.hidden_drop : 0;
-    if (d_gamma)
-        RUN(ws->device, layernorm_dw, .x = sum, .mean = mean, .rstd = rstd, .dy = ws->d_state, .dgamma = d_gamma,
-            .dbeta = d_gamma + h, .rows = (u32)rows, .cols = h);
+    if (d_gamma) norm_dw(ws->device, o, first, ws->d_state, sum, mean, rstd, rows, h, d_gamma);
     RUN(ws->device, layernorm_dx, .x = sum, .gamma = gamma, .mean = mean, .rstd = rstd, .dy = ws->d_state,
         .dsum = ws->d_state, .dx = drop > 0 ? ws->d_branch : NULL, .rows = (u32)rows, .cols = h, .drop = drop,
         .seed = o->seed, .step = o->step, .site = site);
@@ -372,18 +431,18 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
     const size_t ldq = last ? h : 3 * h, ldkv = last ? 2 * h : 3 * h;
     f32p w = weights->encoder, g = grads->encoder, stream = last ? ws->first : s->x;
 
-    f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, w + at->norm2, g ? g + at->norm2 : NULL, rows, o,
+    f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, w + at->norm2, g ? g + at->norm2 : NULL, last, rows, o,
                             layer_site(l, SITE_DOWN));
     linear_dx(d, dx, h, rows, h, w + at->down_w, inner, ws->d_up, false);
-    if (g) linear_dw(d, dx, h, rows, h, s->act, inner, g + at->down_w, g + at->down_b);
+    if (g) linear_dw(d, o, last, dx, h, rows, h, s->act, inner, g + at->down_w, g + at->down_b);
     RUN(d, gelu_grad, .x = s->up, .dy = ws->d_up, .dx = ws->d_up, .n = (u32)(rows * inner));
-    if (g) linear_dw(d, ws->d_up, inner, rows, inner, s->norm1, h, g + at->up_w, g + at->up_b);
+    if (g) linear_dw(d, o, last, ws->d_up, inner, rows, inner, s->norm1, h, g + at->up_w, g + at->up_b);
     linear_dx(d, ws->d_up, inner, rows, inner, w + at->up_w, h, ws->d_state, true);
 
-    dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? g + at->norm1 : NULL, rows, o,
+    dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? g + at->norm1 : NULL, last, rows, o,
                        layer_site(l, SITE_CONTEXT));
     linear_dx(d, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
-    if (g) linear_dw(d, dx, h, rows, h, s->context, h, g + at->context_w, g + at->context_b);
+    if (g) linear_dw(d, o, last, dx, h, rows, h, s->context, h, g + at->context_w, g + at->context_b);
 
     f32p dq = last ? ws->d_q : ws->d_kv, dkv = last ? ws->d_kv : ws->d_kv + h;
     RUN(d, attention_grad, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .dcontext = ws->d_context,
@@ -393,10 +452,10 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
         .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed, .step = o->step,
         .site = layer_site(l, SITE_ATTENTION));
     if (g && last) {
-        linear_dw(d, dq, h, rows, h, stream, h, g + at->qkv_w, g + at->qkv_b);
-        linear_dw(d, dkv, 2 * h, tokens, 2 * h, s->x, h, g + at->qkv_w + h * h, g + at->qkv_b + h);
+        linear_dw(d, o, true, dq, h, rows, h, stream, h, g + at->qkv_w, g + at->qkv_b);
+        linear_dw(d, o, false, dkv, 2 * h, tokens, 2 * h, s->x, h, g + at->qkv_w + h * h, g + at->qkv_b + h);
     } else if (g) {
-        linear_dw(d, dq, 3 * h, tokens, 3 * h, s->x, h, g + at->qkv_w, g + at->qkv_b);
+        linear_dw(d, o, false, dq, 3 * h, tokens, 3 * h, s->x, h, g + at->qkv_w, g + at->qkv_b);
     }
     /* The last layer's queries and residual stream belong to the first tokens only: their part of the gradient is
      * gathered in d_state [B][H], that of the keys and values in d_branch [T][H], and then they are joined. */
@@ -417,12 +476,6 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
     }
 }
 
-static void table_backward(Device *d, f32p dy, const DeviceRows *rows, f32p d_table, uint32_t cols)
-{
-    RUN(d, embed_grad, .dy = dy, .row = rows->row, .starts = rows->starts, .order = rows->order, .dtable = d_table,
-        .unique = rows->unique, .cols = cols);
-}
-
 static void embedding_backward(const Workspace *ws, f32p w, f32p g, const DeviceBatch *batch, const PassOptions *o)
 {
     Device *d = ws->device;
@@ -431,14 +484,14 @@ static void embedding_backward(const Workspace *ws, f32p w, f32p g, const Device
     if (o->dropout && m->config.hidden_drop > 0)
         RUN(d, dropout, .x = ws->d_state, .y = ws->d_state, .rows = tokens, .cols = h, .drop = m->config.hidden_drop,
             .seed = o->seed, .step = o->step, .site = SITE_EMBEDDING);
-    RUN(d, layernorm_dw, .x = ws->embedded, .mean = ws->embedded_mean, .rstd = ws->embedded_rstd, .dy = ws->d_state,
-        .dgamma = g + m->norm, .dbeta = g + m->norm + h, .rows = tokens, .cols = h);
+    norm_dw(d, o, false, ws->d_state, ws->embedded, ws->embedded_mean, ws->embedded_rstd, tokens, h, g + m->norm);
     RUN(d, layernorm_dx, .x = ws->embedded, .gamma = w + m->norm, .mean = ws->embedded_mean, .rstd = ws->embedded_rstd,
         .dy = ws->d_state, .dsum = ws->d_state, .rows = tokens, .cols = h);
-    table_backward(d, ws->d_state, &batch->word, g + m->word, h);
-    RUN(d, fill, .x = g + m->position, .n = (m->config.positions + m->config.types) * h); /* neighbours */
-    table_backward(d, ws->d_state, &batch->position, g + m->position, h);
-    table_backward(d, ws->d_state, &batch->type, g + m->type, h);
+    table_dw(d, o, ws->d_state, &batch->word, tokens, h, g + m->word);
+    if (!o->importance)
+        RUN(d, fill, .x = g + m->position, .n = (m->config.positions + m->config.types) * h); /* neighbours */
+    table_dw(d, o, ws->d_state, &batch->position, tokens, h, g + m->position);
+    table_dw(d, o, ws->d_state, &batch->type, tokens, h, g + m->type);
 }
 
 void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
@@ -448,6 +501,7 @@ void model_backward(Workspace *ws, const Weights *weights, const Weights *grads,
     const bool embeddings = grads->encoder != NULL, any = embeddings || grads->adapter;
     head_backward(ws, weights, grads, head, batch->examples, options, any);
     if (!any) return;
+    ASSERT(!options->states);
     for (uint32_t l = ws->model->config.layers; l-- > 0;)
         layer_backward(ws, l, weights, grads, batch, options, l > 0 || embeddings);
     if (embeddings) embedding_backward(ws, weights->encoder, grads->encoder, batch, options);

@@ -24,7 +24,8 @@ Labels labels_unnamed(Arena *arena, uint32_t classes)
     return (Labels){classes, names};
 }
 
-static bool labels_names(Arena *arena, const json_t *id2label, const char *what, uint32_t classes, Labels *out, Err *err)
+static bool labels_names(Arena *arena, const json_t *id2label, const char *what, uint32_t classes, Labels *out,
+                         Err *err)
 {
     const char **names = arena_new(arena, const char *, classes);
     *out = (Labels){classes, names};
@@ -91,9 +92,9 @@ json_t *labels_config(const json_t *encoder, Family family, const Labels *labels
     json_t *config = json_deep_copy(encoder), *names = labels_json(labels), *label2id = json_object();
     for (size_t i = 0; i < COUNT(stale); i++) json_object_del(config, stale[i]);
     for (uint32_t c = 0; c < labels->classes; c++) json_object_set_new(label2id, labels->names[c], json_integer(c));
-    json_object_set_new(config, "architectures",
-                        json_pack("[s]", family == FAMILY_BERT ? "BertForSequenceClassification"
-                                                               : "RobertaForSequenceClassification"));
+    json_object_set_new(
+        config, "architectures",
+        json_pack("[s]", family == FAMILY_BERT ? "BertForSequenceClassification" : "RobertaForSequenceClassification"));
     json_object_set_new(config, "problem_type", json_string("single_label_classification"));
     json_object_set_new(config, "torch_dtype", json_string("float32")); /* the name that all versions understand */
     json_object_update(config, names);

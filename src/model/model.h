@@ -77,7 +77,8 @@ typedef struct Lora {
     size_t (*a)[3], (*b)[3]; /* [layers][q k v]: A [r][H], B [H][r] */
 } Lora;
 void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora); /* fills layout, a, b from the other fields */
-/* A ~ U(-1/sqrt(H), 1/sqrt(H)), B = 0. */
+/* A ~ U(-1/sqrt(H), 1/sqrt(H)), B = 0. stream: LORA_STREAM + task, so that each task's adapter starts differently. */
+enum { LORA_STREAM = 0x6c6f7261 };
 void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w);
 
 /* ---- Checkpoints ---- */
@@ -153,9 +154,19 @@ typedef struct Weights {
     f32p encoder, adapter, head;
 } Weights;
 
+/* How much each parameter matters, by example instead of by batch: scale * sum over groups of |gradient of the group's
+ * examples|^power, where a group is one example as a rule. See gemm_importance in ops.h. */
+typedef struct Importance {
+    uint32_t groups, power; /* power: 1 or 2 */
+    u32p tokens, examples;  /* [groups + 1]: group g owns the tokens tokens[g] .. tokens[g + 1] - 1; so its examples */
+    float scale;
+} Importance;
+
 typedef struct PassOptions {
     bool dropout; /* training: masks from seed and step */
     uint32_t seed, step;
+    f32p states; /* [B][H]: the batch's first-token states, when they are known: the encoder is not run. Else null */
+    const Importance *importance; /* backward: null for gradients */
 } PassOptions;
 
 /* Activations and scratch of one pass. */
@@ -169,10 +180,14 @@ size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_token
 /* Logits [B][C] on the device, in the workspace until its next pass. */
 f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
                    const PassOptions *options);
+/* Runs the encoder alone: the final states [B][H] of the examples' first tokens, in the workspace until its next pass. */
+f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch *batch, const PassOptions *options);
 /* The scratch array [B][C] for the gradient of the loss with respect to the logits. */
 f32p workspace_dlogits(Workspace *ws);
 /* Writes (never adds) the gradients that `grads` asks for; same arguments as the forward pass just before. Rows of the
- * word table that the batch does not use are left alone: the caller keeps them 0. */
+ * word table that the batch does not use are left alone: the caller keeps them 0. With options->importance adds to
+ * `grads` the importance of every parameter instead; the gradient of the logits may differ from pass to pass.
+ * After a forward pass with options->states only the head has gradients. */
 void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
                     const DeviceBatch *batch, const PassOptions *options);
 

@@ -21,10 +21,17 @@ static bool peft_is_set(const json_t *value)
  * begin with "use_". */
 static bool peft_is_plain(const json_t *o, const char *what, Err *err)
 {
-    static const char *const foreign[] = {"rank_pattern",        "alpha_pattern",      "layers_to_transform",
-                                          "layer_replication",   "exclude_modules",    "fan_in_fan_out",
-                                          "lora_bias",           "megatron_config",    "target_parameters",
-                                          "trainable_token_indices", "alora_invocation_tokens"};
+    static const char *const foreign[] = {"rank_pattern",
+                                          "alpha_pattern",
+                                          "layers_to_transform",
+                                          "layer_replication",
+                                          "exclude_modules",
+                                          "fan_in_fan_out",
+                                          "lora_bias",
+                                          "megatron_config",
+                                          "target_parameters",
+                                          "trainable_token_indices",
+                                          "alora_invocation_tokens"};
     for (size_t i = 0; i < COUNT(foreign); i++)
         if (peft_is_set(json_object_get(o, foreign[i])))
             return fail(err, "%s: \"%s\" is set, which lethe's adapters do not have", what, foreign[i]);
@@ -91,7 +98,8 @@ bool peft_config_parse(Str json, const char *what, Lora *lora, Err *err)
 static double peft_decimal(float x)
 {
     char text[32];
-    for (int digits = 6; snprintf(text, sizeof text, "%.*g", digits, (double)x), strtof(text, NULL) != x; digits++);
+    for (int digits = 6; snprintf(text, sizeof text, "%.*g", digits, (double)x), strtof(text, NULL) != x; digits++)
+        ;
     return strtod(text, NULL);
 }
 
@@ -118,7 +126,8 @@ static size_t peft_count(const Layout *layout, const Safetensors *file)
 {
     size_t count = 0;
     char found[256];
-    for (int i = 0; i < layout->count; i++) count += checkpoint_find(file, PEFT_STEM, layout->views[i].name, found) != NULL;
+    for (int i = 0; i < layout->count; i++)
+        count += checkpoint_find(file, PEFT_STEM, layout->views[i].name, found) != NULL;
     return count;
 }
 

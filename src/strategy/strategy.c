@@ -1,18 +1,167 @@
 #include "strategy.h"
 
-const Strategy strategies[] = {
-    {"full", "full fine-tuning: every weight of the encoder is trained on each task in turn",
-     "McCloskey and Cohen 1989, doi:10.1016/S0079-7421(08)60536-8", ADAPTERS_NONE},
-    {"lora", "a LoRA adapter and a head of its own for each task; the encoder never changes",
-     "Hu et al. 2021, arXiv:2106.09685", ADAPTERS_PER_TASK},
-    {"lora-seq", "one LoRA adapter trained on task after task, a head for each", "Hu et al. 2021, arXiv:2106.09685",
-     ADAPTERS_SHARED},
+#include <math.h>
+#include <string.h>
+
+#include "plain.c"
+#include "pull.c"
+#include "l2sp.c"
+#include "ewc.c"
+#include "mas.c"
+#include "si.c"
+#include "buffer.c"
+#include "replay.c"
+#include "derpp.c"
+#include "agem.c"
+#include "lwf.c"
+#include "o_lora.c"
+#include "wise_ft.c"
+
+const Strategy *const strategies[] = {
+    &strategy_full,  &strategy_lora, &strategy_lora_seq, &strategy_o_lora, &strategy_ewc,
+    &strategy_si,    &strategy_mas,  &strategy_l2sp,     &strategy_lwf,    &strategy_replay,
+    &strategy_derpp, &strategy_agem, &strategy_wise_ft,  &strategy_joint,  &strategy_frozen,
 };
 const int strategy_count = COUNT(strategies);
+_Static_assert(COUNT(strategies) <= STRATEGY_MAX, "StrategyValues has a row for each");
 
-const Strategy *strategy_find(Str name)
+static const char *const compositions[] = {"ewc+replay", "lora-seq+replay"}; /* of --method all */
+
+void strategy_defaults(StrategyValues *values)
 {
     for (int i = 0; i < strategy_count; i++)
-        if (str_equal(str(strategies[i].name), name)) return &strategies[i];
+        for (int k = 0; k < strategies[i]->option_count; k++) values->at[i][k] = strategies[i]->options[k].standard;
+}
+
+const double *strategy_values(const StrategyValues *values, const Strategy *strategy)
+{
+    int i = 0;
+    while (strategies[i] != strategy) i++;
+    return values->at[i];
+}
+
+/* ---- methods ---- */
+
+static const Strategy *strategy_find(Str name)
+{
+    for (int i = 0; i < strategy_count; i++)
+        if (str_equal(str(strategies[i]->name), name)) return strategies[i];
     return NULL;
+}
+
+static const char *strategy_names(Arena *arena)
+{
+    char *names = "";
+    for (int i = 0; i < strategy_count; i++)
+        names = arena_printf(arena, "%s%s%s", names, i ? ", " : "", strategies[i]->name);
+    return names;
+}
+
+static bool method_add(Arena *arena, Method *m, Str whole, Str name, Err *err)
+{
+    const Strategy *s = strategy_find(name);
+    if (!s)
+        return fail_usage(err, "--method %s: unknown method '%s'; there are %s, and compositions such as ewc+replay",
+                          str_show(whole), str_show(name), strategy_names(arena));
+    for (int i = 0; i < m->parts; i++)
+        if (m->part[i] == s) return fail_usage(err, "--method %s: %s is named twice", str_show(whole), s->name);
+    if (m->parts == METHOD_MAX_PARTS)
+        return fail_usage(err, "--method %s: at most %d strategies go together", str_show(whole), METHOD_MAX_PARTS);
+    m->part[m->parts++] = s;
+    return true;
+}
+
+/* Cuts the next strategy's name off "NAME+NAME"; a '+' may also belong to a name ("der++"): the longest wins. */
+static Str method_next(Str *rest)
+{
+    const char *plus = rest->size ? memchr(rest->at, '+', rest->size) : NULL;
+    Str name = {rest->at, plus ? (size_t)(plus - rest->at) : rest->size};
+    for (int i = 0; i < strategy_count; i++) {
+        const Str known = str(strategies[i]->name);
+        if (known.size > name.size && known.size <= rest->size && memcmp(known.at, rest->at, known.size) == 0 &&
+            (known.size == rest->size || rest->at[known.size] == '+'))
+            name.size = known.size;
+    }
+    *rest = name.size < rest->size ? (Str){rest->at + name.size + 1, rest->size - name.size - 1} : (Str){0};
+    return name;
+}
+
+/* NULL when the parts go together, else why not. */
+static const char *method_objection(Arena *arena, const Method *m)
+{
+    const Strategy *carrier = NULL; /* says which weights are trained */
+    for (int i = 0; i < m->parts && m->parts > 1; i++) {
+        const Strategy *s = m->part[i];
+        if (s->alone) return arena_printf(arena, "%s goes with no other method: %s", s->name, s->alone);
+        if (s->trains == TRAINS_ENCODER) continue;
+        if (carrier) return arena_printf(arena, "%s and %s each say which weights are trained", carrier->name, s->name);
+        carrier = s;
+    }
+    for (int i = 0; i < m->parts && carrier && carrier->fresh; i++)
+        if (m->part[i]->anchors)
+            return arena_printf(arena,
+                                "%s starts a fresh adapter for each task, so there is nothing for %s to hold on to",
+                                carrier->name, m->part[i]->name);
+    return NULL;
+}
+
+bool method_parse(Arena *arena, Str name, Method *out, Err *err)
+{
+    *out = (Method){.name = arena_copy(arena, name.at, name.size), .about = "", .cite = "", .kind = "method"};
+    for (Str rest = name; rest.at;)
+        if (!method_add(arena, out, name, method_next(&rest), err)) return false;
+    const char *objection = method_objection(arena, out);
+    if (objection) return fail_usage(err, "--method %s: %s", str_show(name), objection);
+    for (int i = 0; i < out->parts; i++) {
+        const Strategy *s = out->part[i];
+        out->about = i ? arena_printf(arena, "%s; %s", out->about, s->about) : s->about;
+        out->cite = i ? arena_printf(arena, "%s; %s", out->cite, s->cite) : s->cite;
+        if (s->trains != TRAINS_ENCODER) out->trains = s->trains;
+        if (strcmp(out->kind, "method") == 0) out->kind = s->kind;
+    }
+    return true;
+}
+
+const char *method_all(Arena *arena)
+{
+    char *all = "";
+    for (int i = 0; i < strategy_count; i++)
+        all = arena_printf(arena, "%s%s%s", all, i ? "," : "", strategies[i]->name);
+    for (size_t i = 0; i < COUNT(compositions); i++) all = arena_printf(arena, "%s,%s", all, compositions[i]);
+    return all;
+}
+
+static bool hooks_are_empty(const TrainHooks *h)
+{
+    return !h->begin && !h->gradient && !h->add && !h->project && !h->moved;
+}
+
+bool method_is_plain(const Method *method)
+{
+    for (int i = 0; i < method->parts; i++)
+        if (method->part[i]->joint || !hooks_are_empty(&method->part[i]->hooks)) return false;
+    return true;
+}
+
+/* ---- shelves ---- */
+
+f32p shelf_find(const Shelf *shelf, const char *name)
+{
+    for (int i = 0; i < shelf->count; i++)
+        if (strcmp(shelf->array[i].name, name) == 0) return shelf->array[i].at;
+    return NULL;
+}
+
+f32p shelf_add(Shelf *shelf, const char *name, size_t floats)
+{
+    ASSERT(shelf->count < SHELF_MAX_ARRAYS);
+    shelf->array[shelf->count].name = name;
+    return shelf->array[shelf->count++].at = device_f32(&shelf->memory, floats);
+}
+
+void shelf_clear(Shelf *shelf)
+{
+    Device *device = shelf->memory.device;
+    device_arena_free(&shelf->memory);
+    *shelf = (Shelf){.memory = {.device = device}};
 }

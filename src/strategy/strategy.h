@@ -1,24 +1,112 @@
-/* strategy: how a method trains the second and later tasks. Every method is one row of data; the training loop names
- * none of them. */
+/* strategy: how a method trains the second and later tasks. A strategy is one file of hooks and one row in strategy.c;
+ * the training loop names none of them. A method is a strategy, or several that go together: "ewc+replay".
+ *
+ * A strategy protects the weights that tasks share (the encoder, or one adapter), never a head. theta* below: these
+ * weights as the previous task left them. On the first task every strategy is plain training. */
 #ifndef LETHE_STRATEGY_H
 #define LETHE_STRATEGY_H
 
 #include "../train/train.h"
 
-/* Which weights a method trains beside the task's own head. */
-typedef enum Adapters {
-    ADAPTERS_NONE,     /* the whole encoder */
-    ADAPTERS_PER_TASK, /* a fresh LoRA adapter for each task; the encoder is frozen */
-    ADAPTERS_SHARED,   /* one LoRA adapter trained on task after task; the encoder is frozen */
-} Adapters;
+enum { STRATEGY_MAX_OPTIONS = 6, STRATEGY_MAX = 32, METHOD_MAX_PARTS = 4, SHELF_MAX_ARRAYS = 4 };
+
+/* Which weights a method trains beside the heads. */
+typedef enum Trains {
+    TRAINS_ENCODER,      /* the whole encoder */
+    TRAINS_ADAPTER_EACH, /* a fresh LoRA adapter for each task; the encoder is frozen */
+    TRAINS_ADAPTER,      /* one LoRA adapter trained on task after task; the encoder is frozen */
+    TRAINS_HEAD,         /* nothing */
+} Trains;
+
+/* A command line option: --NAME. Its value is a number, or the index of a choice. */
+typedef struct StrategyOption {
+    const char *name;
+    double standard, low, high;
+    const char *const *choices; /* names, NULL behind the last; null: a number */
+    const char *about;
+} StrategyOption;
+
+/* Arrays over the shared weights that say something about a state of the weights, not about a method (a Fisher matrix,
+ * a path integral): methods that pass through the same state share them. */
+typedef struct Shelf {
+    DeviceArena memory;
+    struct {
+        const char *name;
+        f32p at;
+    } array[SHELF_MAX_ARRAYS];
+    int count;
+} Shelf;
+f32p shelf_find(const Shelf *shelf, const char *name); /* null: not there */
+f32p shelf_add(Shelf *shelf, const char *name, size_t floats);
+void shelf_clear(Shelf *shelf);
+
+/* First member of what a strategy keeps while a method runs; the rest is zeroed before the first task. */
+typedef struct Own {
+    const double *option; /* values, in the order of the strategy's options */
+    Arena *arena;         /* these two end with the method's run */
+    DeviceArena *memory;
+} Own;
+
+/* A moment between trainings. */
+typedef struct Moment {
+    Device *device;
+    const Training *training; /* of the task that is about to be trained (start) or was just trained (end) */
+    const Layout *layout;     /* of the shared weights */
+    f32p w;                   /* the shared weights */
+    bool more;                /* another task follows */
+    Shelf *shelf;             /* what belongs to these weights */
+    /* Evaluates all tasks so far with the weights as they are, and tells it as a point of a sweep. */
+    bool (*sweep)(void *context, double alpha, Err *err);
+    void *context;
+} Moment;
 
 typedef struct Strategy {
     const char *name, *about, *cite;
-    Adapters adapters;
+    const char *kind;  /* "method", "separate", "floor", "ceiling", "after": see README on results.jsonl */
+    const char *alone; /* why it goes with no other strategy; null: it does */
+    Trains trains;
+    bool joint;          /* trains on all tasks so far, from the checkpoint */
+    bool changes_result; /* `end` changes the weights: what comes later starts from others than plain training does */
+    bool fresh;          /* starts a fresh adapter for each task and merges the one before into the encoder */
+    bool anchors;        /* holds the shared weights near earlier values of theirs */
+    int arrays,
+        shelved; /* of the size of the shared weights: that it holds during a run, and that it puts on the shelf */
+    int passes,
+        evaluations; /* beyond plain training's, in each step and at the end of each later task: for estimates */
+    const StrategyOption *options;
+    int option_count;
+    size_t own_bytes;
+    TrainHooks watch; /* while the first task trains; they change nothing, so all methods share that training */
+    TrainHooks hooks; /* while later tasks train */
+    bool (*start)(void *own, const Moment *at, Err *err);   /* before the first task, with the weights it starts from */
+    bool (*watched)(void *own, const Moment *at, Err *err); /* puts what `watch` saw on the shelf */
+    bool (*end)(void *own, const Moment *at, Err *err);     /* after each task */
 } Strategy;
 
-extern const Strategy strategies[];
+extern const Strategy *const strategies[];
 extern const int strategy_count;
-const Strategy *strategy_find(Str name); /* NULL when there is none */
+
+/* Values of all strategies' options: [strategy][option]. */
+typedef struct StrategyValues {
+    double at[STRATEGY_MAX][STRATEGY_MAX_OPTIONS];
+} StrategyValues;
+void strategy_defaults(StrategyValues *values);
+const double *strategy_values(const StrategyValues *values, const Strategy *strategy);
+
+/* One method of a run: the strategies it is made of. */
+typedef struct Method {
+    const char *name;
+    const Strategy *part[METHOD_MAX_PARTS]; /* the first says what is trained, unless that is the encoder */
+    int parts;
+    Trains trains;
+    const char *about, *cite, *kind; /* joined */
+} Method;
+
+/* "NAME" or "NAME+NAME+..."; fails (exit code 2) on unknown names and on strategies that do not go together. */
+bool method_parse(Arena *arena, Str name, Method *out, Err *err);
+/* The names behind --method all, separated by commas: every strategy, and compositions that make sense. */
+const char *method_all(Arena *arena);
+/* Whether nothing but the choice of weights sets the method's trainings apart from plain training. */
+bool method_is_plain(const Method *method);
 
 #endif

@@ -4,16 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRAIN_READ_STEPS = 8 }; /* losses are read back once in so many steps */
-enum { NORM_BLOCK = 16384 };   /* elements of one partial sum of the gradient norm */
-static const float BETA1 = 0.9f, BETA2 = 0.999f, ADAM_EPS = 1e-8f, MAX_GRAD_NORM = 1;
+#include "evaluate.c"
+#include "params.c"
 
-static uint32_t train_min(uint32_t a, uint32_t b) { return a < b ? a : b; }
+enum { TRAIN_READ_STEPS = 8 }; /* losses are read back once in so many steps */
 
 uint32_t train_steps(const Hyper *hyper, uint32_t rows)
 {
     uint64_t all = (uint64_t)((rows + hyper->batch_size - 1) / hyper->batch_size) * hyper->epochs;
     return hyper->max_steps && hyper->max_steps < all ? hyper->max_steps : (uint32_t)all;
+}
+
+uint32_t train_total_steps(const Training *t)
+{
+    uint64_t all = train_steps(&t->hyper, t->train->rows);
+    for (uint32_t i = 0; i < t->task && t->joint; i++) all += train_steps(&t->hyper, t->earlier[i].train->rows);
+    return t->hyper.max_steps && t->hyper.max_steps < all ? t->hyper.max_steps : (uint32_t)all;
 }
 
 size_t train_trainable(const Training *t)
@@ -22,244 +28,264 @@ size_t train_trainable(const Training *t)
            t->head->layout.floats;
 }
 
-static int train_compare_down(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x < y) - (x > y);
-}
+/* ---- a training at work ---- */
 
-/* The most tokens that `count` rows of a split can have together. */
-static uint32_t split_most_tokens(const Split *split, uint32_t count)
-{
-    Arena scratch = {0};
-    uint32_t *sizes = arena_new(&scratch, uint32_t, split->rows);
-    for (uint32_t i = 0; i < split->rows; i++) sizes[i] = (uint32_t)(split->starts[i + 1] - split->starts[i]);
-    qsort(sizes, split->rows, sizeof *sizes, train_compare_down);
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < train_min(count, split->rows); i++) sum += sizes[i];
-    arena_free(&scratch);
-    return (uint32_t)sum;
-}
+/* A task that this training passes through: the new one, or an earlier one. */
+typedef struct Part {
+    const Head *head;
+    f32p head_w;
+    const Split *train, *eval;
+    Params *params;                 /* of its head */
+    f32p train_states, eval_states; /* when the encoder is not trained: see split_states */
+    uint32_t losses;                /* where the losses of its rows begin */
+} Part;
 
-/* ---- evaluation ---- */
-
-static void record_score(EvalRecord *record, const Split *split)
-{
-    double loss = 0;
-    record->correct = 0;
-    for (uint32_t i = 0; i < record->rows; i++) {
-        const float *z = record->logits + (size_t)i * record->classes;
-        uint32_t best = 0;
-        double sum = 0;
-        for (uint32_t c = 1; c < record->classes; c++)
-            if (z[c] > z[best]) best = c;
-        for (uint32_t c = 0; c < record->classes; c++) sum += exp((double)z[c] - (double)z[best]);
-        loss += log(sum) + (double)z[best] - (double)z[split->labels[i]];
-        record->prediction[i] = best;
-        record->correct += best == split->labels[i];
-    }
-    record->loss = record->rows ? loss / record->rows : 0;
-}
-
-bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
-              const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err)
-{
-    const uint32_t rows = split->rows, classes = head->classes, size = train_min(batch_size, rows);
-    const uint32_t tokens = split_most_tokens(split, size);
-    *record = (EvalRecord){.rows = rows, .classes = classes};
-    record->prediction = arena_new(arena, uint32_t, rows);
-    record->logits = arena_new(arena, float, (size_t)rows *classes);
-    Arena own = {0};
-    DeviceArena memory = {.device = device};
-    Workspace *ws = workspace_new(&own, &memory, model, lora, tokens, size, classes, false);
-    const BatchBuffer buffer = batch_buffer(&memory, tokens, size);
-    uint32_t *index = arena_new(&own, uint32_t, size);
-    bool ok = true;
-    for (uint32_t at = 0; ok && at < rows; at += size) {
-        const uint32_t count = train_min(size, rows - at);
-        for (uint32_t i = 0; i < count; i++) index[i] = at + i;
-        Arena scratch = {0};
-        Batch batch;
-        DeviceBatch on_device;
-        batch_pack(&scratch, split, index, count, model->config.position_base, &batch);
-        device_batch_write(device, &buffer, &scratch, &batch, &on_device);
-        f32p logits = model_forward(ws, weights, head, &on_device, &(PassOptions){0});
-        device_read(device, record->logits + (size_t)at * classes, logits, (size_t)count * classes * sizeof(float));
-        arena_free(&scratch);
-        ok = device_ok(device, err);
-        if (ok && interrupted()) ok = fail_interrupted(err);
-    }
-    device_arena_free(&memory);
-    arena_free(&own);
-    if (ok) record_score(record, split);
-    return ok;
-}
-
-/* ---- one flat array under AdamW ---- */
-
-typedef struct Params {
-    const Layout *layout;
-    f32p w, g, m, v, best;
-    u32p stamp;                /* [table_rows], see wake_rows; null when the layout has no table */
-    uint32_t parts, row_parts; /* partial sums of squares: of all but the table, and of the batch's table rows */
-} Params;
-
-static size_t params_table(const Layout *layout) { return (size_t)layout->table_rows * layout->table_cols; }
-
-static Params params_new(DeviceArena *memory, const Layout *layout, f32p w, bool keep_best)
-{
-    Params p = {.layout = layout, .w = w};
-    p.g = device_f32(memory, layout->floats);
-    p.m = device_f32(memory, layout->floats);
-    p.v = device_f32(memory, layout->floats);
-    if (keep_best) p.best = device_f32(memory, layout->floats);
-    if (layout->table_rows) p.stamp = device_u32(memory, layout->table_rows);
-    p.parts = (uint32_t)((layout->floats - params_table(layout) + NORM_BLOCK - 1) / NORM_BLOCK);
-    return p;
-}
-
-/* ops count with 32 bits: longer arrays go in pieces. */
-enum { OP_CHUNK = 1 << 30 };
-
-static void params_copy(Device *device, f32p from, f32p to, size_t floats)
-{
-    for (size_t at = 0; at < floats; at += OP_CHUNK)
-        RUN(device, copy, .x = from + at, .y = to + at, .n = (u32)(floats - at < OP_CHUNK ? floats - at : OP_CHUNK));
-}
-
-/* Partial sums of squares of the gradient at part; returns how many. */
-static uint32_t params_squares(Device *device, const Params *p, const DeviceRows *word, f32p part)
-{
-    const size_t table = params_table(p->layout);
-    uint32_t count = 0;
-    if (p->stamp) {
-        RUN(device, square_sum, .x = p->g, .row = word->row, .part = part, .n = word->unique * p->layout->table_cols,
-            .block = p->layout->table_cols);
-        count += word->unique;
-    }
-    RUN(device, square_sum, .x = p->g + table, .part = part + count, .n = (u32)(p->layout->floats - table),
-        .block = NORM_BLOCK);
-    return count + p->parts;
-}
-
-typedef struct AdamStep {
-    float lr, decay, fix1, fix2;
-    f32p scale;
-} AdamStep;
-
-static void params_adamw(Device *device, const Params *p, const AdamStep *s, size_t from, size_t to, float decay)
-{
-    for (size_t at = from; at < to; at += OP_CHUNK)
-        RUN(device, adamw, .w = p->w + at, .g = p->g + at, .m = p->m + at, .v = p->v + at, .scale = s->scale,
-            .n = (u32)(to - at < OP_CHUNK ? to - at : OP_CHUNK), .lr = s->lr, .beta1 = BETA1, .beta2 = BETA2,
-            .eps = ADAM_EPS, .shrink = adamw_shrink(s->lr, decay), .fix1 = s->fix1, .fix2 = s->fix2);
-}
-
-static void params_step(Device *device, const Params *p, const AdamStep *s, const DeviceRows *word)
-{
-    const Layout *layout = p->layout;
-    if (p->stamp) {
-        RUN(device, adamw_rows, .w = p->w, .g = p->g, .m = p->m, .v = p->v, .scale = s->scale, .stamp = p->stamp,
-            .rows = layout->table_rows, .cols = layout->table_cols, .lr = s->lr, .beta1 = BETA1, .beta2 = BETA2,
-            .eps = ADAM_EPS, .shrink = adamw_shrink(s->lr, s->decay), .fix1 = s->fix1, .fix2 = s->fix2);
-        RUN(device, zero_rows, .x = p->g, .row = word->row, .rows = word->unique, .cols = layout->table_cols);
-    }
-    params_adamw(device, p, s, params_table(layout), layout->decay_floats, s->decay);
-    params_adamw(device, p, s, layout->decay_floats, layout->floats, 0);
-}
-
-/* ---- the training loop ---- */
+typedef struct Term {
+    uint32_t pending, at, count;
+    double scale;
+} Term;
 
 typedef struct Run {
-    Device *device;
-    const Training *training;
+    TrainState state; /* what hooks see; the first member */
     const TrainObserver *observer;
     Arena arena;
     DeviceArena memory;
     Workspace *ws;
     BatchBuffer buffer;
-    Params params[3];
+    Part *parts; /* [task + 1], of which the last is the new task; of the others only when they are passed through */
+    uint32_t first_part; /* trained on: parts first_part .. task */
+    Params *params;      /* [params_count]: encoder or adapter first, then heads, the new one first */
     int params_count;
-    Weights grads;
-    f32p part, clip; /* partial sums of squares; clip: [steps][2] scale and norm */
-    f32p losses;     /* [rows of one epoch]: loss of every example, in the order of training */
-    f32p factors;    /* [steps]: what decay alone does to a weight in a step */
-    uint32_t steps, step;
+    Params *shared; /* the encoder's or the adapter's; null: only a head is trained */
+    f32p clip;      /* [steps][2]: scale and norm */
+    f32p part;      /* partial sums of squares; those of the table's rows are 0 between steps */
+    f32p losses;    /* [rows of one epoch]: loss of every example, part after part, in the order of training */
+    f32p factors;   /* [steps]: what decay alone does to a weight in a step */
+    Touched touched;
+    uint32_t *touched_rows, *touched_in; /* host: the rows; by row: 1 + the last step that touched it */
+    u32p index;                          /* [batch]: rows whose states are gathered */
+    f32p states;                         /* [batch][H] */
+    /* further passes */
+    DeviceBatch pass;
+    PassOptions pass_options;
+    uint32_t pass_part;
+    Weights more;   /* the gradient of a further pass */
+    f32p more_rows; /* [tokens][H]: its rows of the word table */
     /* steps whose losses have not been read back */
     struct {
         uint32_t step, epoch, first, rows, tokens;
     } pending[TRAIN_READ_STEPS];
     int pending_count;
     double pending_since;
+    f32p terms; /* [TRAIN_READ_STEPS][term_capacity] */
+    uint32_t term_capacity, term_used;
+    DYN(Term) term;
 } Run;
+
+#define EACH_HOOK(run, which, ...)                                               \
+    for (int h_ = 0; h_ < (run)->state.training->hook_count; h_++) {             \
+        const TrainHook *hook_ = &(run)->state.training->hooks[h_];              \
+        if (hook_->hooks->which) hook_->hooks->which(hook_->own, &(run)->state); \
+    }
+
+static bool training_any(const Training *t, bool dense)
+{
+    for (int i = 0; i < t->hook_count; i++)
+        if (dense ? t->hooks[i].hooks->dense : t->hooks[i].hooks->earlier) return true;
+    return false;
+}
+
+/* Whether batches or passes of this training go through earlier tasks. */
+static bool training_goes_back(const Training *t) { return t->joint || training_any(t, false); }
+
+/* The most tokens and classes of a batch or pass. */
+static uint32_t training_most_tokens(const Training *t, uint32_t *classes)
+{
+    uint32_t most = split_most_tokens(t->train, train_min(t->hyper.batch_size, t->train->rows));
+    *classes = t->head->classes;
+    for (uint32_t i = 0; i < t->task && training_goes_back(t); i++) {
+        const Split *split = t->earlier[i].train;
+        const uint32_t tokens = split_most_tokens(split, train_min(t->hyper.batch_size, split->rows));
+        if (tokens > most) most = tokens;
+        if (t->earlier[i].head->classes > *classes) *classes = t->earlier[i].head->classes;
+    }
+    return most;
+}
 
 static double run_rate(const Run *run, uint32_t step) /* step from 0 */
 {
-    return (double)run->training->hyper.learning_rate * (double)(run->steps - step) / (double)run->steps;
+    return (double)run->state.training->hyper.learning_rate * (double)(run->state.steps - step) /
+           (double)run->state.steps;
 }
 
-static void run_open(Run *run)
+static void run_open_params(Run *run)
 {
-    const Training *t = run->training;
-    const uint32_t rows = t->train->rows, size = train_min(t->hyper.batch_size, rows);
-    const uint32_t tokens = split_most_tokens(t->train, size);
+    const Training *t = run->state.training;
     const bool keep_best = t->hyper.epochs > 1;
+    const float decay = t->hyper.weight_decay;
     DeviceArena *memory = &run->memory;
-    run->steps = train_steps(&t->hyper, rows);
-    run->ws = workspace_new(&run->arena, memory, t->model, t->lora, tokens, size, t->head->classes, true);
-    run->buffer = batch_buffer(memory, tokens, size);
-    const Weights *w = &t->weights;
+    run->params = arena_new(&run->arena, Params, t->task + 2);
     if (t->train_encoder)
-        run->params[run->params_count++] = params_new(memory, &t->model->encoder, w->encoder, keep_best);
-    if (t->lora) run->params[run->params_count++] = params_new(memory, &t->lora->layout, w->adapter, keep_best);
-    run->params[run->params_count++] = params_new(memory, &t->head->layout, w->head, keep_best);
-    int i = 0;
-    if (t->train_encoder) run->grads.encoder = run->params[i++].g;
-    if (t->lora) run->grads.adapter = run->params[i++].g;
-    run->grads.head = run->params[i].g;
+        run->params[0] =
+            params_new(memory, &t->model->encoder, t->weights.encoder, keep_best, training_any(t, true), decay);
+    else if (t->lora)
+        run->params[0] = params_new(memory, &t->lora->layout, t->weights.adapter, keep_best, false, decay);
+    if (t->train_encoder || t->lora) run->shared = &run->params[run->params_count++];
+    for (uint32_t i = t->task + 1; i-- > 0;) { /* the new task's head first */
+        Part *part = &run->parts[i];
+        if (!part->head) continue;
+        /* A head that only trains along is moved by its own loss alone: without one it stays as it is, to the bit. */
+        part->params = &run->params[run->params_count++];
+        *part->params =
+            params_new(memory, &part->head->layout, part->head_w, keep_best, false, i >= run->first_part ? decay : 0);
+    }
+    if (!run->shared) return;
+    run->shared->moves = true;
+    run->state.layout = run->shared->layout;
+    run->state.w = run->shared->w;
+    run->state.g = run->shared->g;
+}
 
-    size_t parts = tokens; /* at most so many rows of the word table */
-    for (i = 0; i < run->params_count; i++) parts += run->params[i].parts;
-    run->part = device_f32(memory, parts);
-    run->clip = device_f32(memory, 2 * (size_t)run->steps);
+static bool run_open(Run *run, Err *err)
+{
+    const Training *t = run->state.training;
+    const uint32_t last = t->task, h = t->model->config.hidden, batch = t->hyper.batch_size;
+    DeviceArena *memory = &run->memory;
+    Device *device = run->state.device;
+    uint32_t classes, rows = 0, examples = 0;
+    const uint32_t tokens = training_most_tokens(t, &classes);
+    run->first_part = t->joint ? 0 : last;
+    run->parts = arena_new(&run->arena, Part, last + 1);
+    for (uint32_t i = 0; i < last && training_goes_back(t); i++)
+        run->parts[i] = (Part){.head = t->earlier[i].head,
+                               .head_w = t->earlier[i].head_w,
+                               .train = t->earlier[i].train,
+                               .eval = t->earlier[i].eval};
+    run->parts[last] = (Part){.head = t->head, .head_w = t->weights.head, .train = t->train, .eval = t->eval};
+    for (uint32_t i = run->first_part; i <= last; i++) {
+        run->parts[i].losses = rows;
+        rows += run->parts[i].train->rows;
+    }
+    for (uint32_t i = 0; i <= last; i++)
+        if (run->parts[i].head) examples = run->parts[i].train->rows > examples ? run->parts[i].train->rows : examples;
+    examples = train_min(examples, batch);
+
+    run->state.steps = train_total_steps(t);
+    run->ws = workspace_new(&run->arena, memory, t->model, t->lora, tokens, examples, classes, true);
+    run->buffer = batch_buffer(memory, tokens, examples);
+    run_open_params(run);
     run->losses = device_f32(memory, rows);
-    run->factors = device_f32(memory, run->steps);
-    float *factors = arena_new(&run->arena, float, run->steps);
-    for (uint32_t k = 0; k < run->steps; k++) factors[k] = adamw_shrink((float)run_rate(run, k), t->hyper.weight_decay);
-    device_write(run->device, run->factors, factors, run->steps * sizeof *factors);
+    run->clip = device_f32(memory, 2 * (size_t)run->state.steps);
+    size_t parts = 0;
+    for (int i = 0; i < run->params_count; i++) parts += run->params[i].layout->table_rows + run->params[i].parts;
+    run->part = device_f32(memory, parts);
+    run->factors = device_f32(memory, run->state.steps);
+    float *factors = arena_new(&run->arena, float, run->state.steps);
+    for (uint32_t k = 0; k < run->state.steps; k++)
+        factors[k] = adamw_shrink((float)run_rate(run, k), t->hyper.weight_decay);
+    device_write(device, run->factors, factors, run->state.steps * sizeof *factors);
+    if (run->shared && run->shared->stamp) {
+        const uint32_t table = run->shared->layout->table_rows;
+        run->touched.row = device_u32(memory, table);
+        run->touched.part = device_f32(memory, table);
+        run->touched_rows = arena_new(&run->arena, uint32_t, table);
+        run->touched_in = arena_new(&run->arena, uint32_t, table);
+    }
+    if (!run->shared) {
+        run->index = device_u32(memory, examples);
+        run->states = device_f32(memory, (size_t)examples * h);
+        for (uint32_t i = run->first_part; i <= last; i++) {
+            Part *part = &run->parts[i];
+            if (!split_states(device, memory, t->model, &t->weights, part->train, t->hyper.eval_batch_size,
+                              &part->train_states, err) ||
+                !split_states(device, memory, t->model, &t->weights, part->eval, t->hyper.eval_batch_size,
+                              &part->eval_states, err))
+                return false;
+        }
+    }
+    for (int i = 0; i < t->hook_count; i++)
+        if (t->hooks[i].hooks->begin && !t->hooks[i].hooks->begin(t->hooks[i].own, &run->state, err)) return false;
+    run->terms = device_f32(memory, TRAIN_READ_STEPS * (size_t)run->term_capacity);
+    if (training_any(t, false) && last > 0) {
+        if (t->train_encoder) run->more.encoder = device_f32(memory, t->model->encoder.floats);
+        if (t->lora) run->more.adapter = device_f32(memory, t->lora->layout.floats);
+        size_t floats = 0;
+        for (uint32_t i = 0; i < last; i++)
+            if (t->earlier[i].head->layout.floats > floats) floats = t->earlier[i].head->layout.floats;
+        run->more.head = device_f32(memory, floats);
+        run->more_rows = device_f32(memory, (size_t)tokens * h);
+    }
+    return true;
 }
 
 /* Makes up for the decay that rows of the word table without a gradient have missed. */
 static void run_wake(Run *run, const DeviceRows *rows)
 {
-    const Params *p = &run->params[0];
-    if (!p->stamp) return;
-    RUN(run->device, wake_rows, .w = p->w, .stamp = p->stamp, .row = rows ? rows->row : NULL, .factors = run->factors,
-        .rows = rows ? rows->unique : p->layout->table_rows, .cols = p->layout->table_cols, .step = run->step,
-        .awake = rows != NULL);
+    const Params *p = run->shared;
+    if (!p || !p->stamp) return;
+    RUN(run->state.device, wake_rows, .w = p->w, .stamp = p->stamp, .row = rows ? rows->row : NULL,
+        .factors = run->factors, .rows = rows ? rows->unique : p->layout->table_rows, .cols = p->layout->table_cols,
+        .step = p->updates, .awake = rows != NULL);
+}
+
+/* Rows of the word table that a pass of this step goes through. */
+static void run_touch(Run *run, const RowIndex *word)
+{
+    for (uint32_t i = 0; i < word->unique && run->touched_in; i++)
+        if (run->touched_in[word->row[i]] != run->state.step + 1) {
+            run->touched_in[word->row[i]] = run->state.step + 1;
+            run->touched_rows[run->touched.count++] = word->row[i];
+        }
+}
+
+/* Puts a batch on the device and has its rows of the word table ready. */
+static void run_batch(Run *run, const Split *split, const uint32_t *rows, uint32_t count, DeviceBatch *out)
+{
+    Arena scratch = {0};
+    Batch batch;
+    batch_pack(&scratch, split, rows, count, run->state.training->model->config.position_base, &batch);
+    device_batch_write(run->state.device, &run->buffer, &scratch, &batch, out);
+    run_touch(run, &batch.word);
+    arena_free(&scratch);
+    run_wake(run, &out->word);
 }
 
 static bool run_flush(Run *run, Err *err)
 {
     const int count = run->pending_count;
+    Device *device = run->state.device;
     if (!count) return true;
-    float losses[4096], clip[2 * TRAIN_READ_STEPS];
+    float values[4096], clip[2 * TRAIN_READ_STEPS];
+    double loss[TRAIN_READ_STEPS] = {0}, penalty[TRAIN_READ_STEPS];
     const uint32_t first_step = run->pending[0].step;
-    device_read(run->device, clip, run->clip + 2 * (size_t)first_step, 2 * sizeof(float) * (size_t)count);
+    device_read(device, clip, run->clip + 2 * (size_t)first_step, 2 * sizeof(float) * (size_t)count);
     const double seconds = (clock_seconds() - run->pending_since) / count;
     run->pending_count = 0;
-    if (!device_ok(run->device, err)) return false;
+    if (!device_ok(device, err)) return false;
     for (int i = 0; i < count; i++) {
-        const uint32_t rows = run->pending[i].rows;
-        double sum = 0;
-        for (uint32_t at = 0; at < rows; at += COUNT(losses)) {
-            const uint32_t n = train_min(COUNT(losses), rows - at);
-            device_read(run->device, losses, run->losses + run->pending[i].first + at, n * sizeof *losses);
-            for (uint32_t j = 0; j < n; j++) sum += (double)losses[j];
+        penalty[i] = NAN;
+        for (uint32_t at = 0, rows = run->pending[i].rows; at < rows; at += COUNT(values)) {
+            const uint32_t n = train_min(COUNT(values), rows - at);
+            device_read(device, values, run->losses + run->pending[i].first + at, n * sizeof *values);
+            for (uint32_t j = 0; j < n; j++) loss[i] += (double)values[j];
         }
+    }
+    for (size_t k = 0; k < run->term.count; k++) {
+        const Term *term = &run->term.at[k];
+        double sum = 0;
+        for (uint32_t at = 0; at < term->count; at += COUNT(values)) {
+            const uint32_t n = train_min(COUNT(values), term->count - at);
+            device_read(device, values, run->terms + term->at + at, n * sizeof *values);
+            for (uint32_t j = 0; j < n; j++) sum += (double)values[j];
+        }
+        penalty[term->pending] = (isnan(penalty[term->pending]) ? 0 : penalty[term->pending]) + term->scale * sum;
+    }
+    run->term.count = 0;
+    for (int i = 0; i < count; i++) {
         StepRecord record = {.step = run->pending[i].step + 1,
                              .epoch = run->pending[i].epoch,
-                             .loss = sum / rows,
+                             .loss = loss[i] / run->pending[i].rows,
+                             .penalty = penalty[i],
                              .grad_norm = (double)clip[2 * i + 1],
                              .learning_rate = run_rate(run, run->pending[i].step),
                              .tokens = run->pending[i].tokens,
@@ -268,97 +294,161 @@ static bool run_flush(Run *run, Err *err)
             return fail(err,
                         "training diverged: at step %u the loss is %g and the gradient norm %g; try a lower learning "
                         "rate than %g",
-                        record.step, record.loss, record.grad_norm, (double)run->training->hyper.learning_rate);
+                        record.step, record.loss, record.grad_norm, (double)run->state.training->hyper.learning_rate);
         if (!run->observer->step(run->observer->context, &record, err)) return false;
     }
     return true;
 }
 
-static void run_step(Run *run, uint32_t epoch, const uint32_t *rows, uint32_t count, uint32_t first)
+/* Rows order[0 .. count - 1] of a part; the first's loss goes to losses[first]. */
+static void run_step(Run *run, uint32_t epoch, const Part *part, const uint32_t *rows, uint32_t count, uint32_t first)
 {
-    const Training *t = run->training;
-    Device *device = run->device;
-    Arena scratch = {0};
-    Batch batch;
-    DeviceBatch on_device;
-    batch_pack(&scratch, t->train, rows, count, t->model->config.position_base, &batch);
-    device_batch_write(device, &run->buffer, &scratch, &batch, &on_device);
-    arena_free(&scratch);
-    run_wake(run, &on_device.word);
+    const Training *t = run->state.training;
+    Device *device = run->state.device;
+    DeviceBatch batch;
+    run->state.rows = rows;
+    run->state.count = count;
+    run->touched.count = run->term_used = 0;
+    for (int i = run->shared ? 1 : 0; i < run->params_count; i++) { /* heads that nothing passes through stand still */
+        Params *head = &run->params[i];
+        head->moves = head == part->params;
+        if (!head->moves) floats_fill(device, head->g, head->layout->floats, 0);
+    }
+    run_batch(run, part->train, rows, count, &batch);
 
-    const PassOptions options = {.dropout = true, .seed = t->seed, .step = (t->task << 24) + run->step};
-    f32p logits = model_forward(run->ws, &t->weights, t->head, &on_device, &options);
-    RUN(device, cross_entropy, .logits = logits, .labels = on_device.labels, .loss = run->losses + first,
-        .dlogits = workspace_dlogits(run->ws), .rows = count, .classes = t->head->classes, .scale = 1 / (float)count);
-    model_backward(run->ws, &t->weights, &run->grads, t->head, &on_device, &options);
+    PassOptions options = {.dropout = true, .seed = t->seed, .step = (t->task << 24) + run->state.step};
+    if (part->train_states) {
+        const uint32_t h = t->model->config.hidden;
+        device_write(device, run->index, rows, count * sizeof *rows);
+        RUN(device, gather_rows, .x = part->train_states, .index = run->index, .y = run->states, .rows = count,
+            .cols = h, .ldx = h);
+        options.states = run->states;
+    }
+    const Weights weights = {t->weights.encoder, t->weights.adapter, part->head_w};
+    const Weights grads = {t->train_encoder ? run->state.g : NULL, t->lora ? run->state.g : NULL, part->params->g};
+    f32p logits = model_forward(run->ws, &weights, part->head, &batch, &options);
+    RUN(device, cross_entropy, .logits = logits, .labels = batch.labels, .loss = run->losses + first,
+        .dlogits = workspace_dlogits(run->ws), .rows = count, .classes = part->head->classes,
+        .scale = 1 / (float)count);
+    model_backward(run->ws, &weights, &grads, part->head, &batch, &options);
+    run->pending[run->pending_count].tokens = batch.tokens;
+
+    EACH_HOOK(run, gradient)
+    EACH_HOOK(run, add)
+    EACH_HOOK(run, project)
 
     uint32_t parts = 0;
+    if (run->touched.row) device_write(device, run->touched.row, run->touched_rows, run->touched.count * sizeof(u32));
     for (int i = 0; i < run->params_count; i++)
-        parts += params_squares(device, &run->params[i], &on_device.word, run->part + parts);
-    f32p clip = run->clip + 2 * (size_t)run->step;
+        parts += params_squares(device, &run->params[i], &run->touched, run->part + parts);
+    f32p clip = run->clip + 2 * (size_t)run->state.step;
     RUN(device, clip, .part = run->part, .result = clip, .parts = parts, .max_norm = MAX_GRAD_NORM);
-    const double t1 = (double)run->step + 1;
-    const AdamStep adam = {.lr = (float)run_rate(run, run->step),
-                           .decay = t->hyper.weight_decay,
-                           .scale = clip,
-                           .fix1 = (float)(1 - pow((double)BETA1, t1)),
-                           .fix2 = (float)sqrt(1 - pow((double)BETA2, t1))};
-    for (int i = 0; i < run->params_count; i++) params_step(device, &run->params[i], &adam, &on_device.word);
+    if (run->touched.row)
+        RUN(device, zero_rows, .x = run->part, .row = run->touched.row, .rows = run->touched.count, .cols = 1);
+    for (int i = 0; i < run->params_count; i++)
+        params_step(device, &run->params[i], (float)run_rate(run, run->state.step), clip, &run->touched);
+    EACH_HOOK(run, moved)
 
-    if (!run->pending_count) run->pending_since = run->pending_since > 0 ? run->pending_since : clock_seconds();
-    run->pending[run->pending_count].step = run->step;
+    run->pending[run->pending_count].step = run->state.step;
     run->pending[run->pending_count].epoch = epoch;
     run->pending[run->pending_count].first = first;
-    run->pending[run->pending_count].rows = count;
-    run->pending[run->pending_count++].tokens = on_device.tokens;
-    run->step++;
+    run->pending[run->pending_count++].rows = count;
+    run->state.step++;
 }
 
-static bool run_epoch(Run *run, uint32_t epoch, uint32_t *order, Err *err)
+/* A batch of an epoch: rows order[at .. at + count - 1] of a part. */
+typedef struct EpochBatch {
+    uint32_t part, at, count;
+} EpochBatch;
+
+/* The batches of one epoch in the order of training; those of several tasks are shuffled. */
+static uint32_t epoch_batches(const Run *run, Arena *arena, uint32_t epoch, uint32_t *const *order, EpochBatch **out)
 {
-    const Training *t = run->training;
-    const uint32_t rows = t->train->rows;
-    random_permutation(t->seed + epoch, rows, order);
+    const Training *t = run->state.training;
+    DYN(EpochBatch) batches = {0};
+    for (uint32_t i = run->first_part; i <= t->task; i++) {
+        const uint32_t rows = run->parts[i].train->rows;
+        random_permutation(t->seed + epoch, rows, order[i]);
+        for (uint32_t at = 0; at < rows; at += t->hyper.batch_size)
+            *dyn_push(arena, &batches) = (EpochBatch){i, at, train_min(t->hyper.batch_size, rows - at)};
+    }
+    const uint32_t count = (uint32_t)batches.count;
+    *out = batches.at;
+    if (run->first_part == t->task) return count;
+    uint32_t *shuffle = arena_new(arena, uint32_t, count);
+    EpochBatch *shuffled = arena_new(arena, EpochBatch, count);
+    random_permutation(t->seed + epoch, count, shuffle);
+    for (uint32_t i = 0; i < count; i++) shuffled[i] = batches.at[shuffle[i]];
+    *out = shuffled;
+    return count;
+}
+
+static bool run_epoch(Run *run, uint32_t epoch, uint32_t *const *order, Err *err)
+{
+    Arena scratch = {0};
+    EpochBatch *batch;
+    const uint32_t count = epoch_batches(run, &scratch, epoch, order, &batch);
+    bool ok = true;
     run->pending_since = clock_seconds();
-    for (uint32_t at = 0; at < rows && run->step < run->steps; at += t->hyper.batch_size) {
-        run_step(run, epoch, order + at, train_min(t->hyper.batch_size, rows - at), at);
+    for (uint32_t i = 0; i < count && run->state.step < run->state.steps && ok; i++, batch++) {
+        const Part *part = &run->parts[batch->part];
+        run_step(run, epoch, part, order[batch->part] + batch->at, batch->count, part->losses + batch->at);
         if (run->pending_count == TRAIN_READ_STEPS) {
-            if (!run_flush(run, err)) return false;
+            ok = run_flush(run, err);
             run->pending_since = clock_seconds();
         }
-        if (interrupted()) return fail_interrupted(err);
+        ok = ok && (!interrupted() || fail_interrupted(err));
     }
-    return run_flush(run, err);
+    arena_free(&scratch);
+    return ok && run_flush(run, err);
+}
+
+/* Evaluates the tasks that are trained on; *loss: the mean of their losses. */
+static bool run_evaluate(Run *run, uint32_t epoch, double *loss, Err *err)
+{
+    const Training *t = run->state.training;
+    run_wake(run, NULL);
+    *loss = 0;
+    for (uint32_t i = run->first_part; i <= t->task; i++) {
+        const Part *part = &run->parts[i];
+        const Weights weights = {t->weights.encoder, t->weights.adapter, part->head_w};
+        Arena scratch = {0};
+        EvalRecord record;
+        bool ok = evaluate_states(run->state.device, &scratch, t->model, t->lora, part->head, &weights, part->eval,
+                                  t->hyper.eval_batch_size, part->eval_states, &record, err);
+        record.task = i;
+        record.epoch = epoch;
+        record.step = run->state.step;
+        *loss += record.loss / (t->task + 1 - run->first_part);
+        ok = ok && run->observer->eval(run->observer->context, &record, err);
+        arena_free(&scratch);
+        if (!ok) return false;
+    }
+    return true;
 }
 
 static bool run_all(Run *run, Err *err)
 {
-    const Training *t = run->training;
-    uint32_t *order = arena_new(&run->arena, uint32_t, t->train->rows);
+    const Training *t = run->state.training;
+    Device *device = run->state.device;
+    uint32_t **order = arena_new(&run->arena, uint32_t *, t->task + 1);
+    for (uint32_t i = run->first_part; i <= t->task; i++)
+        order[i] = arena_new(&run->arena, uint32_t, run->parts[i].train->rows);
     double lowest = INFINITY;
     bool best_is_kept = false; /* in params[].best; else the current weights are the best */
-    for (uint32_t epoch = 0; epoch < t->hyper.epochs && run->step < run->steps; epoch++) {
-        if (!run_epoch(run, epoch, order, err)) return false;
-        run_wake(run, NULL);
-        Arena scratch = {0};
-        EvalRecord record;
-        bool ok = evaluate(run->device, &scratch, t->model, t->lora, t->head, &t->weights, t->eval,
-                           t->hyper.eval_batch_size, &record, err);
-        record.epoch = epoch;
-        record.step = run->step;
-        ok = ok && run->observer->eval(run->observer->context, &record, err);
-        arena_free(&scratch);
-        if (!ok) return false;
-        const bool more = run->step < run->steps;
-        if (record.loss < lowest) {
-            lowest = record.loss;
+    for (uint32_t epoch = 0; epoch < t->hyper.epochs && run->state.step < run->state.steps; epoch++) {
+        double loss;
+        if (!run_epoch(run, epoch, order, err) || !run_evaluate(run, epoch, &loss, err)) return false;
+        const bool more = run->state.step < run->state.steps;
+        if (loss < lowest) {
+            lowest = loss;
             best_is_kept = more;
             for (int i = 0; i < run->params_count && more; i++)
-                params_copy(run->device, run->params[i].w, run->params[i].best, run->params[i].layout->floats);
+                floats_copy(device, run->params[i].w, run->params[i].best, run->params[i].layout->floats);
         }
     }
     for (int i = 0; i < run->params_count && best_is_kept; i++)
-        params_copy(run->device, run->params[i].best, run->params[i].w, run->params[i].layout->floats);
+        floats_copy(device, run->params[i].best, run->params[i].w, run->params[i].layout->floats);
     return true;
 }
 
@@ -366,24 +456,93 @@ bool train_task(Device *device, const Training *training, const TrainObserver *o
 {
     ASSERT(training->train->rows && training->eval->rows && training->hyper.batch_size &&
            training->hyper.eval_batch_size);
-    Run run = {.device = device, .training = training, .observer = observer, .memory = {.device = device}};
-    run_open(&run);
-    bool ok = run_all(&run, err);
+    ASSERT(!training->task || !training_goes_back(training) || training->earlier);
+    Run run = {.observer = observer, .memory = {.device = device}};
+    run.state = (TrainState){.device = device, .training = training, .arena = &run.arena, .memory = &run.memory};
+    bool ok = run_open(&run, err) && run_all(&run, err);
     device_arena_free(&run.memory);
     arena_free(&run.arena);
     return ok;
 }
 
+/* ---- what hooks may ask for ---- */
+
+static Run *run_of(TrainState *t) { return (Run *)t; } /* its first member */
+
+void train_reserve_terms(TrainState *t, uint32_t count)
+{
+    ASSERT(!run_of(t)->terms);
+    run_of(t)->term_capacity += count;
+}
+
+f32p train_terms(TrainState *t, uint32_t count, double scale)
+{
+    Run *run = run_of(t);
+    const uint32_t at = (uint32_t)run->pending_count * run->term_capacity + run->term_used;
+    run->term_used += count;
+    ASSERT(run->term_used <= run->term_capacity);
+    *dyn_push(&run->arena, &run->term) = (Term){(uint32_t)run->pending_count, at, count, scale};
+    return run->terms + at;
+}
+
+f32p train_pass(TrainState *t, const Split *split, uint32_t task, const uint32_t *rows, uint32_t count, uint32_t mask,
+                u32p *labels)
+{
+    static const uint32_t MASK_STRIDE = 0x9e3779b9; /* any odd number: seeds of other masks */
+    Run *run = run_of(t);
+    ASSERT(run->more.head && task < t->training->task);
+    const Part *part = &run->parts[task];
+    const Weights weights = {t->training->weights.encoder, t->training->weights.adapter, part->head_w};
+    run_batch(run, split, rows, count, &run->pass);
+    run->pass_part = task;
+    run->pass_options = (PassOptions){
+        .dropout = true, .seed = t->training->seed + mask * MASK_STRIDE, .step = (t->training->task << 24) + t->step};
+    *labels = run->pass.labels;
+    return model_forward(run->ws, &weights, part->head, &run->pass, &run->pass_options);
+}
+
+f32p train_pass_dlogits(TrainState *t) { return workspace_dlogits(run_of(t)->ws); }
+
+void train_pass_backward(TrainState *t, f32p g, bool head)
+{
+    Run *run = run_of(t);
+    const Part *part = &run->parts[run->pass_part];
+    const Weights weights = {t->training->weights.encoder, t->training->weights.adapter, part->head_w};
+    const Weights more = {run->more.encoder, run->more.adapter, head ? run->more.head : NULL};
+    const size_t table = params_table(t->layout);
+    f32p shared = more.encoder ? more.encoder : more.adapter;
+    model_backward(run->ws, &weights, &more, part->head, &run->pass, &run->pass_options);
+    if (table) {
+        const DeviceRows *word = &run->pass.word;
+        const u32 cols = t->layout->table_cols;
+        RUN(t->device, gather_rows, .x = shared, .index = word->row, .y = run->more_rows, .rows = word->unique,
+            .cols = cols, .ldx = cols);
+        RUN(t->device, scatter_rows, .x = run->more_rows, .index = word->row, .y = g, .rows = word->unique,
+            .cols = cols, .ldy = cols);
+    }
+    floats_axpby(t->device, shared + table, NULL, g + table, t->layout->floats - table, 1, 1);
+    if (!head) return;
+    floats_axpby(t->device, more.head, NULL, part->params->g, part->head->layout.floats, 1, 1);
+    part->params->moves = true;
+}
+
+void train_settle(TrainState *t) { run_wake(run_of(t), NULL); }
+
+/* ---- memory ---- */
+
 uint64_t train_memory_bytes(const Device *device, const Training *t)
 {
-    const uint32_t size = train_min(t->hyper.batch_size, t->train->rows);
-    const uint32_t eval_size = train_min(t->hyper.eval_batch_size, t->eval->rows);
+    const uint32_t size = t->hyper.batch_size, eval_size = train_min(t->hyper.eval_batch_size, t->eval->rows);
+    uint32_t classes;
+    const uint32_t tokens = training_most_tokens(t, &classes);
+    const bool back = training_goes_back(t), hooked = t->task > 0 && training_any(t, false);
     uint64_t floats =
-        workspace_floats(t->model, t->lora, split_most_tokens(t->train, size), size, t->head->classes, true) +
+        workspace_floats(t->model, t->lora, tokens, size, classes, true) +
         workspace_floats(t->model, t->lora, split_most_tokens(t->eval, eval_size), eval_size, t->head->classes, false);
     uint64_t trained = train_trainable(t);
+    for (uint32_t i = 0; i < t->task && back; i++) trained += t->earlier[i].head->layout.floats;
     /* The word table's gradient and moments are touched only where its words occur. */
-    if (t->train_encoder && device_memory_is_lazy(device)) {
+    if (t->train_encoder && device_memory_is_lazy(device) && !training_any(t, true) && !t->joint) {
         const uint64_t table = params_table(&t->model->encoder);
         uint64_t touched = t->train->starts[t->train->rows] * t->model->config.hidden;
         if (touched > table) touched = table;
@@ -392,5 +551,9 @@ uint64_t train_memory_bytes(const Device *device, const Training *t)
         floats += 3 * trained;
     }
     if (t->hyper.epochs > 1) floats += trained; /* the best epoch's weights */
+    if (hooked) floats += trained;              /* the gradient of a further pass */
+    if (!t->train_encoder && !t->lora) floats += (uint64_t)(t->train->rows + t->eval->rows) * t->model->config.hidden;
     return floats * sizeof(float);
 }
+
+#include "importance.c"

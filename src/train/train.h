@@ -11,8 +11,77 @@ typedef struct Hyper {
     float weight_decay;
 } Hyper;
 
-/* One training: which weights, on which rows. The weights are changed in place. */
-typedef struct Training {
+/* ---- hooks: what a strategy adds to plain training ---- */
+
+typedef struct Training Training;
+
+/* What hooks see of a training at work. */
+typedef struct TrainState {
+    Device *device;
+    const Training *training;
+    Arena *arena; /* these two end with the training */
+    DeviceArena *memory;
+    const Layout *layout; /* of the weights that all tasks share: the encoder's, or the adapter's */
+    f32p w, g;            /* those weights, and the gradient of the step */
+    uint32_t steps, step; /* step: the one at work, from 0 */
+    const uint32_t *rows; /* the batch: rows of training->train */
+    uint32_t count;
+} TrainState;
+
+/* Each may be null. Nothing here may wait for the device, except begin. */
+typedef struct TrainHooks {
+    bool earlier; /* makes passes through the heads of earlier tasks (train_pass), which are then trained along */
+    bool dense;   /* its gradient reaches rows of the word table that no batch of the step uses */
+    bool (*begin)(void *own, TrainState *t, Err *err); /* the training begins */
+    void (*gradient)(void *own, TrainState *t);        /* t->g is the gradient of the task's own loss, and no more */
+    void (*add)(void *own, TrainState *t);             /* adds to t->g, or makes passes that do */
+    void (*project)(void *own, TrainState *t);         /* t->g is complete: may change it */
+    void (*moved)(void *own, TrainState *t);           /* the optimiser has made its step */
+} TrainHooks;
+
+typedef struct TrainHook {
+    const TrainHooks *hooks;
+    void *own; /* handed to each of them */
+} TrainHook;
+
+/* Room on the device for up to `count` terms of the strategy's own loss in every step; only in begin. */
+void train_reserve_terms(TrainState *t, uint32_t count);
+/* `count` numbers that the hook is to write in this step: their sum, times scale, is part of the step's penalty. They
+ * are read back with the losses. */
+f32p train_terms(TrainState *t, uint32_t count, double scale);
+
+/* A further pass: rows of a split (at most hyper.batch_size) through the head of an earlier task. Returns its logits
+ * [count][C]; *labels: the rows' labels. mask: which dropout masks: 0 those of the task's own pass, else others. Needs
+ * hooks.earlier. */
+f32p train_pass(TrainState *t, const Split *split, uint32_t task, const uint32_t *rows, uint32_t count, uint32_t mask,
+                u32p *labels);
+/* To be filled by the hook after train_pass: the gradient with respect to the logits. */
+f32p train_pass_dlogits(TrainState *t);
+/* Adds the pass's gradient to g (t->g, or an array of that size) and, when `head`, to that of the head it went through.
+ */
+void train_pass_backward(TrainState *t, f32p g, bool head);
+
+/* Makes all weights current: rows of the word table that no batch has used are otherwise behind with their decay. */
+void train_settle(TrainState *t);
+
+/* ops count with 32 bits: these take longer arrays in pieces. */
+void floats_copy(Device *device, f32p from, f32p to, size_t count);
+void floats_fill(Device *device, f32p x, size_t count, float value);
+/* y = alpha x + beta y, alpha scaled by scale[0] first (null: 1) */
+void floats_axpby(Device *device, f32p x, f32p scale, f32p y, size_t count, float alpha, float beta);
+
+/* ---- one training ---- */
+
+/* A task that was trained before this one. */
+typedef struct EarlierTask {
+    const Head *head;
+    f32p head_w;
+    const Split *train, *eval;
+} EarlierTask;
+
+/* Which weights, on which rows. The weights are changed in place. With neither encoder nor adapter to train, the
+ * encoder's first-token states are computed once, without dropout, and the head is trained on them. */
+struct Training {
     const Model *model;
     const Lora *lora; /* null: no adapter */
     const Head *head;
@@ -21,41 +90,70 @@ typedef struct Training {
     const Split *train, *eval;
     Hyper hyper;
     uint32_t seed, task; /* task: from 0; keeps the dropout masks of different tasks apart */
-} Training;
+    /* Tasks 0 .. task - 1: needed by `joint` and by hooks with `earlier`. */
+    const EarlierTask *earlier;
+    bool joint; /* trains on the earlier tasks' rows too: each batch of one task, the batches of all tasks shuffled */
+    const TrainHook *hooks; /* [hook_count] */
+    int hook_count;
+};
 
 typedef struct StepRecord {
     uint32_t step, epoch; /* step from 1, epoch from 0 */
     double loss, grad_norm, learning_rate;
+    double penalty; /* what the strategy's own loss came to; NAN: there is none */
     uint32_t tokens;
     double seconds; /* wall time a step, averaged over the few steps that were read back together */
 } StepRecord;
 
 typedef struct EvalRecord {
     uint32_t rows, classes, correct;
-    double loss;          /* mean cross-entropy */
-    uint32_t *prediction; /* [rows] */
-    float *logits;        /* [rows][classes] */
-    uint32_t epoch, step; /* when; filled in by train_task */
+    double loss;                /* mean cross-entropy */
+    uint32_t *prediction;       /* [rows] */
+    float *logits;              /* [rows][classes] */
+    uint32_t task, epoch, step; /* which task and when; filled in by train_task */
 } EvalRecord;
 
 /* Called as results arrive; returning false ends the training. */
 typedef struct TrainObserver {
     void *context;
     bool (*step)(void *context, const StepRecord *record, Err *err);
-    bool (*eval)(void *context, const EvalRecord *record, Err *err); /* after each epoch */
+    bool (*eval)(void *context, const EvalRecord *record, Err *err); /* after each epoch, of each task trained on */
 } TrainObserver;
 
-uint32_t train_steps(const Hyper *hyper, uint32_t rows); /* in all */
-size_t train_trainable(const Training *training);        /* parameters */
-/* Bytes that train_task and evaluate take of the device beyond the weights themselves. */
+uint32_t train_steps(const Hyper *hyper, uint32_t rows); /* of a training on so many rows of one task */
+uint32_t train_total_steps(const Training *training);
+size_t train_trainable(const Training *training); /* parameters */
+/* Bytes that train_task and evaluate take of the device beyond the weights themselves and what hooks allocate. */
 uint64_t train_memory_bytes(const Device *device, const Training *training);
 
 /* Fails when the loss is no longer finite, when the observer says so, and on Ctrl-C. At the end the weights are those
- * of the epoch with the lowest loss on the eval rows (strictly lower wins). */
+ * of the epoch with the lowest loss on the eval rows (strictly lower wins; the mean over the tasks when joint). */
 bool train_task(Device *device, const Training *training, const TrainObserver *observer, Err *err);
 
 /* Predictions of `weights` on all rows of a split; the record's arrays live in `arena`. Fails on Ctrl-C. */
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err);
+
+/* Logits [count][classes] of some rows of a split (rows null: all) with the training's weights and any head; without
+ * dropout. Host memory. */
+bool train_logits(Device *device, const Training *training, const Head *head, f32p head_w, const Split *split,
+                  const uint32_t *rows, uint32_t count, float *logits, Err *err);
+
+/* ---- How much each parameter matters to what a model has learned ----
+ * Per-example quantities over the first `rows` rows, without dropout; p(c | x) is the model's own probability. */
+typedef enum ImportanceKind {
+    FISHER_EXACT,     /* mean over rows of sum over c of p(c | x) (d log p(c | x) / d w)^2 */
+    FISHER_SAMPLED,   /* mean over rows of (d log p(c | x) / d w)^2, c drawn from p with the seed */
+    FISHER_EMPIRICAL, /* the same with c the row's label */
+    FISHER_BATCHED,   /* mean over batches of (d mean loss / d w)^2: what many libraries call the empirical Fisher */
+    MAS,              /* mean over rows of |d (sum of squared logits) / d w| (Aljundi et al. 2018, arXiv:1711.09601) */
+} ImportanceKind;
+
+/* Writes the importance of every parameter to the arrays of `out` that are not null; rows of the word table that no
+ * token used get 0. batch_size matters to FISHER_BATCHED alone, but for speed; 1 <= rows <= split->rows. Fails when the
+ * device does and on Ctrl-C. */
+bool importance(Device *device, ImportanceKind kind, const Model *model, const Lora *lora, const Head *head,
+                const Weights *weights, const Split *split, uint32_t rows, uint32_t batch_size, uint32_t seed,
+                const Weights *out, Err *err);
 
 #endif

@@ -154,7 +154,7 @@ static void bench_shape(u32 tokens, u32 hidden, u32 inner)
           .dbeta = g, .rows = tokens, .cols = hidden);
     BENCH("column_sum", column_sum, 4.0 * wide, "GB/s", .x = y, .y = z, .rows = tokens, .cols = inner, .ld = inner);
     BENCH("dropout", dropout, 8.0 * all, "GB/s", .x = y, .y = z, .rows = tokens, .cols = hidden, .drop = 0.1f);
-    BENCH("add", add, 12.0 * all, "GB/s", .x = y, .y = z, .n = n, .alpha = 1e-9f);
+    BENCH("axpby", axpby, 12.0 * all, "GB/s", .x = y, .y = z, .n = n, .alpha = 1e-9f, .beta = 1);
     BENCH("copy", copy, 8.0 * all, "GB/s", .x = y, .y = z, .n = n);
     arena_free(&bench_arena);
 }
@@ -203,9 +203,12 @@ int main(int argc, char **argv)
     BENCH("adamw 8M", adamw, 28.0 * n, "GB/s", .w = w, .g = g, .m = m, .v = v, .n = n, .lr = 1e-9f, .beta1 = 0.9f,
           .beta2 = 0.999f, .eps = 1e-8f, .shrink = 0.9999f, .fix1 = 0.5f, .fix2 = 0.5f);
     BENCH("copy 8M", copy, 8.0 * n, "GB/s", .x = w, .y = g, .n = n);
-    BENCH("add 8M", add, 12.0 * n, "GB/s", .x = w, .y = g, .n = n, .alpha = 1e-9f);
+    BENCH("axpby 8M", axpby, 12.0 * n, "GB/s", .x = w, .y = g, .n = n, .alpha = 1e-9f, .beta = 1);
     BENCH("fill 8M", fill, 4.0 * n, "GB/s", .x = w, .n = n);
-    BENCH("square_sum 8M", square_sum, 4.0 * n, "GB/s", .x = w, .part = m, .n = n, .block = 16384);
+    BENCH("dot 8M", dot, 4.0 * n, "GB/s", .x = w, .y = w, .part = m, .n = n, .block = 16384);
+    BENCH("quadratic_penalty 8M", quadratic_penalty, 20.0 * n, "GB/s", .w = w, .anchor = m, .importance = v, .g = g,
+          .part = bench_numbers(n / 16384 + 1), .n = n, .block = 16384, .strength = 1e-9f);
+    BENCH("path_integral 8M", path_integral, 24.0 * n, "GB/s", .g = g, .w = w, .before = m, .path = v, .n = n);
     u32 *stamp = arena_new(&bench_arena, u32, n / 400);
     f32 *factors = bench_numbers(100);
     BENCH("wake_rows 20000x384, 10 steps each time", wake_rows, 8.0 * 20000 * 384, "GB/s", .w = w, .stamp = stamp,

@@ -115,7 +115,7 @@ INLINE void V(softmax_row_grad)(f32 *p, f32 *ds, const f32 *keep, size_t count, 
     }
 }
 
-INLINE f32 V(dot)(const f32 *x, const f32 *y, size_t count)
+INLINE f32 V(inner)(const f32 *x, const f32 *y, size_t count)
 {
     V(f32) sum = V(splat)(0);
     for (size_t i = 0; i < count; i += LANES) sum += V(load)(x + i) * V(load)(y + i);
@@ -162,7 +162,7 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                     V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
                 for (size_t r = 0; r < rows; r++) {
                     const f32 *row_keep = a->drop > 0 ? keep + r * (cpu_parts(count, 4) * 4) : NULL;
-                    const f32 shared = V(dot)(dci.at + r * a->ldc, a->context + c_at + (i + r) * a->ldc, size);
+                    const f32 shared = V(inner)(dci.at + r * a->ldc, a->context + c_at + (i + r) * a->ldc, size);
                     const f32 lse = a->lse[s.lse + begin + i + r];
                     V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, a->scale);
                 }

@@ -39,13 +39,15 @@ typedef struct CpuRight {
     size_t k, panel;
 } CpuRight;
 
-/* Where a matrix product goes: c = alpha * product + bias + (add ? c : 0); gelu, if not null, gets the GELU of c. */
+/* Where a matrix product goes: c = alpha * product + bias + (add ? c : 0); gelu, if not null, gets the GELU of c. With
+ * power not 0 the product's absolute value is raised to it first: see V(power_of). */
 typedef struct CpuOutput {
     f32 *c, *gelu;
     const f32 *bias;
     size_t ldc;
     f32 alpha;
     bool add;
+    u32 power;
 } CpuOutput;
 
 /* A dropout site with one head's key: a word that is at least `threshold` keeps its element. */

@@ -35,14 +35,26 @@ ELEMENTWISE(tanh_grad, {
     V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * (1 - y * y), left);
 })
 
-ELEMENTWISE(add, {
-    const V(f32) y = V(load_part)(a->y + i, left);
-    V(store_part)(a->y + i, y + V(load_part)(a->x + i, left) * a->alpha, left);
+ELEMENTWISE(axpby, {
+    const V(f32) y = V(load_part)(a->y + i, left) * a->beta;
+    V(store_part)(a->y + i, y + V(load_part)(a->x + i, left) * (a->alpha * (a->scale ? a->scale[0] : 1)), left);
 })
 
 ELEMENTWISE(copy, V(store_part)(a->y + i, V(load_part)(a->x + i, left), left);)
 
 ELEMENTWISE(fill, V(store_part)(a->x + i, V(splat)(a->value), left);)
+
+ELEMENTWISE(path_integral, {
+    const V(f32) w = V(load_part)(a->w + i, left), moved = w - V(load_part)(a->before + i, left);
+    V(store_part)(a->path + i, V(load_part)(a->path + i, left) - V(load_part)(a->g + i, left) * moved, left);
+    V(store_part)(a->before + i, w, left);
+})
+
+ELEMENTWISE(consolidate, {
+    const V(f32) moved = V(load_part)(a->w + i, left) - V(load_part)(a->anchor + i, left);
+    const V(f32) more = V(load_part)(a->path + i, left) / (moved * moved + a->damping);
+    V(store_part)(a->importance + i, V(load_part)(a->importance + i, left) + more, left);
+})
 
 /* ---- AdamW ---- */
 
@@ -129,29 +141,55 @@ static void V(wake_rows)(const void *args)
     parallel(cpu_parts(a->rows, 16), V(wake_rows_item), (void *)(uintptr_t)args);
 }
 
-/* ---- Sum of squares ---- */
+/* ---- Partial sums: an item is a block ---- */
 
-static void V(square_sum_item)(void *context, size_t item, int thread)
+static void V(dot_item)(void *context, size_t item, int thread)
 {
     (void)thread;
-    const struct square_sum_args *a = context;
+    const struct dot_args *a = context;
     const size_t start = item * a->block, count = cpu_least(a->n - start, a->block);
-    const f32 *x = a->x + (a->row ? (size_t)a->row[item] * a->block : start);
+    const size_t from = a->row ? (size_t)a->row[item] * a->block : start;
+    const f32 *x = a->x + from, *y = a->y + from;
     V(f32) sum[4] = {{0}};
     size_t i = 0;
     for (; i + 4 * LANES <= count; i += 4 * LANES)
-        foreach (v, 4) sum[v] += V(load)(x + i + v * LANES) * V(load)(x + i + v * LANES);
-    for (; i < count; i += LANES) {
-        const V(f32) rest = V(load_part)(x + i, count - i);
-        sum[0] += rest * rest;
-    }
+        foreach (v, 4) sum[v] += V(load)(x + i + v * LANES) * V(load)(y + i + v * LANES);
+    for (; i < count; i += LANES) sum[0] += V(load_part)(x + i, count - i) * V(load_part)(y + i, count - i);
     a->part[item] = V(sum)((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
-static void V(square_sum)(const void *args)
+static void V(dot)(const void *args)
 {
-    const struct square_sum_args *a = args;
-    if (a->n) parallel(cpu_parts(a->n, a->block), V(square_sum_item), (void *)(uintptr_t)args);
+    const struct dot_args *a = args;
+    if (a->n) parallel(cpu_parts(a->n, a->block), V(dot_item), (void *)(uintptr_t)args);
+}
+
+/* A vector of the penalty's gradient; returns its part of the penalty's value. */
+INLINE V(f32) V(pull)(const struct quadratic_penalty_args *a, size_t i, size_t left)
+{
+    const V(f32) away = V(load_part)(a->w + i, left) - V(load_part)(a->anchor + i, left);
+    const V(f32) pull = a->importance ? away * V(load_part)(a->importance + i, left) : away;
+    V(store_part)(a->g + i, V(load_part)(a->g + i, left) + pull * a->strength, left);
+    return pull * away;
+}
+
+static void V(quadratic_penalty_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct quadratic_penalty_args *a = context;
+    const size_t end = cpu_least(a->n, (item + 1) * a->block);
+    V(f32) sum[4] = {{0}};
+    size_t i = item * a->block;
+    for (; i + 4 * LANES <= end; i += 4 * LANES)
+        foreach (v, 4) sum[v] += V(pull)(a, i + v * LANES, LANES);
+    for (; i < end; i += LANES) sum[0] += V(pull)(a, i, end - i);
+    a->part[item] = V(sum)((sum[0] + sum[1]) + (sum[2] + sum[3]));
+}
+
+static void V(quadratic_penalty)(const void *args)
+{
+    const struct quadratic_penalty_args *a = args;
+    if (a->n) parallel(cpu_parts(a->n, a->block), V(quadratic_penalty_item), (void *)(uintptr_t)args);
 }
 
 #undef ELEMENTWISE

@@ -169,7 +169,7 @@ static void PLAIN(column_sum)(const void *args)
 
 /* ---- Attention ---- */
 
-static double PLAIN(dot)(const f32 *x, const f32 *y, u32 n)
+static double PLAIN(inner)(const f32 *x, const f32 *y, u32 n)
 {
     double sum = 0;
     for (u32 i = 0; i < n; i++) sum += (double)x[i] * y[i];
@@ -194,7 +194,7 @@ static void PLAIN(attention)(const void *args)
             for (u32 i = 0; i < queries; i++, q += a->ldq, context += a->ldc) {
                 double largest = -INFINITY, sum = 0;
                 for (u32 j = 0; j < tokens; j++) {
-                    p[j] = a->scale * PLAIN(dot)(q, k + (size_t)j * a->ldkv, a->size);
+                    p[j] = a->scale * PLAIN(inner)(q, k + (size_t)j * a->ldkv, a->size);
                     largest = fmax(largest, p[j]);
                 }
                 for (u32 j = 0; j < tokens; j++) sum += exp(p[j] - largest);
@@ -236,10 +236,10 @@ static void PLAIN(attention_grad)(const void *args)
             for (u32 i = 0; i < queries; i++) {
                 const f32 *dout = dcontext + (size_t)i * a->ldc;
                 const double lse = a->lse[(size_t)h * query_rows + row + i];
-                const double shared = PLAIN(dot)(dout, context + (size_t)i * a->ldc, a->size);
+                const double shared = PLAIN(inner)(dout, context + (size_t)i * a->ldc, a->size);
                 for (u32 j = 0; j < tokens; j++) {
-                    const double score = PLAIN(dot)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->size);
-                    const double dp = PLAIN(dot)(dout, v + (size_t)j * a->ldkv, a->size);
+                    const double score = PLAIN(inner)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->size);
+                    const double dp = PLAIN(inner)(dout, v + (size_t)j * a->ldkv, a->size);
                     const double prob = exp(a->scale * score - lse), keep = PLAIN(keep)(&mask, first + i, j);
                     p[(size_t)i * tokens + j] = prob * keep;
                     ds[(size_t)i * tokens + j] = a->scale * prob * (keep * dp - shared);
@@ -311,10 +311,11 @@ static void PLAIN(zero_rows)(const void *args)
 
 /* ---- Vectors ---- */
 
-static void PLAIN(add)(const void *args)
+static void PLAIN(axpby)(const void *args)
 {
-    const struct add_args *a = args;
-    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)(a->y[i] + (double)a->alpha * a->x[i]);
+    const struct axpby_args *a = args;
+    const double alpha = (double)a->alpha * (a->scale ? a->scale[0] : 1);
+    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)(alpha * a->x[i] + (double)a->beta * a->y[i]);
 }
 
 static void PLAIN(copy)(const void *args)
@@ -347,17 +348,58 @@ static void PLAIN(cross_entropy)(const void *args)
     }
 }
 
-/* ---- Gradient norm and AdamW ---- */
-
-static void PLAIN(square_sum)(const void *args)
+/* log softmax(z / temperature)[c] = z[c] / temperature - what this returns. */
+static double PLAIN(log_sum_exp)(const f32 *z, u32 classes, double temperature)
 {
-    const struct square_sum_args *a = args;
+    double largest = z[0], sum = 0;
+    for (u32 c = 0; c < classes; c++) largest = fmax(largest, z[c]);
+    for (u32 c = 0; c < classes; c++) sum += exp((z[c] - largest) / temperature);
+    return largest / temperature + log(sum);
+}
+
+static void PLAIN(distill)(const void *args)
+{
+    const struct distill_args *a = args;
+    const double t = a->temperature;
+    for (u32 r = 0; r < a->rows; r++) {
+        const f32 *student = a->logits + (size_t)r * a->classes, *teacher = a->teacher + (size_t)r * a->classes;
+        const double lse_q = PLAIN(log_sum_exp)(student, a->classes, t);
+        const double lse_p = PLAIN(log_sum_exp)(teacher, a->classes, t);
+        double divergence = 0;
+        for (u32 c = 0; c < a->classes; c++) {
+            const double log_p = teacher[c] / t - lse_p, log_q = student[c] / t - lse_q;
+            f32 *d = &a->dlogits[(size_t)r * a->classes + c];
+            divergence += exp(log_p) * (log_p - log_q);
+            *d = (f32)((a->accumulate ? *d : 0) + a->scale * t * (exp(log_q) - exp(log_p)));
+        }
+        a->loss[r] = (f32)(t * t * divergence);
+    }
+}
+
+static void PLAIN(mse)(const void *args)
+{
+    const struct mse_args *a = args;
+    for (u32 r = 0; r < a->rows; r++) {
+        double sum = 0;
+        for (u32 c = 0; c < a->classes; c++) {
+            const size_t i = (size_t)r * a->classes + c;
+            const double difference = (double)a->logits[i] - a->target[i];
+            sum += difference * difference;
+            a->dlogits[i] = (f32)((a->accumulate ? a->dlogits[i] : 0) + (double)a->scale * 2 / a->classes * difference);
+        }
+        a->loss[r] = (f32)(sum / a->classes);
+    }
+}
+
+/* ---- Gradient norm and penalties ---- */
+
+static void PLAIN(dot)(const void *args)
+{
+    const struct dot_args *a = args;
     for (u32 start = 0, i = 0; start < a->n; start += a->block, i++) {
         const u32 count = a->n - start < a->block ? a->n - start : a->block;
-        const f32 *x = a->x + (a->row ? (size_t)a->row[i] * a->block : start);
-        double sum = 0;
-        for (u32 j = 0; j < count; j++) sum += (double)x[j] * x[j];
-        a->part[i] = (f32)sum;
+        const size_t from = a->row ? (size_t)a->row[i] * a->block : start;
+        a->part[i] = (f32)PLAIN(inner)(a->x + from, a->y + from, count);
         if (a->n - start <= a->block) break; /* start may not wrap around */
     }
 }
@@ -371,6 +413,109 @@ static void PLAIN(clip)(const void *args)
     a->result[0] = (f32)(factor >= 1 ? 1 : factor); /* NaN stays NaN */
     a->result[1] = (f32)norm;
 }
+
+static void PLAIN(projection)(const void *args)
+{
+    const struct projection_args *a = args;
+    double g_r = 0, r_r = 0;
+    for (u32 i = 0; i < a->parts; i++) g_r += a->g_r[i], r_r += a->r_r[i];
+    a->result[0] = (f32)(g_r >= 0 || r_r == 0 ? 0 : -g_r / r_r); /* NaN stays NaN */
+    a->result[1] = (f32)g_r;
+}
+
+static void PLAIN(quadratic_penalty)(const void *args)
+{
+    const struct quadratic_penalty_args *a = args;
+    for (u32 start = 0, i = 0; start < a->n; start += a->block, i++) {
+        const u32 count = a->n - start < a->block ? a->n - start : a->block;
+        double sum = 0;
+        for (u32 j = start; j < start + count; j++) {
+            const double away = (double)a->w[j] - a->anchor[j], pull = away * (a->importance ? a->importance[j] : 1);
+            a->g[j] = (f32)(a->g[j] + a->strength * pull);
+            sum += pull * away;
+        }
+        a->part[i] = (f32)sum;
+        if (a->n - start <= a->block) break;
+    }
+}
+
+static void PLAIN(path_integral)(const void *args)
+{
+    const struct path_integral_args *a = args;
+    for (u32 i = 0; i < a->n; i++) {
+        a->path[i] = (f32)(a->path[i] - (double)a->g[i] * ((double)a->w[i] - a->before[i]));
+        a->before[i] = a->w[i];
+    }
+}
+
+static void PLAIN(consolidate)(const void *args)
+{
+    const struct consolidate_args *a = args;
+    for (u32 i = 0; i < a->n; i++) {
+        const double moved = (double)a->w[i] - a->anchor[i];
+        a->importance[i] = (f32)(a->importance[i] + a->path[i] / (moved * moved + a->damping));
+    }
+}
+
+/* ---- Importance by example ---- */
+
+static double PLAIN(power_of)(double x, u32 power) { return power == 1 ? fabs(x) : x * x; }
+
+static void PLAIN(gemm_importance)(const void *args)
+{
+    const struct gemm_importance_args *a = args;
+    for (u32 i = 0; i < a->m; i++)
+        for (u32 j = 0; j < a->n; j++) {
+            double total = 0;
+            for (u32 e = 0; e < a->examples; e++) {
+                double sum = 0;
+                for (u32 r = a->offsets[e]; r < a->offsets[e + 1]; r++)
+                    sum += (double)a->a[(size_t)r * a->lda + i] * a->b[(size_t)r * a->ldb + j];
+                total += PLAIN(power_of)(sum, a->power);
+            }
+            a->c[(size_t)i * a->ldc + j] = (f32)(a->c[(size_t)i * a->ldc + j] + a->scale * total);
+        }
+}
+
+static void PLAIN(column_importance)(const void *args)
+{
+    const struct column_importance_args *a = args;
+    for (u32 c = 0; c < a->cols; c++) {
+        double gamma = 0, beta = 0;
+        for (u32 e = 0; e < a->examples; e++) {
+            double dgamma = 0, dbeta = 0;
+            for (u32 r = a->offsets[e]; r < a->offsets[e + 1]; r++) {
+                const double dy = a->dy[(size_t)r * a->ld + c];
+                if (a->x) dgamma += dy * ((double)a->x[(size_t)r * a->cols + c] - a->mean[r]) * a->rstd[r];
+                dbeta += dy;
+            }
+            gamma += PLAIN(power_of)(dgamma, a->power);
+            beta += PLAIN(power_of)(dbeta, a->power);
+        }
+        if (a->x) a->gamma[c] = (f32)(a->gamma[c] + a->scale * gamma);
+        a->beta[c] = (f32)(a->beta[c] + a->scale * beta);
+    }
+}
+
+static void PLAIN(embed_importance)(const void *args)
+{
+    const struct embed_importance_args *a = args;
+    for (u32 u = 0; u < a->unique; u++)
+        for (u32 c = 0; c < a->cols; c++) {
+            f32 *to = &a->table[(size_t)a->row[u] * a->cols + c];
+            double total = 0;
+            for (u32 e = 0; e < a->examples; e++) {
+                double sum = 0;
+                for (u32 j = a->starts[u]; j < a->starts[u + 1]; j++)
+                    if (a->order[j] >= a->offsets[e] && a->order[j] < a->offsets[e + 1])
+                        sum += a->dy[(size_t)a->order[j] * a->cols + c];
+                total += PLAIN(power_of)(sum, a->power);
+            }
+            *to = (f32)(*to + a->scale * total);
+        }
+}
+
+/* ---- AdamW ---- */
 
 static void PLAIN(adamw)(const void *args)
 {

@@ -24,6 +24,9 @@ INLINE void V(tile)(const int rows, const int vectors, size_t cols, size_t k, co
     }
 
     const size_t ldc = out->ldc;
+    if (out->power)
+        foreach (r, rows)
+            foreach (v, vectors) sum[r][v] = V(power_of)(sum[r][v], out->power);
     foreach (r, rows)
         foreach (v, vectors) sum[r][v] *= out->alpha;
     if (cols == (size_t)vectors * LANES) {
@@ -87,7 +90,8 @@ static void V(product)(size_t rows, size_t cols, size_t k, const CpuLeft *left, 
                                  .bias = out->bias ? out->bias + j : NULL,
                                  .ldc = out->ldc,
                                  .alpha = out->alpha,
-                                 .add = out->add};
+                                 .add = out->add,
+                                 .power = out->power};
             V(tiles)[tall - 1][(wide - 1) / LANES](wide, k, &a, &b, &c);
             for (size_t r = 0; out->gelu && r < tall; r++)
                 for (size_t l = 0; l < wide; l += LANES) {
@@ -192,6 +196,82 @@ static void V(gemm)(const void *args)
     }
     work.col_items = cpu_parts(g->n, work.cols);
     parallel(work.col_items * cpu_parts(g->m, work.rows), V(gemm_item), &work);
+}
+
+/* ---- gemm_importance: products of each example's rows, which the tiles raise to the power on their way to c ---- */
+
+typedef struct V(GemmImportance) {
+    const struct gemm_importance_args *args;
+    size_t rows, cols, col_items; /* of c; as in gemm */
+} V(GemmImportance);
+
+/* a and b from row `from` on, k <= GEMM_K rows: columns row .. and col .. of them. */
+static void V(gemm_importance_pack)(const struct gemm_importance_args *g, size_t from, size_t k, size_t row,
+                                    size_t rows, size_t col, size_t cols, f32 *packed_a, f32 *packed_b)
+{
+    V(gemm_pack_rows)(g->a + from * g->lda + row, g->lda, rows, k, packed_a);
+    for (size_t p = 0; p < cols; p += PANEL) V(gemm_pack)
+    (&(struct gemm_args){.b = g->b, .ldb = g->ldb}, from, k, col + p, cpu_least(cols - p, PANEL), packed_b + p * k);
+}
+
+static void V(gemm_importance_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const V(GemmImportance) *work = context;
+    const struct gemm_importance_args *g = work->args;
+    _Alignas(64) f32 packed_a[V(GEMM_K) * V(GEMM_ROWS)], packed_b[V(GEMM_K) * V(GEMM_COLS)];
+    _Alignas(64) f32 sum[V(GEMM_ROWS) * V(GEMM_COLS)]; /* of one long example */
+    const size_t row = item / work->col_items * work->rows, rows = cpu_least(g->m - row, work->rows);
+    const size_t col = item % work->col_items * work->cols, cols = cpu_least(g->n - col, work->cols);
+    f32 *c = g->c + row * g->ldc + col;
+    for (u32 first = 0, next; first < g->examples; first = next) { /* as many examples as can be packed at once */
+        const size_t begin = g->offsets[first];
+        next = first + 1;
+        while (next < g->examples && g->offsets[next + 1] - begin <= V(GEMM_K)) next++;
+        const size_t k = g->offsets[next] - begin;
+        if (k > V(GEMM_K)) {
+            for (size_t k0 = 0; k0 < k; k0 += V(GEMM_K)) {
+                const size_t part = cpu_least(k - k0, V(GEMM_K));
+                V(gemm_importance_pack)(g, begin + k0, part, row, rows, col, cols, packed_a, packed_b);
+                V(product)
+                (rows, cols, part, &(CpuLeft){packed_a, 1, ROWS, ROWS * part},
+                 &(CpuRight){packed_b, PANEL, PANEL * part},
+                 &(CpuOutput){.c = sum, .ldc = V(GEMM_COLS), .alpha = 1, .add = k0 > 0});
+            }
+            for (size_t i = 0; i < rows; i++)
+                for (size_t j = 0; j < cols; j += LANES) {
+                    f32 *to = c + i * g->ldc + j;
+                    const V(f32) more = V(power_of)(V(load)(sum + i * V(GEMM_COLS) + j), g->power) * g->scale;
+                    V(store_part)(to, V(load_part)(to, cols - j) + more, cols - j);
+                }
+            continue;
+        }
+        V(gemm_importance_pack)(g, begin, k, row, rows, col, cols, packed_a, packed_b);
+        for (size_t i = 0; i < rows; i += ROWS)
+            for (size_t j = 0; j < cols; j += PANEL) /* a tile of c stays in the first-level cache for all examples */
+                for (u32 e = first; e < next; e++) {
+                    const size_t at = g->offsets[e] - begin;
+                    const CpuLeft a = {packed_a + i * k + at * ROWS, 1, ROWS, 0};
+                    const CpuRight b = {packed_b + j * k + at * PANEL, PANEL, 0};
+                    const CpuOutput out = {
+                        .c = c + i * g->ldc + j, .ldc = g->ldc, .alpha = g->scale, .add = true, .power = g->power};
+                    V(product)
+                    (cpu_least(rows - i, ROWS), cpu_least(cols - j, PANEL), g->offsets[e + 1] - g->offsets[e], &a, &b,
+                     &out);
+                }
+    }
+}
+
+static void V(gemm_importance)(const void *args)
+{
+    const struct gemm_importance_args *g = args;
+    if (g->m == 0 || g->n == 0) return;
+    V(GemmImportance) work = {.args = g};
+    const size_t items = (double)g->m * g->n * g->rows > 3e4 ? 2 * (size_t)threads_count() : 1;
+    work.rows = V(piece)(g->m, items, ROWS, V(GEMM_ROWS));
+    work.cols = V(piece)(g->n, cpu_parts(items, cpu_parts(g->m, work.rows)), PANEL, V(GEMM_COLS));
+    work.col_items = cpu_parts(g->n, work.cols);
+    parallel(work.col_items * cpu_parts(g->m, work.rows), V(gemm_importance_item), &work);
 }
 
 #undef PANEL

@@ -164,6 +164,41 @@ static void V(layernorm_dw)(const void *args)
     parallel(cpu_parts(a->cols, V(SUM_COLS)), V(layernorm_dw_item), (void *)(uintptr_t)args);
 }
 
+/* An item has the more columns the fewer rows there are. */
+static size_t V(importance_cols)(const struct column_importance_args *a)
+{
+    return cpu_parts(cpu_parts(8192, a->rows + 1), LANES) * LANES;
+}
+
+static void V(column_importance_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct column_importance_args *a = context;
+    const size_t cols = V(importance_cols)(a);
+    for (size_t c = item * cols; c < cpu_least(a->cols, (item + 1) * cols); c += LANES) {
+        const size_t left = a->cols - c;
+        V(f32) gamma = V(splat)(0), beta = V(splat)(0);
+        for (size_t e = 0; e < a->examples; e++) {
+            V(f32) dgamma = V(splat)(0), dbeta = V(splat)(0);
+            for (size_t r = a->offsets[e]; r < a->offsets[e + 1]; r++) {
+                const V(f32) dy = V(load_part)(a->dy + r * a->ld + c, left);
+                if (a->x) dgamma += dy * ((V(load_part)(a->x + r * a->cols + c, left) - a->mean[r]) * a->rstd[r]);
+                dbeta += dy;
+            }
+            gamma += V(power_of)(dgamma, a->power);
+            beta += V(power_of)(dbeta, a->power);
+        }
+        if (a->x) V(store_part)(a->gamma + c, V(load_part)(a->gamma + c, left) + gamma * a->scale, left);
+        V(store_part)(a->beta + c, V(load_part)(a->beta + c, left) + beta * a->scale, left);
+    }
+}
+
+static void V(column_importance)(const void *args)
+{
+    const struct column_importance_args *a = args;
+    parallel(cpu_parts(a->cols, V(importance_cols)(a)), V(column_importance_item), (void *)(uintptr_t)args);
+}
+
 /* ---- Dropout ---- */
 
 static void V(dropout_row)(const void *args, size_t r)
@@ -229,6 +264,34 @@ static void V(embed_grad)(const void *args)
 {
     const struct embed_grad_args *a = args;
     V(each_row)(a, a->unique, a->cols, V(embed_grad_row));
+}
+
+static void V(embed_importance_row)(const void *args, size_t u)
+{
+    const struct embed_importance_args *a = args;
+    f32 *to = a->table + (size_t)a->row[u] * a->cols;
+    for (size_t c = 0; c < a->cols; c += LANES) {
+        const size_t left = a->cols - c;
+        V(f32) total = V(splat)(0), sum = V(splat)(0); /* of all examples so far; of this one */
+        u32 end = 0;                                   /* of this example's tokens */
+        for (size_t j = a->starts[u], e = 0; j < a->starts[u + 1]; j++) {
+            const u32 token = a->order[j];
+            if (token >= end) {
+                total += V(power_of)(sum, a->power);
+                sum = V(splat)(0);
+                while (token >= end) end = a->offsets[++e];
+            }
+            sum += V(load_part)(a->dy + (size_t)token * a->cols + c, left);
+        }
+        total += V(power_of)(sum, a->power);
+        V(store_part)(to + c, V(load_part)(to + c, left) + total * a->scale, left);
+    }
+}
+
+static void V(embed_importance)(const void *args)
+{
+    const struct embed_importance_args *a = args;
+    V(each_row)(a, a->unique, a->cols, V(embed_importance_row));
 }
 
 static void V(gather_row)(const void *args, size_t i)

@@ -121,6 +121,12 @@ INLINE V(f32) V(limit)(V(f32) x, size_t left, f32 other)
     return V(select)((V(i32))COUNT_UP < (int32_t)left, x, V(splat)(other));
 }
 
+/* |x|^power, power 1 or 2. */
+INLINE V(f32) V(power_of)(V(f32) x, u32 power)
+{
+    return power == 1 ? (V(f32))((V(u32))x & 0x7fffffffu) : x * x;
+}
+
 INLINE V(f32) V(low)(V(f32) a, V(f32) b) { return __builtin_shufflevector(a, b, LOW); }
 INLINE V(f32) V(high)(V(f32) a, V(f32) b) { return __builtin_shufflevector(a, b, HIGH); }
 

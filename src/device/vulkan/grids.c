@@ -41,6 +41,11 @@ static Grid gemm_grid(const struct gemm_args *a)
                   .work = 2.0 * a->m * a->n * a->k};
 }
 
+static Grid gemm_importance_grid(const struct gemm_importance_args *a)
+{
+    return (Grid){.x = grid_parts(a->n, 64), .y = grid_parts(a->m, 64), .work = 2.0 * a->m * a->n * a->rows};
+}
+
 /* The rows from `row` on, at most `rows` of them. */
 static struct gemm_args gemm_part(const struct gemm_args *a, uint32_t row, uint32_t rows)
 {
@@ -89,27 +94,33 @@ static Grid gelu_grid(const struct gelu_args *a) { return grid_elements(a->n); }
 static Grid gelu_grad_grid(const struct gelu_grad_args *a) { return grid_elements(a->n); }
 static Grid tanh_grid(const struct tanh_args *a) { return grid_elements(a->n); }
 static Grid tanh_grad_grid(const struct tanh_grad_args *a) { return grid_elements(a->n); }
-static Grid add_grid(const struct add_args *a) { return grid_elements(a->n); }
+static Grid axpby_grid(const struct axpby_args *a) { return grid_elements(a->n); }
 static Grid copy_grid(const struct copy_args *a) { return grid_elements(a->n); }
 static Grid fill_grid(const struct fill_args *a) { return grid_elements(a->n); }
+static Grid path_integral_grid(const struct path_integral_args *a) { return grid_elements(a->n); }
+static Grid consolidate_grid(const struct consolidate_args *a) { return grid_elements(a->n); }
 static Grid adamw_grid(const struct adamw_args *a) { return grid_elements(a->n); }
 static Grid dropout_grid(const struct dropout_args *a) { return grid_elements((uint64_t)a->rows * a->cols); }
 static Grid layernorm_grid(const struct layernorm_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid layernorm_dx_grid(const struct layernorm_dx_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid layernorm_dw_grid(const struct layernorm_dw_args *a) { return grid_columns(a->rows, a->cols); }
 static Grid column_sum_grid(const struct column_sum_args *a) { return grid_columns(a->rows, a->cols); }
+static Grid column_importance_grid(const struct column_importance_args *a) { return grid_columns(a->rows, a->cols); }
 static Grid embed_grid(const struct embed_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid embed_grad_grid(const struct embed_grad_args *a) { return grid_rows(a->unique, a->cols); }
+static Grid embed_importance_grid(const struct embed_importance_args *a) { return grid_rows(a->unique, a->cols); }
 static Grid gather_rows_grid(const struct gather_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid scatter_rows_grid(const struct scatter_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid zero_rows_grid(const struct zero_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid adamw_rows_grid(const struct adamw_rows_args *a) { return grid_rows(a->rows, a->cols); }
 static Grid wake_rows_grid(const struct wake_rows_args *a) { return grid_of(a->rows, 1, 8.0 * a->rows * a->cols); }
 static Grid cross_entropy_grid(const struct cross_entropy_args *a) { return grid_rows(a->rows, a->classes); }
-static Grid square_sum_grid(const struct square_sum_args *a)
-{
-    return grid_of(a->n, a->block ? a->block : 1, 4.0 * a->n);
-}
+static Grid distill_grid(const struct distill_args *a) { return grid_rows(a->rows, a->classes); }
+static Grid mse_grid(const struct mse_args *a) { return grid_rows(a->rows, a->classes); }
+static Grid grid_blocks(uint64_t n, uint32_t block) { return grid_of(n, block ? block : 1, 4.0 * (double)n); }
+static Grid dot_grid(const struct dot_args *a) { return grid_blocks(a->n, a->block); }
+static Grid quadratic_penalty_grid(const struct quadratic_penalty_args *a) { return grid_blocks(a->n, a->block); }
+static Grid projection_grid(const struct projection_args *a) { return grid_of(1, 1, 4.0 * a->parts); }
 static Grid clip_grid(const struct clip_args *a) { return grid_of(1, 1, 4.0 * a->parts); }
 
 static Grid op_grid(Op op, const void *args)

@@ -106,7 +106,10 @@ static void dropout_ranges(const struct dropout_args *a, Ranges *r)
 {
     READ(a->x, (uint64_t)a->rows * a->cols), WRITE(a->y, (uint64_t)a->rows * a->cols);
 }
-static void add_ranges(const struct add_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
+static void axpby_ranges(const struct axpby_args *a, Ranges *r)
+{
+    READ(a->x, a->n), READ(a->scale, 1), WRITE(a->y, a->n);
+}
 static void copy_ranges(const struct copy_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
 static void fill_ranges(const struct fill_args *a, Ranges *r) { WRITE(a->x, a->n); }
 static void zero_rows_ranges(const struct zero_rows_args *a, Ranges *r)
@@ -118,12 +121,56 @@ static void cross_entropy_ranges(const struct cross_entropy_args *a, Ranges *r)
     const uint64_t all = (uint64_t)a->rows * a->classes;
     READ(a->logits, all), READ(a->labels, a->rows), WRITE(a->loss, a->rows), WRITE(a->dlogits, all);
 }
-static void square_sum_ranges(const struct square_sum_args *a, Ranges *r)
+static void distill_ranges(const struct distill_args *a, Ranges *r)
 {
-    READ(a->x, a->row ? TO_THE_END : a->n), READ(a->row, a->block ? a->n / a->block : 0);
-    WRITE(a->part, a->block ? ((uint64_t)a->n + a->block - 1) / a->block : 0);
+    const uint64_t all = (uint64_t)a->rows * a->classes;
+    READ(a->logits, all), READ(a->teacher, all), WRITE(a->loss, a->rows), WRITE(a->dlogits, all);
+}
+static void mse_ranges(const struct mse_args *a, Ranges *r)
+{
+    const uint64_t all = (uint64_t)a->rows * a->classes;
+    READ(a->logits, all), READ(a->target, all), WRITE(a->loss, a->rows), WRITE(a->dlogits, all);
+}
+static uint64_t range_blocks(uint64_t n, uint64_t block) { return block ? (n + block - 1) / block : 0; }
+static void dot_ranges(const struct dot_args *a, Ranges *r)
+{
+    READ(a->x, a->row ? TO_THE_END : a->n), READ(a->y, a->row ? TO_THE_END : a->n);
+    READ(a->row, range_blocks(a->n, a->block)), WRITE(a->part, range_blocks(a->n, a->block));
 }
 static void clip_ranges(const struct clip_args *a, Ranges *r) { READ(a->part, a->parts), WRITE(a->result, 2); }
+static void projection_ranges(const struct projection_args *a, Ranges *r)
+{
+    READ(a->g_r, a->parts), READ(a->r_r, a->parts), WRITE(a->result, 2);
+}
+static void quadratic_penalty_ranges(const struct quadratic_penalty_args *a, Ranges *r)
+{
+    READ(a->w, a->n), READ(a->anchor, a->n), READ(a->importance, a->n), WRITE(a->g, a->n);
+    WRITE(a->part, range_blocks(a->n, a->block));
+}
+static void path_integral_ranges(const struct path_integral_args *a, Ranges *r)
+{
+    READ(a->g, a->n), READ(a->w, a->n), WRITE(a->before, a->n), WRITE(a->path, a->n);
+}
+static void consolidate_ranges(const struct consolidate_args *a, Ranges *r)
+{
+    READ(a->path, a->n), READ(a->w, a->n), READ(a->anchor, a->n), WRITE(a->importance, a->n);
+}
+static void gemm_importance_ranges(const struct gemm_importance_args *a, Ranges *r)
+{
+    READ(a->a, range_matrix(a->rows, a->m, a->lda)), READ(a->b, range_matrix(a->rows, a->n, a->ldb));
+    READ(a->offsets, (uint64_t)a->examples + 1), WRITE(a->c, range_matrix(a->m, a->n, a->ldc));
+}
+static void column_importance_ranges(const struct column_importance_args *a, Ranges *r)
+{
+    READ(a->dy, range_matrix(a->rows, a->cols, a->ld)), READ(a->x, (uint64_t)a->rows * a->cols);
+    READ(a->mean, a->rows), READ(a->rstd, a->rows), READ(a->offsets, (uint64_t)a->examples + 1);
+    WRITE(a->gamma, a->cols), WRITE(a->beta, a->cols);
+}
+static void embed_importance_ranges(const struct embed_importance_args *a, Ranges *r)
+{
+    READ(a->dy, (uint64_t)a->rows * a->cols), READ(a->row, a->unique), READ(a->starts, (uint64_t)a->unique + 1);
+    READ(a->order, TO_THE_END), READ(a->offsets, (uint64_t)a->examples + 1), WRITE(a->table, TO_THE_END);
+}
 static void adamw_ranges(const struct adamw_args *a, Ranges *r)
 {
     WRITE(a->w, a->n), READ(a->g, a->n), WRITE(a->m, a->n), WRITE(a->v, a->n), READ(a->scale, 1);

@@ -1,0 +1,42 @@
+#include "strategy.h"
+
+/* L2-SP (Li, Grandvalet and Davoine 2018, arXiv:1802.01483): (a / 2) sum (theta - theta_0)^2, where theta_0 are the
+ * weights before the first task: the pre-trained ones. From the second task on; the first is plain training. */
+
+typedef struct L2sp {
+    Own base;
+    f32p start;
+} L2sp;
+
+enum { L2SP_ALPHA };
+static const StrategyOption l2sp_options[] = {
+    [L2SP_ALPHA] = {"l2sp-alpha", 0.01, 0, 1e6, NULL, "pull towards the pre-trained weights"},
+};
+
+static bool l2sp_start(void *own, const Moment *at, Err *err)
+{
+    (void)err;
+    L2sp *l2sp = own;
+    pull_remember(l2sp->base.memory, at, &l2sp->start);
+    return true;
+}
+
+static void l2sp_add(void *own, TrainState *t)
+{
+    const L2sp *l2sp = own;
+    pull_add(t, l2sp->start, NULL, l2sp->base.option[L2SP_ALPHA]);
+}
+
+static const Strategy strategy_l2sp = {
+    .name = "l2sp",
+    .about = "pulls the weights towards the pre-trained ones",
+    .cite = "Li, Grandvalet and Davoine 2018, arXiv:1802.01483",
+    .kind = "method",
+    .anchors = true,
+    .arrays = 1,
+    .options = l2sp_options,
+    .option_count = COUNT(l2sp_options),
+    .own_bytes = sizeof(L2sp),
+    .hooks = {.dense = true, .begin = pull_begin, .add = l2sp_add},
+    .start = l2sp_start,
+};

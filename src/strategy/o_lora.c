@@ -1,0 +1,99 @@
+#include "strategy.h"
+
+/* O-LoRA (Wang et al. 2023, arXiv:2310.14152): a fresh adapter for each task; those of earlier tasks are merged into
+ * the encoder (W += alpha / r B A), and lambda sum over layers and earlier tasks of ||A_earlier A^T||^2 keeps the new A
+ * orthogonal to theirs (equation 8 of the paper). */
+
+typedef struct OLora {
+    Own base;
+    f32p *earlier; /* [layers * 3]: [tasks * r][H], the A of earlier tasks below each other; null where there is no
+                      adapter */
+    f32p overlap;  /* [r][tasks * r], while a task trains */
+    uint32_t kept; /* earlier tasks */
+} OLora;
+
+enum { O_LORA_LAMBDA };
+static const StrategyOption o_lora_options[] = {
+    [O_LORA_LAMBDA] = {"o-lora-lambda", 0.5, 0, 1e6, NULL, "weight of orthogonality to the adapters of earlier tasks"},
+};
+
+static bool o_lora_end(void *own, const Moment *at, Err *err)
+{
+    (void)err;
+    OLora *o = own;
+    const Training *t = at->training;
+    const Lora *lora = t->lora;
+    const uint32_t h = t->model->config.hidden, layers = t->model->config.layers;
+    const size_t a_floats = (size_t)lora->r * h;
+    if (!at->more) return true;
+    if (!o->earlier) o->earlier = arena_new(o->base.arena, f32p, 3 * (size_t)layers);
+    for (uint32_t i = 0; i < 3 * layers; i++) {
+        const uint32_t l = i / 3, target = i % 3;
+        if (!(lora->targets >> target & 1)) continue;
+        f32p a = at->w + lora->a[l][target];
+        f32p all = device_f32(o->base.memory, (o->kept + 1) * a_floats);
+        if (o->kept) floats_copy(at->device, o->earlier[i], all, o->kept * a_floats);
+        floats_copy(at->device, a, all + o->kept * a_floats, a_floats);
+        o->earlier[i] = all;
+    }
+    o->kept++;
+    return true;
+}
+
+/* Before the next task: the adapter goes into the encoder, and a fresh one takes its place. */
+static bool o_lora_begin(void *own, TrainState *t, Err *err)
+{
+    (void)err;
+    OLora *o = own;
+    const Training *training = t->training;
+    const Lora *lora = training->lora;
+    const uint32_t h = training->model->config.hidden, layers = training->model->config.layers;
+    Arena scratch = {0};
+    for (uint32_t i = 0; i < 3 * layers; i++) {
+        const uint32_t l = i / 3, target = i % 3;
+        if (!(lora->targets >> target & 1)) continue;
+        RUN(t->device, gemm, .a = t->w + lora->b[l][target], .b = t->w + lora->a[l][target],
+            .c = training->weights.encoder + training->model->layer[l].qkv_w + (size_t)target * h * h, .m = h, .n = h,
+            .k = lora->r, .lda = lora->r, .ldb = h, .ldc = h, .accumulate = 1, .alpha = lora->alpha / (float)lora->r);
+    }
+    float *fresh = arena_new(&scratch, float, lora->layout.floats);
+    lora_initialise(lora, training->seed, LORA_STREAM + training->task, fresh);
+    device_write(t->device, t->w, fresh, lora->layout.floats * sizeof *fresh);
+    arena_free(&scratch);
+    o->overlap = device_f32(t->memory, (size_t)lora->r * lora->r * o->kept);
+    train_reserve_terms(t, 3 * layers);
+    return true;
+}
+
+static void o_lora_add(void *own, TrainState *t)
+{
+    const OLora *o = own;
+    const Lora *lora = t->training->lora;
+    const u32 h = t->training->model->config.hidden, r = lora->r, others = o->kept * r;
+    const double lambda = o->base.option[O_LORA_LAMBDA];
+    for (uint32_t i = 0; i < 3 * t->training->model->config.layers; i++) {
+        if (!(lora->targets >> i % 3 & 1)) continue;
+        const size_t a = lora->a[i / 3][i % 3];
+        RUN(t->device, gemm, .a = t->w + a, .b = o->earlier[i], .c = o->overlap, .m = r, .n = others, .k = h, .lda = h,
+            .ldb = h, .ldc = others, .tb = 1, .alpha = 1);
+        RUN(t->device, dot, .x = o->overlap, .y = o->overlap, .part = train_terms(t, 1, lambda), .n = r * others,
+            .block = r * others);
+        RUN(t->device, gemm, .a = o->overlap, .b = o->earlier[i], .c = t->g + a, .m = r, .n = h, .k = others,
+            .lda = others, .ldb = h, .ldc = h, .accumulate = 1, .alpha = (float)(2 * lambda));
+    }
+}
+
+static const Strategy strategy_o_lora = {
+    .name = "o-lora",
+    .about = "a fresh LoRA adapter for each task, kept orthogonal to those of earlier tasks, which are merged into the "
+             "encoder",
+    .cite = "Wang et al. 2023, arXiv:2310.14152",
+    .kind = "method",
+    .trains = TRAINS_ADAPTER,
+    .fresh = true,
+    .options = o_lora_options,
+    .option_count = COUNT(o_lora_options),
+    .own_bytes = sizeof(OLora),
+    .hooks = {.begin = o_lora_begin, .add = o_lora_add},
+    .end = o_lora_end,
+};

@@ -1,0 +1,47 @@
+#include "strategy.h"
+
+/* Methods that are told apart by which weights are trained, and on what: no hooks. */
+
+static const Strategy strategy_full = {
+    .name = "full",
+    .about = "full fine-tuning: every weight of the encoder is trained on each task in turn",
+    .cite = "McCloskey and Cohen 1989, doi:10.1016/S0079-7421(08)60536-8",
+    .kind = "method",
+    .alone = "it is what the others add to, so leave it out",
+};
+
+static const Strategy strategy_lora = {
+    .name = "lora",
+    .about = "a LoRA adapter and a head of its own for each task; the encoder never changes",
+    .cite = "Hu et al. 2021, arXiv:2106.09685",
+    .kind = "separate",
+    .alone = "each task has an adapter of its own, which no later task touches",
+    .trains = TRAINS_ADAPTER_EACH,
+};
+
+static const Strategy strategy_lora_seq = {
+    .name = "lora-seq",
+    .about = "one LoRA adapter trained on task after task, a head for each",
+    .cite = "Hu et al. 2021, arXiv:2106.09685",
+    .kind = "method",
+    .trains = TRAINS_ADAPTER,
+};
+
+/* Each batch is of one task, and the batches of all tasks are shuffled. */
+static const Strategy strategy_joint = {
+    .name = "joint",
+    .about = "trains on the rows of all tasks so far together, from the checkpoint: the upper bound",
+    .cite = "Liu et al. 2019 (MT-DNN), arXiv:1901.11504",
+    .kind = "ceiling",
+    .alone = "it trains on all tasks at once, so there is nothing to protect",
+    .joint = true,
+};
+
+static const Strategy strategy_frozen = {
+    .name = "frozen",
+    .about = "the encoder is never trained, only a head on its features (a linear probe): the floor",
+    .cite = "Alain and Bengio 2016, arXiv:1610.01644",
+    .kind = "floor",
+    .alone = "its encoder never changes, so there is nothing to protect",
+    .trains = TRAINS_HEAD,
+};

@@ -1,0 +1,51 @@
+#include "strategy.h"
+
+/* WiSE-FT (Wortsman et al. 2021, arXiv:2109.01903): plain training, and then (1 - alpha) theta* + alpha theta, in the
+ * shared weights. Every task is evaluated for alpha = 0, 0.1 .. 1; the option says with which one goes on. */
+
+typedef struct WiseFt {
+    Own base;
+    f32p before, after;
+} WiseFt;
+
+enum { WISE_FT_ALPHA };
+static const StrategyOption wise_ft_options[] = {
+    [WISE_FT_ALPHA] = {"wise-ft-alpha", 0.5, 0, 1, NULL, "share of the new weights in the average"},
+};
+
+static void wise_ft_average(const WiseFt *wise, const Moment *at, double alpha)
+{
+    floats_copy(at->device, wise->before, at->w, at->layout->floats);
+    floats_axpby(at->device, wise->after, NULL, at->w, at->layout->floats, (float)alpha, (float)(1 - alpha));
+}
+
+static bool wise_ft_end(void *own, const Moment *at, Err *err)
+{
+    enum { POINTS = 10 };
+    WiseFt *wise = own;
+    if (at->training->task) {
+        pull_remember(wise->base.memory, at, &wise->after);
+        for (int i = 0; i <= POINTS; i++) {
+            wise_ft_average(wise, at, (double)i / POINTS);
+            if (!at->sweep(at->context, (double)i / POINTS, err)) return false;
+        }
+        wise_ft_average(wise, at, wise->base.option[WISE_FT_ALPHA]);
+    }
+    pull_remember(wise->base.memory, at, &wise->before);
+    return true;
+}
+
+static const Strategy strategy_wise_ft = {
+    .name = "wise-ft",
+    .about = "trains as full, then averages the weights before and after the task",
+    .cite = "Wortsman et al. 2021, arXiv:2109.01903",
+    .kind = "after",
+    .anchors = true,
+    .changes_result = true,
+    .arrays = 2,
+    .evaluations = 11,
+    .options = wise_ft_options,
+    .option_count = COUNT(wise_ft_options),
+    .own_bytes = sizeof(WiseFt),
+    .end = wise_ft_end,
+};

@@ -1,0 +1,156 @@
+#include "train.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+/* Evaluation, and an encoder's states for training a head on them. */
+
+static uint32_t train_min(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+static int train_compare_down(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* The most tokens that `count` rows of a split can have together. */
+static uint32_t split_most_tokens(const Split *split, uint32_t count)
+{
+    Arena scratch = {0};
+    uint32_t *sizes = arena_new(&scratch, uint32_t, split->rows);
+    for (uint32_t i = 0; i < split->rows; i++) sizes[i] = (uint32_t)(split->starts[i + 1] - split->starts[i]);
+    qsort(sizes, split->rows, sizeof *sizes, train_compare_down);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < train_min(count, split->rows); i++) sum += sizes[i];
+    arena_free(&scratch);
+    return (uint32_t)sum;
+}
+
+static void record_score(EvalRecord *record, const Split *split)
+{
+    double loss = 0;
+    record->correct = 0;
+    for (uint32_t i = 0; i < record->rows; i++) {
+        const float *z = record->logits + (size_t)i * record->classes;
+        uint32_t best = 0;
+        double sum = 0;
+        for (uint32_t c = 1; c < record->classes; c++)
+            if (z[c] > z[best]) best = c;
+        for (uint32_t c = 0; c < record->classes; c++) sum += exp((double)z[c] - (double)z[best]);
+        loss += log(sum) + (double)z[best] - (double)z[split->labels[i]];
+        record->prediction[i] = best;
+        record->correct += best == split->labels[i];
+    }
+    record->loss = record->rows ? loss / record->rows : 0;
+}
+
+/* Forward passes over all rows of a split, without dropout. */
+typedef struct Sweep {
+    Arena arena;
+    DeviceArena memory;
+    Workspace *ws;
+    BatchBuffer buffer;
+    const Split *split;
+    const uint32_t *rows; /* which rows of the split; null: all, as they come */
+    uint32_t total, size, position_base;
+    uint32_t at, count; /* the batch at work: the rows at .. at + count - 1 of those */
+    uint32_t *index;
+    DeviceBatch batch;
+} Sweep;
+
+static void sweep_open(Sweep *s, Device *device, const Model *model, const Lora *lora, const Split *split,
+                       const uint32_t *rows, uint32_t total, uint32_t batch_size, uint32_t classes)
+{
+    *s = (Sweep){.memory = {.device = device}, .split = split, .rows = rows, .total = total};
+    s->position_base = model->config.position_base;
+    s->size = train_min(batch_size, total);
+    const uint32_t tokens = split_most_tokens(split, s->size);
+    s->ws = workspace_new(&s->arena, &s->memory, model, lora, tokens, s->size, classes, false);
+    s->buffer = batch_buffer(&s->memory, tokens, s->size);
+    s->index = arena_new(&s->arena, uint32_t, s->size);
+}
+
+/* Puts the next batch on the device; false when there is none. */
+static bool sweep_next(Sweep *s)
+{
+    Arena scratch = {0};
+    Batch batch;
+    s->at += s->count;
+    s->count = train_min(s->size, s->total - s->at);
+    if (!s->count) return false;
+    for (uint32_t i = 0; i < s->count; i++) s->index[i] = s->rows ? s->rows[s->at + i] : s->at + i;
+    batch_pack(&scratch, s->split, s->index, s->count, s->position_base, &batch);
+    device_batch_write(s->memory.device, &s->buffer, &scratch, &batch, &s->batch);
+    arena_free(&scratch);
+    return true;
+}
+
+static void sweep_close(Sweep *s)
+{
+    device_arena_free(&s->memory);
+    arena_free(&s->arena);
+}
+
+/* The final state of every row's first token [rows][H], in `memory`. */
+static bool split_states(Device *device, DeviceArena *memory, const Model *model, const Weights *weights,
+                         const Split *split, uint32_t batch_size, f32p *states, Err *err)
+{
+    const uint32_t h = model->config.hidden;
+    Sweep s;
+    bool ok = true;
+    *states = device_f32(memory, (size_t)split->rows * h);
+    sweep_open(&s, device, model, NULL, split, NULL, split->rows, batch_size, 1);
+    while (ok && sweep_next(&s)) {
+        f32p first = model_first_states(s.ws, weights, &s.batch, &(PassOptions){0});
+        RUN(device, copy, .x = first, .y = *states + (size_t)s.at * h, .n = s.count * h);
+        ok = !interrupted() || fail_interrupted(err);
+    }
+    sweep_close(&s);
+    return ok && device_ok(device, err);
+}
+
+/* states: of all rows of the split, when they are known already; else null. */
+static bool rows_logits(Device *device, const Model *model, const Lora *lora, const Head *head, const Weights *weights,
+                        const Split *split, const uint32_t *rows, uint32_t count, uint32_t batch_size, f32p states,
+                        float *logits, Err *err)
+{
+    Sweep s;
+    bool ok = true;
+    sweep_open(&s, device, model, lora, split, rows, count, batch_size, head->classes);
+    while (ok && sweep_next(&s)) {
+        const PassOptions options = {.states = states ? states + (size_t)s.at * model->config.hidden : NULL};
+        f32p z = model_forward(s.ws, weights, head, &s.batch, &options);
+        device_read(device, logits + (size_t)s.at * head->classes, z, (size_t)s.count * head->classes * sizeof *logits);
+        ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
+    }
+    sweep_close(&s);
+    return ok;
+}
+
+bool train_logits(Device *device, const Training *t, const Head *head, f32p head_w, const Split *split,
+                  const uint32_t *rows, uint32_t count, float *logits, Err *err)
+{
+    const Weights weights = {t->weights.encoder, t->weights.adapter, head_w};
+    return rows_logits(device, t->model, t->lora, head, &weights, split, rows, count, t->hyper.eval_batch_size, NULL,
+                       logits, err);
+}
+
+static bool evaluate_states(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
+                            const Weights *weights, const Split *split, uint32_t batch_size, f32p states,
+                            EvalRecord *record, Err *err)
+{
+    *record = (EvalRecord){.rows = split->rows, .classes = head->classes};
+    record->prediction = arena_new(arena, uint32_t, split->rows);
+    record->logits = arena_new(arena, float, (size_t)split->rows * head->classes);
+    if (!rows_logits(device, model, lora, head, weights, split, NULL, split->rows, batch_size, states, record->logits,
+                     err))
+        return false;
+    record_score(record, split);
+    return true;
+}
+
+bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
+              const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err)
+{
+    return evaluate_states(device, arena, model, lora, head, weights, split, batch_size, NULL, record, err);
+}

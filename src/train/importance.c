@@ -1,0 +1,124 @@
+/* How much each parameter matters: Fisher information and MAS, by backward passes over whole batches that keep the
+ * examples apart. */
+
+enum { IMPORTANCE_STREAM = 0x666973 }; /* of random numbers: labels drawn for FISHER_SAMPLED */
+
+/* The gradient with respect to one row's logits z of what the kind differentiates; c: a class (MAS: not used). */
+static void importance_dlogits(ImportanceKind kind, const float *z, uint32_t classes, const double *p, uint32_t c,
+                               float *dlogits)
+{
+    const double factor = kind == FISHER_EXACT ? sqrt(p[c]) : 1; /* squared, it is the weight of class c */
+    for (uint32_t k = 0; k < classes; k++) dlogits[k] = kind == MAS ? 2 * z[k] : (float)(factor * (p[k] - (k == c)));
+}
+
+static void importance_softmax(const float *z, uint32_t classes, double *p)
+{
+    double largest = (double)z[0], sum = 0;
+    for (uint32_t c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
+    for (uint32_t c = 0; c < classes; c++) sum += p[c] = exp((double)z[c] - largest);
+    for (uint32_t c = 0; c < classes; c++) p[c] /= sum;
+}
+
+static uint32_t importance_draw(const double *p, uint32_t classes, double uniform)
+{
+    uint32_t c = 0;
+    for (double sum = p[0]; c + 1 < classes && uniform >= sum; sum += p[c]) c++;
+    return c;
+}
+
+typedef struct ImportanceRun {
+    Device *device;
+    ImportanceKind kind;
+    const Head *head;
+    const Weights *weights, *out;
+    const Split *split;
+    uint32_t seed;
+    Workspace *ws;
+    BatchBuffer buffer;
+    u32p groups; /* two arrays of offsets */
+    uint32_t size;
+    float scale;
+    /* on the host, for one batch */
+    float *logits, *dlogits; /* [size][classes] */
+    double *p;               /* [classes] */
+    uint32_t *index;         /* [size + 1] */
+} ImportanceRun;
+
+/* Rows first .. first + count - 1 of the split. */
+static void importance_batch(ImportanceRun *run, const Model *model, uint32_t first, uint32_t count)
+{
+    Device *device = run->device;
+    const uint32_t classes = run->head->classes;
+    const bool batched = run->kind == FISHER_BATCHED;
+    Arena scratch = {0};
+    Batch batch;
+    DeviceBatch on_device;
+    for (uint32_t i = 0; i < count; i++) run->index[i] = first + i;
+    batch_pack(&scratch, run->split, run->index, count, model->config.position_base, &batch);
+    device_batch_write(device, &run->buffer, &scratch, &batch, &on_device);
+
+    /* Groups of one example each, or one of all. */
+    Importance groups = {.groups = batched ? 1 : count,
+                         .power = run->kind == MAS ? 1 : 2,
+                         .tokens = run->groups,
+                         .examples = run->groups + run->size + 1,
+                         .scale = run->scale};
+    for (uint32_t i = 0; i <= groups.groups; i++) run->index[i] = batched ? i * count : i;
+    device_write(device, groups.examples, run->index, (groups.groups + 1) * sizeof *run->index);
+    if (batched)
+        device_write(device, groups.tokens, (uint32_t[]){0, batch.tokens}, 2 * sizeof(uint32_t));
+    else
+        groups.tokens = on_device.offsets;
+
+    const PassOptions options = {.importance = &groups};
+    f32p logits = model_forward(run->ws, run->weights, run->head, &on_device, &options);
+    device_read(device, run->logits, logits, (size_t)count * classes * sizeof(float));
+    for (uint32_t pass = 0; pass < (run->kind == FISHER_EXACT ? classes : 1); pass++) {
+        for (uint32_t r = 0; r < count; r++) {
+            const float *z = run->logits + (size_t)r * classes;
+            uint32_t c = run->kind == FISHER_EXACT ? pass : batch.labels[r];
+            importance_softmax(z, classes, run->p);
+            if (run->kind == FISHER_SAMPLED)
+                c = importance_draw(run->p, classes, (double)random_uniform(run->seed, IMPORTANCE_STREAM, first + r));
+            importance_dlogits(run->kind, z, classes, run->p, c, run->dlogits + (size_t)r * classes);
+        }
+        for (uint32_t i = 0; i < count * classes && batched; i++) run->dlogits[i] /= (float)count;
+        device_write(device, workspace_dlogits(run->ws), run->dlogits, (size_t)count * classes * sizeof(float));
+        model_backward(run->ws, run->weights, run->out, run->head, &on_device, &options);
+    }
+    arena_free(&scratch);
+}
+
+bool importance(Device *device, ImportanceKind kind, const Model *model, const Lora *lora, const Head *head,
+                const Weights *weights, const Split *split, uint32_t rows, uint32_t batch_size, uint32_t seed,
+                const Weights *out, Err *err)
+{
+    ASSERT(rows && rows <= split->rows && batch_size);
+    const uint32_t size = train_min(batch_size, rows), tokens = split_most_tokens(split, size), classes = head->classes;
+    ImportanceRun run = {.device = device, .kind = kind, .head = head, .weights = weights, .out = out};
+    Arena own = {0};
+    DeviceArena memory = {.device = device};
+    run.split = split;
+    run.seed = seed;
+    run.size = size;
+    run.scale = 1 / (float)(kind == FISHER_BATCHED ? (rows + size - 1) / size : rows);
+    run.ws = workspace_new(&own, &memory, model, lora, tokens, size, classes, true);
+    run.buffer = batch_buffer(&memory, tokens, size);
+    run.groups = device_u32(&memory, 2 * ((size_t)size + 1));
+    run.logits = arena_new(&own, float, (size_t)size *classes);
+    run.dlogits = arena_new(&own, float, (size_t)size *classes);
+    run.p = arena_new(&own, double, classes);
+    run.index = arena_new(&own, uint32_t, (size_t)size + 1);
+    if (out->encoder) floats_fill(device, out->encoder, model->encoder.floats, 0);
+    if (out->adapter) floats_fill(device, out->adapter, lora->layout.floats, 0);
+    if (out->head) floats_fill(device, out->head, head->layout.floats, 0);
+    bool ok = true;
+    for (uint32_t at = 0; ok && at < rows; at += size) {
+        importance_batch(&run, model, at, train_min(size, rows - at));
+        ok = device_ok(device, err);
+        if (ok && interrupted()) ok = fail_interrupted(err);
+    }
+    device_arena_free(&memory);
+    arena_free(&own);
+    return ok;
+}

@@ -1,0 +1,839 @@
+/* strategies: what they must leave as it is, to the bit; their gradients by finite differences; and what they compute
+ * against short, independent references in double precision. Uses model_test.c's tiny models and, for whole runs, the
+ * golden checkpoint with three made-up tasks. */
+
+/* ---- whole runs in memory ---- */
+
+enum { CHAIN_TASKS = 3, CHAIN_ROWS = 24 };
+
+typedef struct Chain {
+    Arena arena;
+    Plan plan;
+    Experiment x;
+} Chain;
+
+/* Rows of few words whose label is easy to see; from, classes: which. */
+static Str chain_table(Arena *arena, uint32_t task, uint32_t classes)
+{
+    char *text = "sentence\tlabel\n";
+    for (uint32_t r = 0; r < CHAIN_ROWS; r++) {
+        const uint32_t label = (r * 7 + task) % classes;
+        text = arena_printf(arena, "%sw%u w%u w%u%s\t%u\n", text, 10 * task + label, 40 + r % 11, 60 + (r * r) % 13,
+                            r % 3 ? "" : " w90 w91", label);
+    }
+    return str(text);
+}
+
+/* The golden checkpoint with a vocabulary, and dropout. */
+static void chain_model(void)
+{
+    Arena arena = {0};
+    Err err = {0};
+    Str config, weights;
+    mkdir(tmp_path("chain"), 0777);
+    assert_true(file_read(&arena, "tests/golden/tiny-bert/config.json", 1 << 20, &config, &err));
+    assert_true(file_read(&arena, "tests/golden/tiny-bert/model.safetensors", 1 << 24, &weights, &err));
+    char *text = arena_copy(&arena, config.at, config.size);
+    for (char *p = text; (p = strstr(p, "dropout")) && (p = strstr(p, ": 0.0"));) memcpy(p, ": 0.1", 5);
+    tmp_write("chain/config.json", str(text));
+    tmp_write("chain/model.safetensors", weights);
+    char *vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n";
+    for (int i = 0; i < 100; i++) vocab = arena_printf(&arena, "%sw%d\n", vocab, i);
+    tmp_write("chain/vocab.txt", str(vocab));
+    arena_free(&arena);
+}
+
+static void chain_open(Chain *c, const char *methods, int tasks)
+{
+    static const uint32_t classes[CHAIN_TASKS] = {2, 3, 2};
+    Err err = {0};
+    *c = (Chain){0};
+    chain_model();
+    c->plan = (Plan){.device = "cpu",
+                     .preset = "default",
+                     .quiet = true,
+                     .threads = 2,
+                     .max_length = 32,
+                     .seeds = {7},
+                     .seed_count = 1,
+                     .lora_r = 4,
+                     .lora_alpha = 8,
+                     .lora_drop = 0.1f,
+                     .lora_targets = 7,
+                     .lora_learning_rate = 1e-2f};
+    c->plan.hyper =
+        (Hyper){.epochs = 2, .batch_size = 10, .eval_batch_size = 8, .learning_rate = 2e-3f, .weight_decay = 0.1f};
+    c->plan.model = (ModelSource){.folder = tmp_path("chain"), .name = "tiny"};
+    c->plan.out = arena_printf(&c->arena, "%s", tmp_path("chain-out"));
+    for (uint32_t i = 0; i < (uint32_t)tasks; i++) {
+        const Str rows = chain_table(&c->arena, i, classes[i]);
+        c->plan.tasks[i] = (TaskSource){.name = arena_printf(&c->arena, "task%u", i),
+                                        .train = "t.tsv",
+                                        .eval = "e.tsv",
+                                        .train_bytes = rows,
+                                        .eval_bytes = rows};
+    }
+    c->plan.task_count = tasks;
+    c->plan.force = true;
+    strategy_defaults(&c->plan.values);
+    for (Str rest = str(methods), item; list_next(&rest, &item);) {
+        Method *method = arena_new(&c->arena, Method, 1);
+        if (!method_parse(&c->arena, item, method, &err)) fail_msg("%s", err.text);
+        c->plan.methods[c->plan.method_count++] = method;
+    }
+    bool done, fresh;
+    c->x = (Experiment){.plan = &c->plan, .journal.log = LOG_CLOSED};
+    json_t *config = json_object();
+    if (!experiment_open(&c->x, &err) || !journal_open(&c->x.journal, &c->plan, config, &done, &fresh, &err))
+        fail_msg("%s", err.text);
+    json_decref(config);
+}
+
+static void chain_close(Chain *c)
+{
+    experiment_close(&c->x);
+    arena_free(&c->arena);
+}
+
+static void set_option(StrategyValues *values, const char *option, double value)
+{
+    for (int s = 0; s < strategy_count; s++)
+        for (int k = 0; k < strategies[s]->option_count; k++)
+            if (strcmp(strategies[s]->options[k].name, option) == 0) {
+                values->at[s][k] = value;
+                return;
+            }
+    fail_msg("no option %s", option);
+}
+
+/* What a method left: encoder, adapter, all heads. */
+typedef struct Left {
+    size_t count;
+    float *w;
+} Left;
+
+static void left_add(Chain *c, Left *left, f32p w, size_t floats)
+{
+    float *all = arena_new(&c->arena, float, left->count + floats);
+    if (left->count) memcpy(all, left->w, left->count * sizeof *all);
+    memcpy(all + left->count, w, floats * sizeof *all);
+    *left = (Left){left->count + floats, all};
+}
+
+static Left chain_run(Chain *c, int method)
+{
+    Err err = {0};
+    Left left = {0};
+    Experiment *x = &c->x;
+    if (!run_method(x, c->plan.methods[method], c->plan.seeds[0], &err)) fail_msg("%s", err.text);
+    left_add(c, &left, x->encoder, x->model.encoder.floats);
+    if (c->plan.methods[method]->trains == TRAINS_ADAPTER) left_add(c, &left, x->shared_adapter, x->lora.layout.floats);
+    for (int i = 0; i < c->plan.task_count; i++) left_add(c, &left, x->tasks[i].head_w, x->tasks[i].head.layout.floats);
+    return left;
+}
+
+static bool left_same(const Left *a, const Left *b)
+{
+    return a->count == b->count && memcmp(a->w, b->w, a->count * sizeof *a->w) == 0;
+}
+
+/* semantics.md, section 5: a strategy of no strength is plain training, through all of its code. With its own strength
+ * it is not. The methods of one run share the first task's training; `full` alone, in a run of its own, does not. */
+static void test_no_strength_is_plain_training(void **state)
+{
+    (void)state;
+    static const char all[] = "ewc,replay,lwf,l2sp,si,mas,der++,agem,wise-ft,ewc+replay,si+lwf,der+++agem+mas";
+    static const struct {
+        const char *option;
+        double value;
+    } none[] = {{"ewc-lambda", 0},    {"replay-fraction", 0}, {"lwf-alpha", 0}, {"l2sp-alpha", 0},
+                {"si-c", 0},          {"mas-lambda", 0},      {"der-alpha", 0}, {"der-beta", 0},
+                {"agem-fraction", 0}, {"wise-ft-alpha", 1}};
+    Chain plain, weak, strong;
+    chain_open(&plain, "full", CHAIN_TASKS);
+    const Left full = chain_run(&plain, 0);
+    chain_open(&weak, all, CHAIN_TASKS);
+    chain_open(&strong, all, CHAIN_TASKS);
+    for (size_t i = 0; i < COUNT(none); i++) set_option(&weak.plan.values, none[i].option, none[i].value);
+    for (int m = 0; m < weak.plan.method_count; m++) {
+        const Left none_left = chain_run(&weak, m), left = chain_run(&strong, m);
+        if (!left_same(&full, &none_left))
+            fail_msg("%s without strength differs from full", weak.plan.methods[m]->name);
+        if (left_same(&full, &left)) fail_msg("%s changes nothing", weak.plan.methods[m]->name);
+    }
+    chain_close(&plain);
+    chain_close(&weak);
+    chain_close(&strong);
+}
+
+static void test_no_strength_is_plain_training_of_an_adapter(void **state)
+{
+    (void)state;
+    Chain plain, weak;
+    chain_open(&plain, "lora-seq", CHAIN_TASKS);
+    const Left seq = chain_run(&plain, 0);
+    chain_open(&weak, "lora-seq+replay,lora-seq+ewc,lora-seq+si,wise-ft+lora-seq,lora-seq+l2sp", CHAIN_TASKS);
+    set_option(&weak.plan.values, "replay-fraction", 0);
+    set_option(&weak.plan.values, "ewc-lambda", 0);
+    set_option(&weak.plan.values, "si-c", 0);
+    set_option(&weak.plan.values, "l2sp-alpha", 0);
+    set_option(&weak.plan.values, "wise-ft-alpha", 1);
+    for (int m = 0; m < weak.plan.method_count; m++) {
+        const Left left = chain_run(&weak, m);
+        if (!left_same(&seq, &left)) fail_msg("%s without strength differs from lora-seq", weak.plan.methods[m]->name);
+    }
+    chain_close(&plain);
+    chain_close(&weak);
+}
+
+/* Trained by itself, not shared, the first task is plain training for every method. */
+static void test_first_task_is_plain_training(void **state)
+{
+    (void)state;
+    for (int s = 0; s < strategy_count; s++) {
+        const Strategy *strategy = strategies[s];
+        if (strategy->trains == TRAINS_HEAD || strategy->trains == TRAINS_ADAPTER_EACH) continue;
+        Chain plain, other;
+        chain_open(&plain, strategy->trains == TRAINS_ENCODER ? "full" : "lora-seq", 1);
+        chain_open(&other, strategy->name, 1);
+        const Left a = chain_run(&plain, 0), b = chain_run(&other, 0);
+        if (!left_same(&a, &b)) fail_msg("%s trains the first task unlike plain training", strategy->name);
+        chain_close(&plain);
+        chain_close(&other);
+    }
+}
+
+/* Every method runs through a chain of three tasks; what methods share is trained once and told for each. */
+static void test_every_method_in_a_chain(void **state)
+{
+    (void)state;
+    Chain c;
+    Arena arena = {0};
+    Err err = {0};
+    chain_open(&c, method_all(&arena), CHAIN_TASKS);
+    for (int m = 0; m < c.plan.method_count; m++) {
+        const Left left = chain_run(&c, m);
+        for (size_t i = 0; i < left.count; i++) assert_true(isfinite(left.w[i]));
+    }
+    for (int i = 0; i < SHARED_MAX_TASKS; i++) assert_null(c.x.shared[i].method); /* nobody wants them any more */
+    Str text;
+    uint32_t finals = 0, sweeps = 0, penalties = 0, first_steps = 0, distinct = 0;
+    double seconds[64];
+    assert_true(file_read(&arena, tmp_path("chain-out/results.jsonl"), 1 << 26, &text, &err));
+    for (const char *line = text.at; *line; line = strchr(line, '\n') + 1) {
+        json_t *event = json_loadb(line, (size_t)(strchr(line, '\n') - line), 0, NULL);
+        const char *name = json_string_value(json_object_get(event, "event"));
+        finals += json_is_true(json_object_get(event, "final"));
+        sweeps += strcmp(name, "sweep") == 0;
+        penalties += json_object_get(event, "penalty") != NULL;
+        if (strcmp(name, "step") == 0 && json_integer_value(json_object_get(event, "task")) == 1 &&
+            json_integer_value(json_object_get(event, "step")) ==
+                1) { /* told again: the very seconds of the first time */
+            const double s = json_real_value(json_object_get(event, "seconds"));
+            bool known = false;
+            for (uint32_t i = 0; i < distinct; i++) known = known || seconds[i] == s;
+            if (!known) seconds[distinct++] = s;
+            first_steps++;
+        }
+        json_decref(event);
+    }
+    const uint32_t methods = (uint32_t)c.plan.method_count;
+    assert_int_equal(finals, methods * 6); /* 1 + 2 + 3 */
+    assert_int_equal(sweeps, 11 * 2 + 11 * 3);
+    assert_int_equal(first_steps, methods);
+    assert_true(distinct == 3);              /* whole encoder, adapter, frozen encoder */
+    assert_int_equal(penalties, 10 * 2 * 6); /* ten methods have one, in six steps of two tasks */
+    chain_close(&c);
+    arena_free(&arena);
+}
+
+/* ---- one strategy in the third task of a tiny model ---- */
+
+enum { LAB_TASK = 2, LAB_COUNT = 3, LAB_STEP = 5 };
+
+typedef struct Lab {
+    TinyModel t;
+    const Strategy *strategy;
+    StrategyValues values;
+    EarlierTask earlier[LAB_TASK];
+    Split split[LAB_TASK];
+    Arena arena;
+    DeviceArena memory;
+    Shelf shelf;
+    void *own;
+    TrainHook hook;
+    Training training;
+    Run run;
+} Lab;
+
+static uint32_t lab_labels[LAB_TASK][4] = {{1, 0, 1, 0}, {2, 2, 0, 1}}, lab_rows[LAB_COUNT] = {3, 1, 2};
+
+static void lab_move(Lab *l, uint64_t stream)
+{
+    const Layout *layout = l->training.lora ? &l->t.lora.layout : &l->t.model.encoder;
+    f32p w = l->training.lora ? l->t.weights.adapter : l->t.weights.encoder;
+    for (size_t i = 0; i < layout->floats; i++) w[i] += 0.1f * random_normal(3, stream, i);
+}
+
+/* A moment of an earlier task. */
+static Moment lab_moment(Lab *l, Training *t, uint32_t task)
+{
+    *t = l->training;
+    t->task = task;
+    t->head = l->earlier[task].head;
+    t->weights.head = l->earlier[task].head_w;
+    t->train = t->eval = &l->split[task];
+    return (Moment){.device = &l->t.device,
+                    .training = t,
+                    .layout = t->lora ? &l->t.lora.layout : &l->t.model.encoder,
+                    .w = t->lora ? t->weights.adapter : t->weights.encoder,
+                    .more = true,
+                    .shelf = &l->shelf};
+}
+
+/* Two tasks have passed, and the third is in the middle of a step. */
+static void lab_open(Lab *l, const char *name, float drop)
+{
+    Err err = {0};
+    Training before;
+    *l = (Lab){.strategy = strategy_find(str(name))};
+    strategy_defaults(&l->values);
+    tiny_open(&l->t, "plain", FAMILY_ROBERTA, l->strategy->trains == TRAINS_ADAPTER, drop);
+    l->memory.device = l->shelf.memory.device = &l->t.device;
+    for (uint32_t i = 0; i < LAB_TASK; i++) {
+        Head *head = arena_new(&l->arena, Head, 1);
+        head_layout(&l->arena, &l->t.model.config, 2 + i, head);
+        f32p w = device_f32(&l->memory, head->layout.floats);
+        tiny_fill(w, head->layout.floats, 20 + i);
+        l->split[i] = l->t.split;
+        l->split[i].labels = lab_labels[i];
+        l->earlier[i] = (EarlierTask){head, w, &l->split[i], &l->split[i]};
+    }
+    l->training = tiny_training(&l->t);
+    l->training.task = LAB_TASK;
+    l->training.earlier = l->earlier;
+    l->own = arena_alloc(&l->arena, 1, l->strategy->own_bytes);
+    for (int s = 0; s < strategy_count; s++) /* buffers with more than one row of each task */
+        for (int k = 0; k < strategies[s]->option_count; k++)
+            if (strstr(strategies[s]->options[k].name, "-fraction")) l->values.at[s][k] = 0.5;
+    *(Own *)l->own = (Own){strategy_values(&l->values, l->strategy), &l->arena, &l->memory};
+    Moment at = lab_moment(l, &before, 0);
+    if (l->strategy->start) assert_true(l->strategy->start(l->own, &at, &err));
+    for (uint32_t i = 0; i < LAB_TASK; i++) {
+        lab_move(l, i);
+        at = lab_moment(l, &before, i);
+        if (l->strategy == &strategy_si) { /* what watching would have seen */
+            Si *si = l->own;
+            si->path = i ? si->path : device_f32(&l->memory, at.layout->floats);
+            tiny_fill(si->path, at.layout->floats, 30 + i);
+            if (i == 0) assert_true(si_watched(si, &at, &err));
+        }
+        if (l->strategy->end) assert_true(l->strategy->end(l->own, &at, &err));
+        shelf_clear(&l->shelf);
+    }
+    l->hook = (TrainHook){&l->strategy->hooks, l->own};
+    l->training.hooks = &l->hook;
+    l->training.hook_count = 1;
+    l->run.memory.device = &l->t.device;
+    l->run.state = (TrainState){
+        .device = &l->t.device, .training = &l->training, .arena = &l->run.arena, .memory = &l->run.memory};
+    assert_true(run_open(&l->run, &err));
+    lab_move(l, 9);
+    l->run.state.step = LAB_STEP;
+    l->run.state.rows = lab_rows;
+    l->run.state.count = LAB_COUNT;
+}
+
+static void lab_close(Lab *l)
+{
+    device_arena_free(&l->run.memory);
+    arena_free(&l->run.arena);
+    device_arena_free(&l->memory);
+    arena_free(&l->arena);
+    tiny_close(&l->t);
+}
+
+/* The penalty, as a step tells it; its gradient is left in the run. */
+static double lab_penalty(Lab *l)
+{
+    Run *run = &l->run;
+    double sum = 0;
+    run->touched.count = run->term_used = 0;
+    run->term.count = 0;
+    for (int i = 0; i < run->params_count; i++)
+        memset(run->params[i].g, 0, run->params[i].layout->floats * sizeof(float));
+    l->strategy->hooks.add(l->own, &run->state);
+    for (size_t k = 0; k < run->term.count; k++)
+        for (uint32_t i = 0; i < run->term.at[k].count; i++)
+            sum += run->term.at[k].scale * (double)run->terms[run->term.at[k].at + i];
+    return sum;
+}
+
+/* |difference quotients - gradient| / |gradient| over every few of an array's weights. */
+static double lab_error(Lab *l, const Params *p, const float *gradient)
+{
+    double wrong = 0, all = 0;
+    for (size_t i = 0; i < p->layout->floats; i += 1 + p->layout->floats / 150) {
+        const float old = p->w[i], h = 4e-3f;
+        p->w[i] = old + h;
+        const double up = lab_penalty(l), w_up = (double)p->w[i];
+        p->w[i] = old - h;
+        const double down = lab_penalty(l), slope = (up - down) / (w_up - (double)p->w[i]);
+        p->w[i] = old;
+        wrong += (slope - (double)gradient[i]) * (slope - (double)gradient[i]);
+        all += slope * slope;
+    }
+    return all > 0 ? sqrt(wrong / all) : INFINITY;
+}
+
+static void test_penalty_gradients_by_finite_differences(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"ewc", "si", "mas", "l2sp", "lwf", "replay", "der++", "o-lora"};
+    for (size_t n = 0; n < COUNT(names); n++) {
+        Lab l;
+        lab_open(&l, names[n], 0.2f);
+        assert_true(lab_penalty(&l) != 0);
+        float *gradient[4] = {0};
+        for (int i = 0; i < l.run.params_count; i++) {
+            const size_t floats = l.run.params[i].layout->floats;
+            gradient[i] = arena_new(&l.arena, float, floats);
+            memcpy(gradient[i], l.run.params[i].g, floats * sizeof(float));
+        }
+        /* the shared weights, and the heads that the loss goes through; not the new task's head */
+        for (int i = 0; i < l.run.params_count; i++) {
+            const Params *p = &l.run.params[i];
+            if (p == l.run.parts[LAB_TASK].params) continue;
+            const double error = lab_error(&l, p, gradient[i]);
+            if (!(error < 3e-3)) fail_msg("%s: array %d is off by %g", names[n], i, error);
+        }
+        lab_close(&l);
+    }
+}
+
+/* ---- values, against references ---- */
+
+static void near(double got, double wanted, const char *what)
+{
+    if (!(fabs(got - wanted) <= 1e-5 * fabs(wanted))) fail_msg("%s: got %.9g, wanted %.9g", what, got, wanted);
+}
+
+static double quadratic(const float *w, const float *anchor, const float *importance, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const double away = (double)w[i] - (double)anchor[i];
+        sum += (importance ? (double)importance[i] : 1) * away * away;
+    }
+    return sum;
+}
+
+static void test_quadratic_penalties(void **state)
+{
+    (void)state;
+    Lab l;
+    size_t n;
+    lab_open(&l, "ewc", 0);
+    n = l.t.model.encoder.floats;
+    const Ewc *ewc = l.own;
+    near(lab_penalty(&l), 1000.0 / 2 * quadratic(l.t.weights.encoder, ewc->anchor, ewc->fisher, n), "ewc");
+    set_option(&l.values, "ewc-form", 1);
+    near(lab_penalty(&l), 1000.0 * quadratic(l.t.weights.encoder, ewc->anchor, ewc->fisher, n), "ewc, notebook");
+    lab_close(&l);
+    lab_open(&l, "mas", 0);
+    const Mas *mas = l.own;
+    near(lab_penalty(&l), quadratic(l.t.weights.encoder, mas->anchor, mas->omega, n), "mas");
+    lab_close(&l);
+    lab_open(&l, "si", 0);
+    const Si *si = l.own;
+    near(lab_penalty(&l), 0.1 * quadratic(l.t.weights.encoder, si->anchor, si->importance, n), "si");
+    lab_close(&l);
+    lab_open(&l, "l2sp", 0);
+    const L2sp *l2sp = l.own;
+    near(lab_penalty(&l), 0.01 / 2 * quadratic(l.t.weights.encoder, l2sp->start, NULL, n), "l2sp");
+    for (size_t i = 0; i < n; i++) { /* the pre-trained weights, not those of a later task */
+        const float pretrained = 0.3f * random_normal(1, 1, i);
+        assert_memory_equal(&pretrained, &l2sp->start[i], sizeof pretrained);
+    }
+    lab_close(&l);
+}
+
+/* EWC goes on online: F <- gamma F + F_new; MAS adds up. */
+static void test_importances_of_two_tasks(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 2; which++) {
+        Lab l;
+        Err err = {0};
+        lab_open(&l, which ? "mas" : "ewc", 0);
+        const size_t n = l.t.model.encoder.floats;
+        double *expected = arena_new(&l.arena, double, n);
+        const double gamma = which ? 1 : 0.25;
+        tiny_fill(l.t.weights.encoder, n, 1); /* back to the beginning */
+        void *own = arena_alloc(&l.arena, 1, l.strategy->own_bytes);
+        set_option(&l.values, "ewc-gamma", 0.25);
+        *(Own *)own = *(Own *)l.own;
+        for (uint32_t i = 0; i < LAB_TASK; i++) {
+            Training t;
+            lab_move(&l, i);
+            const Moment at = lab_moment(&l, &t, i);
+            const Weights out = {.encoder = device_f32(&l.memory, n)};
+            assert_true(importance(&l.t.device, which ? MAS : FISHER_EXACT, t.model, NULL, t.head, &t.weights, t.train,
+                                   t.train->rows, 3, t.seed, &out, &err));
+            for (size_t k = 0; k < n; k++) expected[k] = gamma * expected[k] + (double)out.encoder[k];
+            assert_true(l.strategy->end(own, &at, &err));
+            shelf_clear(&l.shelf);
+        }
+        const float *got = which ? ((Mas *)own)->omega : ((Ewc *)own)->fisher;
+        double wrong = 0, all = 0;
+        for (size_t k = 0; k < n; k++) {
+            wrong += pow((double)got[k] - expected[k], 2);
+            all += expected[k] * expected[k];
+        }
+        assert_true(sqrt(wrong / all) < 1e-6);
+        assert_memory_equal(which ? ((Mas *)own)->anchor : ((Ewc *)own)->anchor, l.t.weights.encoder,
+                            n * sizeof(float));
+        lab_close(&l);
+    }
+}
+
+/* Logits of one row, without dropout. */
+static const float *lab_logits(Lab *l, const Split *split, uint32_t row, const Head *head, f32p head_w)
+{
+    Err err = {0};
+    float *z = arena_new(&l->arena, float, head->classes);
+    assert_true(train_logits(&l->t.device, &l->training, head, head_w, split, &row, 1, z, &err));
+    return z;
+}
+
+static double log_softmax(const float *z, uint32_t classes, uint32_t c, double temperature)
+{
+    double sum = 0;
+    for (uint32_t k = 0; k < classes; k++) sum += exp((double)z[k] / temperature);
+    return (double)z[c] / temperature - log(sum);
+}
+
+static double lab_cross_entropy(Lab *l, const Buffer *buffer, uint32_t stream)
+{
+    const Draw d = buffer_draw(&l->arena, buffer, 42, stream + LAB_TASK, LAB_STEP, LAB_COUNT);
+    double sum = 0;
+    for (uint32_t i = 0; i < d.count; i++) {
+        const EarlierTask *e = &l->earlier[buffer->row[d.index[i]].task];
+        const float *z = lab_logits(l, e->train, d.row[i], e->head, e->head_w);
+        sum -= log_softmax(z, e->head->classes, e->train->labels[d.row[i]], 1);
+    }
+    return sum / d.count;
+}
+
+static void test_replay_and_derpp_against_a_reference(void **state)
+{
+    (void)state;
+    Lab l;
+    lab_open(&l, "replay", 0);
+    near(lab_penalty(&l), lab_cross_entropy(&l, &((Replay *)l.own)->buffer, 0x72706c79), "replay");
+    lab_close(&l);
+
+    lab_open(&l, "der++", 0);
+    const Derpp *der = l.own;
+    assert_int_equal(der->buffer.count, 4); /* half of two tasks' four rows */
+    set_option(&l.values, "der-alpha", 0.7);
+    const Draw d = buffer_draw(&l.arena, &der->buffer, 42, 0x6465726c + LAB_TASK, LAB_STEP, LAB_COUNT);
+    double squares = 0;
+    for (uint32_t i = 0; i < d.count; i++) {
+        const EarlierTask *e = &l.earlier[der->buffer.row[d.index[i]].task];
+        const float *z = lab_logits(&l, e->train, d.row[i], e->head, e->head_w);
+        for (uint32_t c = 0; c < e->head->classes; c++)
+            squares += pow((double)z[c] - (double)der->logits[d.index[i]][c], 2) / e->head->classes;
+    }
+    near(lab_penalty(&l), 0.7 * squares / d.count + 0.5 * lab_cross_entropy(&l, &der->buffer, 0x64657263), "der++");
+    /* what is stored is what the model of the task's end says: for the second task, before the last move */
+    lab_move(&l, 9); /* the same numbers again, taken off */
+    for (size_t i = 0; i < l.t.model.encoder.floats; i++) l.t.weights.encoder[i] -= 0.2f * random_normal(3, 9, i);
+    for (uint32_t i = 2; i < 4; i++) {
+        const float *z = lab_logits(&l, &l.split[1], der->buffer.row[i].row, l.earlier[1].head, l.earlier[1].head_w);
+        for (int c = 0; c < 3; c++) assert_true(fabs((double)z[c] - (double)der->logits[i][c]) < 1e-5);
+    }
+    lab_close(&l);
+}
+
+static void test_distillation_against_a_reference(void **state)
+{
+    (void)state;
+    Lab l;
+    lab_open(&l, "lwf", 0);
+    const Lwf *lwf = l.own;
+    double sum = 0;
+    for (uint32_t task = 0; task < LAB_TASK; task++)
+        for (uint32_t i = 0; i < LAB_COUNT; i++) {
+            const EarlierTask *e = &l.earlier[task];
+            const uint32_t classes = e->head->classes;
+            const float *new = lab_logits(&l, &l.t.split, lab_rows[i], e->head, e->head_w);
+            const float *old = lwf->teacher[task] + lab_rows[i] * classes;
+            for (uint32_t c = 0; c < classes; c++) {
+                const double p = log_softmax(old, classes, c, 2);
+                sum += 4 * exp(p) * (p - log_softmax(new, classes, c, 2)) / LAB_COUNT;
+            }
+        }
+    near(lab_penalty(&l), sum, "lwf");
+    lab_close(&l);
+}
+
+static void test_agem_against_a_reference(void **state)
+{
+    (void)state;
+    for (int against = 0; against < 2; against++) {
+        Lab l;
+        lab_open(&l, "agem", 0);
+        const size_t n = l.t.model.encoder.floats;
+        const Buffer *buffer = &((Agem *)l.own)->buffer;
+        const Draw d = buffer_draw(&l.arena, buffer, 42, 0x6167656d + LAB_TASK, LAB_STEP, LAB_COUNT);
+        double *reference = arena_new(&l.arena, double, n), dot = 0, square = 0;
+        for (uint32_t i = 0; i < d.count; i++) { /* one backward pass a row, straight through the model */
+            const EarlierTask *e = &l.earlier[buffer->row[d.index[i]].task];
+            const Weights weights = {.encoder = l.t.weights.encoder, .head = e->head_w},
+                          grads = {.encoder = l.t.grads.encoder};
+            Batch batch;
+            DeviceBatch on_device;
+            float loss;
+            const BatchBuffer room = batch_buffer(&l.memory, 15, 1);
+            batch_pack(&l.arena, e->train, &d.row[i], 1, l.t.model.config.position_base, &batch);
+            device_batch_write(&l.t.device, &room, &l.arena, &batch, &on_device);
+            memset(grads.encoder, 0, n * sizeof(float));
+            f32p z = model_forward(l.t.workspace, &weights, e->head, &on_device, &(PassOptions){0});
+            RUN(&l.t.device, cross_entropy, .logits = z, .labels = on_device.labels, .loss = &loss,
+                .dlogits = workspace_dlogits(l.t.workspace), .rows = 1, .classes = e->head->classes, .scale = 1);
+            model_backward(l.t.workspace, &weights, &grads, e->head, &on_device, &(PassOptions){0});
+            for (size_t k = 0; k < n; k++) reference[k] += (double)grads.encoder[k] / d.count;
+        }
+        float *before = arena_new(&l.arena, float, n), *g = l.run.state.g;
+        for (size_t k = 0; k < n; k++) {
+            g[k] = before[k] = 0.01f * random_normal(8, 1, k) + (against ? -1 : 1) * (float)reference[k];
+            dot += (double)g[k] * reference[k];
+            square += reference[k] * reference[k];
+        }
+        assert_true(against ? dot < 0 : dot > 0);
+        agem_project(l.own, &l.run.state);
+        double wrong = 0, all = 0;
+        for (size_t k = 0; k < n; k++) {
+            const double expected = (double)before[k] - (against ? dot / square * reference[k] : 0);
+            wrong += pow((double)g[k] - expected, 2);
+            all += expected * expected;
+        }
+        if (against) assert_true(sqrt(wrong / all) < 1e-5);
+        if (!against) assert_memory_equal(g, before, n * sizeof(float));
+        lab_close(&l);
+    }
+}
+
+/* Merging changes where the numbers are, not what the model says; and it takes away the adapter's own part. */
+static void test_o_lora_merges(void **state)
+{
+    (void)state;
+    Lab l;
+    Err err = {0};
+    lab_open(&l, "o-lora", 0);
+    const OLora *o = l.own;
+    const Lora *lora = &l.t.lora;
+    const uint32_t h = 12, r = lora->r, others = 2 * r;
+    assert_int_equal(o->kept, 2);
+    double sum = 0;
+    for (int i = 0; i < 6; i++) /* two layers, three targets */
+        for (uint32_t a = 0; a < r; a++)
+            for (uint32_t b = 0; b < others; b++) {
+                double product = 0;
+                for (uint32_t k = 0; k < h; k++)
+                    product += (double)l.t.weights.adapter[lora->a[i / 3][i % 3] + a * h + k] *
+                               (double)o->earlier[i][b * h + k];
+                sum += 0.5 * product * product;
+            }
+    near(lab_penalty(&l), sum, "o-lora");
+    float before[3], after[3];
+    const uint32_t row = 2;
+    assert_true(train_logits(&l.t.device, &l.training, &l.t.head, l.t.weights.head, &l.t.split, &row, 1, before, &err));
+    l.run.terms = NULL; /* as when a training begins */
+    assert_true(o_lora_begin(l.own, &l.run.state, &err));
+    assert_true(train_logits(&l.t.device, &l.training, &l.t.head, l.t.weights.head, &l.t.split, &row, 1, after, &err));
+    for (int c = 0; c < 3; c++) assert_true(fabs((double)before[c] - (double)after[c]) < 1e-5);
+    for (int i = 0; i < 6; i++) /* a fresh adapter: B is 0 */
+        for (uint32_t k = 0; k < h * r; k++) assert_true(l.t.weights.adapter[lora->b[i / 3][i % 3] + k] == 0);
+    lab_close(&l);
+}
+
+/* ---- SI: the path of a whole training ---- */
+
+typedef struct Watcher {
+    float *g, *before;
+    double *path;
+} Watcher;
+static void watcher_gradient(void *own, TrainState *t)
+{
+    Watcher *w = own;
+    memcpy(w->g, t->g, t->layout->floats * sizeof *w->g);
+    memcpy(w->before, t->w, t->layout->floats * sizeof *w->before);
+}
+static void watcher_moved(void *own, TrainState *t)
+{
+    Watcher *w = own;
+    for (size_t i = 0; i < t->layout->floats; i++)
+        w->path[i] -= (double)w->g[i] * ((double)t->w[i] - (double)w->before[i]);
+}
+
+static void test_si_against_a_reference(void **state)
+{
+    (void)state;
+    static const TrainHooks watcher_hooks = {.gradient = watcher_gradient, .moved = watcher_moved};
+    float *path[2];
+    TinyModel t[2];
+    for (int dense = 0; dense < 2; dense++) { /* whether the word table sleeps changes nothing */
+        Err err = {0};
+        tiny_open(&t[dense], "plain", FAMILY_BERT, false, 0.2f);
+        Training training = tiny_training(&t[dense]);
+        const size_t n = t[dense].model.encoder.floats;
+        Arena *arena = &t[dense].arena;
+        double losses[16], *at_loss = losses, xi = 0.1;
+        Watcher watcher = {arena_new(arena, float, n), arena_new(arena, float, n), arena_new(arena, double, n)};
+        Si si = {.base = {(double[]){0.1, xi}, arena, &t[dense].memory}};
+        TrainHooks watch = strategy_si.watch;
+        watch.dense = dense;
+        const TrainHook hooks[] = {{&watch, &si}, {&watcher_hooks, &watcher}};
+        training.hooks = hooks;
+        training.hook_count = 2;
+        Shelf shelf = {.memory = {.device = &t[dense].device}};
+        Moment at = {.device = &t[dense].device,
+                     .training = &training,
+                     .layout = &t[dense].model.encoder,
+                     .w = t[dense].weights.encoder,
+                     .more = true,
+                     .shelf = &shelf};
+        float *start = arena_new(arena, float, n);
+        memcpy(start, at.w, n * sizeof *start);
+        assert_true(si_start(&si, &at, &err));
+        assert_true(
+            train_task(&t[dense].device, &training, &(TrainObserver){&at_loss, tiny_on_step, tiny_on_eval}, &err));
+        assert_true(si_watched(&si, &at, &err) && si_end(&si, &at, &err));
+        path[dense] = si.path;
+        double wrong = 0, all = 0, wrong_omega = 0, all_omega = 0;
+        for (size_t i = 0; i < n; i++) {
+            const double moved = (double)at.w[i] - (double)start[i], omega = watcher.path[i] / (moved * moved + xi);
+            wrong += pow((double)si.path[i] - watcher.path[i], 2);
+            all += watcher.path[i] * watcher.path[i];
+            wrong_omega += pow((double)si.importance[i] - omega, 2);
+            all_omega += omega * omega;
+        }
+        assert_true(all > 0 && sqrt(wrong / all) < 1e-5 && sqrt(wrong_omega / all_omega) < 1e-5);
+        assert_memory_equal(si.anchor, at.w, n * sizeof(float));
+        shelf_clear(&shelf);
+    }
+    assert_memory_equal(path[0], path[1], t[0].model.encoder.floats * sizeof(float));
+    tiny_close(&t[0]);
+    tiny_close(&t[1]);
+}
+
+/* ---- the buffer ---- */
+
+static void test_reservoir(void **state)
+{
+    (void)state;
+    enum { ROWS = 40, SHARE = 8, SEEDS = 4000 };
+    uint32_t chosen[ROWS] = {0}, drawn[SHARE] = {0};
+    for (uint32_t seed = 0; seed < SEEDS; seed++) {
+        Arena arena = {0};
+        Buffer buffer = {0};
+        buffer_sample(&arena, &buffer, seed, 0, ROWS, 0.2);
+        assert_int_equal(buffer.count, SHARE);
+        uint32_t place[SHARE]; /* Algorithm R again, the other way round: who is thrown out by whom */
+        for (uint32_t r = 0; r < SHARE; r++) place[r] = r;
+        for (uint32_t r = SHARE; r < ROWS; r++) {
+            const double u = (double)random_uniform(seed, 0x72657376, r) * (r + 1);
+            if (u < SHARE) place[(int)u] = r;
+        }
+        for (uint32_t i = 0; i < SHARE; i++) {
+            assert_int_equal(buffer.row[i].row, place[i]);
+            chosen[place[i]]++;
+        }
+        const Draw d = buffer_draw(&arena, &buffer, seed, 1, 2, 3);
+        assert_int_equal(d.count, 3);
+        for (uint32_t i = 0; i < 3; i++) {
+            assert_true(i == 0 || d.index[i] > d.index[i - 1]); /* none twice */
+            assert_int_equal(d.row[i], buffer.row[d.index[i]].row);
+            drawn[d.index[i]]++;
+        }
+        arena_free(&arena);
+    }
+    for (int r = 0; r < ROWS; r++) assert_true(fabs(chosen[r] - 0.2 * SEEDS) < 5 * sqrt(0.2 * 0.8 * SEEDS));
+    for (int i = 0; i < SHARE; i++) assert_true(fabs(drawn[i] - 0.375 * SEEDS) < 5 * sqrt(0.375 * 0.625 * SEEDS));
+    /* several tasks: a share of each, in the order of tasks; groups of a draw */
+    Arena arena = {0};
+    Buffer buffer = {0};
+    for (uint32_t task = 0; task < 3; task++) buffer_sample(&arena, &buffer, 1, task, 10 * (task + 1), 0.1);
+    assert_int_equal(buffer.count, 6);
+    const Draw d = buffer_draw(&arena, &buffer, 1, 1, 1, 100);
+    uint32_t task, at = 0;
+    for (uint32_t i = 0; i < 3; i++) {
+        const uint32_t count = draw_group(&d, &buffer, at, &task);
+        assert_int_equal(count, i + 1);
+        assert_int_equal(task, i);
+        at += count;
+    }
+    assert_int_equal(at, d.count);
+    assert_int_equal(buffer_share(1000, 0.05), 50);
+    assert_int_equal(buffer_share(3, 0.05), 1);
+    assert_int_equal(buffer_share(1000, 0), 0);
+    arena_free(&arena);
+}
+
+/* ---- methods ---- */
+
+static void test_methods_are_parsed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *error;
+    } bad[] = {
+        {"foo", "unknown method 'foo'"},
+        {"ewc+", "unknown method ''"},
+        {"", "unknown method ''"},
+        {"ewc+replay+ewc", "ewc is named twice"},
+        {"lora+ewc", "lora goes with no other method"},
+        {"full+ewc", "full goes with no other method"},
+        {"replay+joint", "joint goes with no other method"},
+        {"frozen+replay", "frozen goes with no other method"},
+        {"lora-seq+o-lora", "lora-seq and o-lora each say which weights are trained"},
+        {"si+o-lora", "o-lora starts a fresh adapter for each task, so there is nothing for si to hold on to"},
+        {"ewc+si+mas+l2sp+lwf", "at most 4"},
+    };
+    Arena arena = {0};
+    Method m;
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        Err err = {0};
+        assert_false(method_parse(&arena, str(bad[i].name), &m, &err));
+        if (err.code != EXIT_USAGE || !strstr(err.text, bad[i].error)) fail_msg("%s: %s", bad[i].name, err.text);
+    }
+    Err err = {0};
+    assert_true(method_parse(&arena, S("der+++ewc"), &m, &err));
+    assert_ptr_equal(m.part[0], &strategy_derpp);
+    assert_ptr_equal(m.part[1], &strategy_ewc);
+    assert_true(method_parse(&arena, S("ewc+der++"), &m, &err) && m.part[1] == &strategy_derpp);
+    assert_true(method_parse(&arena, S("replay+lora-seq"), &m, &err) && m.trains == TRAINS_ADAPTER);
+    assert_string_equal(m.kind, "method");
+    assert_true(method_parse(&arena, S("wise-ft+ewc"), &m, &err));
+    assert_string_equal(m.kind, "after");
+    arena_free(&arena);
+}
+
+static const struct CMUnitTest strategy_tests[] = {
+    cmocka_unit_test(test_no_strength_is_plain_training),
+    cmocka_unit_test(test_no_strength_is_plain_training_of_an_adapter),
+    cmocka_unit_test(test_first_task_is_plain_training),
+    cmocka_unit_test(test_every_method_in_a_chain),
+    cmocka_unit_test(test_penalty_gradients_by_finite_differences),
+    cmocka_unit_test(test_quadratic_penalties),
+    cmocka_unit_test(test_importances_of_two_tasks),
+    cmocka_unit_test(test_replay_and_derpp_against_a_reference),
+    cmocka_unit_test(test_distillation_against_a_reference),
+    cmocka_unit_test(test_agem_against_a_reference),
+    cmocka_unit_test(test_o_lora_merges),
+    cmocka_unit_test(test_si_against_a_reference),
+    cmocka_unit_test(test_reservoir),
+    cmocka_unit_test(test_methods_are_parsed),
+};
