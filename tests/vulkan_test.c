@@ -176,8 +176,58 @@ static void test_vulkan_importance(void **state)
 static const struct CMUnitTest vulkan_ops_tests[] = {
     cmocka_unit_test(test_vulkan_ops_match_plain),
 };
+/* ---- Strategies: all of them in whole runs of the program, as on the CPU ---- */
+
+static json_t *vulkan_strategies(Arena *arena, const char *device)
+{
+    Err err = {0};
+    Str text;
+    const Outcome *o =
+        sh("rm -rf build/test-tmp/strategies-%s; lethe run --quiet --device %s --model build/test-tmp/model "
+           "--max-length 32 --method all --epochs 1 --batch-size 8 --train-rows 16 --eval-rows 16 --task a=" T
+           "good.tsv," T "good.tsv --task b=" T "good.tsv," T "good.tsv --out build/test-tmp/strategies-%s",
+           device, device, device);
+    expect(o, 0, "");
+    if (strstr(o->out, "VUID-") || strstr(o->out, "SYNC-HAZARD")) fail_msg("%s", o->out);
+    json_t *events = json_array();
+    assert_true(file_read(arena, arena_printf(arena, "build/test-tmp/strategies-%s/results.jsonl", device), 1 << 26,
+                          &text, &err));
+    for (const char *line = text.at, *end; (end = strchr(line, '\n')); line = end + 1)
+        json_array_append_new(events, json_loadb(line, (size_t)(end - line), 0, NULL));
+    return events;
+}
+
+static void test_vulkan_strategies(void **state)
+{
+    (void)state;
+    static const char *const numbers[] = {"loss", "penalty", "grad_norm"};
+    Arena arena = {0};
+    write_good();
+    fresh_model();
+    json_t *cpu = vulkan_strategies(&arena, "cpu"), *gpu = vulkan_strategies(&arena, "gpu"), *event;
+    size_t i, compared = 0;
+    assert_int_equal(json_array_size(cpu), json_array_size(gpu));
+    json_array_foreach(cpu, i, event)
+    {
+        const json_t *other = json_array_get(gpu, i);
+        for (size_t k = 0; k < COUNT(numbers); k++) {
+            const double a = json_number_value(json_object_get(event, numbers[k])),
+                         b = json_number_value(json_object_get(other, numbers[k]));
+            if (!(fabs(a - b) <= 1e-4 * fabs(a) + 1e-6))
+                fail_msg("%s: %s is %.9g, on the CPU %.9g", json_string_value(json_object_get(event, "method")),
+                         numbers[k], b, a);
+            compared += a != 0;
+        }
+    }
+    assert_true(compared > 100);
+    json_decref(cpu);
+    json_decref(gpu);
+    arena_free(&arena);
+}
+
 static const struct CMUnitTest vulkan_training_tests[] = {
     cmocka_unit_test(test_vulkan_importance),
     cmocka_unit_test(test_vulkan_trains_roberta),
     cmocka_unit_test(test_vulkan_trains_minilm),
+    cmocka_unit_test(test_vulkan_strategies),
 };

@@ -164,8 +164,10 @@ static bool run_set_methods(Plan *plan, Arena *arena, const char *value, Err *er
         Method *method = arena_new(arena, Method, 1);
         if (!method_parse(arena, item, method, err)) return false;
         for (int i = 0; i < plan->method_count; i++)
-            if (method_same(plan->methods[i], method)) return fail_usage(err, "--method: %s is named twice", method->name);
-        if (plan->method_count == PLAN_MAX_METHODS) return fail_usage(err, "--method: at most %d methods", PLAN_MAX_METHODS);
+            if (method_same(plan->methods[i], method))
+                return fail_usage(err, "--method: %s is named twice", method->name);
+        if (plan->method_count == PLAN_MAX_METHODS)
+            return fail_usage(err, "--method: at most %d methods", PLAN_MAX_METHODS);
         plan->methods[plan->method_count++] = method;
     }
     return true;
@@ -221,13 +223,14 @@ static bool run_set_strategy(Plan *plan, int strategy, int place, const char *va
     double x = 0;
     if (!option->choices) {
         if (!parse_double(str(value), &x) || x < option->low || x > option->high)
-            return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)), option->low,
-                              option->high);
+            return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)),
+                              option->low, option->high);
     } else {
         char names[256] = "";
         size_t used = 0;
         while (option->choices[(int)x] && strcmp(option->choices[(int)x], value) != 0) {
-            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", x > 0 ? ", " : "", option->choices[(int)x]);
+            used +=
+                (size_t)snprintf(names + used, sizeof names - used, "%s%s", x > 0 ? ", " : "", option->choices[(int)x]);
             x++;
         }
         if (!option->choices[(int)x])
@@ -398,7 +401,8 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     else
         plan->model.acquaintance =
             plan->task_count
-                ? "MiniLM-L6's pre-training saw natural-language-inference pairs: tasks of that kind are not wholly new to it."
+                ? "MiniLM-L6's pre-training saw natural-language-inference pairs: tasks of that kind are not wholly "
+                  "new to it."
                 : "MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not wholly new to it.";
     if (!plan->task_count) run_embedded_tasks(plan, arena, err);
     return err->code == 0;

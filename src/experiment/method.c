@@ -17,6 +17,7 @@ static Training training_of(const Experiment *x, const Method *method, uint32_t 
     t.joint = method->part[0]->joint;
     t.train_encoder = method->trains == TRAINS_ENCODER;
     t.weights = (Weights){.encoder = x->encoder, .head = state->head_w};
+    if (method->part[0]->own_rate) t.hyper.learning_rate = (float)*strategy_values(&x->plan->values, method->part[0]);
     if (method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH) {
         t.lora = &x->lora;
         t.hyper.learning_rate = x->plan->lora_learning_rate;

@@ -37,6 +37,10 @@ static const Strategy strategy_joint = {
     .joint = true,
 };
 
+static const StrategyOption frozen_options[] = {
+    {"frozen-learning-rate", 1e-2, 1e-12, 100, NULL, "of the head on frozen features"},
+};
+
 static const Strategy strategy_frozen = {
     .name = "frozen",
     .about = "the encoder is never trained, only a head on its features (a linear probe): the floor",
@@ -44,4 +48,7 @@ static const Strategy strategy_frozen = {
     .kind = "floor",
     .alone = "its encoder never changes, so there is nothing to protect",
     .trains = TRAINS_HEAD,
+    .own_rate = true,
+    .options = frozen_options,
+    .option_count = COUNT(frozen_options),
 };

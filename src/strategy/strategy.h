@@ -65,6 +65,7 @@ typedef struct Strategy {
     const char *kind;  /* "method", "separate", "floor", "ceiling", "after": see README on results.jsonl */
     const char *alone; /* why it goes with no other strategy; null: it does */
     Trains trains;
+    bool own_rate;       /* its first option is the learning rate */
     bool joint;          /* trains on all tasks so far, from the checkpoint */
     bool changes_result; /* `end` changes the weights: what comes later starts from others than plain training does */
     bool fresh;          /* starts a fresh adapter for each task and merges the one before into the encoder */

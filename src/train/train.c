@@ -82,10 +82,11 @@ typedef struct Run {
     DYN(Term) term;
 } Run;
 
-#define EACH_HOOK(run, which, ...)                                               \
-    for (int h_ = 0; h_ < (run)->state.training->hook_count; h_++) {             \
-        const TrainHook *hook_ = &(run)->state.training->hooks[h_];              \
-        if (hook_->hooks->which) hook_->hooks->which(hook_->own, &(run)->state); \
+/* Calls one of the hooks of every strategy. */
+#define EACH_HOOK(run, which)                                                 \
+    for (int h = 0; h < (run)->state.training->hook_count; h++) {             \
+        const TrainHook *hook = &(run)->state.training->hooks[h];             \
+        if (hook->hooks->which) hook->hooks->which(hook->own, &(run)->state); \
     }
 
 static bool training_any(const Training *t, bool dense)
