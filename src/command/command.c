@@ -12,6 +12,7 @@
 #include "licenses.c"
 #include "report.c"
 #include "run.c"
+#include "plan.c"
 #include "tokenize.c"
 
 static bool command_help(int argc, char **argv, Err *err);
@@ -55,6 +56,15 @@ const Command commands[] = {
      "Prints the table of a run and writes OUT/table.md, OUT/summary.json and OUT/charts/ again. Several folders of "
      "the\n"
      "same experiment with different seeds are joined: mean and 95% interval over seeds; nothing is written then.\n",
+     NULL, 0},
+    {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",
+     "usage: lethe plan --for parallel|slurm [--grid OPTION=VALUE,VALUE,...]... [options of run]\n\n"
+     "Takes a run apart: one job for each method, each seed and each value of the options that --grid names. Every "
+     "job\n"
+     "has a folder of its own below OUT, knows nothing of the others and goes on when it is started again.\n\n"
+     "  lethe plan --for parallel --seeds 1,2,3 --out grid | parallel -j 4\n"
+     "  lethe plan --for slurm --seeds 1,2,3 --out grid >jobs.sh && sbatch --cpus-per-task=2 jobs.sh\n"
+     "  lethe report grid/*                 when they have ended: all jobs of one configuration together\n",
      NULL, 0},
     {"devices", command_devices, "what can run here",
      "usage: lethe devices\n\nLists what can run here, with measured speed, and says which one --device auto takes, "

@@ -1,0 +1,212 @@
+#include "command.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* lethe plan: a run taken apart into jobs that know nothing of each other, one for each point of a grid of options, as
+ * input for GNU parallel or as a Slurm job array. */
+
+enum { PLAN_MAX_AXES = 16, PLAN_MAX_JOBS = 100000 };
+
+typedef struct Axis {
+    const char *option; /* of lethe run, without "--" */
+    const char **values;
+    int count;
+} Axis;
+
+typedef struct JobGrid {
+    Arena *arena;
+    Axis axes[PLAN_MAX_AXES];
+    int axis_count;
+    const char *target; /* "parallel" or "slurm" */
+} JobGrid;
+
+static Axis *plan_axis(JobGrid *grid, const char *option, int room)
+{
+    Axis *axis = &grid->axes[grid->axis_count++];
+    *axis = (Axis){.option = option, .values = arena_new(grid->arena, const char *, (size_t)room)};
+    return axis;
+}
+
+/* --grid OPTION=VALUE,VALUE,... */
+static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || !equals[1])
+        return fail_usage(err, "--grid %s: write OPTION=VALUE,VALUE, as in --grid learning-rate=1e-5,5e-5",
+                          str_show(str(text)));
+    const char *name = arena_copy(grid->arena, text, (size_t)(equals - text));
+    Option option;
+    int strategy, place;
+    if (!run_option(name, &option, &strategy, &place) || option.kind == OPTION_FLAG || option.kind == OPTION_LIST ||
+        strcmp(name, "out") == 0 || strcmp(name, "config") == 0 || strcmp(name, "seeds") == 0)
+        return fail_usage(err, "--grid %s: %s is not an option of lethe run that a grid can vary", str_show(str(text)),
+                          str_show(str(name)));
+    for (int i = 0; i < grid->axis_count; i++)
+        if (strcmp(grid->axes[i].option, name) == 0) return fail_usage(err, "--grid: %s is named twice", name);
+    if (grid->axis_count == PLAN_MAX_AXES - 2) return fail_usage(err, "--grid: at most %d options", PLAN_MAX_AXES - 2);
+    Axis *axis = plan_axis(grid, name, (int)strlen(equals));
+    Str rest = str(equals + 1), item;
+    while (list_next(&rest, &item)) {
+        if (!item.size) return fail_usage(err, "--grid %s: an empty value", str_show(str(text)));
+        axis->values[axis->count++] = arena_copy(grid->arena, item.at, item.size);
+    }
+    return true;
+}
+
+/* Takes --for and --grid out of the arguments; the rest are lethe run's. */
+static bool plan_take_own(JobGrid *grid, int *argc, char **argv, Err *err)
+{
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        static const char *const own[] = {"--for", "--grid"};
+        const char *value = NULL;
+        size_t which = 0;
+        for (; which < COUNT(own) && !value; which++) {
+            const size_t size = strlen(own[which]);
+            if (strncmp(argv[i], own[which], size) != 0) continue;
+            if (argv[i][size] == '=')
+                value = argv[i] + size + 1;
+            else if (!argv[i][size] && i + 1 < *argc)
+                value = argv[++i];
+            else if (!argv[i][size])
+                return fail_usage(err, "%s: a value is missing; see lethe help plan", own[which]);
+        }
+        if (!value)
+            argv[kept++] = argv[i];
+        else if (which == 1)
+            grid->target = value;
+        else if (!plan_add_axis(grid, value, err))
+            return false;
+    }
+    *argc = kept;
+    argv[kept] = NULL;
+    if (!grid->target) return fail_usage(err, "plan: --for parallel or --for slurm is needed; see lethe help plan");
+    if (strcmp(grid->target, "parallel") != 0 && strcmp(grid->target, "slurm") != 0)
+        return fail_usage(err, "--for %s: there are parallel and slurm", str_show(str(grid->target)));
+    return true;
+}
+
+/* Seeds and methods are axes of every grid. */
+static void plan_add_lists(JobGrid *grid, json_t *options, const Plan *plan)
+{
+    bool seeds = false, methods = false;
+    for (int i = 0; i < grid->axis_count; i++) {
+        seeds = seeds || strcmp(grid->axes[i].option, "seed") == 0;
+        methods = methods || strcmp(grid->axes[i].option, "method") == 0;
+    }
+    if (!methods) {
+        Axis *axis = plan_axis(grid, "method", plan->method_count);
+        for (; axis->count < plan->method_count; axis->count++)
+            axis->values[axis->count] = plan->methods[axis->count]->name;
+    }
+    if (!seeds) {
+        Axis *axis = plan_axis(grid, "seed", plan->seed_count);
+        for (; axis->count < plan->seed_count; axis->count++)
+            axis->values[axis->count] = arena_printf(grid->arena, "%u", plan->seeds[axis->count]);
+    }
+    json_object_del(options, "seeds");
+}
+
+/* A word that a POSIX shell takes as it is. */
+static const char *plan_quote(Arena *arena, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+    if (*word && strspn(word, plain) == strlen(word)) return word;
+    const char *quoted = "'";
+    for (const char *p = word; *p;) {
+        const size_t size = strcspn(p, "'");
+        quoted = arena_printf(arena, "%s%.*s%s", quoted, (int)size, p, p[size] ? "'\\''" : "");
+        p += size + (p[size] != 0);
+    }
+    return arena_printf(arena, "%s'", quoted);
+}
+
+static const char *plan_word(Arena *arena, const char *line, const char *option, const json_t *value)
+{
+    if (json_is_true(value)) return arena_printf(arena, "%s --%s", line, option);
+    return arena_printf(arena, "%s --%s %s", line, option, plan_quote(arena, json_string_value(value)));
+}
+
+/* The command of one job; its folder below OUT is named after what varies. */
+static const char *plan_command(Arena *arena, const json_t *options, const char *program)
+{
+    const char *line = arena_printf(arena, "%s run", plan_quote(arena, program)), *name;
+    json_t *value;
+    json_object_foreach((json_t *)options, name, value)
+    {
+        size_t i;
+        const json_t *item;
+        json_array_foreach(value, i, item) { line = plan_word(arena, line, name, item); }
+        if (!json_is_array(value)) line = plan_word(arena, line, name, value);
+    }
+    return line;
+}
+
+static void plan_print(const JobGrid *grid, int job, int jobs, const char *command)
+{
+    const bool slurm = strcmp(grid->target, "slurm") == 0;
+    if (slurm && job == 0)
+        printf("#!/bin/sh\n#SBATCH --job-name=lethe\n#SBATCH --array=0-%d\n#SBATCH --requeue\n"
+               "case $SLURM_ARRAY_TASK_ID in\n",
+               jobs - 1);
+    if (slurm)
+        printf("%d) exec %s ;;\n%s", job, command, job == jobs - 1 ? "esac\n" : "");
+    else
+        puts(command);
+}
+
+static bool plan_jobs(JobGrid *grid, json_t *options, const char *out, const char *program, Err *err)
+{
+    int64_t jobs = 1;
+    for (int i = 0; i < grid->axis_count; i++)
+        if ((jobs *= grid->axes[i].count) > PLAN_MAX_JOBS)
+            return fail_usage(err, "--grid: more than %d jobs", PLAN_MAX_JOBS);
+    for (int check = 1; check >= 0; check--) /* nothing is printed before every job has been found to make sense */
+        for (int64_t job = 0; job < jobs; job++) {
+            Arena scratch = {0};
+            Plan plan;
+            const char *folder = out;
+            int64_t rest = job;
+            for (int i = grid->axis_count - 1; i >= 0; i--) {
+                const Axis *axis = &grid->axes[i];
+                const char *value = axis->values[rest % axis->count];
+                rest /= axis->count;
+                json_object_set_new(options, axis->option, json_string(value));
+            }
+            for (int i = 0; i < grid->axis_count; i++)
+                folder = arena_printf(&scratch, "%s%s%s=%s", folder, i ? "," : "/", grid->axes[i].option,
+                                      json_string_value(json_object_get(options, grid->axes[i].option)));
+            for (char *p = (char *)folder + strlen(out) + 1; *p; p++)
+                if (*p == '/') *p = '_';
+            json_object_set_new(options, "out", json_string(folder));
+            const bool ok = !check || run_plan(&plan, &scratch, options, err);
+            if (ok && !check) plan_print(grid, (int)job, (int)jobs, plan_command(&scratch, options, program));
+            arena_free(&scratch);
+            if (!ok) return false;
+        }
+    return true;
+}
+
+bool command_plan(int argc, char **argv, Err *err)
+{
+    Arena arena = {0};
+    Plan plan;
+    JobGrid grid = {.arena = &arena};
+    json_t *options = json_object();
+    char program[PATH_MAX] = "lethe";
+    const ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (size > 0) program[size] = 0;
+    bool ok = plan_take_own(&grid, &argc, argv, err) && run_parse(argc, argv, options, err) &&
+              run_plan(&plan, &arena, options, err);
+    if (ok) {
+        plan_add_lists(&grid, options, &plan);
+        const char *out = arena_copy(&arena, plan.out, strlen(plan.out)); /* options, which own it, will change */
+        ok = plan_jobs(&grid, options, out, program, err);
+    }
+    json_decref(options);
+    arena_free(&arena);
+    return ok;
+}
