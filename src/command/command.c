@@ -35,14 +35,16 @@ const Command commands[] = {
      "usage: lethe predict --run OUT --task NAME [options] [FILE|-]\n"
      "       lethe predict --model DIR [--adapter DIR] [options] [FILE|-]\n\n"
      "Reads one row a line, text or text<TAB>text for a pair, and answers each as it comes with one JSON line:\n"
-     "{\"label\": \"...\", \"probabilities\": {\"...\": 0.9, ...}}. The model is one that a run keeps (as it is after the\n"
+     "{\"label\": \"...\", \"probabilities\": {\"...\": 0.9, ...}}. The model is one that a run keeps (as it is after "
+     "the\n"
      "last task), a Hugging Face folder, or a PEFT adapter (LoRA on query, key, value) on top of one.\n\n"
      "options:\n",
      predict_options, COUNT(predict_options)},
     {"export", command_export, "a trained model for Hugging Face's libraries and PEFT",
      "usage: lethe export OUT --task NAME [--method NAME] [--seed N] --to DIR\n\n"
      "Writes what AutoModelForSequenceClassification.from_pretrained(DIR) loads; of a method with an adapter, what\n"
-     "PeftModel.from_pretrained(base, DIR) loads, and the base into DIR/base when it is no checkpoint folder of yours.\n\n"
+     "PeftModel.from_pretrained(base, DIR) loads, and the base into DIR/base when it is no checkpoint folder of "
+     "yours.\n\n"
      "options:\n",
      export_options, COUNT(export_options)},
     {"tokenize", command_tokenize, "text to token ids, one row a line",
@@ -61,7 +63,8 @@ const Command commands[] = {
      "usage: lethe plan --for parallel|slurm [--grid OPTION=VALUE,VALUE,...]... [options of run]\n\n"
      "Takes a run apart: one job for each method, each seed and each value of the options that --grid names. Every "
      "job\n"
-     "has a folder of its own below OUT, knows nothing of the others and goes on when it is started again.\n\n"
+     "has a folder of its own below OUT, knows nothing of the others and goes on when it is started again.\n"
+     "Trained encoders are not kept unless --keep-models all says so.\n\n"
      "  lethe plan --for parallel --seeds 1,2,3 --out grid | parallel -j 4\n"
      "  lethe plan --for slurm --seeds 1,2,3 --out grid >jobs.sh && sbatch --cpus-per-task=2 jobs.sh\n"
      "  lethe report grid/*                 when they have ended: all jobs of one configuration together\n",
@@ -80,10 +83,8 @@ const Command commands[] = {
      "version; "
      "prints the worst\nnormalised mean squared error of each device. Exit code 1 when a device is wrong.\n",
      NULL, 0},
-    {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n",
-     NULL, 0},
-    {"help", command_help, "this text, or the text of a command", "usage: lethe help [COMMAND]\n",
-     NULL, 0},
+    {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n", NULL, 0},
+    {"help", command_help, "this text, or the text of a command", "usage: lethe help [COMMAND]\n", NULL, 0},
     {0},
 };
 

@@ -203,6 +203,8 @@ bool command_plan(int argc, char **argv, Err *err)
               run_plan(&plan, &arena, options, err);
     if (ok) {
         plan_add_lists(&grid, options, &plan);
+        /* many jobs with an encoder each would fill a disk */
+        if (!option_text(options, "keep-models")) json_object_set_new(options, "keep-models", json_string("adapters"));
         const char *out = arena_copy(&arena, plan.out, strlen(plan.out)); /* options, which own it, will change */
         ok = plan_jobs(&grid, options, out, program, err);
     }

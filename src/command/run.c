@@ -91,7 +91,8 @@ static bool run_option_at(size_t at, Option *out, int *strategy, int *place)
             const StrategyOption *o = &strategies[s]->options[at];
             *strategy = s;
             *place = (int)at;
-            *out = (Option){o->name, o->choices ? OPTION_TEXT : OPTION_REAL, o->low, o->high, o->choices ? "NAME" : "X", o->about};
+            *out = (Option){o->name, o->choices ? OPTION_TEXT : OPTION_REAL, o->low, o->high, o->choices ? "NAME" : "X",
+                            o->about};
             return true;
         }
         at -= (size_t)strategies[s]->option_count;
@@ -369,8 +370,7 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
 
 static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
 {
-    const char *preset = option_text(options, "preset"),
-               *folder = option_text(options, "model");
+    const char *preset = option_text(options, "preset"), *folder = option_text(options, "model");
     *plan = (Plan){
         .preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
     if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
@@ -489,7 +489,7 @@ void run_print_options(void)
         run_print_wrapped(arena_printf(&arena, "%s (%s)", strategy->about, strategy->cite), ' ', METHOD_INDENT);
         for (int k = 0; k < strategy->option_count; k++)
             option_print(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
-                             run_option_about(&arena, &strategy->options[k]));
+                         run_option_about(&arena, &strategy->options[k]));
     }
     printf("\nMethods that go together are joined with +, as in ewc+replay.\n--method all: ");
     run_print_wrapped(method_all(&arena), ',', 14);
