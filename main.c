@@ -32,7 +32,6 @@ int main(int argc, char **argv)
     Err err = {0};
     setlocale(LC_CTYPE, ""); /* whether the terminal speaks UTF-8; numbers keep their '.' */
     interrupt_install();
-    if (!command_dispatch(argc, argv, &err) && err.code != EXIT_INTERRUPTED) fprintf(stderr, "lethe: %s\n", err.text);
-    if (err.code == EXIT_INTERRUPTED) fprintf(stderr, "lethe: interrupted; what was finished is on disk, the same command goes on from it\n");
+    if (!command_dispatch(argc, argv, &err)) fprintf(stderr, "lethe: %s\n", err.text);
     return err.code;
 }

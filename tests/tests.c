@@ -20,6 +20,7 @@
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
 #include "vulkan_layer.c"
+#include "interchange_command_test.c"
 #include "vulkan_test.c"
 #include "charts_test.c"
 #include "page_test.c"
@@ -38,6 +39,7 @@
 #include "experiment_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
+#include "interchange_test.c"
 #endif
 
 #define GROUP(name)                              \
@@ -58,6 +60,7 @@ static const struct {
     GROUP(charts),
     GROUP(page),
     GROUP(vulkan_failure),
+    GROUP(interchange_command),
 #else
     GROUP(base),
     GROUP(files),
@@ -72,6 +75,7 @@ static const struct {
     GROUP(report),
     GROUP(fuzz),
     GROUP(experiment),
+    GROUP(interchange),
 #endif
 };
 

@@ -48,7 +48,7 @@ bool fail_usage(Err *err, const char *format, ...)
 
 bool fail_interrupted(Err *err)
 {
-    if (!err->code) err->code = EXIT_INTERRUPTED;
+    if (!err->code) *err = (Err){EXIT_INTERRUPTED, "interrupted"};
     return false;
 }
 

@@ -25,7 +25,7 @@ typedef struct Err {
 } Err;
 bool fail(Err *err, const char *format, ...) PRINTF(2, 3);       /* exit code 1; always returns false */
 bool fail_usage(Err *err, const char *format, ...) PRINTF(2, 3); /* exit code 2; always returns false */
-/* The user pressed Ctrl-C: exit code 130, no text. Always returns false. */
+/* The user pressed Ctrl-C: exit code 130. Always returns false. */
 bool fail_interrupted(Err *err);
 /* Puts "context: " in front of the text of an error that has just been set; always returns false. */
 bool fail_within(Err *err, const char *format, ...) PRINTF(2, 3);

@@ -19,3 +19,11 @@ static bool asset_expand(Arena *arena, const char *name, Str *out, Err *err)
     snprintf(packed, sizeof packed, "%s.zst", name);
     return zstd_expand(arena, asset_bytes(packed), ASSET_LIMIT_BYTES, packed, out, err);
 }
+
+/* The built-in encoder. */
+static bool asset_model(Arena *arena, ModelSource *source, Err *err)
+{
+    *source = (ModelSource){.name = "MiniLM-L6, built in", .weights = asset_bytes("encoder.safetensors.zst")};
+    return asset_expand(arena, "config.json", &source->config, err) &&
+           asset_expand(arena, "vocab.txt", &source->vocab, err);
+}

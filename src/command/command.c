@@ -4,7 +4,11 @@
 #include <string.h>
 
 #include "assets.c"
+#include "options.c"
+#include "rows.c"
 #include "devices.c"
+#include "predict.c"
+#include "export.c"
 #include "licenses.c"
 #include "report.c"
 #include "run.c"
@@ -25,44 +29,66 @@ const Command commands[] = {
      "premise/hypothesis or question/sentence; the label in label or gold_label: integers from 0, or names. TSV has "
      "no\n"
      "quoting (as in GLUE), CSV has; JSONL has one object a line with the same keys. Rows labelled '-' are skipped.\n\n"
-     "options:\n"},
+     "options:\n",
+     NULL, 0},
+    {"predict", command_predict, "label new rows with a trained model",
+     "usage: lethe predict --run OUT --task NAME [options] [FILE|-]\n"
+     "       lethe predict --model DIR [--adapter DIR] [options] [FILE|-]\n\n"
+     "Reads one row a line, text or text<TAB>text for a pair, and answers each as it comes with one JSON line:\n"
+     "{\"label\": \"...\", \"probabilities\": {\"...\": 0.9, ...}}. The model is one that a run keeps (as it is after "
+     "the\n"
+     "last task), a Hugging Face folder, or a PEFT adapter (LoRA on query, key, value) on top of one.\n\n"
+     "options:\n",
+     predict_options, COUNT(predict_options)},
+    {"export", command_export, "a trained model for Hugging Face's libraries and PEFT",
+     "usage: lethe export OUT --task NAME [--method NAME] [--seed N] --to DIR\n\n"
+     "Writes what AutoModelForSequenceClassification.from_pretrained(DIR) loads; of a method with an adapter, what\n"
+     "PeftModel.from_pretrained(base, DIR) loads, and the base into DIR/base when it is no checkpoint folder of "
+     "yours.\n\n"
+     "options:\n",
+     export_options, COUNT(export_options)},
     {"tokenize", command_tokenize, "text to token ids, one row a line",
-     "usage: lethe tokenize [--model DIR] [--max-length N] [--jsonl] [FILE|-]\n\n"
-     "Prints the ids of each row, separated by spaces. A row is a line of text, or text<TAB>text for a pair; with "
-     "--jsonl\n"
-     "an object {\"text\": \"...\", \"pair\": \"...\"}. Without --model: the built-in vocabulary; without FILE: "
-     "stdin.\n"
-     "Special tokens are added; at most N ids are printed [128].\n"},
+     "usage: lethe tokenize [options] [FILE|-]\n\n"
+     "Prints the ids of each row, special tokens included, separated by spaces. A row is a line of text, or\n"
+     "text<TAB>text for a pair.\n\n"
+     "options:\n",
+     tokenize_options, COUNT(tokenize_options)},
     {"report", command_report, "table and charts again, from results.jsonl",
      "usage: lethe report [--out DIR] OUT...\n\n"
      "Prints the table of a run and writes OUT/report.html, table.md, summary.json and charts/ again. Several folders "
      "of\n"
      "the same experiment, with other seeds or other methods, are joined: mean and 95% interval over seeds. What is "
      "joined\n"
-     "is written to DIR, or nowhere without --out.\n"},
+     "is written to DIR, or nowhere without --out.\n",
+     NULL, 0},
     {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",
      "usage: lethe plan --for parallel|slurm [--grid OPTION=VALUE,VALUE,...]... [options of run]\n\n"
      "Takes a run apart: one job for each method, each seed and each value of the options that --grid names. Every "
      "job\n"
-     "has a folder of its own below OUT, knows nothing of the others and goes on when it is started again.\n\n"
+     "has a folder of its own below OUT, knows nothing of the others and goes on when it is started again.\n"
+     "Trained encoders are not kept unless --keep-models all says so.\n\n"
      "  lethe plan --for parallel --seeds 1,2,3 --out grid | parallel -j 4\n"
      "  lethe plan --for slurm --seeds 1,2,3 --out grid >jobs.sh && sbatch --cpus-per-task=2 jobs.sh\n"
-     "  lethe report grid/*                 when they have ended: all jobs of one configuration together\n"},
+     "  lethe report grid/*                 when they have ended: all jobs of one configuration together\n",
+     NULL, 0},
     {"devices", command_devices, "what can run here",
      "usage: lethe devices\n\nLists what can run here, with measured speed, and says which one --device auto takes, "
      "and why. The environment\n"
-     "variable LETHE_DEVICE (cpu, gpu, gpu:N) decides instead of auto.\n"},
+     "variable LETHE_DEVICE (cpu, gpu, gpu:N) decides instead of auto.\n",
+     NULL, 0},
     {"bench", command_bench, "speed of the engine on this machine",
      "usage: lethe bench [step] [options of run]\n"
      "       lethe bench ops|gemm [--device NAME] [--threads N]\n\n"
      "step: times 40 training steps (--max-steps) of each method on each task, and says which ops the time goes to.\n"
-     "ops: GFLOPS and GB/s of every op on a device, at sizes of training; gemm: of matrix products alone.\n"},
+     "ops: GFLOPS and GB/s of every op on a device, at sizes of training; gemm: of matrix products alone.\n",
+     NULL, 0},
     {"selftest", command_selftest, "every op on every device against the plain CPU version",
      "usage: lethe selftest\n\nRuns every op at many odd sizes on every device and compares with the plain CPU "
      "version; "
-     "prints the worst\nnormalised mean squared error of each device. Exit code 1 when a device is wrong.\n"},
-    {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n"},
-    {"help", command_help, "this text, or the text of a command", "usage: lethe help [COMMAND]\n"},
+     "prints the worst\nnormalised mean squared error of each device. Exit code 1 when a device is wrong.\n",
+     NULL, 0},
+    {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n", NULL, 0},
+    {"help", command_help, "this text, or the text of a command", "usage: lethe help [COMMAND]\n", NULL, 0},
     {0},
 };
 
@@ -79,7 +105,10 @@ static bool command_help(int argc, char **argv, Err *err)
     if (argc > 1 && !about) return fail_usage(err, "%s: unknown command; see lethe help", str_show(str(argv[1])));
     if (about) {
         fputs(about->help, stdout);
-        if (about->run == command_run) run_print_options();
+        if (about->run == command_run)
+            run_print_options();
+        else
+            options_print(about->options, about->option_count);
         return true;
     }
     printf("lethe %s: fine-tunes a text encoder on one task after another and shows what it forgets.\n\n",

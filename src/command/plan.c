@@ -38,10 +38,10 @@ static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
         return fail_usage(err, "--grid %s: write OPTION=VALUE,VALUE, as in --grid learning-rate=1e-5,5e-5",
                           str_show(str(text)));
     const char *name = arena_copy(grid->arena, text, (size_t)(equals - text));
-    RunOption option;
+    Option option;
     int strategy, place;
-    if (!run_option(name, &option, &strategy, &place) || option.kind == OPTION_FLAG || strcmp(name, "task") == 0 || strcmp(name, "out") == 0 ||
-        strcmp(name, "config") == 0 || strcmp(name, "seeds") == 0)
+    if (!run_option(name, &option, &strategy, &place) || option.kind == OPTION_FLAG || option.kind == OPTION_LIST ||
+        strcmp(name, "out") == 0 || strcmp(name, "config") == 0 || strcmp(name, "seeds") == 0)
         return fail_usage(err, "--grid %s: %s is not an option of lethe run that a grid can vary", str_show(str(text)),
                           str_show(str(name)));
     for (int i = 0; i < grid->axis_count; i++)
@@ -203,6 +203,8 @@ bool command_plan(int argc, char **argv, Err *err)
               run_plan(&plan, &arena, options, err);
     if (ok) {
         plan_add_lists(&grid, options, &plan);
+        /* many jobs with an encoder each would fill a disk */
+        if (!option_text(options, "keep-models")) json_object_set_new(options, "keep-models", json_string("adapters"));
         const char *out = arena_copy(&arena, plan.out, strlen(plan.out)); /* options, which own it, will change */
         ok = plan_jobs(&grid, options, out, program, err);
     }

@@ -1,7 +1,6 @@
 #include "command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,19 +33,10 @@ static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
 
 /* ---- options ---- */
 
-typedef enum OptionKind { OPTION_TEXT, OPTION_INT, OPTION_REAL, OPTION_FLAG } OptionKind;
-
 static bool run_set(Plan *plan, Arena *arena, const char *name, const char *value, Err *err);
 
-typedef struct RunOption {
-    const char *name;
-    OptionKind kind;
-    double low, high;
-    const char *argument, *about; /* for the help text */
-} RunOption;
-
-static const RunOption run_options[] = {
-    {"task", OPTION_TEXT, 0, 0, "NAME=TRAIN,EVAL",
+static const Option run_options[] = {
+    {"task", OPTION_LIST, 0, 0, "NAME=TRAIN,EVAL",
      "a task, in training order; repeat for each (.tsv .csv .jsonl, also .zst);\nwithout it: sentiment and nli, which "
      "are built in"},
     {"model", OPTION_TEXT, 0, 0, "DIR",
@@ -74,6 +64,9 @@ static const RunOption run_options[] = {
     {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},
     {"threads", OPTION_INT, 1, 256, "N", "threads of the CPU engine [one a processor]"},
     {"out", OPTION_TEXT, 0, 0, "DIR", "folder for results [lethe-out]; an unfinished run in it goes on"},
+    {"keep-models", OPTION_TEXT, 0, 0, "WHAT",
+     "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none "
+     "[all; with several seeds adapters]"},
     {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
     {"no-diagnostics", OPTION_FLAG, 0, 0, NULL,
      "only the accuracies: no curve, transfer, probe, drift and swap"},
@@ -83,9 +76,11 @@ static const RunOption run_options[] = {
     {"dry-run", OPTION_FLAG, 0, 0, NULL, "print the plan, the memory and the time it will need; train nothing"},
 };
 
+enum { RUN_MOST_OPTIONS = COUNT(run_options) + STRATEGY_MAX * STRATEGY_MAX_OPTIONS + 1 };
+
 /* Options of lethe run, then those of the strategies, in the order of `strategies`; false behind the last. strategy and
  * place: where the value of a strategy's option goes, strategy -1 for the others. */
-static bool run_option_at(size_t at, RunOption *out, int *strategy, int *place)
+static bool run_option_at(size_t at, Option *out, int *strategy, int *place)
 {
     *strategy = -1;
     if (at < COUNT(run_options)) {
@@ -98,8 +93,8 @@ static bool run_option_at(size_t at, RunOption *out, int *strategy, int *place)
             const StrategyOption *o = &strategies[s]->options[at];
             *strategy = s;
             *place = (int)at;
-            *out = (RunOption){
-                o->name, o->choices ? OPTION_TEXT : OPTION_REAL, o->low, o->high, o->choices ? "NAME" : "X", o->about};
+            *out = (Option){o->name, o->choices ? OPTION_TEXT : OPTION_REAL, o->low, o->high, o->choices ? "NAME" : "X",
+                            o->about};
             return true;
         }
         at -= (size_t)strategies[s]->option_count;
@@ -107,7 +102,7 @@ static bool run_option_at(size_t at, RunOption *out, int *strategy, int *place)
     return false;
 }
 
-static bool run_option(const char *name, RunOption *out, int *strategy, int *place)
+static bool run_option(const char *name, Option *out, int *strategy, int *place)
 {
     for (size_t i = 0; run_option_at(i, out, strategy, place); i++)
         if (strcmp(out->name, name) == 0) return true;
@@ -214,6 +209,17 @@ static bool run_set_targets(Plan *plan, const char *value, Err *err)
     return true;
 }
 
+static bool run_set_keep(Plan *plan, const char *value, Err *err)
+{
+    static const char *const names[] = {"all", "adapters", "none"}; /* as in KeepModels */
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (strcmp(names[i], value) == 0) {
+            plan->keep = (KeepModels)i;
+            return true;
+        }
+    return fail_usage(err, "--keep-models %s: there are all, adapters and none", str_show(str(value)));
+}
+
 static bool run_set_strategy(Plan *plan, int strategy, int place, const char *value, Err *err)
 {
     const StrategyOption *option = &strategies[strategy]->options[place];
@@ -237,18 +243,11 @@ static bool run_set_strategy(Plan *plan, int strategy, int place, const char *va
     return true;
 }
 
-static bool run_set_number(Plan *plan, const RunOption *option, const char *value, Err *err)
+static bool run_set_number(Plan *plan, const Option *option, const char *value, Err *err)
 {
     double x = 0;
     int64_t n = 0;
-    if (option->kind == OPTION_INT) {
-        if (!parse_int(str(value), (int64_t)option->low, (int64_t)option->high, &n))
-            return fail_usage(err, "--%s %s: a whole number from %.0f to %.0f is needed", option->name,
-                              str_show(str(value)), option->low, option->high);
-    } else if (!parse_double(str(value), &x) || x < option->low || x > option->high) {
-        return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)),
-                          option->low, option->high);
-    }
+    if (!option_number(option, value, &n, &x, err)) return false;
     const struct {
         const char *name;
         uint32_t *count;
@@ -281,7 +280,7 @@ static bool run_set_number(Plan *plan, const RunOption *option, const char *valu
 
 static bool run_set(Plan *plan, Arena *arena, const char *name, const char *value, Err *err)
 {
-    RunOption option;
+    Option option;
     int strategy, place;
     if (!run_option(name, &option, &strategy, &place)) return fail_usage(err, "--%s: unknown option", name);
     if (strategy >= 0) return run_set_strategy(plan, strategy, place, value, err);
@@ -290,6 +289,7 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
     if (strcmp(name, "method") == 0) return run_set_methods(plan, arena, value, err);
     if (strcmp(name, "seed") == 0 || strcmp(name, "seeds") == 0) return run_set_seeds(plan, name, value, err);
     if (strcmp(name, "lora-targets") == 0) return run_set_targets(plan, value, err);
+    if (strcmp(name, "keep-models") == 0) return run_set_keep(plan, value, err);
     if (strcmp(name, "device") == 0) plan->device = value;
     if (strcmp(name, "out") == 0) plan->out = value;
     if (strcmp(name, "out") == 0 && !*value) return fail_usage(err, "--out: the folder's name is empty");
@@ -331,39 +331,15 @@ static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
 
 /* ---- command line and config.json give the same: a JSON object of option: value ---- */
 
-/* Options from the command line, with those of --config below them. */
 static bool run_parse(int argc, char **argv, json_t *options, Err *err)
 {
-    struct option longs[COUNT(run_options) + STRATEGY_MAX * STRATEGY_MAX_OPTIONS + 1] = {0};
-    RunOption o;
+    Option all[RUN_MOST_OPTIONS];
+    size_t count = 0;
     int strategy, place;
-    for (size_t i = 0; run_option_at(i, &o, &strategy, &place); i++)
-        longs[i] = (struct option){o.name, o.kind == OPTION_FLAG ? no_argument : required_argument, NULL, 0};
-    opterr = 0;
-    optind = 1;
-    for (;;) {
-        int at = -1;
-        const int code = getopt_long(argc, argv, ":", longs, &at);
-        if (code == -1) break;
-        if (code == ':') return fail_usage(err, "%s: a value is missing; see lethe help run", argv[optind - 1]);
-        if (code != 0)
-            return fail_usage(err, "%s: unknown option; see lethe help run", str_show(str(argv[optind - 1])));
-        run_option_at((size_t)at, &o, &strategy, &place);
-        json_t *value = o.kind == OPTION_FLAG ? json_true() : json_string(optarg);
-        if (!value) return fail_usage(err, "--%s %s: the value is not UTF-8", o.name, str_show(str(optarg)));
-        if (strcmp(o.name, "seeds") == 0) json_object_del(options, "seed");
-        if (strcmp(o.name, "seed") == 0) json_object_del(options, "seeds");
-        if (strcmp(o.name, "task") != 0) {
-            json_object_set_new(options, o.name, value);
-            continue;
-        }
-        json_t *tasks = json_object_get(options, "task");
-        if (!tasks) json_object_set_new(options, "task", tasks = json_array());
-        json_array_append_new(tasks, value);
-    }
-    if (optind < argc)
-        return fail_usage(err, "%s: unexpected argument; see lethe help run", str_show(str(argv[optind])));
-    return true;
+    while (run_option_at(count, &all[count], &strategy, &place)) count++;
+    if (!options_parse(all, count, argc, argv, 0, options, err)) return false;
+    return !option_text(options, "seed") || !option_text(options, "seeds") ||
+           fail_usage(err, "--seed and --seeds say the same; give one of them");
 }
 
 static bool run_merge_config(Arena *arena, const char *path, json_t *options, Err *err)
@@ -381,9 +357,9 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
     }
     json_object_foreach(old, name, value)
     {
-        RunOption option;
+        Option option;
         int strategy, place;
-        const bool known = run_option(name, &option, &strategy, &place), tasks = known && strcmp(name, "task") == 0;
+        const bool known = run_option(name, &option, &strategy, &place), tasks = known && option.kind == OPTION_LIST;
         if (!known || strcmp(name, "config") == 0 ||
             !(tasks                        ? json_is_array(value)
               : option.kind == OPTION_FLAG ? json_is_true(value)
@@ -397,8 +373,7 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
 
 static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
 {
-    const char *preset = json_string_value(json_object_get(options, "preset")),
-               *folder = json_string_value(json_object_get(options, "model"));
+    const char *preset = option_text(options, "preset"), *folder = option_text(options, "model");
     *plan = (Plan){
         .preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
     if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
@@ -421,20 +396,17 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         }
         if (!json_is_array(value) && !run_set(plan, arena, name, json_string_value(value), err)) return false;
     }
-    if (folder) {
+    if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
+    if (folder)
         plan->model = (ModelSource){.folder = folder, .name = folder};
-    } else {
-        plan->model.name = "MiniLM-L6, built in";
+    else if (!asset_model(arena, &plan->model, err))
+        return false;
+    else
         plan->model.acquaintance =
             plan->task_count
                 ? "MiniLM-L6's pre-training saw natural-language-inference pairs: tasks of that kind are not wholly "
                   "new to it."
                 : "MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not wholly new to it.";
-        if (!asset_expand(arena, "config.json", &plan->model.config, err) ||
-            !asset_expand(arena, "vocab.txt", &plan->model.vocab, err))
-            return false;
-        plan->model.weights = asset_bytes("encoder.safetensors.zst");
-    }
     if (!plan->task_count) run_embedded_tasks(plan, arena, err);
     return err->code == 0;
 }
@@ -460,7 +432,7 @@ bool command_run(int argc, char **argv, Err *err)
     Plan plan;
     json_t *options = json_object();
     bool ok = run_parse(argc, argv, options, err);
-    const char *config = json_string_value(json_object_get(options, "config"));
+    const char *config = option_text(options, "config");
     if (ok && config) {
         ok = run_merge_config(&arena, arena_copy(&arena, config, strlen(config)), options, err);
         json_object_del(options, "config");
@@ -471,23 +443,13 @@ bool command_run(int argc, char **argv, Err *err)
     json_t *kept = json_copy(options);
     for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
     ok = ok && experiment_run(&plan, kept, err) && (plan.dry_run || run_show(&plan, err));
+    if (err->code == EXIT_INTERRUPTED)
+        snprintf(err->text, sizeof err->text,
+                 "interrupted; what was finished is on disk, the same command goes on from it");
     json_decref(kept);
     json_decref(options);
     arena_free(&arena);
     return ok;
-}
-
-static void run_print_option(const char *name, const char *argument, const char *about)
-{
-    char head[64];
-    snprintf(head, sizeof head, "--%s %s", name, argument ? argument : "");
-    printf("  %-26s", head);
-    for (bool first = true; about; first = false) {
-        const char *end = strchr(about, '\n');
-        if (!first || strlen(head) > 25) printf("%s%28s", first ? "\n" : "", "");
-        printf("%.*s\n", end ? (int)(end - about) : (int)strlen(about), about);
-        about = end ? end + 1 : NULL;
-    }
 }
 
 /* "what it is [its default]" */
@@ -522,16 +484,15 @@ void run_print_options(void)
 {
     enum { METHOD_INDENT = 12 };
     Arena arena = {0};
-    for (size_t i = 0; i < COUNT(run_options); i++)
-        run_print_option(run_options[i].name, run_options[i].argument, run_options[i].about);
+    options_print(run_options, COUNT(run_options));
     printf("\nMethods, and their options:\n");
     for (int s = 0; s < strategy_count; s++) {
         const Strategy *strategy = strategies[s];
         printf("  %-9s ", strategy->name);
         run_print_wrapped(arena_printf(&arena, "%s (%s)", strategy->about, strategy->cite), ' ', METHOD_INDENT);
         for (int k = 0; k < strategy->option_count; k++)
-            run_print_option(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
-                             run_option_about(&arena, &strategy->options[k]));
+            option_print(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
+                         run_option_about(&arena, &strategy->options[k]));
     }
     printf("\nMethods that go together are joined with +, as in ewc+replay.\n--method all: ");
     run_print_wrapped(method_all(&arena), ',', 14);

@@ -4,8 +4,9 @@
 
 #include "journal.c"
 #include "measures.c"
-
-enum { FILE_LIMIT_BYTES = 1 << 30 };
+#include "source.c"
+#include "kept.c"
+#include "classifier.c"
 
 /* ---- what a run holds in memory ---- */
 
@@ -105,19 +106,15 @@ static bool experiment_open(Experiment *x, Err *err)
     if (!source_config(&x->arena, &plan->model, &config, err) ||
         !model_source_tokenizer(&x->arena, &plan->model, &tokenizer, err))
         return false;
-    if (tokenizer_vocab_size(tokenizer) > config.vocab)
-        return fail(
-            err,
-            "%s: the tokenizer has %u tokens, but config.json's vocab_size is %u; the files do not belong together",
-            plan->model.name, tokenizer_vocab_size(tokenizer), config.vocab);
-    if (plan->max_length > config.positions - config.position_base)
+    if (!source_check_tokenizer(tokenizer, &config, plan->model.name, err)) return false;
+    if (plan->max_length > source_most_tokens(&config))
         return fail_usage(err, "--max-length %u: this model takes at most %u tokens", plan->max_length,
-                          config.positions - config.position_base);
+                          source_most_tokens(&config));
     model_layout(&x->arena, &config, &x->model);
     x->lora =
         (Lora){.r = plan->lora_r, .targets = plan->lora_targets, .alpha = plan->lora_alpha, .drop = plan->lora_drop};
     lora_layout(&x->arena, &config, &x->lora);
-    if (!experiment_tasks(x, tokenizer, err) || !check_memory(x, err) || !model_sha256(x, err)) return false;
+    if (!experiment_tasks(x, tokenizer, err) || !check_memory(x, err) || !source_sha256(&plan->model, x->model_sha256, err)) return false;
 
     x->encoder = device_f32(&x->memory, x->model.encoder.floats);
     x->shared_adapter = device_f32(&x->memory, x->lora.layout.floats);
@@ -141,6 +138,7 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
         if (!plan->quiet) fprintf(stderr, "%s holds this very run, finished; --force would do it again\n", plan->out);
         return true;
     }
+    ok = ok && models_begin(x, fresh, err);
     if (ok && fresh) ok = journal_event(&x->journal, run_event(x), err);
     for (int s = 0; s < plan->seed_count && ok; s++)
         for (int m = 0; m < plan->method_count && ok; m++)

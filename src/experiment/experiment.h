@@ -3,6 +3,7 @@
 #define LETHE_EXPERIMENT_H
 
 #include "../strategy/strategy.h"
+#include "classifier.h"
 
 enum { PLAN_MAX_TASKS = 64, PLAN_MAX_METHODS = 32, PLAN_MAX_SEEDS = 100 };
 
@@ -13,13 +14,12 @@ typedef struct TaskSource {
     Str train_bytes, eval_bytes; /* embedded: the files themselves */
 } TaskSource;
 
-/* A checkpoint: an HF folder, or files inside the binary. */
-typedef struct ModelSource {
-    const char *folder;         /* NULL: embedded */
-    const char *name;           /* for people */
-    Str config, vocab, weights; /* embedded: config.json, vocab.txt, safetensors */
-    const char *acquaintance;   /* a sentence on what its pre-training is known to have seen of the data, or NULL */
-} ModelSource;
+/* What a run leaves in OUT/models, for predict and export. */
+typedef enum KeepModels {
+    KEEP_ALL,      /* encoder, head, adapter of every method, as they are at its end */
+    KEEP_ADAPTERS, /* only of methods that leave the encoder as it was: heads and adapters */
+    KEEP_NONE,
+} KeepModels;
 
 typedef struct Plan {
     TaskSource tasks[PLAN_MAX_TASKS];
@@ -34,6 +34,7 @@ typedef struct Plan {
     float lora_learning_rate;
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
+    KeepModels keep;
     StrategyValues values; /* of the strategies' own options */
     bool no_diagnostics;   /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;
@@ -47,8 +48,5 @@ bool experiment_run(const Plan *plan, const json_t *options, Err *err);
 
 /* Prints what a training step of each method and task costs, by kind of op; writes nothing. */
 bool experiment_bench(const Plan *plan, Err *err);
-
-/* The tokenizer of a model source. */
-bool model_source_tokenizer(Arena *arena, const ModelSource *source, Tokenizer **out, Err *err);
 
 #endif

@@ -1,7 +1,5 @@
 #include "experiment.h"
 
-#include <unistd.h>
-
 /* Where the run begins: tasks, tokenizer and checkpoint, and the weights that every method starts from. */
 
 static bool experiment_examples(Arena *arena, const char *path, Str embedded, ExampleFile *file, Err *err)
@@ -29,32 +27,6 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
         x->earlier[i] = (EarlierTask){.head = &state->head, .train = &state->data.train, .eval = &state->data.eval};
     }
     return true;
-}
-
-static bool source_config(Arena *arena, const ModelSource *source, ModelConfig *config, Err *err)
-{
-    if (!source->folder) return model_config_parse(source->config, "the embedded config.json", config, err);
-    Str json;
-    const char *path = arena_printf(arena, "%s/config.json", source->folder);
-    return file_read(arena, path, 1 << 24, &json, err) && model_config_parse(json, path, config, err);
-}
-
-bool model_source_tokenizer(Arena *arena, const ModelSource *source, Tokenizer **out, Err *err)
-{
-    return source->folder ? tokenizer_load(arena, source->folder, out, err)
-                          : tokenizer_from_vocab(arena, source->vocab, true, "the embedded vocab.txt", out, err);
-}
-
-static bool source_weights(Arena *arena, const ModelSource *source, Safetensors *file, Err *err)
-{
-    if (!source->folder) {
-        Str bytes;
-        return zstd_expand(arena, source->weights, FILE_LIMIT_BYTES, "the embedded encoder", &bytes, err) &&
-               safetensors_parse(arena, bytes, "the embedded encoder", file, err);
-    }
-    const char *plain = arena_printf(arena, "%s/model.safetensors", source->folder);
-    const char *packed = arena_printf(arena, "%s.zst", plain);
-    return safetensors_open(arena, access(plain, F_OK) != 0 && access(packed, F_OK) == 0 ? packed : plain, file, err);
 }
 
 /* The checkpoint's weights on the device again, and the heads of the tasks as they start. */
@@ -88,20 +60,4 @@ static void start_adapter(Experiment *x, f32p adapter, uint32_t seed, int task)
     lora_initialise(&x->lora, seed, LORA_STREAM + (uint64_t)task, w);
     device_write(&x->device, adapter, w, x->lora.layout.floats * sizeof *w);
     arena_free(&scratch);
-}
-
-static bool model_sha256(Experiment *x, Err *err)
-{
-    const ModelSource *source = &x->plan->model;
-    Arena scratch = {0};
-    Safetensors file = {0};
-    bool ok = true;
-    if (!source->folder) {
-        sha256_hex(source->weights, x->model_sha256);
-    } else if ((ok = source_weights(&scratch, source, &file, err))) {
-        sha256_hex(file.bytes, x->model_sha256);
-        safetensors_close(&file);
-    }
-    arena_free(&scratch);
-    return ok;
 }

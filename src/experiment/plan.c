@@ -76,7 +76,7 @@ static json_t *run_event(const Experiment *x)
 static json_t *run_config(const Experiment *x, const json_t *options)
 {
     json_t *identity = json_deep_copy(options);
-    static const char *const beside[] = {"threads", "device", "out"}; /* do not change what is computed */
+    static const char *const beside[] = {"threads", "device", "out", "keep-models"}; /* do not change what is computed */
     for (size_t i = 0; i < COUNT(beside); i++) json_object_del(identity, beside[i]);
     json_t *data = json_array();
     for (int i = 0; i < x->plan->task_count; i++) {
@@ -177,6 +177,7 @@ static void print_plan(const Experiment *x)
     }
     printf("memory   %.2f GB needed, %.1f GB free\n", (double)memory_needed(x, NULL) * 1e-9,
            (double)device_memory_bytes(&x->device) * 1e-9);
+    models_print(x);
 }
 
 /* How long the run will take: a few real steps of the first task, in the plan's own sizes. */

@@ -46,7 +46,7 @@ bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, E
     return !str_ends(str(path), S(".zst")) || zstd_expand(arena, *bytes, limit_bytes, path, bytes, err);
 }
 
-static bool file_write_all(int fd, Str bytes)
+bool file_write_all(int fd, Str bytes)
 {
     while (bytes.size) {
         ssize_t put = write(fd, bytes.at, bytes.size);
@@ -69,14 +69,16 @@ static void file_sync_folder(const char *path)
     close(fd);
 }
 
-bool file_write(const char *path, Str bytes, Err *err)
+bool file_write_parts(const char *path, const Str *parts, size_t count, Err *err)
 {
     char temporary[PATH_MAX];
     if (snprintf(temporary, sizeof temporary, "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof temporary)
         return fail(err, "%s: the name is too long", path);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return fail(err, "%s: cannot be written: %s", path, strerror(errno));
-    bool ok = file_write_all(fd, bytes) && fsync(fd) == 0;
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) ok = file_write_all(fd, parts[i]);
+    ok = ok && fsync(fd) == 0;
     int code = errno;
     if (close(fd) != 0 && ok) ok = false, code = errno;
     if (ok && rename(temporary, path) != 0) ok = false, code = errno;
@@ -87,6 +89,8 @@ bool file_write(const char *path, Str bytes, Err *err)
     file_sync_folder(path);
     return true;
 }
+
+bool file_write(const char *path, Str bytes, Err *err) { return file_write_parts(path, &bytes, 1, err); }
 
 bool folder_make(const char *path, Err *err)
 {

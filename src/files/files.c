@@ -5,5 +5,6 @@
 #include "zstd.c"
 #include "json.c"
 #include "safetensors.c"
+#include "safetensors_write.c"
 #include "table.c"
 #include "examples.c"

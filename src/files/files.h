@@ -14,6 +14,8 @@
 bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, Err *err);
 /* Appears whole or not at all: temporary name, fsync, rename. */
 bool file_write(const char *path, Str bytes, Err *err);
+bool file_write_parts(const char *path, const Str *parts, size_t count, Err *err); /* one file of the parts in a row */
+bool file_write_all(int fd, Str bytes); /* to an open descriptor; false: errno says why */
 bool folder_make(const char *path, Err *err); /* with its parents; fine when it exists */
 /* Where small files that only save time may lie (XDG_CACHE_HOME/lethe or ~/.cache/lethe), made when it is not there. NULL:
  * nowhere. */
@@ -43,11 +45,15 @@ void sha256_hex(Str bytes, char hex[65]);
 
 /* `what` names the text in errors, which also give line and column. The caller owns *out. */
 bool json_parse(Str text, const char *what, json_t **out, Err *err);
+bool json_parse_object(Str text, const char *what, json_t **out, Err *err); /* it must be an object */
+/* An object in which whole numbers beyond 64 bits are legal: they become reals. */
+bool json_parse_wide(Str text, const char *what, json_t **out, Err *err);
 /* object[key], which must be there, of that type, and within [low, high]. */
 bool json_get_int(const json_t *object, const char *what, const char *key, int64_t low, int64_t high, int64_t *value,
                   Err *err);
 bool json_get_double(const json_t *object, const char *what, const char *key, double low, double high, double *value,
                      Err *err);
+bool json_write(const char *path, const json_t *value, Err *err); /* as file_write, indented, a newline at the end */
 
 /* ---- safetensors ---- */
 
@@ -74,6 +80,9 @@ bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err
 bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *out, Err *err);
 void safetensors_close(Safetensors *file);
 const Tensor *safetensors_find(const Safetensors *file, const char *name); /* NULL when there is none */
+/* Writes F32 tensors as a safetensors file that Hugging Face's libraries take ("format": "pt"), in the order given; `data`
+ * points at count floats, `type`, `begin` and `end` are not looked at. As file_write: whole or not at all. */
+bool safetensors_write(const char *path, const Tensor *tensors, size_t count, Err *err);
 bool tensor_is_float(const Tensor *tensor); /* F32, F16 or BF16: tensor_to_f32 can read it */
 void tensor_to_f32(const Tensor *tensor, float *out);
 

@@ -82,20 +82,20 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
 bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *err)
 {
     json_t *object = NULL;
-    if (!json_parse(json, what, &object, err)) return false;
-    bool ok =
-        json_is_object(object) ? config_read(object, what, config, err) : fail(err, "%s: not a JSON object", what);
+    if (!json_parse_object(json, what, &object, err)) return false;
+    const bool ok = config_read(object, what, config, err);
     json_decref(object);
     return ok;
 }
 
-/* The tensor of a view under any of the names in use: "bert.", "roberta." or no prefix; gamma and beta in old files. */
-static const Tensor *checkpoint_find(const Safetensors *file, const char *name, char found[256])
+/* The tensor of a view under any of the names in use: "bert.", "roberta." or no prefix; gamma and beta in old files. All
+ * names begin with `stem`. */
+static const Tensor *checkpoint_find(const Safetensors *file, const char *stem, const char *name, char found[256])
 {
     static const char *const prefixes[] = {"", "bert.", "roberta."};
     for (size_t i = 0; i < COUNT(prefixes); i++)
         for (int old = 0; old < 2; old++) {
-            snprintf(found, 256, "%s%s", prefixes[i], name);
+            snprintf(found, 256, "%s%s%s", stem, prefixes[i], name);
             char *norm = strstr(found, "LayerNorm.");
             if (old && !norm) continue;
             if (old)
@@ -147,7 +147,7 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
     for (int i = 0; i < model->encoder.count; i++) {
         const View *view = &model->encoder.views[i];
         char found[256];
-        const Tensor *tensor = checkpoint_find(file, view->name, found);
+        const Tensor *tensor = checkpoint_find(file, "", view->name, found);
         if (tensor) {
             if (!checkpoint_read(file, found, tensor, view, w, err)) return false;
         } else if (strncmp(view->name, "pooler.", 7) == 0) {
@@ -163,6 +163,35 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
     }
     return true;
 }
+
+bool layout_load(const Layout *layout, const Safetensors *file, const char *stem, float *w, Err *err)
+{
+    for (int i = 0; i < layout->count; i++) {
+        const View *view = &layout->views[i];
+        char found[256];
+        const Tensor *tensor = checkpoint_find(file, stem, view->name, found);
+        if (!tensor) return fail(err, "%s: tensor \"%s%s\" is missing", file->path, stem, view->name);
+        if (!checkpoint_read(file, found, tensor, view, w, err)) return false;
+    }
+    return true;
+}
+
+void layout_tensors(Arena *arena, const Layout *layout, const char *stem, float *w, Tensor *out)
+{
+    for (int i = 0; i < layout->count; i++) {
+        const View *view = &layout->views[i];
+        const bool vector = view->at >= layout->decay_floats; /* biases and LayerNorms: what does not decay */
+        ASSERT(!vector || view->rows == 1);
+        out[i] = (Tensor){.name = arena_printf(arena, "%s%s", stem, view->name), .type = TENSOR_F32};
+        out[i].rank = vector ? 1 : 2;
+        out[i].shape[0] = vector ? view->cols : view->rows;
+        out[i].shape[1] = view->cols;
+        out[i].count = (uint64_t)view->rows * view->cols;
+        out[i].data = (const uint8_t *)(w + view->at);
+    }
+}
+
+const char *family_name(Family family) { return family == FAMILY_BERT ? "bert" : "roberta"; }
 
 bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w)
 {

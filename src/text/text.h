@@ -23,6 +23,13 @@ bool tokenizer_from_vocab(Arena *arena, Str vocab, bool lower_case, const char *
 /* From the text of a tokenizer.json. */
 bool tokenizer_from_json(Arena *arena, Str json, const char *what, Tokenizer **out, Err *err);
 
+/* "model_max_length" of the folder's tokenizer_config.json: tokens a row, special ones included; 0 when it says none. */
+bool tokenizer_max_length(const char *folder, uint32_t *length, Err *err);
+/* Copies the files of a checkpoint folder that make its tokenizer, in lethe or in HF's libraries. */
+bool tokenizer_files_copy(const char *from, const char *to, Err *err);
+/* Sets "model_max_length" in the folder's tokenizer_config.json, which is made when there is none. */
+bool tokenizer_config_write(const char *folder, bool roberta, uint32_t max_length, Err *err);
+
 uint32_t tokenizer_vocab_size(const Tokenizer *tokenizer);  /* every id is below it */
 uint32_t tokenizer_type_count(const Tokenizer *tokenizer);  /* 2 when pairs have types 0 and 1, else 1 */
 /* The most special tokens around a text or pair (RoBERTa 4, BERT 3): max_length must not be below it. */

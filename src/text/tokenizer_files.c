@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -7,9 +8,14 @@
 
 enum { TOKENIZER_FILE_LIMIT_BYTES = 1 << 28 };
 
+static const char *const tokenizer_file_names[] = {"tokenizer_config.json", "tokenizer.json",          "vocab.txt",
+                                            "vocab.json",            "merges.txt", "special_tokens_map.json",
+                                            "added_tokens.json",     NULL};
+
 /* What tokenizer_config.json says, or HF's defaults. */
 typedef struct TokenizerConfig {
     bool lower_case, strip_accents, ideographs, prefix_space;
+    double max_length; /* 0: not told */
 } TokenizerConfig;
 
 /* Tokens that the text may hold as they are, where the vocabulary has them. Not normalised, no white space swallowed. */
@@ -103,18 +109,71 @@ static bool tokenizer_roberta(Arena *arena, Str vocab_json, Str merges, const To
     return true;
 }
 
-static bool tokenizer_config_read(Arena *arena, const char *path, TokenizerConfig *config, Err *err)
+static bool tokenizer_config_parse(Str text, const char *path, TokenizerConfig *config, Err *err)
 {
-    Str text;
     json_t *root = NULL;
-    *config = (TokenizerConfig){.lower_case = true, .strip_accents = true, .ideographs = true};
-    if (access(path, F_OK) != 0) return true;
-    if (!file_read(arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) || !json_parse(text, path, &root, err)) return false;
-    const bool ok = tokjson_flag(root, path, "do_lower_case", true, &config->lower_case, err) &&
+    /* HF writes 1000000000000000019884624838656 for "no limit" */
+    if (!json_parse_wide(text, path, &root, err)) return false;
+    const bool limited = json_is_number(json_object_get(root, "model_max_length"));
+    const bool ok = (!limited || json_get_double(root, path, "model_max_length", 1, INFINITY, &config->max_length, err)) &&
+                    tokjson_flag(root, path, "do_lower_case", true, &config->lower_case, err) &&
                     tokjson_flag(root, path, "strip_accents", config->lower_case, &config->strip_accents, err) &&
                     tokjson_flag(root, path, "tokenize_chinese_chars", true, &config->ideographs, err) &&
                     tokjson_flag(root, path, "add_prefix_space", false, &config->prefix_space, err);
     json_decref(root);
+    return ok;
+}
+
+static bool tokenizer_config_read(Arena *arena, const char *path, TokenizerConfig *config, Err *err)
+{
+    Str text;
+    *config = (TokenizerConfig){.lower_case = true, .strip_accents = true, .ideographs = true};
+    return access(path, F_OK) != 0 || (file_read(arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
+                                       tokenizer_config_parse(text, path, config, err));
+}
+
+bool tokenizer_max_length(const char *folder, uint32_t *length, Err *err)
+{
+    Arena arena = {0};
+    TokenizerConfig config;
+    const char *path = arena_printf(&arena, "%s/tokenizer_config.json", folder);
+    const bool ok = tokenizer_config_read(&arena, path, &config, err);
+    *length = !ok || config.max_length > UINT32_MAX ? 0 : (uint32_t)config.max_length;
+    arena_free(&arena);
+    return ok;
+}
+
+bool tokenizer_files_copy(const char *from, const char *to, Err *err)
+{
+    Arena arena = {0};
+    bool ok = true;
+    for (int i = 0; tokenizer_file_names[i] && ok; i++) {
+        const char *source = arena_printf(&arena, "%s/%s", from, tokenizer_file_names[i]);
+        Str bytes;
+        if (access(source, F_OK) != 0) continue;
+        ok = file_read(&arena, source, TOKENIZER_FILE_LIMIT_BYTES, &bytes, err) &&
+             file_write(arena_printf(&arena, "%s/%s", to, tokenizer_file_names[i]), bytes, err);
+    }
+    arena_free(&arena);
+    return ok;
+}
+
+bool tokenizer_config_write(const char *folder, bool roberta, uint32_t max_length, Err *err)
+{
+    Arena arena = {0};
+    Str text;
+    json_t *root = NULL;
+    const char *path = arena_printf(&arena, "%s/tokenizer_config.json", folder);
+    bool ok = true;
+    if (access(path, F_OK) == 0)
+        ok = file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) && json_parse_wide(text, path, &root, err);
+    else
+        root = roberta ? json_pack("{s:s}", "tokenizer_class", "RobertaTokenizer")
+                       : json_pack("{s:s, s:b}", "tokenizer_class", "BertTokenizer", "do_lower_case", 1);
+    if (ok) json_object_set_new(root, "model_max_length", json_integer(max_length));
+    ok = ok && json_write(path, root, err);
+    json_decref(root);
+    arena_free(&arena);
     return ok;
 }
 

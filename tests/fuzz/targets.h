@@ -1,6 +1,8 @@
 /* What is fuzzed: a function for each parser. It takes any bytes, and must neither crash nor hang nor use more memory
  * than its limits allow; where it accepts the bytes, what it made of them is used, too. */
 
+#include <sys/mman.h>
+
 typedef void FuzzTarget(Arena *arena, Str bytes, Err *err);
 
 static void fuzz_zstd(Arena *arena, Str bytes, Err *err)
@@ -111,6 +113,83 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     html_page(arena, &results, &(HtmlCharts){0});
 }
 
+/* ---- what Hugging Face's libraries, PEFT and lethe itself save of a trained model ---- */
+
+static void fuzz_adapter_config(Arena *arena, Str bytes, Err *err)
+{
+    Lora lora, again;
+    if (!peft_config_parse(bytes, "adapter_config.json", &lora, err)) return;
+    ASSERT(lora.r >= 1 && lora.r <= 1024 && lora.targets && lora.targets < 8 && lora.drop < 1);
+    json_t *config = peft_config(&lora, NULL);
+    char *text = json_dumps(config, JSON_REAL_PRECISION(9));
+    const char *copy = arena_copy(arena, text, strlen(text));
+    free(text);
+    json_decref(config);
+    /* an alpha at the edge of what is possible may be rounded beyond it */
+    if (lora.alpha > 1e-5f && lora.alpha < 9e5f && lora.drop < 0.99f)
+        ASSERT(peft_config_parse(str(copy), "adapter_config.json", &again, err) && again.alpha == lora.alpha &&
+               again.drop == lora.drop && again.targets == lora.targets);
+}
+
+static void fuzz_adapter(Arena *arena, Str bytes, Err *err)
+{
+    static const ModelConfig config = {
+        .family = FAMILY_BERT, .layers = 1, .hidden = 4, .heads = 1, .inner = 4, .vocab = 4, .positions = 8, .types = 2};
+    Lora lora = {.r = 1, .targets = LORA_QUERY | LORA_VALUE, .alpha = 1};
+    Head head;
+    Safetensors file;
+    bool has_head;
+    if (!safetensors_parse(arena, bytes, "adapter_model.safetensors", &file, err)) return;
+    head_layout(arena, &config, 2, &head);
+    lora_layout(arena, &config, &lora);
+    float *adapter = arena_new(arena, float, lora.layout.floats), *head_w = arena_new(arena, float, head.layout.floats);
+    peft_classes(&file, FAMILY_BERT);
+    if (peft_load(&lora, &head, &file, adapter, head_w, &has_head, err))
+        ASSERT(file.count == (size_t)lora.layout.count + (has_head ? (size_t)head.layout.count : 0));
+}
+
+static void fuzz_labels(Arena *arena, Str bytes, Err *err)
+{
+    Labels labels;
+    if (!labels_parse(arena, bytes, "config.json", &labels, err)) return;
+    ASSERT(labels.classes >= 2 && labels.classes <= TASK_MAX_CLASSES);
+    json_t *encoder = json_object(), *config = labels_config(encoder, FAMILY_BERT, &labels);
+    ASSERT(json_object_size(json_object_get(config, "label2id")) == labels.classes);
+    json_decref(encoder);
+    json_decref(config);
+}
+
+static void fuzz_kept(Arena *arena, Str bytes, Err *err)
+{
+    KeptModel kept;
+    if (kept_parse(arena, bytes, "model.json", "a", &kept, err)) ASSERT(kept.labels.classes >= 2 && strlen(kept.sha256) == 64);
+    if (err->code == EXIT_USAGE) *err = (Err){0}; /* no task "a" */
+}
+
+static void fuzz_tokenizer_config(Arena *arena, Str bytes, Err *err)
+{
+    TokenizerConfig config = {0};
+    (void)arena;
+    if (tokenizer_config_parse(bytes, "tokenizer_config.json", &config, err)) ASSERT(config.max_length >= 0);
+}
+
+/* The first byte: JSON lines or not. */
+static void fuzz_rows(Arena *arena, Str bytes, Err *err)
+{
+    (void)arena;
+    if (!bytes.size) return;
+    RowReader reader;
+    Example row;
+    bool got = true;
+    const int fd = memfd_create("rows", 0);
+    ASSERT(file_write_all(fd, (Str){bytes.at + 1, bytes.size - 1}) && lseek(fd, 0, SEEK_SET) == 0);
+    ASSERT(rows_open(&reader, "/dev/null", bytes.at[0] & 1, err));
+    ASSERT(dup2(fd, reader.fd) == reader.fd);
+    close(fd);
+    while (got && rows_next(&reader, true, &row, &got, err)) ASSERT(!got || row.text.at || !row.text.size);
+    rows_close(&reader);
+}
+
 static const struct {
     const char *name;
     FuzzTarget *run;
@@ -124,6 +203,12 @@ static const struct {
     {"merges", fuzz_merges},
     {"tokenize", fuzz_tokenize},
     {"results", fuzz_results},
+    {"adapter_config", fuzz_adapter_config},
+    {"adapter", fuzz_adapter},
+    {"labels", fuzz_labels},
+    {"kept", fuzz_kept},
+    {"tokenizer_config", fuzz_tokenizer_config},
+    {"rows", fuzz_rows},
 };
 
 static void fuzz_one(FuzzTarget *run, Str bytes)

@@ -1,17 +1,27 @@
 #!/usr/bin/env bash
-# ./build.sh golden: makes the numbers in tests/golden again, with pinned versions of Hugging Face's libraries in a
-# virtual environment outside the repository.
+# With pinned versions of Hugging Face's libraries, in a virtual environment outside the repository:
+#   ./build.sh golden                makes the numbers in tests/golden again, then checks as below
+#   ./build.sh golden interchange    checks that transformers and PEFT load what lethe exports, and the other way round
+#   LETHE_GOLDEN_VENV=FOLDER         another virtual environment that has the libraries
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-venv=${XDG_CACHE_HOME:-$HOME/.cache}/lethe/golden-venv
+venv=${LETHE_GOLDEN_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/lethe/golden-venv}
 if [ ! -x "$venv/bin/python" ]; then
     python3 -m venv "$venv"
     "$venv/bin/pip" install -q -r tests/golden/requirements.txt
 fi
-[ -e build/encoder/model.safetensors ] || ./build.sh build
-"$venv/bin/python" tests/golden/make.py build/encoder
-if [ -d ../shared/data/tokenizers ]; then
-    "$venv/bin/python" tests/golden/tokenizers.py ../shared/data assets/nli_train.tsv assets/sentiment_train.tsv
-else
-    echo "golden.sh: tests/golden/tokenizers.txt stays as it is: the data it is made from are not here" >&2
-fi
+python() { "$venv/bin/python" -P "$@"; } # -P: tokenizers.py is not to hide the library of that name
+case ${1:-all} in
+all)
+    [ -e build/encoder/model.safetensors ] || ./build.sh build
+    python tests/golden/make.py build/encoder
+    python tests/golden/interchange.py make
+    if [ -d ../shared/data/tokenizers ]; then
+        python tests/golden/tokenizers.py ../shared/data assets/nli_train.tsv assets/sentiment_train.tsv
+    else
+        echo "golden.sh: tests/golden/tokenizers.txt stays as it is: the data it is made from are not here" >&2
+    fi ;;
+interchange) ;;
+*) echo "golden.sh: no word '$1'; there is interchange" >&2; exit 1 ;;
+esac
+python tests/golden/interchange.py check build/lethe

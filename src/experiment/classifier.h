@@ -1,0 +1,55 @@
+/* classifier: a trained model that labels rows: one that a run keeps in OUT/models, or a Hugging Face folder, perhaps
+ * with a PEFT adapter. */
+#ifndef LETHE_CLASSIFIER_H
+#define LETHE_CLASSIFIER_H
+
+#include "../train/train.h"
+
+/* A checkpoint: an HF folder, or files inside the binary. */
+typedef struct ModelSource {
+    const char *folder;         /* NULL: embedded */
+    const char *name;           /* for people */
+    Str config, vocab, weights; /* embedded: config.json, vocab.txt, safetensors as .zst */
+    const char *acquaintance;   /* a sentence on what its pre-training is known to have seen of the data, or NULL */
+} ModelSource;
+
+/* The tokenizer of a model source. */
+bool model_source_tokenizer(Arena *arena, const ModelSource *source, Tokenizer **out, Err *err);
+
+/* Which classifier is meant: `run` and `task`, or else `model` and perhaps `adapter`. */
+typedef struct ClassifierSource {
+    const char *run, *task; /* OUT of a run, and the task whose head is wanted */
+    const char *method;     /* NULL: full, or the only one that is kept */
+    int64_t seed;           /* -1: the only one */
+    /* An HF folder. Beside `run`: where the checkpoint that the run began with lies now. Beside `adapter`, NULL: in the
+     * adapter's own subfolder base/. */
+    const char *model;
+    const char *adapter;  /* a PEFT folder */
+    ModelSource embedded; /* what a run without --model began with */
+} ClassifierSource;
+
+typedef struct Classifier {
+    const char *folder; /* of config.json and the tokenizer's files */
+    const char *base;   /* the checkpoint folder whose encoder this is, weight by weight; NULL: there is none */
+    json_t *config;     /* HF's config.json of the encoder */
+    Tokenizer *tokenizer;
+    uint32_t max_length; /* tokens a row: what it was trained with, or the most it can take */
+    Labels labels;
+    Model model;
+    Lora lora;
+    bool adapted; /* with the adapter `lora` */
+    Head head;
+    float *encoder, *adapter, *head_w; /* host memory */
+    Arena weights;                     /* where they live: may be freed when they are on a device */
+} Classifier;
+
+/* Opened or not, to be closed afterwards. All else but the weights lives in `arena`. */
+bool classifier_open(Arena *arena, const ClassifierSource *source, Classifier *out, Err *err);
+void classifier_close(Classifier *c);
+
+/* Writes `folder`, which must be empty or not there yet. Without adapter: what HF's
+ * AutoModelForSequenceClassification.from_pretrained loads. With an adapter: what PEFT's PeftModel.from_pretrained
+ * loads, and, unless the encoder is that of a checkpoint folder, the encoder in the subfolder base/. */
+bool classifier_export(const Classifier *c, const char *folder, Err *err);
+
+#endif

@@ -1,0 +1,268 @@
+#include "experiment.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <string.h>
+#include <unistd.h>
+
+/* OUT/models: what a run keeps of each method.
+ *
+ *   encoder/                     config.json and the tokenizer of the checkpoint
+ *   METHOD[-seedN]/model.json    which tasks, and which encoder: its own, or the checkpoint's; written last
+ *                 /encoder.safetensors        its own
+ *                 /TASK/head.safetensors      or, with an adapter:
+ *                 /TASK/adapter_config.json, adapter_model.safetensors       as PEFT saves them, the head among them */
+
+typedef struct KeptTask {
+    const char *name;
+    Labels labels;
+    const Head *head;
+    float *head_w;
+    const Lora *lora; /* NULL: no adapter */
+    float *adapter;
+} KeptTask;
+
+typedef struct Kept {
+    const char *method;
+    uint32_t seed, max_length;
+    const char *checkpoint, *sha256; /* the folder, NULL: built in; and the hash of its weights */
+    const Model *model;
+    float *encoder; /* NULL: that of the checkpoint */
+    const KeptTask *tasks;
+    int task_count;
+} Kept;
+
+/* A name that stays in its folder: letters, digits, '-', '_', '.' and '+', not a dot first. */
+static bool kept_name_is_plain(const char *name)
+{
+    return *name && *name != '.' && strlen(name) <= 200 &&
+           !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+")];
+}
+
+/* ---- writing ---- */
+
+/* Only what lethe writes: whatever else lies in a folder stays, and the folder with it. */
+static int kept_remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    static const char *const names[] = {"model.json",        "config.json",         "encoder.safetensors",
+                                        "head.safetensors",  "adapter_config.json", "adapter_model.safetensors",
+                                        "model.safetensors", "labels.json"};
+    const char *name = path + at->base;
+    bool ours = str_ends(str(name), S(".tmp"));
+    (void)st;
+    for (size_t i = 0; i < COUNT(names); i++) ours |= strcmp(name, names[i]) == 0;
+    for (size_t i = 0; tokenizer_file_names[i]; i++) ours |= strcmp(name, tokenizer_file_names[i]) == 0;
+    if (kind == FTW_DP)
+        rmdir(path);
+    else if (ours)
+        unlink(path);
+    return 0;
+}
+
+static void kept_remove(const char *folder) { nftw(folder, kept_remove_one, 16, FTW_DEPTH | FTW_PHYS); }
+
+/* The checkpoint's config.json and tokenizer. */
+static bool kept_write_encoder(const char *out, const ModelSource *source, Err *err)
+{
+    Arena arena = {0};
+    const char *folder = arena_printf(&arena, "%s/models/encoder", out);
+    const char *config = arena_printf(&arena, "%s/config.json", folder);
+    Str text = source->config;
+    bool ok = folder_make(folder, err);
+    if (source->folder)
+        ok =
+            ok &&
+            file_read(&arena, arena_printf(&arena, "%s/config.json", source->folder), CONFIG_LIMIT_BYTES, &text, err) &&
+            tokenizer_files_copy(source->folder, folder, err);
+    else
+        ok = ok && file_write(arena_printf(&arena, "%s/vocab.txt", folder), source->vocab, err);
+    ok = ok && file_write(config, text, err);
+    arena_free(&arena);
+    return ok;
+}
+
+static bool kept_write_task(Arena *arena, const char *folder, Family family, const KeptTask *task, Err *err)
+{
+    const char *path = arena_printf(arena, "%s/%s", folder, task->name);
+    if (!folder_make(path, err)) return false;
+    if (!task->lora) {
+        Tensor *tensors = arena_new(arena, Tensor, task->head->layout.count);
+        layout_tensors(arena, &task->head->layout, "", task->head_w, tensors);
+        return safetensors_write(arena_printf(arena, "%s/head.safetensors", path), tensors,
+                                 (size_t)task->head->layout.count, err);
+    }
+    json_t *config = peft_config(task->lora, NULL);
+    const bool ok = json_write(arena_printf(arena, "%s/adapter_config.json", path), config, err) &&
+                    peft_write(arena_printf(arena, "%s/adapter_model.safetensors", path), family, task->lora,
+                               task->head, task->adapter, task->head_w, err);
+    json_decref(config);
+    return ok;
+}
+
+static json_t *kept_json(const Kept *kept)
+{
+    json_t *tasks = json_array();
+    for (int i = 0; i < kept->task_count; i++) {
+        json_t *names = json_array();
+        for (uint32_t c = 0; c < kept->tasks[i].labels.classes; c++)
+            json_array_append_new(names, json_string(kept->tasks[i].labels.names[c]));
+        json_array_append_new(tasks, json_pack("{s:s, s:o}", "name", kept->tasks[i].name, "class_names", names));
+    }
+    return json_pack("{s:s, s:s, s:I, s:I, s:{s:s?, s:s}, s:b, s:o}", "version", LETHE_VERSION, "method", kept->method,
+                     "seed", (json_int_t)kept->seed, "max_length", (json_int_t)kept->max_length, "checkpoint", "folder",
+                     kept->checkpoint, "sha256", kept->sha256, "own_encoder", kept->encoder != NULL, "tasks", tasks);
+}
+
+/* folder: OUT/models/METHOD[-seedN]; what lies there of an earlier attempt goes. */
+static bool kept_write(const char *folder, const Kept *kept, Err *err)
+{
+    Arena arena = {0};
+    kept_remove(folder);
+    bool ok = folder_make(folder, err);
+    if (kept->encoder) {
+        Tensor *tensors = arena_new(&arena, Tensor, kept->model->encoder.count);
+        layout_tensors(&arena, &kept->model->encoder, "", kept->encoder, tensors);
+        ok = ok && safetensors_write(arena_printf(&arena, "%s/encoder.safetensors", folder), tensors,
+                                     (size_t)kept->model->encoder.count, err);
+    }
+    for (int i = 0; i < kept->task_count && ok; i++)
+        ok = kept_write_task(&arena, folder, kept->model->config.family, &kept->tasks[i], err);
+    json_t *description = kept_json(kept);
+    ok = ok && json_write(arena_printf(&arena, "%s/model.json", folder), description, err);
+    json_decref(description);
+    arena_free(&arena);
+    return ok;
+}
+
+/* ---- reading ---- */
+
+/* model.json, as far as one task needs it. */
+typedef struct KeptModel {
+    uint32_t seed, max_length;
+    const char *checkpoint, *sha256;
+    bool own_encoder;
+    Labels labels;
+} KeptModel;
+
+static bool kept_read_task(Arena *arena, const json_t *tasks, const char *what, const char *task, Labels *out, Err *err)
+{
+    size_t i, c;
+    json_t *entry, *name;
+    char all[256] = "";
+    json_array_foreach(tasks, i, entry)
+    {
+        const char *at = json_string_value(json_object_get(entry, "name"));
+        const json_t *names = json_object_get(entry, "class_names");
+        if (!at || !kept_name_is_plain(at) || json_array_size(names) < 2 || json_array_size(names) > TASK_MAX_CLASSES)
+            return fail(err, "%s: task %zu has no usable name or class_names", what, i + 1);
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", at);
+        if (strcmp(at, task) != 0) continue;
+        const char **list = arena_new(arena, const char *, json_array_size(names));
+        *out = (Labels){(uint32_t)json_array_size(names), list};
+        json_array_foreach(names, c, name)
+        {
+            if (!json_is_string(name)) return fail(err, "%s: a class of task \"%s\" has no name", what, task);
+            list[c] = arena_copy(arena, json_string_value(name), json_string_length(name));
+        }
+        return labels_distinct(out, what, err);
+    }
+    return fail_usage(err, "--task %s: not a task of this run, which has %s", str_show(str(task)), *all ? all : "none");
+}
+
+static bool kept_parse(Arena *arena, Str json, const char *what, const char *task, KeptModel *out, Err *err)
+{
+    json_t *o = NULL;
+    int64_t seed = 0, max_length = 0;
+    *out = (KeptModel){0};
+    if (!json_parse_object(json, what, &o, err)) return false;
+    const json_t *checkpoint = json_object_get(o, "checkpoint"), *own = json_object_get(o, "own_encoder");
+    const char *folder = json_string_value(json_object_get(checkpoint, "folder")),
+               *sha256 = json_string_value(json_object_get(checkpoint, "sha256"));
+    bool ok = json_get_int(o, what, "seed", 0, UINT32_MAX, &seed, err) &&
+              json_get_int(o, what, "max_length", 8, 1 << 20, &max_length, err);
+    if (ok && (!sha256 || strlen(sha256) != 64 || !json_is_boolean(own)))
+        ok = fail(err, "%s: \"checkpoint\" or \"own_encoder\" is missing; is this a file that lethe wrote?", what);
+    if (ok) {
+        out->seed = (uint32_t)seed;
+        out->max_length = (uint32_t)max_length;
+        out->own_encoder = json_is_true(own);
+        out->sha256 = arena_copy(arena, sha256, 64);
+        out->checkpoint = folder ? arena_copy(arena, folder, strlen(folder)) : NULL;
+        ok = kept_read_task(arena, json_object_get(o, "tasks"), what, task, &out->labels, err);
+    }
+    json_decref(o);
+    return ok;
+}
+
+static bool kept_exists(Arena *arena, const char *out, const char *name)
+{
+    return access(arena_printf(arena, "%s/models/%s/model.json", out, name), F_OK) == 0;
+}
+
+/* The part of a folder's name in OUT/models that is the method's; 0 when no model is kept there. */
+static size_t kept_method_size(Arena *arena, const char *out, const char *name)
+{
+    if (!kept_name_is_plain(name) || !kept_exists(arena, out, name)) return 0;
+    const char *seed = strstr(name, "-seed");
+    return seed ? (size_t)(seed - name) : strlen(name);
+}
+
+/* The method that is meant when none is named: full, or the only one. */
+static const char *kept_only_method(Arena *arena, const char *out, Err *err)
+{
+    const char *found = NULL;
+    char all[256] = "";
+    DIR *folder = opendir(arena_printf(arena, "%s/models", out));
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        const size_t size = kept_method_size(arena, out, entry->d_name);
+        if (!size) continue;
+        const char *method = arena_copy(arena, entry->d_name, size);
+        if (found && strcmp(found, "full") == 0) continue;
+        if (!found || strcmp(method, "full") == 0) {
+            found = method;
+            all[0] = 0;
+        }
+        if (!strstr(all, method))
+            snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", *all ? ", " : "", method);
+    }
+    if (folder) closedir(folder);
+    if (found && strchr(all, ',')) {
+        fail_usage(err, "%s keeps several methods: choose with --method one of %s", out, all);
+        return NULL;
+    }
+    if (!found) fail(err, "%s keeps no trained models; lethe run --keep-models all keeps them", out);
+    return found;
+}
+
+/* OUT/models/METHOD[-seedN] of what is asked for. */
+static const char *kept_find(Arena *arena, const ClassifierSource *source, Err *err)
+{
+    const char *out = source->run, *method = source->method;
+    if (access(out, F_OK) != 0) {
+        fail(err, "%s: there is no such folder; the folder of a run is needed", out);
+        return NULL;
+    }
+    if (method && !kept_name_is_plain(method)) {
+        fail_usage(err, "--method %s: not the name of a method", str_show(str(method)));
+        return NULL;
+    }
+    if (!method && !(method = kept_only_method(arena, out, err))) return NULL;
+    if (source->seed >= 0) {
+        const char *name = arena_printf(arena, "%s-seed%lld", method, (long long)source->seed);
+        if (kept_exists(arena, out, name)) return arena_printf(arena, "%s/models/%s", out, name);
+    }
+    if (kept_exists(arena, out, method)) return arena_printf(arena, "%s/models/%s", out, method);
+    bool several = false;
+    DIR *folder = opendir(arena_printf(arena, "%s/models", out));
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        several |= kept_method_size(arena, out, entry->d_name) == strlen(method) &&
+                   strncmp(entry->d_name, method, strlen(method)) == 0;
+    if (folder) closedir(folder);
+    if (several && source->seed < 0)
+        fail_usage(err, "%s keeps %s with several seeds: choose with --seed", out, method);
+    else if (several)
+        fail(err, "%s keeps no model of %s with seed %lld", out, method, (long long)source->seed);
+    else
+        fail(err, "%s keeps no trained model of %s; lethe run --keep-models all keeps every method's", out, method);
+    return NULL;
+}

@@ -1,0 +1,101 @@
+#include "experiment.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+/* What a run keeps of its trained models, and the room that takes on the disk. */
+
+static float *models_read(Experiment *x, Arena *arena, f32p from, const Layout *layout)
+{
+    float *w = arena_new(arena, float, layout->floats);
+    device_read(&x->device, w, from, layout->floats * sizeof *w);
+    return w;
+}
+
+static const char *models_folder(const Experiment *x, Arena *arena, const Method *method, uint32_t seed)
+{
+    return x->plan->seed_count > 1 ? arena_printf(arena, "%s/models/%s-seed%u", x->plan->out, method->name, seed)
+                                   : arena_printf(arena, "%s/models/%s", x->plan->out, method->name);
+}
+
+/* Whether a method will change the encoder. */
+static bool models_own_encoder(const Method *method)
+{
+    return method->trains == TRAINS_ENCODER || method->part[0]->fresh;
+}
+
+/* The method at work, finished, as predict and export want it. */
+static bool models_keep(Experiment *x, Err *err)
+{
+    const Plan *plan = x->plan;
+    const bool own_encoder = !x->encoder_is_base;
+    if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && own_encoder)) return true;
+    Arena arena = {0};
+    KeptTask *tasks = arena_new(&arena, KeptTask, (size_t)plan->task_count);
+    for (int i = 0; i < plan->task_count; i++) {
+        const Training t = training_of(x, x->method, x->seed, i);
+        const TaskData *data = &x->tasks[i].data;
+        tasks[i] = (KeptTask){.name = data->name, .labels = {data->classes, data->class_names}};
+        tasks[i].head = t.head;
+        tasks[i].head_w = models_read(x, &arena, t.weights.head, &t.head->layout);
+        tasks[i].lora = t.lora;
+        if (t.lora) tasks[i].adapter = models_read(x, &arena, t.weights.adapter, &t.lora->layout);
+    }
+    char *checkpoint = plan->model.folder ? realpath(plan->model.folder, NULL) : NULL;
+    const Kept kept = {.method = x->method->name,
+                       .seed = x->seed,
+                       .max_length = plan->max_length,
+                       .checkpoint = checkpoint,
+                       .sha256 = x->model_sha256,
+                       .model = &x->model,
+                       .encoder = own_encoder ? models_read(x, &arena, x->encoder, &x->model.encoder) : NULL,
+                       .tasks = tasks,
+                       .task_count = plan->task_count};
+    const bool ok = device_ok(&x->device, err) && kept_write(models_folder(x, &arena, x->method, x->seed), &kept, err);
+    free(checkpoint);
+    arena_free(&arena);
+    return ok;
+}
+
+/* Bytes that the whole run will keep. */
+static uint64_t models_bytes(const Experiment *x)
+{
+    const Plan *plan = x->plan;
+    uint64_t floats = 0;
+    for (int m = 0; m < plan->method_count && plan->keep != KEEP_NONE; m++) {
+        const bool own_encoder = models_own_encoder(plan->methods[m]);
+        if (plan->keep == KEEP_ADAPTERS && own_encoder) continue;
+        if (own_encoder) floats += x->model.encoder.floats;
+        for (int i = 0; i < plan->task_count; i++) {
+            const Training t = training_of(x, plan->methods[m], 0, i);
+            floats += t.head->layout.floats + (t.lora ? t.lora->layout.floats : 0);
+        }
+    }
+    return floats * sizeof(float) * (uint64_t)plan->seed_count;
+}
+
+/* Before anything is trained: the encoder's files, and whether there is room. fresh: models of another run that lie
+ * there go. */
+static bool models_begin(const Experiment *x, bool fresh, Err *err)
+{
+    Arena arena = {0};
+    struct statvfs disk;
+    const uint64_t need = models_bytes(x);
+    if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
+    arena_free(&arena);
+    if (x->plan->keep == KEEP_NONE) return true;
+    if (fresh && statvfs(x->plan->out, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < need)
+        return fail(err,
+                    "%s: the trained models need %.2f GB there, but %.2f GB are free; --keep-models adapters or none "
+                    "keeps less",
+                    x->plan->out, (double)need * 1e-9, (double)disk.f_bavail * (double)disk.f_frsize * 1e-9);
+    return kept_write_encoder(x->plan->out, &x->plan->model, err);
+}
+
+static void models_print(const Experiment *x)
+{
+    static const char *const kept[] = {"every method's", "of methods that leave the encoder as it was", "none"};
+    printf("disk     %.2f GB for the trained models (--keep-models: %s)\n", (double)models_bytes(x) * 1e-9,
+           kept[x->plan->keep]);
+}

@@ -1,0 +1,70 @@
+#include "experiment.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* A checkpoint: an HF folder, or files inside the binary. */
+
+enum { FILE_LIMIT_BYTES = 1 << 30, CONFIG_LIMIT_BYTES = 1 << 24 };
+
+static bool source_config(Arena *arena, const ModelSource *source, ModelConfig *config, Err *err)
+{
+    if (!source->folder) return model_config_parse(source->config, "the embedded config.json", config, err);
+    Str json;
+    const char *path = arena_printf(arena, "%s/config.json", source->folder);
+    return file_read(arena, path, CONFIG_LIMIT_BYTES, &json, err) && model_config_parse(json, path, config, err);
+}
+
+bool model_source_tokenizer(Arena *arena, const ModelSource *source, Tokenizer **out, Err *err)
+{
+    return source->folder ? tokenizer_load(arena, source->folder, out, err)
+                          : tokenizer_from_vocab(arena, source->vocab, true, "the embedded vocab.txt", out, err);
+}
+
+static bool source_weights(Arena *arena, const ModelSource *source, Safetensors *file, Err *err)
+{
+    if (!source->folder) {
+        Str bytes;
+        return zstd_expand(arena, source->weights, FILE_LIMIT_BYTES, "the embedded encoder", &bytes, err) &&
+               safetensors_parse(arena, bytes, "the embedded encoder", file, err);
+    }
+    const char *plain = arena_printf(arena, "%s/model.safetensors", source->folder);
+    const char *packed = arena_printf(arena, "%s.zst", plain);
+    if (access(plain, F_OK) == 0) return safetensors_open(arena, plain, file, err);
+    if (access(packed, F_OK) == 0) return safetensors_open(arena, packed, file, err);
+    static const char *const foreign[] = {"model.safetensors.index.json", "pytorch_model.bin"};
+    for (size_t i = 0; i < COUNT(foreign); i++)
+        if (access(arena_printf(arena, "%s/%s", source->folder, foreign[i]), F_OK) == 0)
+            return fail(err,
+                        "%s: the weights are in %s, which lethe does not read; in Python, "
+                        "model.save_pretrained(FOLDER, max_shard_size=\"100GB\") makes one model.safetensors",
+                        source->folder, i ? "pytorch_model.bin" : "several files (model.safetensors.index.json)");
+    return fail(err, "%s: the file does not exist", plain);
+}
+
+/* Of the weights, as one file and expanded. */
+static bool source_sha256(const ModelSource *source, char hex[65], Err *err)
+{
+    if (!source->folder) {
+        sha256_hex(source->weights, hex);
+        return true;
+    }
+    Arena scratch = {0};
+    Safetensors file = {0};
+    const bool ok = source_weights(&scratch, source, &file, err);
+    if (ok) sha256_hex(file.bytes, hex);
+    safetensors_close(&file);
+    arena_free(&scratch);
+    return ok;
+}
+
+static bool source_check_tokenizer(const Tokenizer *tokenizer, const ModelConfig *config, const char *name, Err *err)
+{
+    return tokenizer_vocab_size(tokenizer) <= config->vocab ||
+           fail(err,
+                "%s: the tokenizer has %u tokens, but config.json's vocab_size is %u; the files do not belong together",
+                name, tokenizer_vocab_size(tokenizer), config->vocab);
+}
+
+/* Tokens a row that a model can take. */
+static uint32_t source_most_tokens(const ModelConfig *config) { return config->positions - config->position_base; }

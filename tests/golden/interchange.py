@@ -1,0 +1,151 @@
+"""Holds lethe's exports and imports against the real Hugging Face transformers and PEFT, fp32 on the CPU.
+
+usage: interchange.py make           writes interchange/ beside this file: a tiny BERT and RoBERTa classifier with their
+                                     tokenizers as save_pretrained writes them, the BERT again with the names of old files,
+                                     an adapter for each as PEFT saves it, and answers.json, the logits of a few rows
+       interchange.py check LETHE    trains with build/lethe on these and on the built-in encoder, exports every method and task,
+                                     loads each export with transformers or PEFT, and compares all logits: to 1e-5
+"""
+import json, os, shutil, subprocess, sys, tempfile
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+import torch
+import transformers
+from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, TaskType, get_peft_model
+from safetensors.torch import save_file
+from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertTokenizer,
+                          RobertaConfig, RobertaTokenizer, set_seed)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = f"{HERE}/interchange"
+ROWS = [("the film was not good",), ("a good film", "the film was bad"), ("",), ("na\u00efve caf\u00e9 \u2014 \U0001f642 \u4e2d\u6587",),
+        ("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen", "eighteen"),
+        ("tabs are pairs", ""), ("in the end , the and of to a in that it is was for on with he as his they be at one have this",)]
+transformers.logging.set_verbosity_error()
+torch.use_deterministic_algorithms(True)
+
+
+def logits(model, tokenizer, rows):
+    model.eval()
+    with torch.no_grad():
+        # in lists: a pair with an empty second text is then a pair
+        return [model(**tokenizer(*[[text] for text in row], truncation=True, return_tensors="pt")).logits[0].tolist() for row in rows]
+
+
+def adapter(model, folder, **options):
+    torch.manual_seed(3)
+    peft = get_peft_model(model, LoraConfig(task_type=TaskType.SEQ_CLS, lora_dropout=0.1, **options))
+    for name, p in peft.named_parameters():
+        if "lora_B" in name or "modules_to_save" in name:
+            p.data.normal_(0, 0.3)
+    shutil.rmtree(folder, ignore_errors=True)
+    peft.save_pretrained(folder)
+    os.remove(f"{folder}/README.md")
+    path = f"{folder}/adapter_config.json"
+    config = json.load(open(path))
+    config["base_model_name_or_path"] = None
+    config["target_modules"].sort()
+    json.dump(config, open(path, "w"), indent=1)
+    return peft
+
+
+def make():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    sizes = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, initializer_range=0.5)
+    kinds = {"bert": (BertConfig(vocab_size=900, max_position_embeddings=40, **sizes),
+                      BertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
+             "roberta": (RobertaConfig(vocab_size=800, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5, **sizes),
+                         RobertaTokenizer(f"{HERE}/tokenizers/roberta/vocab.json", f"{HERE}/tokenizers/roberta/merges.txt",
+                                          model_max_length=24))}
+    answers = {"rows": ROWS}
+    for kind, (config, tokenizer) in kinds.items():
+        set_seed(5)
+        config.id2label = {0: "no", 1: "perhaps", 2: "yes"}
+        config.label2id = {v: k for k, v in config.id2label.items()}
+        model = AutoModelForSequenceClassification.from_config(config)
+        model.save_pretrained(f"{FOLDER}/{kind}")
+        tokenizer.save_pretrained(f"{FOLDER}/{kind}")
+        tokenizer = AutoTokenizer.from_pretrained(f"{FOLDER}/{kind}")
+        answers[kind] = logits(model, tokenizer, ROWS)
+        if kind == "bert":
+            os.makedirs(f"{FOLDER}/bert-old")
+            save_file({k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): v.contiguous()
+                       for k, v in model.state_dict().items()}, f"{FOLDER}/bert-old/model.safetensors")
+        options = dict(r=4, lora_alpha=8, target_modules=["query", "key", "value"])
+        if kind == "roberta":
+            options = dict(r=2, lora_alpha=3, target_modules=["query", "value"], use_rslora=True)
+        answers[f"{kind}-lora"] = logits(adapter(model, f"{FOLDER}/{kind}-lora", **options), tokenizer, ROWS)
+    with open(f"{FOLDER}/answers.json", "w") as f: # a row of numbers a line
+        f.write(json.dumps(answers).replace("], [", "],\n[").replace(']], "', ']],\n"') + "\n")
+
+
+def run(lethe, *args, text=None):
+    done = subprocess.run([lethe, *args], input=text, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"lethe {' '.join(args)}: {done.stderr}")
+    return done.stdout
+
+
+def compare(name, model, tokenizer, answers, rows):
+    worst = 0
+    for answer, wanted in zip(answers, logits(model, tokenizer, rows), strict=True):
+        got = json.loads(answer)
+        names = [model.config.id2label[i] for i in range(len(wanted))]
+        assert list(got["logits"]) == names and got["label"] == names[wanted.index(max(wanted))], (name, answer, wanted)
+        worst = max(worst, max(abs(a - b) for a, b in zip(got["logits"].values(), wanted)))
+    print(f"{name:44} largest difference of {len(rows)} rows' logits: {worst:.1e}")
+    assert worst < 1e-5, name
+
+
+def check_run(lethe, work, name, options, tasks):
+    """Trains, then exports and compares every task of every method."""
+    out = f"{work}/{name}"
+    run(lethe, "run", "--quiet", "--epochs", "1", "--method", "full,lora,lora-seq", "--out", out, *options)
+    for method in sorted(os.listdir(f"{out}/models")):
+        if method == "encoder":
+            continue
+        for task, rows in tasks.items():
+            folder = f"{work}/{name}-{method}-{task}"
+            run(lethe, "export", out, "--task", task, "--method", method, "--to", folder)
+            text = "".join(json.dumps(dict(zip(("text", "pair"), row))) + "\n" for row in rows)
+            flags = ["--device", "cpu", "--logits", "--jsonl"]
+            answers = run(lethe, "predict", "--run", out, "--task", task, "--method", method, *flags, text=text)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+            where, again = ["--model", folder], f"{folder}-again"
+            if os.path.exists(f"{folder}/adapter_config.json"):
+                base = json.load(open(f"{folder}/adapter_config.json"))["base_model_name_or_path"]
+                labels = {int(k): v for k, v in json.load(open(f"{folder}/labels.json"))["id2label"].items()}
+                config = AutoConfig.from_pretrained(base, id2label=labels, label2id={v: k for k, v in labels.items()})
+                model = PeftModel.from_pretrained(AutoModelForSequenceClassification.from_pretrained(base, config=config), folder)
+                where = ["--model", base, "--adapter", folder]
+                if base == f"{folder}/base": # PEFT's and transformers' own ways from the adapter alone
+                    for cls in (AutoPeftModelForSequenceClassification, AutoModelForSequenceClassification):
+                        compare(f"{name} {method} {task} {cls.__name__[4:9]}", cls.from_pretrained(folder), tokenizer,
+                                answers.splitlines(), rows)
+                shutil.copytree(folder, again, ignore=shutil.ignore_patterns("adapter_*"))
+                model.save_pretrained(again)
+                reimported = ["--model", base, "--adapter", again]
+            else:
+                model = AutoModelForSequenceClassification.from_pretrained(folder)
+                model.save_pretrained(again)
+                tokenizer.save_pretrained(again)
+                reimported = ["--model", again]
+            compare(f"{name} {method} {task}", model, tokenizer, answers.splitlines(), rows)
+            for source in (where, reimported): # the same bits from the export, and from what HF makes of it
+                assert run(lethe, "predict", *source, *flags, text=text) == answers, source
+
+
+def check(lethe):
+    work = tempfile.mkdtemp()
+    with open(f"{work}/three.tsv", "w") as f:
+        f.write("sentence\tlabel\n" + "".join(f"a {w} film\t{k}\n" for k, w in enumerate(["bad", "new", "good"]) for _ in range(20)))
+    three = f"three={work}/three.tsv,{work}/three.tsv"
+    small = ["--max-length", "24", "--learning-rate", "1e-2", "--lora-learning-rate", "1e-2"]
+    check_run(lethe, work, "bert", ["--model", f"{FOLDER}/bert", "--task", three, *small], {"three": ROWS})
+    check_run(lethe, work, "roberta", ["--model", f"{FOLDER}/roberta", "--task", three, *small, "--lora-targets", "query,value"],
+              {"three": ROWS})
+    check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": ROWS, "nli": ROWS})
+    shutil.rmtree(work)
+
+
+make() if sys.argv[1] == "make" else check(sys.argv[2])
