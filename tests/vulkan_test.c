@@ -124,44 +124,41 @@ static void test_vulkan_trains_minilm(void **state)
 
 /* ---- Importance: as on the CPU ---- */
 
-typedef struct VulkanImportance {
-    float *at[2]; /* of the encoder or adapter, and of the head */
-    size_t floats[2];
-} VulkanImportance;
-
-static VulkanImportance vulkan_importance(Arena *arena, bool lora, ImportanceKind kind, const char *device)
+/* Of the encoder or the adapter, and of the head: host memory. */
+static void vulkan_importance(Golden *g, ImportanceKind kind, const f32p at[2], const size_t floats[2], float *host[2])
 {
-    Golden g;
     Err err = {0};
-    golden_open(&g, device, lora ? "tests/golden/roberta_lora.json" : "tests/golden/roberta_full.json",
-                "tests/golden/tiny-roberta", NULL, lora ? "tests/golden/tiny-roberta-lora" : NULL);
-    VulkanImportance result = {.floats = {lora ? g.lora.layout.floats : g.model.encoder.floats, g.head.layout.floats}};
-    f32p at[2];
-    for (int i = 0; i < 2; i++) {
-        at[i] = device_f32(&g.memory, result.floats[i]);
-        result.at[i] = arena_new(arena, float, result.floats[i]);
-    }
+    const bool lora = g->with_lora;
     const Weights out = {.encoder = lora ? NULL : at[0], .adapter = lora ? at[0] : NULL, .head = at[1]};
-    if (!importance(&g.device, kind, &g.model, lora ? &g.lora : NULL, &g.head, &g.weights, &g.split, g.split.rows, 5, 3,
+    if (!importance(&g->device, kind, &g->model, lora ? &g->lora : NULL, &g->head, &g->weights, &g->split, 12, 5, 3,
                     &out, &err))
         fail_msg("%s", err.text);
-    for (int i = 0; i < 2; i++) device_read(&g.device, result.at[i], at[i], result.floats[i] * sizeof(float));
-    golden_close(&g);
-    return result;
+    for (int i = 0; i < 2; i++) device_read(&g->device, host[i], at[i], floats[i] * sizeof(float));
 }
 
 static void test_vulkan_importance(void **state)
 {
     (void)state;
-    for (int kind = FISHER_EXACT; kind <= MAS; kind++)
-        for (int lora = 0; lora < 2; lora++) {
-            Arena arena = {0};
-            const VulkanImportance cpu = vulkan_importance(&arena, lora, (ImportanceKind)kind, "cpu");
-            const VulkanImportance gpu = vulkan_importance(&arena, lora, (ImportanceKind)kind, "gpu");
+    for (int lora = 0; lora < 2; lora++) {
+        Golden g[2]; /* CPU, GPU */
+        float *host[2][2];
+        f32p at[2][2];
+        for (int d = 0; d < 2; d++)
+            golden_open(&g[d], d ? "gpu" : "cpu",
+                        lora ? "tests/golden/roberta_lora.json" : "tests/golden/roberta_full.json",
+                        "tests/golden/tiny-roberta", NULL, lora ? "tests/golden/tiny-roberta-lora" : NULL);
+        const size_t floats[2] = {lora ? g[0].lora.layout.floats : g[0].model.encoder.floats, g[0].head.layout.floats};
+        for (int d = 0; d < 2; d++)
+            for (int i = 0; i < 2; i++) {
+                at[d][i] = device_f32(&g[d].memory, floats[i]);
+                host[d][i] = arena_new(&g[d].arena, float, floats[i]);
+            }
+        for (int kind = FISHER_EXACT; kind <= MAS; kind++) {
+            for (int d = 0; d < 2; d++) vulkan_importance(&g[d], (ImportanceKind)kind, at[d], floats, host[d]);
             for (int i = 0; i < 2; i++) {
                 double wrong = 0, all = 0;
-                for (size_t k = 0; k < cpu.floats[i]; k++) {
-                    const double x = (double)cpu.at[i][k], difference = (double)gpu.at[i][k] - x;
+                for (size_t k = 0; k < floats[i]; k++) {
+                    const double x = (double)host[0][i][k], difference = (double)host[1][i][k] - x;
                     assert_true(x != 0 || difference == 0); /* rows of words that do not occur */
                     wrong += difference * difference;
                     all += x * x;
@@ -169,8 +166,9 @@ static void test_vulkan_importance(void **state)
                 if (!(all > 0 && sqrt(wrong / all) <= 1e-5))
                     fail_msg("kind %d, %s: %.3g off", kind, lora ? "LoRA" : "full", sqrt(wrong / all));
             }
-            arena_free(&arena);
         }
+        for (int d = 0; d < 2; d++) golden_close(&g[d]);
+    }
 }
 
 static const struct CMUnitTest vulkan_ops_tests[] = {

@@ -3,20 +3,25 @@
 
 enum { IMPORTANCE_STREAM = 0x666973 }; /* of random numbers: labels drawn for FISHER_SAMPLED */
 
-/* The gradient with respect to one row's logits z of what the kind differentiates; c: a class (MAS: not used). */
-static void importance_dlogits(ImportanceKind kind, const float *z, uint32_t classes, const double *p, uint32_t c,
-                               float *dlogits)
-{
-    const double factor = kind == FISHER_EXACT ? sqrt(p[c]) : 1; /* squared, it is the weight of class c */
-    for (uint32_t k = 0; k < classes; k++) dlogits[k] = kind == MAS ? 2 * z[k] : (float)(factor * (p[k] - (k == c)));
-}
-
 static void importance_softmax(const float *z, uint32_t classes, double *p)
 {
     double largest = (double)z[0], sum = 0;
     for (uint32_t c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
     for (uint32_t c = 0; c < classes; c++) sum += p[c] = exp((double)z[c] - largest);
     for (uint32_t c = 0; c < classes; c++) p[c] /= sum;
+}
+
+/* Exact Fisher information takes one backward pass less than there are classes. In the logits z it is diag(p) - p p^T,
+ * of rank classes - 1; with its Cholesky factor L, the sum over c of p(c | x) (d log p(c | x) / d w)^2 is the sum over
+ * the columns l of L of (l . dz / d w)^2. Column k belongs to the choice between class k and those behind it:
+ * L[k][k] = sqrt(p[k] behind / left), L[j][k] = -p[j] sqrt(p[k] / (left behind)) for j > k, where behind is the sum of
+ * p[j] over j > k, left = p[k] + behind. */
+static void importance_fisher_column(const double *p, uint32_t classes, uint32_t k, float *column)
+{
+    double behind = 0;
+    for (uint32_t j = k + 1; j < classes; j++) behind += p[j];
+    const double left = p[k] + behind, share = behind > 0 ? sqrt(p[k] / (left * behind)) : 0;
+    for (uint32_t j = 0; j < classes; j++) column[j] = (float)(j < k ? 0 : j == k ? behind * share : -p[j] * share);
 }
 
 static uint32_t importance_draw(const double *p, uint32_t classes, double uniform)
@@ -43,6 +48,28 @@ typedef struct ImportanceRun {
     double *p;               /* [classes] */
     uint32_t *index;         /* [size + 1] */
 } ImportanceRun;
+
+/* What the backward pass number `pass` starts from for one row, whose logits are z. */
+static void importance_dlogits(ImportanceRun *run, const float *z, uint32_t row, uint32_t pass, float *dlogits)
+{
+    const uint32_t classes = run->head->classes;
+    double *p = run->p;
+    uint32_t label = run->split->labels[row];
+    importance_softmax(z, classes, p);
+    switch (run->kind) {
+    case FISHER_EXACT: importance_fisher_column(p, classes, pass, dlogits); break;
+    case FISHER_SAMPLED:
+        label = importance_draw(p, classes, (double)random_uniform(run->seed, IMPORTANCE_STREAM, row));
+        /* fall through */
+    case FISHER_EMPIRICAL:
+    case FISHER_BATCHED:
+        for (uint32_t c = 0; c < classes; c++) dlogits[c] = (float)(p[c] - (c == label));
+        break;
+    case MAS:
+        for (uint32_t c = 0; c < classes; c++) dlogits[c] = 2 * z[c];
+        break;
+    }
+}
 
 /* Rows first .. first + count - 1 of the split. */
 static void importance_batch(ImportanceRun *run, const Model *model, uint32_t first, uint32_t count)
@@ -73,15 +100,10 @@ static void importance_batch(ImportanceRun *run, const Model *model, uint32_t fi
     const PassOptions options = {.importance = &groups};
     f32p logits = model_forward(run->ws, run->weights, run->head, &on_device, &options);
     device_read(device, run->logits, logits, (size_t)count * classes * sizeof(float));
-    for (uint32_t pass = 0; pass < (run->kind == FISHER_EXACT ? classes : 1); pass++) {
-        for (uint32_t r = 0; r < count; r++) {
-            const float *z = run->logits + (size_t)r * classes;
-            uint32_t c = run->kind == FISHER_EXACT ? pass : batch.labels[r];
-            importance_softmax(z, classes, run->p);
-            if (run->kind == FISHER_SAMPLED)
-                c = importance_draw(run->p, classes, (double)random_uniform(run->seed, IMPORTANCE_STREAM, first + r));
-            importance_dlogits(run->kind, z, classes, run->p, c, run->dlogits + (size_t)r * classes);
-        }
+    for (uint32_t pass = 0; pass < (run->kind == FISHER_EXACT ? classes - 1 : 1); pass++) {
+        for (uint32_t r = 0; r < count; r++)
+            importance_dlogits(run, run->logits + (size_t)r * classes, first + r, pass,
+                               run->dlogits + (size_t)r * classes);
         for (uint32_t i = 0; i < count * classes && batched; i++) run->dlogits[i] /= (float)count;
         device_write(device, workspace_dlogits(run->ws), run->dlogits, (size_t)count * classes * sizeof(float));
         model_backward(run->ws, run->weights, run->out, run->head, &on_device, &options);

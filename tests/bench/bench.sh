@@ -3,23 +3,33 @@
 # ../shared/reference/notebook.py with real SST-2 and MNLI rows; PyTorch is looked for in $LETHE_PEER_PYTHON, or python3.
 # Without peer or data, lethe alone is timed, on its built-in data.
 #   ./build.sh bench ops [THREADS [WORD]]   each op alone, and matrix products beside BLIS
+#   ./build.sh bench importance [DEVICE [ROWS [TASK]]]   exact Fisher information beside one backward pass an example
 #   ./build.sh bench rates                  how the default learning rates were chosen
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+program() { # program NAME OPTION...: build/bench/NAME from tests/bench/NAME.c and what lethe is made of
+    local name=$1 march=()
+    shift
+    mkdir -p build/bench
+    [ "$(uname -m)" != x86_64 ] || march=(-march=x86-64-v2)
+    ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 "${march[@]}" -fopenmp-simd -ffp-contract=fast -w -pthread -o build/bench/"$name" \
+        tests/bench/"$name".c build/vendor.o build/assets.o build/shaders.o "$@" -ljansson -lutf8proc -lzstd -lm -ldl
+}
 case ${1:-steps} in
 steps) ;;
 rates) exec tests/bench/rates.sh ;;
 ops)
     shift
-    mkdir -p build/bench
-    march=()
-    [ "$(uname -m)" != x86_64 ] || march=(-march=x86-64-v2)
     blis=/usr/lib/$(uname -m)-linux-gnu/blis-serial/libblis.a
-    ${CC:-gcc} -std=gnu11 -D_GNU_SOURCE -O2 "${march[@]}" -fopenmp-simd -ffp-contract=fast -w -pthread -DWITH_BLIS \
-        -I/usr/include/"$(uname -m)"-linux-gnu/blis-serial -o build/bench/ops tests/bench/ops.c "$blis" -lm
+    program ops -DWITH_BLIS -I/usr/include/"$(uname -m)"-linux-gnu/blis-serial "$blis"
     exec build/bench/ops "$@"
     ;;
-*) echo "bench: no word '$1'; there are ops, rates, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
+importance)
+    shift
+    program importance
+    exec build/bench/importance "$@"
+    ;;
+*) echo "bench: no word '$1'; there are ops, importance, rates, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
 esac
 data=../shared/data peer=../shared/reference/notebook.py python=${LETHE_PEER_PYTHON:-python3} steps=${STEPS:-10}
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false

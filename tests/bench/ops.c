@@ -3,11 +3,9 @@
  *
  *     ops [THREADS [WORD]]    only what has WORD in its name; compiled with -DWITH_BLIS and linked with a serial BLIS:
  * also BLIS, cut into slices for threads */
-#include "../../src/base/base.h"
-#include "../../src/base/base.c"
-#include "../../src/device/device.h"
-#include "../../src/device/device.c"
-#include <stdlib.h>
+#define main lethe_main
+#include "../../main.c"
+#undef main
 #ifdef WITH_BLIS
 #include <blis.h>
 #endif
@@ -95,6 +93,20 @@ static void bench_gemm(const char *what, u32 m, u32 n, u32 k, u32 ta, u32 tb, bo
     BENCH(label, gemm, 2.0 * m * n * k, "GFLOPS", .a = bench_numbers((size_t)m * k), .b = bench_numbers((size_t)n * k),
           .bias = gelu ? bench_numbers(n) : NULL, .c = c, .gelu = gelu ? bench_numbers((size_t)m * n) : NULL, .m = m,
           .n = n, .k = k, .lda = ta ? m : k, .ldb = tb ? k : n, .ldc = n, .ta = ta, .tb = tb, .alpha = 1);
+    arena_free(&bench_arena);
+}
+
+/* The weights' importance by example, as bench_gemm's dw. */
+static void bench_importance(u32 examples, u32 tokens, u32 m, u32 n)
+{
+    char label[64];
+    const u32 rows = examples * tokens;
+    u32 *offsets = arena_new(&bench_arena, u32, examples + 1);
+    for (u32 e = 0; e <= examples; e++) offsets[e] = e * tokens;
+    snprintf(label, sizeof label, "gemm_importance dw %ux%ux%ux%u", m, n, examples, tokens);
+    BENCH(label, gemm_importance, 2.0 * m * n * rows, "GFLOPS", .a = bench_numbers((size_t)rows * m),
+          .b = bench_numbers((size_t)rows * n), .c = bench_numbers((size_t)m * n), .offsets = offsets,
+          .examples = examples, .rows = rows, .m = m, .n = n, .lda = m, .ldb = n, .ldc = n, .power = 2, .scale = 1e-9f);
     arena_free(&bench_arena);
 }
 
@@ -187,6 +199,9 @@ int main(int argc, char **argv)
     bench_shape(640, 768, 3072);
 
     printf("\n");
+    bench_importance(16, 13, 1536, 384);
+    bench_importance(16, 40, 1536, 384);
+    bench_importance(16, 40, 3072, 768);
     bench_attention(16, 13, 12, 32, 0);
     bench_attention(16, 13, 12, 32, 0.1f);
     bench_attention(16, 40, 12, 32, 0);
