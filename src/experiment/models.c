@@ -87,9 +87,9 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
     if (x->plan->keep == KEEP_NONE) return true;
     if (fresh && statvfs(x->plan->out, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < need)
         return fail(err,
-                    "%s: the trained models need %.2f GB there, but %.2f GB are free; --keep-models adapters or none "
+                    "%s: the trained models need %.1f MB there, but %.1f MB are free; --keep-models adapters or none "
                     "keeps less",
-                    x->plan->out, (double)need * 1e-9, (double)disk.f_bavail * (double)disk.f_frsize * 1e-9);
+                    x->plan->out, (double)need * 1e-6, (double)disk.f_bavail * (double)disk.f_frsize * 1e-6);
     return kept_write_encoder(x->plan->out, &x->plan->model, err);
 }
 
