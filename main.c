@@ -6,25 +6,25 @@
 
 #include <locale.h>
 
-#include "src/base/base.h" // errors, arenas, strings, random numbers, threads, clock, progress
+#include "src/base/base.h"  // errors, arenas, strings, random numbers, threads, clock, progress
 #include "src/base/base.c"
-#include "src/files/files.h" // whole files, zstd, safetensors, tables, JSON
+#include "src/files/files.h"  // whole files, zstd, safetensors, tables, JSON
 #include "src/files/files.c"
-#include "src/text/text.h" // tokenizers; rows -> examples -> packed batches
+#include "src/text/text.h"  // tokenizers; rows -> examples -> packed batches
 #include "src/text/text.c"
-#include "src/device/device.h" // the op list and the engine that runs it
+#include "src/device/device.h"  // the op list and the engine that runs it
 #include "src/device/device.c"
-#include "src/model/model.h" // encoder, heads, LoRA: forward and backward
+#include "src/model/model.h"  // encoder, heads, LoRA: forward and backward
 #include "src/model/model.c"
-#include "src/train/train.h" // the training loop and evaluation
+#include "src/train/train.h"  // the training loop and evaluation
 #include "src/train/train.c"
-#include "src/strategy/strategy.h" // the methods that are compared
+#include "src/strategy/strategy.h"  // the methods that are compared
 #include "src/strategy/strategy.c"
-#include "src/experiment/experiment.h" // the plan, the run, the measures
+#include "src/experiment/experiment.h"  // the plan, the run, the measures
 #include "src/experiment/experiment.c"
-#include "src/report/report.h" // table and charts, from results.jsonl
+#include "src/report/report.h"  // table and charts, from results.jsonl
 #include "src/report/report.c"
-#include "src/command/command.h" // one file for each subcommand
+#include "src/command/command.h"  // one file for each subcommand
 #include "src/command/command.c"
 
 int main(int argc, char **argv)

@@ -255,7 +255,8 @@ static void test_diagnoses_agree_with_evaluations(void **state)
         const char *method = forgetful[i];
         if (strcmp(method, "joint") != 0) expect_curve(&ran, method); /* that begins anew */
         expect_lost(&ran, method);
-        if (strcmp(method, "joint") != 0) expect_diagnoses(&ran, method, strcmp(method, "lora-seq") && strcmp(method, "o-lora"));
+        if (strcmp(method, "joint") != 0)
+            expect_diagnoses(&ran, method, strcmp(method, "lora-seq") && strcmp(method, "o-lora"));
         const json_t *first = event_of(&ran, "transfer", method, 1, 2);
         assert_int_equal(event_int(first, "rows"), RUN_EVAL_ROWS);
     }
@@ -330,8 +331,8 @@ static void test_looking_on_changes_nothing(void **state)
     Ran with = run_tiny(methods, "cpu", 1, 1e-2f, true), without = run_tiny(methods, "cpu", 1, 1e-2f, false);
     const json_t *none[512];
     expect_same_events(&with, &without, true);
-    assert_int_equal(events_of(&without, "curve", NULL, -1, 0, none) + events_of(&without, "transfer", NULL, -1, 0, none),
-                     0);
+    assert_int_equal(
+        events_of(&without, "curve", NULL, -1, 0, none) + events_of(&without, "transfer", NULL, -1, 0, none), 0);
     ran_free(&without);
     Ran more_threads = run_tiny(methods, "cpu", 2, 1e-2f, true);
     expect_same_events(&with, &more_threads, false);

@@ -61,7 +61,8 @@ static void golden_upload(Golden *g, const Layout *layout, const float *w, f32p 
 }
 
 /* folder: the checkpoint; head: a file with the head, or NULL when the checkpoint holds it; adapter: a PEFT folder. */
-static void golden_open(Golden *g, const char *device, const char *json, const char *folder, const char *head, const char *adapter)
+static void golden_open(Golden *g, const char *device, const char *json, const char *folder, const char *head,
+                        const char *adapter)
 {
     Err err = {0};
     *g = (Golden){.with_lora = adapter != NULL};

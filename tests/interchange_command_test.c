@@ -172,7 +172,8 @@ static void test_predict_streams(void **state)
     (void)state;
     json_decref(interchange_begin());
     const Outcome *o =
-        sh("cd " W "; rm -f to from; mkfifo to from; timeout --foreground 100 ../../lethe predict --device cpu --model ../../../" HF
+        sh("cd " W "; rm -f to from; mkfifo to from; timeout --foreground 100 ../../lethe predict --device cpu --model "
+                   "../../../" HF
            "bert <to >from 2>err & p=$!; exec 3>to 4<from; echo the film >&3; read -r a <&4; printf "
            "'good\\n\\377\\001\\n' >&3; "
            "read -r b <&4; read -r c <&4; echo \"$a\" | cut -c1-9; kill -INT $p; wait $p; echo $?; cat err");

@@ -78,7 +78,7 @@ static void parts_make(Parts *p, const char *config, uint32_t r, uint32_t target
     for (size_t i = 0; i < p->head.layout.floats; i++) p->head_w[i] = random_normal(3, 4, i);
 }
 
-#define TINY_CONFIG(type, extra)                                                                                       \
+#define TINY_CONFIG(type, extra)                                                                                \
     "{\"model_type\": \"" type "\", \"num_hidden_layers\": 1, \"hidden_size\": 8, \"num_attention_heads\": 2, " \
     "\"intermediate_size\": 12, \"vocab_size\": 20, \"max_position_embeddings\": 16" extra "}"
 
@@ -106,8 +106,8 @@ static void test_adapters_are_read_as_written(void **state)
         bool has_head;
         const char *path = tmp_path("adapter.safetensors");
         const char *const *wanted = turn ? roberta : bert;
-        parts_make(&p, turn ? TINY_CONFIG("roberta", ", \"type_vocab_size\": 1") : TINY_CONFIG("bert", ""), turn ? 2 : 1,
-                   turn ? LORA_KEY : LORA_QUERY | LORA_VALUE);
+        parts_make(&p, turn ? TINY_CONFIG("roberta", ", \"type_vocab_size\": 1") : TINY_CONFIG("bert", ""),
+                   turn ? 2 : 1, turn ? LORA_KEY : LORA_QUERY | LORA_VALUE);
         assert_true(peft_write(path, p.model.config.family, &p.lora, &p.head, p.adapter, p.head_w, &err));
         assert_true(safetensors_open(&p.arena, path, &file, &err));
         assert_int_equal(file.count, 6);

@@ -52,30 +52,12 @@ static const struct {
     size_t count;
 } groups[] = {
 #ifdef LETHE_TESTS_FAST
-    GROUP(golden),
-    GROUP(tokenizer_golden),
-    GROUP(command),
-    GROUP(vulkan_ops),
-    GROUP(vulkan_training),
-    GROUP(charts),
-    GROUP(page),
-    GROUP(vulkan_failure),
-    GROUP(interchange_command),
+    GROUP(golden),     GROUP(tokenizer_golden), GROUP(command),
+    GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(charts),
+    GROUP(page),       GROUP(vulkan_failure),   GROUP(interchange_command),
 #else
-    GROUP(base),
-    GROUP(files),
-    GROUP(text),
-    GROUP(device),
-    GROUP(model),
-    GROUP(importance),
-    GROUP(strategy),
-    GROUP(measures),
-    GROUP(load),
-    GROUP(verdict),
-    GROUP(report),
-    GROUP(fuzz),
-    GROUP(experiment),
-    GROUP(interchange),
+    GROUP(base),     GROUP(files), GROUP(text),    GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy),
+    GROUP(measures), GROUP(load),  GROUP(verdict), GROUP(report), GROUP(fuzz),  GROUP(experiment), GROUP(interchange),
 #endif
 };
 

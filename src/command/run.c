@@ -68,8 +68,7 @@ static const Option run_options[] = {
      "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none "
      "[all; with several seeds adapters]"},
     {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
-    {"no-diagnostics", OPTION_FLAG, 0, 0, NULL,
-     "only the accuracies: no curve, transfer, probe, drift and swap"},
+    {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, transfer, probe, drift and swap"},
     {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run"},
     {"quiet", OPTION_FLAG, 0, 0, NULL, "no progress, no table"},
     {"json", OPTION_FLAG, 0, 0, NULL, "events on stdout as they happen, one JSON object a line"},

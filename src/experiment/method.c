@@ -262,7 +262,8 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
     if (ok) {
         const Training t = training_of(x, method, seed, 0);
         const double seconds = clock_seconds() - begun;
-        ok = models_keep(x, err) && journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
+        ok = models_keep(x, err) &&
+             journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
              journal_event(&x->journal,
                            json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "event", "method", "method", method->name,
                                      "seed", (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t),

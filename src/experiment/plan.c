@@ -76,7 +76,8 @@ static json_t *run_event(const Experiment *x)
 static json_t *run_config(const Experiment *x, const json_t *options)
 {
     json_t *identity = json_deep_copy(options);
-    static const char *const beside[] = {"threads", "device", "out", "keep-models"}; /* do not change what is computed */
+    static const char *const beside[] = {"threads", "device", "out",
+                                         "keep-models"}; /* do not change what is computed */
     for (size_t i = 0; i < COUNT(beside); i++) json_object_del(identity, beside[i]);
     json_t *data = json_array();
     for (int i = 0; i < x->plan->task_count; i++) {

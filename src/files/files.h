@@ -15,10 +15,10 @@ bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, E
 /* Appears whole or not at all: temporary name, fsync, rename. */
 bool file_write(const char *path, Str bytes, Err *err);
 bool file_write_parts(const char *path, const Str *parts, size_t count, Err *err); /* one file of the parts in a row */
-bool file_write_all(int fd, Str bytes); /* to an open descriptor; false: errno says why */
+bool file_write_all(int fd, Str bytes);       /* to an open descriptor; false: errno says why */
 bool folder_make(const char *path, Err *err); /* with its parents; fine when it exists */
-/* Where small files that only save time may lie (XDG_CACHE_HOME/lethe or ~/.cache/lethe), made when it is not there. NULL:
- * nowhere. */
+/* Where small files that only save time may lie (XDG_CACHE_HOME/lethe or ~/.cache/lethe), made when it is not there.
+ * NULL: nowhere. */
 const char *cache_folder(Arena *arena);
 
 /* A file that grows by whole lines or blocks, each handed to the system at once. */
@@ -80,8 +80,8 @@ bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err
 bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *out, Err *err);
 void safetensors_close(Safetensors *file);
 const Tensor *safetensors_find(const Safetensors *file, const char *name); /* NULL when there is none */
-/* Writes F32 tensors as a safetensors file that Hugging Face's libraries take ("format": "pt"), in the order given; `data`
- * points at count floats, `type`, `begin` and `end` are not looked at. As file_write: whole or not at all. */
+/* Writes F32 tensors as a safetensors file that Hugging Face's libraries take ("format": "pt"), in the order given;
+ * `data` points at count floats, `type`, `begin` and `end` are not looked at. As file_write: whole or not at all. */
 bool safetensors_write(const char *path, const Tensor *tensors, size_t count, Err *err);
 bool tensor_is_float(const Tensor *tensor); /* F32, F16 or BF16: tensor_to_f32 can read it */
 void tensor_to_f32(const Tensor *tensor, float *out);

@@ -88,8 +88,8 @@ bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *er
     return ok;
 }
 
-/* The tensor of a view under any of the names in use: "bert.", "roberta." or no prefix; gamma and beta in old files. All
- * names begin with `stem`. */
+/* The tensor of a view under any of the names in use: "bert.", "roberta." or no prefix; gamma and beta in old files.
+ * All names begin with `stem`. */
 static const Tensor *checkpoint_find(const Safetensors *file, const char *stem, const char *name, char found[256])
 {
     static const char *const prefixes[] = {"", "bert.", "roberta."};

@@ -91,8 +91,8 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
 /* Copies all views of a layout from a file into w; the names there are `stem`, perhaps "bert." or "roberta.", and the
  * view's. Fails as model_load_encoder does. */
 bool layout_load(const Layout *layout, const Safetensors *file, const char *stem, float *w, Err *err);
-/* The other way round: the views of w as tensors to be written, out[0 .. layout->count - 1], named `stem` and the view's
- * name. Biases and LayerNorms are vectors, all else matrices, as in HF checkpoints. */
+/* The other way round: the views of w as tensors to be written, out[0 .. layout->count - 1], named `stem` and the
+ * view's name. Biases and LayerNorms are vectors, all else matrices, as in HF checkpoints. */
 void layout_tensors(Arena *arena, const Layout *layout, const char *stem, float *w, Tensor *out);
 /* When the checkpoint holds a head of this shape, copies it to w and returns true. */
 bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w);
@@ -105,7 +105,8 @@ typedef struct Labels {
 } Labels;
 /* `classes` classes named as HF names what has no name: LABEL_0, LABEL_1, ... */
 Labels labels_unnamed(Arena *arena, uint32_t classes);
-/* The classes of a classifier's config.json: id2label; without it num_labels unnamed ones (2 when missing). Fails on what does not end in a softmax over at least two classes, and when two classes have the same name. */
+/* The classes of a classifier's config.json: id2label; without it num_labels unnamed ones (2 when missing). Fails on
+ * what does not end in a softmax over at least two classes, and when two classes have the same name. */
 bool labels_parse(Arena *arena, Str json, const char *what, Labels *out, Err *err);
 bool labels_distinct(const Labels *labels, const char *what, Err *err); /* no two classes have the same name */
 json_t *labels_json(const Labels *labels); /* {"id2label": ...}, which labels_parse reads; the caller owns it */
@@ -115,12 +116,13 @@ json_t *labels_config(const json_t *encoder, Family family, const Labels *labels
 
 /* ---- Adapters, as PEFT saves them ---- */
 
-/* adapter_config.json: fills r, targets, alpha and drop of *lora. Fails, by name, on whatever a lethe adapter cannot do. */
+/* adapter_config.json: fills r, targets, alpha and drop of *lora. Fails, by name, on whatever a lethe adapter cannot
+ * do. */
 bool peft_config_parse(Str json, const char *what, Lora *lora, Err *err);
 /* The config of an adapter whose base lies in the folder `base` (NULL: not told). The caller owns it. */
 json_t *peft_config(const Lora *lora, const char *base);
-/* adapter_model.safetensors. *has_head: it holds the head, too, and head_w was filled. Fails on tensors that are missing,
- * wrongly shaped, or of no use to lethe: an adapter that does more than lethe's can. */
+/* adapter_model.safetensors. *has_head: it holds the head, too, and head_w was filled. Fails on tensors that are
+ * missing, wrongly shaped, or of no use to lethe: an adapter that does more than lethe's can. */
 bool peft_load(const Lora *lora, const Head *head, const Safetensors *file, float *adapter, float *head_w,
                bool *has_head, Err *err);
 uint32_t peft_classes(const Safetensors *file, Family family); /* of the head in the file; 0: there is none */
@@ -177,14 +179,15 @@ Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, 
 size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_tokens, uint32_t max_examples,
                         uint32_t max_classes, bool training); /* what workspace_new takes from the device */
 
-/* From now on each forward pass also writes the first tokens' states behind each layer to `states` [layers][B][H] on the
- * device. B is that of the pass: there are no gaps. Null: no longer. */
+/* From now on each forward pass also writes the first tokens' states behind each layer to `states` [layers][B][H] on
+ * the device. B is that of the pass: there are no gaps. Null: no longer. */
 void workspace_keep_states(Workspace *ws, f32p states);
 
 /* Logits [B][C] on the device, in the workspace until its next pass. */
 f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
                    const PassOptions *options);
-/* Runs the encoder alone: the final states [B][H] of the examples' first tokens, in the workspace until its next pass. */
+/* Runs the encoder alone: the final states [B][H] of the examples' first tokens, in the workspace until its next pass.
+ */
 f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch *batch, const PassOptions *options);
 /* The scratch array [B][C] for the gradient of the loss with respect to the logits. */
 f32p workspace_dlogits(Workspace *ws);

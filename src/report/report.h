@@ -163,9 +163,9 @@ Forgotten report_forgotten(Arena *arena, const Results *results, int method, int
  * unless NO_COLOR is set. Always true, so that it can stand in a chain; ferror(out) tells whether writing went well. */
 bool report_table(const Results *results, FILE *out);
 
-/* Writes out_dir/table.md, out_dir/summary.json, out_dir/report.html and out_dir/charts/: before_after.png and matrix.png,
- * and of plane, curve, sweep, drift, swap and loss.png those whose events were told. The page holds all charts, and needs
- * nothing else. font: a TrueType file. */
+/* Writes out_dir/table.md, out_dir/summary.json, out_dir/report.html and out_dir/charts/: before_after.png and
+ * matrix.png, and of plane, curve, sweep, drift, swap and loss.png those whose events were told. The page holds all
+ * charts, and needs nothing else. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
 
 #endif

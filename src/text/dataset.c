@@ -15,7 +15,8 @@ typedef struct LabelSet {
     uint32_t *sorted; /* [classes]: classes by name, bytewise */
 } LabelSet;
 
-static const char *const label_glue[] = {"entailment", "neutral", "contradiction"}; /* 0, 1, 2 in GLUE's MNLI and SNLI */
+static const char *const label_glue[] = {"entailment", "neutral",
+                                         "contradiction"}; /* 0, 1, 2 in GLUE's MNLI and SNLI */
 
 /* -12 and 3, but not 3.5, 03 or "positive". */
 static bool label_is_number(Str label)
@@ -33,8 +34,8 @@ static bool label_number(const ExampleFile *file, size_t row, uint32_t *class, E
 {
     int64_t value;
     if (!parse_int(file->rows[row].label, 0, TASK_MAX_CLASSES - 1, &value))
-        return fail(err, "%s, line %llu: the label %s is not within 0 to %d", file->path, (unsigned long long)file->rows[row].line,
-                    str_show(file->rows[row].label), TASK_MAX_CLASSES - 1);
+        return fail(err, "%s, line %llu: the label %s is not within 0 to %d", file->path,
+                    (unsigned long long)file->rows[row].line, str_show(file->rows[row].label), TASK_MAX_CLASSES - 1);
     *class = (uint32_t)value;
     return true;
 }
@@ -44,7 +45,9 @@ static bool label_kind(const ExampleFile *file, bool numbers, const char *others
 {
     for (size_t i = 0; i < file->row_count; i++)
         if (label_is_number(file->rows[i].label) != numbers)
-            return fail(err, "%s, line %llu: the label \"%s\" is %s, but %s are %s; labels are either all whole numbers or all names",
+            return fail(err,
+                        "%s, line %llu: the label \"%s\" is %s, but %s are %s; labels are either all whole numbers or "
+                        "all names",
                         file->path, (unsigned long long)file->rows[i].line, str_show(file->rows[i].label),
                         numbers ? "no whole number" : "a number", others, numbers ? "numbers" : "names");
     return true;
@@ -74,9 +77,11 @@ static bool label_set_of_names(Arena *arena, const ExampleFile *file, LabelSet *
         if (!count || !str_equal(all[i], all[count - 1])) all[count++] = all[i];
     bool ok = true;
     if (count == 1)
-        ok = fail(err, "%s: every row has the label \"%s\"; at least two classes are needed", file->path, str_show(all[0]));
+        ok = fail(err, "%s: every row has the label \"%s\"; at least two classes are needed", file->path,
+                  str_show(all[0]));
     else if (count > TASK_MAX_CLASSES)
-        ok = fail(err, "%s: %zu different labels (such as \"%s\"); at most %d are possible", file->path, count, str_show(all[0]), TASK_MAX_CLASSES);
+        ok = fail(err, "%s: %zu different labels (such as \"%s\"); at most %d are possible", file->path, count,
+                  str_show(all[0]), TASK_MAX_CLASSES);
     if (ok) {
         out->classes = (uint32_t)count;
         out->names = arena_new(arena, Str, count);
@@ -93,7 +98,8 @@ static bool label_set_of_names(Arena *arena, const ExampleFile *file, LabelSet *
 }
 
 /* The class of a row's label; `train` is the file that the set is from. */
-static bool label_class(const LabelSet *set, const ExampleFile *file, size_t row, const char *train, uint32_t *class, Err *err)
+static bool label_class(const LabelSet *set, const ExampleFile *file, size_t row, const char *train, uint32_t *class,
+                        Err *err)
 {
     const Str label = file->rows[row].label;
     if (set->numbers) {
@@ -112,8 +118,8 @@ static bool label_class(const LabelSet *set, const ExampleFile *file, size_t row
         else
             low = middle + 1;
     }
-    return fail(err, "%s, line %llu: the label \"%s\" does not occur in %s", file->path, (unsigned long long)file->rows[row].line,
-                str_show(label), train);
+    return fail(err, "%s, line %llu: the label \"%s\" does not occur in %s", file->path,
+                (unsigned long long)file->rows[row].line, str_show(label), train);
 }
 
 /* ---- Rows ---- */
@@ -121,7 +127,8 @@ static bool label_class(const LabelSet *set, const ExampleFile *file, size_t row
 enum { SPLIT_SCRATCH_BYTES = 1 << 22 };
 
 /* Tokenises the first `rows` rows. */
-static void split_load(Arena *arena, const Tokenizer *tokenizer, const ExampleFile *file, uint32_t rows, uint32_t max_length, Split *out)
+static void split_load(Arena *arena, const Tokenizer *tokenizer, const ExampleFile *file, uint32_t rows,
+                       uint32_t max_length, Split *out)
 {
     Arena scratch = {0}, growing = {0};
     DYN(uint32_t) ids = {0};
@@ -136,7 +143,8 @@ static void split_load(Arena *arena, const Tokenizer *tokenizer, const ExampleFi
     out->pair = arena_new(arena, Str, rows);
     for (uint32_t r = 0; r < rows; r++) {
         const Example *row = &file->rows[r];
-        const uint32_t count = tokenizer_encode(tokenizer, &scratch, row->text, row->pair, max_length, row_ids, row_types);
+        const uint32_t count =
+            tokenizer_encode(tokenizer, &scratch, row->text, row->pair, max_length, row_ids, row_types);
         for (uint32_t i = 0; i < count; i++) {
             *dyn_push(&growing, &ids) = row_ids[i];
             *dyn_push(&growing, &types) = row_types[i];
@@ -172,8 +180,9 @@ bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, 
         if (!files[i]->row_count || files[i]->row_count >= UINT32_MAX)
             return fail(err, "%s: %s rows", files[i]->path, files[i]->row_count ? "too many" : "no");
     if (train->pairs != eval->pairs)
-        return fail(err, "%s has %s, but %s has %s; both need the same columns", train->path, train->pairs ? "pairs of texts" : "single texts",
-                    eval->path, eval->pairs ? "pairs of texts" : "single texts");
+        return fail(err, "%s has %s, but %s has %s; both need the same columns", train->path,
+                    train->pairs ? "pairs of texts" : "single texts", eval->path,
+                    eval->pairs ? "pairs of texts" : "single texts");
 
     labels.numbers = label_is_number(train->rows[0].label);
     const char *others = arena_printf(arena, "the labels of %s", train->path);
@@ -188,7 +197,8 @@ bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, 
     memcpy(out->eval_sha256, eval->sha256, sizeof out->eval_sha256);
     out->class_names = arena_new(arena, const char *, labels.classes);
     for (uint32_t c = 0; c < labels.classes; c++)
-        out->class_names[c] = labels.numbers ? arena_printf(arena, "%u", c) : arena_copy(arena, labels.names[c].at, labels.names[c].size);
+        out->class_names[c] =
+            labels.numbers ? arena_printf(arena, "%u", c) : arena_copy(arena, labels.names[c].at, labels.names[c].size);
     Split *splits[2] = {&out->train, &out->eval};
     for (size_t i = 0; i < COUNT(files); i++) {
         split_load(arena, tokenizer, files[i], split_rows(files[i], i ? eval_rows : train_rows), max_length, splits[i]);

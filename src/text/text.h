@@ -13,31 +13,32 @@
 
 typedef struct Tokenizer Tokenizer;
 
-/* The tokenizer of an HF checkpoint folder: tokenizer.json, or else vocab.txt (BERT), or else vocab.json with merges.txt
- * (RoBERTa); for the last two tokenizer_config.json, when there is one, says do_lower_case (true without it),
- * strip_accents, tokenize_chinese_chars and add_prefix_space. Fails when there is none of them, and on vocabularies that
- * contradict themselves. */
+/* The tokenizer of an HF checkpoint folder: tokenizer.json, or else vocab.txt (BERT), or else vocab.json with
+ * merges.txt (RoBERTa); for the last two tokenizer_config.json, when there is one, says do_lower_case (true without
+ * it), strip_accents, tokenize_chinese_chars and add_prefix_space. Fails when there is none of them, and on
+ * vocabularies that contradict themselves. */
 bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err);
 /* A BERT tokenizer from the text of a vocab.txt; `what` names it in errors. */
 bool tokenizer_from_vocab(Arena *arena, Str vocab, bool lower_case, const char *what, Tokenizer **out, Err *err);
 /* From the text of a tokenizer.json. */
 bool tokenizer_from_json(Arena *arena, Str json, const char *what, Tokenizer **out, Err *err);
 
-/* "model_max_length" of the folder's tokenizer_config.json: tokens a row, special ones included; 0 when it says none. */
+/* "model_max_length" of the folder's tokenizer_config.json: tokens a row, special ones included; 0 when it says none.
+ */
 bool tokenizer_max_length(const char *folder, uint32_t *length, Err *err);
 /* Copies the files of a checkpoint folder that make its tokenizer, in lethe or in HF's libraries. */
 bool tokenizer_files_copy(const char *from, const char *to, Err *err);
 /* Sets "model_max_length" in the folder's tokenizer_config.json, which is made when there is none. */
 bool tokenizer_config_write(const char *folder, bool roberta, uint32_t max_length, Err *err);
 
-uint32_t tokenizer_vocab_size(const Tokenizer *tokenizer);  /* every id is below it */
-uint32_t tokenizer_type_count(const Tokenizer *tokenizer);  /* 2 when pairs have types 0 and 1, else 1 */
+uint32_t tokenizer_vocab_size(const Tokenizer *tokenizer); /* every id is below it */
+uint32_t tokenizer_type_count(const Tokenizer *tokenizer); /* 2 when pairs have types 0 and 1, else 1 */
 /* The most special tokens around a text or pair (RoBERTa 4, BERT 3): max_length must not be below it. */
 uint32_t tokenizer_least_length(const Tokenizer *tokenizer);
 /* Ids and segments (types, 0 or 1) of a text, or of a pair of texts when pair.at is not NULL, with the special tokens
- * around them: single [CLS] A [SEP] or <s> A </s>; pair [CLS] A [SEP] B [SEP] or <s> A </s> </s> B </s>. Cut at the tail
- * to max_length tokens in all; of a pair the longer text first, and an odd last token goes to the longer one (the second
- * when equal), as HF's "longest_first". ids and types: [max_length]. Returns the number of tokens. */
+ * around them: single [CLS] A [SEP] or <s> A </s>; pair [CLS] A [SEP] B [SEP] or <s> A </s> </s> B </s>. Cut at the
+ * tail to max_length tokens in all; of a pair the longer text first, and an odd last token goes to the longer one (the
+ * second when equal), as HF's "longest_first". ids and types: [max_length]. Returns the number of tokens. */
 uint32_t tokenizer_encode(const Tokenizer *tokenizer, Arena *scratch, Str text, Str pair, uint32_t max_length,
                           uint32_t *ids, uint8_t *types);
 
@@ -66,11 +67,11 @@ typedef struct TaskData {
     char train_sha256[65], eval_sha256[65]; /* of the files */
 } TaskData;
 
-/* Tokenises the first train_rows and eval_rows rows (0: all). The labels are those of the whole train file: whole numbers
- * from 0 (classes = highest + 1), or names in bytewise order, except that entailment, neutral and contradiction are 0, 1
- * and 2. Fails on numbers and names mixed, on a single class, on more than TASK_MAX_CLASSES, on a label of the eval file
- * that the train file does not have, and when one file has pairs and the other has not. Texts stay where `train` and
- * `eval` have them. */
+/* Tokenises the first train_rows and eval_rows rows (0: all). The labels are those of the whole train file: whole
+ * numbers from 0 (classes = highest + 1), or names in bytewise order, except that entailment, neutral and contradiction
+ * are 0, 1 and 2. Fails on numbers and names mixed, on a single class, on more than TASK_MAX_CLASSES, on a label of the
+ * eval file that the train file does not have, and when one file has pairs and the other has not. Texts stay where
+ * `train` and `eval` have them. */
 bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, const ExampleFile *train,
                     const ExampleFile *eval, uint32_t train_rows, uint32_t eval_rows, uint32_t max_length,
                     TaskData *out, Err *err);
@@ -93,12 +94,12 @@ typedef struct RowIndex {
 /* Examples one after another, without padding. */
 typedef struct Batch {
     uint32_t examples, tokens;
-    uint32_t longest;                 /* tokens of the longest example */
+    uint32_t longest;                  /* tokens of the longest example */
     uint32_t *ids, *positions, *types; /* [tokens] */
-    uint32_t *offsets;                /* [examples + 1]: example e owns the tokens offsets[e] .. offsets[e + 1] - 1 */
-    uint32_t *first;                  /* [examples]: its first token */
-    uint32_t *labels;                 /* [examples] */
-    RowIndex word, position, type;    /* by id, by position, by segment */
+    uint32_t *offsets;                 /* [examples + 1]: example e owns the tokens offsets[e] .. offsets[e + 1] - 1 */
+    uint32_t *first;                   /* [examples]: its first token */
+    uint32_t *labels;                  /* [examples] */
+    RowIndex word, position, type;     /* by id, by position, by segment */
 } Batch;
 
 /* The rows rows[0 .. count - 1] of a split, in this order. position_base: position of an example's first token (BERT 0,

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* A tokenizer: tokens that are looked for in the text itself, a model for what lies between them, and the special tokens
- * around the result. */
+/* A tokenizer: tokens that are looked for in the text itself, a model for what lies between them, and the special
+ * tokens around the result. */
 
 /* ---- What it is made of ---- */
 
@@ -11,7 +11,7 @@
 typedef struct AddedToken {
     Str text;
     uint32_t id;
-    bool single_word;   /* not next to a word character */
+    bool single_word;    /* not next to a word character */
     bool lstrip, rstrip; /* swallows the white space on that side */
 } AddedToken;
 

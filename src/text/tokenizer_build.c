@@ -48,19 +48,20 @@ static bool tokens_from_lines(Arena *arena, Str text, const char *what, TokenLis
     for (uint32_t id = 0; id < count; id++) {
         const char *end = memchr(text.at, '\n', text.size);
         const size_t size = end ? (size_t)(end - text.at) : text.size;
-        if (unicode_count_errors((Str){text.at, size}))
-            return fail(err, "%s, line %u: not valid UTF-8", what, id + 1);
+        if (unicode_count_errors((Str){text.at, size})) return fail(err, "%s, line %u: not valid UTF-8", what, id + 1);
         const Str token = out->at[id] = tokens_trim_end((Str){text.at, size});
         const uint32_t old = token.size ? vocab_add(&seen, token, id) : VOCAB_NONE;
         if (old != VOCAB_NONE)
-            return fail(err, "%s, line %u: the token \"%s\" is already on line %u", what, id + 1, str_show(token), old + 1);
+            return fail(err, "%s, line %u: the token \"%s\" is already on line %u", what, id + 1, str_show(token),
+                        old + 1);
         if (end) text = (Str){end + 1, text.size - size - 1};
     }
     return true;
 }
 
 /* {"token": id, ...}. Ids may leave room for `more` tokens that the caller adds, but no two are the same. */
-static bool tokens_from_json(Arena *arena, const json_t *vocab, uint32_t more, const char *what, TokenList *out, Err *err)
+static bool tokens_from_json(Arena *arena, const json_t *vocab, uint32_t more, const char *what, TokenList *out,
+                             Err *err)
 {
     const char *token;
     json_t *value;
@@ -76,8 +77,8 @@ static bool tokens_from_json(Arena *arena, const json_t *vocab, uint32_t more, c
     {
         const json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
         if (id < 0 || id >= out->count)
-            return fail(err, "%s: the id of token \"%s\" must be a whole number from 0 to %u, for there are %u tokens", what,
-                        str_show(str(token)), out->count - 1, out->count);
+            return fail(err, "%s: the id of token \"%s\" must be a whole number from 0 to %u, for there are %u tokens",
+                        what, str_show(str(token)), out->count - 1, out->count);
         if (out->at[id].at)
             return fail(err, "%s: the tokens \"%s\" and \"%s\" have the same id %d", what, str_show(out->at[id]),
                         str_show(str(token)), (int)id);
@@ -122,8 +123,8 @@ static bool wordpiece_build(Arena *arena, const TokenList *tokens, Str unknown, 
 }
 
 /* vocab: of all tokens. rules_what: what stands before a rule's number in errors. */
-static bool bpe_build(Arena *arena, const Vocab *vocab, const MergeRule *rules, size_t rule_count, const char *rules_what,
-                      Bpe *out, Err *err)
+static bool bpe_build(Arena *arena, const Vocab *vocab, const MergeRule *rules, size_t rule_count,
+                      const char *rules_what, Bpe *out, Err *err)
 {
     bpe_new(arena, rule_count, out);
     for (uint32_t byte = 0; byte < 256; byte++) {
@@ -141,8 +142,11 @@ static bool bpe_build(Arena *arena, const Vocab *vocab, const MergeRule *rules, 
         for (size_t k = 0; k < COUNT(parts); k++) {
             ids[k] = vocab_find(vocab, parts[k]);
             if (ids[k] == VOCAB_NONE)
-                return fail(err, "%s %llu: the merge of \"%s\" and \"%s\" needs the token \"%s\", which is not in the vocabulary",
-                            rules_what, (unsigned long long)rules[i].number, str_show(left), str_show(right), str_show(parts[k]));
+                return fail(
+                    err,
+                    "%s %llu: the merge of \"%s\" and \"%s\" needs the token \"%s\", which is not in the vocabulary",
+                    rules_what, (unsigned long long)rules[i].number, str_show(left), str_show(right),
+                    str_show(parts[k]));
         }
         *bpe_find(out, ids[0], ids[1]) = (BpeMerge){ids[0], ids[1], (uint32_t)i, ids[2], true};
     }

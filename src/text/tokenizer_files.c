@@ -8,9 +8,9 @@
 
 enum { TOKENIZER_FILE_LIMIT_BYTES = 1 << 28 };
 
-static const char *const tokenizer_file_names[] = {"tokenizer_config.json", "tokenizer.json",          "vocab.txt",
-                                            "vocab.json",            "merges.txt", "special_tokens_map.json",
-                                            "added_tokens.json",     NULL};
+static const char *const tokenizer_file_names[] = {
+    "tokenizer_config.json",   "tokenizer.json",    "vocab.txt", "vocab.json", "merges.txt",
+    "special_tokens_map.json", "added_tokens.json", NULL};
 
 /* What tokenizer_config.json says, or HF's defaults. */
 typedef struct TokenizerConfig {
@@ -18,8 +18,10 @@ typedef struct TokenizerConfig {
     double max_length; /* 0: not told */
 } TokenizerConfig;
 
-/* Tokens that the text may hold as they are, where the vocabulary has them. Not normalised, no white space swallowed. */
-static void tokenizer_add_special(Arena *arena, const Vocab *vocab, const char *const *names, size_t count, Tokenizer *t)
+/* Tokens that the text may hold as they are, where the vocabulary has them. Not normalised, no white space swallowed.
+ */
+static void tokenizer_add_special(Arena *arena, const Vocab *vocab, const char *const *names, size_t count,
+                                  Tokenizer *t)
 {
     t->raw.at = arena_new(arena, AddedToken, count);
     for (size_t i = 0; i < count; i++) {
@@ -29,7 +31,8 @@ static void tokenizer_add_special(Arena *arena, const Vocab *vocab, const char *
     added_prepare(&t->raw);
 }
 
-static bool tokenizer_bert(Arena *arena, Str text, const TokenizerConfig *config, const char *what, Tokenizer **out, Err *err)
+static bool tokenizer_bert(Arena *arena, Str text, const TokenizerConfig *config, const char *what, Tokenizer **out,
+                           Err *err)
 {
     static const char *const special[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
     Tokenizer *t = arena_new(arena, Tokenizer, 1);
@@ -46,7 +49,11 @@ static bool tokenizer_bert(Arena *arena, Str text, const TokenizerConfig *config
     const struct {
         bool wanted;
         NormalStep step;
-    } steps[] = {{true, NORMAL_CLEAN}, {config->ideographs, NORMAL_IDEOGRAPHS}, {config->strip_accents, NORMAL_DECOMPOSE}, {config->strip_accents, NORMAL_ACCENTS}, {config->lower_case, NORMAL_LOWER}};
+    } steps[] = {{true, NORMAL_CLEAN},
+                 {config->ideographs, NORMAL_IDEOGRAPHS},
+                 {config->strip_accents, NORMAL_DECOMPOSE},
+                 {config->strip_accents, NORMAL_ACCENTS},
+                 {config->lower_case, NORMAL_LOWER}};
     for (size_t i = 0; i < COUNT(steps); i++)
         if (steps[i].wanted) t->normalizer.steps[t->normalizer.step_count++] = steps[i].step;
     template_usual(t, first, last, false, 1);
@@ -73,7 +80,8 @@ static bool merges_from_lines(Arena *arena, Str text, const char *what, MergeRul
         if (!row.size || (row.size >= 8 && memcmp(row.at, "#version", 8) == 0)) continue;
         MergeRule rule = {.number = line};
         if (!merge_split(row, &rule))
-            return fail(err, "%s, line %llu: two tokens with a space between them are needed, not \"%s\"", what, (unsigned long long)line, str_show(row));
+            return fail(err, "%s, line %llu: two tokens with a space between them are needed, not \"%s\"", what,
+                        (unsigned long long)line, str_show(row));
         *dyn_push(arena, &rules) = rule;
     }
     *out = rules.at;
@@ -81,8 +89,8 @@ static bool merges_from_lines(Arena *arena, Str text, const char *what, MergeRul
     return true;
 }
 
-static bool tokenizer_roberta(Arena *arena, Str vocab_json, Str merges, const TokenizerConfig *config, const char *vocab_what,
-                              const char *merges_what, Tokenizer **out, Err *err)
+static bool tokenizer_roberta(Arena *arena, Str vocab_json, Str merges, const TokenizerConfig *config,
+                              const char *vocab_what, const char *merges_what, Tokenizer **out, Err *err)
 {
     static const char *const special[] = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};
     Tokenizer *t = arena_new(arena, Tokenizer, 1);
@@ -90,7 +98,9 @@ static bool tokenizer_roberta(Arena *arena, Str vocab_json, Str merges, const To
     MergeRule *rules = NULL;
     size_t rule_count = 0;
     json_t *root = NULL;
-    if (!merges_from_lines(arena, merges, merges_what, &rules, &rule_count, err) || !json_parse(vocab_json, vocab_what, &root, err)) return false;
+    if (!merges_from_lines(arena, merges, merges_what, &rules, &rule_count, err) ||
+        !json_parse(vocab_json, vocab_what, &root, err))
+        return false;
     const bool read = tokens_from_json(arena, root, 0, vocab_what, &tokens, err);
     json_decref(root);
     if (!read) return false;
@@ -98,7 +108,8 @@ static bool tokenizer_roberta(Arena *arena, Str vocab_json, Str merges, const To
     const char *rules_what = arena_printf(arena, "%s, line", merges_what);
     uint32_t first, last;
     if (!bpe_build(arena, &vocab, rules, rule_count, rules_what, &t->bpe, err) ||
-        !tokens_need(&vocab, S("<s>"), vocab_what, &first, err) || !tokens_need(&vocab, S("</s>"), vocab_what, &last, err))
+        !tokens_need(&vocab, S("<s>"), vocab_what, &first, err) ||
+        !tokens_need(&vocab, S("</s>"), vocab_what, &last, err))
         return false;
     t->kind = TOKENIZER_BPE;
     t->vocab_size = tokens.count;
@@ -115,11 +126,12 @@ static bool tokenizer_config_parse(Str text, const char *path, TokenizerConfig *
     /* HF writes 1000000000000000019884624838656 for "no limit" */
     if (!json_parse_wide(text, path, &root, err)) return false;
     const bool limited = json_is_number(json_object_get(root, "model_max_length"));
-    const bool ok = (!limited || json_get_double(root, path, "model_max_length", 1, INFINITY, &config->max_length, err)) &&
-                    tokjson_flag(root, path, "do_lower_case", true, &config->lower_case, err) &&
-                    tokjson_flag(root, path, "strip_accents", config->lower_case, &config->strip_accents, err) &&
-                    tokjson_flag(root, path, "tokenize_chinese_chars", true, &config->ideographs, err) &&
-                    tokjson_flag(root, path, "add_prefix_space", false, &config->prefix_space, err);
+    const bool ok =
+        (!limited || json_get_double(root, path, "model_max_length", 1, INFINITY, &config->max_length, err)) &&
+        tokjson_flag(root, path, "do_lower_case", true, &config->lower_case, err) &&
+        tokjson_flag(root, path, "strip_accents", config->lower_case, &config->strip_accents, err) &&
+        tokjson_flag(root, path, "tokenize_chinese_chars", true, &config->ideographs, err) &&
+        tokjson_flag(root, path, "add_prefix_space", false, &config->prefix_space, err);
     json_decref(root);
     return ok;
 }
@@ -179,18 +191,24 @@ bool tokenizer_config_write(const char *folder, bool roberta, uint32_t max_lengt
 
 bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err)
 {
-    const char *json = arena_printf(arena, "%s/tokenizer.json", folder), *vocab = arena_printf(arena, "%s/vocab.txt", folder);
-    const char *tokens = arena_printf(arena, "%s/vocab.json", folder), *merges = arena_printf(arena, "%s/merges.txt", folder);
+    const char *json = arena_printf(arena, "%s/tokenizer.json", folder),
+               *vocab = arena_printf(arena, "%s/vocab.txt", folder);
+    const char *tokens = arena_printf(arena, "%s/vocab.json", folder),
+               *merges = arena_printf(arena, "%s/merges.txt", folder);
     TokenizerConfig config;
     Str text, rules;
     if (access(json, F_OK) == 0)
-        return file_read(arena, json, TOKENIZER_FILE_LIMIT_BYTES, &text, err) && tokenizer_from_json(arena, text, json, out, err);
-    if (!tokenizer_config_read(arena, arena_printf(arena, "%s/tokenizer_config.json", folder), &config, err)) return false;
+        return file_read(arena, json, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
+               tokenizer_from_json(arena, text, json, out, err);
+    if (!tokenizer_config_read(arena, arena_printf(arena, "%s/tokenizer_config.json", folder), &config, err))
+        return false;
     if (access(vocab, F_OK) == 0)
-        return file_read(arena, vocab, TOKENIZER_FILE_LIMIT_BYTES, &text, err) && tokenizer_bert(arena, text, &config, vocab, out, err);
+        return file_read(arena, vocab, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
+               tokenizer_bert(arena, text, &config, vocab, out, err);
     if (access(tokens, F_OK) == 0)
         return file_read(arena, tokens, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                file_read(arena, merges, TOKENIZER_FILE_LIMIT_BYTES, &rules, err) &&
                tokenizer_roberta(arena, text, rules, &config, tokens, merges, out, err);
-    return fail(err, "%s: no tokenizer; tokenizer.json, or vocab.txt, or vocab.json with merges.txt is needed there", folder);
+    return fail(err, "%s: no tokenizer; tokenizer.json, or vocab.txt, or vocab.json with merges.txt is needed there",
+                folder);
 }

@@ -27,7 +27,8 @@ static bool tokjson_flag(const json_t *object, const char *what, const char *key
 static bool tokjson_text(const json_t *object, const char *what, const char *key, Str otherwise, Str *out, Err *err)
 {
     const json_t *value = json_object_get(object, key);
-    if (value && !json_is_string(value) && !json_is_null(value)) return fail(err, "%s: \"%s\" must be a text", what, key);
+    if (value && !json_is_string(value) && !json_is_null(value))
+        return fail(err, "%s: \"%s\" must be a text", what, key);
     *out = json_is_string(value) ? (Str){json_string_value(value), json_string_length(value)} : otherwise;
     return true;
 }
@@ -58,7 +59,8 @@ static bool tokjson_bert_normalizer(const json_t *part, const char *what, Normal
         return false;
     return (!clean || tokjson_add_step(out, what, NORMAL_CLEAN, err)) &&
            (!ideographs || tokjson_add_step(out, what, NORMAL_IDEOGRAPHS, err)) &&
-           (!strip || (tokjson_add_step(out, what, NORMAL_DECOMPOSE, err) && tokjson_add_step(out, what, NORMAL_ACCENTS, err))) &&
+           (!strip ||
+            (tokjson_add_step(out, what, NORMAL_DECOMPOSE, err) && tokjson_add_step(out, what, NORMAL_ACCENTS, err))) &&
            (!lower || tokjson_add_step(out, what, NORMAL_LOWER, err));
 }
 
@@ -71,13 +73,16 @@ static bool tokjson_normalizer(const json_t *part, const char *what, Normalizer 
     if (strcmp(type, "StripAccents") == 0) return tokjson_add_step(out, what, NORMAL_MARKS, err);
     if (strcmp(type, "NFD") == 0) return tokjson_add_step(out, what, NORMAL_DECOMPOSE, err);
     if (strcmp(type, "Sequence") != 0)
-        return fail(err, "%s: a normalizer of type \"%s\" is not supported; BertNormalizer, Lowercase, StripAccents and NFD are",
-                    what, str_show(str(type)));
+        return fail(
+            err,
+            "%s: a normalizer of type \"%s\" is not supported; BertNormalizer, Lowercase, StripAccents and NFD are",
+            what, str_show(str(type)));
     const json_t *list = json_object_get(part, "normalizers"), *item;
     size_t i;
     json_array_foreach(list, i, item)
     {
-        if (strcmp(tokjson_type(item), "Sequence") == 0) return fail(err, "%s: normalizer: a Sequence in a Sequence", what);
+        if (strcmp(tokjson_type(item), "Sequence") == 0)
+            return fail(err, "%s: normalizer: a Sequence in a Sequence", what);
         if (!tokjson_normalizer(item, what, out, err)) return false;
     }
     return true;
@@ -96,7 +101,9 @@ static bool tokjson_word_split(const json_t *part, const char *what, WordSplit *
             *out = known[i].split;
             return true;
         }
-    return fail(err, "%s: a pre_tokenizer of type \"%s\" is not supported with WordPiece; BertPreTokenizer, Whitespace and WhitespaceSplit are",
+    return fail(err,
+                "%s: a pre_tokenizer of type \"%s\" is not supported with WordPiece; BertPreTokenizer, Whitespace and "
+                "WhitespaceSplit are",
                 what, str_show(str(tokjson_type(part))));
 }
 
@@ -106,7 +113,8 @@ static bool tokjson_token_id(const TokJson *j, const json_t *value, uint32_t *id
 {
     const json_int_t n = json_is_integer(value) ? json_integer_value(value) : -1;
     if (n < 0 || n >= j->tokens.count)
-        return fail(err, "%s: post_processor: a token id must be a whole number from 0 to %u", j->what, j->tokens.count - 1);
+        return fail(err, "%s: post_processor: a token id must be a whole number from 0 to %u", j->what,
+                    j->tokens.count - 1);
     *id = (uint32_t)n;
     return true;
 }
@@ -118,16 +126,21 @@ static bool tokjson_template_part(const TokJson *j, const json_t *special, const
     const json_t *body = token ? token : text;
     const char *name = json_string_value(json_object_get(body, "id"));
     int64_t type;
-    if (!name) return fail(err, "%s: post_processor: a part of the template is neither SpecialToken nor Sequence with an id", j->what);
+    if (!name)
+        return fail(err, "%s: post_processor: a part of the template is neither SpecialToken nor Sequence with an id",
+                    j->what);
     if (!json_get_int(body, j->what, "type_id", 0, 1, &type, err)) return false;
     const json_t *ids = json_object_get(json_object_get(special, name), "ids"), *value;
     if (out->count + (token ? json_array_size(ids) : 1) > TEMPLATE_MAX_PARTS)
-        return fail(err, "%s: post_processor: a template with more than %d parts is not supported", j->what, TEMPLATE_MAX_PARTS);
+        return fail(err, "%s: post_processor: a template with more than %d parts is not supported", j->what,
+                    TEMPLATE_MAX_PARTS);
     if (!token) {
         template_add(out, strcmp(name, "A") == 0 ? PART_TEXT : PART_PAIR, 0, (uint8_t)type);
         return true;
     }
-    if (!json_array_size(ids)) return fail(err, "%s: post_processor: the template's token \"%s\" is not in special_tokens", j->what, str_show(str(name)));
+    if (!json_array_size(ids))
+        return fail(err, "%s: post_processor: the template's token \"%s\" is not in special_tokens", j->what,
+                    str_show(str(name)));
     size_t i;
     json_array_foreach(ids, i, value)
     {
@@ -138,7 +151,8 @@ static bool tokjson_template_part(const TokJson *j, const json_t *special, const
     return true;
 }
 
-static bool tokjson_template(const TokJson *j, const json_t *processor, const char *key, bool pair, Template *out, Err *err)
+static bool tokjson_template(const TokJson *j, const json_t *processor, const char *key, bool pair, Template *out,
+                             Err *err)
 {
     const json_t *parts = json_object_get(processor, key), *part;
     uint32_t texts[3] = {0};
@@ -150,8 +164,8 @@ static bool tokjson_template(const TokJson *j, const json_t *processor, const ch
     }
     for (i = 0; i < out->count; i++) texts[out->parts[i].kind]++;
     if (texts[PART_TEXT] == 1 && texts[PART_PAIR] == pair && out->parts[0].kind == PART_TOKEN) return true;
-    return fail(err, "%s: post_processor: the template \"%s\" must begin with a special token and have %s once", j->what, key,
-                pair ? "the texts A and B" : "the text A");
+    return fail(err, "%s: post_processor: the template \"%s\" must begin with a special token and have %s once",
+                j->what, key, pair ? "the texts A and B" : "the text A");
 }
 
 /* "cls": ["<s>", 0] */
@@ -171,7 +185,8 @@ static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *er
     const bool roberta = strcmp(type, "RobertaProcessing") == 0;
     if (roberta || strcmp(type, "BertProcessing") == 0) {
         uint32_t first, last;
-        if (!tokjson_named_token(j, part, "cls", &first, err) || !tokjson_named_token(j, part, "sep", &last, err)) return false;
+        if (!tokjson_named_token(j, part, "cls", &first, err) || !tokjson_named_token(j, part, "sep", &last, err))
+            return false;
         template_usual(j->tokenizer, first, last, roberta, !roberta);
         return true;
     }
@@ -179,9 +194,12 @@ static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *er
     size_t i;
     json_array_foreach(list, i, item) /* a Sequence; ByteLevel is about offsets only */
     {
-        if (strcmp(tokjson_type(item), "ByteLevel") != 0 && !json_object_get(item, "processors")) return tokjson_post_processor(j, item, err);
+        if (strcmp(tokjson_type(item), "ByteLevel") != 0 && !json_object_get(item, "processors"))
+            return tokjson_post_processor(j, item, err);
     }
-    return fail(err, "%s: a post_processor of type \"%s\" is not supported; TemplateProcessing, BertProcessing and RobertaProcessing are",
+    return fail(err,
+                "%s: a post_processor of type \"%s\" is not supported; TemplateProcessing, BertProcessing and "
+                "RobertaProcessing are",
                 j->what, str_show(str(type)));
 }
 
@@ -206,8 +224,8 @@ static bool tokjson_added_token(TokJson *j, const json_t *entry, Err *err)
     const uint32_t known = vocab_find(&j->vocab, content);
     const Str owner = j->tokens.at[id];
     if ((known != VOCAB_NONE && known != token.id) || (owner.at && !str_equal(owner, content)))
-        return fail(err, "%s: added_tokens: \"%s\" has id %u, but in the vocabulary %s", j->what, str_show(content), token.id,
-                    known != VOCAB_NONE ? "it has another" : "that is another token");
+        return fail(err, "%s: added_tokens: \"%s\" has id %u, but in the vocabulary %s", j->what, str_show(content),
+                    token.id, known != VOCAB_NONE ? "it has another" : "that is another token");
     j->tokens.at[id] = token.text;
     if (normalized) token.text = normalize(&j->tokenizer->normalizer, j->arena, token.text);
     AddedTokens *list = normalized ? &j->tokenizer->normalized : &j->tokenizer->raw;
@@ -228,7 +246,8 @@ static bool tokjson_added_tokens(TokJson *j, const json_t *list, Err *err)
     added_prepare(&j->tokenizer->raw);
     added_prepare(&j->tokenizer->normalized);
     for (uint32_t id = 0; id < j->tokens.count; id++)
-        if (!j->tokens.at[id].at) return fail(err, "%s: no token has id %u; the ids must be 0, 1, 2, ... without a gap", j->what, id);
+        if (!j->tokens.at[id].at)
+            return fail(err, "%s: no token has id %u; the ids must be 0, 1, 2, ... without a gap", j->what, id);
     return true;
 }
 
@@ -244,7 +263,8 @@ static bool tokjson_wordpiece(TokJson *j, const json_t *model, Err *err)
            (!json_object_get(model, "max_input_chars_per_word") ||
             json_get_int(model, j->what, "max_input_chars_per_word", 1, WORDPIECE_MAX_WORD, &max_word, err)) &&
            tokjson_word_split(json_object_get(j->root, "pre_tokenizer"), j->what, &split, err) &&
-           wordpiece_build(j->arena, &j->tokens, unknown, prefix, (uint32_t)max_word, split, j->what, &j->tokenizer->wordpiece, err);
+           wordpiece_build(j->arena, &j->tokens, unknown, prefix, (uint32_t)max_word, split, j->what,
+                           &j->tokenizer->wordpiece, err);
 }
 
 /* "left right" or ["left", "right"]. */
@@ -276,19 +296,26 @@ static bool tokjson_bpe(TokJson *j, const json_t *model, Err *err)
         !tokjson_flag(pre, j->what, "add_prefix_space", true, &prefix_space, err))
         return false;
     if (strcmp(tokjson_type(pre), "ByteLevel") != 0 || !use_regex)
-        return fail(err, "%s: a BPE model is supported with a pre_tokenizer of type ByteLevel and its pattern only", j->what);
-    if (j->tokenizer->normalizer.step_count) return fail(err, "%s: a BPE model with a normalizer is not supported", j->what);
-    if (prefix.size || suffix.size || fallback || ignore || (json_is_number(dropout) && json_number_value(dropout) != 0))
-        return fail(err, "%s: a BPE model with continuing_subword_prefix, end_of_word_suffix, byte_fallback, ignore_merges or dropout is not supported",
+        return fail(err, "%s: a BPE model is supported with a pre_tokenizer of type ByteLevel and its pattern only",
+                    j->what);
+    if (j->tokenizer->normalizer.step_count)
+        return fail(err, "%s: a BPE model with a normalizer is not supported", j->what);
+    if (prefix.size || suffix.size || fallback || ignore ||
+        (json_is_number(dropout) && json_number_value(dropout) != 0))
+        return fail(err,
+                    "%s: a BPE model with continuing_subword_prefix, end_of_word_suffix, byte_fallback, ignore_merges "
+                    "or dropout is not supported",
                     j->what);
     const size_t count = json_array_size(merges);
-    if (!json_is_array(merges) || count > TOKENS_MAX) return fail(err, "%s: model.merges must be a list of merges", j->what);
+    if (!json_is_array(merges) || count > TOKENS_MAX)
+        return fail(err, "%s: model.merges must be a list of merges", j->what);
     MergeRule *rules = arena_new(j->arena, MergeRule, count);
     size_t i;
     json_array_foreach(merges, i, entry)
     {
         rules[i].number = i + 1;
-        if (!tokjson_merge(entry, &rules[i])) return fail(err, "%s: model.merges, entry %zu: must be two tokens", j->what, i + 1);
+        if (!tokjson_merge(entry, &rules[i]))
+            return fail(err, "%s: model.merges, entry %zu: must be two tokens", j->what, i + 1);
     }
     const char *rules_what = arena_printf(j->arena, "%s: model.merges, entry", j->what);
     if (!bpe_build(j->arena, &j->vocab, rules, count, rules_what, bpe, err)) return false;
@@ -302,10 +329,13 @@ static bool tokjson_tokenizer(TokJson *j, Err *err)
     const json_t *model = json_object_get(j->root, "model"), *added = json_object_get(j->root, "added_tokens"), *entry;
     const json_t *vocab = json_object_get(model, "vocab");
     const char *type = tokjson_type(model);
-    if (!model) return fail(err, "%s: \"model\" is missing; is this a tokenizer.json of the tokenizers library?", j->what);
-    const bool bpe = strcmp(type, "BPE") == 0 || (!*type && json_object_get(model, "merges")); /* old files have no type */
+    if (!model)
+        return fail(err, "%s: \"model\" is missing; is this a tokenizer.json of the tokenizers library?", j->what);
+    const bool bpe =
+        strcmp(type, "BPE") == 0 || (!*type && json_object_get(model, "merges")); /* old files have no type */
     if (!bpe && strcmp(type, "WordPiece") != 0 && !(!*type && json_object_get(model, "max_input_chars_per_word")))
-        return fail(err, "%s: a model of type \"%s\" is not supported; WordPiece (BERT) and BPE (RoBERTa) are", j->what, str_show(str(type)));
+        return fail(err, "%s: a model of type \"%s\" is not supported; WordPiece (BERT) and BPE (RoBERTa) are", j->what,
+                    str_show(str(type)));
 
     uint32_t more = 0;
     size_t i;
@@ -321,7 +351,8 @@ static bool tokjson_tokenizer(TokJson *j, Err *err)
     j->tokenizer->kind = bpe ? TOKENIZER_BPE : TOKENIZER_WORDPIECE;
     j->tokenizer->vocab_size = j->tokens.count;
     return tokjson_normalizer(json_object_get(j->root, "normalizer"), j->what, &j->tokenizer->normalizer, err) &&
-           (bpe ? tokjson_bpe(j, model, err) : tokjson_wordpiece(j, model, err)) && tokjson_added_tokens(j, added, err) &&
+           (bpe ? tokjson_bpe(j, model, err) : tokjson_wordpiece(j, model, err)) &&
+           tokjson_added_tokens(j, added, err) &&
            tokjson_post_processor(j, json_object_get(j->root, "post_processor"), err);
 }
 

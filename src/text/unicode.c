@@ -41,7 +41,8 @@ static bool unicode_is_ideograph(uint32_t c)
 
 /* ---- UTF-8 ---- */
 
-/* Length in bytes of the code point, or of the maximal invalid subpart (Unicode, chapter 3.9), at the start of s; size >=
+/* Length in bytes of the code point, or of the maximal invalid subpart (Unicode, chapter 3.9), at the start of s; size
+ * >=
  * 1. *code is the code point, or UNICODE_INVALID. */
 static size_t unicode_decode_one(const uint8_t *s, size_t size, uint32_t *code)
 {

@@ -51,10 +51,7 @@ static uint64_t vocab_hash(Str token)
     return hash;
 }
 
-static uint32_t vocab_find(const Vocab *vocab, Str token)
-{
-    return vocab_find_hashed(vocab, token, vocab_hash(token));
-}
+static uint32_t vocab_find(const Vocab *vocab, Str token) { return vocab_find_hashed(vocab, token, vocab_hash(token)); }
 
 /* Adds a token, whose bytes must live as long as the vocabulary; returns its old id, or VOCAB_NONE when it is new. */
 static uint32_t vocab_add(Vocab *vocab, Str token, uint32_t id)

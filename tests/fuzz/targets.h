@@ -133,8 +133,14 @@ static void fuzz_adapter_config(Arena *arena, Str bytes, Err *err)
 
 static void fuzz_adapter(Arena *arena, Str bytes, Err *err)
 {
-    static const ModelConfig config = {
-        .family = FAMILY_BERT, .layers = 1, .hidden = 4, .heads = 1, .inner = 4, .vocab = 4, .positions = 8, .types = 2};
+    static const ModelConfig config = {.family = FAMILY_BERT,
+                                       .layers = 1,
+                                       .hidden = 4,
+                                       .heads = 1,
+                                       .inner = 4,
+                                       .vocab = 4,
+                                       .positions = 8,
+                                       .types = 2};
     Lora lora = {.r = 1, .targets = LORA_QUERY | LORA_VALUE, .alpha = 1};
     Head head;
     Safetensors file;
@@ -162,7 +168,8 @@ static void fuzz_labels(Arena *arena, Str bytes, Err *err)
 static void fuzz_kept(Arena *arena, Str bytes, Err *err)
 {
     KeptModel kept;
-    if (kept_parse(arena, bytes, "model.json", "a", &kept, err)) ASSERT(kept.labels.classes >= 2 && strlen(kept.sha256) == 64);
+    if (kept_parse(arena, bytes, "model.json", "a", &kept, err))
+        ASSERT(kept.labels.classes >= 2 && strlen(kept.sha256) == 64);
     if (err->code == EXIT_USAGE) *err = (Err){0}; /* no task "a" */
 }
 
