@@ -137,21 +137,36 @@ static uint64_t memory_needed(const Experiment *x, const Method *method)
     return encoder + most + shared;
 }
 
+/* The largest batch, halved again and again, with which the whole run fits; 0: none does. */
+static uint32_t batch_that_fits(const Experiment *x, uint64_t have)
+{
+    Plan smaller = *x->plan;
+    Experiment other = *x;
+    other.plan = &smaller;
+    while ((smaller.hyper.batch_size /= 2) > 0) {
+        if (smaller.hyper.eval_batch_size > smaller.hyper.batch_size)
+            smaller.hyper.eval_batch_size = smaller.hyper.batch_size;
+        if (memory_needed(&other, NULL) <= have) break;
+    }
+    return smaller.hyper.batch_size;
+}
+
 static bool check_memory(const Experiment *x, Err *err)
 {
     const uint64_t need = memory_needed(x, NULL), have = device_memory_bytes(&x->device);
     if (need <= have) return true;
     Arena arena = {0};
-    char *fit = "";
+    const char *fit = "", *what = "";
     for (int m = 0; m < x->plan->method_count; m++)
         if (memory_needed(x, x->plan->methods[m]) <= have)
             fit = arena_printf(&arena, "%s%s%s", fit, *fit ? "," : "", x->plan->methods[m]->name);
+    if (*fit) what = arena_printf(&arena, "only --method %s (each fits alone), ", fit);
+    const uint32_t batch = batch_that_fits(x, have);
+    if (batch) what = arena_printf(&arena, "%s--batch-size %u --eval-batch-size %u, ", what, batch, batch);
     fail(err,
-         "this run needs about %.1f GB of memory, but %.1f GB are free%s%s; use %s%s%sa smaller --batch-size or "
-         "--max-length, or a smaller model%s",
+         "this run needs about %.1f GB of memory, but %.1f GB are free%s%s; use %sa smaller --max-length or model%s",
          (double)need * 1e-9, (double)have * 1e-9, x->device.vulkan ? " on " : "",
-         x->device.vulkan ? x->device.name : "", *fit ? "only --method " : "", fit, *fit ? " (each fits alone), " : "",
-         x->device.vulkan ? ", or --device cpu" : "");
+         x->device.vulkan ? x->device.name : "", what, x->device.vulkan ? ", or --device cpu" : "");
     arena_free(&arena);
     return false;
 }
