@@ -79,7 +79,7 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
     head_layout(&g->arena, &config, (uint32_t)json_integer_value(json_object_get(g->json, "classes")), &g->head);
 
     Safetensors file, head_file, lora_file;
-    bool fresh;
+    bool fresh = true;
     float *w = arena_new(&g->arena, float, g->model.encoder.floats),
           *h = arena_new(&g->arena, float, g->head.layout.floats);
     if (!safetensors_open(&g->arena, arena_printf(&g->arena, "%s/model.safetensors", folder), &file, &err) ||

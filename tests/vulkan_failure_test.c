@@ -310,8 +310,8 @@ static void test_vulkan_pipeline_cache(void **state)
         "truncate -s -1 %s", "truncate -s 70 %s", "truncate -s 0 %s", "printf x | dd of=%s bs=1 seek=80 conv=notrunc",
         "head -c 200 /dev/urandom >%s",
         /* whole, but made by another device: byte 8 of Vulkan's header is the vendor */
-        "tail -c +65 %s >build/test-tmp/body; printf x | dd of=build/test-tmp/body bs=1 seek=8 conv=notrunc; "
-        "{ sha256sum <build/test-tmp/body | head -c 64; cat build/test-tmp/body; } >%1$s"};
+        ("tail -c +65 %s >build/test-tmp/body; printf x | dd of=build/test-tmp/body bs=1 seek=8 conv=notrunc; "
+         "{ sha256sum <build/test-tmp/body | head -c 64; cat build/test-tmp/body; } >%1$s")};
     for (size_t i = 0; i < COUNT(damage); i++) {
         char line[512];
         snprintf(line, sizeof line, "f=$(ls build/test-tmp/cache/lethe/pipelines-*); %s", damage[i]);

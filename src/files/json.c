@@ -41,8 +41,8 @@ static json_t *json_with_integers(json_t *value)
         return fabs(x) < 0x1p53 && trunc(x) == x ? json_integer((json_int_t)x) : json_incref(value);
     if (!json_is_array(value) && !json_is_object(value)) return json_incref(value);
     copy = json_is_array(value) ? json_array() : json_object();
-    json_array_foreach(value, i, item) json_array_append_new(copy, json_with_integers(item));
-    json_object_foreach(value, key, item) json_object_set_new(copy, key, json_with_integers(item));
+    json_array_foreach(value, i, item) { json_array_append_new(copy, json_with_integers(item)); }
+    json_object_foreach(value, key, item) { json_object_set_new(copy, key, json_with_integers(item)); }
     return copy;
 }
 
