@@ -323,7 +323,9 @@ bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each
         compile "build/bench/$word" -O2 -Wno-unused-function -isystem "/usr/include/$blis" "tests/bench/$word.c" "/usr/lib/$blis/libblis.a"
     fi
     shift
-    exec "build/bench/$word" "$@" 9>&-
+    "build/bench/$word" "$@" 9>&-
+    [ ! -e "tests/bench/${word}_peer.py" ] || [ -z "${LETHE_PEER_PYTHON:-}" ] ||
+        HF_HUB_OFFLINE=1 "$LETHE_PEER_PYTHON" "tests/bench/${word}_peer.py" "$@" 2>/dev/null 9>&-
 }
 
 # ---- the words ----

@@ -26,7 +26,6 @@ static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
     if (notebook) return;
     const bool large = hidden >= LARGE_HIDDEN;
     plan->eval_rows = 500;
-    plan->hyper.epochs = 5;
     plan->hyper.learning_rate = large ? 3e-5f : 5e-5f;
     plan->lora_learning_rate = large ? 5e-4f : 2e-3f;
 }
@@ -43,13 +42,13 @@ static const Option run_options[] = {
      "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
      "without it: MiniLM-L6, built in"},
     {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all [full,lora,lora-seq]"},
-    {"preset", OPTION_TEXT, 0, 0, "NAME", "default: rates that learn; notebook: 3e-5, 3 epochs, 200 eval rows"},
+    {"preset", OPTION_TEXT, 0, 0, "NAME", "default: rates that learn; notebook: 3e-5, 200 eval rows"},
     {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
     {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
     {"learning-rate", OPTION_REAL, 1e-12, 100, "X",
      "of full fine-tuning [5e-5, from hidden size 768 on 3e-5; notebook 3e-5]"},
     {"lora-learning-rate", OPTION_REAL, 1e-12, 100, "X", "of LoRA [2e-3, from hidden size 768 on 5e-4; notebook 3e-5]"},
-    {"epochs", OPTION_INT, 1, 10000, "N", "passes over the rows of each task [5; notebook 3]"},
+    {"epochs", OPTION_INT, 1, 10000, "N", "passes over the rows of each task [3]"},
     {"batch-size", OPTION_INT, 1, 4096, "N", "rows a training step [16]"},
     {"eval-batch-size", OPTION_INT, 1, 4096, "N", "rows an evaluation step [32]"},
     {"weight-decay", OPTION_REAL, 0, 10, "X", "of AdamW [0.01]"},

@@ -12,13 +12,19 @@
 
 enum { SWAP_ROWS = 128, STATE_ROWS = 256 };
 enum { CURVE_ROWS = 50, CURVE_LEAST_POINTS = 3, CURVE_MOST_POINTS = 48 };
-/* The curve may cost so much of a training: a step costs about three forward passes of its rows (one forward, two
- * backward: the gradients of activations and of weights), a point of the curve one pass of its own. */
-static const double CURVE_SHARE = 0.05, STEP_PASSES = 3;
+static const double CURVE_SHARE = 0.05; /* of a training that the curve may cost: a point costs a pass of its rows */
 
 static bool can_forget(const Method *method)
 {
     return method->trains == TRAINS_ENCODER || method->trains == TRAINS_ADAPTER;
+}
+
+/* What a training step costs in forward passes of its rows: one forward, one backward for the gradients of activations,
+ * and one for those of weights; an adapter's own are next to nothing. */
+enum { ENCODER_PASSES = 3, ADAPTER_PASSES = 2 };
+static int step_passes(const Method *method)
+{
+    return method->trains == TRAINS_ENCODER ? ENCODER_PASSES : ADAPTER_PASSES;
 }
 
 static bool diagnosing(const Experiment *x)
@@ -118,14 +124,15 @@ static bool diagnose_transfer(Experiment *x, Err *err)
 
 /* ---- curve: old tasks while a new one trains ---- */
 
-/* How the old tasks are watched while a task trains: the same for all methods. */
+/* How the old tasks are watched while a task trains: the same rows for all methods, at as many points as a training
+ * of so many passes a step allows. */
 typedef struct CurvePlan {
     uint32_t rows, points; /* rows of each old task, and points, at most; no points: too short a training */
 } CurvePlan;
 
-static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper)
+static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper, int passes)
 {
-    const double budget = CURVE_SHARE * STEP_PASSES * training_tokens(&tasks[task].data.train, hyper);
+    const double budget = CURVE_SHARE * training_tokens(&tasks[task].data.train, hyper); /* for each of the passes */
     double row = 0; /* tokens of a row of every old task */
     uint32_t most = 0;
     for (int j = 0; j < task; j++) {
@@ -133,13 +140,9 @@ static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper
         row += tokens_per_row(eval);
         if (eval->rows > most) most = eval->rows;
     }
-    CurvePlan plan = {.rows = fewer(most, CURVE_ROWS)};
-    double points = budget / (plan.rows * row);
-    if (points > CURVE_MOST_POINTS) {
-        points = CURVE_MOST_POINTS;
-        const double rows = budget / (points * row);
-        plan.rows = rows < most ? (uint32_t)rows : most;
-    }
+    const double rows = fmax(CURVE_ROWS, ADAPTER_PASSES * budget / (CURVE_MOST_POINTS * row));
+    CurvePlan plan = {.rows = rows < most ? (uint32_t)rows : most};
+    const double points = fmin(CURVE_MOST_POINTS, passes * budget / (plan.rows * row));
     plan.points = points < CURVE_LEAST_POINTS ? 0 : (uint32_t)points;
     return plan;
 }
@@ -200,7 +203,7 @@ static bool on_look(void *context, uint32_t step, Err *err)
 static void diagnose_curve(Experiment *x, Training *t)
 {
     if (!x->task || !diagnosing(x)) return;
-    const CurvePlan plan = curve_plan(x->tasks, x->task, &t->hyper);
+    const CurvePlan plan = curve_plan(x->tasks, x->task, &t->hyper, step_passes(x->method));
     const uint32_t steps = train_total_steps(t);
     if (!plan.points) return;
     uint32_t *at = arena_new(&x->method_arena, uint32_t, plan.points);
@@ -428,7 +431,7 @@ static double diagnosis_tokens(const Experiment *x, const Method *method, int ta
 {
     if (x->plan->no_diagnostics || !task || !can_forget(method)) return 0;
     const Split *train = &x->tasks[task].data.train, *first = &x->tasks[0].data.eval;
-    double tokens = CURVE_SHARE * STEP_PASSES * training_tokens(train, &x->plan->hyper) +
+    double tokens = CURVE_SHARE * step_passes(method) * training_tokens(train, &x->plan->hyper) +
                     (double)x->tasks[task].data.eval.starts[x->tasks[task].data.eval.rows]; /* and transfer */
     if (task + 1 < x->plan->task_count) return tokens;
     for (int j = 0; j < task; j++) tokens += (double)x->tasks[j].data.train.starts[x->tasks[j].data.train.rows];

@@ -225,6 +225,15 @@ static bool time_trial(Experiment *x, const Method *method, double *seconds_per_
     return train_task(&x->device, &t, &observer, err);
 }
 
+/* Tokens that a method's strategies look at behind the training of a task. */
+static double survey_tokens(const Experiment *x, const Method *method, int task)
+{
+    const Split *train = &x->tasks[task].data.train;
+    int surveys = 0;
+    for (int p = 0; p < method->parts && task + 1 < x->plan->task_count; p++) surveys += method->part[p]->surveys;
+    return surveys * (double)train->starts[train->rows];
+}
+
 /* Tokens of a method's trainings and evaluations of one task, as if all were training; a forward pass is a third of
  * that. */
 static double time_tokens(const Experiment *x, const Method *method, int task)
@@ -256,6 +265,7 @@ static bool print_time(Experiment *x, Err *err)
         for (int i = 0; i < plan->task_count; i++) {
             bool shared = false;
             for (int k = 0; k < m; k++) shared = shared || training_is_shared(plan->methods[k], method, i);
+            total += seconds_per_token[like] * survey_tokens(x, method, i);
             if (!shared) total += seconds_per_token[like] * time_tokens(x, method, i);
         }
     }

@@ -10,7 +10,7 @@ static const char *const verdict_rules[] = {
     "It forgot a task when it had learned it and the drop from then to the end is more than chance explains: an exact "
     "McNemar test on the same rows, those of all seeds together, with p below 0.05 (when it is not told which rows "
     "changed with one seed, whichever they were), and with several seeds also a 95% t interval of the drop that lies "
-    "below zero. Each method is tested alone.",
+    "below zero: when that interval alone reaches zero, it is not decided. Each method is tested alone.",
     "It re-learned a task when the end shows no such drop but, with every seed, the way there did: an evaluation after "
     "an earlier task (McNemar, p below 0.05), or the lowest point of the curve during training (p below 0.05 whichever "
     "rows changed, times the number of points looked at).",
@@ -36,7 +36,7 @@ typedef enum Verdict {
     VERDICT_RELEARNED,
     VERDICT_GAINED,
     VERDICT_WITHIN_CHANCE,
-    VERDICT_UNCLEAR, /* cannot be told from counts alone */
+    VERDICT_UNCLEAR, /* cannot be told from counts alone, or the rows say so and the seeds do not */
     VERDICT_KINDS
 } Verdict;
 
@@ -212,6 +212,7 @@ static Verdict verdict_of_change(const Results *r, int method, const Change *c)
     if (c->seeds > 1) { /* the seeds vary as their interval says, whichever rows changed */
         if (c->p.low < VERDICT_P && c->interval.high < 0) return VERDICT_FORGOT;
         if (c->p.low < VERDICT_P && c->interval.low > 0) return VERDICT_GAINED;
+        if (c->p.high < VERDICT_P) return VERDICT_UNCLEAR;
     } else {
         if (c->p.high < VERDICT_P) return c->mean < 0 ? VERDICT_FORGOT : VERDICT_GAINED;
         if (c->p.low < VERDICT_P) return VERDICT_UNCLEAR;

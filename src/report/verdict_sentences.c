@@ -123,7 +123,7 @@ static int verdict_sentences_of_change(Arena *arena, const Results *r, const cha
                                     verdict_counted(arena, &chance), task);
     const VerdictNames unclear = verdict_group(arena, r, 0, VERDICT_UNCLEAR);
     if (unclear.count)
-        out[count++] = arena_printf(arena, "For %s the counts alone do not decide whether the change on %s is chance.",
+        out[count++] = arena_printf(arena, "For %s it is not decided whether the change on %s is chance.",
                                     verdict_counted(arena, &unclear), task);
     return count;
 }

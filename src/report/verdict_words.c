@@ -67,6 +67,11 @@ static const char *verdict_change_words(Arena *arena, const Results *r, int meth
         return arena_printf(arena, "forgot on the way, down to %.1f%%, and re-learned: at the end %s", 100 * c->lowest,
                             verdict_no_change(arena, c));
     case VERDICT_UNCLEAR:
+        if (c->seeds > 1)
+            return arena_printf(
+                arena,
+                "not decided: on these rows the %s is more than chance (%s), but not over %d seeds (%+.1f to %+.1f)",
+                way, verdict_p(arena, c->p.high), c->seeds, 100 * c->interval.low, 100 * c->interval.high);
         return arena_printf(
             arena, "not decided: the %s may be chance or not, depending on which rows changed (p %.*f to %.2f)", way,
             c->p.low < 0.01 ? 4 : 2, c->p.low, c->p.high);
@@ -112,7 +117,7 @@ static const char *verdict_chain_words(Arena *arena, const Results *r, int metho
         {VERDICT_FORGOT, "forgot ", " (more than chance explains)"},
         {VERDICT_RELEARNED, "forgot and re-learned ", ""},
         {VERDICT_GAINED, "gained on ", ""},
-        {VERDICT_UNCLEAR, "not decided on ", " (depends on which rows changed)"},
+        {VERDICT_UNCLEAR, "not decided on ", " (rows and seeds do not agree, or are not told)"},
         {VERDICT_WITHIN_CHANCE, "no change beyond chance on ", ""},
     };
     const char *text = "";

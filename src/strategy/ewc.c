@@ -50,6 +50,7 @@ static const Strategy strategy_ewc = {
     .anchors = true,
     .arrays = 2,
     .shelved = 1,
+    .surveys = 1,
     .options = ewc_options,
     .option_count = COUNT(ewc_options),
     .own_bytes = sizeof(Ewc),

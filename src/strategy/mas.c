@@ -39,6 +39,7 @@ static const Strategy strategy_mas = {
     .anchors = true,
     .arrays = 2,
     .shelved = 1,
+    .surveys = 1,
     .options = mas_options,
     .option_count = COUNT(mas_options),
     .own_bytes = sizeof(Mas),

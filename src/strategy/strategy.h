@@ -72,8 +72,9 @@ typedef struct Strategy {
     bool anchors;        /* holds the shared weights near earlier values of theirs */
     int arrays,
         shelved; /* of the size of the shared weights: that it holds during a run, and that it puts on the shelf */
-    int passes,
-        evaluations; /* beyond plain training's, in each step and at the end of each later task: for estimates */
+    /* Beyond plain training's, for estimates: passes in each step and evaluations at the end of each later task; and
+     * passes over a task's rows behind its training, when another task follows, each as long as training on them. */
+    int passes, evaluations, surveys;
     const StrategyOption *options;
     int option_count;
     size_t own_bytes;

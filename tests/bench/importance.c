@@ -3,6 +3,8 @@
  *
  *     importance [DEVICE [ROWS [TASK]]]
  *
+ * With LETHE_PEER_PYTHON set, importance_peer.py says what the same costs in PyTorch.
+ *
  * One by one: forward and backward for each example and class, and the squares of all gradients added up, as libraries
  * do it. By row: one forward pass an example, and squares of only those rows of the word table that the example uses.
  * All ways must agree to 1e-5. */

@@ -15,11 +15,11 @@ sets=(builtin)
 
 try() { # try SET METHOD OPTION RATE
     local -n tasks=$1
-    build/lethe run --quiet --seeds "${SEEDS:-1,2,3}" --method "$2" "$3" "$4" "${tasks[@]}" --out "$work/$1-$2-$4" >/dev/null
+    build/lethe run --quiet --no-diagnostics --keep-models none --seeds "${SEEDS:-1,2,3}" --method "$2" "$3" "$4" "${tasks[@]}" --out "$work/$1-$2-$4" >/dev/null
 }
 for set in "${sets[@]}"; do
-    for rate in 2e-5 5e-5 1e-4 2e-4; do try "$set" full --learning-rate $rate; done
-    for rate in 5e-4 1e-3 2e-3 4e-3; do try "$set" lora-seq --lora-learning-rate $rate; done
+    for rate in 2e-5 5e-5 1e-4; do try "$set" full --learning-rate $rate; done
+    for rate in 1e-3 2e-3 4e-3; do try "$set" lora-seq --lora-learning-rate $rate; done
 done
 python3 - $work "${sets[@]}" <<'PY'
 import glob, json, os, re, sys
