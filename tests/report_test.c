@@ -144,6 +144,18 @@ static void test_summary(void **state)
     assert_true(fabs(json_number_value(json_object_get(mean, "mean")) -
                      (wanted[10].value + json_number_value(json_object_get(other, "churn"))) / 2) < 1e-8);
     assert_int_equal(json_array_size(json_object_get(mean, "interval")), 2);
+    static const char *const parts[] = {"drift_cka", "swap_returns"};
+    for (size_t p = 0; p < COUNT(parts); p++) { /* and of each part of the encoder */
+        const json_t *one[2], *of = json_object_get(json_object_get(json_array_get(over, 0), parts[p]), "layer 1");
+        for (i = 0; i < 2; i++)
+            one[i] =
+                json_object_get(json_array_get(json_object_get(json_array_get(runs, i), "old_tasks"), 0), parts[p]);
+        assert_true(fabs(json_number_value(json_object_get(of, "mean")) -
+                         (json_number_value(json_object_get(one[0], "layer 1")) +
+                          json_number_value(json_object_get(one[1], "layer 1"))) /
+                             2) < 1e-8);
+        assert_int_equal(json_integer_value(json_object_get(of, "seeds")), 2);
+    }
     assert_string_equal(json_string_value(json_object_get(json_array_get(over, 12), "kind")), "ceiling");
     /* the rules stand beside what follows from them; of 10 methods that can be ranked every two are a pair */
     assert_int_equal(json_array_size(json_object_get(summary, "rules")), COUNT(verdict_rules));

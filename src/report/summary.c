@@ -173,6 +173,46 @@ static json_t *summary_mean(const MeanOver *mean)
                      "interval", mean->count > 1 ? summary_interval(mean->interval) : json_null());
 }
 
+static double summary_drift_at(const ResultOld *old, size_t i, const char **part)
+{
+    *part = old->layers[i];
+    return old->cka[i];
+}
+
+static double summary_swap_at(const ResultOld *old, size_t i, const char **part)
+{
+    const ResultSwap *s = &old->swaps.at[i];
+    *part = s->part;
+    return ((double)s->correct - s->correct_without) / s->rows;
+}
+
+/* What a method's runs say of each part of the encoder, on the first task after the last. */
+static json_t *summary_parts(Arena *arena, const Results *r, int method, bool swap)
+{
+    double (*const at)(const ResultOld *, size_t, const char **) = swap ? summary_swap_at : summary_drift_at;
+    json_t *values = json_object(), *means = json_object(), *list;
+    const char *part;
+    for (size_t i = 0; i < r->runs.count && r->task_count > 1; i++) {
+        const ResultOld *old = r->runs.at[i].old[(r->task_count - 1) * r->task_count];
+        if (r->runs.at[i].method != method || !old) continue;
+        for (size_t k = 0; k < (swap ? old->swaps.count : (size_t)old->layer_count); k++) {
+            const double value = at(old, k, &part);
+            if (!json_object_get(values, part)) json_object_set_new(values, part, json_array());
+            if (isfinite(value)) json_array_append_new(json_object_get(values, part), json_real(value));
+        }
+    }
+    json_object_foreach(values, part, list)
+    {
+        const int count = (int)json_array_size(list);
+        double *x = arena_new(arena, double, (size_t)count + 1);
+        for (int i = 0; i < count; i++) x[i] = json_real_value(json_array_get(list, (size_t)i));
+        const MeanOver mean = count ? measure_mean(x, count) : (MeanOver){0};
+        json_object_set_new(means, part, summary_mean(&mean));
+    }
+    json_decref(values);
+    return means;
+}
+
 /* A method over its seeds: mean and 95% t interval of every cell and every measure. */
 static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
 {
@@ -200,10 +240,11 @@ static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
         json_object_set_new(measures, figures[i].name, summary_mean(&over));
     }
     verdict_learned(r, method, 0, &seeds);
-    return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:s, s:s}", "method", r->methods[method], "kind",
+    return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "method", r->methods[method], "kind",
                      load_kinds[verdict_kind(r, method)], "seeds", seeds, "matrix", mean, "intervals", intervals,
-                     "measures", measures, "changes", changes, "short", verdict_short(arena, r, method), "verdict",
-                     verdict_remark(arena, r, method));
+                     "measures", measures, "changes", changes, "drift_cka", summary_parts(arena, r, method, false),
+                     "swap_returns", summary_parts(arena, r, method, true), "short", verdict_short(arena, r, method),
+                     "verdict", verdict_remark(arena, r, method));
 }
 
 /* Every two methods that could be ranked. */
