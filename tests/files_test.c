@@ -237,6 +237,71 @@ static void test_safetensors_that_lie(void **state)
     arena_free(&arena);
 }
 
+/* ---- a checkpoint in several files ---- */
+
+#define SHARDS "tests/golden/interchange/bert-shards/" /* as Hugging Face's save_pretrained wrote it */
+
+static void test_shards_are_the_same_as_one_file(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    Safetensors one, many;
+    if (!safetensors_open(&arena, "tests/golden/interchange/bert/model.safetensors", &one, &err) ||
+        !safetensors_open_shards(&arena, SHARDS "model.safetensors.index.json", &many, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(many.shard_count, 2);
+    assert_int_equal(many.count, one.count);
+    for (size_t i = 0; i < one.count; i++) {
+        const Tensor *tensor = safetensors_find(&many, one.tensors[i].name);
+        assert_non_null(tensor);
+        assert_int_equal(tensor->count, one.tensors[i].count);
+        assert_memory_equal(tensor->data, one.tensors[i].data, tensor->count * sizeof(float));
+    }
+    char whole[65], again[65];
+    safetensors_sha256(&one, whole);
+    safetensors_sha256(&many, again);
+    assert_string_not_equal(whole, again);
+    safetensors_close(&one);
+    safetensors_close(&many);
+    arena_free(&arena);
+}
+
+static void test_shards_that_lie(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *index, *message;
+    } cases[] = {
+        {"{\"weight_map\": {\"a\": \"there.safetensors\", \"b\": \"gone.safetensors\"}}",
+         "gone.safetensors: the file does not exist"},
+        {"{\"weight_map\": {\"b\": \"there.safetensors\"}}",
+         "there.safetensors: tensor \"b\" is missing, which build/test-tmp/index.json says is there"},
+        {"{\"weight_map\": {\"a\": \"../there.safetensors\"}}",
+         "\"../there.safetensors\", which is not a .safetensors file beside the index"},
+        {"{\"weight_map\": {\"a\": \"/there.safetensors\"}}", "not a .safetensors file beside the index"},
+        {"{\"weight_map\": {\"a\": \".safetensors\"}}", "not a .safetensors file beside the index"},
+        {"{\"weight_map\": {\"a\": \"index.json\"}}", "not a .safetensors file beside the index"},
+        {"{\"weight_map\": {\"a\": 1}}", "not a .safetensors file beside the index"},
+        {"{\"weight_map\": {}}", "\"weight_map\" is missing; is this an index?"},
+        {"{}", "\"weight_map\" is missing"},
+        {"[]", "index.json: not a JSON object"},
+    };
+    Arena arena = {0};
+    tmp_write("there.safetensors",
+              tensors_make(&arena, "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err = {0};
+        Safetensors file;
+        tmp_write("index.json", str(cases[i].index));
+        assert_false(safetensors_open_shards(&arena, tmp_path("index.json"), &file, &err));
+        if (!strstr(err.text, cases[i].message)) print_error("got:    %s\nwanted: %s\n", err.text, cases[i].message);
+        assert_non_null(strstr(err.text, cases[i].message));
+        assert_int_equal(err.code, EXIT_WORLD);
+    }
+    arena_free(&arena);
+}
+
 /* Every half and bfloat16, against arithmetic on their fields. */
 static void test_half_precision_is_widened_exactly(void **state)
 {
@@ -268,9 +333,16 @@ static void test_half_precision_is_widened_exactly(void **state)
 }
 
 static const struct CMUnitTest files_tests[] = {
-    cmocka_unit_test(test_tables_that_are_broken),     cmocka_unit_test(test_a_line_that_is_too_long),
-    cmocka_unit_test(test_tables_that_are_fine),       cmocka_unit_test(test_pairs_quotes_and_skipped_rows),
-    cmocka_unit_test(test_files_that_cannot_be_read),  cmocka_unit_test(test_files_appear_whole),
-    cmocka_unit_test(test_zstd_round_trip_and_damage), cmocka_unit_test(test_sha256),
-    cmocka_unit_test(test_safetensors_that_lie),       cmocka_unit_test(test_half_precision_is_widened_exactly),
+    cmocka_unit_test(test_tables_that_are_broken),
+    cmocka_unit_test(test_a_line_that_is_too_long),
+    cmocka_unit_test(test_tables_that_are_fine),
+    cmocka_unit_test(test_pairs_quotes_and_skipped_rows),
+    cmocka_unit_test(test_files_that_cannot_be_read),
+    cmocka_unit_test(test_files_appear_whole),
+    cmocka_unit_test(test_zstd_round_trip_and_damage),
+    cmocka_unit_test(test_sha256),
+    cmocka_unit_test(test_shards_are_the_same_as_one_file),
+    cmocka_unit_test(test_shards_that_lie),
+    cmocka_unit_test(test_safetensors_that_lie),
+    cmocka_unit_test(test_half_precision_is_widened_exactly),
 };

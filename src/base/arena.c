@@ -7,7 +7,22 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ARENA_ALIGN = 64, ARENA_BLOCK_BYTES = 1 << 18 };
+enum { ARENA_ALIGN = 64 };
+#ifndef ARENA_BLOCK_BYTES /* the fuzzer has blocks so small that each allocation gets its own */
+#define ARENA_BLOCK_BYTES (1 << 18)
+#endif
+
+/* With AddressSanitizer what lies between two allocations is forbidden ground: it would otherwise know blocks only. */
+#ifndef __has_feature /* clang's way to say what gcc says by __SANITIZE_ADDRESS__ */
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+enum { ARENA_GUARD_BYTES = ARENA_ALIGN };
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+enum { ARENA_GUARD_BYTES = 0 };
+#endif
 
 typedef struct ArenaBlock {
     struct ArenaBlock *next;
@@ -48,13 +63,13 @@ static ArenaBlock *arena_block(size_t size)
 
 void *arena_alloc(Arena *arena, size_t count, size_t size)
 {
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) bytes = SIZE_MAX / 2;
-    bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    size_t exact;
+    if (__builtin_mul_overflow(count, size, &exact) || exact > SIZE_MAX / 2) exact = SIZE_MAX / 2;
+    const size_t bytes = (exact + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1), taken = bytes + ARENA_GUARD_BYTES;
     ArenaBlock *head = arena->blocks;
-    if (!head || head->size - head->used < bytes) {
-        bool own = bytes > ARENA_BLOCK_BYTES / 4; /* a large allocation leaves the current block in use */
-        ArenaBlock *fresh = arena_block(own ? bytes : ARENA_BLOCK_BYTES);
+    if (!head || head->size - head->used < taken) {
+        bool own = taken > ARENA_BLOCK_BYTES / 4; /* a large allocation leaves the current block in use */
+        ArenaBlock *fresh = arena_block(own ? taken : ARENA_BLOCK_BYTES);
         if (own && head) {
             fresh->next = head->next;
             head->next = fresh;
@@ -65,7 +80,8 @@ void *arena_alloc(Arena *arena, size_t count, size_t size)
         head = fresh;
     }
     char *at = arena_data(head) + head->used;
-    head->used += bytes;
+    ASAN_POISON_MEMORY_REGION(at + exact, taken - exact);
+    head->used += taken;
     arena->total_bytes += bytes;
     return at;
 }

@@ -340,11 +340,11 @@ static bool run_parse(int argc, char **argv, json_t *options, Err *err)
            fail_usage(err, "--seed and --seeds say the same; give one of them");
 }
 
-static bool run_merge_config(Arena *arena, const char *path, json_t *options, Err *err)
+/* Adds the options of a config.json that are not given. */
+static bool run_merge_config(Str text, const char *path, json_t *options, Err *err)
 {
-    Str text;
     json_t *config = NULL;
-    if (!file_read(arena, path, 1 << 24, &text, err) || !json_parse(text, path, &config, err)) return false;
+    if (!json_parse(text, path, &config, err)) return false;
     json_t *old = json_object_get(config, "options"), *value;
     const char *name;
     bool ok =
@@ -369,17 +369,8 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
     return ok;
 }
 
-static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
+static bool run_set_all(Plan *plan, Arena *arena, const json_t *options, Err *err)
 {
-    const char *preset = option_text(options, "preset"), *folder = option_text(options, "model");
-    *plan = (Plan){
-        .preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
-    if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
-        return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
-    preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
-    strategy_defaults(&plan->values);
-    if (!run_set_methods(plan, arena, "full,lora,lora-seq", err)) return false;
-
     const char *name;
     const json_t *value;
     json_object_foreach((json_t *)options, name, value)
@@ -394,6 +385,20 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         }
         if (!json_is_array(value) && !run_set(plan, arena, name, json_string_value(value), err)) return false;
     }
+    return true;
+}
+
+static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
+{
+    const char *preset = option_text(options, "preset"), *folder = option_text(options, "model");
+    *plan = (Plan){
+        .preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
+    if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
+        return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
+    preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
+    strategy_defaults(&plan->values);
+    if (!run_set_methods(plan, arena, "full,lora,lora-seq", err) || !run_set_all(plan, arena, options, err))
+        return false;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
     if (folder)
         plan->model = (ModelSource){.folder = folder, .name = folder};
@@ -432,7 +437,9 @@ bool command_run(int argc, char **argv, Err *err)
     bool ok = run_parse(argc, argv, options, err);
     const char *config = option_text(options, "config");
     if (ok && config) {
-        ok = run_merge_config(&arena, arena_copy(&arena, config, strlen(config)), options, err);
+        Str text;
+        config = arena_copy(&arena, config, strlen(config)); /* options, which own it, will change */
+        ok = file_read(&arena, config, 1 << 24, &text, err) && run_merge_config(text, config, options, err);
         json_object_del(options, "config");
     }
     ok = ok && run_plan(&plan, &arena, options, err);

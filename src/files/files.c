@@ -5,6 +5,7 @@
 #include "zstd.c"
 #include "json.c"
 #include "safetensors.c"
+#include "safetensors_shards.c"
 #include "safetensors_write.c"
 #include "table.c"
 #include "examples.c"

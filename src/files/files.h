@@ -72,12 +72,19 @@ typedef struct Safetensors {
     Str bytes;        /* the whole file */
     Tensor *tensors;  /* by name */
     size_t count;
-    void *map; /* when the file is mapped: its address */
+    void *map;                  /* when the file is mapped: its address */
+    struct Safetensors *shards; /* when several files make up the checkpoint: these, in the order of their names */
+    size_t shard_count;
 } Safetensors;
 
 /* Opens a file (mapped, or expanded when its name ends in .zst). safetensors_close gives the mapping back. */
 bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err);
 bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *out, Err *err);
+/* Opens a checkpoint of several files by its index, model.safetensors.index.json, as HF's save_pretrained writes it:
+ * {"weight_map": {tensor: file}}. The files lie beside the index; tensors that the index does not name are left out. */
+bool safetensors_open_shards(Arena *arena, const char *index_path, Safetensors *out, Err *err);
+/* Of the file's bytes; of several files: of their hashes in hex, one behind the other. */
+void safetensors_sha256(const Safetensors *file, char hex[65]);
 void safetensors_close(Safetensors *file);
 const Tensor *safetensors_find(const Safetensors *file, const char *name); /* NULL when there is none */
 /* Writes F32 tensors as a safetensors file that Hugging Face's libraries take ("format": "pt"), in the order given;

@@ -142,6 +142,7 @@ bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err
 
 void safetensors_close(Safetensors *file)
 {
+    for (size_t i = 0; i < file->shard_count; i++) safetensors_close(&file->shards[i]);
     if (file->map) munmap(file->map, file->bytes.size);
     *file = (Safetensors){0};
 }
