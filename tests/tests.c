@@ -40,6 +40,7 @@
 #include "report_test.c"
 #include "fuzz_test.c"
 #include "interchange_test.c"
+#include "limits_test.c"
 #endif
 
 #define GROUP(name)                              \
@@ -56,8 +57,9 @@ static const struct {
     GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(charts),
     GROUP(page),       GROUP(vulkan_failure),   GROUP(interchange_command),
 #else
-    GROUP(base),     GROUP(files), GROUP(text),    GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy),
-    GROUP(measures), GROUP(load),  GROUP(verdict), GROUP(report), GROUP(fuzz),  GROUP(experiment), GROUP(interchange),
+    GROUP(base),       GROUP(files),    GROUP(text),       GROUP(device),      GROUP(model),
+    GROUP(importance), GROUP(strategy), GROUP(measures),   GROUP(load),        GROUP(verdict),
+    GROUP(report),     GROUP(fuzz),     GROUP(experiment), GROUP(interchange), GROUP(limits),
 #endif
 };
 
