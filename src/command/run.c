@@ -437,7 +437,7 @@ bool command_run(int argc, char **argv, Err *err)
     bool ok = run_parse(argc, argv, options, err);
     const char *config = option_text(options, "config");
     if (ok && config) {
-        Str text;
+        Str text = {0};
         config = arena_copy(&arena, config, strlen(config)); /* options, which own it, will change */
         ok = file_read(&arena, config, 1 << 24, &text, err) && run_merge_config(text, config, options, err);
         json_object_del(options, "config");
