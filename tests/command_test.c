@@ -344,7 +344,7 @@ static void test_report_joins_folders(void **state)
     expect(sh("cd build/test-tmp; ../lethe report part-0 part-0"), 1,
            "method full with seed 1 is also in another of the folders");
     expect(sh("cd build/test-tmp; ../lethe report --out part-1 part-0"), 1, "part-1 holds a run of its own");
-    expect(sh("lethe report --out"), 2, "its value is missing");
+    expect(sh("lethe report --out"), 2, "--out: a value is missing; see lethe help report");
     arena_free(&arena);
 }
 

@@ -74,7 +74,7 @@ static const Option run_options[] = {
     {"dry-run", OPTION_FLAG, 0, 0, NULL, "print the plan, the memory and the time it will need; train nothing"},
 };
 
-enum { RUN_MOST_OPTIONS = COUNT(run_options) + STRATEGY_MAX * STRATEGY_MAX_OPTIONS + 1 };
+enum { RUN_MOST_OPTIONS = COUNT(run_options) + STRATEGY_MAX * STRATEGY_MAX_OPTIONS + 1, RUN_MOST_OWN = 4 };
 
 /* Options of lethe run, then those of the strategies, in the order of `strategies`; false behind the last. strategy and
  * place: where the value of a strategy's option goes, strategy -1 for the others. */
@@ -329,12 +329,15 @@ static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
 
 /* ---- command line and config.json give the same: a JSON object of option: value ---- */
 
-static bool run_parse(int argc, char **argv, json_t *options, Err *err)
+/* `own`: options of the command beside those of run. */
+static bool run_parse(int argc, char **argv, const Option *own, size_t own_count, json_t *options, Err *err)
 {
-    Option all[RUN_MOST_OPTIONS];
+    Option all[RUN_MOST_OPTIONS + RUN_MOST_OWN];
     size_t count = 0;
     int strategy, place;
+    ASSERT(own_count <= RUN_MOST_OWN);
     while (run_option_at(count, &all[count], &strategy, &place)) count++;
+    for (size_t i = 0; i < own_count; i++) all[count++] = own[i];
     if (!options_parse(all, count, argc, argv, 0, options, err)) return false;
     return !option_text(options, "seed") || !option_text(options, "seeds") ||
            fail_usage(err, "--seed and --seeds say the same; give one of them");
@@ -434,7 +437,7 @@ bool command_run(int argc, char **argv, Err *err)
     Arena arena = {0};
     Plan plan;
     json_t *options = json_object();
-    bool ok = run_parse(argc, argv, options, err);
+    bool ok = run_parse(argc, argv, NULL, 0, options, err);
     const char *config = option_text(options, "config");
     if (ok && config) {
         Str text = {0};
@@ -513,7 +516,7 @@ bool command_bench(int argc, char **argv, Err *err)
     Arena arena = {0};
     Plan plan;
     json_t *options = json_object();
-    bool ok = run_parse(argc, argv, options, err) && run_plan(&plan, &arena, options, err);
+    bool ok = run_parse(argc, argv, NULL, 0, options, err) && run_plan(&plan, &arena, options, err);
     if (ok && !plan.hyper.max_steps) plan.hyper.max_steps = 40;
     ok = ok && experiment_bench(&plan, err);
     json_decref(options);
