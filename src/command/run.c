@@ -41,7 +41,7 @@ static const Option run_options[] = {
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
      "without it: MiniLM-L6, built in"},
-    {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all [full,lora,lora-seq]"},
+    {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all of them [full,lora,lora-seq]"},
     {"preset", OPTION_TEXT, 0, 0, "NAME", "default: rates that learn; notebook: 3e-5, 200 eval rows"},
     {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
     {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
@@ -157,11 +157,14 @@ static bool method_same(const Method *a, const Method *b)
     return a->parts == b->parts && common == a->parts;
 }
 
-static bool run_set_methods(Plan *plan, Arena *arena, const char *value, Err *err)
+static bool run_add_methods(Plan *plan, Arena *arena, Str list, Err *err)
 {
-    Str rest = str(strcmp(value, "all") == 0 ? method_all(arena) : value), item;
-    plan->method_count = 0;
-    while (list_next(&rest, &item)) {
+    Str item;
+    while (list_next(&list, &item)) {
+        if (str_equal(item, S("all"))) {
+            if (!run_add_methods(plan, arena, str(method_all(arena)), err)) return false;
+            continue;
+        }
         Method *method = arena_new(arena, Method, 1);
         if (!method_parse(arena, item, method, err)) return false;
         for (int i = 0; i < plan->method_count; i++)
@@ -284,7 +287,10 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
     if (strategy >= 0) return run_set_strategy(plan, strategy, place, value, err);
     if (option.kind == OPTION_INT || option.kind == OPTION_REAL) return run_set_number(plan, &option, value, err);
     if (strcmp(name, "task") == 0) return run_set_task(plan, arena, value, err);
-    if (strcmp(name, "method") == 0) return run_set_methods(plan, arena, value, err);
+    if (strcmp(name, "method") == 0) {
+        plan->method_count = 0;
+        return run_add_methods(plan, arena, str(value), err);
+    }
     if (strcmp(name, "seed") == 0 || strcmp(name, "seeds") == 0) return run_set_seeds(plan, name, value, err);
     if (strcmp(name, "lora-targets") == 0) return run_set_targets(plan, value, err);
     if (strcmp(name, "keep-models") == 0) return run_set_keep(plan, value, err);
@@ -400,7 +406,7 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
     preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
     strategy_defaults(&plan->values);
-    if (!run_set_methods(plan, arena, "full,lora,lora-seq", err) || !run_set_all(plan, arena, options, err))
+    if (!run_add_methods(plan, arena, S("full,lora,lora-seq"), err) || !run_set_all(plan, arena, options, err))
         return false;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
     if (folder)
@@ -502,8 +508,7 @@ void run_print_options(void)
             option_print(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
                          run_option_about(&arena, &strategy->options[k]));
     }
-    printf("\nMethods that go together are joined with +, as in ewc+replay.\n--method all: ");
-    run_print_wrapped(method_all(&arena), ',', 14);
+    printf("\nMethods that go together are joined with +, as in ewc+replay,lora-seq+replay.\n");
     arena_free(&arena);
 }
 

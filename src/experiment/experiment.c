@@ -83,6 +83,7 @@ typedef struct Experiment {
     DeviceArena method_memory;
     Shelf shelf;         /* of the weights at work, when no other method shares them */
     SharedTask *passing; /* the shared training whose result the weights are, or null */
+    EvalRecord best;     /* of the task at work, by the epoch that was best; logits null: not known */
     json_t *recording;   /* events of a training that other methods will want */
     Progress progress;
     uint32_t method_step, method_steps;

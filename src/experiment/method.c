@@ -57,9 +57,29 @@ static json_t *eval_event(const Experiment *x, const EvalRecord *r, int task, bo
                      "accuracy", (double)r->correct / r->rows, "loss", r->loss, "final", final);
 }
 
+/* Keeps the evaluation of the epoch whose weights train_task will leave, so that it need not be made again. A joint
+ * training's best epoch is not the one that is best on the new task. */
+static void best_eval_keep(Experiment *x, const EvalRecord *r)
+{
+    if ((int)r->task != x->task || x->method->part[0]->joint || (x->best.logits && !(r->loss < x->best.loss))) return;
+    const size_t logits = (size_t)r->rows * r->classes;
+    x->best = *r;
+    x->best.prediction = arena_new(&x->method_arena, uint32_t, r->rows);
+    x->best.logits = arena_new(&x->method_arena, float, logits);
+    memcpy(x->best.prediction, r->prediction, r->rows * sizeof *r->prediction);
+    memcpy(x->best.logits, r->logits, logits * sizeof *r->logits);
+}
+
+/* Whether that is all there is to know of task j with the weights at hand: states matter only to later tasks. */
+static bool best_eval_tells(const Experiment *x, int j)
+{
+    return j == x->task && x->best.logits && (x->plan->no_diagnostics || x->task + 1 == x->plan->task_count);
+}
+
 static bool on_eval(void *context, const EvalRecord *r, Err *err)
 {
     Experiment *x = context;
+    best_eval_keep(x, r);
     return emit(x, eval_event(x, r, (int)r->task, false), err);
 }
 
@@ -95,8 +115,10 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
         const bool kept = j == x->task || x->task + 1 == x->plan->task_count;
         Arena scratch = {0}, *arena = shared ? &shared->arena : kept ? &x->method_arena : &scratch;
         EvalRecord r;
+        const bool told = !shared && best_eval_tells(x, j); /* what is shared outlives the method */
         if (known) r = shared->final[j];
-        bool ok = known || diagnose_evaluate(x, arena, j, &r, err);
+        if (told) r = x->best;
+        bool ok = known || told || diagnose_evaluate(x, arena, j, &r, err);
         if (ok && shared) shared->final[j] = r;
         r.step = step;
         r.epoch = x->plan->hyper.epochs - 1;
@@ -220,6 +242,7 @@ static bool train_one(Experiment *x, Err *err)
     Training t = training_of(x, x->method, x->seed, x->task);
     const Method *method = x->method;
     shelf_clear(&x->shelf);
+    x->best = (EvalRecord){0};
     if (t.joint && x->task > 0 && !experiment_weights(x, x->seed, err)) return false;
     if (t.lora && (x->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
         start_adapter(x, t.weights.adapter, x->seed, x->task);
@@ -232,7 +255,9 @@ static bool train_one(Experiment *x, Err *err)
     const Moment after = moment_of(x, &t, x->passing ? &x->passing->shelf : &x->shelf);
     for (int i = 0; i < method->parts; i++) {
         if (method->part[i]->end && !method->part[i]->end(x->own[i], &after, err)) return false;
-        if (method->part[i]->changes_result && x->task > 0) x->passing = NULL;
+        if (!method->part[i]->changes_result || x->task == 0) continue;
+        x->passing = NULL;
+        x->best = (EvalRecord){0};
     }
     return true;
 }

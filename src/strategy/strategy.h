@@ -106,7 +106,7 @@ typedef struct Method {
 
 /* "NAME" or "NAME+NAME+..."; fails (exit code 2) on unknown names and on strategies that do not go together. */
 bool method_parse(Arena *arena, Str name, Method *out, Err *err);
-/* The names behind --method all, separated by commas: every strategy, and compositions that make sense. */
+/* The names behind --method all, separated by commas: every strategy by itself. */
 const char *method_all(Arena *arena);
 /* Whether nothing but the choice of weights sets the method's trainings apart from plain training. */
 bool method_is_plain(const Method *method);
