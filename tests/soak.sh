@@ -24,12 +24,13 @@ train() { # train NAME DEVICE STEPS: its losses in $out/NAME/results.jsonl, "ste
     wait $pid || { cat "$out/$1.log"; exit 1; }
 }
 
-memory() { # memory NAME: the resident memory at five moments; fails when it grew
+# memory NAME: the resident memory at five moments behind the first evaluation, at step 63; fails when it grew
+memory() {
     awk -v name="$1" -v most=$most_growth '
         $1 > 0 {n++; step[n] = $1; kb[n] = $2}
         END {
             last = step[n]
-            for (i = 1; i <= n; i++) if (step[i] >= last / 10 && step[i] < last) {if (!first) first = i; end = i}
+            for (i = 1; i <= n; i++) if (step[i] >= last / 10 && step[i] > 63 && step[i] < last) {if (!first) first = i; end = i}
             if (end <= first) {print name ": too short to tell"; exit 1}
             printf "%s: %d steps; resident memory in MB at step", name, last
             for (k = 0; k <= 4; k++) {i = int(first + k * (end - first) / 4); printf "%s %d: %.1f", k ? "," : "", step[i], kb[i] / 1024}

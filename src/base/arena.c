@@ -12,11 +12,8 @@ enum { ARENA_ALIGN = 64 };
 #define ARENA_BLOCK_BYTES (1 << 18)
 #endif
 
-/* With AddressSanitizer what lies between two allocations is forbidden ground: it would otherwise know blocks only. */
-#ifndef __has_feature /* clang's way to say what gcc says by __SANITIZE_ADDRESS__ */
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+/* AddressSanitizer knows blocks only; with ARENA_GUARD what lies between two allocations is forbidden ground, too. */
+#ifdef ARENA_GUARD
 #include <sanitizer/asan_interface.h>
 enum { ARENA_GUARD_BYTES = ARENA_ALIGN };
 #else
