@@ -335,6 +335,40 @@ static void test_report_joins_folders(void **state)
     arena_free(&arena);
 }
 
+/* --for and --grid stand among the options of lethe run, written in either way. */
+static void test_plan_takes_a_run_apart(void **state)
+{
+    (void)state;
+    const Outcome *o = sh("lethe plan --grid=epochs=1,2 --seeds 1,2 --for parallel --method full --out 'o u'");
+    const char *line = o->out;
+    assert_int_equal(o->code, 0);
+    for (int job = 0; job < 4; job++) {
+        char wanted[160];
+        const int epochs = 1 + job / 2, seed = 1 + job % 2;
+        snprintf(wanted, sizeof wanted,
+                 "/build/lethe run --method full --out 'o u/epochs=%d,method=full,seed=%d' --keep-models adapters "
+                 "--seed %d --epochs %d\n",
+                 epochs, seed, seed, epochs);
+        const char *end = strchr(line, '\n');
+        if (!end || !str_ends((Str){line, (size_t)(end + 1 - line)}, str(wanted))) fail_msg("%s%s", o->err, line);
+        line = end + 1;
+    }
+    assert_int_equal(*line, 0);
+    o = sh("lethe plan --for=slurm --method full,lora");
+    assert_int_equal(o->code, 0);
+    assert_non_null(strstr(o->out, "#SBATCH --array=0-1\n"));
+    expect(sh("lethe plan --seeds 1,2"), 2, "--for parallel or --for slurm is needed");
+    expect(sh("lethe plan --for pbs"), 2, "--for pbs: there are parallel and slurm");
+    expect(sh("lethe plan --for parallel --grid"), 2, "--grid: a value is missing; see lethe help plan");
+    expect(sh("lethe plan --for parallel --grid for=x"), 2, "for is not an option of lethe run that a grid can vary");
+    expect(sh("lethe plan --for parallel --grid epochs=1 --grid epochs=2"), 2, "epochs is named twice");
+    expect(sh("lethe plan --for parallel --grid epochs=1,0"), 2, "--epochs 0: a whole number from 1 to 10000");
+    expect(sh("lethe run --grid epochs=1"), 2, "--grid: unknown option; see lethe help run");
+    expect(sh("lethe bench gemm --threads 0"), 2, "--threads 0: a whole number from 1 to 256");
+    expect(sh("lethe bench gemm --epochs 1"), 2, "--epochs: unknown option; see lethe help bench");
+    expect(sh("lethe bench step --grid epochs=1"), 2, "--grid: unknown option; see lethe help bench");
+}
+
 static void test_the_other_commands(void **state)
 {
     (void)state;
@@ -390,6 +424,7 @@ static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_results_do_not_depend_on_threads),
     cmocka_unit_test(test_config_repeats_a_run),
     cmocka_unit_test(test_report_joins_folders),
+    cmocka_unit_test(test_plan_takes_a_run_apart),
     cmocka_unit_test(test_the_other_commands),
     cmocka_unit_test(test_the_binary_stands_alone),
 };

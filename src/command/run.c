@@ -531,8 +531,12 @@ void run_print_options(void)
 bool command_bench(int argc, char **argv, Err *err)
 {
     const char *word = argc > 1 ? argv[1] : "";
-    if (strcmp(word, "ops") == 0 || strcmp(word, "gemm") == 0) return bench_ops(argc - 1, argv + 1, err);
-    if (strcmp(word, "step") == 0) argc--, argv++;
+    const bool ops = strcmp(word, "ops") == 0 || strcmp(word, "gemm") == 0;
+    if (ops || strcmp(word, "step") == 0) { /* the options stand behind the word */
+        argv[1] = argv[0];
+        argc--, argv++;
+    }
+    if (ops) return bench_ops(word, argc, argv, err);
     Arena arena = {0};
     Plan plan;
     json_t *options = json_object();

@@ -62,7 +62,9 @@ bool device_open(Device *device, const char *what, int threads, Err *err)
     if (gpu == CHOSE_CPU) return device_open_cpu(device, plain);
     if (device_open_gpu(device, gpu, err)) return true;
     if (!chosen) return false;
-    device_close(device); /* a GPU that nobody asked for by name, and that does not work: the CPU does */
+    /* a GPU that nobody asked for by name, and that does not work: the CPU does */
+    fprintf(stderr, "lethe: %s; the CPU takes over\n", err->text);
+    device_close(device);
     *err = (Err){0};
     threads_start(threads > 0 ? threads : processors_available());
     return device_open_cpu(device, false);
