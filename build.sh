@@ -233,14 +233,15 @@ tests_build() {
     if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then need chromium; fi
     build
     local checked=
-    if newer build/tests "${sources[@]}" tests/*.[ch]; then
+    if newer build/tests "${sources[@]}" tests/*.[ch] tests/faults; then
         say "building the tests"
         compile build/tests -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-            -U_FORTIFY_SOURCE -Wno-unused-function tests/tests.c -lcmocka &
+            -U_FORTIFY_SOURCE -Wno-unused-function tests/tests.c tests/faults/faults.c -lcmocka &
         checked=$!
     fi
-    if newer build/tests-fast "${sources[@]}" tests/*.[ch]; then
-        compile build/tests-fast -O2 "${fortify[@]}" -DLETHE_TESTS_FAST -Wno-unused-function tests/tests.c -lcmocka ||
+    if newer build/tests-fast "${sources[@]}" tests/*.[ch] tests/faults; then
+        compile build/tests-fast -O2 "${fortify[@]}" -DLETHE_TESTS_FAST -Wno-unused-function tests/tests.c tests/faults/faults.c \
+            -lcmocka ||
             { wait; exit 1; }
     fi
     [ -z "$checked" ] || wait "$checked"

@@ -40,17 +40,26 @@ static void arena_want_huge_pages(char *raw, size_t size)
     (void)madvise(begin, (size_t)(raw + size - begin), MADV_HUGEPAGE);
 }
 
+static _Noreturn void memory_out(size_t size)
+{
+    fprintf(stderr,
+            "lethe: out of memory: the system refused %zu bytes; close other programs or use a smaller model or batch\n",
+            size);
+    exit(EXIT_WORLD);
+}
+
+void *memory_need(void *old, size_t size)
+{
+    void *at = realloc(old, size ? size : 1);
+    if (!at) memory_out(size);
+    return at;
+}
+
 static ArenaBlock *arena_block(size_t size)
 {
     /* calloc takes large blocks from mmap: zero pages that cost nothing until touched. */
     char *raw = size < PTRDIFF_MAX - 2 * ARENA_ALIGN ? calloc(1, size + 2 * ARENA_ALIGN) : NULL;
-    if (!raw) {
-        fprintf(stderr,
-                "lethe: out of memory: the system refused %zu bytes; close other programs or use a smaller model or "
-                "batch\n",
-                size);
-        exit(EXIT_WORLD);
-    }
+    if (!raw) memory_out(size);
     arena_want_huge_pages(raw, size);
     ArenaBlock *block = (ArenaBlock *)(void *)(raw + (-(uintptr_t)raw & (ARENA_ALIGN - 1)));
     block->size = size;

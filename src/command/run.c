@@ -63,6 +63,9 @@ static const Option run_options[] = {
     {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},
     {"threads", OPTION_INT, 1, 256, "N", "threads of the CPU engine [one a processor]"},
     {"out", OPTION_TEXT, 0, 0, "DIR", "folder for results [lethe-out]; an unfinished run in it goes on"},
+    {"checkpoint-seconds", OPTION_INT, 0, 1e9, "N",
+     "between two checkpoints at least; they cost at most 2% of the time [30;\n0 = as often as can be, whatever it "
+     "costs]"},
     {"keep-models", OPTION_TEXT, 0, 0, "WHAT",
      "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none "
      "[all; with several seeds adapters]"},
@@ -268,6 +271,7 @@ static bool run_set_number(Plan *plan, const Option *option, const char *value, 
         {"lora-alpha", NULL, &plan->lora_alpha},
         {"lora-dropout", NULL, &plan->lora_drop},
         {"threads", (uint32_t *)&plan->threads, NULL},
+        {"checkpoint-seconds", &plan->checkpoint_seconds, NULL},
     };
     for (size_t i = 0; i < COUNT(targets); i++)
         if (strcmp(targets[i].name, option->name) == 0) {
@@ -400,8 +404,12 @@ static bool run_set_all(Plan *plan, Arena *arena, const json_t *options, Err *er
 static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
 {
     const char *preset = option_text(options, "preset"), *folder = option_text(options, "model");
-    *plan = (Plan){
-        .preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
+    *plan = (Plan){.preset = preset ? preset : "default",
+                   .out = "lethe-out",
+                   .device = "auto",
+                   .seeds = {42},
+                   .seed_count = 1,
+                   .checkpoint_seconds = 30};
     if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
         return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
     preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
@@ -438,29 +446,36 @@ static bool run_show(const Plan *plan, Err *err)
     return ok;
 }
 
+/* All of lethe run but its report. The plan lives as long as `options`, an empty object, and the arena. */
+static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
+{
+    bool ok = run_parse(argc, argv, NULL, 0, options, err);
+    const char *config = option_text(options, "config");
+    if (ok && config) {
+        Str text = {0};
+        config = arena_copy(arena, config, strlen(config)); /* options, which own it, will change */
+        ok = file_read(arena, config, 1 << 24, &text, err) && run_merge_config(text, config, options, err);
+        json_object_del(options, "config");
+    }
+    ok = ok && run_plan(plan, arena, options, err);
+    /* What steers this call only is not part of the configuration. */
+    static const char *const passing[] = {"force", "quiet", "json", "dry-run"};
+    json_t *kept = json_copy(options);
+    for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
+    ok = ok && experiment_run(plan, kept, err);
+    json_decref(kept);
+    return ok;
+}
+
 bool command_run(int argc, char **argv, Err *err)
 {
     Arena arena = {0};
     Plan plan;
     json_t *options = json_object();
-    bool ok = run_parse(argc, argv, NULL, 0, options, err);
-    const char *config = option_text(options, "config");
-    if (ok && config) {
-        Str text = {0};
-        config = arena_copy(&arena, config, strlen(config)); /* options, which own it, will change */
-        ok = file_read(&arena, config, 1 << 24, &text, err) && run_merge_config(text, config, options, err);
-        json_object_del(options, "config");
-    }
-    ok = ok && run_plan(&plan, &arena, options, err);
-    /* What steers this call only is not part of the configuration. */
-    static const char *const passing[] = {"force", "quiet", "json", "dry-run"};
-    json_t *kept = json_copy(options);
-    for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
-    ok = ok && experiment_run(&plan, kept, err) && (plan.dry_run || run_show(&plan, err));
+    const bool ok = run_train(argc, argv, &arena, options, &plan, err) && (plan.dry_run || run_show(&plan, err));
     if (err->code == EXIT_INTERRUPTED)
         snprintf(err->text, sizeof err->text,
                  "interrupted; what was finished is on disk, the same command goes on from it");
-    json_decref(kept);
     json_decref(options);
     arena_free(&arena);
     return ok;

@@ -76,8 +76,8 @@ static json_t *run_event(const Experiment *x)
 static json_t *run_config(const Experiment *x, const json_t *options)
 {
     json_t *identity = json_deep_copy(options);
-    static const char *const beside[] = {"threads", "device", "out",
-                                         "keep-models"}; /* do not change what is computed */
+    static const char *const beside[] = {"threads", "device", "out", "keep-models",
+                                         "checkpoint-seconds"}; /* do not change what is computed */
     for (size_t i = 0; i < COUNT(beside); i++) json_object_del(identity, beside[i]);
     json_t *data = json_array();
     for (int i = 0; i < x->plan->task_count; i++) {
@@ -86,8 +86,8 @@ static json_t *run_config(const Experiment *x, const json_t *options)
     }
     json_object_set_new(identity, "model_sha256", json_string(x->model_sha256));
     json_object_set_new(identity, "data_sha256", data);
-    return json_pack("{s:s, s:O, s:o, s:s, s:i}", "version", LETHE_VERSION, "options", options, "identity", identity,
-                     "device", x->device.name, "threads", threads_count());
+    return json_pack("{s:s, s:O, s:o, s:s, s:s, s:i}", "version", LETHE_VERSION, "options", options, "identity",
+                     identity, "device", x->device.name, "engine", x->device.engine, "threads", threads_count());
 }
 
 /* What the trainings of a method take beyond the encoder, and what its strategies hold. */

@@ -7,5 +7,6 @@
 #include "safetensors.c"
 #include "safetensors_shards.c"
 #include "safetensors_write.c"
+#include "archive.c"
 #include "table.c"
 #include "examples.c"

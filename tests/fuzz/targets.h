@@ -282,6 +282,33 @@ static void fuzz_options(Arena *arena, Str bytes, Err *err)
     fuzz_usage(err);
 }
 
+/* The first byte: a file as it is, or what it expands to (the fuzzer would hardly find a checksum). */
+static void fuzz_checkpoint(Arena *arena, Str bytes, Err *err)
+{
+    static const Layout layout = {.table_rows = 2, .table_cols = 2, .decay_floats = 5, .floats = 6};
+    static const TrainStore store = {.path = "fuzz.safetensors.zst", .identity = "fuzz"};
+    const Training training = {.hyper.epochs = 2, .store = &store};
+    Device device = {0};
+    Archive archive;
+    if (!bytes.size) return;
+    Str packed = {bytes.at + 1, bytes.size - 1};
+    if (bytes.at[0] & 1 && !zstd_compress(arena, packed, 1, &packed, err)) return;
+    if (!archive_parse(arena, packed, "fuzz.safetensors.zst", &archive, err)) return;
+    Params params = {.layout = &layout};
+    f32p *arrays[] = {&params.w, &params.m, &params.v, &params.best};
+    for (size_t i = 0; i < COUNT(arrays); i++) *arrays[i] = arena_new(arena, float, layout.floats);
+    params.stamp = arena_new(arena, uint32_t, layout.table_rows);
+    Run run = {.state = {.device = &device, .training = &training, .steps = 9}, .params = &params, .params_count = 1};
+    StoreMove move = {.device = &device};
+    json_t *progress = NULL;
+    if (store_check(&run, arena, &archive, &move, &progress, err)) {
+        ASSERT(archive_read(&archive, store_take, &move, err));
+        ASSERT(run.state.step <= 9 && params.updates <= run.state.step && run.epoch <= 2);
+    }
+    json_decref(progress);
+    archive_close(&archive);
+}
+
 static const struct {
     const char *name;
     FuzzTarget *run;
@@ -301,6 +328,7 @@ static const struct {
     {"kept", fuzz_kept},
     {"tokenizer_config", fuzz_tokenizer_config},
     {"rows", fuzz_rows},
+    {"checkpoint", fuzz_checkpoint},
     {"shards", fuzz_shards},
     {"pipeline_cache", fuzz_pipeline_cache},
     {"run_config", fuzz_run_config},
