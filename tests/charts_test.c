@@ -124,6 +124,17 @@ static void test_missing_events(void **state)
                cut = {.tasks = 3, .methods = 6, .seeds = 1, .cut = 3};
     assert_int_equal(charts_draw_all(charts_results(&arena, made_results(&arena, &bare)), font, "bare"), 4);
     charts_draw_all(charts_results(&arena, made_results(&arena, &cut)), font, "unfinished");
+    /* where all rows have the same state, CKA is not defined: first in one run's last layer, then everywhere */
+    const Made whole = {.tasks = 2, .methods = 5, .seeds = 1};
+    const Results *r = charts_results(&arena, made_results(&arena, &whole));
+    const int all = charts_draw_all(r, font, "whole");
+    ResultOld *first = r->runs.at[0].old[2];
+    first->cka[first->layer_count - 1] = NAN;
+    assert_int_equal(charts_draw_all(r, font, "one CKA undefined"), all);
+    for (size_t i = 0; i < r->runs.count; i++)
+        for (int k = 0; r->runs.at[i].old[2] && k < r->runs.at[i].old[2]->layer_count; k++)
+            r->runs.at[i].old[2]->cka[k] = NAN;
+    assert_int_equal(charts_draw_all(r, font, "no CKA"), all - 1);
     arena_free(&arena);
 }
 

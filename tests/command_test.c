@@ -1,19 +1,11 @@
 /* command: the program as a user meets it: build/lethe in a process of its own. Whatever is wrong with the input: one
  * line on stderr, exit code 1 or 2, and nothing left in OUT. */
-#include <sys/wait.h>
+#include "faults/children.h"
 
 typedef struct Outcome {
     int code;
     char out[1 << 16], err[1 << 13];
 } Outcome;
-
-static void slurp(const char *path, char *text, size_t size)
-{
-    FILE *file = fopen(path, "r");
-    size_t got = file ? fread(text, 1, size - 1, file) : 0;
-    text[got] = 0;
-    if (file) fclose(file);
-}
 
 /* Runs a shell line in which "lethe" is the program. */
 static const Outcome *sh(const char *format, ...) PRINTF(1, 2);
@@ -243,17 +235,12 @@ static void test_no_space(void **state)
            "cannot be written: File too large");
     expect(sh("lethe run --quiet --out build/test-tmp/small " MODEL_RUN), 0,
            ""); /* and goes on when there is space again */
-    /* a file system of 64 kB, where one can be made: it is full in the middle of the run, or of drawing its charts;
-     * no file is left cut off */
+    /* a file system of 64 kB, where one can be made: said before training. One that is full later: resume_test.c */
     if (sh("unshare -rm mount -t tmpfs none tests")->code != 0) return;
-#define ON_TMPFS(options)                                                                                             \
-    sh("rm -rf build/test-tmp/tmpfs; mkdir build/test-tmp/tmpfs; unshare -rm sh -c 'mount -t tmpfs -o size=64k none " \
-       "build/test-tmp/tmpfs; build/lethe run --quiet --out build/test-tmp/tmpfs/out " options MODEL_RUN              \
-       "; code=$?; find build/test-tmp/tmpfs -name \"*.tmp\" -o -name \"*.png\"; exit $code'")
-    const Outcome *o = ON_TMPFS("--keep-models none ");
-    expect(o, 1, "cannot be written: No space left on device");
-    assert_string_equal(o->out, "");
-    expect(ON_TMPFS(""), 1, "the trained models need"); /* said before training */
+    expect(sh("rm -rf build/test-tmp/tmpfs; mkdir build/test-tmp/tmpfs; unshare -rm sh -c 'mount -t tmpfs -o size=64k "
+              "none "
+              "build/test-tmp/tmpfs; exec build/lethe run --quiet --out build/test-tmp/tmpfs/out " MODEL_RUN "'"),
+           1, "the trained models and checkpoints need");
 }
 
 static void test_too_little_memory_is_said_before_training(void **state)
@@ -344,8 +331,42 @@ static void test_report_joins_folders(void **state)
     expect(sh("cd build/test-tmp; ../lethe report part-0 part-0"), 1,
            "method full with seed 1 is also in another of the folders");
     expect(sh("cd build/test-tmp; ../lethe report --out part-1 part-0"), 1, "part-1 holds a run of its own");
-    expect(sh("lethe report --out"), 2, "its value is missing");
+    expect(sh("lethe report --out"), 2, "--out: a value is missing; see lethe help report");
     arena_free(&arena);
+}
+
+/* --for and --grid stand among the options of lethe run, written in either way. */
+static void test_plan_takes_a_run_apart(void **state)
+{
+    (void)state;
+    const Outcome *o = sh("lethe plan --grid=epochs=1,2 --seeds 1,2 --for parallel --method full --out 'o u'");
+    const char *line = o->out;
+    assert_int_equal(o->code, 0);
+    for (int job = 0; job < 4; job++) {
+        char wanted[160];
+        const int epochs = 1 + job / 2, seed = 1 + job % 2;
+        snprintf(wanted, sizeof wanted,
+                 "/build/lethe run --method full --out 'o u/epochs=%d,method=full,seed=%d' --keep-models adapters "
+                 "--seed %d --epochs %d\n",
+                 epochs, seed, seed, epochs);
+        const char *end = strchr(line, '\n');
+        if (!end || !str_ends((Str){line, (size_t)(end + 1 - line)}, str(wanted))) fail_msg("%s%s", o->err, line);
+        line = end + 1;
+    }
+    assert_int_equal(*line, 0);
+    o = sh("lethe plan --for=slurm --method full,lora");
+    assert_int_equal(o->code, 0);
+    assert_non_null(strstr(o->out, "#SBATCH --array=0-1\n"));
+    expect(sh("lethe plan --seeds 1,2"), 2, "--for parallel or --for slurm is needed");
+    expect(sh("lethe plan --for pbs"), 2, "--for pbs: there are parallel and slurm");
+    expect(sh("lethe plan --for parallel --grid"), 2, "--grid: a value is missing; see lethe help plan");
+    expect(sh("lethe plan --for parallel --grid for=x"), 2, "for is not an option of lethe run that a grid can vary");
+    expect(sh("lethe plan --for parallel --grid epochs=1 --grid epochs=2"), 2, "epochs is named twice");
+    expect(sh("lethe plan --for parallel --grid epochs=1,0"), 2, "--epochs 0: a whole number from 1 to 10000");
+    expect(sh("lethe run --grid epochs=1"), 2, "--grid: unknown option; see lethe help run");
+    expect(sh("lethe bench gemm --threads 0"), 2, "--threads 0: a whole number from 1 to 256");
+    expect(sh("lethe bench gemm --epochs 1"), 2, "--epochs: unknown option; see lethe help bench");
+    expect(sh("lethe bench step --grid epochs=1"), 2, "--grid: unknown option; see lethe help bench");
 }
 
 static void test_the_other_commands(void **state)
@@ -403,6 +424,7 @@ static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_results_do_not_depend_on_threads),
     cmocka_unit_test(test_config_repeats_a_run),
     cmocka_unit_test(test_report_joins_folders),
+    cmocka_unit_test(test_plan_takes_a_run_apart),
     cmocka_unit_test(test_the_other_commands),
     cmocka_unit_test(test_the_binary_stands_alone),
 };

@@ -237,6 +237,71 @@ static void test_safetensors_that_lie(void **state)
     arena_free(&arena);
 }
 
+/* ---- a checkpoint in several files ---- */
+
+#define SHARDS "tests/golden/interchange/bert-shards/" /* as Hugging Face's save_pretrained wrote it */
+
+static void test_shards_are_the_same_as_one_file(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    Safetensors one, many;
+    if (!safetensors_open(&arena, "tests/golden/interchange/bert/model.safetensors", &one, &err) ||
+        !safetensors_open_shards(&arena, SHARDS "model.safetensors.index.json", &many, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(many.shard_count, 2);
+    assert_int_equal(many.count, one.count);
+    for (size_t i = 0; i < one.count; i++) {
+        const Tensor *tensor = safetensors_find(&many, one.tensors[i].name);
+        assert_non_null(tensor);
+        assert_int_equal(tensor->count, one.tensors[i].count);
+        assert_memory_equal(tensor->data, one.tensors[i].data, tensor->count * sizeof(float));
+    }
+    char whole[65], again[65];
+    safetensors_sha256(&one, whole);
+    safetensors_sha256(&many, again);
+    assert_string_not_equal(whole, again);
+    safetensors_close(&one);
+    safetensors_close(&many);
+    arena_free(&arena);
+}
+
+static void test_shards_that_lie(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *index, *message;
+    } cases[] = {
+        {"{\"weight_map\": {\"a\": \"there.safetensors\", \"b\": \"gone.safetensors\"}}",
+         "gone.safetensors: the file does not exist"},
+        {"{\"weight_map\": {\"b\": \"there.safetensors\"}}",
+         "there.safetensors: tensor \"b\" is missing, which build/test-tmp/index.json says is there"},
+        {"{\"weight_map\": {\"a\": \"../there.safetensors\"}}",
+         "\"../there.safetensors\", which is not a .safetensors file beside the index"},
+        {"{\"weight_map\": {\"a\": \"/there.safetensors\"}}", "not a .safetensors file beside the index"},
+        {"{\"weight_map\": {\"a\": \".safetensors\"}}", "not a .safetensors file beside the index"},
+        {"{\"weight_map\": {\"a\": \"index.json\"}}", "not a .safetensors file beside the index"},
+        {"{\"weight_map\": {\"a\": 1}}", "not a .safetensors file beside the index"},
+        {"{\"weight_map\": {}}", "\"weight_map\" is missing; is this an index?"},
+        {"{}", "\"weight_map\" is missing"},
+        {"[]", "index.json: not a JSON object"},
+    };
+    Arena arena = {0};
+    tmp_write("there.safetensors",
+              tensors_make(&arena, "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err = {0};
+        Safetensors file;
+        tmp_write("index.json", str(cases[i].index));
+        assert_false(safetensors_open_shards(&arena, tmp_path("index.json"), &file, &err));
+        if (!strstr(err.text, cases[i].message)) print_error("got:    %s\nwanted: %s\n", err.text, cases[i].message);
+        assert_non_null(strstr(err.text, cases[i].message));
+        assert_int_equal(err.code, EXIT_WORLD);
+    }
+    arena_free(&arena);
+}
+
 /* Every half and bfloat16, against arithmetic on their fields. */
 static void test_half_precision_is_widened_exactly(void **state)
 {
@@ -267,10 +332,110 @@ static void test_half_precision_is_widened_exactly(void **state)
     arena_free(&arena);
 }
 
+/* ---- archives ---- */
+
+static uint32_t archive_word(const Tensor *tensor, uint64_t at)
+{
+    return (uint32_t)(tensor->name[0] * 100003u + at / 4 * 2654435761u);
+}
+
+static void archive_test_fill(void *context, const Tensor *tensor, uint64_t at, void *bytes, size_t size)
+{
+    (void)context;
+    for (size_t i = 0; i < size; i += 4) ((uint32_t *)bytes)[i / 4] = archive_word(tensor, at + i);
+}
+
+/* Pieces come in order and without a gap. context: how far, by the tensor's first letter. */
+static void archive_test_take(void *context, const Tensor *tensor, uint64_t at, void *bytes, size_t size)
+{
+    uint64_t *taken = (uint64_t *)context + (tensor->name[0] - 'a');
+    assert_int_equal(at, *taken);
+    for (size_t i = 0; i < size; i++, ++*taken) {
+        const uint32_t word = archive_word(tensor, at + i);
+        if (((uint8_t *)bytes)[i] != (uint8_t)(word >> 8 * ((at + i) % 4))) fail_msg("%s: byte %zu", tensor->name, i);
+    }
+}
+
+static void test_archive(void **state)
+{
+    static const Tensor tensors[] = {
+        {.name = "c", .type = TENSOR_F32, .rank = 1, .shape = {700001}, .count = 700001}, /* more than a piece */
+        {.name = "a", .type = TENSOR_U32, .rank = 1, .shape = {3}, .count = 3},
+        {.name = "b", .type = TENSOR_F32, .rank = 2, .shape = {2, 5}, .count = 10},
+    };
+    Arena arena = {0};
+    Err err = {0};
+    Archive archive;
+    uint64_t taken[3] = {0};
+    Str packed;
+    (void)state;
+    const char *path = tmp_path("archive");
+    assert_true(archive_write(path, json_pack("{s:s}", "about", "a \"test\""), tensors, COUNT(tensors),
+                              archive_test_fill, NULL, &err));
+    assert_true(archive_open(&arena, path, &archive, &err));
+    assert_string_equal(json_string_value(json_object_get(archive.metadata, "about")), "a \"test\"");
+    assert_int_equal(archive.file.count, 3);
+    assert_int_equal(safetensors_find(&archive.file, "a")->type, TENSOR_U32);
+    assert_true(archive_read(&archive, archive_test_take, taken, &err));
+    assert_true(taken[0] == 12 && taken[1] == 40 && taken[2] == 4 * 700001);
+    archive_close(&archive);
+    /* whatever is wrong with it is seen before it is used */
+    assert_true(file_read(&arena, path, 1 << 26, &packed, &err));
+    char *damaged = arena_copy(&arena, packed.at, packed.size);
+    for (size_t i = 0; i < 40; i++) {
+        const size_t at = i < 20 ? i * packed.size / 20 : packed.size - 1 - (i - 20);
+        damaged[at] ^= 0x10;
+        Err why = {0};
+        if (archive_parse(&arena, (Str){damaged, packed.size}, "damaged", &archive, &why))
+            fail_msg("byte %zu of %zu is changed", at, packed.size);
+        damaged[at] ^= 0x10;
+        why = (Err){0};
+        assert_false(archive_parse(&arena, (Str){damaged, at}, "cut", &archive, &why));
+    }
+    Err why = {0};
+    assert_false(archive_parse(&arena, (Str){arena_copy(&arena, damaged, packed.size), packed.size + 1}, "long",
+                               &archive, &why));
+    assert_non_null(strstr(why.text, "1 bytes behind the end"));
+    arena_free(&arena);
+}
+
+static void test_lock_and_sweep(void **state)
+{
+    Err err = {0};
+    FileLock one, two;
+    bool free_one = false, free_two = true;
+    (void)state;
+    const char *path = tmp_path("lock");
+    assert_true(lock_take(&one, path, &free_one, &err) && free_one);
+    assert_true(lock_take(&two, path, &free_two, &err));
+    assert_false(free_two);
+    lock_release(&two);
+    lock_release(&one);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_true(lock_take(&two, path, &free_two, &err) && free_two);
+    lock_release(&two);
+
+    static const char *const names[] = {"sweep/a.json.123.tmp", "sweep/a.json", "sweep/b.tmp",
+                                        "sweep/c.12x.tmp",      "sweep/12.tmp", "sweep/d..3.tmp"};
+    assert_true(folder_make(tmp_path("sweep"), &err));
+    for (size_t i = 0; i < COUNT(names); i++) tmp_write(names[i], S("x"));
+    folder_sweep(tmp_path("sweep"));
+    for (size_t i = 0; i < COUNT(names); i++) assert_int_equal(access(tmp_path(names[i]), F_OK) != 0, i == 0 || i == 5);
+}
+
 static const struct CMUnitTest files_tests[] = {
-    cmocka_unit_test(test_tables_that_are_broken),     cmocka_unit_test(test_a_line_that_is_too_long),
-    cmocka_unit_test(test_tables_that_are_fine),       cmocka_unit_test(test_pairs_quotes_and_skipped_rows),
-    cmocka_unit_test(test_files_that_cannot_be_read),  cmocka_unit_test(test_files_appear_whole),
-    cmocka_unit_test(test_zstd_round_trip_and_damage), cmocka_unit_test(test_sha256),
-    cmocka_unit_test(test_safetensors_that_lie),       cmocka_unit_test(test_half_precision_is_widened_exactly),
+    cmocka_unit_test(test_tables_that_are_broken),
+    cmocka_unit_test(test_a_line_that_is_too_long),
+    cmocka_unit_test(test_tables_that_are_fine),
+    cmocka_unit_test(test_pairs_quotes_and_skipped_rows),
+    cmocka_unit_test(test_files_that_cannot_be_read),
+    cmocka_unit_test(test_files_appear_whole),
+    cmocka_unit_test(test_zstd_round_trip_and_damage),
+    cmocka_unit_test(test_sha256),
+    cmocka_unit_test(test_shards_are_the_same_as_one_file),
+    cmocka_unit_test(test_shards_that_lie),
+    cmocka_unit_test(test_safetensors_that_lie),
+    cmocka_unit_test(test_half_precision_is_widened_exactly),
+    cmocka_unit_test(test_archive),
+    cmocka_unit_test(test_lock_and_sweep),
 };

@@ -80,6 +80,9 @@ static void test_answers_of_hf_and_peft(void **state)
                             json_object_get(answers, adapter));
     }
     interchange_compare(sh(PREDICT "--model " T "interchange/old " ROWS), json_object_get(answers, "bert"));
+    interchange_compare(sh("rm -rf " W "shards; cp -r " HF "bert " W "shards; rm " W "shards/model.safetensors; cp " HF
+                           "bert-shards/* " W "shards; " PREDICT "--model " W "shards " ROWS),
+                        json_object_get(answers, "bert"));
     json_decref(answers);
 }
 
@@ -173,8 +176,7 @@ static void test_predict_streams(void **state)
     json_decref(interchange_begin());
     const Outcome *o =
         sh("cd " W "; rm -f to from; mkfifo to from; timeout --foreground 100 ../../lethe predict --device cpu --model "
-                   "../../../" HF
-           "bert <to >from 2>err & p=$!; exec 3>to 4<from; echo the film >&3; read -r a <&4; printf "
+           "../../../" HF "bert <to >from 2>err & p=$!; exec 3>to 4<from; echo the film >&3; read -r a <&4; printf "
            "'good\\n\\377\\001\\n' >&3; "
            "read -r b <&4; read -r c <&4; echo \"$a\" | cut -c1-9; kill -INT $p; wait $p; echo $?; cat err");
     assert_string_equal(o->out, "{\"label\":\n130\nlethe: interrupted\n");
@@ -221,8 +223,8 @@ static void test_wrong_models(void **state)
     BROKEN("key.lora_A.weight\" is of no use to lethe", "sed -i 's/^  \"key\",$//' $d/adapter_config.json");
     BROKEN("the file is cut off", "truncate -s -4 $d/adapter_model.safetensors");
     BROKEN("adapter_model.safetensors: the file does not exist", "rm $d/adapter_model.safetensors");
-    BROKEN("several files (model.safetensors.index.json), which lethe does not read",
-           "rm $d/model.safetensors; touch $d/model.safetensors.index.json");
+    BROKEN("model-00002-of-00002.safetensors: the file does not exist",
+           "rm $d/model.safetensors; cp " HF "bert-shards/*1-of-* " HF "bert-shards/*.json $d");
     BROKEN("the weights are in pytorch_model.bin, which lethe does not read",
            "rm $d/model.safetensors; touch $d/pytorch_model.bin");
     BROKEN("the pooler's weights are missing",

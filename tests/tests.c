@@ -19,6 +19,7 @@
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
+#include "resume_test.c"
 #include "vulkan_layer.c"
 #include "interchange_command_test.c"
 #include "vulkan_test.c"
@@ -37,9 +38,11 @@
 #include "load_test.c"
 #include "verdict_test.c"
 #include "experiment_test.c"
+#include "leaks_test.c"
 #include "report_test.c"
 #include "fuzz_test.c"
 #include "interchange_test.c"
+#include "limits_test.c"
 #endif
 
 #define GROUP(name)                              \
@@ -55,9 +58,11 @@ static const struct {
     GROUP(golden),     GROUP(tokenizer_golden), GROUP(command),
     GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(charts),
     GROUP(page),       GROUP(vulkan_failure),   GROUP(interchange_command),
+    GROUP(resume),     GROUP(faults),
 #else
-    GROUP(base),     GROUP(files), GROUP(text),    GROUP(device), GROUP(model), GROUP(importance), GROUP(strategy),
-    GROUP(measures), GROUP(load),  GROUP(verdict), GROUP(report), GROUP(fuzz),  GROUP(experiment), GROUP(interchange),
+    GROUP(base),       GROUP(files),       GROUP(text),   GROUP(device),  GROUP(model),  GROUP(importance),
+    GROUP(strategy),   GROUP(measures),    GROUP(load),   GROUP(verdict), GROUP(report), GROUP(fuzz),
+    GROUP(experiment), GROUP(interchange), GROUP(limits), GROUP(leaks),
 #endif
 };
 

@@ -190,8 +190,9 @@ static json_t *vulkan_strategies(Arena *arena, const char *device)
     Str text;
     const Outcome *o =
         sh("rm -rf build/test-tmp/strategies-%s; lethe run --quiet --device %s --model build/test-tmp/model "
-           "--max-length 32 --method all --epochs 1 --batch-size 8 --train-rows 16 --eval-rows 16 --task a=" T
-           "good.tsv," T "good.tsv --task b=" T "good.tsv," T "good.tsv --out build/test-tmp/strategies-%s",
+           "--max-length 32 --method all,ewc+replay,lora-seq+replay --epochs 1 --batch-size 8 --train-rows 16 "
+           "--eval-rows 16 --task a=" T "good.tsv," T "good.tsv --task b=" T "good.tsv," T
+           "good.tsv --out build/test-tmp/strategies-%s",
            device, device, device);
     expect(o, 0, "");
     if (strstr(o->out, "VUID-") || strstr(o->out, "SYNC-HAZARD")) fail_msg("%s", o->out);

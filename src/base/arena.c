@@ -7,7 +7,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { ARENA_ALIGN = 64, ARENA_BLOCK_BYTES = 1 << 18 };
+enum { ARENA_ALIGN = 64 };
+#ifndef ARENA_BLOCK_BYTES /* the fuzzer has blocks so small that each allocation gets its own */
+#define ARENA_BLOCK_BYTES (1 << 18)
+#endif
+
+/* AddressSanitizer knows blocks only; with ARENA_GUARD what lies between two allocations is forbidden ground, too. */
+#ifdef ARENA_GUARD
+#include <sanitizer/asan_interface.h>
+enum { ARENA_GUARD_BYTES = ARENA_ALIGN };
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+enum { ARENA_GUARD_BYTES = 0 };
+#endif
 
 typedef struct ArenaBlock {
     struct ArenaBlock *next;
@@ -28,17 +40,26 @@ static void arena_want_huge_pages(char *raw, size_t size)
     (void)madvise(begin, (size_t)(raw + size - begin), MADV_HUGEPAGE);
 }
 
+static _Noreturn void memory_out(size_t size)
+{
+    fprintf(stderr,
+            "lethe: out of memory: the system refused %zu bytes; close other programs or use a smaller model or batch\n",
+            size);
+    exit(EXIT_WORLD);
+}
+
+void *memory_need(void *old, size_t size)
+{
+    void *at = realloc(old, size ? size : 1);
+    if (!at) memory_out(size);
+    return at;
+}
+
 static ArenaBlock *arena_block(size_t size)
 {
     /* calloc takes large blocks from mmap: zero pages that cost nothing until touched. */
     char *raw = size < PTRDIFF_MAX - 2 * ARENA_ALIGN ? calloc(1, size + 2 * ARENA_ALIGN) : NULL;
-    if (!raw) {
-        fprintf(stderr,
-                "lethe: out of memory: the system refused %zu bytes; close other programs or use a smaller model or "
-                "batch\n",
-                size);
-        exit(EXIT_WORLD);
-    }
+    if (!raw) memory_out(size);
     arena_want_huge_pages(raw, size);
     ArenaBlock *block = (ArenaBlock *)(void *)(raw + (-(uintptr_t)raw & (ARENA_ALIGN - 1)));
     block->size = size;
@@ -48,13 +69,13 @@ static ArenaBlock *arena_block(size_t size)
 
 void *arena_alloc(Arena *arena, size_t count, size_t size)
 {
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2) bytes = SIZE_MAX / 2;
-    bytes = (bytes + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+    size_t exact;
+    if (__builtin_mul_overflow(count, size, &exact) || exact > SIZE_MAX / 2) exact = SIZE_MAX / 2;
+    const size_t bytes = (exact + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1), taken = bytes + ARENA_GUARD_BYTES;
     ArenaBlock *head = arena->blocks;
-    if (!head || head->size - head->used < bytes) {
-        bool own = bytes > ARENA_BLOCK_BYTES / 4; /* a large allocation leaves the current block in use */
-        ArenaBlock *fresh = arena_block(own ? bytes : ARENA_BLOCK_BYTES);
+    if (!head || head->size - head->used < taken) {
+        bool own = taken > ARENA_BLOCK_BYTES / 4; /* a large allocation leaves the current block in use */
+        ArenaBlock *fresh = arena_block(own ? taken : ARENA_BLOCK_BYTES);
         if (own && head) {
             fresh->next = head->next;
             head->next = fresh;
@@ -65,7 +86,8 @@ void *arena_alloc(Arena *arena, size_t count, size_t size)
         head = fresh;
     }
     char *at = arena_data(head) + head->used;
-    head->used += bytes;
+    ASAN_POISON_MEMORY_REGION(at + exact, taken - exact);
+    head->used += taken;
     arena->total_bytes += bytes;
     return at;
 }

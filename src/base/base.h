@@ -45,6 +45,8 @@ void *arena_alloc(Arena *arena, size_t count, size_t size); /* count * size byte
 char *arena_copy(Arena *arena, const void *bytes, size_t count); /* a copy with a 0 byte behind it */
 char *arena_printf(Arena *arena, const char *format, ...) PRINTF(2, 3);
 void arena_free(Arena *arena); /* gives everything back; the arena is empty and usable again */
+/* realloc (old null: malloc) for libraries that would fail in the dark: without memory ends the program as arenas do. */
+void *memory_need(void *old, size_t size);
 /* Bytes of memory that this process may still use: the least of free memory, cgroup limit and address-space limit. */
 uint64_t memory_available_bytes(void);
 uint64_t memory_peak_bytes(void); /* highest resident size of this process so far */

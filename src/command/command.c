@@ -24,7 +24,9 @@ const Command commands[] = {
      "task\n"
      "again after each; writes the table, the charts and all numbers to OUT/. Without options: MiniLM-L6 on the two "
      "data\n"
-     "sets that are built in. Interrupted, it goes on behind the last finished method when called again.\n\n"
+     "sets that are built in. Interrupted or killed, it goes on from OUT/checkpoint when called again, on the same "
+     "kind\n"
+     "of device and to the same results, to the bit.\n\n"
      "A table file has a header naming its columns: text in sentence, text or question; pairs in sentence1/sentence2,\n"
      "premise/hypothesis or question/sentence; the label in label or gold_label: integers from 0, or names. TSV has "
      "no\n"
@@ -59,8 +61,9 @@ const Command commands[] = {
      "of\n"
      "the same experiment, with other seeds or other methods, are joined: mean and 95% interval over seeds. What is "
      "joined\n"
-     "is written to DIR, or nowhere without --out.\n",
-     NULL, 0},
+     "is written to DIR, or nowhere without --out.\n\n"
+     "options:\n",
+     report_options, COUNT(report_options)},
     {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",
      "usage: lethe plan --for parallel|slurm [--grid OPTION=VALUE,VALUE,...]... [options of run]\n\n"
      "Takes a run apart: one job for each method, each seed and each value of the options that --grid names. Every "
@@ -69,8 +72,9 @@ const Command commands[] = {
      "Trained encoders are not kept unless --keep-models all says so.\n\n"
      "  lethe plan --for parallel --seeds 1,2,3 --out grid | parallel -j 4\n"
      "  lethe plan --for slurm --seeds 1,2,3 --out grid >jobs.sh && sbatch --cpus-per-task=2 jobs.sh\n"
-     "  lethe report grid/*                 when they have ended: all jobs of one configuration together\n",
-     NULL, 0},
+     "  lethe report grid/*                 when they have ended: all jobs of one configuration together\n\n"
+     "options, beside those of run:\n",
+     plan_options, COUNT(plan_options)},
     {"devices", command_devices, "what can run here",
      "usage: lethe devices\n\nLists what can run here, with measured speed, and says which one --device auto takes, "
      "and why. The environment\n"

@@ -94,23 +94,23 @@ static bool command_selftest(int argc, char **argv, Err *err)
     return ok;
 }
 
+static const Option bench_ops_options[] = {
+    {"device", OPTION_TEXT, 0, 0, "NAME", NULL},
+    {"threads", OPTION_INT, 1, 256, "N", NULL},
+};
+
 /* lethe bench ops|gemm [--device NAME] [--threads N] */
-static bool bench_ops(int argc, char **argv, Err *err)
+static bool bench_ops(const char *word, int argc, char **argv, Err *err)
 {
-    const char *name = "auto";
+    json_t *options = json_object();
     int64_t threads = 0;
-    for (int i = 1; i < argc; i += 2) {
-        if (strcmp(argv[i], "--device") != 0 && strcmp(argv[i], "--threads") != 0)
-            return fail_usage(err, "%s: unexpected argument; see lethe help bench", str_show(str(argv[i])));
-        if (i + 1 == argc) return fail_usage(err, "%s: a value is missing", argv[i]);
-        if (strcmp(argv[i], "--device") == 0)
-            name = argv[i + 1];
-        else if (!parse_int(str(argv[i + 1]), 1, 256, &threads))
-            return fail_usage(err, "--threads %s: a whole number from 1 to 256 is needed", str_show(str(argv[i + 1])));
-    }
-    Device device;
-    const bool ok = device_open(&device, name, (int)threads, err) &&
-                    perf_ops(&device, strcmp(argv[0], "gemm") == 0 ? "gemm" : NULL, err);
+    Device device = {0};
+    bool ok = options_parse(bench_ops_options, COUNT(bench_ops_options), argc, argv, 0, options, err) &&
+              option_whole(bench_ops_options, COUNT(bench_ops_options), options, "threads", &threads, err);
+    const char *name = option_text(options, "device");
+    ok = ok && device_open(&device, name ? name : "auto", (int)threads, err) &&
+         perf_ops(&device, strcmp(word, "gemm") == 0 ? "gemm" : NULL, err);
     device_close(&device);
+    json_decref(options);
     return ok;
 }

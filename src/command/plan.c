@@ -56,36 +56,27 @@ static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
     return true;
 }
 
-/* Takes --for and --grid out of the arguments; the rest are lethe run's. */
-static bool plan_take_own(JobGrid *grid, int *argc, char **argv, Err *err)
+static const Option plan_options[] = {
+    {"for", OPTION_TEXT, 0, 0, "WHAT", "parallel or slurm"},
+    {"grid", OPTION_LIST, 0, 0, "OPTION=VALUE,VALUE", "values that an option of run takes in turn; repeat for each"},
+};
+
+/* Takes --for and --grid out of the options; the rest are lethe run's. */
+static bool plan_take_own(JobGrid *grid, json_t *options, Err *err)
 {
-    int kept = 1;
-    for (int i = 1; i < *argc; i++) {
-        static const char *const own[] = {"--for", "--grid"};
-        const char *value = NULL;
-        size_t which = 0;
-        for (; which < COUNT(own) && !value; which++) {
-            const size_t size = strlen(own[which]);
-            if (strncmp(argv[i], own[which], size) != 0) continue;
-            if (argv[i][size] == '=')
-                value = argv[i] + size + 1;
-            else if (!argv[i][size] && i + 1 < *argc)
-                value = argv[++i];
-            else if (!argv[i][size])
-                return fail_usage(err, "%s: a value is missing; see lethe help plan", own[which]);
-        }
-        if (!value)
-            argv[kept++] = argv[i];
-        else if (which == 1)
-            grid->target = value;
-        else if (!plan_add_axis(grid, value, err))
-            return false;
+    size_t i;
+    const json_t *axis;
+    const char *target = option_text(options, "for");
+    if (!target) return fail_usage(err, "plan: --for parallel or --for slurm is needed; see lethe help plan");
+    if (strcmp(target, "parallel") != 0 && strcmp(target, "slurm") != 0)
+        return fail_usage(err, "--for %s: there are parallel and slurm", str_show(str(target)));
+    grid->target = arena_copy(grid->arena, target, strlen(target));
+    json_array_foreach(json_object_get(options, "grid"), i, axis)
+    {
+        if (!plan_add_axis(grid, json_string_value(axis), err)) return false;
     }
-    *argc = kept;
-    argv[kept] = NULL;
-    if (!grid->target) return fail_usage(err, "plan: --for parallel or --for slurm is needed; see lethe help plan");
-    if (strcmp(grid->target, "parallel") != 0 && strcmp(grid->target, "slurm") != 0)
-        return fail_usage(err, "--for %s: there are parallel and slurm", str_show(str(grid->target)));
+    json_object_del(options, "for");
+    json_object_del(options, "grid");
     return true;
 }
 
@@ -199,8 +190,8 @@ bool command_plan(int argc, char **argv, Err *err)
     char program[PATH_MAX] = "lethe";
     const ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
     if (size > 0) program[size] = 0;
-    bool ok = plan_take_own(&grid, &argc, argv, err) && run_parse(argc, argv, options, err) &&
-              run_plan(&plan, &arena, options, err);
+    bool ok = run_parse(argc, argv, plan_options, COUNT(plan_options), options, err) &&
+              plan_take_own(&grid, options, err) && run_plan(&plan, &arena, options, err);
     if (ok) {
         plan_add_lists(&grid, options, &plan);
         /* many jobs with an encoder each would fill a disk */

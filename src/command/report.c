@@ -1,6 +1,5 @@
 #include "command.h"
 
-#include <getopt.h>
 #include <unistd.h>
 
 /* lethe report [--out DIR] OUT...: table, charts and page again from results.jsonl; several folders are joined. */
@@ -12,28 +11,26 @@ static bool report_check_out(Arena *arena, const char *out, Err *err)
     return fail(err, "%s holds a run of its own; choose another folder with --out", out);
 }
 
+static const Option report_options[] = {
+    {"out", OPTION_TEXT, 0, 0, "DIR", "folder for what is joined"},
+};
+
 bool command_report(int argc, char **argv, Err *err)
 {
-    static const struct option longs[] = {{"out", required_argument, NULL, 'o'}, {0}};
-    const char *out = NULL;
     Arena arena = {0};
     Results results;
     Str font;
-    opterr = 0;
-    optind = 1;
-    for (int code; (code = getopt_long(argc, argv, ":", longs, NULL)) != -1;) {
-        if (code != 'o')
-            return fail_usage(err, "%s: unknown option, or its value is missing; see lethe help report",
-                              str_show(str(argv[optind - 1])));
-        out = optarg;
-    }
+    json_t *options = json_object();
+    bool ok = options_parse(report_options, COUNT(report_options), argc, argv, argc, options, err);
+    const char *out = option_text(options, "out");
     const char *const *folders = (const char *const *)(argv + optind);
     const int count = argc - optind;
-    if (count < 1) return fail_usage(err, "report: name the folder of a run, as in: lethe report lethe-out");
-    bool ok = (!out || report_check_out(&arena, out, err)) && asset_expand(&arena, "DejaVuSans.ttf", &font, err) &&
-              report_load(&arena, folders, count, &results, err) && report_table(&results, stdout);
+    if (ok && count < 1) ok = fail_usage(err, "report: name the folder of a run, as in: lethe report lethe-out");
+    ok = ok && (!out || report_check_out(&arena, out, err)) && asset_expand(&arena, "DejaVuSans.ttf", &font, err) &&
+         report_load(&arena, folders, count, &results, err) && report_table(&results, stdout);
     if (!out && count == 1) out = folders[0];
     if (ok && out) ok = report_write(&results, out, font, err);
+    json_decref(options);
     arena_free(&arena);
     return ok;
 }

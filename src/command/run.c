@@ -41,7 +41,7 @@ static const Option run_options[] = {
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
      "without it: MiniLM-L6, built in"},
-    {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all [full,lora,lora-seq]"},
+    {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all of them [full,lora,lora-seq]"},
     {"preset", OPTION_TEXT, 0, 0, "NAME", "default: rates that learn; notebook: 3e-5, 200 eval rows"},
     {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
     {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
@@ -63,6 +63,9 @@ static const Option run_options[] = {
     {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},
     {"threads", OPTION_INT, 1, 256, "N", "threads of the CPU engine [one a processor]"},
     {"out", OPTION_TEXT, 0, 0, "DIR", "folder for results [lethe-out]; an unfinished run in it goes on"},
+    {"checkpoint-seconds", OPTION_INT, 0, 1e9, "N",
+     "between two checkpoints at least; they cost at most 2% of the time [30;\n0 = as often as can be, whatever it "
+     "costs]"},
     {"keep-models", OPTION_TEXT, 0, 0, "WHAT",
      "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none "
      "[all; with several seeds adapters]"},
@@ -74,7 +77,7 @@ static const Option run_options[] = {
     {"dry-run", OPTION_FLAG, 0, 0, NULL, "print the plan, the memory and the time it will need; train nothing"},
 };
 
-enum { RUN_MOST_OPTIONS = COUNT(run_options) + STRATEGY_MAX * STRATEGY_MAX_OPTIONS + 1 };
+enum { RUN_MOST_OPTIONS = COUNT(run_options) + STRATEGY_MAX * STRATEGY_MAX_OPTIONS + 1, RUN_MOST_OWN = 4 };
 
 /* Options of lethe run, then those of the strategies, in the order of `strategies`; false behind the last. strategy and
  * place: where the value of a strategy's option goes, strategy -1 for the others. */
@@ -157,11 +160,14 @@ static bool method_same(const Method *a, const Method *b)
     return a->parts == b->parts && common == a->parts;
 }
 
-static bool run_set_methods(Plan *plan, Arena *arena, const char *value, Err *err)
+static bool run_add_methods(Plan *plan, Arena *arena, Str list, Err *err)
 {
-    Str rest = str(strcmp(value, "all") == 0 ? method_all(arena) : value), item;
-    plan->method_count = 0;
-    while (list_next(&rest, &item)) {
+    Str item;
+    while (list_next(&list, &item)) {
+        if (str_equal(item, S("all"))) {
+            if (!run_add_methods(plan, arena, str(method_all(arena)), err)) return false;
+            continue;
+        }
         Method *method = arena_new(arena, Method, 1);
         if (!method_parse(arena, item, method, err)) return false;
         for (int i = 0; i < plan->method_count; i++)
@@ -265,6 +271,7 @@ static bool run_set_number(Plan *plan, const Option *option, const char *value, 
         {"lora-alpha", NULL, &plan->lora_alpha},
         {"lora-dropout", NULL, &plan->lora_drop},
         {"threads", (uint32_t *)&plan->threads, NULL},
+        {"checkpoint-seconds", &plan->checkpoint_seconds, NULL},
     };
     for (size_t i = 0; i < COUNT(targets); i++)
         if (strcmp(targets[i].name, option->name) == 0) {
@@ -284,7 +291,10 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
     if (strategy >= 0) return run_set_strategy(plan, strategy, place, value, err);
     if (option.kind == OPTION_INT || option.kind == OPTION_REAL) return run_set_number(plan, &option, value, err);
     if (strcmp(name, "task") == 0) return run_set_task(plan, arena, value, err);
-    if (strcmp(name, "method") == 0) return run_set_methods(plan, arena, value, err);
+    if (strcmp(name, "method") == 0) {
+        plan->method_count = 0;
+        return run_add_methods(plan, arena, str(value), err);
+    }
     if (strcmp(name, "seed") == 0 || strcmp(name, "seeds") == 0) return run_set_seeds(plan, name, value, err);
     if (strcmp(name, "lora-targets") == 0) return run_set_targets(plan, value, err);
     if (strcmp(name, "keep-models") == 0) return run_set_keep(plan, value, err);
@@ -329,22 +339,25 @@ static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
 
 /* ---- command line and config.json give the same: a JSON object of option: value ---- */
 
-static bool run_parse(int argc, char **argv, json_t *options, Err *err)
+/* `own`: options of the command beside those of run. */
+static bool run_parse(int argc, char **argv, const Option *own, size_t own_count, json_t *options, Err *err)
 {
-    Option all[RUN_MOST_OPTIONS];
+    Option all[RUN_MOST_OPTIONS + RUN_MOST_OWN];
     size_t count = 0;
     int strategy, place;
+    ASSERT(own_count <= RUN_MOST_OWN);
     while (run_option_at(count, &all[count], &strategy, &place)) count++;
+    for (size_t i = 0; i < own_count; i++) all[count++] = own[i];
     if (!options_parse(all, count, argc, argv, 0, options, err)) return false;
     return !option_text(options, "seed") || !option_text(options, "seeds") ||
            fail_usage(err, "--seed and --seeds say the same; give one of them");
 }
 
-static bool run_merge_config(Arena *arena, const char *path, json_t *options, Err *err)
+/* Adds the options of a config.json that are not given. */
+static bool run_merge_config(Str text, const char *path, json_t *options, Err *err)
 {
-    Str text;
     json_t *config = NULL;
-    if (!file_read(arena, path, 1 << 24, &text, err) || !json_parse(text, path, &config, err)) return false;
+    if (!json_parse(text, path, &config, err)) return false;
     json_t *old = json_object_get(config, "options"), *value;
     const char *name;
     bool ok =
@@ -369,17 +382,8 @@ static bool run_merge_config(Arena *arena, const char *path, json_t *options, Er
     return ok;
 }
 
-static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
+static bool run_set_all(Plan *plan, Arena *arena, const json_t *options, Err *err)
 {
-    const char *preset = option_text(options, "preset"), *folder = option_text(options, "model");
-    *plan = (Plan){
-        .preset = preset ? preset : "default", .out = "lethe-out", .device = "auto", .seeds = {42}, .seed_count = 1};
-    if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
-        return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
-    preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
-    strategy_defaults(&plan->values);
-    if (!run_set_methods(plan, arena, "full,lora,lora-seq", err)) return false;
-
     const char *name;
     const json_t *value;
     json_object_foreach((json_t *)options, name, value)
@@ -394,6 +398,24 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         }
         if (!json_is_array(value) && !run_set(plan, arena, name, json_string_value(value), err)) return false;
     }
+    return true;
+}
+
+static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
+{
+    const char *preset = option_text(options, "preset"), *folder = option_text(options, "model");
+    *plan = (Plan){.preset = preset ? preset : "default",
+                   .out = "lethe-out",
+                   .device = "auto",
+                   .seeds = {42},
+                   .seed_count = 1,
+                   .checkpoint_seconds = 30};
+    if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
+        return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
+    preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
+    strategy_defaults(&plan->values);
+    if (!run_add_methods(plan, arena, S("full,lora,lora-seq"), err) || !run_set_all(plan, arena, options, err))
+        return false;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
     if (folder)
         plan->model = (ModelSource){.folder = folder, .name = folder};
@@ -424,27 +446,36 @@ static bool run_show(const Plan *plan, Err *err)
     return ok;
 }
 
+/* All of lethe run but its report. The plan lives as long as `options`, an empty object, and the arena. */
+static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
+{
+    bool ok = run_parse(argc, argv, NULL, 0, options, err);
+    const char *config = option_text(options, "config");
+    if (ok && config) {
+        Str text = {0};
+        config = arena_copy(arena, config, strlen(config)); /* options, which own it, will change */
+        ok = file_read(arena, config, 1 << 24, &text, err) && run_merge_config(text, config, options, err);
+        json_object_del(options, "config");
+    }
+    ok = ok && run_plan(plan, arena, options, err);
+    /* What steers this call only is not part of the configuration. */
+    static const char *const passing[] = {"force", "quiet", "json", "dry-run"};
+    json_t *kept = json_copy(options);
+    for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
+    ok = ok && experiment_run(plan, kept, err);
+    json_decref(kept);
+    return ok;
+}
+
 bool command_run(int argc, char **argv, Err *err)
 {
     Arena arena = {0};
     Plan plan;
     json_t *options = json_object();
-    bool ok = run_parse(argc, argv, options, err);
-    const char *config = option_text(options, "config");
-    if (ok && config) {
-        ok = run_merge_config(&arena, arena_copy(&arena, config, strlen(config)), options, err);
-        json_object_del(options, "config");
-    }
-    ok = ok && run_plan(&plan, &arena, options, err);
-    /* What steers this call only is not part of the configuration. */
-    static const char *const passing[] = {"force", "quiet", "json", "dry-run"};
-    json_t *kept = json_copy(options);
-    for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
-    ok = ok && experiment_run(&plan, kept, err) && (plan.dry_run || run_show(&plan, err));
+    const bool ok = run_train(argc, argv, &arena, options, &plan, err) && (plan.dry_run || run_show(&plan, err));
     if (err->code == EXIT_INTERRUPTED)
         snprintf(err->text, sizeof err->text,
                  "interrupted; what was finished is on disk, the same command goes on from it");
-    json_decref(kept);
     json_decref(options);
     arena_free(&arena);
     return ok;
@@ -492,8 +523,7 @@ void run_print_options(void)
             option_print(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
                          run_option_about(&arena, &strategy->options[k]));
     }
-    printf("\nMethods that go together are joined with +, as in ewc+replay.\n--method all: ");
-    run_print_wrapped(method_all(&arena), ',', 14);
+    printf("\nMethods that go together are joined with +, as in ewc+replay,lora-seq+replay.\n");
     arena_free(&arena);
 }
 
@@ -501,12 +531,16 @@ void run_print_options(void)
 bool command_bench(int argc, char **argv, Err *err)
 {
     const char *word = argc > 1 ? argv[1] : "";
-    if (strcmp(word, "ops") == 0 || strcmp(word, "gemm") == 0) return bench_ops(argc - 1, argv + 1, err);
-    if (strcmp(word, "step") == 0) argc--, argv++;
+    const bool ops = strcmp(word, "ops") == 0 || strcmp(word, "gemm") == 0;
+    if (ops || strcmp(word, "step") == 0) { /* the options stand behind the word */
+        argv[1] = argv[0];
+        argc--, argv++;
+    }
+    if (ops) return bench_ops(word, argc, argv, err);
     Arena arena = {0};
     Plan plan;
     json_t *options = json_object();
-    bool ok = run_parse(argc, argv, options, err) && run_plan(&plan, &arena, options, err);
+    bool ok = run_parse(argc, argv, NULL, 0, options, err) && run_plan(&plan, &arena, options, err);
     if (ok && !plan.hyper.max_steps) plan.hyper.max_steps = 40;
     ok = ok && experiment_bench(&plan, err);
     json_decref(options);

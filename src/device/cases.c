@@ -108,7 +108,7 @@ static double device_case_difference(const DeviceCase *expected, const DeviceCas
         if (count == 0 || memcmp(x, y, count * sizeof *x) == 0) continue;
         double error = 0, power = 0;
         for (size_t i = 0; i < count; i++) {
-            if (memcmp(&x[i], &y[i], sizeof *x) == 0) continue; /* whole numbers may look like NaN */
+            if (memcmp(&x[i], &y[i], sizeof *x) == 0) continue; /* NOLINT: whole numbers may look like NaN */
             error += ((double)x[i] - y[i]) * ((double)x[i] - y[i]);
             power += (double)x[i] * x[i];
         }

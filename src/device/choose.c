@@ -95,6 +95,22 @@ static double choose_gflops(int number)
     return err.code ? 0 : gflops;
 }
 
+/* What an earlier trial has found, as far as that device is still there and can be used. */
+static bool choose_remembered(const char *path, const VulkanInfo *info, int count, int *number)
+{
+    Arena arena = {0};
+    Str text;
+    Err ignored = {0};
+    int64_t gpu = CHOSE_CPU;
+    const bool known = path && file_read(&arena, path, 64, &text, &ignored) &&
+                       (str_equal(text, S("c")) ||
+                        (text.size && text.at[0] == 'g' &&
+                         parse_int((Str){text.at + 1, text.size - 1}, 0, count - 1, &gpu) && !info[gpu].missing[0]));
+    arena_free(&arena);
+    *number = (int)gpu;
+    return known;
+}
+
 /* The fastest by a short trial, remembered for the next time. Software devices do not take part: they are this very
  * processor by a detour. */
 static int choose_fastest(DeviceChoice *choice)
@@ -107,22 +123,15 @@ static int choose_fastest(DeviceChoice *choice)
     int hardware = 0;
     for (int i = 0; i < count; i++) hardware += !info[i].software && !info[i].missing[0];
     const char *path = hardware ? choose_memory(&arena, info, count) : NULL;
-    Str remembered;
     Err ignored = {0};
     if (!hardware) {
         snprintf(best.why, sizeof best.why, "%s",
                  count ? "no GPU here is more than software" : "there is no GPU with Vulkan here");
-    } else if (path && file_read(&arena, path, 64, &remembered, &ignored) && remembered.size &&
-               (remembered.at[0] == 'c' || remembered.at[0] == 'g')) {
-        int64_t number = CHOSE_CPU;
-        if (remembered.at[0] == 'g' &&
-            (!parse_int((Str){remembered.at + 1, remembered.size - 1}, 0, count - 1, &number) ||
-             info[number].missing[0]))
-            number = CHOSE_CPU;
-        best.number = (int)number;
+    } else if (choose_remembered(path, info, count, &best.number)) {
         snprintf(best.why, sizeof best.why, "the fastest in an earlier trial");
     } else {
         double fastest = choose_gflops(CHOSE_CPU);
+        best.number = CHOSE_CPU;
         for (int i = 0; i < count; i++) {
             const double gflops = info[i].software || info[i].missing[0] ? 0 : choose_gflops(i);
             if (gflops <= fastest) continue;
@@ -130,7 +139,6 @@ static int choose_fastest(DeviceChoice *choice)
             best.number = i;
         }
         snprintf(best.why, sizeof best.why, "the fastest, %.0f GFLOPS in a trial", fastest);
-        ignored = (Err){0};
         if (path)
             file_write(path, str(best.number == CHOSE_CPU ? "c" : arena_printf(&arena, "g%d", best.number)), &ignored);
     }

@@ -32,7 +32,9 @@ static bool device_open_cpu(Device *device, bool plain)
     const CpuEngine engine = cpu_choose();
     cpu_table(&engine, table);
     device->ops = plain ? plain_ops : table;
-    snprintf(device->name, sizeof device->name, "CPU (%s, %d thread%s)", plain ? "plain" : engine.name, threads_count(),
+    const char *name = plain ? "plain" : engine.name;
+    snprintf(device->engine, sizeof device->engine, "CPU (%s)", name);
+    snprintf(device->name, sizeof device->name, "CPU (%s, %d thread%s)", name, threads_count(),
              threads_count() == 1 ? "" : "s");
     return true;
 }
@@ -41,6 +43,7 @@ static bool device_open_gpu(Device *device, int number, Err *err)
 {
     if (!vulkan_open(number, &device->vulkan, err)) return false;
     snprintf(device->name, sizeof device->name, "%s", vulkan_info(device->vulkan)->name);
+    memcpy(device->engine, device->name, sizeof device->engine);
     return device_quick_check(device, err);
 }
 
@@ -59,7 +62,9 @@ bool device_open(Device *device, const char *what, int threads, Err *err)
     if (gpu == CHOSE_CPU) return device_open_cpu(device, plain);
     if (device_open_gpu(device, gpu, err)) return true;
     if (!chosen) return false;
-    device_close(device); /* a GPU that nobody asked for by name, and that does not work: the CPU does */
+    /* a GPU that nobody asked for by name, and that does not work: the CPU does */
+    fprintf(stderr, "lethe: %s; the CPU takes over\n", err->text);
+    device_close(device);
     *err = (Err){0};
     threads_start(threads > 0 ? threads : processors_available());
     return device_open_cpu(device, false);

@@ -19,6 +19,7 @@ typedef enum Op {
 
 typedef struct Device {
     char name[256];                       /* for people and for results.jsonl */
+    char engine[256];                     /* its name without what does not change a bit of the results */
     void (*const *ops)(const void *args); /* the CPU engine's table; null on a GPU */
     struct Vulkan *vulkan;                /* null on the CPU */
 } Device;

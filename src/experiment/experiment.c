@@ -57,6 +57,22 @@ typedef struct Diagnosis {
     uint32_t untrained[PLAN_MAX_TASKS]; /* rows of a task that the checkpoint has right with an untrained head */
 } Diagnosis;
 
+/* See checkpoint.c. */
+typedef struct Checkpoint {
+    const char *folder; /* null: nothing is kept */
+    char identity[65];  /* of the run, the version and what decides on the bits */
+    double last;        /* when the last one was written; at first: when the run began */
+    double byte_cost;   /* seconds that a byte of the last large one took */
+    TrainStore store;   /* of the training at work */
+    double seconds;     /* that restored trainings of the method at work had taken */
+    bool went_on;       /* a training has been restored, and this has not been said yet */
+    /* the training at work */
+    const Method *owner;
+    uint32_t step, steps; /* step: behind which it went on */
+    uint64_t bytes[2];    /* of its file: at work, ended */
+    bool stored;          /* its file is there */
+} Checkpoint;
+
 typedef struct Experiment {
     const Plan *plan;
     Device device;
@@ -83,11 +99,13 @@ typedef struct Experiment {
     DeviceArena method_memory;
     Shelf shelf;         /* of the weights at work, when no other method shares them */
     SharedTask *passing; /* the shared training whose result the weights are, or null */
-    json_t *recording;   /* events of a training that other methods will want */
+    EvalRecord best;     /* of the task at work, by the epoch that was best; logits null: its loss alone is known */
+    json_t *recording;   /* events of the training at work, without the method's name */
     Progress progress;
     uint32_t method_step, method_steps;
     DYN(char) predictions;
     Diagnosis diagnosis;
+    Checkpoint checkpoint;
     Arena method_arena;
 } Experiment;
 
@@ -114,7 +132,7 @@ static bool experiment_open(Experiment *x, Err *err)
     x->lora =
         (Lora){.r = plan->lora_r, .targets = plan->lora_targets, .alpha = plan->lora_alpha, .drop = plan->lora_drop};
     lora_layout(&x->arena, &config, &x->lora);
-    if (!experiment_tasks(x, tokenizer, err) || !check_memory(x, err) ||
+    if (!experiment_tasks(x, tokenizer, err) || !check_steps(x, err) || !check_memory(x, err) ||
         !source_sha256(&plan->model, x->model_sha256, err))
         return false;
 
@@ -135,6 +153,7 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
     bool done = false, fresh = true;
     json_t *config = run_config(x, options);
     bool ok = journal_open(&x->journal, plan, config, &done, &fresh, err);
+    if (ok) checkpoint_begin(x, config);
     json_decref(config);
     if (ok && done) {
         if (!plan->quiet) fprintf(stderr, "%s holds this very run, finished; --force would do it again\n", plan->out);
@@ -146,6 +165,7 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
         for (int m = 0; m < plan->method_count && ok; m++)
             if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s]))
                 ok = run_method(x, plan->methods[m], plan->seeds[s], err);
+    if (ok) checkpoint_tidy(x, false);
     if (ok)
         ok = journal_event(&x->journal,
                            json_pack("{s:s, s:f, s:I}", "event", "done", "seconds", clock_seconds() - x->started,

@@ -34,6 +34,7 @@ typedef struct Plan {
     float lora_learning_rate;
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
+    uint32_t checkpoint_seconds; /* between two checkpoints of a training, at least; 0: as often as can be */
     KeepModels keep;
     StrategyValues values; /* of the strategies' own options */
     bool no_diagnostics;   /* only what the accuracy matrix needs */
@@ -41,9 +42,9 @@ typedef struct Plan {
 } Plan;
 
 /* Runs the plan and writes OUT/: config.json, results.jsonl, predictions.tsv. A finished run of the same configuration
- * is left as it is, an unfinished one goes on behind the last method that was finished, one of another configuration is
- * refused unless plan->force. options: the run's options as a JSON object, kept in config.json. With dry_run prints the
- * plan and what it needs and trains nothing. */
+ * is left as it is, an unfinished one goes on from its last checkpoint, one of another configuration is refused unless
+ * plan->force, and so is one that another process is at work on. options: the run's options as a JSON object, kept in
+ * config.json. With dry_run prints the plan and what it needs and trains nothing. */
 bool experiment_run(const Plan *plan, const json_t *options, Err *err);
 
 /* Prints what a training step of each method and task costs, by kind of op; writes nothing. */

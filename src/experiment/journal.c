@@ -8,10 +8,11 @@
  * when it is finished. What an interrupted method left behind is dropped when the run goes on. */
 typedef struct Journal {
     const char *out;
+    FileLock lock; /* OUT/lock: one run at a time */
     Log log;
     bool echo; /* events on stdout, too */
     Arena arena;
-    json_t *finished;   /* {"method/seed": true} of an earlier, unfinished run */
+    json_t *finished;   /* {"seed/method": true} */
     json_t *told;       /* {"task/row": true}: rows whose text is there */
     size_t texts, kept; /* text events that finished methods left, and how many of them have been kept so far */
 } Journal;
@@ -37,14 +38,25 @@ static bool journal_event(Journal *journal, json_t *event, Err *err)
     return ok;
 }
 
-static const char *journal_key(Arena *arena, const char *method, uint32_t seed)
+/* The place of a method in journal->finished. */
+typedef struct JournalKey {
+    char text[256];
+} JournalKey;
+static JournalKey journal_key(const char *method, uint32_t seed)
 {
-    return arena_printf(arena, "%s/%u", method, seed);
+    JournalKey key;
+    snprintf(key.text, sizeof key.text, "%u/%s", seed, method);
+    return key;
 }
 
-static bool journal_is_finished(Journal *journal, const char *method, uint32_t seed)
+static bool journal_is_finished(const Journal *journal, const char *method, uint32_t seed)
 {
-    return journal->finished && json_object_get(journal->finished, journal_key(&journal->arena, method, seed));
+    return json_object_get(journal->finished, journal_key(method, seed).text) != NULL;
+}
+
+static void journal_finish(Journal *journal, const char *method, uint32_t seed)
+{
+    json_object_set_new(journal->finished, journal_key(method, seed).text, json_true());
 }
 
 /* Whether the text of an evaluation row (task and row from 0) is there; from now on it is. */
@@ -112,7 +124,9 @@ static bool journal_keeps_event(Journal *journal, Str line)
     if (text)
         journal_knows_text(journal, (int)json_integer_value(json_object_get(event, "task")) - 1,
                            (uint32_t)json_integer_value(json_object_get(event, "row")) - 1);
-    bool keep = name && (strcmp(name, "run") == 0 || text ||
+    const bool run =
+        name && strcmp(name, "run") == 0 && json_object_size(journal->finished) > 0; /* else it comes again */
+    bool keep = name && (run || text ||
                          (method && journal_is_finished(journal, method,
                                                         (uint32_t)json_integer_value(json_object_get(event, "seed")))));
     json_decref(event);
@@ -141,9 +155,7 @@ static bool journal_survey(Journal *journal, bool *done, Err *err)
         if (name && strcmp(name, "done") == 0) *done = true;
         if (name && strcmp(name, "text") == 0) texts++;
         if (name && method && strcmp(name, "method") == 0) {
-            json_object_set_new(
-                journal->finished,
-                journal_key(&arena, method, (uint32_t)json_integer_value(json_object_get(event, "seed"))), json_true());
+            journal_finish(journal, method, (uint32_t)json_integer_value(json_object_get(event, "seed")));
             journal->texts = texts;
         }
         json_decref(event);
@@ -161,20 +173,38 @@ static void journal_remove(Journal *journal)
     journal->texts = 0;
 }
 
+/* *engine: on which one that run was begun, when it was another. */
 static bool journal_same_config(Journal *journal, const char *path, const json_t *config, bool *exists, bool *same,
-                                Err *err)
+                                const char **engine, Err *err)
 {
     Arena arena = {0};
     Str text;
     *exists = access(path, F_OK) == 0;
     *same = false;
+    *engine = NULL;
     if (!*exists) return true;
-    (void)journal;
     if (!file_read(&arena, path, 1 << 24, &text, err)) return false;
     json_t *old = journal_parse(text);
     *same = old && json_equal(json_object_get(old, "identity"), json_object_get(config, "identity"));
+    const json_t *before = json_object_get(old, "engine");
+    if (json_is_string(before) && !json_equal(before, json_object_get(config, "engine")))
+        *engine = arena_copy(&journal->arena, json_string_value(before), json_string_length(before));
     json_decref(old);
     arena_free(&arena);
+    return true;
+}
+
+/* The folder, for this process alone and without what killed ones have left. */
+static bool journal_take_folder(Journal *journal, Err *err)
+{
+    static const char *const swept[] = {"", "charts", "models/encoder"};
+    bool free = false;
+    if (!folder_make(journal->out, err) || !lock_take(&journal->lock, journal_path(journal, "lock"), &free, err))
+        return false;
+    if (!free)
+        return fail(err, "%s: another lethe is at work in this folder; wait for it or choose another with --out",
+                    journal->out);
+    for (size_t i = 0; i < COUNT(swept); i++) folder_sweep(journal_path(journal, swept[i]));
     return true;
 }
 
@@ -183,10 +213,12 @@ static bool journal_same_config(Journal *journal, const char *path, const json_t
 static bool journal_open(Journal *journal, const Plan *plan, json_t *config, bool *done, bool *fresh, Err *err)
 {
     *journal = (Journal){.out = plan->out, .echo = plan->json, .log = LOG_CLOSED};
+    const char *engine;
     bool exists, same;
-    if (!folder_make(plan->out, err)) return false;
+    if (!journal_take_folder(journal, err)) return false;
     const char *path = journal_path(journal, "config.json");
-    if (!journal_same_config(journal, path, config, &exists, &same, err) || !journal_survey(journal, done, err))
+    if (!journal_same_config(journal, path, config, &exists, &same, &engine, err) ||
+        !journal_survey(journal, done, err))
         return false;
     if (exists && !same && !plan->force)
         return fail(
@@ -199,12 +231,16 @@ static bool journal_open(Journal *journal, const Plan *plan, json_t *config, boo
                     plan->out);
     if (*done && same && !plan->force) return true;
     *done = false;
+    if (engine && !plan->force && json_object_size(journal->finished))
+        return fail(err,
+                    "%s was begun on %s and would go on on %s, which computes other last digits: go on where it was "
+                    "begun or start anew with --force",
+                    plan->out, engine, json_string_value(json_object_get(config, "engine")));
     if (plan->force || !same) journal_remove(journal);
     *fresh = json_object_size(journal->finished) == 0;
     if (!journal_filter(journal, journal_path(journal, "results.jsonl"), false, journal_keeps_event, err) ||
         !journal_filter(journal, journal_path(journal, "predictions.tsv"), true, journal_keeps_prediction, err))
         return false;
-    if (*fresh) unlink(journal_path(journal, "results.jsonl")); /* the run event is written again */
     char *text = json_dumps(config, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     ASSERT(text);
     bool ok = file_write(path, str(text), err);
@@ -218,6 +254,7 @@ static void journal_close(Journal *journal)
     log_close(&journal->log, &ignored);
     json_decref(journal->finished);
     json_decref(journal->told);
+    lock_release(&journal->lock);
     journal->finished = journal->told = NULL;
     arena_free(&journal->arena);
 }

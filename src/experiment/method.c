@@ -26,7 +26,7 @@ static Training training_of(const Experiment *x, const Method *method, uint32_t 
     return t;
 }
 
-/* Writes an event for the method at work, and keeps a copy when the first task is being recorded. */
+/* Writes an event for the method at work, and keeps a copy while a training is recorded. */
 static bool emit(Experiment *x, json_t *body, Err *err)
 {
     if (x->recording) json_array_append(x->recording, body);
@@ -37,9 +37,26 @@ static bool emit(Experiment *x, json_t *body, Err *err)
     return journal_event(&x->journal, event, err);
 }
 
+/* Events of a training as they were recorded. */
+static bool tell_again(Experiment *x, const json_t *events, Err *err)
+{
+    size_t i;
+    json_t *event;
+    json_array_foreach(events, i, event)
+    {
+        if (!emit(x, json_incref(event), err)) return false;
+        x->method_step += strcmp(json_string_value(json_object_get(event, "event")), "step") == 0;
+    }
+    return true;
+}
+
+#include "shared.c"
+#include "checkpoint.c"
+
 static bool on_step(void *context, const StepRecord *r, Err *err)
 {
     Experiment *x = context;
+    checkpoint_say(x);
     progress_step(&x->progress, ++x->method_step, "loss %.3f", r->loss);
     json_t *event = json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "event", "step", "task",
                               x->task + 1, "name", x->tasks[x->task].data.name, "step", (json_int_t)r->step, "epoch",
@@ -57,9 +74,29 @@ static json_t *eval_event(const Experiment *x, const EvalRecord *r, int task, bo
                      "accuracy", (double)r->correct / r->rows, "loss", r->loss, "final", final);
 }
 
+/* Keeps the evaluation of the epoch whose weights train_task will leave, so that it need not be made again. A joint
+ * training's best epoch is not the one that is best on the new task. */
+static void best_eval_keep(Experiment *x, const EvalRecord *r)
+{
+    if ((int)r->task != x->task || x->method->part[0]->joint || !(r->loss < x->best.loss)) return;
+    const size_t logits = (size_t)r->rows * r->classes;
+    x->best = *r;
+    x->best.prediction = arena_new(&x->method_arena, uint32_t, r->rows);
+    x->best.logits = arena_new(&x->method_arena, float, logits);
+    memcpy(x->best.prediction, r->prediction, r->rows * sizeof *r->prediction);
+    memcpy(x->best.logits, r->logits, logits * sizeof *r->logits);
+}
+
+/* Whether that is all there is to know of task j with the weights at hand: states matter only to later tasks. */
+static bool best_eval_tells(const Experiment *x, int j)
+{
+    return j == x->task && x->best.logits && (x->plan->no_diagnostics || x->task + 1 == x->plan->task_count);
+}
+
 static bool on_eval(void *context, const EvalRecord *r, Err *err)
 {
     Experiment *x = context;
+    best_eval_keep(x, r);
     return emit(x, eval_event(x, r, (int)r->task, false), err);
 }
 
@@ -95,8 +132,10 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
         const bool kept = j == x->task || x->task + 1 == x->plan->task_count;
         Arena scratch = {0}, *arena = shared ? &shared->arena : kept ? &x->method_arena : &scratch;
         EvalRecord r;
+        const bool told = !shared && best_eval_tells(x, j); /* what is shared outlives the method */
         if (known) r = shared->final[j];
-        bool ok = known || diagnose_evaluate(x, arena, j, &r, err);
+        if (told) r = x->best;
+        bool ok = known || told || diagnose_evaluate(x, arena, j, &r, err);
         if (ok && shared) shared->final[j] = r;
         r.step = step;
         r.epoch = x->plan->hyper.epochs - 1;
@@ -133,7 +172,6 @@ static bool on_sweep(void *context, double alpha, Err *err)
     return true;
 }
 
-#include "shared.c"
 #include "models.c"
 
 /* ---- strategies at work ---- */
@@ -184,7 +222,7 @@ static bool train_watched(Experiment *x, Training *t, const TrainObserver *obser
     t->hooks = hook;
     t->hook_count = count;
     bool ok = train_task(&x->device, t, observer, err);
-    if (ok && x->recording) x->passing = shared_keep(x, t);
+    if (ok && shared_is_wanted(x, x->method, x->task)) x->passing = shared_keep(x, t);
     const Moment at = moment_of(x, t, x->passing ? &x->passing->shelf : &x->shelf);
     for (int i = 0; i < count && ok; i++) ok = watch[i]->watched(hook[i].own, &at, err);
     device_arena_free(&memory);
@@ -199,14 +237,15 @@ static bool train_hooked(Experiment *x, Training *t, const TrainObserver *observ
     t->hooks = hook;
     t->hook_count = x->method->parts;
     if (!train_task(&x->device, t, observer, err)) return false;
-    if (x->recording) x->passing = shared_keep(x, t);
+    if (shared_is_wanted(x, x->method, x->task)) x->passing = shared_keep(x, t);
     return true;
 }
 
 static bool train_new(Experiment *x, Training *t, Err *err)
 {
     const TrainObserver observer = {x, on_step, on_eval};
-    if (shared_is_wanted(x, x->method, x->task)) x->recording = json_array();
+    if (!checkpoint_attach(x, t, err)) return false;
+    x->recording = json_array();
     if (t->train_encoder || x->method->part[0]->fresh) x->encoder_is_base = false;
     diagnose_curve(x, t);
     const bool ok = x->task == 0 ? train_watched(x, t, &observer, err) : train_hooked(x, t, &observer, err);
@@ -220,6 +259,7 @@ static bool train_one(Experiment *x, Err *err)
     Training t = training_of(x, x->method, x->seed, x->task);
     const Method *method = x->method;
     shelf_clear(&x->shelf);
+    x->best = (EvalRecord){.loss = INFINITY};
     if (t.joint && x->task > 0 && !experiment_weights(x, x->seed, err)) return false;
     if (t.lora && (x->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
         start_adapter(x, t.weights.adapter, x->seed, x->task);
@@ -232,7 +272,9 @@ static bool train_one(Experiment *x, Err *err)
     const Moment after = moment_of(x, &t, x->passing ? &x->passing->shelf : &x->shelf);
     for (int i = 0; i < method->parts; i++) {
         if (method->part[i]->end && !method->part[i]->end(x->own[i], &after, err)) return false;
-        if (method->part[i]->changes_result && x->task > 0) x->passing = NULL;
+        if (!method->part[i]->changes_result || x->task == 0) continue;
+        x->passing = NULL;
+        x->best = (EvalRecord){0};
     }
     return true;
 }
@@ -252,7 +294,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
         x->own[i] = own_new(x, method->part[i], &x->method_arena, &x->method_memory);
     progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s",
                    method->name, seed);
-    x->diagnosis.seconds = x->diagnosis.curve_seconds = 0;
+    x->diagnosis.seconds = x->diagnosis.curve_seconds = x->checkpoint.seconds = 0;
     bool ok = experiment_weights(x, seed, err) && diagnose_untrained(x, err);
     for (x->task = 0; x->task < plan->task_count && ok; x->task++) {
         const Training t = training_of(x, method, seed, x->task);
@@ -261,7 +303,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
     progress_end(&x->progress);
     if (ok) {
         const Training t = training_of(x, method, seed, 0);
-        const double seconds = clock_seconds() - begun;
+        const double seconds = clock_seconds() - begun + x->checkpoint.seconds;
         ok = models_keep(x, err) &&
              journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
              journal_event(&x->journal,
@@ -270,6 +312,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
                                      "curve_seconds", x->diagnosis.curve_seconds, "diagnostics_seconds",
                                      x->diagnosis.seconds, "seconds", seconds),
                            err);
+        if (ok) journal_finish(&x->journal, method->name, seed);
         if (ok && !plan->quiet)
             fprintf(stderr, "%-10s %s%u  %u steps, %.0f s\n", method->name, "seed ", seed, x->method_steps, seconds);
     }
@@ -279,5 +322,6 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
     arena_free(&x->method_arena);
     device_arena_free(&x->method_memory);
     shared_forget(x, false);
+    if (ok && x->checkpoint.folder) checkpoint_tidy(x, false);
     return ok;
 }

@@ -1,8 +1,11 @@
 #include "experiment.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 /* What a run keeps of its trained models, and the room that takes on the disk. */
 
@@ -31,6 +34,8 @@ static bool models_keep(Experiment *x, Err *err)
     const Plan *plan = x->plan;
     const bool own_encoder = !x->encoder_is_base;
     if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && own_encoder)) return true;
+    char *checkpoint = plan->model.folder ? realpath(plan->model.folder, NULL) : NULL;
+    if (plan->model.folder && !checkpoint) return fail(err, "%s: %s", plan->model.folder, strerror(errno));
     Arena arena = {0};
     KeptTask *tasks = arena_new(&arena, KeptTask, (size_t)plan->task_count);
     for (int i = 0; i < plan->task_count; i++) {
@@ -42,7 +47,6 @@ static bool models_keep(Experiment *x, Err *err)
         tasks[i].lora = t.lora;
         if (t.lora) tasks[i].adapter = models_read(x, &arena, t.weights.adapter, &t.lora->layout);
     }
-    char *checkpoint = plan->model.folder ? realpath(plan->model.folder, NULL) : NULL;
     const Kept kept = {.method = x->method->name,
                        .seed = x->seed,
                        .max_length = plan->max_length,
@@ -81,15 +85,16 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
 {
     Arena arena = {0};
     struct statvfs disk;
-    const uint64_t need = models_bytes(x);
+    const uint64_t need = models_bytes(x) + checkpoint_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
     arena_free(&arena);
-    if (x->plan->keep == KEEP_NONE) return true;
-    if (fresh && statvfs(x->plan->out, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < need)
+    if (fresh && access(x->checkpoint.folder, F_OK) != 0 && statvfs(x->plan->out, &disk) == 0 &&
+        (uint64_t)disk.f_bavail * disk.f_frsize < need)
         return fail(err,
-                    "%s: the trained models need %.1f MB there, but %.1f MB are free; --keep-models adapters or none "
-                    "keeps less",
+                    "%s: the trained models and checkpoints need %.1f MB there, but %.1f MB are free; --keep-models "
+                    "adapters or none keeps less",
                     x->plan->out, (double)need * 1e-6, (double)disk.f_bavail * (double)disk.f_frsize * 1e-6);
+    if (x->plan->keep == KEEP_NONE) return true;
     return kept_write_encoder(x->plan->out, &x->plan->model, err);
 }
 
@@ -98,4 +103,6 @@ static void models_print(const Experiment *x)
     static const char *const kept[] = {"every method's", "of methods that leave the encoder as it was", "none"};
     printf("disk     %.2f GB for the trained models (--keep-models: %s)\n", (double)models_bytes(x) * 1e-9,
            kept[x->plan->keep]);
+    printf("         %.2f GB for checkpoints at most, while it runs (--checkpoint-seconds %u)\n",
+           (double)checkpoint_bytes(x) * 1e-9, x->plan->checkpoint_seconds);
 }

@@ -12,7 +12,7 @@ static json_t *task_event(const TaskState *state, const TaskSource *source)
     return json_pack(
         "{s:s, s:I, s:o, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "name", data->name, "classes", (json_int_t)data->classes,
         "class_names", names, "train_rows", (json_int_t)data->train.rows, "eval_rows", (json_int_t)data->eval.rows,
-        "skipped_rows", (json_int_t)(data->train.skipped + data->eval.skipped), "majority_rate",
+        "skipped_rows", (json_int_t)data->train.skipped + (json_int_t)data->eval.skipped, "majority_rate",
         split_majority_rate(&data->eval, data->classes), "tokens_per_row",
         (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval", source->eval);
 }
@@ -76,8 +76,8 @@ static json_t *run_event(const Experiment *x)
 static json_t *run_config(const Experiment *x, const json_t *options)
 {
     json_t *identity = json_deep_copy(options);
-    static const char *const beside[] = {"threads", "device", "out",
-                                         "keep-models"}; /* do not change what is computed */
+    static const char *const beside[] = {"threads", "device", "out", "keep-models",
+                                         "checkpoint-seconds"}; /* do not change what is computed */
     for (size_t i = 0; i < COUNT(beside); i++) json_object_del(identity, beside[i]);
     json_t *data = json_array();
     for (int i = 0; i < x->plan->task_count; i++) {
@@ -86,8 +86,8 @@ static json_t *run_config(const Experiment *x, const json_t *options)
     }
     json_object_set_new(identity, "model_sha256", json_string(x->model_sha256));
     json_object_set_new(identity, "data_sha256", data);
-    return json_pack("{s:s, s:O, s:o, s:s, s:i}", "version", LETHE_VERSION, "options", options, "identity", identity,
-                     "device", x->device.name, "threads", threads_count());
+    return json_pack("{s:s, s:O, s:o, s:s, s:s, s:i}", "version", LETHE_VERSION, "options", options, "identity",
+                     identity, "device", x->device.name, "engine", x->device.engine, "threads", threads_count());
 }
 
 /* What the trainings of a method take beyond the encoder, and what its strategies hold. */
@@ -149,6 +149,18 @@ static uint32_t batch_that_fits(const Experiment *x, uint64_t have)
         if (memory_needed(&other, NULL) <= have) break;
     }
     return smaller.hyper.batch_size;
+}
+
+/* Steps are counted in 32 bits; `joint` has those of all tasks. */
+static bool check_steps(const Experiment *x, Err *err)
+{
+    const Hyper *h = &x->plan->hyper;
+    uint64_t steps = 0;
+    for (int i = 0; i < x->plan->task_count; i++)
+        steps += ((uint64_t)x->tasks[i].data.train.rows + h->batch_size - 1) / h->batch_size * h->epochs;
+    return h->max_steps || steps <= UINT32_MAX ||
+           fail_usage(err, "%llu training steps; at most %u are possible: use a smaller --epochs or --max-steps",
+                      (unsigned long long)steps, UINT32_MAX);
 }
 
 static bool check_memory(const Experiment *x, Err *err)

@@ -83,12 +83,5 @@ static bool shared_restore(Experiment *x, const SharedTask *shared, const Traini
     floats_copy(&x->device, shared->head, t->weights.head, t->head->layout.floats);
     if (t->lora) floats_copy(&x->device, shared->adapter, t->weights.adapter, t->lora->layout.floats);
     if (t->train_encoder) floats_copy(&x->device, shared->encoder, t->weights.encoder, t->model->encoder.floats);
-    size_t i;
-    json_t *event;
-    json_array_foreach(shared->events, i, event)
-    {
-        if (!emit(x, json_incref(event), err)) return false;
-        x->method_step += strcmp(json_string_value(json_object_get(event, "event")), "step") == 0;
-    }
-    return true;
+    return tell_again(x, shared->events, err);
 }

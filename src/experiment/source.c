@@ -32,17 +32,17 @@ static bool source_weights(Arena *arena, const ModelSource *source, Safetensors 
     const char *packed = arena_printf(arena, "%s.zst", plain);
     if (access(plain, F_OK) == 0) return safetensors_open(arena, plain, file, err);
     if (access(packed, F_OK) == 0) return safetensors_open(arena, packed, file, err);
-    static const char *const foreign[] = {"model.safetensors.index.json", "pytorch_model.bin"};
-    for (size_t i = 0; i < COUNT(foreign); i++)
-        if (access(arena_printf(arena, "%s/%s", source->folder, foreign[i]), F_OK) == 0)
-            return fail(err,
-                        "%s: the weights are in %s, which lethe does not read; in Python, "
-                        "model.save_pretrained(FOLDER, max_shard_size=\"100GB\") makes one model.safetensors",
-                        source->folder, i ? "pytorch_model.bin" : "several files (model.safetensors.index.json)");
+    const char *index = arena_printf(arena, "%s.index.json", plain);
+    if (access(index, F_OK) == 0) return safetensors_open_shards(arena, index, file, err);
+    if (access(arena_printf(arena, "%s/pytorch_model.bin", source->folder), F_OK) == 0)
+        return fail(err,
+                    "%s: the weights are in pytorch_model.bin, which lethe does not read; in Python, "
+                    "model.save_pretrained(FOLDER) writes model.safetensors",
+                    source->folder);
     return fail(err, "%s: the file does not exist", plain);
 }
 
-/* Of the weights, as one file and expanded. */
+/* Of the weights, expanded. */
 static bool source_sha256(const ModelSource *source, char hex[65], Err *err)
 {
     if (!source->folder) {
@@ -52,7 +52,7 @@ static bool source_sha256(const ModelSource *source, char hex[65], Err *err)
     Arena scratch = {0};
     Safetensors file = {0};
     const bool ok = source_weights(&scratch, source, &file, err);
-    if (ok) sha256_hex(file.bytes, hex);
+    if (ok) safetensors_sha256(&file, hex);
     safetensors_close(&file);
     arena_free(&scratch);
     return ok;

@@ -1,9 +1,11 @@
 #include "files.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,25 +71,50 @@ static void file_sync_folder(const char *path)
     close(fd);
 }
 
+/* A file in the making: whatever goes wrong, its name never stands for half of it. */
+typedef struct Draft {
+    int fd;
+    const char *path; /* kept, not copied */
+    char temporary[PATH_MAX];
+} Draft;
+
+static bool draft_open(Draft *draft, const char *path, Err *err)
+{
+    *draft = (Draft){.fd = -1, .path = path};
+    if (snprintf(draft->temporary, sizeof draft->temporary, "%s.%d.tmp", path, (int)getpid()) >=
+        (int)sizeof draft->temporary)
+        return fail(err, "%s: the name is too long", path);
+    draft->fd = open(draft->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    return draft->fd >= 0 || fail(err, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+static bool draft_write(Draft *draft, Str bytes, Err *err)
+{
+    return file_write_all(draft->fd, bytes) || fail(err, "%s: cannot be written: %s", draft->path, strerror(errno));
+}
+
+/* ok: all has been written, and the file takes its name; else it goes. Returns whether it has its name. */
+static bool draft_close(Draft *draft, bool ok, Err *err)
+{
+    if (draft->fd < 0) return false;
+    bool done = ok && fsync(draft->fd) == 0;
+    int code = errno;
+    if (close(draft->fd) != 0 && done) done = false, code = errno;
+    if (done && rename(draft->temporary, draft->path) != 0) done = false, code = errno;
+    if (!done) {
+        unlink(draft->temporary);
+        return ok ? fail(err, "%s: cannot be written: %s", draft->path, strerror(code)) : false;
+    }
+    file_sync_folder(draft->path);
+    return true;
+}
+
 bool file_write_parts(const char *path, const Str *parts, size_t count, Err *err)
 {
-    char temporary[PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.%d.tmp", path, (int)getpid()) >= (int)sizeof temporary)
-        return fail(err, "%s: the name is too long", path);
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return fail(err, "%s: cannot be written: %s", path, strerror(errno));
-    bool ok = true;
-    for (size_t i = 0; i < count && ok; i++) ok = file_write_all(fd, parts[i]);
-    ok = ok && fsync(fd) == 0;
-    int code = errno;
-    if (close(fd) != 0 && ok) ok = false, code = errno;
-    if (ok && rename(temporary, path) != 0) ok = false, code = errno;
-    if (!ok) {
-        unlink(temporary);
-        return fail(err, "%s: cannot be written: %s", path, strerror(code));
-    }
-    file_sync_folder(path);
-    return true;
+    Draft draft;
+    bool ok = draft_open(&draft, path, err);
+    for (size_t i = 0; i < count && ok; i++) ok = draft_write(&draft, parts[i], err);
+    return draft_close(&draft, ok, err);
 }
 
 bool file_write(const char *path, Str bytes, Err *err) { return file_write_parts(path, &bytes, 1, err); }
@@ -122,6 +149,54 @@ const char *cache_folder(Arena *arena)
     return path && folder_make(path, &ignored) ? path : NULL;
 }
 
+/* The names that draft_open makes: NAME.PID.tmp. */
+static bool draft_is_one(Str name)
+{
+    size_t digits = 0;
+    if (!str_ends(name, S(".tmp"))) return false;
+    name.size -= 4;
+    while (digits < name.size && name.at[name.size - 1 - digits] >= '0' && name.at[name.size - 1 - digits] <= '9')
+        digits++;
+    return digits > 0 && digits < name.size && name.at[name.size - 1 - digits] == '.';
+}
+
+void folder_sweep(const char *path)
+{
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (draft_is_one(str(entry->d_name))) unlinkat(dirfd(folder), entry->d_name, 0);
+    if (folder) closedir(folder);
+}
+
+bool lock_take(FileLock *lock, const char *path, bool *free, Err *err)
+{
+    *lock = (FileLock){.fd = -1};
+    for (;;) {
+        struct stat held, there;
+        const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (fd < 0) return fail(err, "%s: cannot be written: %s", path, strerror(errno));
+        *free = flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+        /* The one who held it may have removed it in between: then what is locked is not what others will find. */
+        if (*free && (fstat(fd, &held) != 0 || stat(path, &there) != 0 || held.st_ino != there.st_ino)) {
+            close(fd);
+            continue;
+        }
+        if (*free)
+            *lock = (FileLock){fd, path};
+        else
+            close(fd);
+        return true;
+    }
+}
+
+void lock_release(FileLock *lock)
+{
+    if (!lock->path) return;
+    unlink(lock->path); /* while it is held: nobody else's is removed */
+    close(lock->fd);
+    *lock = (FileLock){.fd = -1};
+}
+
 bool log_open(Log *log, const char *path, Err *err)
 {
     *log = (Log){open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666), path};
@@ -132,7 +207,10 @@ bool log_append(Log *log, Str line, Err *err)
 {
     /* The line and its end go out in one write, so that a reader (or a kill) never meets half of it in between. */
     char small[4096];
+    struct stat held, there;
     bool ok;
+    if (fstat(log->fd, &held) != 0 || stat(log->path, &there) != 0 || held.st_ino != there.st_ino)
+        return fail(err, "%s: cannot be written: the file was moved or removed in the meantime", log->path);
     if (line.size < sizeof small && !str_ends(line, S("\n"))) {
         memcpy(small, line.at, line.size);
         small[line.size] = '\n';

@@ -5,6 +5,8 @@
 #include "zstd.c"
 #include "json.c"
 #include "safetensors.c"
+#include "safetensors_shards.c"
 #include "safetensors_write.c"
+#include "archive.c"
 #include "table.c"
 #include "examples.c"

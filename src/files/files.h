@@ -21,6 +21,18 @@ bool folder_make(const char *path, Err *err); /* with its parents; fine when it 
  * NULL: nowhere. */
 const char *cache_folder(Arena *arena);
 
+/* Removes what a process that was killed has left of files it was writing; other files and folders stay. */
+void folder_sweep(const char *path);
+
+/* A file that only one process holds at a time. The system gives it back when that process ends, however it ends. */
+typedef struct FileLock {
+    int fd;
+    const char *path; /* kept, not copied; null: not held */
+} FileLock;
+/* *free: whether it was; then it is held. Where the file system knows no locks, everything is free. */
+bool lock_take(FileLock *lock, const char *path, bool *free, Err *err);
+void lock_release(FileLock *lock); /* and removes the file; one that is not held is fine */
+
 /* A file that grows by whole lines or blocks, each handed to the system at once. */
 typedef struct Log {
     int fd;
@@ -28,7 +40,7 @@ typedef struct Log {
 } Log;
 #define LOG_CLOSED ((Log){.fd = -1})
 bool log_open(Log *log, const char *path, Err *err); /* appends; creates the file when there is none */
-/* Adds a newline when `line` does not end in one. */
+/* Adds a newline when `line` does not end in one. Fails when the file has been moved or removed meanwhile. */
 bool log_append(Log *log, Str line, Err *err);
 bool log_close(Log *log, Err *err); /* fsync; a closed log is fine */
 
@@ -42,6 +54,8 @@ bool zstd_compress(Arena *arena, Str bytes, int level, Str *out, Err *err);
 void sha256_hex(Str bytes, char hex[65]);
 
 /* ---- JSON, over jansson ---- */
+
+void json_start(void); /* once, before all else: jansson takes its memory with memory_need */
 
 /* `what` names the text in errors, which also give line and column. The caller owns *out. */
 bool json_parse(Str text, const char *what, json_t **out, Err *err);
@@ -58,7 +72,8 @@ bool json_write(const char *path, const json_t *value, Err *err); /* as file_wri
 /* ---- safetensors ---- */
 
 enum { TENSOR_MAX_RANK = 8 };
-typedef enum TensorType { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_OTHER } TensorType;
+typedef enum TensorType { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_U32, TENSOR_OTHER } TensorType;
+enum { TENSOR_WORD_BYTES = 4 }; /* an element of what lethe writes: F32 or U32 */
 typedef struct Tensor {
     const char *name;
     TensorType type;
@@ -72,19 +87,50 @@ typedef struct Safetensors {
     Str bytes;        /* the whole file */
     Tensor *tensors;  /* by name */
     size_t count;
-    void *map; /* when the file is mapped: its address */
+    void *map;                  /* when the file is mapped: its address */
+    struct Safetensors *shards; /* when several files make up the checkpoint: these, in the order of their names */
+    size_t shard_count;
 } Safetensors;
 
 /* Opens a file (mapped, or expanded when its name ends in .zst). safetensors_close gives the mapping back. */
 bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err);
 bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *out, Err *err);
+/* Opens a checkpoint of several files by its index, model.safetensors.index.json, as HF's save_pretrained writes it:
+ * {"weight_map": {tensor: file}}. The files lie beside the index; tensors that the index does not name are left out. */
+bool safetensors_open_shards(Arena *arena, const char *index_path, Safetensors *out, Err *err);
+/* Of the file's bytes; of several files: of their hashes in hex, one behind the other. */
+void safetensors_sha256(const Safetensors *file, char hex[65]);
 void safetensors_close(Safetensors *file);
 const Tensor *safetensors_find(const Safetensors *file, const char *name); /* NULL when there is none */
-/* Writes F32 tensors as a safetensors file that Hugging Face's libraries take ("format": "pt"), in the order given;
- * `data` points at count floats, `type`, `begin` and `end` are not looked at. As file_write: whole or not at all. */
+/* Writes F32 and U32 tensors as a safetensors file that Hugging Face's libraries take ("format": "pt"), in the order
+ * given; `data` points at count elements, `begin` and `end` are not looked at. As file_write: whole or not at all. */
 bool safetensors_write(const char *path, const Tensor *tensors, size_t count, Err *err);
 bool tensor_is_float(const Tensor *tensor); /* F32, F16 or BF16: tensor_to_f32 can read it */
 void tensor_to_f32(const Tensor *tensor, float *out);
+
+/* ---- archives: a safetensors file as one zstd frame with a checksum ----
+ * Written and read piece by piece: the data never stands in memory as a whole. */
+
+typedef struct Archive {
+    Safetensors file;       /* what its header says; the tensors' `data` is null */
+    json_t *metadata;       /* an object */
+    const Tensor *in_order; /* [file.count], as they lie in the file */
+    uint64_t data_at;       /* of the expanded bytes: where the data begins */
+    Str packed;             /* mapped, or the caller's */
+} Archive;
+
+/* Moves `size` bytes of a tensor's data, from byte `at` of it on: fills `bytes`, or takes them. */
+typedef void ArchiveMove(void *context, const Tensor *tensor, uint64_t at, void *bytes, size_t size);
+
+/* Writes F32 and U32 tensors whose data comes from `fill`, in the order given, and `metadata`, an object of texts whose
+ * reference it takes over. As file_write: whole or not at all. */
+bool archive_write(const char *path, json_t *metadata, const Tensor *tensors, size_t count, ArchiveMove *fill,
+                   void *context, Err *err);
+/* Reads the file once from its beginning to its end: when this succeeds, all of it is sound. */
+bool archive_open(Arena *arena, const char *path, Archive *out, Err *err);
+bool archive_parse(Arena *arena, Str packed, const char *what, Archive *out, Err *err); /* `packed` must outlive it */
+bool archive_read(const Archive *archive, ArchiveMove *take, void *context, Err *err);  /* all tensors, in order */
+void archive_close(Archive *archive);
 
 /* ---- tables ---- */
 

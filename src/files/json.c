@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void *json_memory(size_t size) { return memory_need(NULL, size); }
+
+void json_start(void) { json_set_alloc_funcs(json_memory, free); }
+
 static bool json_parse_as(Str text, const char *what, size_t flags, json_t **out, Err *err)
 {
     json_error_t problem;

@@ -15,7 +15,7 @@ static const struct {
 } tensor_types[] = {
     {"F32", TENSOR_F32, 4},    {"F16", TENSOR_F16, 2},       {"BF16", TENSOR_BF16, 2},     {"F64", TENSOR_OTHER, 8},
     {"I64", TENSOR_OTHER, 8},  {"I32", TENSOR_OTHER, 4},     {"I16", TENSOR_OTHER, 2},     {"I8", TENSOR_OTHER, 1},
-    {"U64", TENSOR_OTHER, 8},  {"U32", TENSOR_OTHER, 4},     {"U16", TENSOR_OTHER, 2},     {"U8", TENSOR_OTHER, 1},
+    {"U64", TENSOR_OTHER, 8},  {"U32", TENSOR_U32, 4},       {"U16", TENSOR_OTHER, 2},     {"U8", TENSOR_OTHER, 1},
     {"BOOL", TENSOR_OTHER, 1}, {"F8_E4M3", TENSOR_OTHER, 1}, {"F8_E5M2", TENSOR_OTHER, 1},
 };
 
@@ -68,6 +68,7 @@ static int tensor_by_name(const void *a, const void *b)
     return strcmp(((const Tensor *)a)->name, ((const Tensor *)b)->name);
 }
 
+/* data.at null: the data is elsewhere, and so many bytes. */
 static bool safetensors_header(Arena *arena, const json_t *header, Safetensors *file, Str data, Err *err)
 {
     const char *name, *what = file->path;
@@ -79,7 +80,7 @@ static bool safetensors_header(Arena *arena, const json_t *header, Safetensors *
         Tensor *t = &file->tensors[file->count++];
         t->name = arena_copy(arena, name, strlen(name));
         if (!tensor_parse(entry, what, t, data.size, err)) return false;
-        t->data = (const uint8_t *)data.at + t->begin;
+        if (data.at) t->data = (const uint8_t *)data.at + t->begin;
     }
     qsort(file->tensors, file->count, sizeof *file->tensors, tensor_by_begin);
     uint64_t at = 0;
@@ -116,14 +117,9 @@ bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *o
     return ok;
 }
 
-bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err)
+/* Maps a whole file; of an empty one the address is null. */
+static bool file_map(const char *path, Str *bytes, Err *err)
 {
-    *out = (Safetensors){.path = path};
-    if (str_ends(str(path), S(".zst"))) {
-        Str bytes;
-        return file_read(arena, path, (size_t)SAFETENSORS_LIMIT_GB << 30, &bytes, err) &&
-               safetensors_parse(arena, bytes, path, out, err);
-    }
     uint64_t size;
     int fd = file_open_regular(path, &size, err);
     if (fd < 0) return false;
@@ -131,8 +127,21 @@ bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err
     int code = errno;
     close(fd);
     if (map == MAP_FAILED) return fail(err, "%s: cannot be read: %s", path, strerror(code));
-    if (!safetensors_parse(arena, (Str){map, size}, path, out, err)) {
-        if (map) munmap(map, size);
+    *bytes = (Str){map, size};
+    return true;
+}
+
+bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err)
+{
+    Str bytes;
+    *out = (Safetensors){.path = path};
+    if (str_ends(str(path), S(".zst")))
+        return file_read(arena, path, (size_t)SAFETENSORS_LIMIT_GB << 30, &bytes, err) &&
+               safetensors_parse(arena, bytes, path, out, err);
+    if (!file_map(path, &bytes, err)) return false;
+    void *map = (void *)(uintptr_t)bytes.at;
+    if (!safetensors_parse(arena, bytes, path, out, err)) {
+        if (map) munmap(map, bytes.size);
         *out = (Safetensors){.path = path};
         return false;
     }
@@ -142,6 +151,7 @@ bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err
 
 void safetensors_close(Safetensors *file)
 {
+    for (size_t i = 0; i < file->shard_count; i++) safetensors_close(&file->shards[i]);
     if (file->map) munmap(file->map, file->bytes.size);
     *file = (Safetensors){0};
 }
@@ -152,7 +162,7 @@ const Tensor *safetensors_find(const Safetensors *file, const char *name)
     return file->count ? bsearch(&key, file->tensors, file->count, sizeof key, tensor_by_name) : NULL;
 }
 
-bool tensor_is_float(const Tensor *tensor) { return tensor->type != TENSOR_OTHER; }
+bool tensor_is_float(const Tensor *tensor) { return tensor->type <= TENSOR_BF16; }
 
 /* IEEE half to single. Denormal halves are built from their integer: no float on the way is denormal, because the
  * threads may flush those to zero. */

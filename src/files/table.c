@@ -210,7 +210,11 @@ static bool table_jsonl(TableReader *r, Table *out)
         json_object_foreach(object, key, value)
         {
             size_t column = table_column(&columns, str(key));
-            if (column == TABLE_MAX_COLUMNS) break;
+            if (column == TABLE_MAX_COLUMNS) {
+                json_decref(object);
+                return fail(r->err, "%s, line %llu: more than %d different keys so far", r->name,
+                            (unsigned long long)at, TABLE_MAX_COLUMNS);
+            }
             if (column == columns.count) *dyn_push(r->arena, &columns) = str(arena_copy(r->arena, key, strlen(key)));
             *dyn_push(r->arena, &fields) = (Field){lines.count, column, table_json_cell(r->arena, value)};
         }

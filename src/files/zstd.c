@@ -33,9 +33,7 @@ bool zstd_expand(Arena *arena, Str compressed, size_t limit_bytes, const char *w
             ok = fail(err, "%s: damaged zstd data: %s", what, ZSTD_getErrorName(hint));
         else if (used > limit_bytes)
             ok = fail(err, "%s: expands to more than %zu bytes", what, limit_bytes);
-        else if (in.pos == in.size && (hint == 0 || used < capacity))
-            break;
-        else if (!moved && used < capacity)
+        else if ((in.pos == in.size && (hint == 0 || used < capacity)) || (!moved && used < capacity))
             break;
     }
     if (ok && (hint != 0 || compressed.size == 0)) ok = fail(err, "%s: the zstd data is cut off", what);

@@ -172,7 +172,7 @@ static float canvas_run(Canvas *canvas, float x, float y, const char *text, floa
         const int w = x1 - x0, h = y1 - y0;
         if (colour && w > 0 && h > 0 && w <= 128 && h <= 128) {
             const int left = (int)floorf(at) + x0, top = (int)floorf(y) + y0;
-            memset(bitmap, 0, (size_t)(w * h));
+            memset(bitmap, 0, (size_t)w * (size_t)h);
             stbtt_MakeGlyphBitmapSubpixel(&canvas->font, bitmap, w, h, w, scale, scale, fx, fy, glyph);
             for (int i = 0; i < h; i++)
                 for (int j = 0; j < w; j++)

@@ -29,6 +29,15 @@ static const ResultOld *layers_old(const Results *r, const ResultRun *run)
     return r->task_count > 1 ? run->old[(r->task_count - 1) * r->task_count] : NULL;
 }
 
+/* Whether there is anything to draw: CKA is not defined where all rows have the same state. */
+static bool layers_told(const ResultOld *old, bool swap)
+{
+    if (!old || swap) return old && old->swaps.count > 0;
+    for (int i = 0; i < old->layer_count; i++)
+        if (!isnan(old->cka[i])) return true;
+    return false;
+}
+
 static int layers_part(LayerTable *t, const char *name)
 {
     for (int i = 0; i < t->part_count; i++)
@@ -41,7 +50,7 @@ static int layers_part(LayerTable *t, const char *name)
 static void layers_add(LayerTable *t, LayerRow *row, const char *part, double value)
 {
     const int i = layers_part(t, part);
-    if (i < 0) return;
+    if (i < 0 || isnan(value)) return;
     row->values[i] = (row->values[i] * row->seeds[i] + value) / (row->seeds[i] + 1);
     row->seeds[i]++;
 }
@@ -61,7 +70,7 @@ static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
                 const ResultSwap *s = &old->swaps.at[k];
                 layers_add(&t, row, s->part, ((double)s->correct - (double)s->correct_without) / s->rows);
             }
-            told = told || (swap ? old->swaps.count > 0 : old->layer_count > 0);
+            told = told || layers_told(old, swap);
         }
         t.row_count += told;
     }
@@ -70,10 +79,8 @@ static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
 
 static bool layers_shown(const Results *r, bool swap)
 {
-    for (size_t i = 0; i < r->runs.count; i++) {
-        const ResultOld *old = layers_old(r, &r->runs.at[i]);
-        if (old && (swap ? old->swaps.count > 0 : old->layer_count > 0)) return true;
-    }
+    for (size_t i = 0; i < r->runs.count; i++)
+        if (layers_told(layers_old(r, &r->runs.at[i]), swap)) return true;
     return false;
 }
 static bool drift_shown(const Results *r) { return layers_shown(r, false); }

@@ -5,6 +5,8 @@
 
 /* Training loss, task after task along x: mean over seeds, smoothed by a moving mean. */
 
+enum { LOSS_REACH = 25 }; /* at most */
+
 /* A method's smoothed loss on one task. */
 typedef struct LossLine {
     float *points; /* [count] step over all tasks, loss */
@@ -13,10 +15,11 @@ typedef struct LossLine {
 } LossLine;
 
 typedef struct LossCurves {
-    LossLine *lines; /* [method][task] */
-    size_t *lengths; /* [task] steps */
+    LossLine *lines;   /* [method][task] */
+    size_t *lengths;   /* [task] steps of all methods but the ceiling, which has more of them as tasks add up */
+    double *stretches; /* [task] what a step of the ceiling is drawn as */
     double high;
-    size_t reach; /* the moving mean takes 2 reach + 1 steps */
+    size_t reach, ceiling_reach; /* the moving mean takes 2 reach + 1 steps; the ceiling's batches are of all tasks */
 } LossCurves;
 
 /* Steps are counted by their place in the curve: they are whole from 1 on except in damaged files. */
@@ -40,7 +43,8 @@ static double *loss_mean_of_seeds(Arena *arena, const Results *r, int method, in
     return values;
 }
 
-static LossLine loss_smooth(Arena *arena, const double *values, size_t count, size_t reach, double offset)
+static LossLine loss_smooth(Arena *arena, const double *values, size_t count, size_t reach, double offset,
+                            double stretch)
 {
     LossLine line = {.points = arena_new(arena, float, 2 * count + 1), .count = count};
     double sum = 0;
@@ -49,7 +53,7 @@ static LossLine loss_smooth(Arena *arena, const double *values, size_t count, si
         const size_t low = i > reach ? i - reach : 0, high = i + reach + 1 < count ? i + reach + 1 : count;
         for (; to < high; to++) sum += values[to];
         for (; from < low; from++) sum -= values[from];
-        line.points[2 * i] = (float)(offset + (double)i + 0.5);
+        line.points[2 * i] = (float)(offset + stretch * ((double)i + 0.5));
         line.points[2 * i + 1] = (float)(sum / (double)(to - from));
     }
     return line;
@@ -71,23 +75,43 @@ static void loss_find_twins(const Results *r, LossLine *lines)
         }
 }
 
+static bool loss_is_ceiling(const Results *r, int method) { return r->method_info[method].kind == METHOD_CEILING; }
+
+/* The most steps on a task of the ceiling, or of the other methods. */
+static size_t loss_longest(const Results *r, int task, bool ceiling)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < r->runs.count; i++) {
+        const ResultRun *run = &r->runs.at[i];
+        if (loss_is_ceiling(r, run->method) == ceiling && run->curves[task].count > longest)
+            longest = run->curves[task].count;
+    }
+    return longest;
+}
+
 static LossCurves loss_collect(Arena *arena, const Results *r)
 {
     LossCurves curves = {.lines = arena_new(arena, LossLine, (size_t)r->method_count * (size_t)r->task_count),
-                         .lengths = arena_new(arena, size_t, (size_t)r->task_count)};
-    size_t longest = 0;
+                         .lengths = arena_new(arena, size_t, (size_t)r->task_count),
+                         .stretches = arena_new(arena, double, (size_t)r->task_count)};
+    size_t longest = 0, longest_ceiling = 0;
     double offset = 0;
-    for (size_t i = 0; i < r->runs.count; i++)
-        for (int j = 0; j < r->task_count; j++)
-            if (r->runs.at[i].curves[j].count > curves.lengths[j]) curves.lengths[j] = r->runs.at[i].curves[j].count;
-    for (int j = 0; j < r->task_count; j++)
+    for (int j = 0; j < r->task_count; j++) {
+        const size_t others = loss_longest(r, j, false), ceiling = loss_longest(r, j, true);
+        curves.lengths[j] = others ? others : ceiling;
+        curves.stretches[j] = others && ceiling ? (double)others / (double)ceiling : 1;
         if (curves.lengths[j] > longest) longest = curves.lengths[j];
-    curves.reach = longest / 40 > 25 ? 25 : longest / 40;
+        if (ceiling > longest_ceiling) longest_ceiling = ceiling;
+    }
+    curves.reach = longest / 40 > LOSS_REACH ? LOSS_REACH : longest / 40;
+    curves.ceiling_reach = longest_ceiling / 10 > LOSS_REACH ? LOSS_REACH : longest_ceiling / 10;
     for (int j = 0; j < r->task_count; j++) {
         for (int m = 0; m < r->method_count; m++) {
             size_t count;
             const double *values = loss_mean_of_seeds(arena, r, m, j, &count);
-            const LossLine line = loss_smooth(arena, values, count, curves.reach, offset);
+            const bool ceiling = loss_is_ceiling(r, m);
+            const LossLine line = loss_smooth(arena, values, count, ceiling ? curves.ceiling_reach : curves.reach,
+                                              offset, ceiling ? curves.stretches[j] : 1);
             curves.lines[m * r->task_count + j] = line;
             for (size_t s = 0; s < count; s++) curves.high = fmax(curves.high, (double)line.points[2 * s + 1]);
         }
@@ -178,15 +202,19 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     PanelChart chart = {.canvas = canvas, .level = NAN};
     const LossCurves curves = loss_collect(arena, r);
     const bool together = panels_together(r->method_count);
-    bool twins = false;
+    bool twins = false, squeezed = false;
+    for (int j = 0; j < r->task_count; j++) squeezed = squeezed || curves.stretches[j] != 1;
     for (int i = 0; i < r->method_count * r->task_count; i++) twins = twins || (together && curves.lines[i].twins > 1);
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     PanelBand *bands = loss_bands(arena, r, &curves, together, &chart);
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : r->method_count);
-    const char *subtitle =
-        arena_printf(arena, "%s%s%s%s%s", chart_setting(arena, r), verdict_most_seeds(r) > 1 ? "; mean over seeds" : "",
-                     curves.reach ? arena_printf(arena, "; smoothed over %zu steps", 2 * curves.reach + 1) : "",
-                     twins ? "; dashes in turn: methods with the very same line" : "", numbers);
+    const char *subtitle = arena_printf(
+        arena, "%s%s%s%s%s%s", chart_setting(arena, r), verdict_most_seeds(r) > 1 ? "; mean over seeds" : "",
+        curves.reach ? arena_printf(arena, "; smoothed over %zu steps", 2 * curves.reach + 1) : "",
+        squeezed ? arena_printf(arena, "; joint: all its steps in the same width, smoothed over %zu",
+                                2 * curves.ceiling_reach + 1)
+                 : "",
+        twins ? "; dashes in turn: methods with the very same line" : "", numbers);
     const float y =
         chart_title(canvas, r->task_count > 1 ? "Training loss, task after task" : "Training loss", subtitle);
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count + 1);

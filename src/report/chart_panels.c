@@ -269,7 +269,10 @@ static void panels_draw_labels(const PanelChart *chart, int panel)
     }
     for (int i = 0; i < count; i++) {
         const float from = panels_x(chart, plot, (double)lines[i]->points[2 * lines[i]->count - 2]);
-        canvas_line(canvas, from, ends[i], plot.x1 + 34, places[i], 2.5f, lines[i]->colour);
+        /* dotted where the line ends early, so that nobody takes the way to its name for a flat line */
+        canvas_polyline(canvas, (const float[]){from, ends[i], plot.x1, ends[i]}, 2, 2.5f, lines[i]->colour,
+                        (Dash){3, 16, 0});
+        canvas_line(canvas, plot.x1, ends[i], plot.x1 + 34, places[i], 2.5f, lines[i]->colour);
         canvas_text(canvas, plot.x1 + 44, places[i] + PANELS_LABEL * 0.36f, ALIGN_LEFT,
                     canvas_shorten(canvas, lines[i]->label, PANELS_LABEL, room), PANELS_LABEL, COLOUR_TEXT);
     }

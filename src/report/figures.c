@@ -139,20 +139,42 @@ static double figure_churn(Arena *arena, const Results *r, const ResultRun *run)
 
 typedef double Figure(Arena *arena, const Results *r, const ResultRun *run);
 static const struct {
-    const char *name;
-    Figure *of; /* of one run; NAN: not known */
+    const char *name, *title, *about; /* in summary.json; for people, and what it is */
+    Figure *of;                       /* of one run; NAN: not known */
 } figures[] = {
-    {"average_accuracy", figure_average_accuracy},
-    {"learning_accuracy", figure_learning_accuracy},
-    {"backward_transfer", figure_backward_transfer},
-    {"forward_transfer", figure_forward_transfer},
-    {"forgetting_first_last", figure_first_last},
-    {"forgetting_max_before_last", figure_max_before_last},
-    {"forgetting_max_including_last", figure_max_including_last},
-    {"intransigence", figure_intransigence},
-    {"stability_gap", figure_stability_gap},
-    {"probe_recovery", figure_probe_recovery},
-    {"churn", figure_churn},
+    {"average_accuracy", "average accuracy", "mean over all tasks after the last one; higher is better.",
+     figure_average_accuracy},
+    {"learning_accuracy", "learning accuracy",
+     "mean over all tasks, each right after its own training: plasticity; higher is better.", figure_learning_accuracy},
+    {"backward_transfer", "backward transfer",
+     "how much the earlier tasks changed from their own training to the end, on average; negative is forgetting "
+     "(Lopez-Paz and Ranzato 2017).",
+     figure_backward_transfer},
+    {"forward_transfer", "forward transfer",
+     "what training the tasks before it gave a task in advance, with its head untrained, against the fresh encoder; "
+     "near zero unless tasks share labels.",
+     figure_forward_transfer},
+    {"forgetting_first_last", "forgetting, first–last",
+     "accuracy right after a task's own training minus that at the end: backward transfer with the sign turned.",
+     figure_first_last},
+    {"forgetting_max_before_last", "forgetting, max before last",
+     "the best accuracy reached before the last task minus that at the end (Chaudhry et al. 2018).",
+     figure_max_before_last},
+    {"forgetting_max_including_last", "forgetting, max including last",
+     "the same with the end among the candidates for the best: never negative.", figure_max_including_last},
+    {"intransigence", "intransigence",
+     "how far the accuracy right after a task's training stays below the ceiling's, joint training: what holding on to "
+     "the old costs the new.",
+     figure_intransigence},
+    {"stability_gap", "stability gap",
+     "how far an old task falls at its lowest while a later one trains (De Lange et al. 2023).", figure_stability_gap},
+    {"probe_recovery", "probe recovery",
+     "what a head refitted on the final encoder reaches beyond the old head: how much was only the head no longer "
+     "fitting.",
+     figure_probe_recovery},
+    {"churn", "churn",
+     "share of the rows whose prediction is another than right after the task's own training, either way.",
+     figure_churn},
 };
 
 /* A measure over the seeds that have it; count 0: none has. */

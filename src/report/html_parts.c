@@ -93,36 +93,6 @@ static void html_grid(Html *h, const TableGrid *grid, const char *caption)
 
 /* ---- measures ---- */
 
-static const struct {
-    const char *figure, *name, *about;
-} html_measures[] = {
-    {"average_accuracy", "average accuracy", "mean over all tasks after the last one; higher is better."},
-    {"learning_accuracy", "learning accuracy",
-     "mean over all tasks, each right after its own training: plasticity; higher is better."},
-    {"backward_transfer", "backward transfer",
-     "how much the earlier tasks changed from their own training to the end, on average; negative is forgetting "
-     "(Lopez-Paz and Ranzato 2017)."},
-    {"forward_transfer", "forward transfer",
-     "what training the tasks before it gave a task in advance, with its head untrained, against the fresh encoder; "
-     "near zero unless tasks share labels."},
-    {"forgetting_first_last", "forgetting, first–last",
-     "accuracy right after a task's own training minus that at the end: backward transfer with the sign turned."},
-    {"forgetting_max_before_last", "forgetting, max before last",
-     "the best accuracy reached before the last task minus that at the end (Chaudhry et al. 2018)."},
-    {"forgetting_max_including_last", "forgetting, max including last",
-     "the same with the end among the candidates for the best: never negative."},
-    {"intransigence", "intransigence",
-     "how far the accuracy right after a task's training stays below the ceiling's, joint training: what holding on to "
-     "the old costs the new."},
-    {"stability_gap", "stability gap",
-     "how far an old task falls at its lowest while a later one trains (De Lange et al. 2023)."},
-    {"probe_recovery", "probe recovery",
-     "what a head refitted on the final encoder reaches beyond the old head: how much was only the head no longer "
-     "fitting."},
-    {"churn", "churn",
-     "share of the rows whose prediction is another than right after the task's own training, either way."},
-};
-
 static const char *html_points(Arena *arena, const MeanOver *mean)
 {
     if (!mean->count) return "–";
@@ -139,26 +109,18 @@ static bool html_measure_known(const Results *r, int figure)
     return false;
 }
 
-/* Which of html_measures explains a figure. */
-static int html_measure_of(int figure)
-{
-    for (size_t i = 0; i < COUNT(html_measures); i++)
-        if (strcmp(html_measures[i].figure, figures[figure].name) == 0) return (int)i;
-    return -1;
-}
-
 static void html_write_measures(Html *h, const Results *r)
 {
     int known[COUNT(figures)], count = 0;
     for (int f = 0; f < (int)COUNT(figures); f++)
-        if (html_measure_of(f) >= 0 && html_measure_known(r, f)) known[count++] = f;
+        if (html_measure_known(r, f)) known[count++] = f;
     if (!count) return;
     html_section(h, "measures", "Measures");
     html_table(h, "measures",
                verdict_most_seeds(r) > 1 ? "In % and points; mean ± 95% t interval over seeds" : "In % and points");
     html_raw(h, "<thead><tr>");
     html_column(h, "method", false);
-    for (int i = 0; i < count; i++) html_column(h, html_measures[html_measure_of(known[i])].name, false);
+    for (int i = 0; i < count; i++) html_column(h, figures[known[i]].title, false);
     html_raw(h, "</tr></thead>\n<tbody>\n");
     for (int m = 0; m < r->method_count; m++) {
         html_raw(h, "<tr>");
@@ -173,8 +135,8 @@ static void html_write_measures(Html *h, const Results *r)
     html_table_end(h);
     html_raw(h, "<dl>\n");
     for (int i = 0; i < count; i++) {
-        html_tag(h, "dt", "", html_measures[html_measure_of(known[i])].name);
-        html_tag(h, "dd", "", html_measures[html_measure_of(known[i])].about);
+        html_tag(h, "dt", "", figures[known[i]].title);
+        html_tag(h, "dd", "", figures[known[i]].about);
     }
     html_raw(h, "</dl>\n");
     html_section_end(h);

@@ -54,13 +54,14 @@ static bool report_write_markdown(const Results *results, const char *path, Err 
     char *text = NULL;
     size_t size = 0;
     FILE *memory = open_memstream(&text, &size);
-    ASSERT(memory);
+    if (!memory) return fail(err, "%s: out of memory", path);
     markdown_write(results, memory);
     for (size_t i = 0; i < COUNT(report_charts); i++)
         if (!report_charts[i].shown || report_charts[i].shown(results))
             fprintf(memory, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
-    ASSERT(fclose(memory) == 0);
-    const bool ok = file_write(path, (Str){text, size}, err);
+    const bool whole = !ferror(memory);
+    const bool ok = fclose(memory) == 0 && whole ? file_write(path, (Str){text, size}, err)
+                                                 : fail(err, "%s: out of memory", path);
     free(text);
     return ok;
 }

@@ -28,6 +28,7 @@ static bool si_watch_begin(void *own, TrainState *t, Err *err)
     si->gradient = device_f32(t->memory, floats);
     if (!si->path) si->path = device_f32(si->base.memory, floats);
     floats_fill(t->device, si->path, floats, 0);
+    train_keep(t, "si: path", si->path, floats);
     return true;
 }
 
@@ -92,6 +93,7 @@ static const Strategy strategy_si = {
     .anchors = true,
     .arrays = 5,
     .shelved = 1,
+    .kept = 1,
     .options = si_options,
     .option_count = COUNT(si_options),
     .own_bytes = sizeof(Si),

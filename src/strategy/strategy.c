@@ -25,8 +25,6 @@ const Strategy *const strategies[] = {
 const int strategy_count = COUNT(strategies);
 _Static_assert(COUNT(strategies) <= STRATEGY_MAX, "StrategyValues has a row for each");
 
-static const char *const compositions[] = {"ewc+replay", "lora-seq+replay"}; /* of --method all */
-
 void strategy_defaults(StrategyValues *values)
 {
     for (int i = 0; i < strategy_count; i++)
@@ -127,7 +125,6 @@ const char *method_all(Arena *arena)
     char *all = "";
     for (int i = 0; i < strategy_count; i++)
         all = arena_printf(arena, "%s%s%s", all, i ? "," : "", strategies[i]->name);
-    for (size_t i = 0; i < COUNT(compositions); i++) all = arena_printf(arena, "%s,%s", all, compositions[i]);
     return all;
 }
 

@@ -70,8 +70,9 @@ typedef struct Strategy {
     bool changes_result; /* `end` changes the weights: what comes later starts from others than plain training does */
     bool fresh;          /* starts a fresh adapter for each task and merges the one before into the encoder */
     bool anchors;        /* holds the shared weights near earlier values of theirs */
-    int arrays,
-        shelved; /* of the size of the shared weights: that it holds during a run, and that it puts on the shelf */
+    /* arrays of the size of the shared weights: that it holds during a run, puts on the shelf, and keeps (train_keep)
+     */
+    int arrays, shelved, kept;
     /* Beyond plain training's, for estimates: passes in each step and evaluations at the end of each later task; and
      * passes over a task's rows behind its training, when another task follows, each as long as training on them. */
     int passes, evaluations, surveys;
@@ -106,7 +107,7 @@ typedef struct Method {
 
 /* "NAME" or "NAME+NAME+..."; fails (exit code 2) on unknown names and on strategies that do not go together. */
 bool method_parse(Arena *arena, Str name, Method *out, Err *err);
-/* The names behind --method all, separated by commas: every strategy, and compositions that make sense. */
+/* The names behind --method all, separated by commas: every strategy by itself. */
 const char *method_all(Arena *arena);
 /* Whether nothing but the choice of weights sets the method's trainings apart from plain training. */
 bool method_is_plain(const Method *method);

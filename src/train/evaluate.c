@@ -38,6 +38,7 @@ static void record_score(EvalRecord *record, const Split *split)
         for (uint32_t c = 1; c < record->classes; c++)
             if (z[c] > z[best]) best = c;
         for (uint32_t c = 0; c < record->classes; c++) sum += exp((double)z[c] - (double)z[best]);
+        /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
         loss += log(sum) + (double)z[best] - (double)z[split->labels[i]];
         record->prediction[i] = best;
         record->correct += best == split->labels[i];

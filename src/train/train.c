@@ -38,6 +38,14 @@ typedef struct Part {
     uint32_t losses;                /* where the losses of its rows begin */
 } Part;
 
+/* An array on the device that a checkpoint holds. */
+typedef struct Piece {
+    const char *name;
+    TensorType type;
+    size_t count;
+    void *at;
+} Piece;
+
 typedef struct Term {
     uint32_t pending, at, count;
     double scale;
@@ -75,8 +83,14 @@ typedef struct Run {
     } pending[TRAIN_READ_STEPS];
     int pending_count;
     double pending_since;
-    uint32_t looked; /* of training->looks */
-    f32p terms;      /* [TRAIN_READ_STEPS][term_capacity] */
+    /* how far it has come */
+    uint32_t epoch;    /* the one at work */
+    uint32_t looked;   /* of training->looks */
+    double lowest;     /* loss of the best epoch so far */
+    bool best_is_kept; /* in params[].best; else the current weights are the best */
+    bool ended;        /* the weights are final */
+    DYN(Piece) kept;   /* arrays of hooks */
+    f32p terms;        /* [TRAIN_READ_STEPS][term_capacity] */
     uint32_t term_capacity, term_used;
     DYN(Term) term;
 } Run;
@@ -387,6 +401,8 @@ static uint32_t epoch_batches(const Run *run, Arena *arena, uint32_t epoch, uint
     return count;
 }
 
+#include "store.c"
+
 /* Shows the weights when this is a moment for it. What that costs is no step's time. */
 static bool run_look(Run *run, Err *err)
 {
@@ -400,23 +416,25 @@ static bool run_look(Run *run, Err *err)
     return ok;
 }
 
-static bool run_epoch(Run *run, uint32_t epoch, uint32_t *const *order, Err *err)
+static bool run_epoch(Run *run, uint32_t *const *order, Err *err)
 {
     Arena scratch = {0};
-    EpochBatch *batch;
-    const uint32_t count = epoch_batches(run, &scratch, epoch, order, &batch);
+    EpochBatch *batches;
+    const uint32_t count = epoch_batches(run, &scratch, run->epoch, order, &batches);
     bool ok = true;
     run->pending_since = clock_seconds();
-    for (uint32_t i = 0; i < count && run->state.step < run->state.steps && ok; i++, batch++) {
+    for (uint32_t i = run->state.step - run->epoch * count; i < count && run->state.step < run->state.steps && ok;
+         i++) {
+        const EpochBatch *batch = &batches[i];
         const Part *part = &run->parts[batch->part];
         ok = run_look(run, err);
         if (!ok) break;
-        run_step(run, epoch, part, order[batch->part] + batch->at, batch->count, part->losses + batch->at);
+        run_step(run, run->epoch, part, order[batch->part] + batch->at, batch->count, part->losses + batch->at);
         if (run->pending_count == TRAIN_READ_STEPS) {
-            ok = run_flush(run, err);
+            ok = run_flush(run, err) && run_store(run, err);
             run->pending_since = clock_seconds();
         }
-        ok = ok && (!interrupted() || fail_interrupted(err));
+        ok = ok && (!interrupted() || run_interrupted(run, err));
     }
     arena_free(&scratch);
     return ok && run_flush(run, err) && run_look(run, err);
@@ -450,25 +468,28 @@ static bool run_all(Run *run, Err *err)
 {
     const Training *t = run->state.training;
     Device *device = run->state.device;
-    uint32_t **order = arena_new(&run->arena, uint32_t *, t->task + 1);
-    for (uint32_t i = run->first_part; i <= t->task; i++)
+    uint32_t **order = arena_new(&run->arena, uint32_t *, t->task + 1), epoch_steps = 0;
+    for (uint32_t i = run->first_part; i <= t->task; i++) {
         order[i] = arena_new(&run->arena, uint32_t, run->parts[i].train->rows);
-    double lowest = INFINITY;
-    bool best_is_kept = false; /* in params[].best; else the current weights are the best */
-    for (uint32_t epoch = 0; epoch < t->hyper.epochs && run->state.step < run->state.steps; epoch++) {
+        epoch_steps += (run->parts[i].train->rows + t->hyper.batch_size - 1) / t->hyper.batch_size;
+    }
+    while (run->epoch < t->hyper.epochs && (uint64_t)run->epoch * epoch_steps < run->state.steps) {
         double loss;
-        if (!run_epoch(run, epoch, order, err) || !run_evaluate(run, epoch, &loss, err)) return false;
+        if (!run_epoch(run, order, err) || !run_evaluate(run, run->epoch, &loss, err)) return false;
         const bool more = run->state.step < run->state.steps;
-        if (loss < lowest) {
-            lowest = loss;
-            best_is_kept = more;
+        run->epoch++;
+        if (loss < run->lowest) {
+            run->lowest = loss;
+            run->best_is_kept = more;
             for (int i = 0; i < run->params_count && more; i++)
                 floats_copy(device, run->params[i].w, run->params[i].best, run->params[i].layout->floats);
         }
+        if (more && !run_store(run, err)) return false;
     }
-    for (int i = 0; i < run->params_count && best_is_kept; i++)
+    for (int i = 0; i < run->params_count && run->best_is_kept; i++)
         floats_copy(device, run->params[i].best, run->params[i].w, run->params[i].layout->floats);
-    return true;
+    run->ended = true;
+    return run_store(run, err);
 }
 
 bool train_task(Device *device, const Training *training, const TrainObserver *observer, Err *err)
@@ -476,9 +497,9 @@ bool train_task(Device *device, const Training *training, const TrainObserver *o
     ASSERT(training->train->rows && training->eval->rows && training->hyper.batch_size &&
            training->hyper.eval_batch_size);
     ASSERT(!training->task || !training_goes_back(training) || training->earlier);
-    Run run = {.observer = observer, .memory = {.device = device}};
+    Run run = {.observer = observer, .memory = {.device = device}, .lowest = INFINITY};
     run.state = (TrainState){.device = device, .training = training, .arena = &run.arena, .memory = &run.memory};
-    bool ok = run_open(&run, err) && run_all(&run, err);
+    bool ok = run_open(&run, err) && run_restore(&run, err) && (run.ended || run_all(&run, err));
     device_arena_free(&run.memory);
     arena_free(&run.arena);
     return ok;
@@ -492,6 +513,13 @@ void train_reserve_terms(TrainState *t, uint32_t count)
 {
     ASSERT(!run_of(t)->terms);
     run_of(t)->term_capacity += count;
+}
+
+void train_keep(TrainState *t, const char *name, f32p at, size_t floats)
+{
+    Run *run = run_of(t);
+    ASSERT(!run->terms);
+    *dyn_push(&run->arena, &run->kept) = (Piece){name, TENSOR_F32, floats, at};
 }
 
 f32p train_terms(TrainState *t, uint32_t count, double scale)

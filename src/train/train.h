@@ -50,6 +50,10 @@ void train_reserve_terms(TrainState *t, uint32_t count);
  * are read back with the losses. */
 f32p train_terms(TrainState *t, uint32_t count, double scale);
 
+/* An array of the hook's that changes while the training is at work, [floats] on the device: it is part of the
+ * training's checkpoints, under this name. What stays as `begin` made it need not be. Only in begin. */
+void train_keep(TrainState *t, const char *name, f32p at, size_t floats);
+
 /* A further pass: rows of a split (at most hyper.batch_size) through the head of an earlier task. Returns its logits
  * [count][C]; *labels: the rows' labels. mask: which dropout masks: 0 those of the task's own pass, else others. Needs
  * hooks.earlier. */
@@ -80,6 +84,19 @@ typedef struct TrainLooks {
 } TrainLooks;
 enum { TRAIN_READ_STEPS = 8 }; /* losses are read back once in so many steps: looks at its multiples cost the least */
 
+/* A file in which a training's state is kept while it is at work, so that one that was cut off goes on from there, to
+ * the same bits. When it is written changes no bit either. */
+typedef struct TrainStore {
+    const char *path;
+    const char *identity; /* a file of another identity is not gone on from */
+    void *context;
+    bool (*due)(void *context, bool ended); /* whether to write it now; asked now and then, and at the end */
+    void (*written)(void *context, bool ended, double seconds); /* what that has cost */
+    json_t *(*told)(void *context); /* what the observer has been told so far, as a JSON array */
+    /* The training goes on behind `step` steps: tells again what had been told. */
+    bool (*tell)(void *context, const json_t *told, uint32_t step, Err *err);
+} TrainStore;
+
 /* ---- one training ---- */
 
 /* A task that was trained before this one. */
@@ -108,6 +125,7 @@ struct Training {
     /* With neither encoder nor adapter to train: split_states of train and eval when the caller has them; else null. */
     f32p train_states, eval_states;
     const TrainLooks *looks; /* null: none */
+    const TrainStore *store; /* null: none */
 };
 
 typedef struct StepRecord {
@@ -140,8 +158,13 @@ size_t train_trainable(const Training *training); /* parameters */
 /* Bytes that train_task and evaluate take of the device beyond the weights themselves and what hooks allocate. */
 uint64_t train_memory_bytes(const Device *device, const Training *training);
 
-/* Fails when the loss is no longer finite, when the observer says so, and on Ctrl-C. At the end the weights are those
- * of the epoch with the lowest loss on the eval rows (strictly lower wins; the mean over the tasks when joint). */
+/* Bytes of a checkpoint, at most: of a training at work, or of one that has ended; without what hooks keep. */
+uint64_t train_store_bytes(const Training *training, bool ended);
+
+/* Fails when the loss is no longer finite, when the observer says so, when its state cannot be stored, and on Ctrl-C,
+ * with its state stored. A stored state that is of no use is told in one line on stderr, and the training begins anew.
+ * At the end the weights are those of the epoch with the lowest loss on the eval rows (strictly lower wins; the mean
+ * over the tasks when joint). */
 bool train_task(Device *device, const Training *training, const TrainObserver *observer, Err *err);
 
 /* Predictions of `weights` on all rows of a split; the record's arrays live in `arena`. Fails on Ctrl-C. */

@@ -2,8 +2,17 @@
  * than its limits allow; where it accepts the bytes, what it made of them is used, too. */
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 typedef void FuzzTarget(Arena *arena, Str bytes, Err *err);
+
+/* Wrong usage is a right answer here. */
+static void fuzz_usage(Err *err)
+{
+    if (err->code != EXIT_USAGE) return;
+    ASSERT(err->text[0] && !strchr(err->text, '\n'));
+    *err = (Err){0};
+}
 
 static void fuzz_zstd(Arena *arena, Str bytes, Err *err)
 {
@@ -170,7 +179,7 @@ static void fuzz_kept(Arena *arena, Str bytes, Err *err)
     KeptModel kept;
     if (kept_parse(arena, bytes, "model.json", "a", &kept, err))
         ASSERT(kept.labels.classes >= 2 && strlen(kept.sha256) == 64);
-    if (err->code == EXIT_USAGE) *err = (Err){0}; /* no task "a" */
+    fuzz_usage(err); /* no task "a" */
 }
 
 static void fuzz_tokenizer_config(Arena *arena, Str bytes, Err *err)
@@ -180,21 +189,124 @@ static void fuzz_tokenizer_config(Arena *arena, Str bytes, Err *err)
     if (tokenizer_config_parse(bytes, "tokenizer_config.json", &config, err)) ASSERT(config.max_length >= 0);
 }
 
-/* The first byte: JSON lines or not. */
+/* The first byte: JSON lines or not. What rows_open would make for each input, a large buffer, is made once. */
 static void fuzz_rows(Arena *arena, Str bytes, Err *err)
 {
+    static char buffer[ROW_MOST_BYTES + 2];
+    static int fd = -1;
     (void)arena;
     if (!bytes.size) return;
-    RowReader reader;
+    if (fd < 0) fd = memfd_create("rows", MFD_CLOEXEC);
+    ASSERT(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 &&
+           file_write_all(fd, (Str){bytes.at + 1, bytes.size - 1}) && lseek(fd, 0, SEEK_SET) == 0);
+    RowReader reader = {.fd = fd, .what = "rows", .jsonl = bytes.at[0] & 1, .bytes = buffer};
     Example row;
     bool got = true;
-    const int fd = memfd_create("rows", 0);
-    ASSERT(file_write_all(fd, (Str){bytes.at + 1, bytes.size - 1}) && lseek(fd, 0, SEEK_SET) == 0);
-    ASSERT(rows_open(&reader, "/dev/null", bytes.at[0] & 1, err));
-    ASSERT(dup2(fd, reader.fd) == reader.fd);
-    close(fd);
     while (got && rows_next(&reader, true, &row, &got, err)) ASSERT(!got || row.text.at || !row.text.size);
-    rows_close(&reader);
+    arena_free(&reader.row);
+}
+
+static void fuzz_shards(Arena *arena, Str bytes, Err *err)
+{
+    ShardIndex index;
+    if (!shard_index_parse(arena, bytes, "model.safetensors.index.json", &index, err)) return;
+    ASSERT(index.file_count >= 1 && index.file_count <= SHARDS_MOST && index.file_count <= index.tensor_count);
+    for (size_t i = 0; i < index.tensor_count; i++) ASSERT(index.places[i] < index.file_count);
+    for (size_t i = 0; i < index.file_count; i++) ASSERT(!strchr(index.files[i], '/') && index.files[i][0] != '.');
+}
+
+/* The first byte: whether the hash in front is made right, since no fuzzer will find one that is. */
+static void fuzz_pipeline_cache(Arena *arena, Str bytes, Err *err)
+{
+    static const VkPhysicalDeviceProperties device = {.vendorID = 0x10005, .deviceID = 0, .pipelineCacheUUID = "lethe"};
+    (void)err;
+    if (!bytes.size) return;
+    const bool hashed = bytes.at[0] & 1;
+    const Str rest = {bytes.at + 1, bytes.size - 1};
+    Str file = rest, body;
+    if (hashed) {
+        char *copy = arena_new(arena, char, PIPELINE_CACHE_HEAD + rest.size + 1);
+        sha256_hex(rest, copy);
+        memcpy(copy + PIPELINE_CACHE_HEAD, rest.at, rest.size);
+        file = (Str){copy, PIPELINE_CACHE_HEAD + rest.size};
+    }
+    body = pipeline_cache_checked(&device, file);
+    ASSERT(!body.size || (body.size >= sizeof(VkPipelineCacheHeaderVersionOne) &&
+                          memcmp(body.at + 16, device.pipelineCacheUUID, VK_UUID_SIZE) == 0));
+}
+
+/* ---- what a user writes ---- */
+
+static void fuzz_check_plan(const Plan *plan)
+{
+    ASSERT(plan->task_count <= PLAN_MAX_TASKS && plan->seed_count >= 0 && plan->seed_count <= PLAN_MAX_SEEDS);
+    ASSERT(plan->method_count >= 0 && plan->method_count <= PLAN_MAX_METHODS && plan->lora_targets < 8);
+    for (int i = 0; i < plan->task_count; i++) ASSERT(plan->tasks[i].name[0] && !strchr(plan->tasks[i].name, '/'));
+}
+
+/* OUT/config.json, as `lethe run --config` takes it */
+static void fuzz_run_config(Arena *arena, Str bytes, Err *err)
+{
+    Plan *plan = arena_new(arena, Plan, 1);
+    json_t *options = json_object();
+    strategy_defaults(&plan->values);
+    if (run_merge_config(bytes, "config.json", options, err) && run_set_all(plan, arena, options, err))
+        fuzz_check_plan(plan);
+    json_decref(options);
+    fuzz_usage(err);
+}
+
+/* Lines of OPTION=VALUE; an option of lethe run, or "grid" of lethe plan. */
+static void fuzz_options(Arena *arena, Str bytes, Err *err)
+{
+    Plan *plan = arena_new(arena, Plan, 1);
+    JobGrid grid = {.arena = arena};
+    strategy_defaults(&plan->values);
+    bool ok = true;
+    char *rest = arena_copy(arena, bytes.at, bytes.size);
+    for (char *line; ok && (line = strsep(&rest, "\n"));) {
+        char *value = line;
+        Option option;
+        int strategy, place;
+        const char *name = strsep(&value, "=");
+        if (!value) continue;
+        if (strcmp(name, "grid") == 0)
+            ok = plan_add_axis(&grid, value, err);
+        else if (run_option(name, &option, &strategy, &place))
+            ok = run_set(plan, arena, name, value, err);
+    }
+    fuzz_check_plan(plan);
+    ASSERT(grid.axis_count <= PLAN_MAX_AXES - 2);
+    for (int i = 0; i < grid.axis_count; i++)
+        for (int k = 0; k < grid.axes[i].count; k++) ASSERT(grid.axes[i].values[k][0]);
+    fuzz_usage(err);
+}
+
+/* The first byte: a file as it is, or what it expands to (the fuzzer would hardly find a checksum). */
+static void fuzz_checkpoint(Arena *arena, Str bytes, Err *err)
+{
+    static const Layout layout = {.table_rows = 2, .table_cols = 2, .decay_floats = 5, .floats = 6};
+    static const TrainStore store = {.path = "fuzz.safetensors.zst", .identity = "fuzz"};
+    const Training training = {.hyper.epochs = 2, .store = &store};
+    Device device = {0};
+    Archive archive;
+    if (!bytes.size) return;
+    Str packed = {bytes.at + 1, bytes.size - 1};
+    if (bytes.at[0] & 1 && !zstd_compress(arena, packed, 1, &packed, err)) return;
+    if (!archive_parse(arena, packed, "fuzz.safetensors.zst", &archive, err)) return;
+    Params params = {.layout = &layout};
+    f32p *arrays[] = {&params.w, &params.m, &params.v, &params.best};
+    for (size_t i = 0; i < COUNT(arrays); i++) *arrays[i] = arena_new(arena, float, layout.floats);
+    params.stamp = arena_new(arena, uint32_t, layout.table_rows);
+    Run run = {.state = {.device = &device, .training = &training, .steps = 9}, .params = &params, .params_count = 1};
+    StoreMove move = {.device = &device};
+    json_t *progress = NULL;
+    if (store_check(&run, arena, &archive, &move, &progress, err)) {
+        ASSERT(archive_read(&archive, store_take, &move, err));
+        ASSERT(run.state.step <= 9 && params.updates <= run.state.step && run.epoch <= 2);
+    }
+    json_decref(progress);
+    archive_close(&archive);
 }
 
 static const struct {
@@ -216,6 +328,11 @@ static const struct {
     {"kept", fuzz_kept},
     {"tokenizer_config", fuzz_tokenizer_config},
     {"rows", fuzz_rows},
+    {"checkpoint", fuzz_checkpoint},
+    {"shards", fuzz_shards},
+    {"pipeline_cache", fuzz_pipeline_cache},
+    {"run_config", fuzz_run_config},
+    {"options", fuzz_options},
 };
 
 static void fuzz_one(FuzzTarget *run, Str bytes)

@@ -1,8 +1,8 @@
 """Holds lethe's exports and imports against the real Hugging Face transformers and PEFT, fp32 on the CPU.
 
 usage: interchange.py make           writes interchange/ beside this file: a tiny BERT and RoBERTa classifier with their
-                                     tokenizers as save_pretrained writes them, the BERT again with the names of old files,
-                                     an adapter for each as PEFT saves it, and answers.json, the logits of a few rows
+                                     tokenizers as save_pretrained writes them, the BERT again with the names of old files
+                                     and in several files, an adapter for each as PEFT saves it, and answers.json, the logits of a few rows
        interchange.py check LETHE    trains with build/lethe on these and on the built-in encoder, exports every method and task,
                                      loads each export with transformers or PEFT, and compares all logits: to 1e-5
 """
@@ -71,6 +71,8 @@ def make():
             os.makedirs(f"{FOLDER}/bert-old")
             save_file({k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): v.contiguous()
                        for k, v in model.state_dict().items()}, f"{FOLDER}/bert-old/model.safetensors")
+            model.save_pretrained(f"{FOLDER}/bert-shards", max_shard_size="40KB")
+            os.remove(f"{FOLDER}/bert-shards/config.json")
         options = dict(r=4, lora_alpha=8, target_modules=["query", "key", "value"])
         if kind == "roberta":
             options = dict(r=2, lora_alpha=3, target_modules=["query", "value"], use_rslora=True)

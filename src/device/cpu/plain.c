@@ -265,6 +265,7 @@ static void PLAIN(attention)(const void *args)
                     largest = fmax(largest, p[j]);
                 }
                 for (u32 j = 0; j < tokens; j++) sum += exp(p[j] - largest);
+                /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
                 const double lse = largest + log(sum);
                 for (u32 j = 0; j < tokens; j++) p[j] = exp(p[j] - lse) * PLAIN(keep)(&mask, first + i, j);
                 for (u32 s = 0; s < a->size; s++) {
@@ -408,6 +409,7 @@ static void PLAIN(cross_entropy)(const void *args)
         double largest = logits[0], sum = 0;
         for (u32 c = 0; c < a->classes; c++) largest = fmax(largest, logits[c]);
         for (u32 c = 0; c < a->classes; c++) sum += exp(logits[c] - largest);
+        /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
         const double lse = largest + log(sum);
         a->loss[r] = (f32)(lse - logits[a->labels[r]]);
         for (u32 c = 0; c < a->classes && a->dlogits; c++)
@@ -421,6 +423,7 @@ static double PLAIN(log_sum_exp)(const f32 *z, u32 classes, double temperature)
     double largest = z[0], sum = 0;
     for (u32 c = 0; c < classes; c++) largest = fmax(largest, z[c]);
     for (u32 c = 0; c < classes; c++) sum += exp((z[c] - largest) / temperature);
+    /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
     return largest / temperature + log(sum);
 }
 

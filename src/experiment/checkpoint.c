@@ -1,0 +1,198 @@
+#include "experiment.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* OUT/checkpoint: the trainings of methods that are not finished, one file each, so that a run that was cut off goes on
+ * within a method. Everything computes the same bits again, so nothing but trainings is kept: the one at work, those
+ * of the method at work that have ended, and those that later methods share. What comes between them is done again.
+ *
+ * A checkpoint may cost a fiftieth of the time: how soon the next one comes follows from what others have taken. */
+
+enum { CHECKPOINT_SPACING = 50, CHECKPOINT_LARGE_BYTES = 16 << 20 }; /* what small ones take says nothing of others */
+
+/* The first method that makes the training of `task` which `method` goes through: its name stands for it. */
+static const Method *checkpoint_owner(const Experiment *x, const Method *method, int task)
+{
+    for (int i = 0; i < x->plan->method_count; i++)
+        if (x->plan->methods[i] == method || training_is_shared(x->plan->methods[i], method, task))
+            return x->plan->methods[i];
+    ASSERT(!"a method of the plan");
+    return NULL;
+}
+
+static const char *checkpoint_name(Arena *arena, const Method *owner, uint32_t seed, int task)
+{
+    return arena_printf(arena, "%s-seed%u-task%d.safetensors.zst", owner->name, seed, task + 1);
+}
+
+static bool checkpoint_is_wanted(const Experiment *x, const char *name)
+{
+    const Plan *plan = x->plan;
+    Arena scratch = {0};
+    bool wanted = false;
+    for (int s = 0; s < plan->seed_count && !wanted; s++)
+        for (int m = 0; m < plan->method_count && !wanted; m++) {
+            const Method *method = plan->methods[m];
+            if (journal_is_finished(&x->journal, method->name, plan->seeds[s])) continue;
+            for (int task = 0; task < plan->task_count && !wanted; task++)
+                wanted = strcmp(name, checkpoint_name(&scratch, checkpoint_owner(x, method, task), plan->seeds[s],
+                                                      task)) == 0;
+        }
+    arena_free(&scratch);
+    return wanted;
+}
+
+/* Whether a name is one of checkpoint_name, or of a temporary file for one. */
+static bool checkpoint_is_ours(const char *name)
+{
+    return strstr(name, "-seed") && strstr(name, "-task") && strstr(name, ".safetensors.zst");
+}
+
+/* Removes what no unfinished method wants (or all), temporary files included, and the folder when nothing is left. */
+static void checkpoint_tidy(const Experiment *x, bool all)
+{
+    Arena arena = {0};
+    const char *path = x->checkpoint.folder;
+    DIR *folder = opendir(path);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (checkpoint_is_ours(entry->d_name) && (all || !checkpoint_is_wanted(x, entry->d_name)))
+            unlink(arena_printf(&arena, "%s/%s", path, entry->d_name));
+    if (folder) closedir(folder);
+    arena_free(&arena);
+    rmdir(path);
+}
+
+/* ---- what train_task asks and tells ---- */
+
+static bool checkpoint_due(void *context, bool ended)
+{
+    const Experiment *x = context;
+    const Checkpoint *c = &x->checkpoint;
+    const double since = clock_seconds() - c->last, least = ended ? 0 : x->plan->checkpoint_seconds;
+    if (x->plan->checkpoint_seconds == 0 || (ended && c->stored)) return true; /* what has ended takes less room */
+    return since >= least && since >= CHECKPOINT_SPACING * c->byte_cost * (double)c->bytes[ended];
+}
+
+static void checkpoint_written(void *context, bool ended, double seconds)
+{
+    Experiment *x = context;
+    Checkpoint *c = &x->checkpoint;
+    if (c->bytes[ended] >= CHECKPOINT_LARGE_BYTES) c->byte_cost = seconds / (double)c->bytes[ended];
+    c->stored = true;
+    c->last = clock_seconds();
+}
+
+static json_t *checkpoint_told(void *context)
+{
+    const Experiment *x = context;
+    return json_incref(x->recording);
+}
+
+static bool checkpoint_tell(void *context, const json_t *told, uint32_t step, Err *err)
+{
+    Experiment *x = context;
+    Checkpoint *c = &x->checkpoint;
+    size_t i;
+    const json_t *event;
+    c->went_on = c->stored = true;
+    c->step = step;
+    json_array_foreach(told, i, event)
+    {
+        const bool eval = strcmp(json_string_value(json_object_get(event, "event")), "eval") == 0;
+        const double loss = json_number_value(json_object_get(event, "loss"));
+        if (c->owner == x->method) c->seconds += json_number_value(json_object_get(event, "seconds"));
+        /* an epoch that was better than those to come; its predictions are not known any more */
+        if (eval && json_integer_value(json_object_get(event, "task")) == x->task + 1 && loss < x->best.loss)
+            x->best.loss = loss;
+    }
+    return tell_again(x, told, err);
+}
+
+/* Said once, where something new begins. */
+static void checkpoint_say(Experiment *x)
+{
+    Checkpoint *c = &x->checkpoint;
+    if (c->went_on && !x->plan->quiet)
+        fprintf(stderr, "goes on: %s, task %d, step %u of %u\n", x->method->name, x->task + 1, c->step, c->steps);
+    c->went_on = false;
+}
+
+/* Has a training of the method at work kept in its file. */
+static bool checkpoint_attach(Experiment *x, Training *t, Err *err)
+{
+    Checkpoint *c = &x->checkpoint;
+    if (!c->folder) return true;
+    c->owner = checkpoint_owner(x, x->method, x->task);
+    c->stored = false;
+    c->step = 0;
+    c->steps = train_total_steps(t);
+    c->bytes[false] = train_store_bytes(t, false);
+    c->bytes[true] = train_store_bytes(t, true);
+    const char *name = checkpoint_name(&x->method_arena, c->owner, x->seed, x->task);
+    c->store = (TrainStore){.path = arena_printf(&x->method_arena, "%s/%s", c->folder, name),
+                            .identity = arena_printf(&x->method_arena, "%s %s", c->identity, name),
+                            .context = x,
+                            .due = checkpoint_due,
+                            .written = checkpoint_written,
+                            .told = checkpoint_told,
+                            .tell = checkpoint_tell};
+    t->store = &c->store;
+    return folder_make(c->folder, err);
+}
+
+/* The run begins, or goes on. */
+static void checkpoint_begin(Experiment *x, const json_t *config)
+{
+    Checkpoint *c = &x->checkpoint;
+    Arena scratch = {0};
+    char *identity = json_dumps(json_object_get(config, "identity"), JSON_COMPACT | JSON_SORT_KEYS);
+    sha256_hex(str(arena_printf(&scratch, "%s %s %s", LETHE_VERSION, x->device.engine, identity)), c->identity);
+    free(identity);
+    arena_free(&scratch);
+    c->folder = arena_printf(&x->arena, "%s/checkpoint", x->plan->out);
+    c->last = clock_seconds();
+    checkpoint_tidy(x, x->plan->force);
+}
+
+/* ---- the room they take ---- */
+
+/* Floats that hooks keep of a training, at most: strategies of all methods may look on. */
+static size_t checkpoint_kept_floats(const Experiment *x, const Training *t)
+{
+    size_t arrays = 0;
+    for (int m = 0; m < x->plan->method_count; m++)
+        for (int p = 0; p < x->plan->methods[m]->parts; p++) arrays += (size_t)x->plan->methods[m]->part[p]->kept;
+    return arrays * (t->train_encoder ? t->model->encoder.floats : t->lora ? t->lora->layout.floats : 0);
+}
+
+/* Bytes of checkpoints, at most, while a method is at work: of its trainings and of those that later ones share. */
+static uint64_t checkpoint_method_bytes(const Experiment *x, int at)
+{
+    const Plan *plan = x->plan;
+    uint64_t bytes = 0, working = 0;
+    for (int task = 0; task < plan->task_count; task++)
+        for (int o = 0; o <= at; o++) {
+            bool wanted = false;
+            for (int m = at; m < plan->method_count; m++)
+                wanted = wanted || checkpoint_owner(x, plan->methods[m], task) == plan->methods[o];
+            if (!wanted) continue;
+            const Training t = training_of(x, plan->methods[o], 0, task);
+            const uint64_t ended = train_store_bytes(&t, true), more = train_store_bytes(&t, false) - ended;
+            bytes += ended + checkpoint_kept_floats(x, &t) * sizeof(float);
+            if (o == at && more > working) working = more;
+        }
+    return bytes + working;
+}
+
+static uint64_t checkpoint_bytes(const Experiment *x)
+{
+    uint64_t most = 0;
+    for (int m = 0; m < x->plan->method_count; m++) {
+        const uint64_t bytes = checkpoint_method_bytes(x, m);
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
