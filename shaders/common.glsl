@@ -45,12 +45,17 @@ uint drop_threshold(float drop)
     return (mantissa + (1u << -shift) - 1) >> -shift;
 }
 
-/* 0 or 1 / (1 - drop). */
+/* 0 or 1 / (1 - drop), for the four columns from `col` on, a multiple of 4. */
+vec4 drop_keep4(float drop, uint seed, uint head, uint step, uint site, uint row, uint col)
+{
+    if (drop == 0) return vec4(1);
+    const uvec4 words = philox4x32(uvec4(col / 4, row, step, site), uvec2(seed, DROPOUT_KEY + head));
+    return mix(vec4(0), vec4(1 / (1 - drop)), greaterThanEqual(words, uvec4(drop_threshold(drop))));
+}
+
 float drop_keep(float drop, uint seed, uint head, uint step, uint site, uint row, uint col)
 {
-    if (drop == 0) return 1;
-    const uvec4 words = philox4x32(uvec4(col / 4, row, step, site), uvec2(seed, DROPOUT_KEY + head));
-    return words[col % 4] >= drop_threshold(drop) ? 1 / (1 - drop) : 0;
+    return drop_keep4(drop, seed, head, step, site, row, col / 4 * 4)[col % 4];
 }
 
 /* ---- Functions ---- */

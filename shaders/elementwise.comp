@@ -7,10 +7,8 @@
 #ifdef OP_dropout
 void main()
 {
-    for EACH_ELEMENT(i, a.rows * a.cols) {
-        const float x = a.x.v[i] * drop_keep(a.drop, a.seed, 0, a.step, a.site, i / a.cols, i % a.cols);
-        a.y.v[i] = a.accumulate != 0 ? a.y.v[i] + x : x;
-    }
+    for EACH_ELEMENT(i, a.rows * a.cols)
+        a.y.v[i] = a.x.v[i] * drop_keep(a.drop, a.seed, 0, a.step, a.site, i / a.cols, i % a.cols);
 }
 #else
 

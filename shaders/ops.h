@@ -39,17 +39,19 @@ typedef float f32;
     X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
     X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)           \
     X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
-    X(adamw) X(adamw_rows) X(wake_rows)
+    X(lora_down) X(lora_dx) X(lora_dw) X(adamw) X(adamw_rows) X(wake_rows)
 
 /* c[m][n] = alpha * op(a) op(b) + bias[n] + (accumulate ? c : 0); op(a) is [m][k]: a[m][k], or a[k][m] when ta;
  * op(b) is [k][n]: b[k][n], or b[n][k] when tb. bias may be null. gelu may be null, else gelu[m][n] (row distance ldc)
- * also receives the exact GELU of c. k = 0 gives bias + c. */
+ * also receives the exact GELU of c. k = 0 gives bias + c. more: so many further products of the same shape, whose a, b
+ * and c (and gelu) lie stride_a, stride_b and stride_c elements behind those of the one before. */
 struct gemm_args {
     in_f32 a, b, bias;
     io_f32 c;
     out_f32 gelu;
     u32 m, n, k, lda, ldb, ldc, ta, tb, accumulate;
     f32 alpha;
+    u32 more, stride_a, stride_b, stride_c;
 };
 /* y = 0.5 x (1 + erf(x / sqrt 2)); in place allowed. */
 struct gelu_args { in_f32 x; out_f32 y; u32 n; };
@@ -113,8 +115,8 @@ struct embed_args { in_f32 word, position, type; in_u32 ids, positions, types; o
 struct embed_grad_args { in_f32 dy; in_u32 row, starts, order; out_f32 dtable; u32 unique, cols; };
 struct gather_rows_args { in_f32 x; in_u32 index; out_f32 y; u32 rows, cols, ldx; };  /* y[i] = x[index[i]] */
 struct scatter_rows_args { in_f32 x; in_u32 index; io_f32 y; u32 rows, cols, ldy; }; /* y[index[i]] += x[i]; distinct */
-/* y = dropout(x), [rows][cols]; its own backward pass; in place allowed. accumulate: y += instead. */
-struct dropout_args { in_f32 x; io_f32 y; u32 rows, cols, accumulate; f32 drop; u32 seed, step, site; };
+/* y = dropout(x), [rows][cols]; its own backward pass; in place allowed. */
+struct dropout_args { in_f32 x; out_f32 y; u32 rows, cols; f32 drop; u32 seed, step, site; };
 /* y = alpha x + beta y, with alpha scaled by scale[0] first (scale may be null: 1). */
 struct axpby_args { in_f32 x, scale; io_f32 y; u32 n; f32 alpha, beta; };
 struct copy_args { in_f32 x; out_f32 y; u32 n; };
@@ -174,6 +176,36 @@ struct embed_importance_args {
     io_f32 table;
     u32 unique, examples, rows, cols, power;
     f32 scale;
+};
+
+/* LoRA (Hu et al. 2021, arXiv:2106.09685) of `targets` linear layers that read the same x [rows][cols], each through a
+ * dropout of its own, which is applied on the way. Target t has its A [r][cols] (and da, db) `next` elements behind
+ * those of the one before, low and dlow in [targets][rows][r], and the dropout site site + t * next_site. What is left
+ * of LoRA are plain products: gemm's. */
+/* low_t = dropout_t(x) A_t^T */
+struct lora_down_args {
+    in_f32 x, a;
+    out_f32 low;
+    u32 rows, cols, r, targets, next;
+    f32 drop;
+    u32 seed, step, site, next_site;
+};
+/* dx [rows][cols] += sum over t of dropout_t(dlow_t A_t) */
+struct lora_dx_args {
+    in_f32 dlow, a;
+    io_f32 dx;
+    u32 rows, cols, r, targets, next;
+    f32 drop;
+    u32 seed, step, site, next_site;
+};
+/* da_t [r][cols] = dlow_t^T dropout_t(x); db_t [cols][r] = alpha dy_t^T low_t, dy_t: [rows][cols] at dy + t * next_dy,
+ * row distance lddy. */
+struct lora_dw_args {
+    in_f32 x, dy, low, dlow;
+    out_f32 da, db;
+    u32 rows, cols, r, targets, next, lddy, next_dy;
+    f32 alpha, drop;
+    u32 seed, step, site, next_site;
 };
 
 /* AdamW as torch.optim.AdamW, with g scaled by scale[0] first (scale may be null: 1):

@@ -40,6 +40,9 @@
 #define gemm_importance_args gemm_importance_args64
 #define column_importance_args column_importance_args64
 #define embed_importance_args embed_importance_args64
+#define lora_down_args lora_down_args64
+#define lora_dx_args lora_dx_args64
+#define lora_dw_args lora_dw_args64
 #define adamw_args adamw_args64
 #define adamw_rows_args adamw_rows_args64
 #define wake_rows_args wake_rows_args64
@@ -80,6 +83,9 @@
 #undef gemm_importance_args
 #undef column_importance_args
 #undef embed_importance_args
+#undef lora_down_args
+#undef lora_dx_args
+#undef lora_dw_args
 #undef adamw_args
 #undef adamw_rows_args
 #undef wake_rows_args
@@ -182,6 +188,63 @@ static void test_device_gradient_gemm(void **state)
         device_gradient_check(&g, "gemm, bias", bias, dbias, N);
         arena_free(&g.arena);
     }
+}
+
+/* y_t += alpha B_t A_t dropout_t(x): of x, A_t and B_t. */
+static void test_device_gradient_lora(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 5, COLS_ = 6, R = 2, TARGETS = 3, WEIGHTS = R * COLS_, NEXT = 2 * WEIGHTS, LD = TARGETS * COLS_ };
+    DeviceGradient g = {.op = OP_lora_down, .count = TARGETS * ROWS_ * R};
+    double *x = device_gradient_numbers(&g, ROWS_ * COLS_, 1), *w = device_gradient_numbers(&g, TARGETS * NEXT, 2);
+    double *low = device_gradient_numbers(&g, TARGETS * ROWS_ * R, 3), *y = device_gradient_numbers(&g, ROWS_ * LD, 4);
+    double *dlow = device_gradient_numbers(&g, TARGETS * ROWS_ * R, 5),
+           *dy = device_gradient_numbers(&g, ROWS_ * LD, 6);
+    double *dx = arena_new(&g.arena, double, ROWS_ *COLS_), *dw = arena_new(&g.arena, double, TARGETS *NEXT);
+    g.y = low, g.weight = dlow;
+    g.args = &(struct lora_down_args64){.x = x,
+                                        .a = w,
+                                        .low = low,
+                                        .rows = ROWS_,
+                                        .cols = COLS_,
+                                        .r = R,
+                                        .targets = TARGETS,
+                                        .next = NEXT,
+                                        .drop = 0.25,
+                                        .seed = 4,
+                                        .step = 5,
+                                        .site = 6,
+                                        .next_site = 1};
+    device_gradient_loss(&g); /* fills low */
+    RUN64(lora_dx, .dlow = dlow, .a = w, .dx = dx, .rows = ROWS_, .cols = COLS_, .r = R, .targets = TARGETS,
+          .next = NEXT, .drop = 0.25, .seed = 4, .step = 5, .site = 6, .next_site = 1);
+    RUN64(lora_dw, .x = x, .dy = dy, .low = low, .dlow = dlow, .da = dw, .db = dw + WEIGHTS, .rows = ROWS_,
+          .cols = COLS_, .r = R, .targets = TARGETS, .next = NEXT, .lddy = LD, .next_dy = COLS_, .alpha = 0.7,
+          .drop = 0.25, .seed = 4, .step = 5, .site = 6, .next_site = 1);
+    device_gradient_check(&g, "lora, x", x, dx, ROWS_ * COLS_);
+    for (int t = 0; t < TARGETS; t++) device_gradient_check(&g, "lora, A", w + t * NEXT, dw + t * NEXT, WEIGHTS);
+
+    g.op = OP_gemm, g.count = ROWS_ * LD, g.y = y, g.weight = dy;
+    g.args = &(struct gemm_args64){.a = low,
+                                   .b = w + WEIGHTS,
+                                   .c = y,
+                                   .m = ROWS_,
+                                   .n = COLS_,
+                                   .k = R,
+                                   .lda = R,
+                                   .ldb = R,
+                                   .ldc = LD,
+                                   .tb = 1,
+                                   .alpha = 0.7,
+                                   .more = TARGETS - 1,
+                                   .stride_a = ROWS_ * R,
+                                   .stride_b = NEXT,
+                                   .stride_c = COLS_};
+    for (int t = 0; t < TARGETS; t++) {
+        const int at = t * NEXT + WEIGHTS;
+        device_gradient_check(&g, "lora, B", w + at, dw + at, WEIGHTS);
+    }
+    arena_free(&g.arena);
 }
 
 static void test_device_gradient_activations(void **state)

@@ -459,6 +459,7 @@ static const struct CMUnitTest device_tests[] = {
     cmocka_unit_test(test_device_ops_not_finite),
     cmocka_unit_test(test_device_functions),
     cmocka_unit_test(test_device_gradient_gemm),
+    cmocka_unit_test(test_device_gradient_lora),
     cmocka_unit_test(test_device_gradient_activations),
     cmocka_unit_test(test_device_gradient_layernorm),
     cmocka_unit_test(test_device_gradient_attention),

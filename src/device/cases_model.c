@@ -2,27 +2,29 @@
 
 static bool device_case_gemm(DeviceCase *c, int variant)
 {
-    static const u32 sizes[][3] = {{0, 3, 4},       {3, 0, 4},      {3, 4, 0},       {1, 1, 1},
-                                   {7, 33, 5},      {33, 7, 65},    {65, 8, 384},    {64, 384, 8},
-                                   {8, 129, 127},   {129, 48, 400}, {127, 100, 33},  {16, 2, 96},
-                                   {212, 200, 130}, {50, 400, 800}, {300, 17, 1000}, {48, 40, 2000}};
-    static const u32 timed[][5] = {/* m n k ta tb: MiniLM and RoBERTa, 640 tokens; 2048; LoRA; a head */
+    static const u32 sizes[][4] = {/* m n k more */
+                                   {0, 3, 4},       {3, 0, 4},    {3, 4, 0},       {1, 1, 1},      {7, 33, 5},
+                                   {33, 7, 65},     {65, 8, 384}, {64, 384, 8},    {8, 129, 127},  {129, 48, 400},
+                                   {127, 100, 33},  {16, 2, 96},  {212, 200, 130}, {50, 400, 800}, {300, 17, 1000},
+                                   {48, 40, 2000},  {0, 3, 4, 2}, {33, 7, 65, 1},  {65, 96, 8, 2}, {7, 129, 33, 2},
+                                   {127, 8, 800, 2}};
+    static const u32 timed[][6] = {/* m n k ta tb more: MiniLM and RoBERTa, 640 tokens; 2048; LoRA; a head */
                                    {640, 1536, 384, 0, 1},  {640, 384, 1536, 0, 0},  {384, 1536, 640, 1, 0},
                                    {640, 3072, 768, 0, 1},  {640, 768, 3072, 0, 0},  {768, 3072, 640, 1, 0},
                                    {2048, 3072, 768, 0, 1}, {2048, 768, 3072, 0, 0}, {768, 3072, 2048, 1, 0},
-                                   {640, 8, 768, 0, 1},     {640, 768, 8, 0, 1},     {8, 768, 640, 1, 0},
-                                   {16, 768, 768, 0, 1}};
+                                   {640, 768, 8, 0, 1, 2},  {640, 8, 768, 0, 0, 2},  {16, 768, 768, 0, 1}};
     const bool perf = variant >= DEVICE_PERF;
     if (perf ? variant >= DEVICE_PERF + (int)COUNT(timed) : variant >= (int)COUNT(sizes) * 8) return false;
     const u32 *size = perf ? timed[variant - DEVICE_PERF] : sizes[variant / 8], m = size[0], n = size[1], k = size[2];
     const u32 ta = perf ? size[3] : variant & 1u, tb = perf ? size[4] : variant >> 1 & 1u;
-    const u32 extra = perf ? 0 : variant >> 2 & 1u, pad = extra ? 5 : 0;
+    const u32 extra = perf ? 0 : variant >> 2 & 1u, pad = extra ? 5 : 0, more = perf ? size[5] : size[3];
     const u32 lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad;
-    c->args.gemm = (struct gemm_args){.a = device_case_in(c, (size_t)lda * (ta ? k : m)),
-                                      .b = device_case_in(c, (size_t)ldb * (tb ? n : k)),
-                                      .c = device_case_out(c, (size_t)ldc * m),
+    const u32 stride_a = lda * (ta ? k : m), stride_b = ldb * (tb ? n : k), stride_c = ldc * m + pad;
+    c->args.gemm = (struct gemm_args){.a = device_case_in(c, (size_t)stride_a * (more + 1)),
+                                      .b = device_case_in(c, (size_t)stride_b * (more + 1)),
+                                      .c = device_case_out(c, (size_t)stride_c * (more + 1)),
                                       .bias = extra || tb ? device_case_in(c, n) : NULL,
-                                      .gelu = extra && !ta ? device_case_out(c, (size_t)ldc * m) : NULL,
+                                      .gelu = extra && !ta ? device_case_out(c, (size_t)stride_c * (more + 1)) : NULL,
                                       .m = m,
                                       .n = n,
                                       .k = k,
@@ -32,7 +34,106 @@ static bool device_case_gemm(DeviceCase *c, int variant)
                                       .ta = ta,
                                       .tb = tb,
                                       .accumulate = extra && !tb,
-                                      .alpha = extra ? -0.75f : 1};
+                                      .alpha = extra ? -0.75f : 1,
+                                      .more = more,
+                                      .stride_a = stride_a,
+                                      .stride_b = stride_b,
+                                      .stride_c = stride_c};
+    return true;
+}
+
+/* The sizes of LoRA's ops; next: from one target's weights to the next one's. */
+typedef struct DeviceLora {
+    u32 rows, cols, r, targets, next;
+    f32 drop;
+} DeviceLora;
+
+static bool device_case_lora(int variant, DeviceLora *lora)
+{
+    static const u32 sizes[][4] = {{0, 5, 2, 1},     {5, 0, 2, 2},     {3, 4, 0, 2},    {4, 5, 3, 0},
+                                   {1, 1, 1, 1},     {7, 33, 3, 3},    {33, 65, 8, 2},  {65, 384, 8, 3},
+                                   {129, 127, 7, 3}, {2, 1000, 16, 1}, {40, 768, 9, 2}, {400, 50, 4, 2},
+                                   {3, 20, 400, 1}};
+    static const u32 timed[4] = {640, 768, 8, 3};
+    const bool perf = variant >= DEVICE_PERF_LEAST;
+    if (!perf && variant >= 2 * (int)COUNT(sizes)) return false;
+    const u32 *size = perf ? timed : sizes[variant / 2], weights = size[1] * size[2];
+    *lora = (DeviceLora){.rows = size[0], .cols = size[1], .r = size[2], .targets = size[3]};
+    lora->next =
+        weights + (variant % 2 ? 5 : weights); /* so that no vectors are aligned; or B behind A, as models have it */
+    lora->drop = perf || variant % 2 ? 0.3f : 0;
+    return true;
+}
+
+static size_t device_lora_weights(const DeviceLora *l)
+{
+    return l->targets ? (size_t)(l->targets - 1) * l->next + (size_t)l->r * l->cols : 0;
+}
+
+static bool device_case_lora_down(DeviceCase *c, int variant)
+{
+    DeviceLora l;
+    if (!device_case_lora(variant, &l)) return false;
+    c->args.lora_down = (struct lora_down_args){.x = device_case_in(c, (size_t)l.rows * l.cols),
+                                                .a = device_case_in(c, device_lora_weights(&l)),
+                                                .low = device_case_out(c, (size_t)l.targets * l.rows * l.r),
+                                                .rows = l.rows,
+                                                .cols = l.cols,
+                                                .r = l.r,
+                                                .targets = l.targets,
+                                                .next = l.next,
+                                                .drop = l.drop,
+                                                .seed = 42,
+                                                .step = 3,
+                                                .site = 9,
+                                                .next_site = 2};
+    return true;
+}
+
+static bool device_case_lora_dx(DeviceCase *c, int variant)
+{
+    DeviceLora l;
+    if (!device_case_lora(variant, &l)) return false;
+    c->args.lora_dx = (struct lora_dx_args){.dlow = device_case_in(c, (size_t)l.targets * l.rows * l.r),
+                                            .a = device_case_in(c, device_lora_weights(&l)),
+                                            .dx = device_case_io(c, (size_t)l.rows * l.cols),
+                                            .rows = l.rows,
+                                            .cols = l.cols,
+                                            .r = l.r,
+                                            .targets = l.targets,
+                                            .next = l.next,
+                                            .drop = l.drop,
+                                            .seed = 42,
+                                            .step = 3,
+                                            .site = 9,
+                                            .next_site = 2};
+    return true;
+}
+
+static bool device_case_lora_dw(DeviceCase *c, int variant)
+{
+    DeviceLora l;
+    if (!device_case_lora(variant, &l)) return false;
+    const u32 lddy = l.targets * l.cols + (variant % 2 ? 3 : 0);
+    c->args.lora_dw = (struct lora_dw_args){.x = device_case_in(c, (size_t)l.rows * l.cols),
+                                            .dy = device_case_in(c, (size_t)l.rows * lddy),
+                                            .low = device_case_in(c, (size_t)l.targets * l.rows * l.r),
+                                            .dlow = device_case_in(c, (size_t)l.targets * l.rows * l.r),
+                                            .da = device_case_out(c, device_lora_weights(&l)),
+                                            .db = device_case_out(c, device_lora_weights(&l)),
+                                            .rows = l.rows,
+                                            .cols = l.cols,
+                                            .r = l.r,
+                                            .targets = l.targets,
+                                            .next = l.next,
+                                            .lddy = lddy,
+                                            .next_dy = l.cols,
+                                            .alpha = 0.75f,
+                                            .drop = l.drop,
+                                            .seed = 42,
+                                            .step = 3,
+                                            .site = 9,
+                                            .next_site = 2};
     return true;
 }
 
@@ -331,14 +432,13 @@ static bool device_case_scatter_rows(DeviceCase *c, int variant)
 static bool device_case_dropout(DeviceCase *c, int variant)
 {
     u32 rows, cols;
-    if (!device_case_shape(variant / 4, &rows, &cols)) return false;
+    if (!device_case_shape(variant / 3, &rows, &cols)) return false;
     f32 *x = device_case_out(c, (size_t)rows * cols);
     c->args.dropout = (struct dropout_args){.x = x,
-                                            .y = variant % 4 == 1 ? x : device_case_out(c, (size_t)rows * cols),
+                                            .y = variant % 3 == 1 ? x : device_case_out(c, (size_t)rows * cols),
                                             .rows = rows,
                                             .cols = cols,
-                                            .accumulate = variant % 4 == 2,
-                                            .drop = variant % 4 == 3 ? 0 : 0.3f,
+                                            .drop = variant % 3 == 2 ? 0 : 0.3f,
                                             .seed = 1,
                                             .step = 2,
                                             .site = 3};

@@ -2,7 +2,7 @@
 
 static double perf_flops(const DeviceCase *c)
 {
-    if (c->op == OP_gemm) return 2.0 * c->args.gemm.m * c->args.gemm.n * c->args.gemm.k;
+    if (c->op == OP_gemm) return 2.0 * c->args.gemm.m * c->args.gemm.n * c->args.gemm.k * (c->args.gemm.more + 1);
     if (c->op == OP_gemm_importance)
         return 2.0 * c->args.gemm_importance.m * c->args.gemm_importance.n * c->args.gemm_importance.rows;
     if (c->op != OP_attention && c->op != OP_attention_grad) return 0;

@@ -14,17 +14,17 @@ typedef struct BenchClock {
 static void (*const *bench_real)(const void *args); /* the engine's table */
 static BenchClock bench_clock, bench_steps_only;    /* all that ran so far; the same at the end of the last step */
 
-#define X(op)                                                    \
-    static void bench_timed_##op(const void *args)               \
-    {                                                            \
-        const double begun = clock_seconds();                    \
-        bench_real[OP_##op](args);                               \
-        bench_clock.seconds[OP_##op] += clock_seconds() - begun; \
-        bench_clock.calls[OP_##op]++;                            \
-        if (OP_##op == OP_gemm) {                                \
-            const struct gemm_args *g = args;                    \
-            bench_clock.flops += 2.0 * g->m * g->n * g->k;       \
-        }                                                        \
+#define X(op)                                                              \
+    static void bench_timed_##op(const void *args)                         \
+    {                                                                      \
+        const double begun = clock_seconds();                              \
+        bench_real[OP_##op](args);                                         \
+        bench_clock.seconds[OP_##op] += clock_seconds() - begun;           \
+        bench_clock.calls[OP_##op]++;                                      \
+        if (OP_##op == OP_gemm) {                                          \
+            const struct gemm_args *g = args;                              \
+            bench_clock.flops += 2.0 * g->m * g->n * g->k * (g->more + 1); \
+        }                                                                  \
     }
 OPS(X)
 #undef X
@@ -73,16 +73,22 @@ static void bench_print(const char *method, const char *task, BenchSteps *steps)
 {
     const size_t n = steps->seconds.count;
     double total = 0, other = 0;
+    uint64_t calls = 0;
     if (!n) return;
     qsort(steps->seconds.at, n, sizeof(double), bench_compare);
     for (size_t i = 0; i < n; i++) total += steps->seconds.at[i];
-    for (int op = 0; op < OP_COUNT; op++) other += op == OP_gemm ? 0 : bench_clock.seconds[op];
+    for (int op = 0; op < OP_COUNT; op++) {
+        other += op == OP_gemm ? 0 : bench_clock.seconds[op];
+        calls += bench_clock.calls[op];
+    }
     printf("step %s %s %.4f s (median of %zu), %.0f tokens a step\n", task, method, steps->seconds.at[n / 2], n,
            (double)steps->tokens / (double)n);
     if (!bench_real) return;
-    printf("  products %.1f%% of the time at %.0f GFLOPS, other ops %.1f%%, host %.1f%%\n",
+    printf("  products %.1f%% of the time at %.0f GFLOPS, other ops %.1f%%, host %.1f%%; %llu ops, %llu of them "
+           "products\n",
            100 * bench_clock.seconds[OP_gemm] / total, bench_clock.flops / bench_clock.seconds[OP_gemm] * 1e-9,
-           100 * other / total, 100 * (1 - (other + bench_clock.seconds[OP_gemm]) / total));
+           100 * other / total, 100 * (1 - (other + bench_clock.seconds[OP_gemm]) / total),
+           (unsigned long long)(calls / n), (unsigned long long)(bench_clock.calls[OP_gemm] / n));
     for (int op = 0; op < OP_COUNT; op++)
         if (op != OP_gemm && bench_clock.seconds[op] > 0.005 * total)
             printf("  %-16s %5.1f%%  %7.3f ms a step, %llu calls\n", op_names[op],

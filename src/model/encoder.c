@@ -17,7 +17,8 @@ typedef struct LayerState {
     f32p sum1, norm1, mean1, rstd1; /* [R][H] [R][H] [R] [R] */
     f32p up, act;                   /* [R][I]: before and after GELU */
     f32p sum2, norm2, mean2, rstd2;
-    f32p low[3]; /* LoRA's A x for q, k, v: [rows][r] */
+    f32p low;   /* LoRA's A x: [targets][T][r]; in the last layer of k and v only ... */
+    f32p low_q; /* ... and of q, [R][r]; elsewhere null */
 } LayerState;
 
 struct Workspace {
@@ -30,11 +31,29 @@ struct Workspace {
     f32p first;                                  /* [B][H] input of the last layer, first tokens only */
     LayerState *layer;
     f32p head_in, dense, head_out, logits; /* [B][H] [B][H] [B][H] [B][C] */
-    f32p lora_x;                           /* [T][H] input of an adapter after dropout */
     f32p states;                           /* the caller's, see workspace_keep_states */
     /* gradients; training only */
     f32p d_logits, d_dense, d_state, d_branch, d_context, d_up, d_q, d_kv, d_low;
 };
+
+/* Those of the targets `among` that have adapters: every step-th from target `first` on. (No three bits are otherwise.)
+ * Their adapters are neighbours: see lora_layout. */
+typedef struct LoraGroup {
+    u32 first, count, step;
+} LoraGroup;
+enum { LORA_ALL = LORA_QUERY | LORA_KEY | LORA_VALUE };
+
+static LoraGroup lora_group(const Lora *lora, uint32_t among)
+{
+    LoraGroup group = {.step = 1};
+    for (u32 t = 0; t < 3; t++) {
+        if (!(lora->targets & among & 1u << t)) continue;
+        if (group.count == 0) group.first = t;
+        if (group.count == 1) group.step = t - group.first;
+        group.count++;
+    }
+    return group;
+}
 
 /* ---- memory ---- */
 
@@ -73,8 +92,9 @@ static void workspace_layer(Taker *taker, const Model *model, const Lora *lora, 
     s->norm2 = take(taker, rows, h);
     s->mean2 = take(taker, rows, 1);
     s->rstd2 = take(taker, rows, 1);
-    for (int t = 0; t < 3 && lora; t++)
-        if (lora->targets >> t & 1) s->low[t] = take(taker, t == 0 ? rows : tokens, lora->r);
+    if (!lora) return;
+    s->low = take(taker, lora_group(lora, split ? LORA_KEY | LORA_VALUE : LORA_ALL).count * tokens, lora->r);
+    if (split) s->low_q = take(taker, lora_group(lora, LORA_QUERY).count * rows, lora->r);
 }
 
 static void workspace_take(Workspace *ws, Taker *taker, size_t classes)
@@ -101,7 +121,6 @@ static void workspace_take(Workspace *ws, Taker *taker, size_t classes)
     ws->dense = take(taker, b, h);
     ws->head_out = take(taker, b, h);
     ws->logits = take(taker, b, classes);
-    if (ws->lora) ws->lora_x = take(taker, t, h);
     if (!ws->training) return;
     ws->d_logits = take(taker, b, classes);
     ws->d_dense = take(taker, b, h);
@@ -111,7 +130,7 @@ static void workspace_take(Workspace *ws, Taker *taker, size_t classes)
     ws->d_up = take(taker, t, model->config.inner);
     ws->d_q = take(taker, b, h);
     ws->d_kv = take(taker, t, 3 * h);
-    if (ws->lora) ws->d_low = take(taker, t, ws->lora->r);
+    if (ws->lora) ws->d_low = take(taker, lora_group(ws->lora, LORA_ALL).count * t, ws->lora->r);
 }
 
 Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,
@@ -230,55 +249,80 @@ static void table_dw(Device *d, const PassOptions *o, f32p dy, const DeviceRows 
             .unique = rows->unique, .cols = h);
 }
 
-/* ---- LoRA ---- */
+/* ---- LoRA: all targets that read the same rows at once ---- */
 
-/* What an adapter reads: x after its own dropout. */
-static f32p lora_input(const Workspace *ws, uint32_t l, int t, f32p x, size_t rows, const PassOptions *o)
-{
-    const uint32_t h = ws->model->config.hidden;
-    if (!o->dropout || ws->lora->drop <= 0) return x;
-    RUN(ws->device, dropout, .x = x, .y = ws->lora_x, .rows = (u32)rows, .cols = h, .drop = ws->lora->drop,
-        .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_LORA + (uint32_t)t));
-    return ws->lora_x;
-}
+/* What the ops and products of a group share: where its weights lie, and what its dropout is. */
+typedef struct LoraAt {
+    LoraGroup group;
+    size_t a, b;   /* of its first target */
+    u32 next;      /* from one target's weights to the next one's */
+    u32 y, next_y; /* the first target's columns of a matrix that begins with those of `among`; to the next one's */
+    u32 site;
+    float drop, scale;
+    f32p low;
+} LoraAt;
 
-/* y [rows][H] (row distance ldy) += alpha / r * B A dropout(x), for target t of layer l. */
-static void lora_forward(const Workspace *ws, f32p adapter, uint32_t l, int t, f32p x, size_t rows, f32p y, size_t ldy,
-                         const PassOptions *o)
-{
-    const Lora *lora = ws->lora;
-    if (!adapter || !(lora->targets >> t & 1)) return;
-    const u32 h = ws->model->config.hidden, r = lora->r;
-    f32p in = lora_input(ws, l, t, x, rows, o), low = ws->layer[l].low[t];
-    linear(ws->device, in, rows, h, adapter + lora->a[l][t], NULL, r, low, r, NULL);
-    RUN(ws->device, gemm, .a = low, .b = adapter + lora->b[l][t], .c = y, .m = (u32)rows, .n = h, .k = r, .lda = r,
-        .ldb = r, .ldc = (u32)ldy, .tb = 1, .accumulate = 1, .alpha = lora->alpha / (float)r);
-}
-
-/* Gradients of A and B, and dx += through the adapter unless dx is null. dy: [rows][H], row distance lddy. */
-static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, uint32_t l, int t, f32p x, size_t rows, f32p dy,
-                          size_t lddy, f32p dx, const PassOptions *o)
+/* among: the targets that the caller's matrix has columns for. count is 0 when none of them has an adapter. */
+static LoraAt lora_at(const Workspace *ws, f32p adapter, uint32_t l, uint32_t among, const PassOptions *o)
 {
     const Lora *lora = ws->lora;
-    if (!adapter || !(lora->targets >> t & 1)) return;
+    if (!adapter) return (LoraAt){0};
+    const LoraGroup group = lora_group(lora, among);
+    const u32 h = ws->model->config.hidden;
+    return (LoraAt){.group = group,
+                    .a = lora->a[l][group.first],
+                    .b = lora->b[l][group.first],
+                    .next = 2 * lora->r * h,
+                    .y = (group.first - (among & LORA_QUERY ? 0 : 1)) * h,
+                    .next_y = group.step * h,
+                    .site = layer_site(l, SITE_LORA + group.first),
+                    .drop = o->dropout ? lora->drop : 0,
+                    .scale = lora->alpha / (float)lora->r,
+                    .low = among == LORA_QUERY ? ws->layer[l].low_q : ws->layer[l].low};
+}
+
+/* y_t [rows][H] += alpha / r * B_t A_t dropout_t(x). y: columns of `among`, row distance ldy. */
+static void lora_forward(const Workspace *ws, f32p adapter, uint32_t l, uint32_t among, f32p x, size_t rows, f32p y,
+                         size_t ldy, const PassOptions *o)
+{
+    const LoraAt at = lora_at(ws, adapter, l, among, o);
+    if (!at.group.count) return;
+    const u32 h = ws->model->config.hidden, r = ws->lora->r, n = (u32)rows;
+    RUN(ws->device, lora_down, .x = x, .a = adapter + at.a, .low = at.low, .rows = n, .cols = h, .r = r,
+        .targets = at.group.count, .next = at.next, .drop = at.drop, .seed = o->seed, .step = o->step, .site = at.site,
+        .next_site = at.group.step);
+    RUN(ws->device, gemm, .a = at.low, .b = adapter + at.b, .c = y + at.y, .m = n, .n = h, .k = r, .lda = r, .ldb = r,
+        .ldc = (u32)ldy, .tb = 1, .accumulate = 1, .alpha = at.scale, .more = at.group.count - 1, .stride_a = n * r,
+        .stride_b = at.next, .stride_c = at.next_y);
+}
+
+/* Gradients of A and B, and dx += through the adapters unless dx is null. dy: as lora_forward's y. */
+static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, uint32_t l, uint32_t among, f32p x, size_t rows,
+                          f32p dy, size_t lddy, f32p dx, const PassOptions *o)
+{
+    const LoraAt at = lora_at(ws, adapter, l, among, o);
+    if (!at.group.count) return;
     Device *d = ws->device;
-    const u32 h = ws->model->config.hidden, r = lora->r, n = (u32)rows;
-    const float scale = lora->alpha / (float)r;
-    const size_t a = lora->a[l][t], b = lora->b[l][t];
-    RUN(d, gemm, .a = dy, .b = adapter + b, .c = ws->d_low, .m = n, .n = r, .k = h, .lda = (u32)lddy, .ldb = r,
-        .ldc = r, .alpha = scale);
-    if (grad) {
-        f32p in = lora_input(ws, l, t, x, rows, o);
-        const bool first = t == 0 && l + 1 == ws->model->config.layers;
-        weight_dw(d, o, first, dy, lddy, rows, h, ws->layer[l].low[t], r, scale, grad + b);
-        weight_dw(d, o, first, ws->d_low, r, rows, r, in, h, 1, grad + a);
+    const u32 h = ws->model->config.hidden, r = ws->lora->r, n = (u32)rows;
+    dy += at.y;
+    RUN(d, gemm, .a = dy, .b = adapter + at.b, .c = ws->d_low, .m = n, .n = r, .k = h, .lda = (u32)lddy, .ldb = r,
+        .ldc = r, .alpha = at.scale, .more = at.group.count - 1, .stride_a = at.next_y, .stride_b = at.next,
+        .stride_c = n * r);
+    for (u32 t = 0; t < at.group.count && grad && o->importance; t++) { /* by example; without dropout */
+        const bool first = among == LORA_QUERY;
+        const size_t weights = (size_t)t * at.next, low = (size_t)t * n * r;
+        weight_dw(d, o, first, dy + t * at.next_y, lddy, n, h, at.low + low, r, at.scale, grad + at.b + weights);
+        weight_dw(d, o, first, ws->d_low + low, r, n, r, x, h, 1, grad + at.a + weights);
     }
-    if (!dx) return;
-    const bool drop = o->dropout && lora->drop > 0;
-    linear_dx(d, ws->d_low, r, rows, r, adapter + a, h, drop ? ws->lora_x : dx, !drop);
-    if (drop)
-        RUN(d, dropout, .x = ws->lora_x, .y = dx, .rows = n, .cols = h, .accumulate = 1, .drop = lora->drop,
-            .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_LORA + (uint32_t)t));
+    if (grad && !o->importance)
+        RUN(d, lora_dw, .x = x, .dy = dy, .low = at.low, .dlow = ws->d_low, .da = grad + at.a, .db = grad + at.b,
+            .rows = n, .cols = h, .r = r, .targets = at.group.count, .next = at.next, .lddy = (u32)lddy,
+            .next_dy = at.next_y, .alpha = at.scale, .drop = at.drop, .seed = o->seed, .step = o->step, .site = at.site,
+            .next_site = at.group.step);
+    if (dx)
+        RUN(d, lora_dx, .dlow = ws->d_low, .a = adapter + at.a, .dx = dx, .rows = n, .cols = h, .r = r,
+            .targets = at.group.count, .next = at.next, .drop = at.drop, .seed = o->seed, .step = o->step,
+            .site = at.site, .next_site = at.group.step);
 }
 
 /* ---- forward ---- */
@@ -317,12 +361,12 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
             .ldx = (u32)h);
         linear(d, stream, rows, h, w + at->qkv_w, w + at->qkv_b, h, s->q, h, NULL);
         linear(d, x, tokens, h, w + at->qkv_w + h * h, w + at->qkv_b + h, 2 * h, s->kv, 2 * h, NULL);
+        lora_forward(ws, weights->adapter, l, LORA_QUERY, stream, rows, s->q, ldq, o);
+        lora_forward(ws, weights->adapter, l, LORA_KEY | LORA_VALUE, x, tokens, s->kv, ldkv, o);
     } else {
         linear(d, x, tokens, h, w + at->qkv_w, w + at->qkv_b, 3 * h, s->q, 3 * h, NULL);
+        lora_forward(ws, weights->adapter, l, LORA_ALL, x, tokens, s->q, ldq, o);
     }
-    lora_forward(ws, weights->adapter, l, 0, stream, rows, s->q, ldq, o);
-    lora_forward(ws, weights->adapter, l, 1, x, tokens, s->kv, ldkv, o);
-    lora_forward(ws, weights->adapter, l, 2, x, tokens, s->kv + h, ldkv, o);
 
     RUN(d, attention, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .offsets = batch->offsets,
         .examples = batch->examples, .heads = c->heads, .size = c->hidden / c->heads, .ldq = (u32)ldq,
@@ -477,16 +521,20 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
     }
     /* The last layer's queries and residual stream belong to the first tokens only: their part of the gradient is
      * gathered in d_state [B][H], that of the keys and values in d_branch [T][H], and then they are joined. */
-    f32p dx_q = below ? ws->d_state : NULL, dx_kv = !below ? NULL : last ? ws->d_branch : ws->d_state;
+    f32p dx_q = below ? ws->d_state : NULL, dx_kv = below ? ws->d_branch : NULL;
     if (below && last) {
         linear_dx(d, dq, h, rows, h, w + at->qkv_w, h, dx_q, true);
         linear_dx(d, dkv, 2 * h, tokens, 2 * h, w + at->qkv_w + h * h, h, dx_kv, false);
     } else if (below) {
         linear_dx(d, dq, 3 * h, tokens, 3 * h, w + at->qkv_w, h, dx_q, true);
     }
-    lora_backward(ws, weights->adapter, grads->adapter, l, 0, stream, rows, dq, ldq, dx_q, o);
-    lora_backward(ws, weights->adapter, grads->adapter, l, 1, s->x, tokens, dkv, ldkv, dx_kv, o);
-    lora_backward(ws, weights->adapter, grads->adapter, l, 2, s->x, tokens, dkv + h, ldkv, dx_kv, o);
+    if (last) {
+        lora_backward(ws, weights->adapter, grads->adapter, l, LORA_QUERY, stream, rows, dq, ldq, dx_q, o);
+        lora_backward(ws, weights->adapter, grads->adapter, l, LORA_KEY | LORA_VALUE, s->x, tokens, dkv, ldkv, dx_kv,
+                      o);
+    } else {
+        lora_backward(ws, weights->adapter, grads->adapter, l, LORA_ALL, s->x, tokens, dq, ldq, dx_q, o);
+    }
     if (below && last) {
         RUN(d, scatter_rows, .x = ws->d_state, .index = batch->first, .y = ws->d_branch, .rows = (u32)rows,
             .cols = (u32)h, .ldy = (u32)h);

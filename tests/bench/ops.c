@@ -142,11 +142,6 @@ static void bench_shape(u32 tokens, u32 hidden, u32 inner)
     bench_gemm("dx", tokens, inner, hidden, 0, 0, false);
     bench_gemm("dw", inner, hidden, tokens, 1, 0, false);
     bench_gemm("dw", hidden, inner, tokens, 1, 0, false);
-    bench_gemm("lora a", tokens, 8, hidden, 0, 1, false);
-    bench_gemm("lora b", tokens, hidden, 8, 0, 1, false);
-    bench_gemm("lora dx", tokens, 8, hidden, 0, 0, false);
-    bench_gemm("lora da", 8, hidden, tokens, 1, 0, false);
-    bench_gemm("lora db", hidden, 8, tokens, 1, 0, false);
     bench_gemm("head", 16, hidden, hidden, 0, 1, false);
 
     const size_t all = (size_t)tokens * hidden, wide = (size_t)tokens * inner;
@@ -163,6 +158,13 @@ static void bench_shape(u32 tokens, u32 hidden, u32 inner)
           .dbeta = g, .rows = tokens, .cols = hidden);
     BENCH("column_sum", column_sum, 4.0 * wide, "GB/s", .x = y, .y = z, .rows = tokens, .cols = inner, .ld = inner);
     BENCH("dropout", dropout, 8.0 * all, "GB/s", .x = y, .y = z, .rows = tokens, .cols = hidden, .drop = 0.1f);
+    BENCH("lora_down, 3 x 8, dropout", lora_down, 48.0 * all, "GFLOPS", .x = y, .a = y, .low = z, .rows = tokens,
+          .cols = hidden, .r = 8, .targets = 3, .next = 16 * hidden, .drop = 0.1f, .next_site = 1);
+    BENCH("lora_dx, 3 x 8, dropout", lora_dx, 48.0 * all, "GFLOPS", .dlow = x, .a = y, .dx = z, .rows = tokens,
+          .cols = hidden, .r = 8, .targets = 3, .next = 16 * hidden, .drop = 0.1f, .next_site = 1);
+    BENCH("lora_dw, 3 x 8, dropout", lora_dw, 96.0 * all, "GFLOPS", .x = x, .dy = y, .low = x, .dlow = x, .da = z,
+          .db = g, .rows = tokens, .cols = hidden, .r = 8, .targets = 3, .next = 16 * hidden, .lddy = 3 * hidden,
+          .next_dy = hidden, .alpha = 1, .drop = 0.1f, .next_site = 1);
     BENCH("axpby", axpby, 12.0 * all, "GB/s", .x = y, .y = z, .n = n, .alpha = 1e-9f, .beta = 1);
     BENCH("copy", copy, 8.0 * all, "GB/s", .x = y, .y = z, .n = n);
     arena_free(&bench_arena);

@@ -4,6 +4,8 @@
 
 #include "product.c"
 
+#include "lora.c"
+
 #include "attention.c"
 #include "elementwise.c"
 #include "rows.c"
@@ -36,11 +38,15 @@ static void (*const V(ops)[OP_COUNT])(const void *args) = {
     [OP_gemm_importance] = V(gemm_importance),
     [OP_column_importance] = V(column_importance),
     [OP_embed_importance] = V(embed_importance),
+    [OP_lora_down] = V(lora_down),
+    [OP_lora_dx] = V(lora_dx),
+    [OP_lora_dw] = V(lora_dw),
     [OP_adamw] = V(adamw),
     [OP_adamw_rows] = V(adamw_rows),
     [OP_wake_rows] = V(wake_rows),
 };
 
+#undef PANEL
 #undef X86
 #undef LOG_LANES
 #undef LOW

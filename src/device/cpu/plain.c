@@ -41,8 +41,7 @@ static void PLAIN(dropout)(const void *args)
     for (u32 r = 0; r < a->rows; r++)
         for (u32 c = 0; c < a->cols; c++) {
             size_t i = (size_t)r * a->cols + c;
-            f32 value = a->x[i] * PLAIN(keep)(&mask, r, c);
-            a->y[i] = a->accumulate ? a->y[i] + value : value;
+            a->y[i] = a->x[i] * PLAIN(keep)(&mask, r, c);
         }
 }
 
@@ -53,21 +52,24 @@ static double PLAIN(gelu_of)(double x) { return 0.5 * x * (1 + erf(x * M_SQRT1_2
 static void PLAIN(gemm)(const void *args)
 {
     const struct gemm_args *g = args;
-    for (u32 i = 0; i < g->m; i++)
-        for (u32 j = 0; j < g->n; j++) {
-            double sum = 0;
-            for (u32 l = 0; l < g->k; l++) {
-                double a = g->ta ? g->a[(size_t)l * g->lda + i] : g->a[(size_t)i * g->lda + l];
-                double b = g->tb ? g->b[(size_t)j * g->ldb + l] : g->b[(size_t)l * g->ldb + j];
-                sum += a * b;
+    for (size_t p = 0; p <= g->more; p++) {
+        const f32 *x = g->a + p * g->stride_a, *y = g->b + p * g->stride_b;
+        for (u32 i = 0; i < g->m; i++)
+            for (u32 j = 0; j < g->n; j++) {
+                double sum = 0;
+                for (u32 l = 0; l < g->k; l++) {
+                    double a = g->ta ? x[(size_t)l * g->lda + i] : x[(size_t)i * g->lda + l];
+                    double b = g->tb ? y[(size_t)j * g->ldb + l] : y[(size_t)l * g->ldb + j];
+                    sum += a * b;
+                }
+                size_t at = p * g->stride_c + (size_t)i * g->ldc + j;
+                double c = g->k ? g->alpha * sum : 0;
+                if (g->bias) c += g->bias[j];
+                if (g->accumulate) c += g->c[at];
+                g->c[at] = (f32)c;
+                if (g->gelu) g->gelu[at] = (f32)PLAIN(gelu_of)(c);
             }
-            size_t at = (size_t)i * g->ldc + j;
-            double c = g->k ? g->alpha * sum : 0;
-            if (g->bias) c += g->bias[j];
-            if (g->accumulate) c += g->c[at];
-            g->c[at] = (f32)c;
-            if (g->gelu) g->gelu[at] = (f32)PLAIN(gelu_of)(c);
-        }
+    }
 }
 
 static void PLAIN(gelu)(const void *args)
@@ -96,6 +98,71 @@ static void PLAIN(tanh_grad)(const void *args)
 {
     const struct tanh_grad_args *a = args;
     for (u32 i = 0; i < a->n; i++) a->dx[i] = (f32)(a->dy[i] * (1 - (double)a->y[i] * a->y[i]));
+}
+
+/* ---- LoRA ---- */
+
+static void PLAIN(lora_down)(const void *args)
+{
+    const struct lora_down_args *l = args;
+    Arena scratch = {0};
+    double *dropped = arena_new(&scratch, double, l->cols); /* a row of dropout_t(x) */
+    for (u32 t = 0; t < l->targets; t++) {
+        const PLAIN(Mask) mask = PLAIN(mask)(l->drop, l->seed, 0, l->step, l->site + t * l->next_site);
+        const f32 *a = l->a + (size_t)t * l->next;
+        for (u32 i = 0; i < l->rows; i++) {
+            for (u32 c = 0; c < l->cols; c++) dropped[c] = l->x[(size_t)i * l->cols + c] * PLAIN(keep)(&mask, i, c);
+            for (u32 j = 0; j < l->r; j++) {
+                double sum = 0;
+                for (u32 c = 0; c < l->cols; c++) sum += dropped[c] * a[(size_t)j * l->cols + c];
+                l->low[((size_t)t * l->rows + i) * l->r + j] = (f32)sum;
+            }
+        }
+    }
+    arena_free(&scratch);
+}
+
+static void PLAIN(lora_dx)(const void *args)
+{
+    const struct lora_dx_args *l = args;
+    for (u32 i = 0; i < l->rows; i++)
+        for (u32 c = 0; c < l->cols; c++) {
+            double total = l->dx[(size_t)i * l->cols + c];
+            for (u32 t = 0; t < l->targets; t++) {
+                const PLAIN(Mask) mask = PLAIN(mask)(l->drop, l->seed, 0, l->step, l->site + t * l->next_site);
+                const f32 *a = l->a + (size_t)t * l->next, *dlow = l->dlow + ((size_t)t * l->rows + i) * l->r;
+                double sum = 0;
+                for (u32 j = 0; j < l->r; j++) sum += (double)dlow[j] * a[(size_t)j * l->cols + c];
+                total += sum * PLAIN(keep)(&mask, i, c);
+            }
+            l->dx[(size_t)i * l->cols + c] = (f32)total;
+        }
+}
+
+static void PLAIN(lora_dw)(const void *args)
+{
+    const struct lora_dw_args *l = args;
+    Arena scratch = {0};
+    double *dropped = arena_new(&scratch, double, l->rows); /* a column of dropout_t(x) */
+    for (u32 t = 0; t < l->targets; t++) {
+        const PLAIN(Mask) mask = PLAIN(mask)(l->drop, l->seed, 0, l->step, l->site + t * l->next_site);
+        const f32 *low = l->low + (size_t)t * l->rows * l->r, *dlow = l->dlow + (size_t)t * l->rows * l->r;
+        const f32 *dy = l->dy + (size_t)t * l->next_dy;
+        f32 *da = l->da + (size_t)t * l->next, *db = l->db + (size_t)t * l->next;
+        for (u32 c = 0; c < l->cols; c++) {
+            for (u32 i = 0; i < l->rows; i++) dropped[i] = l->x[(size_t)i * l->cols + c] * PLAIN(keep)(&mask, i, c);
+            for (u32 j = 0; j < l->r; j++) {
+                double sum_a = 0, sum_b = 0;
+                for (u32 i = 0; i < l->rows; i++) {
+                    sum_a += dlow[(size_t)i * l->r + j] * dropped[i];
+                    sum_b += (double)dy[(size_t)i * l->lddy + c] * low[(size_t)i * l->r + j];
+                }
+                da[(size_t)j * l->cols + c] = (f32)sum_a;
+                db[(size_t)c * l->r + j] = (f32)(l->alpha * sum_b);
+            }
+        }
+    }
+    arena_free(&scratch);
 }
 
 /* ---- LayerNorm and sums over rows ---- */

@@ -112,9 +112,9 @@ enum { V(GEMM_K) = 384, V(GEMM_COLS) = 192, V(GEMM_ROWS) = 192 };
 
 typedef struct V(Gemm) {
     const struct gemm_args *args;
-    size_t rows, cols; /* of one item */
-    size_t col_items;
-    size_t k; /* of one block */
+    size_t rows, cols;       /* of one item */
+    size_t col_items, items; /* of one product */
+    size_t k;                /* of one block */
 } V(Gemm);
 
 /* packed[l][c] = op(b)[k0 + l][col + c], l < k, c < cols <= PANEL, filled up with 0 to whole vectors. */
@@ -147,7 +147,14 @@ static void V(gemm_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const V(Gemm) *work = context;
-    const struct gemm_args *g = work->args;
+    const size_t product = item / work->items;
+    struct gemm_args one = *work->args;
+    const struct gemm_args *g = &one;
+    one.a += product * one.stride_a;
+    one.b += product * one.stride_b;
+    one.c += product * one.stride_c;
+    if (one.gelu) one.gelu += product * one.stride_c;
+    item %= work->items;
     _Alignas(64) f32 packed_a[V(GEMM_K) * V(GEMM_ROWS)], packed_b[V(GEMM_K) * V(GEMM_COLS)];
     const size_t row = item / work->col_items * work->rows, rows = cpu_least(g->m - row, work->rows);
     const size_t begin = item % work->col_items * work->cols, end = cpu_least(g->n, begin + work->cols);
@@ -190,7 +197,9 @@ static void V(gemm)(const void *args)
     /* About two items for each thread, so that a slow thread costs little. An item packs its columns of b, so that
      * items of the same columns do so again: columns are divided first. But an item that packs rows of a, too, should
      * use them for many columns. */
-    const size_t items = (double)g->m * g->n * g->k > 3e4 ? 2 * (size_t)threads_count() : 1;
+    const size_t products = (size_t)g->more + 1;
+    const size_t items =
+        (double)products * g->m * g->n * g->k > 3e4 ? cpu_parts(2 * (size_t)threads_count(), products) : 1;
     if (g->ta) {
         work.rows = V(piece)(g->m, items, ROWS, V(GEMM_ROWS));
         work.cols = V(piece)(g->n, cpu_parts(items, cpu_parts(g->m, work.rows)), PANEL, SIZE_MAX);
@@ -199,7 +208,8 @@ static void V(gemm)(const void *args)
         work.rows = V(piece)(g->m, cpu_parts(items, cpu_parts(g->n, work.cols)), ROWS, SIZE_MAX);
     }
     work.col_items = cpu_parts(g->n, work.cols);
-    parallel(work.col_items * cpu_parts(g->m, work.rows), V(gemm_item), &work);
+    work.items = work.col_items * cpu_parts(g->m, work.rows);
+    parallel(work.items * products, V(gemm_item), &work);
 }
 
 /* ---- gemm_importance: products of each example's rows, which the tiles raise to the power on their way to c ---- */
@@ -277,5 +287,3 @@ static void V(gemm_importance)(const void *args)
     work.col_items = cpu_parts(g->n, work.cols);
     parallel(work.col_items * cpu_parts(g->m, work.rows), V(gemm_importance_item), &work);
 }
-
-#undef PANEL

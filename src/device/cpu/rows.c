@@ -214,9 +214,7 @@ static void V(dropout_row)(const void *args, size_t r)
         foreach (h, 2) {
             const size_t at = c + h * LANES;
             if (at >= cols) break;
-            V(f32) value = V(load_part)(x + at, cols - at) * keep[h];
-            if (a->accumulate) value += V(load_part)(y + at, cols - at);
-            V(store_part)(y + at, value, cols - at);
+            V(store_part)(y + at, V(load_part)(x + at, cols - at) * keep[h], cols - at);
         }
     }
 }

@@ -58,7 +58,7 @@ static Grid grid_rows(uint64_t rows, uint64_t cols)
 static Grid grid_columns(uint64_t rows, uint64_t cols) { return grid_of(cols, 16, 8.0 * (double)rows * (double)cols); }
 static Grid grid_blocks(uint64_t n, uint32_t block) { return grid_of(n, block ? block : 1, 28.0 * (double)n); }
 
-/* Whether vectors of four numbers can be taken from a matrix at multiples of 16 bytes. */
+/* Whether vectors of four numbers can be taken from a matrix at multiples of 16 bytes. ld: or several, or-ed. */
 static bool grid_aligned(f32p at, uint32_t ld) { return ld % 4 == 0 && (uintptr_t)at % 16 == 0; }
 
 static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
@@ -72,26 +72,57 @@ static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
                               : a->m <= 8                                          ? WIDE
                               : tuning->large_tiles && 2 * large >= tuning->groups ? LARGE
                                                                                    : SQUARE];
-    const uint64_t count = (uint64_t)grid_parts(a->m, t[0]) * grid_parts(a->n, t[1]), numbers = (uint64_t)a->m * a->n;
+    const uint64_t products = (uint64_t)a->more + 1, numbers = products * a->m * a->n;
+    const uint64_t count = products * grid_parts(a->m, t[0]) * grid_parts(a->n, t[1]);
+    const bool dense = a->ldc == a->n && (!a->more || a->stride_c == (uint64_t)a->m * a->n);
     uint32_t parts = 1;
     /* A product that is deep and small, as the gradient of a weight is: k in parts. */
-    if (!a->bias && !a->gelu && !a->accumulate && a->ldc == a->n)
+    if (!a->bias && !a->gelu && !a->accumulate && dense)
         while (parts < 16 && 2 * parts * count <= tuning->groups && a->k / (2 * parts) >= 128 &&
                2 * parts * numbers * sizeof(f32) <= PARTS_BYTES)
             parts *= 2;
-    return (Grid){.groups = grid_parts(parts * count, 1),
-                  .spec = {t[0] / t[3] * (t[1] / t[4]), t[0], t[1], t[2], t[3], t[4], a->ta, a->tb,
-                           (!a->ta || grid_aligned(a->a, a->lda)) && (a->tb || grid_aligned(a->b, a->ldb)),
-                           parts > 1 ? a->n % 4 == 0 : grid_aligned(a->c, a->ldc) && (uintptr_t)a->gelu % 16 == 0,
-                           parts},
-                  .spec_count = 11,
-                  .parts = parts,
-                  .work = 2.0 * a->m * a->n * a->k + 8.0 * parts * (double)numbers};
+    return (Grid){
+        .groups = grid_parts(parts * count, 1),
+        .spec = {t[0] / t[3] * (t[1] / t[4]), t[0], t[1], t[2], t[3], t[4], a->ta, a->tb,
+                 (!a->ta || grid_aligned(a->a, a->lda | a->stride_a)) &&
+                     (a->tb || grid_aligned(a->b, a->ldb | a->stride_b)),
+                 parts > 1 ? a->n % 4 == 0 : grid_aligned(a->c, a->ldc | a->stride_c) && (uintptr_t)a->gelu % 16 == 0,
+                 parts},
+        .spec_count = 11,
+        .parts = parts,
+        .work = 2.0 * (double)numbers * a->k + 8.0 * parts * (double)numbers};
 }
 
 static Grid gemm_importance_grid(const struct gemm_importance_args *a)
 {
     return grid_of((uint64_t)grid_parts(a->n, 64) * grid_parts(a->m, 64), 1, 2.0 * a->m * a->n * a->rows);
+}
+
+/* LoRA's shaders: as in lora.comp. Beside the products there is the dropout, for each target. */
+static Grid grid_lora(uint64_t groups, bool aligned, uint64_t targets, uint64_t rows, uint64_t cols, uint64_t r)
+{
+    return (Grid){.groups = grid_parts(groups, 1),
+                  .spec = {aligned},
+                  .spec_count = 1,
+                  .work = (28.0 + 2.0 * (double)r) * (double)targets * (double)rows * (double)cols};
+}
+static Grid lora_down_grid(const struct lora_down_args *a)
+{
+    return grid_lora((uint64_t)a->targets * grid_parts(a->rows, 8) * grid_parts(a->r, 8),
+                     grid_aligned(a->x, a->cols | a->next) && grid_aligned(a->a, a->cols), a->targets, a->rows, a->cols,
+                     a->r);
+}
+static Grid lora_dx_grid(const struct lora_dx_args *a)
+{
+    return grid_lora(grid_parts((uint64_t)a->rows * ((a->cols + 3) / 4), 128),
+                     grid_aligned(a->dx, a->cols | a->next) && grid_aligned(a->a, a->cols), a->targets, a->rows,
+                     a->cols, a->r);
+}
+static Grid lora_dw_grid(const struct lora_dw_args *a)
+{
+    return grid_lora(2 * (uint64_t)a->targets * grid_parts(a->cols, 32) * grid_parts(a->r, 8),
+                     grid_aligned(a->x, a->cols) && grid_aligned(a->dy, a->lddy | a->next_dy), a->targets, a->rows,
+                     a->cols, 2 * (uint64_t)a->r);
 }
 
 /* The tile of the attention shaders: as large as shared memory allows. */

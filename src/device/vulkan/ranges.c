@@ -30,11 +30,19 @@ static uint64_t range_matrix(uint64_t rows, uint64_t cols, uint64_t ld)
     return rows && cols ? (rows - 1) * ld + cols : 0;
 }
 
+/* The same from the first of `more` + 1 such blocks of floats, `stride` apart, to the last. */
+static uint64_t range_blocks_apart(uint64_t floats, uint64_t more, uint64_t stride)
+{
+    return floats ? more * stride + floats : 0;
+}
+
 static void gemm_ranges(const struct gemm_args *a, Ranges *r)
 {
-    const uint64_t c = range_matrix(a->m, a->n, a->ldc);
-    READ(a->a, a->ta ? range_matrix(a->k, a->m, a->lda) : range_matrix(a->m, a->k, a->lda));
-    READ(a->b, a->tb ? range_matrix(a->n, a->k, a->ldb) : range_matrix(a->k, a->n, a->ldb));
+    const uint64_t c = range_blocks_apart(range_matrix(a->m, a->n, a->ldc), a->more, a->stride_c);
+    const uint64_t x = a->ta ? range_matrix(a->k, a->m, a->lda) : range_matrix(a->m, a->k, a->lda);
+    const uint64_t y = a->tb ? range_matrix(a->n, a->k, a->ldb) : range_matrix(a->k, a->n, a->ldb);
+    READ(a->a, range_blocks_apart(x, a->more, a->stride_a));
+    READ(a->b, range_blocks_apart(y, a->more, a->stride_b));
     READ(a->bias, a->n);
     WRITE(a->c, c);
     WRITE(a->gelu, c);
@@ -170,6 +178,29 @@ static void embed_importance_ranges(const struct embed_importance_args *a, Range
 {
     READ(a->dy, (uint64_t)a->rows * a->cols), READ(a->row, a->unique), READ(a->starts, (uint64_t)a->unique + 1);
     READ(a->order, TO_THE_END), READ(a->offsets, (uint64_t)a->examples + 1), WRITE(a->table, TO_THE_END);
+}
+static void lora_down_ranges(const struct lora_down_args *a, Ranges *r)
+{
+    const uint64_t more = a->targets - 1, weights = (uint64_t)a->r * a->cols;
+    if (!a->targets) return;
+    READ(a->x, (uint64_t)a->rows * a->cols), READ(a->a, range_blocks_apart(weights, more, a->next));
+    WRITE(a->low, (uint64_t)a->targets * a->rows * a->r);
+}
+static void lora_dx_ranges(const struct lora_dx_args *a, Ranges *r)
+{
+    const uint64_t more = a->targets - 1, weights = (uint64_t)a->r * a->cols;
+    if (!a->targets) return;
+    READ(a->dlow, (uint64_t)a->targets * a->rows * a->r), READ(a->a, range_blocks_apart(weights, more, a->next));
+    WRITE(a->dx, (uint64_t)a->rows * a->cols);
+}
+static void lora_dw_ranges(const struct lora_dw_args *a, Ranges *r)
+{
+    const uint64_t more = a->targets - 1, weights = (uint64_t)a->r * a->cols;
+    if (!a->targets) return;
+    READ(a->x, (uint64_t)a->rows * a->cols);
+    READ(a->dy, range_blocks_apart(range_matrix(a->rows, a->cols, a->lddy), more, a->next_dy));
+    READ(a->low, (uint64_t)a->targets * a->rows * a->r), READ(a->dlow, (uint64_t)a->targets * a->rows * a->r);
+    WRITE(a->da, range_blocks_apart(weights, more, a->next)), WRITE(a->db, range_blocks_apart(weights, more, a->next));
 }
 static void adamw_ranges(const struct adamw_args *a, Ranges *r)
 {

@@ -427,11 +427,11 @@ static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, const Grid *gri
     }
 }
 
-/* A product whose k is cut into parts: each part is a product of its own in scratch memory, and then they are added up,
+/* Products whose k is cut into parts: each part is a product of its own in scratch memory, and then they are added up,
  * in their order. */
 static void vulkan_run_parts(Vulkan *vk, const struct gemm_args *a, const Grid *grid)
 {
-    const size_t numbers = (size_t)a->m * a->n, all = (grid->parts * numbers + 63) / 64 * 64;
+    const size_t numbers = ((size_t)a->more + 1) * a->m * a->n, all = (grid->parts * numbers + 63) / 64 * 64;
     if (!vk->scratch) vk->scratch_at = vulkan_alloc(vk, &vk->scratch, 2 * PARTS_BYTES);
     if ((vk->scratch_used + all) * sizeof(f32) > 2 * PARTS_BYTES) vk->scratch_used = 0;
     struct gemm_args product = *a;

@@ -1,0 +1,120 @@
+#version 460
+/* OP_lora_*: products with a side of only r numbers, with dropout applied to the other on the way. Four neighbouring
+ * columns, which share one call of Philox, are taken together. What threads have summed apart is added up in a fixed
+ * order. */
+#define GROUP 128
+#extension GL_GOOGLE_include_directive : require
+#include "common.glsl"
+
+layout(constant_id = 0) const bool ALIGNED = false; /* all rows of `cols` numbers begin at multiples of 16 bytes */
+layout(buffer_reference, std430, buffer_reference_align = 16) buffer f32x4p { vec4 v[]; };
+
+/* The numbers c .. c + 3 of a row that begins at `from`; 0 behind its end. */
+vec4 load4(f32p x, uint from, uint c)
+{
+    if (ALIGNED && c + 3 < a.cols) return f32x4p(x).v[(from + c) / 4];
+    vec4 four = vec4(0);
+    for (uint i = 0; i < min(4, a.cols - c); i++) four[i] = x.v[from + c + i];
+    return four;
+}
+
+void store4(f32p x, uint from, uint c, vec4 four)
+{
+    if (ALIGNED && c + 3 < a.cols) f32x4p(x).v[(from + c) / 4] = four;
+    else
+        for (uint i = 0; i < min(4, a.cols - c); i++) x.v[from + c + i] = four[i];
+}
+
+/* Target t's mask. */
+vec4 keep4(uint t, uint row, uint c) { return drop_keep4(a.drop, a.seed, 0, a.step, a.site + t * a.next_site, row, c); }
+
+#if defined OP_lora_down
+/* A workgroup has ROWS rows and RANKS of the r numbers of each; LANES threads share a row's columns. */
+#define LANES 16
+#define RANKS 8
+#define ROWS (GROUP / LANES)
+shared float parts[RANKS][GROUP];
+
+void tile(uint t, uint row0, uint j0)
+{
+    const uint thread = gl_LocalInvocationIndex, row = row0 + thread / LANES, ranks = min(RANKS, a.r - j0);
+    float sum[RANKS];
+    [[unroll]] for (uint j = 0; j < RANKS; j++) sum[j] = 0;
+    for (uint c = 4 * (thread % LANES); c < a.cols && row < a.rows; c += 4 * LANES) {
+        const vec4 x = load4(a.x, row * a.cols, c) * keep4(t, row, c);
+        [[unroll]] for (uint j = 0; j < RANKS; j++)
+            if (j < ranks) sum[j] += dot(x, load4(a.a, t * a.next + (j0 + j) * a.cols, c));
+    }
+    barrier();
+    [[unroll]] for (uint j = 0; j < RANKS; j++) parts[j][thread] = sum[j];
+    barrier();
+    for EACH_LANE(i, ROWS * RANKS) {
+        const uint j = i % RANKS, r = i / RANKS;
+        if (j >= ranks || row0 + r >= a.rows) continue;
+        float total = 0;
+        for (uint lane = 0; lane < LANES; lane++) total += parts[j][r * LANES + lane];
+        a.low.v[(t * a.rows + row0 + r) * a.r + j0 + j] = total;
+    }
+}
+
+void main()
+{
+    const uint high = (a.rows + ROWS - 1) / ROWS, wide = (a.r + RANKS - 1) / RANKS;
+    for EACH_GROUP(i, a.targets * wide * high)
+        tile(i / (wide * high), i % high * ROWS, i / high % wide * RANKS);
+}
+#elif defined OP_lora_dx
+void main()
+{
+    const uint fours = (a.cols + 3) / 4;
+    for EACH_ELEMENT(i, a.rows * fours) {
+        const uint row = i / fours, c = i % fours * 4;
+        vec4 total = load4(a.dx, row * a.cols, c);
+        for (uint t = 0; t < a.targets; t++) {
+            vec4 sum = vec4(0);
+            for (uint j = 0; j < a.r; j++)
+                sum += a.dlow.v[(t * a.rows + row) * a.r + j] * load4(a.a, t * a.next + j * a.cols, c);
+            total += sum * keep4(t, row, c);
+        }
+        store4(a.dx, row * a.cols, c, total);
+    }
+}
+#elif defined OP_lora_dw
+/* A workgroup has COLUMNS columns of x or dy and RANKS of the r numbers; LANES threads share the rows. */
+#define COLUMNS 32
+#define LANES (GROUP * 4 / COLUMNS)
+#define RANKS 8
+shared vec4 parts[RANKS][GROUP];
+
+void tile(uint t, uint c0, uint j0, bool of_b)
+{
+    const uint thread = gl_LocalInvocationIndex, c = c0 + 4 * (thread % (COLUMNS / 4)), ranks = min(RANKS, a.r - j0);
+    vec4 sum[RANKS];
+    [[unroll]] for (uint j = 0; j < RANKS; j++) sum[j] = vec4(0);
+    for (uint row = thread / (COLUMNS / 4); row < a.rows && c < a.cols; row += LANES) {
+        const vec4 x = of_b ? load4(a.dy, t * a.next_dy + row * a.lddy, c)
+                            : load4(a.x, row * a.cols, c) * keep4(t, row, c);
+        const uint narrow = (t * a.rows + row) * a.r + j0;
+        [[unroll]] for (uint j = 0; j < RANKS; j++)
+            if (j < ranks) sum[j] += x * (of_b ? a.low.v[narrow + j] : a.dlow.v[narrow + j]);
+    }
+    barrier();
+    [[unroll]] for (uint j = 0; j < RANKS; j++) parts[j][thread] = sum[j];
+    barrier();
+    for EACH_LANE(i, COLUMNS * RANKS) {
+        const uint column = of_b ? i / RANKS : i % COLUMNS, j = of_b ? i % RANKS : i / COLUMNS;
+        if (j >= ranks || c0 + column >= a.cols) continue;
+        float total = 0;
+        for (uint lane = 0; lane < LANES; lane++) total += parts[j][lane * (COLUMNS / 4) + column / 4][column % 4];
+        if (of_b) a.db.v[t * a.next + (c0 + column) * a.r + j0 + j] = a.alpha * total;
+        else a.da.v[t * a.next + (j0 + j) * a.cols + c0 + column] = total;
+    }
+}
+
+void main()
+{
+    const uint wide = (a.cols + COLUMNS - 1) / COLUMNS, high = (a.r + RANKS - 1) / RANKS;
+    for EACH_GROUP(i, 2 * a.targets * high * wide)
+        tile(i / (wide * high) % a.targets, i % wide * COLUMNS, i / wide % high * RANKS, i >= a.targets * high * wide);
+}
+#endif
