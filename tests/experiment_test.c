@@ -273,12 +273,13 @@ static void test_diagnoses_agree_with_evaluations(void **state)
     ran_free(&ran);
 }
 
-/* Where nothing is learned nothing moves, and putting a part back changes nothing. */
+/* Where nothing is learned nothing moves, and putting a part back changes nothing; the probe refits its head to the
+ * very states that `frozen` trains on. */
 static void test_diagnoses_of_weights_that_stay(void **state)
 {
     (void)state;
     run_files();
-    Ran ran = run_tiny("full", "cpu", 1, 1e-12f, true);
+    Ran ran = run_tiny("full,frozen", "cpu", 1, 1e-12f, true);
     const json_t *drift = event_of(&ran, "drift", "full", 2, 1), *swap[512], *curve[512];
     for (size_t i = 0; i < 2; i++) expect_near(json_real_value(json_array_get(json_object_get(drift, "cka"), i)), 1);
     const size_t parts = events_of(&ran, "swap", "full", 2, 1, swap);
@@ -288,7 +289,11 @@ static void test_diagnoses_of_weights_that_stay(void **state)
     const size_t points = events_of(&ran, "curve", "full", 2, 1, curve);
     for (size_t i = 0; i < points; i++)
         assert_int_equal(event_int(curve[i], "correct"), event_int(curve[0], "correct"));
-    assert_int_equal(event_int(event_of(&ran, "eval", "full", 2, 1), "changed"), 0);
+    const json_t *end = event_of(&ran, "eval", "full", 2, 1);
+    assert_int_equal(event_int(end, "changed"), 0);
+    const int64_t probe = event_int(event_of(&ran, "probe", "full", 2, 1), "correct");
+    assert_int_equal(probe, event_int(event_of(&ran, "eval", "frozen", 1, 1), "correct"));
+    assert_true(probe > event_int(end, "correct"));
     ran_free(&ran);
 }
 

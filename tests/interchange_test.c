@@ -387,6 +387,41 @@ static void test_rows_as_they_come(void **state)
     rows_close(&r);
 }
 
+static const char *only_method(const char *out, const char *const *kept, Err *err)
+{
+    static Arena arena;
+    *err = (Err){0};
+    arena_free(&arena);
+    for (int i = 0; i < 3 && kept[i]; i++) {
+        const char *folder = arena_printf(&arena, "%s/models/%s", tmp_path(out), kept[i]);
+        if (!folder_make(folder, err) || !file_write(arena_printf(&arena, "%s/model.json", folder), S("{}"), err))
+            fail_msg("%s", err->text);
+    }
+    return kept_only_method(&arena, tmp_path(out), err);
+}
+
+/* Which method is meant when none is named does not depend on the order in which the folder is read, nor on a name that
+ * is part of another. */
+static void test_the_method_that_is_kept(void **state)
+{
+    (void)state;
+    static const char *const several[][3] = {{"lora", "lora-seq"}, {"ewc+replay", "ewc"}, {"lwf", "lwf+replay"},
+                                             {"si+replay", "si"},  {"mas", "mas+replay"}, {"l2sp+replay", "l2sp"}};
+    Err err;
+    for (size_t i = 0; i < COUNT(several); i++) {
+        char out[32];
+        snprintf(out, sizeof out, "several-%zu", i);
+        const char *method = only_method(out, several[i], &err);
+        if (method) fail_msg("%s and %s: %s was chosen", several[i][0], several[i][1], method);
+        assert_int_equal(err.code, EXIT_USAGE);
+        assert_non_null(strstr(err.text, "keeps several methods: choose with --method one of "));
+    }
+    assert_string_equal(only_method("seeds", (const char *[3]){"ewc-seed1", "ewc-seed2"}, &err), "ewc");
+    assert_string_equal(only_method("with-full", (const char *[3]){"ewc", "full-seed1", "lora"}, &err), "full");
+    assert_null(only_method("none", (const char *[3]){NULL}, &err));
+    assert_non_null(strstr(err.text, "keeps no trained models"));
+}
+
 static const struct CMUnitTest interchange_tests[] = {
     cmocka_unit_test(test_safetensors_are_read_as_written),
     cmocka_unit_test(test_wide_json),
@@ -397,4 +432,5 @@ static const struct CMUnitTest interchange_tests[] = {
     cmocka_unit_test(test_kept_models),
     cmocka_unit_test(test_rows),
     cmocka_unit_test(test_rows_as_they_come),
+    cmocka_unit_test(test_the_method_that_is_kept),
 };

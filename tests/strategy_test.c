@@ -43,6 +43,8 @@ static void chain_model(void)
     arena_free(&arena);
 }
 
+static int chains_open;
+
 static void chain_open(Chain *c, const char *methods, int tasks)
 {
     static const uint32_t classes[CHAIN_TASKS] = {2, 3, 2};
@@ -64,7 +66,7 @@ static void chain_open(Chain *c, const char *methods, int tasks)
     c->plan.hyper =
         (Hyper){.epochs = 2, .batch_size = 10, .eval_batch_size = 8, .learning_rate = 2e-3f, .weight_decay = 0.1f};
     c->plan.model = (ModelSource){.folder = tmp_path("chain"), .name = "tiny"};
-    c->plan.out = arena_printf(&c->arena, "%s", tmp_path("chain-out"));
+    c->plan.out = arena_printf(&c->arena, "%s%d", tmp_path("chain-out"), chains_open++); /* each is locked */
     for (uint32_t i = 0; i < (uint32_t)tasks; i++) {
         const Str rows = chain_table(&c->arena, i, classes[i]);
         c->plan.tasks[i] = (TaskSource){.name = arena_printf(&c->arena, "task%u", i),
@@ -93,6 +95,7 @@ static void chain_close(Chain *c)
 {
     experiment_close(&c->x);
     arena_free(&c->arena);
+    chains_open--;
 }
 
 static void set_option(StrategyValues *values, const char *option, double value)
@@ -219,7 +222,7 @@ static void test_every_method_in_a_chain(void **state)
     Str text;
     uint32_t finals = 0, sweeps = 0, penalties = 0, first_steps = 0, distinct = 0;
     double seconds[64];
-    assert_true(file_read(&arena, tmp_path("chain-out/results.jsonl"), 1 << 26, &text, &err));
+    assert_true(file_read(&arena, tmp_path("chain-out0/results.jsonl"), 1 << 26, &text, &err));
     for (const char *line = text.at; *line; line = strchr(line, '\n') + 1) {
         json_t *event = json_loadb(line, (size_t)(strchr(line, '\n') - line), 0, NULL);
         const char *name = json_string_value(json_object_get(event, "event"));

@@ -262,6 +262,10 @@ static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *er
 
 /* ---- probe: an old head refitted on the final encoder ---- */
 
+/* At an encoder's rate a head hardly leaves where it starts, which is where the old head has started, too: nothing
+ * would be refitted. This is the rate at which `frozen` trains a head alone. */
+static const float PROBE_RATE = 1e-2f;
+
 typedef struct ProbeBest {
     double loss;
     uint32_t correct;
@@ -292,7 +296,8 @@ static bool diagnose_probe(Experiment *x, int task, Err *err)
     device_write(&x->device, t.eval_states, state->last_states, bytes);
     bool ok = split_states(&x->device, &memory, t.model, t.lora, &t.weights, t.train, t.hyper.eval_batch_size,
                            &t.train_states, err);
-    t.hyper = x->plan->hyper; /* as where nothing but a head is trained */
+    t.hyper = x->plan->hyper;
+    t.hyper.learning_rate = PROBE_RATE;
     t.train_encoder = false;
     t.lora = NULL;
     t.weights.adapter = NULL;

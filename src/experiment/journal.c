@@ -60,10 +60,10 @@ static void journal_finish(Journal *journal, const char *method, uint32_t seed)
 }
 
 /* Whether the text of an evaluation row (task and row from 0) is there; from now on it is. */
-static bool journal_knows_text(Journal *journal, int task, uint32_t row)
+static bool journal_knows_text(Journal *journal, uint32_t task, uint32_t row)
 {
     char key[32];
-    snprintf(key, sizeof key, "%d/%u", task + 1, row + 1);
+    snprintf(key, sizeof key, "%u/%u", task + 1, row + 1);
     if (json_object_get(journal->told, key)) return true;
     json_object_set_new(journal->told, key, json_true());
     return false;
@@ -122,7 +122,7 @@ static bool journal_keeps_event(Journal *journal, Str line)
     /* Texts belong to no method: those that stand before the end of a finished one are its own, or older. */
     const bool text = name && strcmp(name, "text") == 0 && journal->kept++ < journal->texts;
     if (text)
-        journal_knows_text(journal, (int)json_integer_value(json_object_get(event, "task")) - 1,
+        journal_knows_text(journal, (uint32_t)json_integer_value(json_object_get(event, "task")) - 1,
                            (uint32_t)json_integer_value(json_object_get(event, "row")) - 1);
     const bool run =
         name && strcmp(name, "run") == 0 && json_object_size(journal->finished) > 0; /* else it comes again */

@@ -210,28 +210,29 @@ static size_t kept_method_size(Arena *arena, const char *out, const char *name)
 /* The method that is meant when none is named: full, or the only one. */
 static const char *kept_only_method(Arena *arena, const char *out, Err *err)
 {
-    const char *found = NULL;
-    char all[256] = "";
+    DYN(const char *) methods = {0};
+    const char *all = "";
+    bool full = false;
     DIR *folder = opendir(arena_printf(arena, "%s/models", out));
     for (struct dirent *entry; folder && (entry = readdir(folder));) {
         const size_t size = kept_method_size(arena, out, entry->d_name);
         if (!size) continue;
         const char *method = arena_copy(arena, entry->d_name, size);
-        if (found && strcmp(found, "full") == 0) continue;
-        if (!found || strcmp(method, "full") == 0) {
-            found = method;
-            all[0] = 0;
-        }
-        if (!strstr(all, method))
-            snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", *all ? ", " : "", method);
+        bool known = false; /* with another seed */
+        for (size_t i = 0; i < methods.count; i++) known = known || strcmp(methods.at[i], method) == 0;
+        if (known) continue;
+        *dyn_push(arena, &methods) = method;
+        all = arena_printf(arena, "%s%s%s", all, *all ? ", " : "", method);
+        full = full || strcmp(method, "full") == 0;
     }
     if (folder) closedir(folder);
-    if (found && strchr(all, ',')) {
+    if (full) return "full";
+    if (methods.count == 1) return methods.at[0];
+    if (methods.count)
         fail_usage(err, "%s keeps several methods: choose with --method one of %s", out, all);
-        return NULL;
-    }
-    if (!found) fail(err, "%s keeps no trained models; lethe run --keep-models all keeps them", out);
-    return found;
+    else
+        fail(err, "%s keeps no trained models; lethe run --keep-models all keeps them", out);
+    return NULL;
 }
 
 /* OUT/models/METHOD[-seedN] of what is asked for. */

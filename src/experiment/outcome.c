@@ -67,7 +67,7 @@ static Str text_cut(Str text, size_t most_bytes)
 
 static bool tell_text(Experiment *x, int task, uint32_t row, Err *err)
 {
-    if (journal_knows_text(&x->journal, task, row)) return true;
+    if (journal_knows_text(&x->journal, (uint32_t)task, row)) return true;
     const Split *split = &x->tasks[task].data.eval;
     const Str text = text_cut(split->text[row], TEXT_MOST_BYTES), pair = text_cut(split->pair[row], TEXT_MOST_BYTES);
     json_t *event = json_pack("{s:s, s:i, s:I, s:I, s:s%}", "event", "text", "task", task + 1, "row",
