@@ -267,7 +267,15 @@ static VkResult block_open(Vulkan *vk, VulkanBlock *block, size_t size, bool cac
     return VK_SUCCESS;
 }
 
-enum { VULKAN_BLOCK_BYTES = 32 << 20, VULKAN_ALIGN = 256 };
+/* A list's first block is small, and each is twice as large as the one before, up to a limit: all of it is zeroed, and
+ * the self-test's lists are short. */
+enum { VULKAN_BLOCK_LEAST_BYTES = 1 << 20, VULKAN_BLOCK_MOST_BYTES = 32 << 20, VULKAN_ALIGN = 256 };
+
+static size_t block_bytes(const VulkanBlock *last)
+{
+    if (!last) return VULKAN_BLOCK_LEAST_BYTES;
+    return last->size < VULKAN_BLOCK_MOST_BYTES / 2 ? 2 * last->size : VULKAN_BLOCK_MOST_BYTES;
+}
 
 void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
 {
@@ -277,7 +285,7 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
         (bytes + VULKAN_ALIGN) / VULKAN_ALIGN * VULKAN_ALIGN; /* at least one byte more: no two are neighbours */
     if (vk->failure.code) return nowhere;
     if (!block || vk->separate || block->size - block->used < size) {
-        const size_t whole = size > VULKAN_BLOCK_BYTES || vk->separate ? size : VULKAN_BLOCK_BYTES;
+        const size_t usual = block_bytes(block), whole = size > usual || vk->separate ? size : usual;
         block = malloc(sizeof *block);
         ASSERT(block);
         const VkResult result =
