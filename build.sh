@@ -226,6 +226,8 @@ alone() { # does PROGRAM run when copied to another machine?
 
 # ---- tests ----
 
+tests=(tests/tests.c tests/faults/faults.c)
+
 # All tests are one program, built twice: with sanitizers for the layers' tests, optimised for the long ones.
 tests_build() {
     need "${packages_test[@]}"
@@ -236,12 +238,11 @@ tests_build() {
     if newer build/tests "${sources[@]}" tests/*.[ch] tests/faults; then
         say "building the tests"
         compile build/tests -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-            -U_FORTIFY_SOURCE -Wno-unused-function tests/tests.c tests/faults/faults.c -lcmocka &
+            -U_FORTIFY_SOURCE -Wno-unused-function "${tests[@]}" -lcmocka &
         checked=$!
     fi
     if newer build/tests-fast "${sources[@]}" tests/*.[ch] tests/faults; then
-        compile build/tests-fast -O2 "${fortify[@]}" -DLETHE_TESTS_FAST -Wno-unused-function tests/tests.c tests/faults/faults.c \
-            -lcmocka ||
+        compile build/tests-fast -O2 "${fortify[@]}" -DLETHE_TESTS_FAST -Wno-unused-function "${tests[@]}" -lcmocka ||
             { wait; exit 1; }
     fi
     [ -z "$checked" ] || wait "$checked"
@@ -299,8 +300,8 @@ check() { # what a change must stand before it is handed on; goes on behind what
     tests_build # a fault in the build is told of here
     mkdir -p build/check
     rm -f build/check/failed
-    if newer build/check/tests-threads "${sources[@]}" tests/*.[ch]; then
-        compile build/check/tests-threads -O1 -fsanitize=thread -Wno-unused-function tests/tests.c -lcmocka
+    if newer build/check/tests-threads "${sources[@]}" tests/*.[ch] tests/faults; then
+        compile build/check/tests-threads -O1 -fsanitize=thread -Wno-unused-function "${tests[@]}" -lcmocka
     fi
     check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c
     check_one clang-tidy clang-tidy --quiet main.c -- "${flags[@]}"

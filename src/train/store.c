@@ -20,16 +20,16 @@ static Piece *run_pieces(const Run *run, Arena *arena, bool ended, bool best, si
         const size_t floats = p->layout->floats;
         const struct {
             const char *name;
-            TensorType type;
             void *at;
             size_t count;
+            TensorType type;
             bool wanted;
         } arrays[OF_PARAMS] = {
-            {"weights", TENSOR_F32, p->w, floats, true},
-            {"first moments", TENSOR_F32, p->m, floats, !ended},
-            {"second moments", TENSOR_F32, p->v, floats, !ended},
-            {"stamps", TENSOR_U32, p->stamp, p->layout->table_rows, !ended && p->stamp != NULL},
-            {"best weights", TENSOR_F32, p->best, floats, !ended && best},
+            {"weights", p->w, floats, TENSOR_F32, true},
+            {"first moments", p->m, floats, TENSOR_F32, !ended},
+            {"second moments", p->v, floats, TENSOR_F32, !ended},
+            {"stamps", p->stamp, p->layout->table_rows, TENSOR_U32, !ended && p->stamp != NULL},
+            {"best weights", p->best, floats, TENSOR_F32, !ended && best},
         };
         for (size_t k = 0; k < OF_PARAMS; k++)
             if (arrays[k].wanted)

@@ -66,7 +66,7 @@ static bool fault_fails(FaultKind kind)
 
 /* ---- memory ---- */
 
-#ifndef __SANITIZE_ADDRESS__ /* which has a malloc of its own */
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__ /* which have a malloc of their own */
 
 void *malloc(size_t size) { return fault_fails(FAULT_ALLOC) ? NULL : __libc_malloc(size); }
 void *calloc(size_t count, size_t size) { return fault_fails(FAULT_ALLOC) ? NULL : __libc_calloc(count, size); }
