@@ -157,7 +157,7 @@ static bool check_steps(const Experiment *x, Err *err)
     const Hyper *h = &x->plan->hyper;
     uint64_t steps = 0;
     for (int i = 0; i < x->plan->task_count; i++)
-        steps += ((uint64_t)x->tasks[i].data.train.rows + h->batch_size - 1) / h->batch_size * h->epochs;
+        steps += (uint64_t)train_epoch_steps(h, x->tasks[i].data.train.rows) * h->epochs;
     return h->max_steps || steps <= UINT32_MAX ||
            fail_usage(err, "%llu training steps; at most %u are possible: use a smaller --epochs or --max-steps",
                       (unsigned long long)steps, UINT32_MAX);

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,20 @@ bool file_write_all(int fd, Str bytes)
         bytes.at += put;
         bytes.size -= (size_t)put;
     }
+    return true;
+}
+
+/* Maps a whole file; of an empty one the address is null. */
+static bool file_map(const char *path, Str *bytes, Err *err)
+{
+    uint64_t size;
+    int fd = file_open_regular(path, &size, err);
+    if (fd < 0) return false;
+    void *map = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    int code = errno;
+    close(fd);
+    if (map == MAP_FAILED) return fail(err, "%s: cannot be read: %s", path, strerror(code));
+    *bytes = (Str){map, size};
     return true;
 }
 

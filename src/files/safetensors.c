@@ -117,20 +117,6 @@ bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *o
     return ok;
 }
 
-/* Maps a whole file; of an empty one the address is null. */
-static bool file_map(const char *path, Str *bytes, Err *err)
-{
-    uint64_t size;
-    int fd = file_open_regular(path, &size, err);
-    if (fd < 0) return false;
-    void *map = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-    int code = errno;
-    close(fd);
-    if (map == MAP_FAILED) return fail(err, "%s: cannot be read: %s", path, strerror(code));
-    *bytes = (Str){map, size};
-    return true;
-}
-
 bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err)
 {
     Str bytes;

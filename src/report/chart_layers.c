@@ -23,21 +23,6 @@ typedef struct LayerTable {
     int row_count;
 } LayerTable;
 
-/* What is known of the first task after the last. */
-static const ResultOld *layers_old(const Results *r, const ResultRun *run)
-{
-    return r->task_count > 1 ? run->old[(r->task_count - 1) * r->task_count] : NULL;
-}
-
-/* Whether there is anything to draw: CKA is not defined where all rows have the same state. */
-static bool layers_told(const ResultOld *old, bool swap)
-{
-    if (!old || swap) return old && old->swaps.count > 0;
-    for (int i = 0; i < old->layer_count; i++)
-        if (!isnan(old->cka[i])) return true;
-    return false;
-}
-
 static int layers_part(LayerTable *t, const char *name)
 {
     for (int i = 0; i < t->part_count; i++)
@@ -47,30 +32,20 @@ static int layers_part(LayerTable *t, const char *name)
     return t->part_count++;
 }
 
-static void layers_add(LayerTable *t, LayerRow *row, const char *part, double value)
-{
-    const int i = layers_part(t, part);
-    if (i < 0 || isnan(value)) return;
-    row->values[i] = (row->values[i] * row->seeds[i] + value) / (row->seeds[i] + 1);
-    row->seeds[i]++;
-}
-
 static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
 {
     LayerTable t = {.rows = arena_new(arena, LayerRow, (size_t)r->method_count)};
     for (int m = 0; m < r->method_count; m++) {
+        const FigureParts parts = figure_parts(arena, r, m, swap);
         LayerRow *row = &t.rows[t.row_count];
         bool told = false;
         row->method = m;
-        for (size_t i = 0; i < r->runs.count; i++) {
-            const ResultOld *old = layers_old(r, &r->runs.at[i]);
-            if (r->runs.at[i].method != m || !old) continue;
-            for (int k = 0; k < old->layer_count && !swap; k++) layers_add(&t, row, old->layers[k], old->cka[k]);
-            for (size_t k = 0; k < old->swaps.count && swap; k++) {
-                const ResultSwap *s = &old->swaps.at[k];
-                layers_add(&t, row, s->part, ((double)s->correct - (double)s->correct_without) / s->rows);
-            }
-            told = told || layers_told(old, swap);
+        for (size_t k = 0; k < parts.count; k++) {
+            const int i = layers_part(&t, parts.at[k].name);
+            if (i < 0 || !parts.at[k].values.count) continue;
+            told = true;
+            row->seeds[i] = (int)parts.at[k].values.count;
+            row->values[i] = measure_mean(parts.at[k].values.at, row->seeds[i]).mean;
         }
         t.row_count += told;
     }
@@ -79,9 +54,14 @@ static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
 
 static bool layers_shown(const Results *r, bool swap)
 {
-    for (size_t i = 0; i < r->runs.count; i++)
-        if (layers_told(layers_old(r, &r->runs.at[i]), swap)) return true;
-    return false;
+    Arena scratch = {0};
+    bool shown = false;
+    for (int m = 0; m < r->method_count && !shown; m++) {
+        const FigureParts parts = figure_parts(&scratch, r, m, swap);
+        for (size_t k = 0; k < parts.count; k++) shown = shown || parts.at[k].values.count;
+    }
+    arena_free(&scratch);
+    return shown;
 }
 static bool drift_shown(const Results *r) { return layers_shown(r, false); }
 static bool swap_shown(const Results *r) { return layers_shown(r, true); }

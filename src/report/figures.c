@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The measures of a run, by name: what summary.json holds and README explains. */
 
@@ -191,4 +192,41 @@ static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
     const MeanOver mean = count ? measure_mean(values, count) : (MeanOver){0};
     arena_free(&scratch);
     return mean;
+}
+
+/* ---- by part of the encoder ---- */
+
+/* "layer 3" and what the runs say of it. */
+typedef struct FigurePart {
+    const char *name;
+    DYN(double) values; /* of the runs that have one */
+} FigurePart;
+typedef DYN(FigurePart) FigureParts;
+
+/* Accuracy that comes back with one part of the encoder. */
+static double figure_swap_returns(const ResultSwap *s) { return ((double)s->correct - s->correct_without) / s->rows; }
+
+static void figure_parts_add(Arena *arena, FigureParts *parts, const char *name, double value)
+{
+    size_t i = 0;
+    while (i < parts->count && strcmp(parts->at[i].name, name) != 0) i++;
+    if (i == parts->count) *dyn_push(arena, parts) = (FigurePart){.name = name};
+    /* CKA is not defined where all rows have the same state */
+    if (!isnan(value)) *dyn_push(arena, &parts->at[i].values) = value;
+}
+
+/* Of the first task after the last, over a method's runs: what putting each part back returns, or how alike each
+ * layer's states still are (CKA). */
+static FigureParts figure_parts(Arena *arena, const Results *r, int method, bool swap)
+{
+    FigureParts parts = {0};
+    for (size_t i = 0; i < r->runs.count && r->task_count > 1; i++) {
+        const ResultOld *old = r->runs.at[i].old[(r->task_count - 1) * r->task_count];
+        if (r->runs.at[i].method != method || !old) continue;
+        for (int k = 0; k < old->layer_count && !swap; k++)
+            figure_parts_add(arena, &parts, old->layers[k], old->cka[k]);
+        for (size_t k = 0; k < old->swaps.count && swap; k++)
+            figure_parts_add(arena, &parts, old->swaps.at[k].part, figure_swap_returns(&old->swaps.at[k]));
+    }
+    return parts;
 }

@@ -109,7 +109,7 @@ static json_t *summary_old(Arena *arena, const Results *r, const ResultRun *run,
     for (int i = 0; i < old->layer_count; i++) json_object_set_new(drift, old->layers[i], summary_number(old->cka[i]));
     for (size_t i = 0; i < old->swaps.count; i++) {
         const ResultSwap *s = &old->swaps.at[i];
-        json_object_set_new(swap, s->part, json_real(((double)s->correct - s->correct_without) / s->rows));
+        json_object_set_new(swap, s->part, json_real(figure_swap_returns(s)));
     }
     for (size_t i = 0; i < old->sweep.count; i++) {
         const ResultSweep *s = &old->sweep.at[i];
@@ -173,43 +173,15 @@ static json_t *summary_mean(const MeanOver *mean)
                      "interval", mean->count > 1 ? summary_interval(mean->interval) : json_null());
 }
 
-static double summary_drift_at(const ResultOld *old, size_t i, const char **part)
-{
-    *part = old->layers[i];
-    return old->cka[i];
-}
-
-static double summary_swap_at(const ResultOld *old, size_t i, const char **part)
-{
-    const ResultSwap *s = &old->swaps.at[i];
-    *part = s->part;
-    return ((double)s->correct - s->correct_without) / s->rows;
-}
-
-/* What a method's runs say of each part of the encoder, on the first task after the last. */
 static json_t *summary_parts(Arena *arena, const Results *r, int method, bool swap)
 {
-    double (*const at)(const ResultOld *, size_t, const char **) = swap ? summary_swap_at : summary_drift_at;
-    json_t *values = json_object(), *means = json_object(), *list;
-    const char *part;
-    for (size_t i = 0; i < r->runs.count && r->task_count > 1; i++) {
-        const ResultOld *old = r->runs.at[i].old[(r->task_count - 1) * r->task_count];
-        if (r->runs.at[i].method != method || !old) continue;
-        for (size_t k = 0; k < (swap ? old->swaps.count : (size_t)old->layer_count); k++) {
-            const double value = at(old, k, &part);
-            if (!json_object_get(values, part)) json_object_set_new(values, part, json_array());
-            if (isfinite(value)) json_array_append_new(json_object_get(values, part), json_real(value));
-        }
+    const FigureParts parts = figure_parts(arena, r, method, swap);
+    json_t *means = json_object();
+    for (size_t i = 0; i < parts.count; i++) {
+        const int count = (int)parts.at[i].values.count;
+        const MeanOver mean = count ? measure_mean(parts.at[i].values.at, count) : (MeanOver){0};
+        json_object_set_new(means, parts.at[i].name, summary_mean(&mean));
     }
-    json_object_foreach(values, part, list)
-    {
-        const int count = (int)json_array_size(list);
-        double *x = arena_new(arena, double, (size_t)count + 1);
-        for (int i = 0; i < count; i++) x[i] = json_real_value(json_array_get(list, (size_t)i));
-        const MeanOver mean = count ? measure_mean(x, count) : (MeanOver){0};
-        json_object_set_new(means, part, summary_mean(&mean));
-    }
-    json_decref(values);
     return means;
 }
 

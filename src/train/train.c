@@ -7,9 +7,14 @@
 #include "evaluate.c"
 #include "params.c"
 
+uint32_t train_epoch_steps(const Hyper *hyper, uint32_t rows)
+{
+    return (uint32_t)(((uint64_t)rows + hyper->batch_size - 1) / hyper->batch_size);
+}
+
 uint32_t train_steps(const Hyper *hyper, uint32_t rows)
 {
-    uint64_t all = (uint64_t)((rows + hyper->batch_size - 1) / hyper->batch_size) * hyper->epochs;
+    uint64_t all = (uint64_t)train_epoch_steps(hyper, rows) * hyper->epochs;
     return hyper->max_steps && hyper->max_steps < all ? hyper->max_steps : (uint32_t)all;
 }
 
@@ -471,7 +476,7 @@ static bool run_all(Run *run, Err *err)
     uint32_t **order = arena_new(&run->arena, uint32_t *, t->task + 1), epoch_steps = 0;
     for (uint32_t i = run->first_part; i <= t->task; i++) {
         order[i] = arena_new(&run->arena, uint32_t, run->parts[i].train->rows);
-        epoch_steps += (run->parts[i].train->rows + t->hyper.batch_size - 1) / t->hyper.batch_size;
+        epoch_steps += train_epoch_steps(&t->hyper, run->parts[i].train->rows);
     }
     while (run->epoch < t->hyper.epochs && (uint64_t)run->epoch * epoch_steps < run->state.steps) {
         double loss;

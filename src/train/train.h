@@ -152,7 +152,8 @@ typedef struct TrainObserver {
     bool (*eval)(void *context, const EvalRecord *record, Err *err); /* after each epoch, of each task trained on */
 } TrainObserver;
 
-uint32_t train_steps(const Hyper *hyper, uint32_t rows); /* of a training on so many rows of one task */
+uint32_t train_epoch_steps(const Hyper *hyper, uint32_t rows); /* of one epoch on so many rows of one task */
+uint32_t train_steps(const Hyper *hyper, uint32_t rows);       /* of a training on so many rows of one task */
 uint32_t train_total_steps(const Training *training);
 size_t train_trainable(const Training *training); /* parameters */
 /* Bytes that train_task and evaluate take of the device beyond the weights themselves and what hooks allocate. */

@@ -286,8 +286,7 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
     if (vk->failure.code) return nowhere;
     if (!block || vk->separate || block->size - block->used < size) {
         const size_t usual = block_bytes(block), whole = size > usual || vk->separate ? size : usual;
-        block = malloc(sizeof *block);
-        ASSERT(block);
+        block = memory_need(NULL, sizeof *block);
         const VkResult result =
             whole > vk->info.largest_bytes ? VK_ERROR_OUT_OF_DEVICE_MEMORY : block_open(vk, block, whole, false, NULL);
         if (result != VK_SUCCESS) {
