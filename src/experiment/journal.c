@@ -82,26 +82,37 @@ static bool journal_keeps_prediction(Journal *journal, Str line)
     return journal_is_finished(journal, name, (uint32_t)seed);
 }
 
-/* The text of a file, cut to the lines that `keep` wants; an incomplete last line goes. */
+/* Takes the next whole line off `rest`, without its end; false when none is left: an incomplete last line is none. */
+static bool journal_line(Str *rest, Str *line)
+{
+    const char *end = rest->size ? memchr(rest->at, '\n', rest->size) : NULL;
+    if (!end) return false;
+    *line = (Str){rest->at, (size_t)(end - rest->at)};
+    *rest = (Str){end + 1, rest->size - line->size - 1};
+    return true;
+}
+
+/* The lines of `all` that `keep` wants; with a header the first one, too. */
+static Str journal_kept(Journal *journal, Arena *arena, Str all, bool header, bool (*keep)(Journal *, Str))
+{
+    char *kept = arena_new(arena, char, all.size + 1);
+    size_t size = 0;
+    for (Str rest = all, line; journal_line(&rest, &line);) {
+        if (!(header && line.at == all.at) && !keep(journal, line)) continue;
+        memcpy(kept + size, line.at, line.size + 1);
+        size += line.size + 1;
+    }
+    return (Str){kept, size};
+}
+
+/* Cuts a file to the lines that `keep` wants. */
 static bool journal_filter(Journal *journal, const char *path, bool header, bool (*keep)(Journal *, Str), Err *err)
 {
     Str all;
     Arena arena = {0};
     if (access(path, F_OK) != 0) return true;
-    if (!file_read(&arena, path, UINT32_MAX, &all, err)) return false;
-    char *kept = arena_new(&arena, char, all.size + 1);
-    size_t size = 0;
-    for (size_t at = 0; at < all.size;) {
-        const char *end = memchr(all.at + at, '\n', all.size - at);
-        if (!end) break;
-        Str line = {all.at + at, (size_t)(end - all.at) - at};
-        if ((header && at == 0) || keep(journal, line)) {
-            memcpy(kept + size, line.at, line.size + 1);
-            size += line.size + 1;
-        }
-        at += line.size + 1;
-    }
-    bool ok = file_write(path, (Str){kept, size}, err);
+    bool ok = file_read(&arena, path, UINT32_MAX, &all, err) &&
+              file_write(path, journal_kept(journal, &arena, all, header, keep), err);
     arena_free(&arena);
     return ok;
 }
@@ -114,55 +125,65 @@ static json_t *journal_parse(Str line)
     return NULL;
 }
 
+/* Whether an event is of one method and seed, and of which. */
+static bool journal_owner(const json_t *event, JournalKey *key)
+{
+    const char *method = json_string_value(json_object_get(event, "method"));
+    const json_int_t seed = json_integer_value(json_object_get(event, "seed"));
+    if (!method || seed < 0 || seed > UINT32_MAX) return false;
+    *key = journal_key(method, (uint32_t)seed);
+    return true;
+}
+
 static bool journal_keeps_event(Journal *journal, Str line)
 {
     json_t *event = journal_parse(line);
-    const char *name = event ? json_string_value(json_object_get(event, "event")) : NULL;
-    const char *method = event ? json_string_value(json_object_get(event, "method")) : NULL;
-    /* Texts belong to no method: those that stand before the end of a finished one are its own, or older. */
-    const bool text = name && strcmp(name, "text") == 0 && journal->kept++ < journal->texts;
-    if (text)
-        journal_knows_text(journal, (uint32_t)json_integer_value(json_object_get(event, "task")) - 1,
-                           (uint32_t)json_integer_value(json_object_get(event, "row")) - 1);
-    const bool run =
-        name && strcmp(name, "run") == 0 && json_object_size(journal->finished) > 0; /* else it comes again */
-    bool keep = name && (run || text ||
-                         (method && journal_is_finished(journal, method,
-                                                        (uint32_t)json_integer_value(json_object_get(event, "seed")))));
+    const char *name = json_string_value(json_object_get(event, "event"));
+    JournalKey key;
+    bool keep = false;
+    if (name && strcmp(name, "text") == 0) {
+        /* Texts belong to no method: those that stand before the end of a finished one are its own, or older. */
+        keep = journal->kept++ < journal->texts;
+        if (keep)
+            journal_knows_text(journal, (uint32_t)json_integer_value(json_object_get(event, "task")) - 1,
+                               (uint32_t)json_integer_value(json_object_get(event, "row")) - 1);
+    } else if (name && strcmp(name, "run") == 0)
+        keep = json_object_size(journal->finished) > 0; /* else it comes again */
+    else if (name)
+        keep = journal_owner(event, &key) && json_object_get(journal->finished, key.text);
     json_decref(event);
     return keep;
 }
 
 /* What an earlier run left in results.jsonl: which methods it finished, with which texts, and whether all is done. */
-static bool journal_survey(Journal *journal, bool *done, Err *err)
+static void journal_survey(Journal *journal, Str all, bool *done)
 {
-    Str all;
-    Arena arena = {0};
     size_t texts = 0;
-    const char *path = journal_path(journal, "results.jsonl");
-    journal->finished = json_object();
-    journal->told = json_object();
-    *done = false;
-    if (access(path, F_OK) != 0) return true;
-    if (!file_read(&arena, path, UINT32_MAX, &all, err)) return false;
-    for (size_t at = 0; at < all.size;) {
-        const char *end = memchr(all.at + at, '\n', all.size - at);
-        if (!end) break;
-        Str line = {all.at + at, (size_t)(end - all.at) - at};
+    JournalKey key;
+    for (Str line; journal_line(&all, &line);) {
         json_t *event = journal_parse(line);
-        const char *name = event ? json_string_value(json_object_get(event, "event")) : NULL;
-        const char *method = event ? json_string_value(json_object_get(event, "method")) : NULL;
+        const char *name = json_string_value(json_object_get(event, "event"));
         if (name && strcmp(name, "done") == 0) *done = true;
         if (name && strcmp(name, "text") == 0) texts++;
-        if (name && method && strcmp(name, "method") == 0) {
-            journal_finish(journal, method, (uint32_t)json_integer_value(json_object_get(event, "seed")));
+        if (name && strcmp(name, "method") == 0 && journal_owner(event, &key)) {
+            json_object_set_new(journal->finished, key.text, json_true());
             journal->texts = texts;
         }
         json_decref(event);
-        at += line.size + 1;
     }
+}
+
+static bool journal_read(Journal *journal, bool *done, Err *err)
+{
+    Str all;
+    Arena arena = {0};
+    const char *path = journal_path(journal, "results.jsonl");
+    *done = false;
+    if (access(path, F_OK) != 0) return true;
+    const bool ok = file_read(&arena, path, UINT32_MAX, &all, err);
+    if (ok) journal_survey(journal, all, done);
     arena_free(&arena);
-    return true;
+    return ok;
 }
 
 static void journal_remove(Journal *journal)
@@ -212,13 +233,17 @@ static bool journal_take_folder(Journal *journal, Err *err)
  * of the same configuration was there. */
 static bool journal_open(Journal *journal, const Plan *plan, json_t *config, bool *done, bool *fresh, Err *err)
 {
-    *journal = (Journal){.out = plan->out, .echo = plan->json, .log = LOG_CLOSED};
+    *journal = (Journal){.out = plan->out,
+                         .echo = plan->json,
+                         .log = LOG_CLOSED,
+                         .finished = json_object(),
+                         .told = json_object()};
     const char *engine;
     bool exists, same;
     if (!journal_take_folder(journal, err)) return false;
     const char *path = journal_path(journal, "config.json");
     if (!journal_same_config(journal, path, config, &exists, &same, &engine, err) ||
-        !journal_survey(journal, done, err))
+        !journal_read(journal, done, err))
         return false;
     if (exists && !same && !plan->force)
         return fail(

@@ -122,6 +122,26 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     html_page(arena, &results, &(HtmlCharts){0});
 }
 
+/* What a run that goes on takes from an interrupted one: results.jsonl, a 0 byte, predictions.tsv. */
+static void fuzz_journal(Arena *arena, Str bytes, Err *err)
+{
+    Journal journal = {.finished = json_object(), .told = json_object()};
+    const char *zero = bytes.size ? memchr(bytes.at, 0, bytes.size) : NULL;
+    const Str events = {bytes.at, zero ? (size_t)(zero - bytes.at) : bytes.size};
+    const Str lines = zero ? (Str){zero + 1, bytes.size - events.size - 1} : (Str){0};
+    bool done = false;
+    (void)err;
+    journal_survey(&journal, events, &done);
+    const Str kept = journal_kept(&journal, arena, events, false, journal_keeps_event);
+    ASSERT(kept.size <= events.size && journal.texts <= events.size);
+    ASSERT(journal_kept(&journal, arena, lines, true, journal_keeps_prediction).size <= lines.size);
+    journal.kept = 0; /* what was kept once is kept again */
+    ASSERT(journal_kept(&journal, arena, kept, false, journal_keeps_event).size == kept.size);
+    json_decref(journal.finished);
+    json_decref(journal.told);
+    arena_free(&journal.arena);
+}
+
 /* ---- what Hugging Face's libraries, PEFT and lethe itself save of a trained model ---- */
 
 static void fuzz_adapter_config(Arena *arena, Str bytes, Err *err)
@@ -322,6 +342,7 @@ static const struct {
     {"merges", fuzz_merges},
     {"tokenize", fuzz_tokenize},
     {"results", fuzz_results},
+    {"journal", fuzz_journal},
     {"adapter_config", fuzz_adapter_config},
     {"adapter", fuzz_adapter},
     {"labels", fuzz_labels},
