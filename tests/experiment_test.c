@@ -291,8 +291,10 @@ static void test_diagnoses_of_weights_that_stay(void **state)
         assert_int_equal(event_int(curve[i], "correct"), event_int(curve[0], "correct"));
     const json_t *end = event_of(&ran, "eval", "full", 2, 1);
     assert_int_equal(event_int(end, "changed"), 0);
-    const int64_t probe = event_int(event_of(&ran, "probe", "full", 2, 1), "correct");
-    assert_int_equal(probe, event_int(event_of(&ran, "eval", "frozen", 1, 1), "correct"));
+    const json_t *probe = event_of(&ran, "probe", "full", 2, 1), *frozen = event_of(&ran, "eval", "frozen", 1, 1);
+    assert_int_equal(event_int(probe, "correct"), event_int(frozen, "correct"));
+    const double loss = json_real_value(json_object_get(probe, "loss"));
+    assert_true(loss > 0 && loss == json_real_value(json_object_get(frozen, "loss"))); /* at the same rate, too */
     ran_free(&ran);
 }
 

@@ -310,6 +310,7 @@ static bool diagnose_probe(Experiment *x, int task, Err *err)
     if (!ok) return false;
     json_t *event = diagnosis_event(x, "probe", x->task, task);
     set_counts(event, t.eval->rows, best.correct);
+    json_object_set_new(event, "loss", json_real(best.loss));
     return emit(x, event, err);
 }
 
