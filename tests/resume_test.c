@@ -91,6 +91,30 @@ static void test_threads_may_change(void **state)
     expect_same_run(R "whole", R "two");
 }
 
+/* On the Vulkan engine, whose memory is another; and nowhere else, since other engines round differently. */
+static void test_goes_on_on_vulkan(void **state)
+{
+    static const char *const line = RESUME_RUN "--method lora-seq,ewc+replay --device gpu --no-diagnostics --out " R;
+    Arena arena = {0};
+    (void)state;
+    resume_files();
+    fine(child_run, arena_printf(&arena, "%swhole", line));
+    const long calls = faults->count[FAULT_RENAME];
+    for (long part = 1; part < 4; part += 2) {
+        sh("rm -rf " R "gpu");
+        const Child *c =
+            child(child_run, arena_printf(&arena, "%sgpu", line), FAULT_RENAME, calls * part / 4, FAULT_KILL);
+        assert_int_equal(c->code, -SIGKILL);
+        if (part > 1) /* one method is finished */
+            expect_line(child(child_run, arena_printf(&arena, "%sgpu --device cpu", line), FAULT_ANY, 0, FAULT_NONE),
+                        "and would go on on CPU (");
+        c = fine(child_run, arena_printf(&arena, "%sgpu", line));
+        assert_non_null(strstr(c->err, "goes on: "));
+        expect_same_run(R "whole", R "gpu");
+    }
+    arena_free(&arena);
+}
+
 /* Leaves OUT of a run that was killed within the second task. */
 static void half_run(const char *out)
 {
@@ -271,6 +295,7 @@ static void test_calls_fail_in_other_commands(void **state)
 
 static const struct CMUnitTest resume_tests[] = {
     cmocka_unit_test(test_threads_may_change),
+    cmocka_unit_test(test_goes_on_on_vulkan),
     cmocka_unit_test(test_damaged_checkpoints_begin_anew),
     cmocka_unit_test(test_what_a_run_does_not_go_on_from),
     cmocka_unit_test(test_full_disk),
