@@ -384,7 +384,8 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
         .drop = hidden_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_DOWN));
 }
 
-/* BERT's pooler lies in the encoder, RoBERTa's dense layer in the head; they compute the same. */
+/* BERT's pooler lies in the encoder, RoBERTa's dense layer in the head; they compute the same. head may be null for
+ * BERT. */
 static f32p dense_at(const Model *m, const Head *head, f32p encoder, f32p head_w, bool bias)
 {
     if (m->config.family == FAMILY_BERT) return encoder ? encoder + (bias ? m->pooler_b : m->pooler_w) : NULL;
@@ -396,7 +397,8 @@ static float head_in_drop(const ModelConfig *c, const PassOptions *o)
     return o->dropout && c->family == FAMILY_ROBERTA ? c->classifier_drop : 0;
 }
 
-static void head_forward(const Workspace *ws, const Weights *w, const Head *head, u32 examples, const PassOptions *o)
+/* The dense layer between the first tokens' states and the last layer of a head, with the dropout around it. */
+static void dense_forward(const Workspace *ws, const Weights *w, const Head *head, u32 examples, const PassOptions *o)
 {
     Device *d = ws->device;
     const ModelConfig *c = &ws->model->config;
@@ -409,8 +411,6 @@ static void head_forward(const Workspace *ws, const Weights *w, const Head *head
     RUN(d, tanh, .x = ws->dense, .y = ws->dense, .n = examples * h);
     RUN(d, dropout, .x = ws->dense, .y = ws->head_out, .rows = examples, .cols = h,
         .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
-    linear(d, ws->head_out, examples, h, w->head + head->out_w, w->head + head->out_b, head->classes, ws->logits,
-           head->classes, NULL);
 }
 
 f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch *batch, const PassOptions *options)
@@ -430,40 +430,61 @@ f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch
     return states;
 }
 
+f32p model_head_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
+                        const PassOptions *options)
+{
+    const u32 h = ws->model->config.hidden;
+    dense_forward(ws, weights, head, batch->examples, options);
+    linear(ws->device, ws->head_out, batch->examples, h, weights->head + head->out_w, weights->head + head->out_b,
+           head->classes, ws->logits, head->classes, NULL);
+    return ws->logits;
+}
+
 f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
                    const PassOptions *options)
 {
     model_first_states(ws, weights, batch, options);
-    head_forward(ws, weights, head, batch->examples, options);
-    return ws->logits;
+    return model_head_forward(ws, weights, head, batch, options);
 }
 
 /* ---- backward: d_state carries the gradient with respect to the residual stream ---- */
 
-/* Leaves the gradient with respect to the last layer's output in d_state, unless nothing below wants it. */
-static void head_backward(const Workspace *ws, const Weights *w, const Weights *g, const Head *head, u32 examples,
-                          const PassOptions *o, bool below)
+/* From d_dense, the gradient of what dense_forward has made, to that of the states, in d_state; only where it is wanted.
+ * more: adds to what is there. */
+static void dense_backward(const Workspace *ws, const Weights *w, const Weights *g, const Head *head, u32 examples,
+                           const PassOptions *o, bool below, bool more)
 {
     Device *d = ws->device;
     const ModelConfig *c = &ws->model->config;
     const u32 h = c->hidden;
-    if (g->head)
-        linear_dw(d, o, true, ws->d_logits, head->classes, examples, head->classes, ws->head_out, h,
-                  g->head + head->out_w, g->head + head->out_b);
-    f32p dense_dw = dense_at(ws->model, head, g->encoder, g->head, false);
-    if (!dense_dw && !below) return;
-    linear_dx(d, ws->d_logits, head->classes, examples, head->classes, w->head + head->out_w, h, ws->d_dense, false);
     RUN(d, dropout, .x = ws->d_dense, .y = ws->d_dense, .rows = examples, .cols = h,
         .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
     RUN(d, tanh_grad, .y = ws->dense, .dy = ws->d_dense, .dx = ws->d_dense, .n = examples * h);
+    f32p dense_dw = dense_at(ws->model, head, g->encoder, g->head, false);
     if (dense_dw)
         linear_dw(d, o, true, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
                   dense_at(ws->model, head, g->encoder, g->head, true));
     if (!below) return;
-    linear_dx(d, ws->d_dense, h, examples, h, dense_at(ws->model, head, w->encoder, w->head, false), h, ws->d_state,
-              false);
-    RUN(d, dropout, .x = ws->d_state, .y = ws->d_state, .rows = examples, .cols = h, .drop = head_in_drop(c, o),
-        .seed = o->seed, .step = o->step, .site = SITE_HEAD_IN);
+    f32p to = more ? ws->d_context : ws->d_state; /* its dropout is of this gradient alone */
+    linear_dx(d, ws->d_dense, h, examples, h, dense_at(ws->model, head, w->encoder, w->head, false), h, to, false);
+    RUN(d, dropout, .x = to, .y = to, .rows = examples, .cols = h, .drop = head_in_drop(c, o), .seed = o->seed,
+        .step = o->step, .site = SITE_HEAD_IN);
+    if (more) RUN(d, axpby, .x = to, .y = ws->d_state, .n = examples * h, .alpha = 1, .beta = 1);
+}
+
+void model_head_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
+                         const DeviceBatch *batch, const PassOptions *options, bool more)
+{
+    Device *d = ws->device;
+    const u32 h = ws->model->config.hidden, examples = batch->examples, classes = head->classes;
+    const bool own = ws->model->config.family != FAMILY_BERT, below = grads->encoder || grads->adapter;
+    ASSERT(ws->training);
+    if (grads->head)
+        linear_dw(d, options, true, ws->d_logits, classes, examples, classes, ws->head_out, h,
+                  grads->head + head->out_w, grads->head + head->out_b);
+    if (!below && !(own && grads->head)) return;
+    linear_dx(d, ws->d_logits, classes, examples, classes, weights->head + head->out_w, h, ws->d_dense, more && !own);
+    if (own) dense_backward(ws, weights, grads, head, examples, options, below, more);
 }
 
 /* Through y = LayerNorm(sum), sum = residual + dropout(x): d_state becomes the gradient of sum; returns that of x. */
@@ -560,15 +581,22 @@ static void embedding_backward(const Workspace *ws, f32p w, f32p g, const Device
     table_dw(d, o, ws->d_state, &batch->type, tokens, h, g + m->type);
 }
 
-void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
-                    const DeviceBatch *batch, const PassOptions *options)
+void model_encoder_backward(Workspace *ws, const Weights *weights, const Weights *grads, const DeviceBatch *batch,
+                            const PassOptions *options)
 {
-    ASSERT(ws->training);
-    const bool embeddings = grads->encoder != NULL, any = embeddings || grads->adapter;
-    head_backward(ws, weights, grads, head, batch->examples, options, any);
-    if (!any) return;
+    const bool embeddings = grads->encoder != NULL;
+    if (!embeddings && !grads->adapter) return;
     ASSERT(!options->states);
+    if (ws->model->config.family == FAMILY_BERT)
+        dense_backward(ws, weights, grads, NULL, batch->examples, options, true, false);
     for (uint32_t l = ws->model->config.layers; l-- > 0;)
         layer_backward(ws, l, weights, grads, batch, options, l > 0 || embeddings);
     if (embeddings) embedding_backward(ws, weights->encoder, grads->encoder, batch, options);
+}
+
+void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
+                    const DeviceBatch *batch, const PassOptions *options)
+{
+    model_head_backward(ws, weights, grads, head, batch, options, false);
+    model_encoder_backward(ws, weights, grads, batch, options);
 }

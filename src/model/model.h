@@ -198,4 +198,14 @@ f32p workspace_dlogits(Workspace *ws);
 void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
                     const DeviceBatch *batch, const PassOptions *options);
 
+/* The same in parts, for losses through several heads on one pass of the encoder: model_forward, then
+ * model_head_backward with more = false; for every further head model_head_forward and model_head_backward with more;
+ * at last model_encoder_backward. Each head has gradients of its own. */
+f32p model_head_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
+                        const PassOptions *options);
+void model_head_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,
+                         const DeviceBatch *batch, const PassOptions *options, bool more);
+void model_encoder_backward(Workspace *ws, const Weights *weights, const Weights *grads, const DeviceBatch *batch,
+                            const PassOptions *options);
+
 #endif

@@ -50,7 +50,7 @@ static void derpp_logits_pass(TrainState *t, const Derpp *der)
         device_write(t->device, der->target, stored, (size_t)count * classes * sizeof *stored);
         f32p logits = train_pass(t, earlier->train, task, d.row + at, count, STREAM, &labels);
         RUN(t->device, mse, .logits = logits, .target = der->target, .loss = train_terms(t, count, alpha / d.count),
-            .dlogits = train_pass_dlogits(t), .rows = count, .classes = classes, .scale = (float)(alpha / d.count));
+            .dlogits = train_dlogits(t), .rows = count, .classes = classes, .scale = (float)(alpha / d.count));
         train_pass_backward(t, t->g, true);
     }
     arena_free(&scratch);
@@ -80,7 +80,7 @@ static bool derpp_end(void *own, const Moment *at, Err *err)
         logits[before + i] = z + (size_t)i * classes;
     }
     der->logits = logits;
-    return !count || train_logits(at->device, t, t->head, t->weights.head, t->train, rows, count, z, err);
+    return !count || train_logits(at->device, t, t->head, t->weights.head, t->train, rows, count, NULL, z, err);
 }
 
 static const Strategy strategy_derpp = {

@@ -2,8 +2,7 @@
 
 /* Learning without Forgetting (Li and Hoiem 2016, arXiv:1606.09282): alpha T^2 KL(p_old / T, p_new / T) on the new
  * task's rows, through the head of each earlier task: p_old by the weights as they were before this task, without
- * dropout, computed once; p_new with the dropout of the task's own pass. The heads of earlier tasks are trained along.
- */
+ * dropout, computed once; p_new by the pass that the step makes anyway. The heads of earlier tasks are trained along. */
 
 typedef struct Lwf {
     Own base;
@@ -24,41 +23,45 @@ static bool lwf_begin(void *own, TrainState *t, Err *err)
     const Training *training = t->training;
     const uint32_t rows = training->train->rows, batch = training->hyper.batch_size;
     uint32_t most = 0;
+    DeviceArena memory = {.device = t->device};
+    f32p states;
+    bool ok = split_states(t->device, &memory, training->model, training->lora, &training->weights, training->train,
+                           training->hyper.eval_batch_size, &states, err);
     lwf->teacher = arena_new(t->arena, f32p, training->task);
-    for (uint32_t i = 0; i < training->task; i++) {
+    for (uint32_t i = 0; i < training->task && ok; i++) {
         const EarlierTask *earlier = &training->earlier[i];
         const size_t floats = (size_t)rows * earlier->head->classes;
         Arena scratch = {0};
         float *logits = arena_new(&scratch, float, floats);
-        const bool ok =
-            train_logits(t->device, training, earlier->head, earlier->head_w, training->train, NULL, rows, logits, err);
+        ok = train_logits(t->device, training, earlier->head, earlier->head_w, training->train, NULL, rows, states,
+                          logits, err);
         lwf->teacher[i] = device_f32(t->memory, floats);
         if (ok) device_write(t->device, lwf->teacher[i], logits, floats * sizeof *logits);
         arena_free(&scratch);
-        if (!ok) return false;
         if (earlier->head->classes > most) most = earlier->head->classes;
     }
+    device_arena_free(&memory);
+    if (!ok) return false;
     lwf->target = device_f32(t->memory, (size_t)batch * most);
     lwf->index = device_u32(t->memory, batch);
     train_reserve_terms(t, batch * training->task);
     return true;
 }
 
-static void lwf_add(void *own, TrainState *t)
+static void lwf_answer(void *own, TrainState *t)
 {
     const Lwf *lwf = own;
     const double alpha = lwf->base.option[LWF_ALPHA] / t->count;
     device_write(t->device, lwf->index, t->rows, t->count * sizeof *t->rows);
     for (uint32_t task = 0; task < t->training->task; task++) {
         const uint32_t classes = t->training->earlier[task].head->classes;
-        u32p labels; /* of the new task: not used */
-        f32p logits = train_pass(t, t->training->train, task, t->rows, t->count, 0, &labels);
+        f32p logits = train_answer(t, task);
         RUN(t->device, gather_rows, .x = lwf->teacher[task], .index = lwf->index, .y = lwf->target, .rows = t->count,
             .cols = classes, .ldx = classes);
         RUN(t->device, distill, .logits = logits, .teacher = lwf->target, .loss = train_terms(t, t->count, alpha),
-            .dlogits = train_pass_dlogits(t), .rows = t->count, .classes = classes,
+            .dlogits = train_dlogits(t), .rows = t->count, .classes = classes,
             .temperature = (float)lwf->base.option[LWF_TEMPERATURE], .scale = (float)alpha);
-        train_pass_backward(t, t->g, true);
+        train_answer_backward(t);
     }
 }
 
@@ -67,9 +70,8 @@ static const Strategy strategy_lwf = {
     .about = "Learning without Forgetting: distils the old model's answers to the new task's rows",
     .cite = "Li and Hoiem 2016, arXiv:1606.09282",
     .kind = "method",
-    .passes = 1,
     .options = lwf_options,
     .option_count = COUNT(lwf_options),
     .own_bytes = sizeof(Lwf),
-    .hooks = {.earlier = true, .begin = lwf_begin, .add = lwf_add},
+    .hooks = {.earlier = true, .begin = lwf_begin, .answer = lwf_answer},
 };

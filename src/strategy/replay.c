@@ -25,7 +25,7 @@ static void replay_pass(TrainState *t, const Buffer *buffer, uint32_t stream, do
         const EarlierTask *earlier = &t->training->earlier[task];
         f32p logits = train_pass(t, earlier->train, task, d.row + at, count, stream, &labels);
         RUN(t->device, cross_entropy, .logits = logits, .labels = labels,
-            .loss = train_terms(t, count, weight / d.count), .dlogits = train_pass_dlogits(t), .rows = count,
+            .loss = train_terms(t, count, weight / d.count), .dlogits = train_dlogits(t), .rows = count,
             .classes = earlier->head->classes, .scale = (float)(weight / d.count));
         train_pass_backward(t, t->g, true);
     }

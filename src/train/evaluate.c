@@ -110,7 +110,7 @@ bool split_states(Device *device, DeviceArena *memory, const Model *model, const
     return ok && device_ok(device, err);
 }
 
-/* states: of all rows of the split, when they are known already; else null. */
+/* states: of these rows, when they are known already; else null. */
 static bool rows_logits(Device *device, const Model *model, const Lora *lora, const Head *head, const Weights *weights,
                         const Split *split, const uint32_t *rows, uint32_t count, uint32_t batch_size, f32p states,
                         float *logits, Err *err)
@@ -129,10 +129,10 @@ static bool rows_logits(Device *device, const Model *model, const Lora *lora, co
 }
 
 bool train_logits(Device *device, const Training *t, const Head *head, f32p head_w, const Split *split,
-                  const uint32_t *rows, uint32_t count, float *logits, Err *err)
+                  const uint32_t *rows, uint32_t count, f32p states, float *logits, Err *err)
 {
     const Weights weights = {t->weights.encoder, t->weights.adapter, head_w};
-    return rows_logits(device, t->model, t->lora, head, &weights, split, rows, count, t->hyper.eval_batch_size, NULL,
+    return rows_logits(device, t->model, t->lora, head, &weights, split, rows, count, t->hyper.eval_batch_size, states,
                        logits, err);
 }
 

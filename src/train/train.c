@@ -76,11 +76,11 @@ typedef struct Run {
     uint32_t *touched_rows, *touched_in; /* host: the rows; by row: 1 + the last step that touched it */
     u32p index;                          /* [batch]: rows whose states are gathered */
     f32p states;                         /* [batch][H] */
-    /* further passes */
+    /* the pass at work: the step's own, or a further one */
     DeviceBatch pass;
     PassOptions pass_options;
     uint32_t pass_part;
-    Weights more;   /* the gradient of a further pass */
+    Weights more;   /* the gradient of a further pass, or of a further head */
     f32p more_rows; /* [tokens][H]: its rows of the word table */
     /* steps whose losses have not been read back */
     struct {
@@ -107,15 +107,25 @@ typedef struct Run {
         if (hook->hooks->which) hook->hooks->which(hook->own, &(run)->state); \
     }
 
-static bool training_any(const Training *t, bool dense)
+static bool training_is_dense(const Training *t)
 {
     for (int i = 0; i < t->hook_count; i++)
-        if (dense ? t->hooks[i].hooks->dense : t->hooks[i].hooks->earlier) return true;
+        if (t->hooks[i].hooks->dense) return true;
+    return false;
+}
+
+/* Whether hooks go through earlier heads; passes: with passes of their own. */
+static bool training_hooks_go_back(const Training *t, bool passes)
+{
+    for (int i = 0; i < t->hook_count && t->task > 0; i++) {
+        const TrainHooks *hooks = t->hooks[i].hooks;
+        if (hooks->earlier && (!passes || hooks->add || hooks->project)) return true;
+    }
     return false;
 }
 
 /* Whether batches or passes of this training go through earlier tasks. */
-static bool training_goes_back(const Training *t) { return t->joint || training_any(t, false); }
+static bool training_goes_back(const Training *t) { return t->joint || training_hooks_go_back(t, false); }
 
 /* The most tokens and classes of a batch or pass. */
 static uint32_t training_most_tokens(const Training *t, uint32_t *classes)
@@ -146,7 +156,7 @@ static void run_open_params(Run *run)
     run->params = arena_new(&run->arena, Params, t->task + 2);
     if (t->train_encoder)
         run->params[0] =
-            params_new(memory, &t->model->encoder, t->weights.encoder, keep_best, training_any(t, true), decay);
+            params_new(memory, &t->model->encoder, t->weights.encoder, keep_best, training_is_dense(t), decay);
     else if (t->lora)
         run->params[0] = params_new(memory, &t->lora->layout, t->weights.adapter, keep_best, false, decay);
     if (t->train_encoder || t->lora) run->shared = &run->params[run->params_count++];
@@ -229,13 +239,15 @@ static bool run_open(Run *run, Err *err)
     for (int i = 0; i < t->hook_count; i++)
         if (t->hooks[i].hooks->begin && !t->hooks[i].hooks->begin(t->hooks[i].own, &run->state, err)) return false;
     run->terms = device_f32(memory, TRAIN_READ_STEPS * (size_t)run->term_capacity);
-    if (training_any(t, false) && last > 0) {
-        if (t->train_encoder) run->more.encoder = device_f32(memory, t->model->encoder.floats);
-        if (t->lora) run->more.adapter = device_f32(memory, t->lora->layout.floats);
+    if (training_hooks_go_back(t, false)) {
         size_t floats = 0;
         for (uint32_t i = 0; i < last; i++)
             if (t->earlier[i].head->layout.floats > floats) floats = t->earlier[i].head->layout.floats;
         run->more.head = device_f32(memory, floats);
+    }
+    if (training_hooks_go_back(t, true)) {
+        if (t->train_encoder) run->more.encoder = device_f32(memory, t->model->encoder.floats);
+        if (t->lora) run->more.adapter = device_f32(memory, t->lora->layout.floats);
         run->more_rows = device_f32(memory, (size_t)tokens * h);
     }
     return true;
@@ -323,12 +335,38 @@ static bool run_flush(Run *run, Err *err)
     return true;
 }
 
-/* Rows order[0 .. count - 1] of a part; the first's loss goes to losses[first]. */
-static void run_step(Run *run, uint32_t epoch, const Part *part, const uint32_t *rows, uint32_t count, uint32_t first)
+/* The pass that a step makes anyway, through a part's head: its rows' losses, to losses[first ..], times scale, and what
+ * hooks have to say of the same states. Leaves the gradients. */
+static void run_pass(Run *run, const Part *part, uint32_t first, float scale)
 {
     const Training *t = run->state.training;
     Device *device = run->state.device;
-    DeviceBatch batch;
+    const uint32_t *rows = run->state.rows, count = run->state.count;
+    DeviceBatch *batch = &run->pass;
+    PassOptions *options = &run->pass_options;
+    run_batch(run, part->train, rows, count, batch);
+    *options = (PassOptions){.dropout = true, .seed = t->seed, .step = (t->task << 24) + run->state.step};
+    if (part->train_states) {
+        const uint32_t h = t->model->config.hidden;
+        device_write(device, run->index, rows, count * sizeof *rows);
+        RUN(device, gather_rows, .x = part->train_states, .index = run->index, .y = run->states, .rows = count,
+            .cols = h, .ldx = h);
+        options->states = run->states;
+    }
+    const Weights weights = {t->weights.encoder, t->weights.adapter, part->head_w};
+    const Weights grads = {t->train_encoder ? run->state.g : NULL, t->lora ? run->state.g : NULL, part->params->g};
+    f32p logits = model_forward(run->ws, &weights, part->head, batch, options);
+    RUN(device, cross_entropy, .logits = logits, .labels = batch->labels, .loss = run->losses + first,
+        .dlogits = workspace_dlogits(run->ws), .rows = count, .classes = part->head->classes, .scale = scale);
+    model_head_backward(run->ws, &weights, &grads, part->head, batch, options, false);
+    EACH_HOOK(run, answer)
+    model_encoder_backward(run->ws, &weights, &grads, batch, options);
+}
+
+/* Rows rows[0 .. count - 1] of a part; the first's loss goes to losses[first]. */
+static void run_step(Run *run, uint32_t epoch, const Part *part, const uint32_t *rows, uint32_t count, uint32_t first)
+{
+    Device *device = run->state.device;
     run->state.rows = rows;
     run->state.count = count;
     run->touched.count = run->term_used = 0;
@@ -337,24 +375,8 @@ static void run_step(Run *run, uint32_t epoch, const Part *part, const uint32_t 
         head->moves = head == part->params;
         if (!head->moves) floats_fill(device, head->g, head->layout->floats, 0);
     }
-    run_batch(run, part->train, rows, count, &batch);
-
-    PassOptions options = {.dropout = true, .seed = t->seed, .step = (t->task << 24) + run->state.step};
-    if (part->train_states) {
-        const uint32_t h = t->model->config.hidden;
-        device_write(device, run->index, rows, count * sizeof *rows);
-        RUN(device, gather_rows, .x = part->train_states, .index = run->index, .y = run->states, .rows = count,
-            .cols = h, .ldx = h);
-        options.states = run->states;
-    }
-    const Weights weights = {t->weights.encoder, t->weights.adapter, part->head_w};
-    const Weights grads = {t->train_encoder ? run->state.g : NULL, t->lora ? run->state.g : NULL, part->params->g};
-    f32p logits = model_forward(run->ws, &weights, part->head, &batch, &options);
-    RUN(device, cross_entropy, .logits = logits, .labels = batch.labels, .loss = run->losses + first,
-        .dlogits = workspace_dlogits(run->ws), .rows = count, .classes = part->head->classes,
-        .scale = 1 / (float)count);
-    model_backward(run->ws, &weights, &grads, part->head, &batch, &options);
-    run->pending[run->pending_count].tokens = batch.tokens;
+    run_pass(run, part, first, 1 / (float)count);
+    run->pending[run->pending_count].tokens = run->pass.tokens;
 
     EACH_HOOK(run, gradient)
     EACH_HOOK(run, add)
@@ -537,33 +559,64 @@ f32p train_terms(TrainState *t, uint32_t count, double scale)
     return run->terms + at;
 }
 
+static Weights pass_weights(const Run *run)
+{
+    const Weights *w = &run->state.training->weights;
+    return (Weights){w->encoder, w->adapter, run->parts[run->pass_part].head_w};
+}
+
+/* Adds the gradient of the head that the pass went through. */
+static void pass_add_head(Run *run)
+{
+    const Part *part = &run->parts[run->pass_part];
+    floats_axpby(run->state.device, run->more.head, NULL, part->params->g, part->head->layout.floats, 1, 1);
+    part->params->moves = true;
+}
+
+f32p train_answer(TrainState *t, uint32_t task)
+{
+    Run *run = run_of(t);
+    ASSERT(run->more.head && task < t->training->task);
+    run->pass_part = task;
+    const Weights weights = pass_weights(run);
+    return model_head_forward(run->ws, &weights, run->parts[task].head, &run->pass, &run->pass_options);
+}
+
+void train_answer_backward(TrainState *t)
+{
+    Run *run = run_of(t);
+    const Weights weights = pass_weights(run);
+    const Weights more = {t->training->train_encoder ? t->g : NULL, t->training->lora ? t->g : NULL, run->more.head};
+    model_head_backward(run->ws, &weights, &more, run->parts[run->pass_part].head, &run->pass, &run->pass_options,
+                        true);
+    pass_add_head(run);
+}
+
 f32p train_pass(TrainState *t, const Split *split, uint32_t task, const uint32_t *rows, uint32_t count, uint32_t mask,
                 u32p *labels)
 {
     static const uint32_t MASK_STRIDE = 0x9e3779b9; /* any odd number: seeds of other masks */
     Run *run = run_of(t);
-    ASSERT(run->more.head && task < t->training->task);
-    const Part *part = &run->parts[task];
-    const Weights weights = {t->training->weights.encoder, t->training->weights.adapter, part->head_w};
+    ASSERT(run->more_rows && task < t->training->task);
     run_batch(run, split, rows, count, &run->pass);
     run->pass_part = task;
     run->pass_options = (PassOptions){
         .dropout = true, .seed = t->training->seed + mask * MASK_STRIDE, .step = (t->training->task << 24) + t->step};
     *labels = run->pass.labels;
-    return model_forward(run->ws, &weights, part->head, &run->pass, &run->pass_options);
+    const Weights weights = pass_weights(run);
+    return model_forward(run->ws, &weights, run->parts[task].head, &run->pass, &run->pass_options);
 }
 
-f32p train_pass_dlogits(TrainState *t) { return workspace_dlogits(run_of(t)->ws); }
+f32p train_dlogits(TrainState *t) { return workspace_dlogits(run_of(t)->ws); }
 
 void train_pass_backward(TrainState *t, f32p g, bool head)
 {
     Run *run = run_of(t);
-    const Part *part = &run->parts[run->pass_part];
-    const Weights weights = {t->training->weights.encoder, t->training->weights.adapter, part->head_w};
+    const Weights weights = pass_weights(run);
     const Weights more = {run->more.encoder, run->more.adapter, head ? run->more.head : NULL};
     const size_t table = params_table(t->layout);
     f32p shared = more.encoder ? more.encoder : more.adapter;
-    model_backward(run->ws, &weights, &more, part->head, &run->pass, &run->pass_options);
+    model_backward(run->ws, &weights, &more, run->parts[run->pass_part].head, &run->pass, &run->pass_options);
     if (table) {
         const DeviceRows *word = &run->pass.word;
         const u32 cols = t->layout->table_cols;
@@ -573,9 +626,7 @@ void train_pass_backward(TrainState *t, f32p g, bool head)
             .cols = cols, .ldy = cols);
     }
     floats_axpby(t->device, shared + table, NULL, g + table, t->layout->floats - table, 1, 1);
-    if (!head) return;
-    floats_axpby(t->device, more.head, NULL, part->params->g, part->head->layout.floats, 1, 1);
-    part->params->moves = true;
+    if (head) pass_add_head(run);
 }
 
 void train_settle(TrainState *t) { run_wake(run_of(t), NULL); }
@@ -587,14 +638,14 @@ uint64_t train_memory_bytes(const Device *device, const Training *t)
     const uint32_t size = t->hyper.batch_size, eval_size = train_min(t->hyper.eval_batch_size, t->eval->rows);
     uint32_t classes;
     const uint32_t tokens = training_most_tokens(t, &classes);
-    const bool back = training_goes_back(t), hooked = t->task > 0 && training_any(t, false);
+    const bool back = training_goes_back(t), passes = training_hooks_go_back(t, true);
     uint64_t floats =
         workspace_floats(t->model, t->lora, tokens, size, classes, true) +
         workspace_floats(t->model, t->lora, split_most_tokens(t->eval, eval_size), eval_size, t->head->classes, false);
     uint64_t trained = train_trainable(t);
     for (uint32_t i = 0; i < t->task && back; i++) trained += t->earlier[i].head->layout.floats;
     /* The word table's gradient and moments are touched only where its words occur, a huge page at a time. */
-    if (t->train_encoder && device_memory_is_lazy(device) && !training_any(t, true) && !t->joint) {
+    if (t->train_encoder && device_memory_is_lazy(device) && !training_is_dense(t) && !t->joint) {
         const uint64_t table = params_table(&t->model->encoder);
         uint64_t touched = t->train->starts[t->train->rows] * (HUGE_PAGE_BYTES / sizeof(float));
         if (touched > table) touched = table;
@@ -603,7 +654,7 @@ uint64_t train_memory_bytes(const Device *device, const Training *t)
         floats += 3 * trained;
     }
     if (t->hyper.epochs > 1) floats += trained; /* the best epoch's weights */
-    if (hooked) floats += trained;              /* the gradient of a further pass */
+    if (passes) floats += trained;              /* the gradient of a further pass */
     if (!t->train_encoder && !t->lora) floats += (uint64_t)(t->train->rows + t->eval->rows) * t->model->config.hidden;
     return floats * sizeof(float);
 }

@@ -30,10 +30,11 @@ typedef struct TrainState {
 
 /* Each may be null. Nothing here may wait for the device, except begin. */
 typedef struct TrainHooks {
-    bool earlier; /* makes passes through the heads of earlier tasks (train_pass), which are then trained along */
+    bool earlier; /* goes through the heads of earlier tasks (train_answer, train_pass), which are then trained along */
     bool dense;   /* its gradient reaches rows of the word table that no batch of the step uses */
     bool (*begin)(void *own, TrainState *t, Err *err); /* the training begins */
-    void (*gradient)(void *own, TrainState *t);        /* t->g is the gradient of the task's own loss, and no more */
+    void (*answer)(void *own, TrainState *t);          /* adds losses of the same batch through other heads */
+    void (*gradient)(void *own, TrainState *t);        /* t->g is the gradient of the batch's losses, and no more */
     void (*add)(void *own, TrainState *t);             /* adds to t->g, or makes passes that do */
     void (*project)(void *own, TrainState *t);         /* t->g is complete: may change it */
     void (*moved)(void *own, TrainState *t);           /* the optimiser has made its step */
@@ -54,13 +55,19 @@ f32p train_terms(TrainState *t, uint32_t count, double scale);
  * training's checkpoints, under this name. What stays as `begin` made it need not be. Only in begin. */
 void train_keep(TrainState *t, const char *name, f32p at, size_t floats);
 
+/* The batch's rows through the head of an earlier task, by the pass that the step makes anyway: logits [count][C]. Only
+ * in `answer`; needs hooks.earlier. */
+f32p train_answer(TrainState *t, uint32_t task);
+/* Adds what train_dlogits holds now to the step's gradients, the head's too. */
+void train_answer_backward(TrainState *t);
+
 /* A further pass: rows of a split (at most hyper.batch_size) through the head of an earlier task. Returns its logits
  * [count][C]; *labels: the rows' labels. mask: which dropout masks: 0 those of the task's own pass, else others. Needs
  * hooks.earlier. */
 f32p train_pass(TrainState *t, const Split *split, uint32_t task, const uint32_t *rows, uint32_t count, uint32_t mask,
                 u32p *labels);
-/* To be filled by the hook after train_pass: the gradient with respect to the logits. */
-f32p train_pass_dlogits(TrainState *t);
+/* To be filled by the hook after train_answer or train_pass: the gradient with respect to the logits. */
+f32p train_dlogits(TrainState *t);
 /* Adds the pass's gradient to g (t->g, or an array of that size) and, when `head`, to that of the head it went through.
  */
 void train_pass_backward(TrainState *t, f32p g, bool head);
@@ -180,9 +187,9 @@ bool split_states(Device *device, DeviceArena *memory, const Model *model, const
                   const Split *split, uint32_t batch_size, f32p *states, Err *err);
 
 /* Logits [count][classes] of some rows of a split (rows null: all) with the training's weights and any head; without
- * dropout. Host memory. */
+ * dropout. Host memory. states: split_states of these rows when the caller has them; else null. */
 bool train_logits(Device *device, const Training *training, const Head *head, f32p head_w, const Split *split,
-                  const uint32_t *rows, uint32_t count, float *logits, Err *err);
+                  const uint32_t *rows, uint32_t count, f32p states, float *logits, Err *err);
 
 /* ---- How much each parameter matters to what a model has learned ----
  * Per-example quantities over the first `rows` rows, without dropout; p(c | x) is the model's own probability. */
