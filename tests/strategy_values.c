@@ -236,10 +236,12 @@ static void test_o_lora_merges(void **state)
     near(lab_penalty(&l), sum, "o-lora");
     float before[3], after[3];
     const uint32_t row = 2;
-    assert_true(train_logits(&l.t.device, &l.training, &l.t.head, l.t.weights.head, &l.t.split, &row, 1, NULL, before, &err));
+    assert_true(
+        train_logits(&l.t.device, &l.training, &l.t.head, l.t.weights.head, &l.t.split, &row, 1, NULL, before, &err));
     l.run.terms = NULL; /* as when a training begins */
     assert_true(o_lora_begin(l.own, &l.run.state, &err));
-    assert_true(train_logits(&l.t.device, &l.training, &l.t.head, l.t.weights.head, &l.t.split, &row, 1, NULL, after, &err));
+    assert_true(
+        train_logits(&l.t.device, &l.training, &l.t.head, l.t.weights.head, &l.t.split, &row, 1, NULL, after, &err));
     for (int c = 0; c < 3; c++) assert_true(fabs((double)before[c] - (double)after[c]) < 1e-5);
     for (int i = 0; i < 6; i++) /* a fresh adapter: B is 0 */
         for (uint32_t k = 0; k < h * r; k++) assert_true(l.t.weights.adapter[lora->b[i / 3][i % 3] + k] == 0);

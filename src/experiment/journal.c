@@ -233,17 +233,13 @@ static bool journal_take_folder(Journal *journal, Err *err)
  * of the same configuration was there. */
 static bool journal_open(Journal *journal, const Plan *plan, json_t *config, bool *done, bool *fresh, Err *err)
 {
-    *journal = (Journal){.out = plan->out,
-                         .echo = plan->json,
-                         .log = LOG_CLOSED,
-                         .finished = json_object(),
-                         .told = json_object()};
+    *journal = (Journal){
+        .out = plan->out, .echo = plan->json, .log = LOG_CLOSED, .finished = json_object(), .told = json_object()};
     const char *engine;
     bool exists, same;
     if (!journal_take_folder(journal, err)) return false;
     const char *path = journal_path(journal, "config.json");
-    if (!journal_same_config(journal, path, config, &exists, &same, &engine, err) ||
-        !journal_read(journal, done, err))
+    if (!journal_same_config(journal, path, config, &exists, &same, &engine, err) || !journal_read(journal, done, err))
         return false;
     if (exists && !same && !plan->force)
         return fail(

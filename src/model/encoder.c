@@ -449,8 +449,8 @@ f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, cons
 
 /* ---- backward: d_state carries the gradient with respect to the residual stream ---- */
 
-/* From d_dense, the gradient of what dense_forward has made, to that of the states, in d_state; only where it is wanted.
- * more: adds to what is there. */
+/* From d_dense, the gradient of what dense_forward has made, to that of the states, in d_state; only where it is
+ * wanted. more: adds to what is there. */
 static void dense_backward(const Workspace *ws, const Weights *w, const Weights *g, const Head *head, u32 examples,
                            const PassOptions *o, bool below, bool more)
 {

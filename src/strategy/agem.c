@@ -43,8 +43,7 @@ static void agem_project(void *own, TrainState *t)
         const EarlierTask *earlier = &t->training->earlier[task];
         f32p logits = train_pass(t, earlier->train, task, d.row + at, count, STREAM, &labels);
         RUN(t->device, cross_entropy, .logits = logits, .labels = labels, .loss = agem->losses,
-            .dlogits = train_dlogits(t), .rows = count, .classes = earlier->head->classes,
-            .scale = 1 / (float)d.count);
+            .dlogits = train_dlogits(t), .rows = count, .classes = earlier->head->classes, .scale = 1 / (float)d.count);
         train_pass_backward(t, agem->reference, false);
     }
     RUN(t->device, dot, .x = t->g, .y = agem->reference, .part = agem->products, .n = (u32)floats, .block = PULL_BLOCK);

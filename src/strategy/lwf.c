@@ -2,7 +2,8 @@
 
 /* Learning without Forgetting (Li and Hoiem 2016, arXiv:1606.09282): alpha T^2 KL(p_old / T, p_new / T) on the new
  * task's rows, through the head of each earlier task: p_old by the weights as they were before this task, without
- * dropout, computed once; p_new by the pass that the step makes anyway. The heads of earlier tasks are trained along. */
+ * dropout, computed once; p_new by the pass that the step makes anyway. The heads of earlier tasks are trained along.
+ */
 
 typedef struct Lwf {
     Own base;

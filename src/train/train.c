@@ -335,8 +335,8 @@ static bool run_flush(Run *run, Err *err)
     return true;
 }
 
-/* The pass that a step makes anyway, through a part's head: its rows' losses, to losses[first ..], times scale, and what
- * hooks have to say of the same states. Leaves the gradients. */
+/* The pass that a step makes anyway, through a part's head: its rows' losses, to losses[first ..], times scale, and
+ * what hooks have to say of the same states. Leaves the gradients. */
 static void run_pass(Run *run, const Part *part, uint32_t first, float scale)
 {
     const Training *t = run->state.training;
