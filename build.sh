@@ -350,7 +350,8 @@ fuzz() {
     if newer build/fuzz/fuzz "${sources[@]}" tests/fuzz/*.[ch]; then
         say "building the fuzzer"
         CC=clang compile build/fuzz/fuzz -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-            -U_FORTIFY_SOURCE -Wno-unused-function -DARENA_BLOCK_BYTES=64 -DARENA_GUARD tests/fuzz/fuzz.c
+            -U_FORTIFY_SOURCE -Wno-unused-function -DARENA_BLOCK_BYTES=64 -DARENA_GUARD -DARCHIVE_PIECE_BYTES=64 \
+            tests/fuzz/fuzz.c
     fi
     exec 9>build/fuzz/.lock # a search takes long: other words may go on meanwhile
     flock 9
