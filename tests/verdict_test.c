@@ -285,6 +285,26 @@ static void test_pairs_over_seeds(void **state)
     arena_free(&arena);
 }
 
+/* ---- A strategy that has changed nothing ---- */
+
+static void test_idle_strategies(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    /* two seeds each: si as full with both, mas with one, l2sp but for one row; a bound is no strategy */
+    const Story stories[] = {{"full", 150, 120, 120, 40, 10},    {"full", 152, 121, 120, 40, 9},
+                             {"si", 150, 120, 120, 40, 10},      {"si", 152, 121, 120, 40, 9},
+                             {"mas", 150, 120, 120, 40, 10},     {"mas", 152, 121, 121, 40, 9},
+                             {"l2sp", 150, 120, 120, 40, 10},    {"l2sp", 152, 121, 120, 41, 10},
+                             {"wise-ft", 150, 120, 120, 40, 10}, {"wise-ft", 152, 121, 120, 40, 9}};
+    const char *said = verdict_idle(&arena, story_results(&arena, stories, COUNT(stories), "1,2"));
+    assert_string_equal(said, "si had the very same rows right as full: at its strength it held nothing back.");
+    assert_null(verdict_idle(&arena, story_results(&arena, stories + 4, COUNT(stories) - 4, "1,2"))); /* without full */
+    const Story untold[] = {{"full", 150, 120, 120, -1, -1}, {"si", 150, 120, 120, -1, -1}};
+    assert_null(verdict_idle(&arena, story_results(&arena, untold, COUNT(untold), "1")));
+    arena_free(&arena);
+}
+
 /* ---- What is forgotten ---- */
 
 static void test_forgotten_rows(void **state)
@@ -317,5 +337,6 @@ static const struct CMUnitTest verdict_tests[] = {
     cmocka_unit_test(test_who_is_ranked),
     cmocka_unit_test(test_fifteen_methods),
     cmocka_unit_test(test_pairs_over_seeds),
+    cmocka_unit_test(test_idle_strategies),
     cmocka_unit_test(test_forgotten_rows),
 };

@@ -19,23 +19,38 @@ static const ResultOld *curve_of(const Results *r, const ResultRun *run, int aft
     return old && old->curve.count ? old : NULL;
 }
 
-/* How many steps the strip of a later task is wide. */
-static uint32_t chart_curve_steps(const Results *r, int after)
+/* The most steps that the curves of the ceiling, or of the other methods, are long while task `after` trains. */
+static uint32_t curve_longest(const Results *r, int after, bool ceiling)
 {
     uint32_t most = 0;
     for (size_t i = 0; i < r->runs.count; i++) {
-        const ResultOld *old = curve_of(r, &r->runs.at[i], after);
-        if (!old) continue;
+        const ResultRun *run = &r->runs.at[i];
+        const ResultOld *old = curve_of(r, run, after);
+        if (!old || (r->method_info[run->method].kind == METHOD_CEILING) != ceiling) continue;
         const uint32_t last = old->curve.at[old->curve.count - 1].step;
         if (last > most) most = last;
     }
     return most;
 }
 
+/* How many steps the strip of a later task is wide. The ceiling has more of them, as tasks add up; they are shown in
+ * the same width. */
+static uint32_t curve_width(const Results *r, int after)
+{
+    const uint32_t others = curve_longest(r, after, false);
+    return others ? others : curve_longest(r, after, true);
+}
+
+static double curve_stretch(const Results *r, int method, int after)
+{
+    const uint32_t own = curve_longest(r, after, true);
+    return r->method_info[method].kind == METHOD_CEILING && own ? (double)curve_width(r, after) / own : 1;
+}
+
 static bool curve_shown(const Results *r)
 {
     for (int after = 1; after < r->task_count; after++)
-        if (chart_curve_steps(r, after)) return true;
+        if (curve_width(r, after)) return true;
     return false;
 }
 
@@ -49,6 +64,7 @@ static void curve_add_mean(Arena *arena, const Results *r, int method, int after
             longest = old;
     }
     if (!longest) return;
+    const double stretch = curve_stretch(r, method, after);
     float *points = arena_new(arena, float, 2 * (line->count + longest->curve.count));
     memcpy(points, line->points, line->count ? 2 * line->count * sizeof *points : 0);
     for (size_t k = 0; k < longest->curve.count; k++) {
@@ -60,7 +76,7 @@ static void curve_add_mean(Arena *arena, const Results *r, int method, int after
             sum += (double)old->curve.at[k].correct / old->curve.at[k].rows;
             seeds++;
         }
-        points[2 * line->count] = (float)(offset + longest->curve.at[k].step);
+        points[2 * line->count] = (float)(offset + stretch * longest->curve.at[k].step);
         points[2 * line->count++ + 1] = (float)(sum / seeds);
     }
     line->points = points;
@@ -116,18 +132,20 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         .canvas = canvas, .level = r->tasks[0].majority_rate, .bands = bands, .band_count = r->task_count - 1};
     for (int after = 1; after < r->task_count; after++) {
         const double from = chart.x_high;
-        chart.x_high += fmax(chart_curve_steps(r, after), 1);
+        chart.x_high += fmax(curve_width(r, after), 1);
         const char *name = r->task_count == 2
-                               ? arena_printf(arena, "%s, %u steps", r->tasks[after].name, chart_curve_steps(r, after))
+                               ? arena_printf(arena, "%s, %u steps", r->tasks[after].name, curve_width(r, after))
                                : r->tasks[after].name;
         bands[after - 1] = (PanelBand){from, chart.x_high, name, after + 1};
     }
     CurveLine *lines = arena_new(arena, CurveLine, (size_t)r->method_count);
-    int shown = 0;
+    int shown = 0, squeezed = -1;
     const int pale = load_find_method(r, "full"); /* what the others are there to improve on */
     for (int m = 0; m < r->method_count; m++) {
         lines[m] = curve_collect(arena, r, m, bands);
         shown += lines[m].count > 0;
+        for (int after = 1; after < r->task_count && lines[m].count; after++)
+            if (curve_stretch(r, m, after) < 1) squeezed = m;
         for (size_t k = 0; k < lines[m].count; k++) {
             low = fmin(low, (double)lines[m].points[2 * k + 1]);
             high = fmax(high, (double)lines[m].points[2 * k + 1]);
@@ -142,9 +160,10 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : shown);
     const char *subtitle = arena_printf(
-        arena, "accuracy on the same %u rows of %s%s; dashed: majority class, %.1f%%%s%s", rows, r->tasks[0].name,
+        arena, "accuracy on the same %u rows of %s%s; dashed: majority class, %.1f%%%s%s%s", rows, r->tasks[0].name,
         verdict_most_seeds(r) > 1 ? ", mean over seeds" : "", 100 * r->tasks[0].majority_rate,
-        !together && pale >= 0 ? arena_printf(arena, "; grey: %s", r->methods[pale]) : "", numbers);
+        !together && pale >= 0 ? arena_printf(arena, "; grey: %s", r->methods[pale]) : "",
+        squeezed >= 0 ? arena_printf(arena, "; %s: more steps in the same width", r->methods[squeezed]) : "", numbers);
     const float y = chart_title(canvas, title, subtitle);
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count + 1);
     chart.count = together;

@@ -5,7 +5,7 @@
 
 /* What the rules of verdict.c say of all methods together: sentences, and a headline. */
 
-enum { VERDICT_SENTENCES = 20, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is told */
+enum { VERDICT_SENTENCES = 21, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is told */
 
 typedef DYN(const char *) VerdictNames;
 
@@ -126,6 +126,48 @@ static int verdict_sentences_of_change(Arena *arena, const Results *r, const cha
         out[count++] = arena_printf(arena, "For %s it is not decided whether the change on %s is chance.",
                                     verdict_counted(arena, &unclear), task);
     return count;
+}
+
+/* Whether two runs have the very same rows right in every evaluation behind the first training. */
+static bool verdict_same_rows(const Results *r, const ResultRun *a, const ResultRun *b)
+{
+    for (int i = 1; i < r->task_count; i++)
+        for (int j = 0; j <= i; j++) {
+            const ResultCell *x = &a->matrix[i * r->task_count + j], *y = &b->matrix[i * r->task_count + j];
+            if (!x->right || !y->right || x->rows != y->rows || memcmp(x->right, y->right, x->rows * sizeof *x->right))
+                return false;
+        }
+    return true;
+}
+
+/* Whether a method has, with every seed, done what plain training does. */
+static bool verdict_did_nothing(const Results *r, int method, int plain)
+{
+    int same = 0;
+    for (size_t i = 0; i < r->runs.count; i++) {
+        if (r->runs.at[i].method != method) continue;
+        bool found = false;
+        for (size_t k = 0; k < r->runs.count && !found; k++)
+            found = r->runs.at[k].method == plain && r->runs.at[k].seed == r->runs.at[i].seed &&
+                    verdict_same_rows(r, &r->runs.at[i], &r->runs.at[k]);
+        if (!found) return false;
+        same++;
+    }
+    return same > 0;
+}
+
+/* A strategy that is too weak looks like a result; NULL: there is none. */
+static const char *verdict_idle(Arena *arena, const Results *r)
+{
+    VerdictNames idle = {0};
+    const int plain = load_find_method(r, "full");
+    for (int m = 0; m < r->method_count && plain >= 0; m++)
+        if (m != plain && verdict_kind(r, m) == METHOD_ORDINARY && verdict_did_nothing(r, m, plain))
+            verdict_add(arena, &idle, r->methods[m]);
+    if (!idle.count) return NULL;
+    return arena_printf(arena, "%s had the very same rows right as full: at %s strength %s held nothing back.",
+                        verdict_counted(arena, &idle), idle.count > 1 ? "their" : "its",
+                        idle.count > 1 ? "they" : "it");
 }
 
 /* ---- ranking ---- */
@@ -385,6 +427,8 @@ static int verdict_sentences(Arena *arena, const Results *r, const char **out)
         out[count++] = verdict_sentence_of_one_task(arena, r);
     } else {
         count += verdict_sentences_of_change(arena, r, out + count);
+        const char *idle = verdict_idle(arena, r);
+        if (idle) out[count++] = idle;
         if (r->method_count > 1) out[count++] = verdict_ranking(arena, r);
         count += verdict_sentences_of_learning(arena, r, out + count);
         count += verdict_sentences_of_kinds(arena, r, out + count);
