@@ -311,7 +311,7 @@ static char *events_text(const Ran *ran, bool training_only)
         if ((training_only && !training) || event_is(event, "event", "run") || event_is(event, "event", "done"))
             continue;
         json_t *copy = json_copy(event);
-        static const char *const timed[] = {"seconds", "curve_seconds", "diagnostics_seconds"};
+        static const char *const timed[] = {"seconds", "curve_seconds", "diagnostics_seconds", "checkpoint_seconds"};
         for (size_t k = 0; k < COUNT(timed); k++) json_object_del(copy, timed[k]);
         json_array_append_new(kept, copy);
     }

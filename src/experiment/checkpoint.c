@@ -82,6 +82,7 @@ static void checkpoint_written(void *context, bool ended, double seconds)
     Checkpoint *c = &x->checkpoint;
     if (c->bytes[ended] >= CHECKPOINT_LARGE_BYTES) c->byte_cost = seconds / (double)c->bytes[ended];
     c->stored = true;
+    c->spent += seconds;
     c->last = clock_seconds();
 }
 

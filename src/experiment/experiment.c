@@ -65,6 +65,7 @@ typedef struct Checkpoint {
     double byte_cost;   /* seconds that a byte of the last large one took */
     TrainStore store;   /* of the training at work */
     double seconds;     /* that restored trainings of the method at work had taken */
+    double spent;       /* seconds that writing has taken for the method at work */
     bool went_on;       /* a training has been restored, and this has not been said yet */
     /* the training at work */
     const Method *owner;

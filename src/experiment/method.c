@@ -294,7 +294,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
         x->own[i] = own_new(x, method->part[i], &x->method_arena, &x->method_memory);
     progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s",
                    method->name, seed);
-    x->diagnosis.seconds = x->diagnosis.curve_seconds = x->checkpoint.seconds = 0;
+    x->diagnosis.seconds = x->diagnosis.curve_seconds = x->checkpoint.seconds = x->checkpoint.spent = 0;
     bool ok = experiment_weights(x, seed, err) && diagnose_untrained(x, err);
     for (x->task = 0; x->task < plan->task_count && ok; x->task++) {
         const Training t = training_of(x, method, seed, x->task);
@@ -307,10 +307,11 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
         ok = models_keep(x, err) &&
              journal_predictions(&x->journal, (Str){x->predictions.at, x->predictions.count}, err) &&
              journal_event(&x->journal,
-                           json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f}", "event", "method", "method", method->name,
-                                     "seed", (json_int_t)seed, "trainable", (json_int_t)train_trainable(&t),
-                                     "curve_seconds", x->diagnosis.curve_seconds, "diagnostics_seconds",
-                                     x->diagnosis.seconds, "seconds", seconds),
+                           json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "event", "method", "method",
+                                     method->name, "seed", (json_int_t)seed, "trainable",
+                                     (json_int_t)train_trainable(&t), "curve_seconds", x->diagnosis.curve_seconds,
+                                     "diagnostics_seconds", x->diagnosis.seconds, "checkpoint_seconds",
+                                     x->checkpoint.spent, "seconds", seconds),
                            err);
         if (ok) journal_finish(&x->journal, method->name, seed);
         if (ok && !plan->quiet)
