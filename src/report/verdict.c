@@ -23,6 +23,8 @@ static const char *const verdict_rules[] = {
     "together, and with several seeds also a paired t test over them, the larger p of the two.",
     "Methods that cannot forget by construction, the floor, the ceiling and averages made after the fact are called "
     "what they are and never ranked.",
+    "A strategy held nothing back when, with every seed, the very same rows as with full are right in every evaluation "
+    "after the first training.",
 };
 
 static const double VERDICT_P = 0.05;
