@@ -262,11 +262,7 @@ static bool journal_open(Journal *journal, const Plan *plan, json_t *config, boo
     if (!journal_filter(journal, journal_path(journal, "results.jsonl"), false, journal_keeps_event, err) ||
         !journal_filter(journal, journal_path(journal, "predictions.tsv"), true, journal_keeps_prediction, err))
         return false;
-    char *text = json_dumps(config, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
-    ASSERT(text);
-    bool ok = file_write(path, str(text), err);
-    free(text);
-    return ok && log_open(&journal->log, journal_path(journal, "results.jsonl"), err);
+    return json_write(path, config, err) && log_open(&journal->log, journal_path(journal, "results.jsonl"), err);
 }
 
 static void journal_close(Journal *journal)
