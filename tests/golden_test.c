@@ -92,26 +92,17 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
     safetensors_close(&file);
     if (head) safetensors_close(&head_file);
     if (adapter) {
-        json_t *peft = golden_json(g, arena_printf(&g->arena, "%s/adapter_config.json", adapter));
-        g->lora = (Lora){.r = (uint32_t)json_integer_value(json_object_get(peft, "r")),
-                         .targets = LORA_QUERY | LORA_KEY | LORA_VALUE};
-        g->lora.alpha = (float)json_number_value(json_object_get(peft, "lora_alpha"));
-        json_decref(peft);
+        bool has_head;
+        path = arena_printf(&g->arena, "%s/adapter_config.json", adapter);
+        if (!peft_config_parse(golden_file(g, path), path, &g->lora, &err)) fail_msg("%s", err.text);
+        assert_true(g->lora.drop == 0 && g->lora.targets == (LORA_QUERY | LORA_KEY | LORA_VALUE));
         lora_layout(&g->arena, &config, &g->lora);
         float *a = arena_new(&g->arena, float, g->lora.layout.floats);
-        if (!safetensors_open(&g->arena, arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter), &lora_file,
-                              &err))
+        path = arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter);
+        if (!safetensors_open(&g->arena, path, &lora_file, &err) ||
+            !peft_load(&g->lora, &g->head, &lora_file, a, h, &has_head, &err))
             fail_msg("%s", err.text);
-        for (int i = 0; i < g->lora.layout.count + g->head.layout.count; i++) {
-            const bool of_head = i >= g->lora.layout.count;
-            const View *view = of_head ? &g->head.layout.views[i - g->lora.layout.count] : &g->lora.layout.views[i];
-            const char *name = of_head ? arena_printf(&g->arena, "base_model.model.%s", view->name)
-                                       : arena_printf(&g->arena, "base_model.model.%s.%s", g->prefix, view->name);
-            const Tensor *tensor = safetensors_find(&lora_file, name);
-            if (!tensor) fail_msg("%s lacks %s", adapter, name);
-            assert_int_equal(tensor->count, (uint64_t)view->rows * view->cols);
-            tensor_to_f32(tensor, (of_head ? h : a) + view->at);
-        }
+        assert_true(has_head);
         safetensors_close(&lora_file);
         golden_upload(g, &g->lora.layout, a, &g->weights.adapter);
     }
