@@ -243,7 +243,10 @@ static void test_two_processes(void **state)
 /* ---- every call fails once ---- */
 
 /* The calls of a kind that are made to fail: each up to `every`, then some. */
-static long fault_next(long at, long every, long calls) { return at < every ? at + 1 : at + 1 + calls / 60; }
+static long fault_next(long at, long every, long calls)
+{
+    return at < every || every_failure() ? at + 1 : at + 1 + calls / 60;
+}
 
 static void test_every_call_fails_in_a_run(void **state)
 {
@@ -285,7 +288,8 @@ static void test_calls_fail_in_other_commands(void **state)
         fine(child_lethe, lines[i]);
         const Faults counts = *faults;
         for (int kind = 0; kind < FAULT_KINDS; kind++)
-            for (long at = 1; at <= counts.count[kind]; at += 1 + counts.count[kind] / (i == 3 ? 2 : 20)) {
+            for (long at = 1, calls = counts.count[kind]; at <= calls;
+                 at += every_failure() ? 1 : 1 + calls / (i == 3 ? 2 : 20)) {
                 sh("rm -rf " R "exported");
                 expect_clear(child(child_lethe, lines[i], (FaultKind)kind, at, FAULT_FAIL), fault_names[kind], at);
                 assert_string_equal(sh("find " R "made " R "exported -name '*.tmp'")->out, "");

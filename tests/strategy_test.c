@@ -206,6 +206,40 @@ static void test_first_task_is_plain_training(void **state)
     }
 }
 
+/* The correct rows that an event of a kind tells for a task after a training (from 1); -1: there is none. */
+static long chain_correct(const json_t *events, const char *kind, const char *method, int after, int task, double alpha)
+{
+    size_t i;
+    const json_t *event;
+    json_array_foreach(events, i, event)
+    {
+        const bool right_kind = strcmp(json_string_value(json_object_get(event, "event")), kind) == 0 &&
+                                (strcmp(kind, "sweep") == 0 || json_is_true(json_object_get(event, "final")));
+        if (right_kind && strcmp(json_string_value(json_object_get(event, "method")), method) == 0 &&
+            json_integer_value(json_object_get(event, "after_task")) == after &&
+            json_integer_value(json_object_get(event, "task")) == task &&
+            json_number_value(json_object_get(event, "alpha")) == alpha)
+            return (long)json_integer_value(json_object_get(event, "correct"));
+    }
+    return -1;
+}
+
+/* A sweep begins at the weights before the training, passes those that are chosen, and ends at plain training's. */
+static void expect_sweep(const json_t *events)
+{
+    for (int after = 2; after <= CHAIN_TASKS; after++)
+        for (int task = 1; task <= after; task++) {
+            const long first = chain_correct(events, "sweep", "wise-ft", after, task, 0),
+                       before = chain_correct(events, "eval", "wise-ft", after - 1, task, 0);
+            assert_true(first >= 0 && (task == after || first == before));
+            assert_int_equal(chain_correct(events, "sweep", "wise-ft", after, task, 0.5),
+                             chain_correct(events, "eval", "wise-ft", after, task, 0));
+            if (after == 2)
+                assert_int_equal(chain_correct(events, "sweep", "wise-ft", after, task, 1),
+                                 chain_correct(events, "eval", "full", after, task, 0));
+        }
+}
+
 /* Every method runs through a chain of three tasks; what methods share is trained once and told for each. */
 static void test_every_method_in_a_chain(void **state)
 {
@@ -221,6 +255,7 @@ static void test_every_method_in_a_chain(void **state)
     for (int i = 0; i < SHARED_MAX_TASKS; i++) assert_null(c.x.shared[i].method); /* nobody wants them any more */
     Str text;
     uint32_t finals = 0, sweeps = 0, penalties = 0, first_steps = 0, distinct = 0;
+    json_t *events = json_array();
     double seconds[64];
     assert_true(file_read(&arena, tmp_path("chain-out0/results.jsonl"), 1 << 26, &text, &err));
     for (const char *line = text.at; *line; line = strchr(line, '\n') + 1) {
@@ -238,8 +273,10 @@ static void test_every_method_in_a_chain(void **state)
             if (!known) seconds[distinct++] = s;
             first_steps++;
         }
-        json_decref(event);
+        json_array_append_new(events, event);
     }
+    expect_sweep(events);
+    json_decref(events);
     const uint32_t methods = (uint32_t)c.plan.method_count;
     assert_int_equal(finals, methods * 6); /* 1 + 2 + 3 */
     assert_int_equal(sweeps, 11 * 2 + 11 * 3);

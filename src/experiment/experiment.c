@@ -98,10 +98,11 @@ typedef struct Experiment {
     int task;
     void *own[METHOD_MAX_PARTS]; /* what its strategies keep: see Own */
     DeviceArena method_memory;
-    Shelf shelf;         /* of the weights at work, when no other method shares them */
-    SharedTask *passing; /* the shared training whose result the weights are, or null */
-    EvalRecord best;     /* of the task at work, by the epoch that was best; logits null: its loss alone is known */
-    json_t *recording;   /* events of the training at work, without the method's name */
+    Shelf shelf;                      /* of the weights at work, when no other method shares them */
+    SharedTask *passing;              /* the shared training whose result the weights are, or null */
+    EvalRecord swept[PLAN_MAX_TASKS]; /* by the weights that a sweep has chosen; logits null: not known */
+    EvalRecord best;   /* of the task at work, by the epoch that was best; logits null: its loss alone is known */
+    json_t *recording; /* events of the training at work, without the method's name */
     Progress progress;
     uint32_t method_step, method_steps;
     DYN(char) predictions;

@@ -133,9 +133,11 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
         Arena scratch = {0}, *arena = shared ? &shared->arena : kept ? &x->method_arena : &scratch;
         EvalRecord r;
         const bool told = !shared && best_eval_tells(x, j); /* what is shared outlives the method */
+        const bool swept = x->swept[j].logits != NULL;
         if (known) r = shared->final[j];
         if (told) r = x->best;
-        bool ok = known || told || diagnose_evaluate(x, arena, j, &r, err);
+        if (swept) r = x->swept[j];
+        bool ok = known || told || swept || diagnose_evaluate(x, arena, j, &r, err);
         if (ok && shared) shared->final[j] = r;
         r.step = step;
         r.epoch = x->plan->hyper.epochs - 1;
@@ -153,19 +155,32 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
     return true;
 }
 
+/* Whether a sweep's first and last point have been evaluated before: old tasks by the weights before the training, all
+ * by those behind it when another method has come there. */
+static bool sweep_knows(const Experiment *x, int j, double alpha, EvalRecord *r)
+{
+    const TaskState *state = &x->tasks[j];
+    *r = (EvalRecord){.rows = state->data.eval.rows};
+    for (uint32_t i = 0; i < r->rows && alpha == 0 && j < x->task; i++) r->correct += state->latest.right[i];
+    if (alpha == 1 && x->passing && x->passing->final[j].logits) *r = x->passing->final[j];
+    return (alpha == 0 && j < x->task) || r->logits;
+}
+
 /* A point of a sweep: every task seen so far, with the weights as they are. */
-static bool on_sweep(void *context, double alpha, Err *err)
+static bool on_sweep(void *context, double alpha, bool stays, Err *err)
 {
     Experiment *x = context;
     for (int j = 0; j <= x->task; j++) {
         Arena scratch = {0};
         EvalRecord r;
-        const bool ok = evaluate_one(x, &scratch, j, &r, err) &&
-                        emit(x,
-                             json_pack("{s:s, s:i, s:i, s:s, s:f, s:I, s:I}", "event", "sweep", "after_task",
-                                       x->task + 1, "task", j + 1, "name", x->tasks[j].data.name, "alpha", alpha,
-                                       "rows", (json_int_t)r.rows, "correct", (json_int_t)r.correct),
-                             err);
+        bool ok = sweep_knows(x, j, alpha, &r) ||
+                  (stays ? diagnose_evaluate(x, &x->method_arena, j, &r, err) : evaluate_one(x, &scratch, j, &r, err));
+        if (ok && stays && r.logits) x->swept[j] = r;
+        ok = ok && emit(x,
+                        json_pack("{s:s, s:i, s:i, s:s, s:f, s:I, s:I}", "event", "sweep", "after_task", x->task + 1,
+                                  "task", j + 1, "name", x->tasks[j].data.name, "alpha", alpha, "rows",
+                                  (json_int_t)r.rows, "correct", (json_int_t)r.correct),
+                        err);
         arena_free(&scratch);
         if (!ok) return false;
     }
@@ -260,6 +275,7 @@ static bool train_one(Experiment *x, Err *err)
     const Method *method = x->method;
     shelf_clear(&x->shelf);
     x->best = (EvalRecord){.loss = INFINITY};
+    memset(x->swept, 0, sizeof x->swept);
     if (t.joint && x->task > 0 && !experiment_weights(x, x->seed, err)) return false;
     if (t.lora && (x->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
         start_adapter(x, t.weights.adapter, x->seed, x->task);

@@ -23,13 +23,15 @@ static bool wise_ft_end(void *own, const Moment *at, Err *err)
 {
     enum { POINTS = 10 };
     WiseFt *wise = own;
+    const double chosen = wise->base.option[WISE_FT_ALPHA];
     if (at->training->task) {
         pull_remember(wise->base.memory, at, &wise->after);
         for (int i = 0; i <= POINTS; i++) {
-            wise_ft_average(wise, at, (double)i / POINTS);
-            if (!at->sweep(at->context, (double)i / POINTS, err)) return false;
+            const double alpha = (double)i / POINTS;
+            wise_ft_average(wise, at, alpha);
+            if (!at->sweep(at->context, alpha, alpha == chosen, err)) return false;
         }
-        wise_ft_average(wise, at, wise->base.option[WISE_FT_ALPHA]);
+        wise_ft_average(wise, at, chosen);
     }
     pull_remember(wise->base.memory, at, &wise->before);
     return true;
