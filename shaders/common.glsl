@@ -18,6 +18,9 @@ layout(push_constant) uniform Arguments
     uint all_groups;
 };
 
+/* An f32p whose vectors of four numbers are read at multiples of 16 bytes. */
+layout(buffer_reference, std430, buffer_reference_align = 16) buffer f32x4p { vec4 v[]; };
+
 #define IS_NULL(pointer) (uvec2(pointer) == uvec2(0))
 
 /* ---- Dropout (see ops.h) ---- */

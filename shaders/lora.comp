@@ -7,7 +7,6 @@
 #include "common.glsl"
 
 layout(constant_id = 0) const bool ALIGNED = false; /* all rows of `cols` numbers begin at multiples of 16 bytes */
-layout(buffer_reference, std430, buffer_reference_align = 16) buffer f32x4p { vec4 v[]; };
 
 /* The numbers c .. c + 3 of a row that begins at `from`; 0 behind its end. */
 vec4 load4(f32p x, uint from, uint c)

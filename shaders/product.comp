@@ -18,7 +18,6 @@ layout(constant_id = 9) const bool ALIGNED_OUT = false; /* so do those of c and 
 /* k is cut into so many; c is then [PARTS][more + 1][m][n], and what it holds is to be added up. */
 layout(constant_id = 10) const uint PARTS = 1;
 
-layout(buffer_reference, std430, buffer_reference_align = 16) buffer f32x4p { vec4 v[]; };
 
 const uint THREADS = BM / TM * BN / TN;
 const uint ROW_A = BM / 4 + 1, ROW_B = BN / 4 + 1; /* + 1: against bank conflicts */

@@ -125,38 +125,48 @@ static Grid lora_dw_grid(const struct lora_dw_args *a)
                      a->cols, 2 * (uint64_t)a->r);
 }
 
-/* The tile of the attention shaders: as large as shared memory allows. */
+/* The tile of the attention shaders: as large as shared memory allows; attention.comp says what they hold there. */
 static uint32_t attention_tile(uint32_t size, bool backward, const Tuning *tuning)
 {
+    const uint32_t row = 4 * (4 * ((size + 15) / 16) + 1), tiles = backward ? 4 : 3, squares = backward ? 2 : 1;
     uint32_t t = 32;
-    while (t > 1 && 4 * (4 * t * (size + 1) + (backward ? 2 : 1) * t * (t + 1) + 8 * t) > tuning->shared_bytes) t /= 2;
+    while (t > 1 && 4 * (tiles * t * row + squares * t * (t + 1) + 6 * t) > tuning->shared_bytes) t /= 2;
     return t;
 }
 
 static Grid attention_grid_of(uint32_t examples, uint32_t heads, uint32_t size, uint32_t rows, uint32_t longest,
-                              bool backward, bool keys, const Tuning *tuning)
+                              bool backward, bool keys, bool aligned, const Tuning *tuning)
 {
     const uint32_t t = attention_tile(size, backward, tuning);
     const double pairs = (double)examples * heads * rows * longest;
     return (Grid){.groups = size ? grid_parts((uint64_t)((rows + t - 1) / t) * heads * examples, 1) : 0,
-                  .spec = {4 * t, t, size, keys},
-                  .spec_count = 4,
+                  .spec = {4 * t, t, size, keys, aligned},
+                  .spec_count = 5,
                   .work = (backward ? 6.0 : 4.0) * pairs * size};
 }
 static Grid attention_tuned_grid(const struct attention_args *a, const Tuning *tuning)
 {
+    const bool aligned =
+        grid_aligned(a->q, a->size | a->ldq) && grid_aligned(a->kv, a->ldkv) && grid_aligned(a->context, a->ldc);
     return attention_grid_of(a->examples, a->heads, a->size, a->first_only ? 1 : a->longest, a->longest, false, false,
-                             tuning);
+                             aligned, tuning);
+}
+static Grid attention_pass_grid(const struct attention_grad_args *a, bool keys, const Tuning *tuning)
+{
+    const bool aligned = grid_aligned(a->q, a->size | a->ldq) && grid_aligned(a->kv, a->ldkv) &&
+                         grid_aligned(a->context, a->ldc) && grid_aligned(a->dcontext, 0) && grid_aligned(a->dq, 0) &&
+                         grid_aligned(a->dkv, 0);
+    return attention_grid_of(a->examples, a->heads, a->size, a->first_only && !keys ? 1 : a->longest, a->longest, true,
+                             keys, aligned, tuning);
 }
 static Grid attention_grad_tuned_grid(const struct attention_grad_args *a, const Tuning *tuning)
 {
-    return attention_grid_of(a->examples, a->heads, a->size, a->first_only ? 1 : a->longest, a->longest, true, false,
-                             tuning);
+    return attention_pass_grid(a, false, tuning);
 }
 /* The second pass over the same arguments. */
 static Grid attention_keys_grid(const struct attention_grad_args *a, const Tuning *tuning)
 {
-    return attention_grid_of(a->examples, a->heads, a->size, a->longest, a->longest, true, true, tuning);
+    return attention_pass_grid(a, true, tuning);
 }
 
 static Grid gelu_grid(const struct gelu_args *a) { return grid_elements(a->n); }
