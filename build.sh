@@ -227,6 +227,7 @@ alone() { # does PROGRAM run when copied to another machine?
 # ---- tests ----
 
 tests=(tests/tests.c tests/faults/faults.c)
+sanitizers=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 
 # All tests are one program, built twice: with sanitizers for the layers' tests, optimised for the long ones.
 tests_build() {
@@ -237,8 +238,7 @@ tests_build() {
     local checked=
     if newer build/tests "${sources[@]}" tests/*.[ch] tests/faults; then
         say "building the tests"
-        compile build/tests -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
-            -U_FORTIFY_SOURCE -Wno-unused-function "${tests[@]}" -lcmocka &
+        compile build/tests "${sanitizers[@]}" -Wno-unused-function "${tests[@]}" -lcmocka &
         checked=$!
     fi
     if newer build/tests-fast "${sources[@]}" tests/*.[ch] tests/faults; then
@@ -303,6 +303,9 @@ check() { # what a change must stand before it is handed on; goes on behind what
     if newer build/check/tests-threads "${sources[@]}" tests/*.[ch] tests/faults; then
         compile build/check/tests-threads -O1 -fsanitize=thread -Wno-unused-function "${tests[@]}" -lcmocka
     fi
+    if newer build/check/tests-fast "${sources[@]}" tests/*.[ch] tests/faults; then
+        compile build/check/tests-fast "${sanitizers[@]}" -DLETHE_TESTS_FAST -Wno-unused-function "${tests[@]}" -lcmocka
+    fi
     check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c
     check_one clang-tidy clang-tidy --quiet main.c -- "${flags[@]}"
     check_one cppcheck cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c
@@ -310,7 +313,11 @@ check() { # what a change must stand before it is handed on; goes on behind what
     check_one threads-base build/check/tests-threads base
     check_one threads-device build/check/tests-threads device
     check_one valgrind check_valgrind
-    check_one tests tests_run # under AddressSanitizer and UBSan what is not too slow for it
+    check_one tests tests_run
+    # What the tests run without sanitizers, since that takes long. Graphics drivers leak, and the other half looks for leaks.
+    check_one tests-fast env ASAN_OPTIONS=detect_leaks=0 build/check/tests-fast
+    check_one every-failure env LETHE_EVERY_FAILURE=1 build/tests-fast failure
+    check_one every-fault env LETHE_EVERY_FAILURE=1 build/tests-fast faults
     [ ! -e build/check/failed ] || die "not clean"
 }
 
