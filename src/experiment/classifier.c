@@ -254,6 +254,14 @@ static bool export_target_is_free(const char *folder)
     return entries <= 2; /* . and .. */
 }
 
+/* The folder in which an export is made, while it is: running out of memory ends the program. */
+static const char *export_draft;
+static void export_drop(void)
+{
+    if (export_draft) kept_remove(export_draft);
+    export_draft = NULL;
+}
+
 bool classifier_export(const Classifier *c, const char *folder, Err *err)
 {
     Arena arena = {0};
@@ -264,10 +272,13 @@ bool classifier_export(const Classifier *c, const char *folder, Err *err)
     bool ok = export_target_is_free(target) ||
               fail(err, "%s: lies there already; an empty or a new folder is needed", target);
     if (ok) {
+        export_draft = temporary;
+        (void)atexit(export_drop);
         ok = c->adapted ? export_adapter(&arena, c, temporary, target, err)
                         : export_checkpoint(&arena, c, temporary, true, err);
         if (ok && rename(temporary, target) != 0) ok = fail(err, "%s: cannot be made: %s", target, strerror(errno));
-        if (!ok) kept_remove(temporary);
+        if (ok) export_draft = NULL;
+        export_drop();
     }
     arena_free(&arena);
     return ok;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The run's diary: events go to OUT/results.jsonl as they happen; the predictions of a method go to OUT/predictions.tsv
@@ -281,7 +282,8 @@ static bool journal_predictions(Journal *journal, Str lines, Err *err)
 {
     Log file = LOG_CLOSED;
     const char *path = journal_path(journal, "predictions.tsv");
-    const bool fresh = access(path, F_OK) != 0;
+    struct stat st;
+    const bool fresh = stat(path, &st) != 0 || st.st_size == 0; /* empty: its header could not be written */
     bool ok = log_open(&file, path, err);
     if (ok && fresh) ok = log_append(&file, S("method\tseed\tafter_task\ttask\trow\tlabel\tprediction\tlogits"), err);
     if (ok && lines.size) ok = log_append(&file, lines, err);
