@@ -82,11 +82,25 @@ static void curve_add_mean(Arena *arena, const Results *r, int method, int after
     line->points = points;
 }
 
-static CurveLine curve_collect(Arena *arena, const Results *r, int method, const PanelBand *bands)
+/* The tasks that the first was watched in (or not), as a list; NULL: there is none. *count: how many. */
+static const char *curve_tasks(Arena *arena, const Results *r, bool watched, int *count)
+{
+    enum { MOST = 4 };
+    const char **names = arena_new(arena, const char *, (size_t)r->task_count);
+    *count = 0;
+    for (int after = 1; after < r->task_count; after++)
+        if ((curve_width(r, after) > 0) == watched) names[(*count)++] = r->tasks[after].name;
+    if (!*count) return NULL;
+    return *count <= MOST && *count < r->task_count - 1 ? verdict_list(arena, names, *count)
+           : *count == r->task_count - 1                ? verdict_later(arena, r)
+                                                        : arena_printf(arena, "%d more tasks", *count);
+}
+
+static CurveLine curve_collect(Arena *arena, const Results *r, int method, const PanelChart *chart)
 {
     CurveLine line = {.points = arena_new(arena, float, 1)};
-    for (int after = 1; after < r->task_count; after++)
-        curve_add_mean(arena, r, method, after, bands[after - 1].from, &line);
+    for (int b = 0; b < chart->band_count; b++)
+        curve_add_mean(arena, r, method, chart->bands[b].task - 1, chart->bands[b].from, &line);
     for (size_t k = 0; k < line.count; k++)
         if (line.points[2 * k + 1] < line.points[2 * line.lowest + 1]) line.lowest = k;
     return line;
@@ -98,7 +112,7 @@ static double curve_end(const CurveLine *line) { return (double)line->points[2 *
 
 static void curve_tell(Arena *arena, const Results *r, const CurveLine *lines, Canvas *canvas)
 {
-    int worst = -1, gap = -1;
+    int worst = -1, gap = -1, watched;
     const char *alt = "";
     for (int m = 0; m < r->method_count; m++) {
         const CurveLine *line = &lines[m];
@@ -111,7 +125,8 @@ static void curve_tell(Arena *arena, const Results *r, const CurveLine *lines, C
     }
     const char *task = r->tasks[0].name;
     const double deepest = 100 * (curve_end(&lines[gap]) - curve_lowest(&lines[gap]));
-    canvas->alt = arena_printf(arena, "%s while %s trains: %s.", task, verdict_later(arena, r), alt);
+    const char *later = curve_tasks(arena, r, true, &watched);
+    canvas->alt = arena_printf(arena, "%s while %s train%s: %s.", task, later, watched > 1 ? "" : "s", alt);
     canvas->see = arena_printf(arena, "%s falls lowest with %s: from %.1f%% to %.1f%% on the way, %.1f%% at the end. ",
                                task, r->methods[worst], 100 * curve_start(&lines[worst]),
                                100 * curve_lowest(&lines[worst]), 100 * curve_end(&lines[worst]));
@@ -128,21 +143,21 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     double low = 1, high = 0;
     uint32_t rows = 0;
     PanelBand *bands = arena_new(arena, PanelBand, (size_t)r->task_count);
-    PanelChart chart = {
-        .canvas = canvas, .level = r->tasks[0].majority_rate, .bands = bands, .band_count = r->task_count - 1};
+    PanelChart chart = {.canvas = canvas, .level = r->tasks[0].majority_rate, .bands = bands};
     for (int after = 1; after < r->task_count; after++) {
         const double from = chart.x_high;
-        chart.x_high += fmax(curve_width(r, after), 1);
-        const char *name = r->task_count == 2
-                               ? arena_printf(arena, "%s, %u steps", r->tasks[after].name, curve_width(r, after))
-                               : r->tasks[after].name;
-        bands[after - 1] = (PanelBand){from, chart.x_high, name, after + 1};
+        const uint32_t width = curve_width(r, after);
+        if (!width) continue;
+        chart.x_high += width;
+        const char *name = r->task_count == 2 ? arena_printf(arena, "%s, %u steps", r->tasks[after].name, width)
+                                              : r->tasks[after].name;
+        bands[chart.band_count++] = (PanelBand){from, chart.x_high, name, after + 1};
     }
     CurveLine *lines = arena_new(arena, CurveLine, (size_t)r->method_count);
     int shown = 0, squeezed = -1;
     const int pale = load_find_method(r, "full"); /* what the others are there to improve on */
     for (int m = 0; m < r->method_count; m++) {
-        lines[m] = curve_collect(arena, r, m, bands);
+        lines[m] = curve_collect(arena, r, m, &chart);
         shown += lines[m].count > 0;
         for (int after = 1; after < r->task_count && lines[m].count; after++)
             if (curve_stretch(r, m, after) < 1) squeezed = m;
@@ -154,16 +169,18 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     for (size_t i = 0; i < r->runs.count && !rows; i++)
         for (int after = 1; after < r->task_count && !rows; after++)
             if (curve_of(r, &r->runs.at[i], after)) rows = curve_of(r, &r->runs.at[i], after)->curve.at[0].rows;
-    const char *title = arena_printf(arena, "%s while %s train%s", r->tasks[0].name, verdict_later(arena, r),
-                                     r->task_count == 2 ? "s" : "");
+    int watched, unwatched;
+    const char *later = curve_tasks(arena, r, true, &watched), *others = curve_tasks(arena, r, false, &unwatched);
+    const char *title = arena_printf(arena, "%s while %s train%s", r->tasks[0].name, later, watched == 1 ? "s" : "");
     const bool together = panels_together(shown);
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : shown);
     const char *subtitle = arena_printf(
-        arena, "accuracy on the same %u rows of %s%s; dashed: majority class, %.1f%%%s%s%s", rows, r->tasks[0].name,
+        arena, "accuracy on the same %u rows of %s%s; dashed: majority class, %.1f%%%s%s%s%s", rows, r->tasks[0].name,
         verdict_most_seeds(r) > 1 ? ", mean over seeds" : "", 100 * r->tasks[0].majority_rate,
         !together && pale >= 0 ? arena_printf(arena, "; grey: %s", r->methods[pale]) : "",
-        squeezed >= 0 ? arena_printf(arena, "; %s: more steps in the same width", r->methods[squeezed]) : "", numbers);
+        squeezed >= 0 ? arena_printf(arena, "; %s: more steps in the same width", r->methods[squeezed]) : "",
+        others ? arena_printf(arena, "; not looked at during %s", others) : "", numbers);
     const float y = chart_title(canvas, title, subtitle);
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count + 1);
     chart.count = together;
