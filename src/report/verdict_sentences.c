@@ -134,7 +134,8 @@ static bool verdict_same_rows(const Results *r, const ResultRun *a, const Result
     for (int i = 1; i < r->task_count; i++)
         for (int j = 0; j <= i; j++) {
             const ResultCell *x = &a->matrix[i * r->task_count + j], *y = &b->matrix[i * r->task_count + j];
-            if (!x->right || !y->right || x->rows != y->rows || memcmp(x->right, y->right, x->rows * sizeof *x->right))
+            if (!x->right || !y->right || x->rows != y->rows ||
+                memcmp(x->right, y->right, x->rows * sizeof *x->right) != 0)
                 return false;
         }
     return true;
