@@ -138,8 +138,30 @@ static void test_missing_events(void **state)
     arena_free(&arena);
 }
 
+/* In short trainings there is no time to look at the first task: the chart shows the others alone. */
+static void test_curve_of_some_tasks(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Canvas canvas;
+    Err err = {0};
+    const Str font = charts_font(&arena);
+    const Made chain = {.tasks = 5, .methods = 6, .seeds = 1};
+    const Results *r = charts_results(&arena, made_results(&arena, &chain));
+    const int all = charts_draw_all(r, font, "whole");
+    for (size_t i = 0; i < r->runs.count; i++)
+        for (int after = 2; after < r->task_count; after++)
+            if (r->runs.at[i].old[after * r->task_count]) r->runs.at[i].old[after * r->task_count]->curve.count = 0;
+    assert_int_equal(charts_draw_all(r, font, "the curve of one task"), all);
+    assert_true(chart_curve(&arena, r, font, &canvas, &err));
+    const char *begin = arena_printf(&arena, "%s while %s trains: ", r->tasks[0].name, r->tasks[1].name);
+    if (strncmp(canvas.alt, begin, strlen(begin)) != 0) fail_msg("%s", canvas.alt);
+    arena_free(&arena);
+}
+
 static const struct CMUnitTest charts_tests[] = {
     cmocka_unit_test(test_labels_apart),
     cmocka_unit_test(test_long_names),
     cmocka_unit_test(test_missing_events),
+    cmocka_unit_test(test_curve_of_some_tasks),
 };
