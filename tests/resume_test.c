@@ -94,8 +94,7 @@ static void test_threads_may_change(void **state)
 /* On the Vulkan engine, whose memory is another; and nowhere else, since other engines round differently. */
 static void test_goes_on_on_vulkan(void **state)
 {
-    static const char *const line =
-        RESUME_RUN "--method lora-seq,ewc+replay --epochs 1 --batch-size 4 --device gpu --no-diagnostics --out " R;
+    static const char *const line = RESUME_RUN "--method lora-seq,ewc+replay --device gpu --no-diagnostics --out " R;
     Arena arena = {0};
     (void)state;
     resume_files();

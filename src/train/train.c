@@ -491,6 +491,15 @@ static bool run_evaluate(Run *run, uint32_t epoch, double *loss, Err *err)
     return true;
 }
 
+/* Ctrl-C in an evaluation: it is made again when the training goes on from here, unless a part of it has been told. */
+static bool run_evaluate_later(Run *run, Err *err)
+{
+    Err ignored = {0}; /* of a file that cannot be written: the one before it is there */
+    if (err->code == EXIT_INTERRUPTED && run->state.training->store && run->first_part == run->state.training->task)
+        (void)run_store_now(run, &ignored);
+    return false;
+}
+
 static bool run_all(Run *run, Err *err)
 {
     const Training *t = run->state.training;
@@ -502,7 +511,8 @@ static bool run_all(Run *run, Err *err)
     }
     while (run->epoch < t->hyper.epochs && (uint64_t)run->epoch * epoch_steps < run->state.steps) {
         double loss;
-        if (!run_epoch(run, order, err) || !run_evaluate(run, run->epoch, &loss, err)) return false;
+        if (!run_epoch(run, order, err)) return false;
+        if (!run_evaluate(run, run->epoch, &loss, err)) return run_evaluate_later(run, err);
         const bool more = run->state.step < run->state.steps;
         run->epoch++;
         if (loss < run->lowest) {
