@@ -8,10 +8,11 @@ static bool device_case_gemm(DeviceCase *c, int variant)
                                    {127, 100, 33},  {16, 2, 96},  {212, 200, 130}, {50, 400, 800}, {300, 17, 1000},
                                    {48, 40, 2000},  {0, 3, 4, 2}, {33, 7, 65, 1},  {65, 96, 8, 2}, {7, 129, 33, 2},
                                    {127, 8, 800, 2}};
-    static const u32 timed[][6] = {/* m n k ta tb more: MiniLM and RoBERTa, 640 tokens; 2048; LoRA; a head */
+    static const u32 timed[][6] = {/* m n k ta tb more: MiniLM and RoBERTa, 640 tokens; 2048; a card's; LoRA; a head */
                                    {640, 1536, 384, 0, 1},  {640, 384, 1536, 0, 0},  {384, 1536, 640, 1, 0},
                                    {640, 3072, 768, 0, 1},  {640, 768, 3072, 0, 0},  {768, 3072, 640, 1, 0},
                                    {2048, 3072, 768, 0, 1}, {2048, 768, 3072, 0, 0}, {768, 3072, 2048, 1, 0},
+                                   {8192, 3072, 768, 0, 1}, {8192, 768, 3072, 0, 0}, {768, 3072, 8192, 1, 0},
                                    {640, 768, 8, 0, 1, 2},  {640, 8, 768, 0, 0, 2},  {16, 768, 768, 0, 1}};
     const bool perf = variant >= DEVICE_PERF;
     if (perf ? variant >= DEVICE_PERF + (int)COUNT(timed) : variant >= (int)COUNT(sizes) * 8) return false;

@@ -128,8 +128,10 @@ void device_read(Device *device, void *to, const void *from, size_t bytes)
 
 void device_run(Device *device, Op op, const void *args)
 {
+    const double begun = device->profile ? clock_seconds() : 0;
     if (device->vulkan)
         vulkan_run(device->vulkan, op, args);
     else
         device->ops[op](args);
+    if (device->profile) profile_add(device, op, args, clock_seconds() - begun);
 }

@@ -22,6 +22,7 @@ typedef struct Device {
     char engine[256];                     /* its name without what does not change a bit of the results */
     void (*const *ops)(const void *args); /* the CPU engine's table; null on a GPU */
     struct Vulkan *vulkan;                /* null on the CPU */
+    struct OpTimes *profile;              /* see device_profile */
 } Device;
 
 /* what: "auto", "cpu", "gpu", "gpu:N"; "plain" is the CPU engine's plain versions, for tests. threads: 0 chooses. */
@@ -54,6 +55,14 @@ void device_run(Device *device, Op op, const void *args);
 #define RUN(device, op, ...) device_run((device), OP_##op, &(struct op##_args){__VA_ARGS__})
 
 extern const char *const op_names[OP_COUNT];
+
+/* What ops have cost; a GPU's seconds are by its own clock, 0 where it has none. */
+typedef struct OpTimes {
+    double seconds[OP_COUNT], flops; /* flops: floating-point operations of the products */
+    uint64_t calls[OP_COUNT];
+} OpTimes;
+/* From now on all ops add to `times`; NULL ends that. Waits for what was given before. */
+void device_profile(Device *device, OpTimes *times);
 
 /* What AdamW's decay multiplies a weight by: 1 - lr * decay, rounded once. wake_rows' factors must come from here. */
 float adamw_shrink(float lr, float decay);

@@ -70,3 +70,22 @@ static bool perf_ops(Device *device, const char *word, Err *err)
     }
     return true;
 }
+
+/* ---- What the ops of a training cost ---- */
+
+static void profile_add(Device *device, Op op, const void *args, double seconds)
+{
+    OpTimes *times = device->profile;
+    times->calls[op]++;
+    if (!device->vulkan) times->seconds[op] += seconds; /* a GPU has only been told of it */
+    if (op == OP_gemm) {
+        const struct gemm_args *g = args;
+        times->flops += 2.0 * g->m * g->n * g->k * (g->more + 1);
+    }
+}
+
+void device_profile(Device *device, OpTimes *times)
+{
+    device->profile = times;
+    if (device->vulkan) vulkan_profile(device->vulkan, times ? times->seconds : NULL);
+}

@@ -154,7 +154,7 @@ static bool vulkan_open_slots(Vulkan *vk)
             .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = vk->pool, .commandBufferCount = 1};
         const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
         const VkQueryPoolCreateInfo times = {
-            .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2};
+            .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2 + VULKAN_MARKS};
         if (!vulkan_good(vk, vk->call.vkAllocateCommandBuffers(vk->device, &commands, &slot->commands),
                          "a command buffer") ||
             !vulkan_good(vk, vk->call.vkCreateFence(vk->device, &fence, NULL, &slot->fence), "a fence") ||

@@ -21,6 +21,7 @@ struct VulkanBlock {
 
 /* One command buffer of a ring. While the device works on one, the next is recorded. */
 enum { VULKAN_SLOTS = 4, VULKAN_STAGING_BYTES = 4 << 20, VULKAN_IN_FLIGHT = 128, VULKAN_PIPELINES = 256 };
+enum { VULKAN_MARKS = 510 }; /* dispatches of a submission that can be timed; see vulkan_profile */
 typedef struct VulkanSlot {
     VkCommandBuffer commands;
     VkFence fence;
@@ -29,6 +30,8 @@ typedef struct VulkanSlot {
     char *host; /* of the staging buffer */
     size_t staged;
     double work;
+    int marks; /* timed dispatches, and their ops */
+    Op marked[VULKAN_MARKS];
     bool recording, submitted;
 } VulkanSlot;
 
@@ -71,6 +74,7 @@ struct Vulkan {
     double tick_seconds; /* of a timestamp; 0: there are none */
     double submit_work;  /* how much work goes into one submission */
     bool separate;       /* a buffer for each allocation: for the validation layers */
+    double *profile;     /* seconds of each op; NULL: dispatches are not timed */
 };
 
 /* ---- Errors ---- */
@@ -112,14 +116,20 @@ static bool slot_wait(Vulkan *vk, VulkanSlot *slot)
     if (!vulkan_good(vk, vk->call.vkWaitForFences(vk->device, 1, &slot->fence, VK_TRUE, UINT64_MAX),
                      "waiting for the device"))
         return false;
-    uint64_t times[2];
+    uint64_t times[2 + VULKAN_MARKS]; /* its begin, its end, the end of each dispatch that was marked */
+    const uint32_t count = 2 + (uint32_t)slot->marks;
+    if (vk->tick_seconds == 0 || vk->call.vkGetQueryPoolResults(vk->device, slot->times, 0, count, count * sizeof *times,
+                                                                times, sizeof *times,
+                                                                VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+        return true;
     /* A submission should take about 30 ms: watchdogs reset a device after 2 s. */
-    if (vk->tick_seconds > 0 && slot->work > 1e6 &&
-        vk->call.vkGetQueryPoolResults(vk->device, slot->times, 0, 2, sizeof times, times, sizeof *times,
-                                       VK_QUERY_RESULT_64_BIT) == VK_SUCCESS &&
-        times[1] > times[0]) {
+    if (slot->work > 1e6 && times[1] > times[0]) {
         const double target = slot->work / ((double)(times[1] - times[0]) * vk->tick_seconds) * 0.03;
         vk->submit_work = target < 2 * vk->submit_work ? target : 2 * vk->submit_work;
+    }
+    for (int i = 0; i < slot->marks && vk->profile; i++) {
+        const uint64_t before = times[i ? 1 + i : 0], after = times[2 + i];
+        if (after > before) vk->profile[slot->marked[i]] += (double)(after - before) * vk->tick_seconds;
     }
     return true;
 }
@@ -137,12 +147,13 @@ static VulkanSlot *slot_open(Vulkan *vk)
         !vulkan_good(vk, vk->call.vkBeginCommandBuffer(slot->commands, &begin), "recording"))
         return NULL;
     if (vk->tick_seconds > 0) {
-        vk->call.vkCmdResetQueryPool(slot->commands, slot->times, 0, 2);
+        vk->call.vkCmdResetQueryPool(slot->commands, slot->times, 0, 2 + VULKAN_MARKS);
         vk->call.vkCmdWriteTimestamp(slot->commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->times, 0);
     }
     slot->recording = true;
     slot->staged = 0;
     slot->work = 0;
+    slot->marks = 0;
     return slot;
 }
 
@@ -166,6 +177,22 @@ static void vulkan_finish(Vulkan *vk)
 {
     slot_submit(vk);
     for (int i = 0; i < VULKAN_SLOTS; i++) slot_wait(vk, &vk->slots[i]);
+}
+
+/* Keeps for which op the device has worked since the mark before; slot: the op's dispatch was its latest command. */
+static void slot_mark(Vulkan *vk, VulkanSlot *slot, Op op)
+{
+    if (!vk->profile || vk->tick_seconds == 0) return;
+    vk->call.vkCmdWriteTimestamp(slot->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, slot->times,
+                                 2 + (uint32_t)slot->marks);
+    slot->marked[slot->marks++] = op;
+    if (slot->marks == VULKAN_MARKS) slot_submit(vk);
+}
+
+void vulkan_profile(Vulkan *vk, double seconds[OP_COUNT])
+{
+    vulkan_finish(vk);
+    vk->profile = seconds;
 }
 
 /* ---- Barriers ---- */
@@ -431,6 +458,7 @@ static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, const Grid *gri
         vk->call.vkCmdPushConstants(slot->commands, vk->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof push, &push);
         vk->call.vkCmdDispatch(slot->commands, now, 1, 1);
         slot->work += work;
+        slot_mark(vk, slot, op);
     }
 }
 

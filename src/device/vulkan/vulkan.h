@@ -39,6 +39,8 @@ void vulkan_free(Vulkan *vk, VulkanBlock **list);
 void vulkan_write(Vulkan *vk, const void *to, const void *from, size_t bytes);
 void vulkan_read(Vulkan *vk, void *to, const void *from, size_t bytes);
 void vulkan_run(Vulkan *vk, Op op, const void *args);
+/* From now on seconds[op] grows by what the device takes for each op, by its own clock; NULL ends that. */
+void vulkan_profile(Vulkan *vk, double seconds[OP_COUNT]);
 /* False after the first failure (device lost, out of memory); nothing is computed from then on. */
 bool vulkan_ok(Vulkan *vk, Err *err);
 
