@@ -6,71 +6,83 @@
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in; /* THREADS */
-layout(constant_id = 1) const uint BM = 64; /* these five: multiples of 4 */
+layout(constant_id = 1) const uint BM = 64; /* these three: multiples of 4 */
 layout(constant_id = 2) const uint BN = 64;
 layout(constant_id = 3) const uint BK = 16;
-layout(constant_id = 4) const uint TM = 4;
+layout(constant_id = 4) const uint TM = 4; /* 4 or 8 */
 layout(constant_id = 5) const uint TN = 4;
 layout(constant_id = 6) const bool TA = false; /* a is [k][m] */
 layout(constant_id = 7) const bool TB = false; /* b is [n][k] */
-layout(constant_id = 8) const bool ALIGNED_IN = false; /* rows that are read along begin at multiples of 16 bytes */
-layout(constant_id = 9) const bool ALIGNED_OUT = false; /* so do those of c and gelu */
+layout(constant_id = 8) const bool ALIGNED_A = false; /* rows consist of vectors of four at multiples of 16 bytes */
+layout(constant_id = 9) const bool ALIGNED_B = false;
+layout(constant_id = 10) const bool ALIGNED_C = false; /* rows of c and gelu begin at multiples of 16 bytes */
 /* k is cut into so many; c is then [PARTS][more + 1][m][n], and what it holds is to be added up. */
-layout(constant_id = 10) const uint PARTS = 1;
+layout(constant_id = 11) const uint PARTS = 1;
 
-
-const uint THREADS = BM / TM * BN / TN;
+const uint WIDE = BN / TN, THREADS = BM / TM * WIDE;
 const uint ROW_A = BM / 4 + 1, ROW_B = BN / 4 + 1; /* + 1: against bank conflicts */
-const uint EACH_A = (BM * BK / 4 + THREADS - 1) / THREADS, EACH_B = (BN * BK / 4 + THREADS - 1) / THREADS;
+const uint FOURS_A = BM * BK / 4, FOURS_B = BN * BK / 4; /* of a slice; at most four for each thread */
 shared vec4 slice_a[2 * BK * ROW_A]; /* [2][k][m / 4] */
 shared vec4 slice_b[2 * BK * ROW_B]; /* [2][k][n / 4] */
 
-/* The numbers i .. i + 3 of row k of op(x), which begins at `from`, 0 beyond the matrix; `along`: they are neighbours in
- * memory. */
-vec4 fetch(f32p x, uint from, uint ld, bool along, uint i, uint k, uint width, uint k_end)
+/* Where the e-th four numbers of a slice begin: k and i, the row or column of c. `along`: they are neighbours in i, else
+ * in k; whichever they are in memory. So are the fours of neighbouring threads. */
+uvec2 place(uint e, bool along, uint width)
+{
+    return along ? uvec2(e / (width / 4), e % (width / 4) * 4) : uvec2(e % (BK / 4) * 4, e / (BK / 4));
+}
+
+/* The four numbers of op(x) from there on, 0 behind k_end. Behind the last i they may be any: they stay in rows and
+ * columns that are not stored. */
+vec4 fetch(f32p x, uint from, uint ld, bool along, bool aligned, uint k, uint i, uint k_end, uint width)
 {
     vec4 four = vec4(0);
-    if (k >= k_end) return four;
-    if (along && ALIGNED_IN && i + 3 < width) return f32x4p(x).v[(from + k * ld + i) / 4];
+    if (aligned) {
+        i = min(i, along ? width - 4 : width - 1);
+        return k < k_end ? f32x4p(x).v[(from + (along ? k * ld + i : i * ld + k)) / 4] : four;
+    }
     [[unroll]] for (uint j = 0; j < 4; j++)
-        if (i + j < width) four[j] = x.v[from + (along ? k * ld + i + j : (i + j) * ld + k)];
+        if (along ? i + j < width && k < k_end : i < width && k + j < k_end)
+            four[j] = x.v[from + (along ? k * ld + i + j : i * ld + k + j)];
     return four;
 }
 
-/* Where vector e of a slice lies: k and i / 4. Threads that are neighbours read what is neighbours in memory. */
-uvec2 place(uint e, bool along, uint vectors) { return along ? uvec2(e / vectors, e % vectors) : uvec2(e % BK, e / BK); }
+/* Four vectors are a mat4, and all indices into them are written out: NVIDIA's compiler does not unroll every loop that
+ * it could, and then keeps arrays in memory instead of in registers, which makes products ten times as slow. */
+#define FOUR_TIMES(DO) DO(0) DO(1) DO(2) DO(3)
 
-void fetch_slices(uint product, uint m0, uint n0, uint k0, uint k_end, out vec4 next_a[EACH_A], out vec4 next_b[EACH_B])
-{
-    [[unroll]] for (uint j = 0; j < EACH_A; j++) {
-        const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, TA, BM / 4);
-        next_a[j] = fetch(a.a, product * a.stride_a, a.lda, TA, m0 + 4 * at.y, k0 + at.x, a.m, k_end);
+/* The thread's j-th four of a slice, from the matrix and to shared memory. */
+#define FETCH(j, next, fours, matrix, from, ld, along, aligned, block, i0, width)                \
+    if (j * THREADS < fours) {                                                                   \
+        const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, along, block);             \
+        next[j] = fetch(matrix, from, ld, along, aligned, k0 + at.x, i0 + at.y, k_end, width);   \
     }
-    [[unroll]] for (uint j = 0; j < EACH_B; j++) {
-        const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, !TB, BN / 4);
-        next_b[j] = fetch(a.b, product * a.stride_b, a.ldb, !TB, n0 + 4 * at.y, k0 + at.x, a.n, k_end);
+#define FETCH_A(j) FETCH(j, next_a, FOURS_A, a.a, from_a, a.lda, TA, ALIGNED_A, BM, m0, a.m)
+#define FETCH_B(j) FETCH(j, next_b, FOURS_B, a.b, from_b, a.ldb, !TB, ALIGNED_B, BN, n0, a.n)
+#define STORE(j, next, fours, slice, row, along, block)                                          \
+    if ((j + 1) * THREADS <= fours || gl_LocalInvocationIndex + j * THREADS < fours) {           \
+        const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, along, block);             \
+        const uint vector = (to * BK + at.x) * row + at.y / 4;                                   \
+        if (along) slice[vector] = next[j];                                                      \
+        else {                                                                                   \
+            slice[vector][at.y % 4] = next[j].x;                                                 \
+            slice[vector + row][at.y % 4] = next[j].y;                                           \
+            slice[vector + 2 * row][at.y % 4] = next[j].z;                                       \
+            slice[vector + 3 * row][at.y % 4] = next[j].w;                                       \
+        }                                                                                        \
     }
-}
+#define STORE_A(j) STORE(j, next_a, FOURS_A, slice_a, ROW_A, TA, BM)
+#define STORE_B(j) STORE(j, next_b, FOURS_B, slice_b, ROW_B, !TB, BN)
 
-void store_slices(uint buffer_, vec4 next_a[EACH_A], vec4 next_b[EACH_B])
-{
-    [[unroll]] for (uint j = 0; j < EACH_A; j++) {
-        const uint e = gl_LocalInvocationIndex + j * THREADS;
-        const uvec2 at = place(e, TA, BM / 4);
-        if (e < BM * BK / 4) slice_a[(buffer_ * BK + at.x) * ROW_A + at.y] = next_a[j];
-    }
-    [[unroll]] for (uint j = 0; j < EACH_B; j++) {
-        const uint e = gl_LocalInvocationIndex + j * THREADS;
-        const uvec2 at = place(e, !TB, BN / 4);
-        if (e < BN * BK / 4) slice_b[(buffer_ * BK + at.x) * ROW_B + at.y] = next_b[j];
-    }
-}
+/* sum[i][j] += left[i] right[j] */
+#define ADD_OUTER(sum, left, right) \
+    sum[0] += left.x * right, sum[1] += left.y * right, sum[2] += left.z * right, sum[3] += left.w * right
 
 /* c[m][n .. n + 3] from alpha times the sum. */
 void put(uint part, uint product, uint m, uint n, vec4 c)
 {
     const uint at = part * (a.more + 1) * a.m * a.n + product * a.stride_c + m * a.ldc + n, count = min(4, a.n - n);
-    const bool aligned = ALIGNED_OUT && count == 4;
+    const bool aligned = ALIGNED_C && count == 4;
     vec4 gelu;
     if (a.accumulate != 0 && aligned) {
         c += f32x4p(a.c).v[at / 4];
@@ -92,35 +104,58 @@ void put(uint part, uint product, uint m, uint n, vec4 c)
     }
 }
 
+void put_block(uint part, uint product, uint m, uint n, mat4 sum)
+{
+    if (n >= a.n) return;
+    if (m < a.m) put(part, product, m, n, a.alpha * sum[0]);
+    if (m + 1 < a.m) put(part, product, m + 1, n, a.alpha * sum[1]);
+    if (m + 2 < a.m) put(part, product, m + 2, n, a.alpha * sum[2]);
+    if (m + 3 < a.m) put(part, product, m + 3, n, a.alpha * sum[3]);
+}
+
 void tile(uint m0, uint n0, uint part, uint product)
 {
-    const uint tx = gl_LocalInvocationIndex % (BN / TN), ty = gl_LocalInvocationIndex / (BN / TN);
+    /* Groups of 32 threads, which most GPUs run together, have 8 x 4 places: the fewest different vectors to read. */
+    const bool blocks = WIDE % 8 == 0 && BM / TM % 4 == 0;
+    const uint t = gl_LocalInvocationIndex;
+    const uint tx = blocks ? t / 32 % (WIDE / 8) * 8 + t % 8 : t % WIDE;
+    const uint ty = blocks ? t / 32 / (WIDE / 8) * 4 + t / 8 % 4 : t / WIDE;
     const uint deep = (a.k + PARTS * BK - 1) / (PARTS * BK) * BK, k_begin = part * deep, k_end = min(a.k, k_begin + deep);
-    vec4 sum[TM * TN / 4], next_a[EACH_A], next_b[EACH_B];
-    [[unroll]] for (uint i = 0; i < TM * TN / 4; i++) sum[i] = vec4(0);
-    fetch_slices(product, m0, n0, k_begin, k_end, next_a, next_b);
-    store_slices(0, next_a, next_b);
+    const uint from_a = product * a.stride_a, from_b = product * a.stride_b;
+    mat4 sum00 = mat4(0), sum01 = mat4(0), sum10 = mat4(0), sum11 = mat4(0), next_a, next_b;
+    uint to = 0, k0 = k_begin;
+    FOUR_TIMES(FETCH_A)
+    FOUR_TIMES(FETCH_B)
+    FOUR_TIMES(STORE_A)
+    FOUR_TIMES(STORE_B)
     barrier();
-    for (uint k0 = k_begin, now = 0; k0 < k_end; k0 += BK, now = 1 - now) {
-        const bool more = k0 + BK < k_end;
-        if (more) fetch_slices(product, m0, n0, k0 + BK, k_end, next_a, next_b);
-        for (uint k = 0; k < BK; k++) {
-            vec4 y[TN / 4];
-            [[unroll]] for (uint j = 0; j < TN / 4; j++) y[j] = slice_b[(now * BK + k) * ROW_B + j * (BN / TN) + tx];
-            [[unroll]] for (uint i = 0; i < TM / 4; i++) {
-                const vec4 x = slice_a[(now * BK + k) * ROW_A + i * (BM / TM) + ty];
-                [[unroll]] for (uint r = 0; r < 4; r++)
-                    [[unroll]] for (uint j = 0; j < TN / 4; j++) sum[(4 * i + r) * (TN / 4) + j] += x[r] * y[j];
-            }
+    while (k0 < k_end) {
+        uint at_a = to * BK * ROW_A + ty, at_b = to * BK * ROW_B + tx;
+        k0 += BK;
+        to = 1 - to;
+        if (k0 < k_end) {
+            FOUR_TIMES(FETCH_A)
+            FOUR_TIMES(FETCH_B)
         }
-        if (more) store_slices(1 - now, next_a, next_b);
+        for (uint k = 0; k < BK; k++, at_a += ROW_A, at_b += ROW_B) {
+            const vec4 x0 = slice_a[at_a], y0 = slice_b[at_b];
+            const vec4 x1 = TM > 4 ? slice_a[at_a + BM / 8] : vec4(0), y1 = TN > 4 ? slice_b[at_b + BN / 8] : vec4(0);
+            ADD_OUTER(sum00, x0, y0);
+            if (TN > 4) ADD_OUTER(sum01, x0, y1);
+            if (TM > 4) ADD_OUTER(sum10, x1, y0);
+            if (TM > 4 && TN > 4) ADD_OUTER(sum11, x1, y1);
+        }
+        if (k0 < k_end) {
+            FOUR_TIMES(STORE_A)
+            FOUR_TIMES(STORE_B)
+        }
         barrier();
     }
-    [[unroll]] for (uint i = 0; i < TM; i++)
-        [[unroll]] for (uint j = 0; j < TN / 4; j++) {
-            const uint m = m0 + (i / 4 * (BM / TM) + ty) * 4 + i % 4, n = n0 + (j * (BN / TN) + tx) * 4;
-            if (m < a.m && n < a.n) put(part, product, m, n, a.alpha * sum[i * (TN / 4) + j]);
-        }
+    const uint m = m0 + 4 * ty, n = n0 + 4 * tx;
+    put_block(part, product, m, n, sum00);
+    if (TN > 4) put_block(part, product, m, n + BN / 2, sum01);
+    if (TM > 4) put_block(part, product, m + BM / 2, n, sum10);
+    if (TM > 4 && TN > 4) put_block(part, product, m + BM / 2, n + BN / 2, sum11);
 }
 
 void main()

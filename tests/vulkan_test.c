@@ -179,7 +179,21 @@ static void test_vulkan_importance(void **state)
     layer_expect_no_hazard();
 }
 
+/* The size of submissions follows the device's speed, not the latency of short ones. */
+static void test_vulkan_learns_submissions(void **state)
+{
+    (void)state;
+    Vulkan vk = {.submit_work = 2e9};
+    slot_learn(&vk, 2e6, 1e-4);
+    assert_true(vk.submit_work == 2e9);
+    slot_learn(&vk, 2e9, 1e-3);
+    assert_true(vk.submit_work == 4e9);
+    slot_learn(&vk, 4e9, 0.12);
+    assert_true(fabs(vk.submit_work - 1e9) < 1);
+}
+
 static const struct CMUnitTest vulkan_ops_tests[] = {
+    cmocka_unit_test(test_vulkan_learns_submissions),
     cmocka_unit_test(test_vulkan_ops_match_plain),
 };
 /* ---- Strategies: all of them in whole runs of the program, as on the CPU ---- */

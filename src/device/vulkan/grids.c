@@ -1,6 +1,6 @@
 /* How an op becomes workgroups: which variant of its shader, how many, and how much work that is. */
 
-enum { SPEC_MOST = 11 }; /* specialisation constants of a shader; constant_id i is spec[i] */
+enum { SPEC_MOST = 12 }; /* specialisation constants of a shader; constant_id i is spec[i] */
 
 typedef struct Grid {
     uint32_t groups; /* workgroups; none: nothing to do */
@@ -66,7 +66,7 @@ static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
     /* BM BN BK TM TN: the narrow matrices of LoRA and the heads, all others, and large ones where they pay. */
     enum { TALL, WIDE, SQUARE, LARGE };
     static const uint32_t tiles[][5] = {
-        {128, 8, 16, 4, 4}, {8, 128, 16, 4, 4}, {64, 64, 16, 4, 4}, {128, 128, 8, 8, 8}};
+        {128, 8, 8, 4, 4}, {8, 128, 8, 4, 4}, {64, 64, 16, 4, 4}, {128, 128, 8, 8, 8}};
     const uint64_t large = (uint64_t)grid_parts(a->m, 128) * grid_parts(a->n, 128);
     const uint32_t *t = tiles[a->n <= 8                                            ? TALL
                               : a->m <= 8                                          ? WIDE
@@ -84,11 +84,11 @@ static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
     return (Grid){
         .groups = grid_parts(parts * count, 1),
         .spec = {t[0] / t[3] * (t[1] / t[4]), t[0], t[1], t[2], t[3], t[4], a->ta, a->tb,
-                 (!a->ta || grid_aligned(a->a, a->lda | a->stride_a)) &&
-                     (a->tb || grid_aligned(a->b, a->ldb | a->stride_b)),
+                 grid_aligned(a->a, a->lda | a->stride_a | (a->ta ? a->m : a->k)),
+                 grid_aligned(a->b, a->ldb | a->stride_b | (a->tb ? a->k : a->n)),
                  parts > 1 ? a->n % 4 == 0 : grid_aligned(a->c, a->ldc | a->stride_c) && (uintptr_t)a->gelu % 16 == 0,
                  parts},
-        .spec_count = 11,
+        .spec_count = 12,
         .parts = parts,
         .work = 2.0 * (double)numbers * a->k + 8.0 * parts * (double)numbers};
 }

@@ -109,6 +109,15 @@ bool vulkan_ok(Vulkan *vk, Err *err)
 
 /* ---- Submissions ---- */
 
+/* How much work goes into a submission: what takes about 30 ms, since watchdogs reset a device after 2 s. A short one
+ * tells nothing of the device's speed, mostly of what every submission costs; but a full one that was short tells that
+ * more can go into it. */
+static void slot_learn(Vulkan *vk, double work, double seconds)
+{
+    const double most = seconds > 0.005 ? work / seconds * 0.03 : work > 0.5 * vk->submit_work ? INFINITY : 0;
+    if (most > 0) vk->submit_work = fmin(most, 2 * vk->submit_work);
+}
+
 static bool slot_wait(Vulkan *vk, VulkanSlot *slot)
 {
     if (!slot->submitted) return true;
@@ -122,11 +131,7 @@ static bool slot_wait(Vulkan *vk, VulkanSlot *slot)
                                                                 times, sizeof *times,
                                                                 VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
         return true;
-    /* A submission should take about 30 ms: watchdogs reset a device after 2 s. */
-    if (slot->work > 1e6 && times[1] > times[0]) {
-        const double target = slot->work / ((double)(times[1] - times[0]) * vk->tick_seconds) * 0.03;
-        vk->submit_work = target < 2 * vk->submit_work ? target : 2 * vk->submit_work;
-    }
+    slot_learn(vk, slot->work, times[1] > times[0] ? (double)(times[1] - times[0]) * vk->tick_seconds : 0);
     for (int i = 0; i < slot->marks && vk->profile; i++) {
         const uint64_t before = times[i ? 1 + i : 0], after = times[2 + i];
         if (after > before) vk->profile[slot->marked[i]] += (double)(after - before) * vk->tick_seconds;
