@@ -1,12 +1,12 @@
 #version 460
-/* Sums down the columns of a matrix: a workgroup takes COLUMNS neighbouring vectors of four columns, and each of its LANES
- * rows of threads every LANES-th row. */
+/* Sums down the columns of a matrix: a workgroup takes COLUMNS neighbouring vectors of four columns, and each of its
+ * LANES rows of threads every LANES-th row. */
 #define GROUP 256
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
 layout(constant_id = 1) const uint COLUMNS = 16; /* a power of 2 */
-const uint LANES = GROUP / COLUMNS, HALVES = LANES < 16 ? LANES : 16;
+const uint LANES = GROUP / COLUMNS, FEW = LANES < 16 ? LANES : 16;
 #define LANE (gl_LocalInvocationIndex / COLUMNS)
 #define COLUMN (gl_LocalInvocationIndex % COLUMNS)
 shared vec4 sums[GROUP];
@@ -18,13 +18,13 @@ vec4 sum_lanes(vec4 sum)
     barrier();
     sums[gl_LocalInvocationIndex] = sum;
     barrier();
-    if (LANE < HALVES) {
-        for (uint lane = LANE + HALVES; lane < LANES; lane += HALVES) sum += sums[lane * COLUMNS + COLUMN];
+    if (LANE < FEW) {
+        for (uint lane = LANE + FEW; lane < LANES; lane += FEW) sum += sums[lane * COLUMNS + COLUMN];
         sums[gl_LocalInvocationIndex] = sum;
     }
     barrier();
     if (LANE == 0)
-        [[unroll]] for (uint lane = 1; lane < HALVES; lane++) sum += sums[lane * COLUMNS + COLUMN];
+        [[unroll]] for (uint lane = 1; lane < FEW; lane++) sum += sums[lane * COLUMNS + COLUMN];
     return sum;
 }
 

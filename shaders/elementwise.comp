@@ -1,7 +1,7 @@
 #version 460
-/* Ops that take each number by itself, in vectors of four, also of rows that an index names. A thread takes FLIGHT vectors
- * and has read them all before it writes the first: many reads at a time keep memory busy, and no compiler can move a read
- * before a write that might be to the same place. */
+/* Ops that take each number by itself, in vectors of four, also of rows that an index names. A thread takes FLIGHT
+ * vectors and has read them all before it writes the first: many reads at a time keep memory busy, and no compiler can
+ * move a read before a write that might be to the same place. */
 #define GROUP_ID 1
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
@@ -108,8 +108,9 @@ void give(uvec2 at, Taken n) { put(a.y, at, n.x * drop_keep4(a.drop, a.seed, 0, 
 struct Taken { vec4 sum; };
 Taken take(uvec2 at)
 {
-    precise const vec4 sum = get(a.word, uvec2(a.ids.v[at.x], at.y)) + get(a.position, uvec2(a.positions.v[at.x], at.y)) +
-                             get(a.type, uvec2(a.types.v[at.x], at.y));
+    const vec4 word = get(a.word, uvec2(a.ids.v[at.x], at.y));
+    const vec4 position = get(a.position, uvec2(a.positions.v[at.x], at.y));
+    precise const vec4 sum = word + position + get(a.type, uvec2(a.types.v[at.x], at.y));
     return Taken(sum);
 }
 void give(uvec2 at, Taken n) { put(a.y, at, n.sum); }

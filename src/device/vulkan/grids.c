@@ -68,8 +68,7 @@ static Grid grid_elements(uint64_t n, uint32_t vectors)
                   .work = 28.0 * (double)n};
 }
 
-/* As in rows.comp, and as in elementwise.comp: a workgroup takes one of `count` rows or blocks, and each of its threads
- * several vectors at a time. */
+/* As in rows.comp: a workgroup takes one of `count` rows or blocks, and each of its threads several vectors. */
 static Grid grid_rows(uint64_t count, uint64_t cols, uint32_t vectors)
 {
     const uint32_t group = cols <= 1024 ? 64 : 256, each = grid_parts(cols, 4 * group);
@@ -77,6 +76,14 @@ static Grid grid_rows(uint64_t count, uint64_t cols, uint32_t vectors)
                   .spec = {vectors, group, each < 4 ? each : 4},
                   .spec_count = 3,
                   .work = 28.0 * (double)count * (double)cols};
+}
+
+/* As in elementwise.comp, of rows. What has few registers has no use for several vectors in flight. */
+static Grid grid_taken_rows(uint64_t rows, uint64_t cols, uint32_t vectors, const Tuning *tuning)
+{
+    Grid grid = grid_rows(rows, cols, vectors);
+    if (!tuning->large_tiles) grid.spec[2] = 1;
+    return grid;
 }
 
 static uint64_t grid_blocks(uint32_t n, uint32_t block) { return block ? ((uint64_t)n + block - 1) / block : 0; }
@@ -245,29 +252,31 @@ static Grid adamw_grid(const struct adamw_args *a)
 {
     return grid_elements(a->n, grid_vectors(AT(a->w) | AT(a->g) | AT(a->m) | AT(a->v), 0, a->n));
 }
-static Grid dropout_grid(const struct dropout_args *a)
+static Grid dropout_tuned_grid(const struct dropout_args *a, const Tuning *tuning)
 {
-    return grid_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols, a->cols));
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols, a->cols), tuning);
 }
-static Grid embed_grid(const struct embed_args *a)
+static Grid embed_tuned_grid(const struct embed_args *a, const Tuning *tuning)
 {
-    return grid_rows(a->rows, a->cols, grid_vectors(AT(a->word) | AT(a->position) | AT(a->type) | AT(a->y), a->cols, a->cols));
+    const uintptr_t at = AT(a->word) | AT(a->position) | AT(a->type) | AT(a->y);
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols), tuning);
 }
-static Grid gather_rows_grid(const struct gather_rows_args *a)
+static Grid gather_rows_tuned_grid(const struct gather_rows_args *a, const Tuning *tuning)
 {
-    return grid_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols | a->ldx, a->cols));
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols | a->ldx, a->cols), tuning);
 }
-static Grid scatter_rows_grid(const struct scatter_rows_args *a)
+static Grid scatter_rows_tuned_grid(const struct scatter_rows_args *a, const Tuning *tuning)
 {
-    return grid_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols | a->ldy, a->cols));
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols | a->ldy, a->cols), tuning);
 }
-static Grid zero_rows_grid(const struct zero_rows_args *a)
+static Grid zero_rows_tuned_grid(const struct zero_rows_args *a, const Tuning *tuning)
 {
-    return grid_rows(a->rows, a->cols, grid_vectors(AT(a->x), a->cols, a->cols));
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x), a->cols, a->cols), tuning);
 }
-static Grid adamw_rows_grid(const struct adamw_rows_args *a)
+static Grid adamw_rows_tuned_grid(const struct adamw_rows_args *a, const Tuning *tuning)
 {
-    return grid_rows(a->rows, a->cols, grid_vectors(AT(a->w) | AT(a->g) | AT(a->m) | AT(a->v), a->cols, a->cols));
+    const uintptr_t at = AT(a->w) | AT(a->g) | AT(a->m) | AT(a->v);
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols), tuning);
 }
 static Grid layernorm_grid(const struct layernorm_args *a)
 {
@@ -335,6 +344,12 @@ static Grid embed_grad_tuned_grid(const struct embed_grad_args *a, const Tuning 
 }
 /* The only ops whose workgroups depend on the device. */
 #define gemm_grid(a) gemm_tuned_grid(a, tuning)
+#define dropout_grid(a) dropout_tuned_grid(a, tuning)
+#define embed_grid(a) embed_tuned_grid(a, tuning)
+#define gather_rows_grid(a) gather_rows_tuned_grid(a, tuning)
+#define scatter_rows_grid(a) scatter_rows_tuned_grid(a, tuning)
+#define zero_rows_grid(a) zero_rows_tuned_grid(a, tuning)
+#define adamw_rows_grid(a) adamw_rows_tuned_grid(a, tuning)
 #define layernorm_dw_grid(a) layernorm_dw_tuned_grid(a, tuning)
 #define column_sum_grid(a) column_sum_tuned_grid(a, tuning)
 #define column_importance_grid(a) column_importance_tuned_grid(a, tuning)
@@ -355,6 +370,12 @@ static Grid op_grid(Op op, const void *args, const Tuning *tuning)
 }
 
 #undef gemm_grid
+#undef dropout_grid
+#undef embed_grid
+#undef gather_rows_grid
+#undef scatter_rows_grid
+#undef zero_rows_grid
+#undef adamw_rows_grid
 #undef layernorm_dw_grid
 #undef column_sum_grid
 #undef column_importance_grid
