@@ -90,23 +90,54 @@ float gelu_of(float x)
     return x * normal_of(x, density);
 }
 
+/* ---- Workgroups of one dimension: GROUP threads, a power of 2, at least 16 ---- */
+
+#ifdef GROUP_ID
+layout(local_size_x_id = GROUP_ID) in;
+layout(constant_id = GROUP_ID) const uint GROUP = 64;
+#elif defined GROUP
+layout(local_size_x = GROUP) in;
+#endif
+#if defined GROUP_ID || defined GROUP
+
+/* Vectors of four neighbouring numbers. 0: they are moved number by number. 1: they lie at multiples of 16 bytes.
+ * 2: and none reaches over the end of its row. */
+layout(constant_id = 0) const uint ALIGNED = 0;
+
+/* The numbers c .. c + 3 of a row of `cols` numbers that begins at x.v[from]; 0 behind its end. */
+vec4 load4(f32p x, uint from, uint c, uint cols)
+{
+    if (ALIGNED == 2 || ALIGNED == 1 && c + 3 < cols) return f32x4p(x).v[(from + c) / 4];
+    vec4 four = vec4(0);
+    [[unroll]] for (uint i = 0; i < 4; i++)
+        if (c + i < cols) four[i] = x.v[from + c + i];
+    return four;
+}
+
+void store4(f32p x, uint from, uint c, uint cols, vec4 four)
+{
+    if (ALIGNED == 2 || ALIGNED == 1 && c + 3 < cols) f32x4p(x).v[(from + c) / 4] = four;
+    else
+        [[unroll]] for (uint i = 0; i < 4; i++)
+            if (c + i < cols) x.v[from + c + i] = four[i];
+}
+
 /* ---- Sums over a workgroup, in a fixed order ---- */
 
-#ifdef GROUP /* its size: a power of 2 */
-layout(local_size_x = GROUP) in;
-shared vec2 group_numbers[GROUP];
+shared vec2 group_numbers[GROUP], group_parts[16];
 
 vec2 group_sum(vec2 x)
 {
     const uint t = gl_LocalInvocationIndex;
     group_numbers[t] = x;
-    for (uint half_size = GROUP / 2; half_size > 0; half_size /= 2) {
-        barrier();
-        if (t < half_size) group_numbers[t] += group_numbers[t + half_size];
+    barrier();
+    if (t < 16) {
+        for (uint i = t + 16; i < GROUP; i += 16) x += group_numbers[i];
+        group_parts[t] = x;
     }
     barrier();
-    const vec2 sum = group_numbers[0];
-    barrier();
+    vec2 sum = group_parts[0];
+    [[unroll]] for (uint i = 1; i < 16; i++) sum += group_parts[i];
     return sum;
 }
 
@@ -131,3 +162,7 @@ float group_largest(float x)
 #define EACH_ELEMENT(i, n) \
     (uint i = (first_group + gl_WorkGroupID.x) * GROUP + gl_LocalInvocationIndex; i < (n); i += all_groups * GROUP)
 #define EACH_LANE(i, n) (uint i = gl_LocalInvocationIndex; i < (n); i += GROUP)
+/* The first of each four of n numbers. Four rounds are laid out, so that their reads are on the way together. */
+#define EACH_FOUR(c, n) \
+    (uint from_##c = 4 * gl_LocalInvocationIndex; from_##c < (n); from_##c += 16 * GROUP) \
+        [[unroll]] for (uint k_##c = 0, c = from_##c; k_##c < 4; k_##c++, c += 4 * GROUP) if (c < (n))

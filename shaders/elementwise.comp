@@ -1,77 +1,152 @@
 #version 460
-/* Ops that take each number by itself. */
-#define GROUP 256
+/* Ops that take each number by itself, in vectors of four, also of rows that an index names. A thread takes FLIGHT
+ * vectors and has read them all before it writes the first: many reads at a time keep memory busy, and no compiler can
+ * move a read before a write that might be to the same place. */
+#define GROUP_ID 1
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
-#ifdef OP_dropout
-void main()
-{
-    for EACH_ELEMENT(i, a.rows * a.cols)
-        a.y.v[i] = a.x.v[i] * drop_keep(a.drop, a.seed, 0, a.step, a.site, i / a.cols, i % a.cols);
-}
-#else
+layout(constant_id = 2) const uint FLIGHT = 2;
+const uint TILE = 4 * GROUP * FLIGHT; /* numbers that a workgroup takes at a time */
 
+#if defined OP_dropout || defined OP_embed || defined OP_gather_rows || defined OP_scatter_rows || \
+    defined OP_zero_rows || defined OP_adamw_rows
+#define BY_ROW
+#define COLS a.cols
+#else /* all numbers are one row */
+#define COLS a.n
+#endif
+
+/* The vector from column c on of row r of a matrix whose rows are `ld` apart; COLS apart, at (r, c). */
+vec4 get(f32p x, uint r, uint ld, uint c) { return load4(x, r * ld, c, COLS); }
+vec4 get(f32p x, uvec2 at) { return get(x, at.x, COLS, at.y); }
+void put(f32p x, uint r, uint ld, uint c, vec4 four) { store4(x, r * ld, c, COLS, four); }
+void put(f32p x, uvec2 at, vec4 four) { put(x, at.x, COLS, at.y, four); }
+
+#if defined OP_adamw || defined OP_adamw_rows || defined OP_axpby
+float scale() { return IS_NULL(a.scale) ? 1 : a.scale.v[0]; }
+#endif
+
+/* What an op takes from memory for a vector, and what it does with it. */
 #if defined OP_gelu
-void element(uint i) { a.y.v[i] = gelu_of(a.x.v[i]); }
+struct Taken { vec4 x; };
+Taken take(uvec2 at) { return Taken(get(a.x, at)); }
+void give(uvec2 at, Taken n) { put(a.y, at, vec4(gelu_of(n.x.x), gelu_of(n.x.y), gelu_of(n.x.z), gelu_of(n.x.w))); }
 #elif defined OP_gelu_grad
-void element(uint i)
+struct Taken { vec4 x, dy; };
+Taken take(uvec2 at) { return Taken(get(a.x, at), get(a.dy, at)); }
+float slope(float x)
 {
-    const float x = a.x.v[i];
     float density;
     const float normal = normal_of(x, density);
-    a.dx.v[i] = a.dy.v[i] * (normal + x * density);
+    return normal + x * density;
+}
+void give(uvec2 at, Taken n)
+{
+    put(a.dx, at, n.dy * vec4(slope(n.x.x), slope(n.x.y), slope(n.x.z), slope(n.x.w)));
 }
 #elif defined OP_tanh
-void element(uint i)
+struct Taken { vec4 x; };
+Taken take(uvec2 at) { return Taken(get(a.x, at)); }
+float tanh_of(float x)
 {
-    const float x = a.x.v[i], y = x * x;
+    const float y = x * x;
     if (abs(x) < 0.3) /* where 1 - small difference would lose digits: the Taylor series */
-        a.y.v[i] = x * (1 + y * (-1.0 / 3 + y * (2.0 / 15 + y * (-17.0 / 315 + y * 62.0 / 2835))));
-    else {
-        const float e = exp_of(-2 * abs(x));
-        a.y.v[i] = sign(x) * (1 - e) / (1 + e);
-    }
+        return x * (1 + y * (-1.0 / 3 + y * (2.0 / 15 + y * (-17.0 / 315 + y * 62.0 / 2835))));
+    const float e = exp_of(-2 * abs(x));
+    return sign(x) * (1 - e) / (1 + e);
 }
+void give(uvec2 at, Taken n) { put(a.y, at, vec4(tanh_of(n.x.x), tanh_of(n.x.y), tanh_of(n.x.z), tanh_of(n.x.w))); }
 #elif defined OP_tanh_grad
-void element(uint i) { a.dx.v[i] = a.dy.v[i] * (1 - a.y.v[i] * a.y.v[i]); }
+struct Taken { vec4 y, dy; };
+Taken take(uvec2 at) { return Taken(get(a.y, at), get(a.dy, at)); }
+void give(uvec2 at, Taken n) { put(a.dx, at, n.dy * (1 - n.y * n.y)); }
 #elif defined OP_axpby
-void element(uint i)
-{
-    const float alpha = a.alpha * (IS_NULL(a.scale) ? 1 : a.scale.v[0]);
-    a.y.v[i] = alpha * a.x.v[i] + a.beta * a.y.v[i];
-}
+struct Taken { vec4 x, y; };
+Taken take(uvec2 at) { return Taken(get(a.x, at), get(a.y, at)); }
+void give(uvec2 at, Taken n) { put(a.y, at, a.alpha * scale() * n.x + a.beta * n.y); }
 #elif defined OP_copy
-void element(uint i) { a.y.v[i] = a.x.v[i]; }
+struct Taken { vec4 x; };
+Taken take(uvec2 at) { return Taken(get(a.x, at)); }
+void give(uvec2 at, Taken n) { put(a.y, at, n.x); }
 #elif defined OP_fill
-void element(uint i) { a.x.v[i] = a.value; }
+struct Taken { vec4 x; };
+Taken take(uvec2 at) { return Taken(vec4(a.value)); }
+void give(uvec2 at, Taken n) { put(a.x, at, n.x); }
 #elif defined OP_path_integral
-void element(uint i)
+struct Taken { vec4 g, w, before, path; };
+Taken take(uvec2 at) { return Taken(get(a.g, at), get(a.w, at), get(a.before, at), get(a.path, at)); }
+void give(uvec2 at, Taken n)
 {
-    a.path.v[i] -= a.g.v[i] * (a.w.v[i] - a.before.v[i]);
-    a.before.v[i] = a.w.v[i];
+    put(a.path, at, n.path - n.g * (n.w - n.before));
+    put(a.before, at, n.w);
 }
 #elif defined OP_consolidate
-void element(uint i)
+struct Taken { vec4 path, w, anchor, importance; };
+Taken take(uvec2 at) { return Taken(get(a.path, at), get(a.w, at), get(a.anchor, at), get(a.importance, at)); }
+void give(uvec2 at, Taken n)
 {
-    const float moved = a.w.v[i] - a.anchor.v[i];
-    a.importance.v[i] += a.path.v[i] / (moved * moved + a.damping);
+    const vec4 moved = n.w - n.anchor;
+    put(a.importance, at, n.importance + n.path / (moved * moved + a.damping));
 }
-#elif defined OP_adamw
-void element(uint i)
+#elif defined OP_adamw || defined OP_adamw_rows
+struct Taken { vec4 w, g, m, v; };
+Taken take(uvec2 at) { return Taken(get(a.w, at), get(a.g, at), get(a.m, at), get(a.v, at)); }
+void give(uvec2 at, Taken n)
 {
-    const float g = a.g.v[i] * (IS_NULL(a.scale) ? 1 : a.scale.v[0]);
-    const float m = a.m.v[i] + (1 - a.beta1) * (g - a.m.v[i]);
-    const float v = a.beta2 * a.v.v[i] + (1 - a.beta2) * g * g;
-    precise const float decayed = a.w.v[i] * a.shrink; /* rounded here, as wake_rows does */
-    a.w.v[i] = decayed - a.lr / a.fix1 * m / (sqrt(v) / a.fix2 + a.eps);
-    a.m.v[i] = m;
-    a.v.v[i] = v;
+    const vec4 g = n.g * scale(), m = n.m + (1 - a.beta1) * (g - n.m), v = a.beta2 * n.v + (1 - a.beta2) * g * g;
+    precise const vec4 decayed = n.w * a.shrink; /* rounded here, as wake_rows does */
+    put(a.w, at, decayed - a.lr / a.fix1 * m / (sqrt(v) / a.fix2 + a.eps));
+    put(a.m, at, m);
+    put(a.v, at, v);
 }
+#elif defined OP_dropout
+struct Taken { vec4 x; };
+Taken take(uvec2 at) { return Taken(get(a.x, at)); }
+void give(uvec2 at, Taken n) { put(a.y, at, n.x * drop_keep4(a.drop, a.seed, 0, a.step, a.site, at.x, at.y)); }
+#elif defined OP_embed
+struct Taken { vec4 sum; };
+Taken take(uvec2 at)
+{
+    const vec4 word = get(a.word, uvec2(a.ids.v[at.x], at.y));
+    const vec4 position = get(a.position, uvec2(a.positions.v[at.x], at.y));
+    precise const vec4 sum = word + position + get(a.type, uvec2(a.types.v[at.x], at.y));
+    return Taken(sum);
+}
+void give(uvec2 at, Taken n) { put(a.y, at, n.sum); }
+#elif defined OP_gather_rows
+struct Taken { vec4 x; };
+Taken take(uvec2 at) { return Taken(get(a.x, a.index.v[at.x], a.ldx, at.y)); }
+void give(uvec2 at, Taken n) { put(a.y, at, n.x); }
+#elif defined OP_scatter_rows
+struct Taken { vec4 x, y; };
+Taken take(uvec2 at) { return Taken(get(a.x, at), get(a.y, a.index.v[at.x], a.ldy, at.y)); }
+void give(uvec2 at, Taken n) { put(a.y, a.index.v[at.x], a.ldy, at.y, n.y + n.x); }
+#elif defined OP_zero_rows
+struct Taken { uint row; };
+Taken take(uvec2 at) { return Taken(a.row.v[at.x]); }
+void give(uvec2 at, Taken n) { put(a.x, uvec2(n.row, at.y), vec4(0)); }
 #endif
+
+void tile(uint r, uint from)
+{
+    Taken taken[FLIGHT];
+    [[unroll]] for (uint k = 0, c = from + 4 * gl_LocalInvocationIndex; k < FLIGHT; k++, c += 4 * GROUP)
+        if (c < COLS) taken[k] = take(uvec2(r, c));
+    [[unroll]] for (uint k = 0, c = from + 4 * gl_LocalInvocationIndex; k < FLIGHT; k++, c += 4 * GROUP)
+        if (c < COLS) give(uvec2(r, c), taken[k]);
+}
 
 void main()
 {
-    for EACH_ELEMENT(i, a.n) element(i);
-}
+#ifdef BY_ROW
+    for EACH_GROUP(r, a.rows) {
+#ifdef OP_adamw_rows
+        if (a.stamp.v[r] != ROW_AWAKE) continue;
 #endif
+        for (uint c = 0; c < a.cols; c += TILE) tile(r, c);
+    }
+#else
+    for EACH_GROUP(i, (a.n + TILE - 1) / TILE) tile(0, i * TILE);
+#endif
+}

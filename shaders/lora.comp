@@ -6,24 +6,6 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
-layout(constant_id = 0) const bool ALIGNED = false; /* all rows of `cols` numbers begin at multiples of 16 bytes */
-
-/* The numbers c .. c + 3 of a row that begins at `from`; 0 behind its end. */
-vec4 load4(f32p x, uint from, uint c)
-{
-    if (ALIGNED && c + 3 < a.cols) return f32x4p(x).v[(from + c) / 4];
-    vec4 four = vec4(0);
-    for (uint i = 0; i < min(4, a.cols - c); i++) four[i] = x.v[from + c + i];
-    return four;
-}
-
-void store4(f32p x, uint from, uint c, vec4 four)
-{
-    if (ALIGNED && c + 3 < a.cols) f32x4p(x).v[(from + c) / 4] = four;
-    else
-        for (uint i = 0; i < min(4, a.cols - c); i++) x.v[from + c + i] = four[i];
-}
-
 /* Target t's mask. */
 vec4 keep4(uint t, uint row, uint c) { return drop_keep4(a.drop, a.seed, 0, a.step, a.site + t * a.next_site, row, c); }
 
@@ -40,9 +22,9 @@ void tile(uint t, uint row0, uint j0)
     float sum[RANKS];
     [[unroll]] for (uint j = 0; j < RANKS; j++) sum[j] = 0;
     for (uint c = 4 * (thread % LANES); c < a.cols && row < a.rows; c += 4 * LANES) {
-        const vec4 x = load4(a.x, row * a.cols, c) * keep4(t, row, c);
+        const vec4 x = load4(a.x, row * a.cols, c, a.cols) * keep4(t, row, c);
         [[unroll]] for (uint j = 0; j < RANKS; j++)
-            if (j < ranks) sum[j] += dot(x, load4(a.a, t * a.next + (j0 + j) * a.cols, c));
+            if (j < ranks) sum[j] += dot(x, load4(a.a, t * a.next + (j0 + j) * a.cols, c, a.cols));
     }
     barrier();
     [[unroll]] for (uint j = 0; j < RANKS; j++) parts[j][thread] = sum[j];
@@ -68,14 +50,14 @@ void main()
     const uint fours = (a.cols + 3) / 4;
     for EACH_ELEMENT(i, a.rows * fours) {
         const uint row = i / fours, c = i % fours * 4;
-        vec4 total = load4(a.dx, row * a.cols, c);
+        vec4 total = load4(a.dx, row * a.cols, c, a.cols);
         for (uint t = 0; t < a.targets; t++) {
             vec4 sum = vec4(0);
             for (uint j = 0; j < a.r; j++)
-                sum += a.dlow.v[(t * a.rows + row) * a.r + j] * load4(a.a, t * a.next + j * a.cols, c);
+                sum += a.dlow.v[(t * a.rows + row) * a.r + j] * load4(a.a, t * a.next + j * a.cols, c, a.cols);
             total += sum * keep4(t, row, c);
         }
-        store4(a.dx, row * a.cols, c, total);
+        store4(a.dx, row * a.cols, c, a.cols, total);
     }
 }
 #elif defined OP_lora_dw
@@ -91,8 +73,8 @@ void tile(uint t, uint c0, uint j0, bool of_b)
     vec4 sum[RANKS];
     [[unroll]] for (uint j = 0; j < RANKS; j++) sum[j] = vec4(0);
     for (uint row = thread / (COLUMNS / 4); row < a.rows && c < a.cols; row += LANES) {
-        const vec4 x = of_b ? load4(a.dy, t * a.next_dy + row * a.lddy, c)
-                            : load4(a.x, row * a.cols, c) * keep4(t, row, c);
+        const vec4 x = of_b ? load4(a.dy, t * a.next_dy + row * a.lddy, c, a.cols)
+                            : load4(a.x, row * a.cols, c, a.cols) * keep4(t, row, c);
         const uint narrow = (t * a.rows + row) * a.r + j0;
         [[unroll]] for (uint j = 0; j < RANKS; j++)
             if (j < ranks) sum[j] += x * (of_b ? a.low.v[narrow + j] : a.dlow.v[narrow + j]);

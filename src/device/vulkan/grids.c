@@ -48,18 +48,61 @@ static Grid grid_of(uint64_t items, uint32_t each, double work)
 {
     return (Grid){.groups = grid_parts(items, each), .work = work};
 }
-/* AdamW moves seven numbers for each element, no other op more. */
-static Grid grid_elements(uint64_t n) { return grid_of(n, 256, 28.0 * (double)n); }
-/* So it does for each of a row. */
-static Grid grid_rows(uint64_t rows, uint64_t cols)
-{
-    return grid_of(cols ? rows : 0, 1, 28.0 * (double)rows * (double)cols);
-}
-static Grid grid_columns(uint64_t rows, uint64_t cols) { return grid_of(cols, 16, 8.0 * (double)rows * (double)cols); }
-static Grid grid_blocks(uint64_t n, uint32_t block) { return grid_of(n, block ? block : 1, 28.0 * (double)n); }
-
 /* Whether vectors of four numbers can be taken from a matrix at multiples of 16 bytes. ld: or several, or-ed. */
 static bool grid_aligned(f32p at, uint32_t ld) { return ld % 4 == 0 && (uintptr_t)at % 16 == 0; }
+
+/* ALIGNED of common.glsl, for rows of `cols` numbers. at: addresses, or-ed, and ld, too. */
+static uint32_t grid_vectors(uintptr_t at, uint32_t ld, uint64_t cols)
+{
+    return at % 16 || ld % 4 ? 0 : cols % 4 ? 1 : 2;
+}
+#define AT(pointer) (uintptr_t)(pointer)
+
+/* As in elementwise.comp, the numbers of no rows. AdamW moves seven numbers for each element, no other op more. */
+static Grid grid_elements(uint64_t n, uint32_t vectors)
+{
+    enum { GROUP = 256, FLIGHT = 2 };
+    return (Grid){.groups = grid_parts(n, 4 * GROUP * FLIGHT),
+                  .spec = {vectors, GROUP, FLIGHT},
+                  .spec_count = 3,
+                  .work = 28.0 * (double)n};
+}
+
+/* As in rows.comp: a workgroup takes one of `count` rows or blocks, and each of its threads several vectors. */
+static Grid grid_rows(uint64_t count, uint64_t cols, uint32_t vectors)
+{
+    const uint32_t group = cols <= 1024 ? 64 : 256, each = grid_parts(cols, 4 * group);
+    return (Grid){.groups = cols ? grid_parts(count, 1) : 0,
+                  .spec = {vectors, group, each < 4 ? each : 4},
+                  .spec_count = 3,
+                  .work = 28.0 * (double)count * (double)cols};
+}
+
+/* As in elementwise.comp, of rows. What has few registers has no use for several vectors in flight. */
+static Grid grid_taken_rows(uint64_t rows, uint64_t cols, uint32_t vectors, const Tuning *tuning)
+{
+    Grid grid = grid_rows(rows, cols, vectors);
+    if (!tuning->large_tiles) grid.spec[2] = 1;
+    return grid;
+}
+
+static uint64_t grid_blocks(uint32_t n, uint32_t block) { return block ? ((uint64_t)n + block - 1) / block : 0; }
+
+/* As in columns.comp, for `count` matrices of so many rows (0: only the device knows). As many columns side by side as
+ * leave enough workgroups, and no lane without a row; 32 bytes is the least that memory moves. */
+static Grid grid_columns(uint64_t count, uint64_t rows, uint32_t cols, uint32_t vectors, const Tuning *tuning)
+{
+    const uint64_t fours = ((uint64_t)cols + 3) / 4;
+    const uint32_t most = rows ? 256 : 64;
+    uint32_t columns = 2;
+    while (columns < most && columns < fours &&
+           ((rows && 256 / columns > rows) || 2 * count * grid_parts(fours, 2 * columns) >= tuning->groups))
+        columns *= 2;
+    return (Grid){.groups = grid_parts(count * grid_parts(fours, columns), 1),
+                  .spec = {vectors, columns},
+                  .spec_count = 2,
+                  .work = 8.0 * (double)count * (double)(rows ? rows : 4) * cols};
+}
 
 static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
 {
@@ -102,7 +145,7 @@ static Grid gemm_importance_grid(const struct gemm_importance_args *a)
 static Grid grid_lora(uint64_t groups, bool aligned, uint64_t targets, uint64_t rows, uint64_t cols, uint64_t r)
 {
     return (Grid){.groups = grid_parts(groups, 1),
-                  .spec = {aligned},
+                  .spec = {aligned ? 2 : 0},
                   .spec_count = 1,
                   .work = (28.0 + 2.0 * (double)r) * (double)targets * (double)rows * (double)cols};
 }
@@ -169,43 +212,148 @@ static Grid attention_keys_grid(const struct attention_grad_args *a, const Tunin
     return attention_pass_grid(a, true, tuning);
 }
 
-static Grid gelu_grid(const struct gelu_args *a) { return grid_elements(a->n); }
-static Grid gelu_grad_grid(const struct gelu_grad_args *a) { return grid_elements(a->n); }
-static Grid tanh_grid(const struct tanh_args *a) { return grid_elements(a->n); }
-static Grid tanh_grad_grid(const struct tanh_grad_args *a) { return grid_elements(a->n); }
-static Grid axpby_grid(const struct axpby_args *a) { return grid_elements(a->n); }
-static Grid copy_grid(const struct copy_args *a) { return grid_elements(a->n); }
-static Grid fill_grid(const struct fill_args *a) { return grid_elements(a->n); }
-static Grid path_integral_grid(const struct path_integral_args *a) { return grid_elements(a->n); }
-static Grid consolidate_grid(const struct consolidate_args *a) { return grid_elements(a->n); }
-static Grid adamw_grid(const struct adamw_args *a) { return grid_elements(a->n); }
-static Grid dropout_grid(const struct dropout_args *a) { return grid_elements((uint64_t)a->rows * a->cols); }
-static Grid layernorm_grid(const struct layernorm_args *a) { return grid_rows(a->rows, a->cols); }
-static Grid layernorm_dx_grid(const struct layernorm_dx_args *a) { return grid_rows(a->rows, a->cols); }
-static Grid layernorm_dw_grid(const struct layernorm_dw_args *a) { return grid_columns(a->rows, a->cols); }
-static Grid column_sum_grid(const struct column_sum_args *a) { return grid_columns(a->rows, a->cols); }
-static Grid column_importance_grid(const struct column_importance_args *a) { return grid_columns(a->rows, a->cols); }
-static Grid embed_grid(const struct embed_args *a) { return grid_rows(a->rows, a->cols); }
-static Grid embed_grad_grid(const struct embed_grad_args *a)
+static Grid gelu_grid(const struct gelu_args *a)
 {
-    return grid_of((uint64_t)a->unique * ((a->cols + 15) / 16), 1, 28.0 * a->unique * a->cols);
+    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
 }
-static Grid embed_importance_grid(const struct embed_importance_args *a) { return grid_rows(a->unique, a->cols); }
-static Grid gather_rows_grid(const struct gather_rows_args *a) { return grid_rows(a->rows, a->cols); }
-static Grid scatter_rows_grid(const struct scatter_rows_args *a) { return grid_rows(a->rows, a->cols); }
-static Grid zero_rows_grid(const struct zero_rows_args *a) { return grid_rows(a->rows, a->cols); }
-static Grid adamw_rows_grid(const struct adamw_rows_args *a) { return grid_rows(a->rows, a->cols); }
-static Grid wake_rows_grid(const struct wake_rows_args *a) { return grid_of(a->rows, 1, 8.0 * a->rows * a->cols); }
-static Grid cross_entropy_grid(const struct cross_entropy_args *a) { return grid_rows(a->rows, a->classes); }
-static Grid distill_grid(const struct distill_args *a) { return grid_rows(a->rows, a->classes); }
-static Grid mse_grid(const struct mse_args *a) { return grid_rows(a->rows, a->classes); }
-static Grid dot_grid(const struct dot_args *a) { return grid_blocks(a->n, a->block); }
-static Grid quadratic_penalty_grid(const struct quadratic_penalty_args *a) { return grid_blocks(a->n, a->block); }
-static Grid projection_grid(const struct projection_args *a) { return grid_of(1, 1, 4.0 * a->parts); }
-static Grid clip_grid(const struct clip_args *a) { return grid_of(1, 1, 4.0 * a->parts); }
-
+static Grid gelu_grad_grid(const struct gelu_grad_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->dy) | AT(a->dx), 0, a->n));
+}
+static Grid tanh_grid(const struct tanh_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
+}
+static Grid tanh_grad_grid(const struct tanh_grad_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->y) | AT(a->dy) | AT(a->dx), 0, a->n));
+}
+static Grid axpby_grid(const struct axpby_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
+}
+static Grid copy_grid(const struct copy_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
+}
+static Grid fill_grid(const struct fill_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->x), 0, a->n));
+}
+static Grid path_integral_grid(const struct path_integral_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->g) | AT(a->w) | AT(a->before) | AT(a->path), 0, a->n));
+}
+static Grid consolidate_grid(const struct consolidate_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->path) | AT(a->w) | AT(a->anchor) | AT(a->importance), 0, a->n));
+}
+static Grid adamw_grid(const struct adamw_args *a)
+{
+    return grid_elements(a->n, grid_vectors(AT(a->w) | AT(a->g) | AT(a->m) | AT(a->v), 0, a->n));
+}
+static Grid dropout_tuned_grid(const struct dropout_args *a, const Tuning *tuning)
+{
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols, a->cols), tuning);
+}
+static Grid embed_tuned_grid(const struct embed_args *a, const Tuning *tuning)
+{
+    const uintptr_t at = AT(a->word) | AT(a->position) | AT(a->type) | AT(a->y);
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols), tuning);
+}
+static Grid gather_rows_tuned_grid(const struct gather_rows_args *a, const Tuning *tuning)
+{
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols | a->ldx, a->cols), tuning);
+}
+static Grid scatter_rows_tuned_grid(const struct scatter_rows_args *a, const Tuning *tuning)
+{
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols | a->ldy, a->cols), tuning);
+}
+static Grid zero_rows_tuned_grid(const struct zero_rows_args *a, const Tuning *tuning)
+{
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x), a->cols, a->cols), tuning);
+}
+static Grid adamw_rows_tuned_grid(const struct adamw_rows_args *a, const Tuning *tuning)
+{
+    const uintptr_t at = AT(a->w) | AT(a->g) | AT(a->m) | AT(a->v);
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols), tuning);
+}
+static Grid layernorm_grid(const struct layernorm_args *a)
+{
+    const uintptr_t at = AT(a->x) | AT(a->residual) | AT(a->gamma) | AT(a->beta) | AT(a->y);
+    return grid_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols));
+}
+static Grid layernorm_dx_grid(const struct layernorm_dx_args *a)
+{
+    const uintptr_t at = AT(a->x) | AT(a->gamma) | AT(a->dy) | AT(a->dsum) | AT(a->dx);
+    return grid_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols));
+}
+static Grid cross_entropy_grid(const struct cross_entropy_args *a) { return grid_rows(a->rows, a->classes, 0); }
+static Grid distill_grid(const struct distill_args *a) { return grid_rows(a->rows, a->classes, 0); }
+static Grid mse_grid(const struct mse_args *a) { return grid_rows(a->rows, a->classes, 0); }
+static Grid dot_grid(const struct dot_args *a)
+{
+    return grid_rows(grid_blocks(a->n, a->block), a->block, grid_vectors(AT(a->x) | AT(a->y), a->block, a->n));
+}
+static Grid quadratic_penalty_grid(const struct quadratic_penalty_args *a)
+{
+    const uintptr_t at = AT(a->w) | AT(a->anchor) | AT(a->importance) | AT(a->g);
+    return grid_rows(grid_blocks(a->n, a->block), a->block, grid_vectors(at, a->block, a->n));
+}
+static Grid projection_grid(const struct projection_args *a)
+{
+    return grid_rows(1, a->parts ? a->parts : 1, grid_vectors(AT(a->g_r) | AT(a->r_r), 0, a->parts));
+}
+static Grid clip_grid(const struct clip_args *a)
+{
+    return grid_rows(1, a->parts ? a->parts : 1, grid_vectors(AT(a->part), 0, a->parts));
+}
+/* As in tables.comp. */
+static Grid grid_table(uint64_t rows, uint64_t cols, uint32_t vectors)
+{
+    return (Grid){.groups = grid_parts(rows, 1),
+                  .spec = {vectors},
+                  .spec_count = 1,
+                  .work = 28.0 * (double)rows * (double)cols};
+}
+static Grid embed_importance_grid(const struct embed_importance_args *a)
+{
+    return grid_table(a->unique, a->cols, grid_vectors(AT(a->dy) | AT(a->table), a->cols, a->cols));
+}
+static Grid wake_rows_grid(const struct wake_rows_args *a)
+{
+    return grid_table(a->rows, a->cols, grid_vectors(AT(a->w), a->cols, a->cols));
+}
+static Grid layernorm_dw_tuned_grid(const struct layernorm_dw_args *a, const Tuning *tuning)
+{
+    const uintptr_t at = AT(a->x) | AT(a->dy) | AT(a->dgamma) | AT(a->dbeta);
+    return grid_columns(1, a->rows, a->cols, grid_vectors(at, a->cols, a->cols), tuning);
+}
+static Grid column_sum_tuned_grid(const struct column_sum_args *a, const Tuning *tuning)
+{
+    return grid_columns(1, a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->ld, a->cols), tuning);
+}
+static Grid column_importance_tuned_grid(const struct column_importance_args *a, const Tuning *tuning)
+{
+    const uintptr_t at = AT(a->dy) | AT(a->x) | AT(a->gamma) | AT(a->beta);
+    return grid_columns(1, a->rows, a->cols, grid_vectors(at, a->ld | a->cols, a->cols), tuning);
+}
+static Grid embed_grad_tuned_grid(const struct embed_grad_args *a, const Tuning *tuning)
+{
+    return grid_columns(a->unique, 0, a->cols, grid_vectors(AT(a->dy) | AT(a->dtable), a->cols, a->cols), tuning);
+}
 /* The only ops whose workgroups depend on the device. */
 #define gemm_grid(a) gemm_tuned_grid(a, tuning)
+#define dropout_grid(a) dropout_tuned_grid(a, tuning)
+#define embed_grid(a) embed_tuned_grid(a, tuning)
+#define gather_rows_grid(a) gather_rows_tuned_grid(a, tuning)
+#define scatter_rows_grid(a) scatter_rows_tuned_grid(a, tuning)
+#define zero_rows_grid(a) zero_rows_tuned_grid(a, tuning)
+#define adamw_rows_grid(a) adamw_rows_tuned_grid(a, tuning)
+#define layernorm_dw_grid(a) layernorm_dw_tuned_grid(a, tuning)
+#define column_sum_grid(a) column_sum_tuned_grid(a, tuning)
+#define column_importance_grid(a) column_importance_tuned_grid(a, tuning)
+#define embed_grad_grid(a) embed_grad_tuned_grid(a, tuning)
 #define attention_grid(a) attention_tuned_grid(a, tuning)
 #define attention_grad_grid(a) attention_grad_tuned_grid(a, tuning)
 
@@ -222,5 +370,15 @@ static Grid op_grid(Op op, const void *args, const Tuning *tuning)
 }
 
 #undef gemm_grid
+#undef dropout_grid
+#undef embed_grid
+#undef gather_rows_grid
+#undef scatter_rows_grid
+#undef zero_rows_grid
+#undef adamw_rows_grid
+#undef layernorm_dw_grid
+#undef column_sum_grid
+#undef column_importance_grid
+#undef embed_grad_grid
 #undef attention_grid
 #undef attention_grad_grid
