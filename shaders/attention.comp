@@ -1,92 +1,57 @@
 #version 460
 /* OP_attention and OP_attention_grad. A workgroup takes a tile of T rows (queries, or in KEYS_PASS keys) of one head of
- * one example and walks over tiles of the other side, so that no score is ever stored in memory: forward with running
- * maxima and sums (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135), backward with
- * probabilities that are computed again from lse. Four threads share a row: for scores they divide the columns, for all
- * else the vectors of four numbers along D. */
+ * one example and walks over tiles of T columns, the other side, so that no score is ever stored in memory: forward
+ * with running maxima and sums (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135),
+ * backward with probabilities that are computed again from lse. Reading shared memory is what bounds it, so a thread
+ * computes blocks: of a tile of scores 4 rows x 4 columns, of the sums that they weigh 4 rows x VECTORS vectors of four
+ * numbers. Heads too large for shared memory are cut along D: for its scores a workgroup goes through all slices, of
+ * the sums it has one. */
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
-layout(local_size_x_id = 0) in; /* 4 T */
-layout(constant_id = 1) const uint T = 16; /* a power of 2 */
+layout(local_size_x_id = 0) in; /* SIDE * SIDE */
+layout(constant_id = 1) const uint T = 32; /* a multiple of 8 */
 layout(constant_id = 2) const uint D = 32; /* a.size */
-layout(constant_id = 3) const bool KEYS_PASS = false; /* backward: dkv instead of dq */
-layout(constant_id = 4) const bool ALIGNED = false; /* all rows begin at multiples of 16 bytes, heads in them, too */
+layout(constant_id = 3) const uint VECTORS = 1; /* a slice is VECTORS * SIDE vectors wide */
+layout(constant_id = 4) const bool KEYS_PASS = false; /* backward: dkv instead of dq */
+layout(constant_id = 5) const bool ALIGNED = false; /* all rows begin at multiples of 16 bytes, heads in them, too */
 
-/* A thread has row MINE of a tile, of it vectors PART + 4 s (0 behind D), and of its scores columns PART + 4 c. */
-#define MINE (gl_LocalInvocationIndex / 4)
-#define PART (gl_LocalInvocationIndex % 4)
-const uint VECTORS = (D + 15) / 16, COLUMNS = (T + 3) / 4;
+/* A thread has rows 4 ROW .. + 3 and columns 4 COLUMN .. + 3 of a tile of scores. Of the sums it has, and of what lies
+ * along D it moves, the same rows and vectors COLUMN + SIDE s: what is neighbours in memory goes to neighbours. */
+const uint SIDE = T / 4;
+#define ROW (gl_LocalInvocationIndex / SIDE)
+#define COLUMN (gl_LocalInvocationIndex % SIDE)
+#define EACH_OF_4(i) [[unroll]] for (uint i = 0; i < 4; i++)
 #define EACH_VECTOR(s) [[unroll]] for (uint s = 0; s < VECTORS; s++)
-#define EACH_COLUMN(c) [[unroll]] for (uint c = 0; c < COLUMNS; c++)
+#define CLEAR(sum) EACH_OF_4(i_) EACH_VECTOR(s_) sum[i_ * VECTORS + s_] = vec4(0);
 
-/* How far rows lie apart, in vectors and, for scores, in numbers. Odd, so that neighbours lie in different banks. */
-const uint ROW = 4 * VECTORS + 1, LT = T + 1;
-const uint Q = 0, K = T * ROW, V = 2 * T * ROW, DC = 3 * T * ROW; /* the tiles; DC: the gradient of the context */
+/* Vectors of a slice, of a whole row; slices. */
+const uint WIDTH = VECTORS * SIDE, ALL = (D + 3) / 4, SLICES = (ALL + WIDTH - 1) / WIDTH;
+
+/* How far rows lie apart in a tile, and columns in p. Odd, and row or column 4 x + i lies at i SIDE + x, so that what
+ * neighbours read lies in different banks. */
+const uint APART = WIDTH + 1, APART_P = SIDE + 1;
 #ifdef OP_attention
-shared vec4 tiles[3 * T * ROW];
+const uint OTHER = 0, MINE = T * APART;
+shared vec4 tiles[2 * T * APART];
 #else
-shared vec4 tiles[4 * T * ROW];
+const uint OTHER = 0, MINE = T * APART, MINE_2 = 2 * T * APART;
+shared vec4 tiles[3 * T * APART];
 #endif
-shared float p[T * LT], parts[4 * T];
-
-float sum_parts() { return parts[4 * MINE] + parts[4 * MINE + 1] + parts[4 * MINE + 2] + parts[4 * MINE + 3]; }
-
-/* Vector v of the D numbers that begin at `from`. Where rows are not aligned, which only unusual sizes of heads make
- * them, the thread that has the vector reads its numbers one by one: slower, but simple. */
-vec4 fetch(f32p x, uint from, uint v, bool exists)
-{
-    vec4 four = vec4(0);
-    if (!exists || 4 * v >= D) return four;
-    if (ALIGNED) return f32x4p(x).v[from / 4 + v];
-    for (uint r = 0; r < 4 && 4 * v + r < D; r++) four[r] = x.v[from + 4 * v + r];
-    return four;
-}
-
-/* These two: the thread's part of a row of D numbers, which begins at x.v[from]. */
-void load(uint tile, f32p x, uint from, bool exists)
-{
-    EACH_VECTOR(s) tiles[tile + MINE * ROW + PART + 4 * s] = fetch(x, from, PART + 4 * s, exists);
-}
-
-void store(f32p x, uint from, vec4 row[VECTORS])
-{
-    EACH_VECTOR(s) {
-        const uint v = PART + 4 * s;
-        if (ALIGNED && 4 * v < D) f32x4p(x).v[from / 4 + v] = row[s];
-        for (uint r = 0; r < 4 && 4 * v + r < D && !ALIGNED; r++) x.v[from + 4 * v + r] = row[s][r];
-    }
-}
-
-/* The thread's row of tile x times its columns, rows of tile y: each vector of x is read once for all of them. */
-void multiply(uint x, uint y, out float products[COLUMNS])
-{
-    vec4 sum[COLUMNS];
-    EACH_COLUMN(c) sum[c] = vec4(0);
-    for (uint s = 0; s < (D + 3) / 4; s++) {
-        const vec4 row = tiles[x + MINE * ROW + s];
-        EACH_COLUMN(c) sum[c] += row * tiles[y + (PART % T + 4 * c) * ROW + s];
-    }
-    EACH_COLUMN(c) products[c] = (sum[c].x + sum[c].y) + (sum[c].z + sum[c].w);
-}
-
-/* Adds the first `count` numbers of the thread's row of f, each times its row of a tile. */
-#define ADD(sum, f, tile, count)                                                   \
-    for (uint j_ = 0; j_ < (count); j_++) {                                        \
-        const float f_ = f[MINE * LT + j_];                                        \
-        EACH_VECTOR(s_) sum[s_] += f_ * tiles[(tile) + j_ * ROW + PART + 4 * s_];  \
-    }
+shared vec4 p[T * APART_P]; /* weights: [column][row / 4] */
+shared vec4 parts[SIDE * APART_P]; /* of sums or maxima over rows: [ROW][COLUMN] */
 
 struct Place {
-    uint head, example, begin;        /* begin: first row of the tile, within the example */
+    uint head, example, slice, begin; /* begin: first row of the tile, within the example */
     uint first, tokens, queries, row; /* first: the example's first token; row: its first row of q */
 };
 
 bool place_of(uint item, uint tiles, out Place at)
 {
-    at.begin = item % tiles * T;
-    at.head = item / tiles % a.heads;
-    at.example = item / tiles / a.heads;
+    at.slice = item % SLICES;
+    at.begin = item / SLICES % tiles * T;
+    at.head = item / SLICES / tiles % a.heads;
+    at.example = item / SLICES / tiles / a.heads;
     at.first = a.offsets.v[at.example];
     at.tokens = a.offsets.v[at.example + 1] - at.first;
     at.queries = a.first_only != 0 ? 1 : at.tokens;
@@ -97,161 +62,253 @@ bool place_of(uint item, uint tiles, out Place at)
 /* Where lse of the example's first query lies. */
 uint lse_of(Place at) { return at.head * (a.first_only != 0 ? a.examples : a.offsets.v[a.examples]) + at.row; }
 
-void load_keys(Place at, uint begin)
+/* Vector v of the D numbers that begin at `from`. Where rows are not aligned, which only unusual sizes of heads make
+ * them, the thread that has the vector reads its numbers one by one: slower, but simple. */
+vec4 fetch(f32p x, uint from, uint v, bool exists)
 {
-    const uint from = (at.first + begin + MINE) * a.ldkv + at.head * D;
-    const bool exists = begin + MINE < at.tokens;
-    load(K, a.kv, from, exists);
-    load(V, a.kv, from + a.heads * D, exists);
+    vec4 four = vec4(0);
+    if (!exists || v >= ALL) return four;
+    if (ALIGNED) return f32x4p(x).v[from / 4 + v];
+    EACH_OF_4(r) if (4 * v + r < D) four[r] = x.v[from + 4 * v + r];
+    return four;
 }
 
-/* p = dropout's factors for a tile of scores. They come for four keys at a time, whichever side the rows of p are. */
-void load_keep(Place at, uint query0, uint key0)
+void store(f32p x, uint from, uint v, vec4 four)
 {
-    for (uint x = gl_LocalInvocationIndex; x < T * COLUMNS; x += 4 * T) {
-        const uint query = x / COLUMNS, four = (key0 / 4 + x % COLUMNS) * 4;
-        if (query0 + query >= at.queries) break;
-        const vec4 keep = drop_keep4(a.drop, a.seed, at.head, a.step, a.site, at.first + query0 + query, four);
-        for (uint key = max(four, key0); key < min(four + 4, key0 + T); key++)
-            p[KEYS_PASS ? (key - key0) * LT + query : query * LT + key - key0] = keep[key - four];
-    }
+    if (ALIGNED && v < ALL) f32x4p(x).v[from / 4 + v] = four;
+    EACH_OF_4(r) if (!ALIGNED && 4 * v + r < D) x.v[from + 4 * v + r] = four[r];
 }
+
+/* The thread's part of rows `begin` .. of x, of which there are `count`, the first at `from`: into registers early,
+ * put into a tile when that is free. Macros: arrays that are handed to functions may end in slow memory. */
+#define FETCH(x, from, ld, count, begin, slice)                                              \
+    EACH_OF_4(i_) EACH_VECTOR(s_) {                                                          \
+        const uint row_ = (begin) + 4 * ROW + i_, v_ = (slice) * WIDTH + COLUMN + s_ * SIDE; \
+        next[i_ * VECTORS + s_] = fetch(x, (from) + row_ * (ld), v_, row_ < (count));        \
+    }
+#define PUT(tile)                 \
+    EACH_OF_4(i_) EACH_VECTOR(s_) \
+        tiles[(tile) + (i_ * SIDE + ROW) * APART + COLUMN + s_ * SIDE] = next[i_ * VECTORS + s_];
+#define STORE(x, from, ld, count, begin, sum)                                                              \
+    EACH_OF_4(i_) EACH_VECTOR(s_) {                                                                        \
+        const uint row_ = (begin) + 4 * ROW + i_;                                                          \
+        if (row_ < (count))                                                                                \
+            store(x, (from) + row_ * (ld), at.slice * WIDTH + COLUMN + s_ * SIDE, sum[i_ * VECTORS + s_]); \
+    }
+
+/* Where the head's rows of the example begin. */
+#define FROM_Q (at.row * a.ldq + at.head * D)
+#define FROM_C (at.row * a.ldc + at.head * D)
+#define FROM_K (at.first * a.ldkv + at.head * D)
+#define FROM_V (FROM_K + a.heads * D)
+#define FETCH_Q(begin, slice) FETCH(a.q, FROM_Q, a.ldq, at.queries, begin, slice)
+#define FETCH_K(begin, slice) FETCH(a.kv, FROM_K, a.ldkv, at.tokens, begin, slice)
+#define FETCH_V(begin, slice) FETCH(a.kv, FROM_V, a.ldkv, at.tokens, begin, slice)
+
+/* sum[column][row] += the thread's rows of tile x times its columns, rows of tile y. */
+#define MULTIPLY(sum, x, y)                                                                     \
+    for (uint v_ = 0; v_ < (SLICES > 1 ? WIDTH : ALL); v_++) {                                  \
+        vec4 x_[4];                                                                             \
+        EACH_OF_4(i_) x_[i_] = tiles[(x) + (i_ * SIDE + ROW) * APART + v_];                     \
+        EACH_OF_4(j_) {                                                                         \
+            const vec4 y_ = tiles[(y) + (j_ * SIDE + COLUMN) * APART + v_];                     \
+            EACH_OF_4(d_) sum[j_] += y_[d_] * vec4(x_[0][d_], x_[1][d_], x_[2][d_], x_[3][d_]); \
+        }                                                                                       \
+    }
+
+/* sum = the products of rows `begin` .. of one side, in tile x, and `begin_y` .. of the other. Those pass through
+ * OTHER: slices FIRST, which was fetched before, to at.slice, which stays. While that is multiplied, `then` fetches. */
+#define FIRST ((at.slice + 1) % SLICES)
+#define SCORES(sum, x, FETCH_X, begin, FETCH_Y, begin_y, then)          \
+    EACH_OF_4(j_) sum[j_] = vec4(0);                                    \
+    for (uint n_ = 1; n_ <= SLICES; n_++) {                             \
+        barrier();                                                      \
+        PUT(OTHER)                                                      \
+        if (SLICES > 1) {                                               \
+            FETCH_X(begin, (at.slice + n_) % SLICES)                    \
+            PUT(x)                                                      \
+        }                                                               \
+        barrier();                                                      \
+        if (n_ < SLICES) FETCH_Y(begin_y, (at.slice + n_ + 1) % SLICES) \
+        else then                                                       \
+        if (exists) MULTIPLY(sum, x, OTHER)                             \
+    }
+
+/* Adds the first `count` rows of OTHER, each times its column of p; those that make them a multiple of 4 are 0. */
+#define ADD(sum, count)                                                               \
+    for (uint x_ = 0; 4 * x_ < (count); x_++)                                         \
+        EACH_OF_4(j_) {                                                               \
+            const vec4 p_ = p[(j_ * SIDE + x_) * APART_P + ROW];                      \
+            EACH_VECTOR(s_) {                                                         \
+                const vec4 y_ = tiles[(j_ * SIDE + x_) * APART + COLUMN + s_ * SIDE]; \
+                EACH_OF_4(i_) sum[i_ * VECTORS + s_] += p_[i_] * y_;                  \
+            }                                                                         \
+        }
+
+vec4 sum_parts(uint row)
+{
+    vec4 sum = vec4(0);
+    for (uint c = 0; c < SIDE; c++) sum += parts[row * APART_P + c];
+    return sum;
+}
+
+/* Dropout's factors [column][row] for the thread's scores. They come for four keys at a time: rows or columns. */
+mat4 keep_of(Place at, uint query, uint key)
+{
+    mat4 keep;
+    EACH_OF_4(i) keep[i] = drop_keep4(a.drop, a.seed, at.head, a.step, a.site, at.first + query + i, key);
+    return KEYS_PASS ? keep : transpose(keep);
+}
+
+vec4 exp_of(vec4 x) { return vec4(exp_of(x.x), exp_of(x.y), exp_of(x.z), exp_of(x.w)); }
+
+/* The larger ones. NaN counts as larger than all: the sum of exponentials then carries it on. */
+vec4 larger(vec4 x, vec4 y) { return mix(x, y, lessThanEqual(x, y)); }
 
 #ifdef OP_attention
 void tile(Place at)
 {
-    const uint query = at.begin + MINE;
-    const bool exists = query < at.queries;
-    vec4 context[VECTORS];
-    float score[COLUMNS], largest = uintBitsToFloat(0xff800000u), sum = 0;
-    EACH_VECTOR(s) context[s] = vec4(0);
-    load(Q, a.q, (at.row + query) * a.ldq + at.head * D, exists);
+    const bool exists = at.begin + 4 * ROW < at.queries;
+    vec4 context[4 * VECTORS], next[4 * VECTORS], score[4];
+    vec4 largest = vec4(uintBitsToFloat(0xff800000u)), sum = vec4(0);
+    CLEAR(context)
+    if (SLICES == 1) {
+        FETCH_Q(at.begin, 0)
+        PUT(MINE)
+    }
+    FETCH_K(0, FIRST)
     for (uint k0 = 0; k0 < at.tokens; k0 += T) {
-        const uint cols = min(T, at.tokens - k0);
-        barrier();
-        load_keys(at, k0);
-        load_keep(at, at.begin, k0);
-        barrier();
-        float now = largest;
-        if (exists) multiply(Q, K, score);
-        EACH_COLUMN(c) {
-            score[c] *= a.scale;
-            if (PART + 4 * c < cols && !(score[c] <= now)) now = score[c];
+        const uint key = k0 + 4 * COLUMN;
+        vec4 now = largest;
+        SCORES(score, MINE, FETCH_Q, at.begin, FETCH_K, k0, FETCH_V(k0, at.slice))
+        EACH_OF_4(j) {
+            score[j] *= a.scale;
+            if (key + j < at.tokens) now = larger(score[j], now);
         }
-        parts[gl_LocalInvocationIndex] = now;
+        parts[ROW * APART_P + COLUMN] = now;
         barrier();
-        for (uint other = 0; other < 4; other++)
-            if (!(parts[4 * MINE + other] <= now)) now = parts[4 * MINE + other];
-        const float shrink = exp_of(largest - now);
+        PUT(OTHER)
+        for (uint c = 0; c < SIDE; c++) now = larger(parts[ROW * APART_P + c], now);
+        const vec4 shrink = exp_of(largest - now);
+        const mat4 keep = keep_of(at, at.begin + 4 * ROW, key);
         largest = now;
         sum *= shrink;
-        EACH_COLUMN(c)
-            if (PART + 4 * c < cols) {
-                const float e = exp_of(score[c] - now);
-                sum += e;
-                p[MINE * LT + PART + 4 * c] *= e;
-            }
+        EACH_OF_4(j) {
+            const vec4 e = key + j < at.tokens ? exp_of(score[j] - now) : vec4(0);
+            sum += e;
+            p[(j * SIDE + COLUMN) * APART_P + ROW] = keep[j] * e;
+        }
+        EACH_OF_4(i) EACH_VECTOR(s) context[i * VECTORS + s] *= shrink[i];
         barrier();
-        EACH_VECTOR(s) context[s] *= shrink;
-        if (exists) ADD(context, p, V, cols)
+        FETCH_K(k0 + T, FIRST)
+        if (exists) ADD(context, min(T, at.tokens - k0))
     }
-    parts[gl_LocalInvocationIndex] = sum;
+    parts[ROW * APART_P + COLUMN] = sum;
     barrier();
-    sum = sum_parts();
-    EACH_VECTOR(s) context[s] = at.tokens > 0 ? context[s] / sum : vec4(0);
-    if (exists) {
-        store(a.context, (at.row + query) * a.ldc + at.head * D, context);
-        if (PART == 0) a.lse.v[lse_of(at) + query] = largest + log(sum);
+    sum = sum_parts(ROW);
+    EACH_OF_4(i) {
+        EACH_VECTOR(s) context[i * VECTORS + s] *= at.tokens > 0 ? 1 / sum[i] : 0;
+        if (COLUMN == 0 && at.slice == 0 && at.begin + 4 * ROW + i < at.queries)
+            a.lse.v[lse_of(at) + at.begin + 4 * ROW + i] = largest[i] + log(sum[i]);
     }
+    STORE(a.context, FROM_C, a.ldc, at.queries, at.begin, context)
     barrier();
 }
 
 #else
-shared float lse[T], delta[T], ds[T * LT];
+#define FETCH_DC(begin, slice) FETCH(a.dcontext, FROM_C, a.ldc, at.queries, begin, slice)
 
-/* A tile of queries: q, the gradient of the context, lse and delta = dcontext . context, which is in parts at first. */
-void load_queries(Place at, uint begin)
+/* Leaves delta = dcontext . context of a tile of queries in parts. */
+void find_delta(Place at, uint begin)
 {
-    const uint query = begin + MINE, row = at.row + query, from = row * a.ldc + at.head * D;
-    const bool exists = query < at.queries;
-    load(Q, a.q, row * a.ldq + at.head * D, exists);
-    load(DC, a.dcontext, from, exists);
-    float sum = 0;
-    EACH_VECTOR(s) sum += dot(tiles[DC + MINE * ROW + PART + 4 * s], fetch(a.context, from, PART + 4 * s, exists));
-    parts[gl_LocalInvocationIndex] = sum;
-    if (PART == 0 && exists) lse[MINE] = a.lse.v[lse_of(at) + query];
+    vec4 delta = vec4(0);
+    for (uint v = COLUMN; v < ALL; v += SIDE)
+        EACH_OF_4(i) {
+            const uint query = begin + 4 * ROW + i, from = FROM_C + query * a.ldc;
+            const bool exists = query < at.queries;
+            delta[i] += dot(fetch(a.dcontext, from, v, exists), fetch(a.context, from, v, exists));
+        }
+    parts[ROW * APART_P + COLUMN] = delta;
+}
+
+/* lse of four queries. */
+vec4 fetch_lse(Place at, uint query)
+{
+    vec4 lse = vec4(0);
+    EACH_OF_4(i) if (query + i < at.queries) lse[i] = a.lse.v[lse_of(at) + query + i];
+    return lse;
 }
 
 void queries_tile(Place at)
 {
-    const uint query = at.begin + MINE;
-    const bool exists = query < at.queries;
-    vec4 dq[VECTORS];
-    float score[COLUMNS], dp[COLUMNS];
-    EACH_VECTOR(s) dq[s] = vec4(0);
-    load_queries(at, at.begin);
+    const bool exists = at.begin + 4 * ROW < at.queries;
+    const vec4 lse = fetch_lse(at, at.begin + 4 * ROW);
+    vec4 dq[4 * VECTORS], next[4 * VECTORS], score[4], dp[4];
+    CLEAR(dq)
+    find_delta(at, at.begin);
+    if (SLICES == 1) {
+        FETCH_Q(at.begin, 0)
+        PUT(MINE)
+        FETCH_DC(at.begin, 0)
+        PUT(MINE_2)
+    }
     barrier();
-    if (PART == 0) delta[MINE] = sum_parts();
+    const vec4 delta = sum_parts(ROW);
+    FETCH_V(0, FIRST)
     for (uint k0 = 0; k0 < at.tokens; k0 += T) {
-        const uint cols = min(T, at.tokens - k0);
-        barrier();
-        load_keys(at, k0);
-        load_keep(at, at.begin, k0);
-        barrier();
-        if (exists) {
-            multiply(Q, K, score);
-            multiply(DC, V, dp);
-            EACH_COLUMN(c) {
-                const uint at_p = MINE * LT + PART + 4 * c;
-                if (PART + 4 * c < cols)
-                    ds[at_p] = a.scale * exp_of(a.scale * score[c] - lse[MINE]) * (p[at_p] * dp[c] - delta[MINE]);
-            }
+        const uint key = k0 + 4 * COLUMN;
+        SCORES(dp, MINE_2, FETCH_DC, at.begin, FETCH_V, k0, FETCH_K(k0, FIRST))
+        SCORES(score, MINE, FETCH_Q, at.begin, FETCH_K, k0, FETCH_V(k0 + T, FIRST))
+        const mat4 keep = keep_of(at, at.begin + 4 * ROW, key);
+        EACH_OF_4(j) {
+            const vec4 ds = a.scale * exp_of(a.scale * score[j] - lse) * (keep[j] * dp[j] - delta);
+            p[(j * SIDE + COLUMN) * APART_P + ROW] = key + j < at.tokens ? ds : vec4(0);
         }
         barrier();
-        if (exists) ADD(dq, ds, K, cols)
+        if (exists) ADD(dq, min(T, at.tokens - k0))
     }
-    if (exists) store(a.dq, (at.row + query) * a.ldq + at.head * D, dq);
+    STORE(a.dq, FROM_Q, a.ldq, at.queries, at.begin, dq)
     barrier();
 }
 
 void keys_tile(Place at)
 {
-    const uint key = at.begin + MINE, from = (at.first + key) * a.ldkv + at.head * D;
-    const bool exists = key < at.tokens;
-    vec4 dk[VECTORS], dv[VECTORS];
-    float score[COLUMNS], dp[COLUMNS];
-    EACH_VECTOR(s) dk[s] = dv[s] = vec4(0);
-    load_keys(at, at.begin);
+    const bool exists = at.begin + 4 * ROW < at.tokens;
+    vec4 dk[4 * VECTORS], dv[4 * VECTORS], next[4 * VECTORS], score[4], dp[4];
+    CLEAR(dk)
+    CLEAR(dv)
+    if (SLICES == 1) {
+        FETCH_K(at.begin, 0)
+        PUT(MINE)
+        FETCH_V(at.begin, 0)
+        PUT(MINE_2)
+    }
+    FETCH_Q(0, FIRST)
     for (uint i0 = 0; i0 < at.queries; i0 += T) {
-        const uint rows = min(T, at.queries - i0);
-        barrier();
-        load_queries(at, i0);
-        load_keep(at, i0, at.begin);
-        barrier();
-        if (PART == 0) delta[MINE] = sum_parts();
-        barrier();
-        if (exists) {
-            multiply(K, Q, score);
-            multiply(V, DC, dp);
-            EACH_COLUMN(c) {
-                const uint i = PART + 4 * c, at_p = MINE * LT + i;
-                if (i < rows) {
-                    const float prob = exp_of(a.scale * score[c] - lse[i]), keep = p[at_p];
-                    p[at_p] = prob * keep;
-                    ds[at_p] = a.scale * prob * (keep * dp[c] - delta[i]);
-                }
-            }
+        const uint query = i0 + 4 * COLUMN, rows = min(T, at.queries - i0);
+        const vec4 lse = fetch_lse(at, query);
+        find_delta(at, i0);
+        SCORES(score, MINE, FETCH_K, at.begin, FETCH_Q, i0, FETCH_DC(i0, FIRST))
+        SCORES(dp, MINE_2, FETCH_V, at.begin, FETCH_DC, i0, FETCH_Q(i0, at.slice))
+        const mat4 keep = keep_of(at, query, at.begin + 4 * ROW);
+        const vec4 delta = sum_parts(COLUMN);
+        EACH_OF_4(j) {
+            const bool counts = query + j < at.queries;
+            const vec4 prob = exp_of(a.scale * score[j] - lse[j]);
+            p[(j * SIDE + COLUMN) * APART_P + ROW] = counts ? keep[j] * prob : vec4(0);
+            dp[j] = counts ? a.scale * prob * (keep[j] * dp[j] - delta[j]) : vec4(0);
         }
         barrier();
-        if (exists) {
-            ADD(dk, ds, Q, rows)
-            ADD(dv, p, DC, rows)
-        }
+        if (exists) ADD(dv, rows)
+        barrier();
+        EACH_OF_4(j) p[(j * SIDE + COLUMN) * APART_P + ROW] = dp[j];
+        PUT(OTHER)
+        barrier();
+        FETCH_Q(i0 + T, FIRST)
+        if (exists) ADD(dk, rows)
     }
-    if (exists) {
-        store(a.dkv, from, dk);
-        store(a.dkv, from + a.heads * D, dv);
-    }
+    STORE(a.dkv, FROM_K, a.ldkv, at.tokens, at.begin, dk)
+    STORE(a.dkv, FROM_V, a.ldkv, at.tokens, at.begin, dv)
     barrier();
 }
 
@@ -265,7 +322,7 @@ void tile(Place at)
 void main()
 {
     const uint longest = a.first_only != 0 && !KEYS_PASS ? 1 : a.longest, tiles = (longest + T - 1) / T;
-    for EACH_GROUP(item, tiles * a.heads * a.examples) {
+    for EACH_GROUP(item, SLICES * tiles * a.heads * a.examples) {
         Place at;
         if (place_of(item, tiles, at)) tile(at);
     }

@@ -254,11 +254,16 @@ static const struct DeviceAttention {
 } device_attention_cases[] =
     {
 #define DEVICE_NO_MORE 0xffffu
-        {1, 32, {13, DEVICE_NO_MORE}},         {3, 32, {13, 1, 40, 7, 0, 16, DEVICE_NO_MORE}},
-        {2, 64, {33, 128, 5, DEVICE_NO_MORE}}, {2, 16, {129, 65, DEVICE_NO_MORE}},
-        {1, 64, {300, 2, DEVICE_NO_MORE}},     {2, 128, {20, DEVICE_NO_MORE}},
-        {2, 20, {7, 33, DEVICE_NO_MORE}},      {1, 160, {9, DEVICE_NO_MORE}},
-        {12, 32, {0, 0, DEVICE_NO_MORE}},      {3, 26, {17, 0, 40, DEVICE_NO_MORE}},
+        {1, 32, {13, DEVICE_NO_MORE}},
+        {3, 32, {13, 1, 40, 7, 0, 16, DEVICE_NO_MORE}},
+        {2, 64, {33, 128, 5, 64, 31, DEVICE_NO_MORE}},
+        {2, 16, {129, 65, 63, 32, DEVICE_NO_MORE}},
+        {1, 64, {300, 2, DEVICE_NO_MORE}},
+        {2, 128, {20, 65, DEVICE_NO_MORE}},
+        {2, 20, {7, 33, DEVICE_NO_MORE}},
+        {1, 160, {9, 33, DEVICE_NO_MORE}},
+        {12, 32, {0, 0, DEVICE_NO_MORE}},
+        {3, 26, {17, 0, 40, DEVICE_NO_MORE}},
         {1, 520, {9, 5, DEVICE_NO_MORE}},
 },
   device_attention_timed[] = {

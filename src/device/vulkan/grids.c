@@ -21,6 +21,7 @@ enum {
     GROUP_LEAST_THREADS = 256, /* what a device must allow for a workgroup ... */
     GROUP_LEAST_BYTES = 32768, /* ... threads, and bytes of shared memory; all that are known do */
     GROUP_MOST_BYTES = 49152,  /* more in one workgroup leaves too few of them at a time */
+    ATTENTION_TILE = 32,       /* rows of a tile of the attention shaders */
     PARTS_BYTES = 16 << 20,    /* the most that the parts of one product take */
 };
 
@@ -168,23 +169,27 @@ static Grid lora_dw_grid(const struct lora_dw_args *a)
                      a->cols, 2 * (uint64_t)a->r);
 }
 
-/* The tile of the attention shaders: as large as shared memory allows; attention.comp says what they hold there. */
-static uint32_t attention_tile(uint32_t size, bool backward, const Tuning *tuning)
+/* The slices of the attention shaders, so few that the tiles of attention.comp fit into shared memory. */
+static uint32_t attention_slices(uint32_t size, bool backward, const Tuning *tuning)
 {
-    const uint32_t row = 4 * (4 * ((size + 15) / 16) + 1), tiles = backward ? 4 : 3, squares = backward ? 2 : 1;
-    uint32_t t = 32;
-    while (t > 1 && 4 * (tiles * t * row + squares * t * (t + 1) + 6 * t) > tuning->shared_bytes) t /= 2;
-    return t;
+    const uint32_t t = ATTENTION_TILE, side = t / 4, tiles = backward ? 3 : 2;
+    uint32_t slices = 1;
+    while (16 * (tiles * t * (side * grid_parts(size, slices * t) + 1) + (t + side) * (side + 1)) >
+           tuning->shared_bytes)
+        slices++;
+    return slices;
 }
 
 static Grid attention_grid_of(uint32_t examples, uint32_t heads, uint32_t size, uint32_t rows, uint32_t longest,
                               bool backward, bool keys, bool aligned, const Tuning *tuning)
 {
-    const uint32_t t = attention_tile(size, backward, tuning);
+    const uint32_t t = ATTENTION_TILE, slices = attention_slices(size, backward, tuning);
+    const uint32_t vectors = grid_parts(size, slices * t);
+    const uint64_t tiles = (uint64_t)((rows + t - 1) / t) * heads * examples;
     const double pairs = (double)examples * heads * rows * longest;
-    return (Grid){.groups = size ? grid_parts((uint64_t)((rows + t - 1) / t) * heads * examples, 1) : 0,
-                  .spec = {4 * t, t, size, keys, aligned},
-                  .spec_count = 5,
+    return (Grid){.groups = size ? grid_parts(grid_parts(size, vectors * t) * tiles, 1) : 0,
+                  .spec = {t * t / 16, t, size, vectors, keys, aligned},
+                  .spec_count = 6,
                   .work = (backward ? 6.0 : 4.0) * pairs * size};
 }
 static Grid attention_tuned_grid(const struct attention_args *a, const Tuning *tuning)
