@@ -63,20 +63,23 @@ bool place_of(uint item, uint tiles, out Place at)
 uint lse_of(Place at) { return at.head * (a.first_only != 0 ? a.examples : a.offsets.v[a.examples]) + at.row; }
 
 /* Vector v of the D numbers that begin at `from`. Where rows are not aligned, which only unusual sizes of heads make
- * them, the thread that has the vector reads its numbers one by one: slower, but simple. */
+ * them, its numbers move one by one: slower, but simple. */
 vec4 fetch(f32p x, uint from, uint v, bool exists)
 {
     vec4 four = vec4(0);
     if (!exists || v >= ALL) return four;
     if (ALIGNED) return f32x4p(x).v[from / 4 + v];
-    EACH_OF_4(r) if (4 * v + r < D) four[r] = x.v[from + 4 * v + r];
+    from += 4 * v;
+    if (D % 4 == 0) return vec4(x.v[from], x.v[from + 1], x.v[from + 2], x.v[from + 3]);
+    EACH_OF_4(r) if (4 * v + r < D) four[r] = x.v[from + r];
     return four;
 }
 
 void store(f32p x, uint from, uint v, vec4 four)
 {
-    if (ALIGNED && v < ALL) f32x4p(x).v[from / 4 + v] = four;
-    EACH_OF_4(r) if (!ALIGNED && 4 * v + r < D) x.v[from + 4 * v + r] = four[r];
+    if (v >= ALL) return;
+    if (ALIGNED) f32x4p(x).v[from / 4 + v] = four;
+    else EACH_OF_4(r) if (D % 4 == 0 || 4 * v + r < D) x.v[from + 4 * v + r] = four[r];
 }
 
 /* The thread's part of rows `begin` .. of x, of which there are `count`, the first at `from`: into registers early,

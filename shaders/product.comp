@@ -13,11 +13,10 @@ layout(constant_id = 4) const uint TM = 4; /* 4 or 8 */
 layout(constant_id = 5) const uint TN = 4;
 layout(constant_id = 6) const bool TA = false; /* a is [k][m] */
 layout(constant_id = 7) const bool TB = false; /* b is [n][k] */
-layout(constant_id = 8) const bool ALIGNED_A = false; /* rows consist of vectors of four at multiples of 16 bytes */
-layout(constant_id = 9) const bool ALIGNED_B = false;
-layout(constant_id = 10) const bool ALIGNED_C = false; /* rows of c and gelu begin at multiples of 16 bytes */
+layout(constant_id = 8) const bool ALIGNED_IN = false; /* rows that are read along are whole vectors of 16 bytes */
+layout(constant_id = 9) const bool ALIGNED_OUT = false; /* rows of c and gelu begin at multiples of 16 bytes */
 /* k is cut into so many; c is then [PARTS][more + 1][m][n], and what it holds is to be added up. */
-layout(constant_id = 11) const uint PARTS = 1;
+layout(constant_id = 10) const uint PARTS = 1;
 
 const uint WIDE = BN / TN, THREADS = BM / TM * WIDE;
 const uint ROW_A = BM / 4 + 1, ROW_B = BN / 4 + 1; /* + 1: against bank conflicts */
@@ -25,51 +24,41 @@ const uint FOURS_A = BM * BK / 4, FOURS_B = BN * BK / 4; /* of a slice; at most 
 shared vec4 slice_a[2 * BK * ROW_A]; /* [2][k][m / 4] */
 shared vec4 slice_b[2 * BK * ROW_B]; /* [2][k][n / 4] */
 
-/* Where the e-th four numbers of a slice begin: k and i, the row or column of c. `along`: they are neighbours in i, else
- * in k; whichever they are in memory. So are the fours of neighbouring threads. */
-uvec2 place(uint e, bool along, uint width)
+/* Where the e-th four numbers of a slice begin: k and i, the row or column of c. The four are neighbours in i. Threads
+ * that are neighbours read what is neighbours in memory: along i or along k. */
+uvec2 place(uint e, bool along, uint block)
 {
-    return along ? uvec2(e / (width / 4), e % (width / 4) * 4) : uvec2(e % (BK / 4) * 4, e / (BK / 4));
+    return along ? uvec2(e / (block / 4), e % (block / 4) * 4) : uvec2(e % BK, e / BK * 4);
 }
 
-/* The four numbers of op(x) from there on, 0 behind k_end. Behind the last i they may be any: they stay in rows and
- * columns that are not stored. */
-vec4 fetch(f32p x, uint from, uint ld, bool along, bool aligned, uint k, uint i, uint k_end, uint width)
+/* These four of op(x), 0 behind k_end. Behind the last i they may be any: they stay in rows and columns of c that are not
+ * stored. */
+vec4 fetch(f32p x, uint from, uint ld, bool along, uint k, uint i, uint k_end, uint width)
 {
-    vec4 four = vec4(0);
-    if (aligned) {
-        i = min(i, along ? width - 4 : width - 1);
-        return k < k_end ? f32x4p(x).v[(from + (along ? k * ld + i : i * ld + k)) / 4] : four;
-    }
-    [[unroll]] for (uint j = 0; j < 4; j++)
-        if (along ? i + j < width && k < k_end : i < width && k + j < k_end)
-            four[j] = x.v[from + (along ? k * ld + i + j : i * ld + k + j)];
-    return four;
+    if (k >= k_end) return vec4(0);
+    if (along && ALIGNED_IN) return f32x4p(x).v[(from + k * ld + min(i, width - 4)) / 4];
+    const uint far = along ? 1 : ld;
+    from += along ? k * ld : k;
+    return vec4(x.v[from + min(i, width - 1) * far], x.v[from + min(i + 1, width - 1) * far],
+                x.v[from + min(i + 2, width - 1) * far], x.v[from + min(i + 3, width - 1) * far]);
 }
 
-/* Four vectors are a mat4, and all indices into them are written out: NVIDIA's compiler does not unroll every loop that
- * it could, and then keeps arrays in memory instead of in registers, which makes products ten times as slow. */
+/* Four vectors are a mat4, and all indices into them are written out, so that they stay in registers whatever loops a
+ * compiler unrolls. */
 #define FOUR_TIMES(DO) DO(0) DO(1) DO(2) DO(3)
 
 /* The thread's j-th four of a slice, from the matrix and to shared memory. */
-#define FETCH(j, next, fours, matrix, from, ld, along, aligned, block, i0, width)                \
-    if (j * THREADS < fours) {                                                                   \
-        const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, along, block);             \
-        next[j] = fetch(matrix, from, ld, along, aligned, k0 + at.x, i0 + at.y, k_end, width);   \
+#define FETCH(j, next, fours, matrix, from, ld, along, block, i0, width)                  \
+    if (j * THREADS < fours) {                                                            \
+        const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, along, block);      \
+        next[j] = fetch(matrix, from, ld, along, k0 + at.x, i0 + at.y, k_end, width);     \
     }
-#define FETCH_A(j) FETCH(j, next_a, FOURS_A, a.a, from_a, a.lda, TA, ALIGNED_A, BM, m0, a.m)
-#define FETCH_B(j) FETCH(j, next_b, FOURS_B, a.b, from_b, a.ldb, !TB, ALIGNED_B, BN, n0, a.n)
-#define STORE(j, next, fours, slice, row, along, block)                                          \
-    if ((j + 1) * THREADS <= fours || gl_LocalInvocationIndex + j * THREADS < fours) {           \
-        const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, along, block);             \
-        const uint vector = (to * BK + at.x) * row + at.y / 4;                                   \
-        if (along) slice[vector] = next[j];                                                      \
-        else {                                                                                   \
-            slice[vector][at.y % 4] = next[j].x;                                                 \
-            slice[vector + row][at.y % 4] = next[j].y;                                           \
-            slice[vector + 2 * row][at.y % 4] = next[j].z;                                       \
-            slice[vector + 3 * row][at.y % 4] = next[j].w;                                       \
-        }                                                                                        \
+#define FETCH_A(j) FETCH(j, next_a, FOURS_A, a.a, from_a, a.lda, TA, BM, m0, a.m)
+#define FETCH_B(j) FETCH(j, next_b, FOURS_B, a.b, from_b, a.ldb, !TB, BN, n0, a.n)
+#define STORE(j, next, fours, slice, row, along, block)                                   \
+    if ((j + 1) * THREADS <= fours || gl_LocalInvocationIndex + j * THREADS < fours) {    \
+        const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, along, block);      \
+        slice[(to + at.x) * row + at.y / 4] = next[j];                                    \
     }
 #define STORE_A(j) STORE(j, next_a, FOURS_A, slice_a, ROW_A, TA, BM)
 #define STORE_B(j) STORE(j, next_b, FOURS_B, slice_b, ROW_B, !TB, BN)
@@ -78,11 +67,23 @@ vec4 fetch(f32p x, uint from, uint ld, bool along, bool aligned, uint k, uint i,
 #define ADD_OUTER(sum, left, right) \
     sum[0] += left.x * right, sum[1] += left.y * right, sum[2] += left.z * right, sum[3] += left.w * right
 
+/* Column k of a's slice times row k of b's. Only the large blocks gain from unrolling its loop. */
+#define MULTIPLY                                                                                            \
+    {                                                                                                       \
+        const uint a_k = at_a + k * ROW_A, b_k = at_b + k * ROW_B;                                          \
+        const vec4 x0 = slice_a[a_k], y0 = slice_b[b_k];                                                    \
+        const vec4 x1 = TM > 4 ? slice_a[a_k + BM / 8] : vec4(0), y1 = TN > 4 ? slice_b[b_k + BN / 8] : vec4(0); \
+        ADD_OUTER(sum00, x0, y0);                                                                           \
+        if (TN > 4) ADD_OUTER(sum01, x0, y1);                                                               \
+        if (TM > 4) ADD_OUTER(sum10, x1, y0);                                                               \
+        if (TM > 4 && TN > 4) ADD_OUTER(sum11, x1, y1);                                                     \
+    }
+
 /* c[m][n .. n + 3] from alpha times the sum. */
 void put(uint part, uint product, uint m, uint n, vec4 c)
 {
     const uint at = part * (a.more + 1) * a.m * a.n + product * a.stride_c + m * a.ldc + n, count = min(4, a.n - n);
-    const bool aligned = ALIGNED_C && count == 4;
+    const bool aligned = ALIGNED_OUT && count == 4;
     vec4 gelu;
     if (a.accumulate != 0 && aligned) {
         c += f32x4p(a.c).v[at / 4];
@@ -115,35 +116,28 @@ void put_block(uint part, uint product, uint m, uint n, mat4 sum)
 
 void tile(uint m0, uint n0, uint part, uint product)
 {
-    /* Groups of 32 threads, which most GPUs run together, have 8 x 4 places: the fewest different vectors to read. */
-    const bool blocks = WIDE % 8 == 0 && BM / TM % 4 == 0;
-    const uint t = gl_LocalInvocationIndex;
-    const uint tx = blocks ? t / 32 % (WIDE / 8) * 8 + t % 8 : t % WIDE;
-    const uint ty = blocks ? t / 32 / (WIDE / 8) * 4 + t / 8 % 4 : t / WIDE;
+    const uint tx = gl_LocalInvocationIndex % WIDE, ty = gl_LocalInvocationIndex / WIDE;
     const uint deep = (a.k + PARTS * BK - 1) / (PARTS * BK) * BK, k_begin = part * deep, k_end = min(a.k, k_begin + deep);
     const uint from_a = product * a.stride_a, from_b = product * a.stride_b;
     mat4 sum00 = mat4(0), sum01 = mat4(0), sum10 = mat4(0), sum11 = mat4(0), next_a, next_b;
-    uint to = 0, k0 = k_begin;
+    uint k0 = k_begin, to = 0; /* to: where in shared memory the next slice goes */
     FOUR_TIMES(FETCH_A)
     FOUR_TIMES(FETCH_B)
     FOUR_TIMES(STORE_A)
     FOUR_TIMES(STORE_B)
     barrier();
     while (k0 < k_end) {
-        uint at_a = to * BK * ROW_A + ty, at_b = to * BK * ROW_B + tx;
+        const uint at_a = to * ROW_A + ty, at_b = to * ROW_B + tx;
         k0 += BK;
-        to = 1 - to;
+        to = BK - to;
         if (k0 < k_end) {
             FOUR_TIMES(FETCH_A)
             FOUR_TIMES(FETCH_B)
         }
-        for (uint k = 0; k < BK; k++, at_a += ROW_A, at_b += ROW_B) {
-            const vec4 x0 = slice_a[at_a], y0 = slice_b[at_b];
-            const vec4 x1 = TM > 4 ? slice_a[at_a + BM / 8] : vec4(0), y1 = TN > 4 ? slice_b[at_b + BN / 8] : vec4(0);
-            ADD_OUTER(sum00, x0, y0);
-            if (TN > 4) ADD_OUTER(sum01, x0, y1);
-            if (TM > 4) ADD_OUTER(sum10, x1, y0);
-            if (TM > 4 && TN > 4) ADD_OUTER(sum11, x1, y1);
+        if (TM * TN > 16) {
+            [[unroll]] for (uint k = 0; k < BK; k++) MULTIPLY
+        } else {
+            for (uint k = 0; k < BK; k++) MULTIPLY
         }
         if (k0 < k_end) {
             FOUR_TIMES(STORE_A)
@@ -163,7 +157,8 @@ void main()
     const uint high = (a.m + BM - 1) / BM, wide = (a.n + BN - 1) / BN, products = a.more + 1;
     for EACH_GROUP(i, PARTS * products * high * wide) {
         /* Tiles go down bands of 8 rows of tiles: what runs at the same time shares rows and columns in the cache. */
-        const uint t = i % (high * wide), which = i / (high * wide), top = t / (8 * wide) * 8, rows = min(8, high - top), in_band = t - top * wide;
+        const uint t = i % (high * wide), which = i / (high * wide);
+        const uint top = t / (8 * wide) * 8, rows = min(8, high - top), in_band = t - top * wide;
         tile((top + in_band % rows) * BM, in_band / rows * BN, which / products, which % products);
     }
 }

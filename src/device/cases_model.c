@@ -272,6 +272,9 @@ static const struct DeviceAttention {
       {12, 64, {512, 512, DEVICE_NO_MORE}},
 };
 
+/* How far rows lie apart beyond their length: vectors stay aligned for the usual sizes of heads. */
+static u32 device_case_pad(int variant, u32 size) { return variant >= DEVICE_PERF ? 0 : size % 32 ? 3 : 4; }
+
 /* Sets the flags of the variant, too. NULL behind the last one. */
 static const struct DeviceAttention *device_case_heads(int variant, u32 *first_only, u32 *drop)
 {
@@ -301,7 +304,7 @@ static bool device_case_attention(DeviceCase *c, int variant)
     if (!which) return false;
     u32 *offsets = device_case_offsets(c, which, &examples, &longest);
     const u32 heads = which->heads, size = which->size, width = heads * size,
-              pad = drop * (variant < DEVICE_PERF ? 3 : 0);
+              pad = drop * device_case_pad(variant, size);
     const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
     c->args.attention = (struct attention_args){.q = device_case_in(c, (size_t)queries * (width + pad)),
                                                 .kv = device_case_in(c, (size_t)tokens * (2 * width + pad)),
@@ -331,7 +334,7 @@ static bool device_case_attention_grad(DeviceCase *c, int variant)
     if (!which) return false;
     u32 *offsets = device_case_offsets(c, which, &examples, &longest);
     const u32 heads = which->heads, size = which->size, width = heads * size,
-              pad = drop * (variant < DEVICE_PERF ? 3 : 0);
+              pad = drop * device_case_pad(variant, size);
     const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
     struct attention_grad_args a = {.q = device_case_in(c, (size_t)queries * (width + pad)),
                                     .kv = device_case_in(c, (size_t)tokens * (2 * width + pad)),

@@ -8,21 +8,28 @@ typedef struct DeviceSpeed {
     double gbps;   /* copying */
 } DeviceSpeed;
 
-/* Seconds of one run of an op, the best of a few measurements. */
+/* Seconds of one run of an op, the best of a few measurements. A GPU that was idle runs at a fraction of its clock until
+ * it has worked for a while. */
 static double speed_seconds(Device *device, Op op, const void *args, const void *result)
 {
+    enum { TURNS = 3 };
+    const double warm = device->vulkan ? 0.3 : 0, enough = device->vulkan ? 0.02 : 0.002, begun = clock_seconds();
     double best = INFINITY;
     f32 number;
     device_run(device, op, args); /* the first run compiles */
     device_read(device, &number, result, sizeof number);
-    for (int turn = 0, count = 1; turn < 4; turn++) {
-        const double begun = clock_seconds();
+    for (int turns = 0, count = 1; turns < TURNS && device_ok(device, &(Err){0});) {
+        const double start = clock_seconds();
         for (int i = 0; i < count; i++) device_run(device, op, args);
         device_read(device, &number, result, sizeof number);
-        const double seconds = (clock_seconds() - begun) / count;
-        if (seconds < best) best = seconds;
-        if (seconds > 0.1) break;
-        count = seconds < 1e-4 ? 64 : seconds < 5e-3 ? 8 : 1; /* so that waiting for the result counts little */
+        const double batch = clock_seconds() - start, seconds = batch / count;
+        if (batch < enough) {
+            count *= 2; /* so that waiting for the result counts little */
+        } else if (clock_seconds() - begun >= warm || batch > 0.1) {
+            if (seconds < best) best = seconds;
+            turns++;
+            if (batch > 0.1) break;
+        }
     }
     return best;
 }
