@@ -391,7 +391,7 @@ fuzz() {
     [ ! -e build/fuzz/failed ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
-bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; importance; rates
+bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; rates
     build
     local word=${1:-steps} blis=
     [ -e "tests/bench/$word.c" ] || exec tests/bench/bench.sh "$@" 9>&-

@@ -4,13 +4,15 @@
 # Without peer or data, lethe alone is timed, on its built-in data.
 #   ./build.sh bench ops [THREADS [WORD]]   each op alone, and matrix products beside BLIS
 #   ./build.sh bench importance [DEVICE [ROWS [TASK]]]   exact Fisher information beside one backward pass an example
+#   ./build.sh bench gpu [DEVICE]           ops and steps on a GPU beside PyTorch with CUDA on the same card
 #   ./build.sh bench rates                  how the default learning rates were chosen
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 case ${1:-steps} in
 steps) ;;
 rates) exec tests/bench/rates.sh ;;
-*) echo "bench: no word '$1'; there are ops, rates, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
+gpu) exec tests/bench/gpu.sh "${@:2}" ;;
+*) echo "bench: no word '$1'; there are ops, importance, gpu, rates, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
 esac
 data=../shared/data peer=../shared/reference/notebook.py python=${LETHE_PEER_PYTHON:-python3} steps=${STEPS:-10}
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
@@ -48,16 +50,7 @@ if [ -e $peer ] && "$python" -c 'import torch, transformers, peft' 2>/dev/null; 
     ours minilm "${sst2[@]}" "${mnli[@]}" --method full,lora # again: before and after the peer, against drift
     compare minilm MiniLM-L6
     big=$work/roberta-base
-    if [ ! -e $big/model.safetensors ]; then
-        "$python" - $big 2>/dev/null <<'PY'
-import sys, torch
-from transformers import RobertaConfig, RobertaForSequenceClassification
-torch.manual_seed(1)
-RobertaForSequenceClassification(RobertaConfig(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1,
-                                               layer_norm_eps=1e-5)).save_pretrained(sys.argv[1])
-PY
-        cp $data/tokenizers/roberta-base/{vocab.json,merges.txt} $big/
-    fi
+    [ -e $big/model.safetensors ] || "$python" tests/bench/random_roberta.py $big $data/tokenizers/roberta-base 2>/dev/null
     ours roberta --model $big "${sst2[@]}" --method full --max-steps 24
     theirs roberta random-roberta-base full 1
     compare roberta roberta-base
