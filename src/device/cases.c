@@ -120,9 +120,9 @@ static double device_case_difference(const DeviceCase *expected, const DeviceCas
 /* ---- The cases of each op. Each builder takes a variant from 0 and returns false behind the last one. ---- */
 
 static const u32 device_lengths[] = {0, 1, 3, 7, 15, 16, 17, 33, 65, 127, 129, 16384, 50001};
-static const u32 device_shapes[][2] = {{0, 5},   {5, 0},     {1, 1},    {7, 3},    {33, 65},  {3, 384},
-                                       {65, 33}, {129, 127}, {2, 1000}, {300, 96}, {40, 768}, {1, 4},
-                                       {2, 5000}, {3, 4099}}; /* longer than a row in registers */
+static const u32 device_shapes[][2] = {{0, 5},    {5, 0},   {1, 1},     {7, 3},    {33, 65},
+                                       {3, 384},  {65, 33}, {129, 127}, {2, 1000}, {300, 96},
+                                       {40, 768}, {1, 4},   {2, 5000},  {3, 4099}}; /* longer than a row in registers */
 
 /* A multiple of all that builders divide a variant by, so that DEVICE_PERF + v has the flags of variant v; what is left
  * after the division is far above all other variants. */
@@ -242,7 +242,7 @@ static const struct {
     {OP_layernorm, 14},     {OP_layernorm_dx, 14},   {OP_layernorm_dw, 4}, {OP_attention, 2},
     {OP_attention_grad, 2}, {OP_embed, 4},           {OP_embed_grad, 4},   {OP_cross_entropy, 5},
     {OP_dot, 12},           {OP_clip, 10},           {OP_lora_down, 13},   {OP_lora_dw, 13},
-    {OP_adamw, 6},          {OP_gemm_importance, 1},  {OP_wake_rows, 18},
+    {OP_adamw, 6},          {OP_gemm_importance, 1}, {OP_wake_rows, 18},
 };
 
 static bool device_quick_check(Device *device, Err *err)

@@ -8,8 +8,8 @@ typedef struct DeviceSpeed {
     double gbps;   /* copying */
 } DeviceSpeed;
 
-/* Seconds of one run of an op, the best of a few measurements. A GPU that was idle runs at a fraction of its clock until
- * it has worked for a while. */
+/* Seconds of one run of an op, the best of a few measurements. A GPU that was idle runs at a fraction of its clock
+ * until it has worked for a while. */
 static double speed_seconds(Device *device, Op op, const void *args, const void *result)
 {
     enum { TURNS = 3 };

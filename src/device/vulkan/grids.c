@@ -108,17 +108,16 @@ static Grid grid_columns(uint64_t count, uint64_t rows, uint32_t cols, uint32_t 
 
 static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
 {
-    /* BM BN BK TM TN: the narrow matrices of LoRA and the heads, all others, and large ones where they pay: on an NVIDIA
-     * H200 with 132 processors 640 x 3072 x 768 runs at 27 TFLOPS in 120 large tiles, at 24 in small ones, but
+    /* BM BN BK TM TN: the narrow matrices of LoRA and the heads, all others, and large ones where they pay: on an
+     * NVIDIA H200 with 132 processors 640 x 3072 x 768 runs at 27 TFLOPS in 120 large tiles, at 24 in small ones, but
      * 640 x 1536 x 384 at 15 in 60 large ones and 21 in small ones. */
     enum { TALL, WIDE, SQUARE, LARGE };
-    static const uint32_t tiles[][5] = {
-        {128, 8, 8, 4, 4}, {8, 128, 8, 4, 4}, {64, 64, 16, 4, 4}, {128, 128, 16, 8, 8}};
+    static const uint32_t tiles[][5] = {{128, 8, 8, 4, 4}, {8, 128, 8, 4, 4}, {64, 64, 16, 4, 4}, {128, 128, 16, 8, 8}};
     const uint64_t large = (uint64_t)grid_parts(a->m, 128) * grid_parts(a->n, 128);
-    const uint32_t *t = tiles[a->n <= 8                                            ? TALL
-                              : a->m <= 8                                          ? WIDE
+    const uint32_t *t = tiles[a->n <= 8                                                ? TALL
+                              : a->m <= 8                                              ? WIDE
                               : tuning->large_tiles && 5 * large >= 2 * tuning->groups ? LARGE
-                                                                                   : SQUARE];
+                                                                                       : SQUARE];
     const uint64_t products = (uint64_t)a->more + 1, numbers = products * a->m * a->n;
     const uint64_t count = products * grid_parts(a->m, t[0]) * grid_parts(a->n, t[1]);
     const bool dense = a->ldc == a->n && (!a->more || a->stride_c == (uint64_t)a->m * a->n);
@@ -244,10 +243,7 @@ static Grid copy_grid(const struct copy_args *a)
 {
     return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
 }
-static Grid fill_grid(const struct fill_args *a)
-{
-    return grid_elements(a->n, grid_vectors(AT(a->x), 0, a->n));
-}
+static Grid fill_grid(const struct fill_args *a) { return grid_elements(a->n, grid_vectors(AT(a->x), 0, a->n)); }
 static Grid path_integral_grid(const struct path_integral_args *a)
 {
     return grid_elements(a->n, grid_vectors(AT(a->g) | AT(a->w) | AT(a->before) | AT(a->path), 0, a->n));
@@ -319,10 +315,8 @@ static Grid clip_grid(const struct clip_args *a)
 /* As in tables.comp. */
 static Grid grid_table(uint64_t rows, uint64_t cols, uint32_t vectors)
 {
-    return (Grid){.groups = grid_parts(rows, 1),
-                  .spec = {vectors},
-                  .spec_count = 1,
-                  .work = 28.0 * (double)rows * (double)cols};
+    return (Grid){
+        .groups = grid_parts(rows, 1), .spec = {vectors}, .spec_count = 1, .work = 28.0 * (double)rows * (double)cols};
 }
 static Grid embed_importance_grid(const struct embed_importance_args *a)
 {

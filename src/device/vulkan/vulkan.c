@@ -20,7 +20,7 @@ struct VulkanBlock {
 };
 
 /* One command buffer of a ring. While the device works on one, the next is recorded. */
-enum { VULKAN_SLOTS = 4, VULKAN_STAGING_BYTES = 4 << 20, VULKAN_IN_FLIGHT = 128, VULKAN_PIPELINES = 256 };
+enum { VULKAN_SLOTS = 4, VULKAN_STAGING_BYTES = 4 << 20, VULKAN_IN_FLIGHT = 128, VULKAN_PIPELINES = 1024 };
 enum { VULKAN_MARKS = 510 }; /* dispatches of a submission that can be timed; see vulkan_profile */
 typedef struct VulkanSlot {
     VkCommandBuffer commands;
@@ -127,9 +127,9 @@ static bool slot_wait(Vulkan *vk, VulkanSlot *slot)
         return false;
     uint64_t times[2 + VULKAN_MARKS]; /* its begin, its end, the end of each dispatch that was marked */
     const uint32_t count = 2 + (uint32_t)slot->marks;
-    if (vk->tick_seconds == 0 || vk->call.vkGetQueryPoolResults(vk->device, slot->times, 0, count, count * sizeof *times,
-                                                                times, sizeof *times,
-                                                                VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+    if (vk->tick_seconds == 0 ||
+        vk->call.vkGetQueryPoolResults(vk->device, slot->times, 0, count, count * sizeof *times, times, sizeof *times,
+                                       VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
         return true;
     slot_learn(vk, slot->work, times[1] > times[0] ? (double)(times[1] - times[0]) * vk->tick_seconds : 0);
     for (int i = 0; i < slot->marks && vk->profile; i++) {
