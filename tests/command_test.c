@@ -68,6 +68,9 @@ static void test_wrong_usage(void **state)
     BAD(2, "two tasks have this name", "--task a=x.tsv,y.tsv --task a=x.tsv,y.tsv");
     BAD(2, "--lora-targets dense: targets are", "--lora-targets query,dense");
     BAD(2, "--colour: unknown option", "--colour");
+    BAD(2, "--for: unknown option; did you mean --force?", "--for");
+    BAD(2, "--epoch: unknown option; did you mean --epochs?", "--epoch 1");
+    BAD(2, "--epoch: unknown option; did you mean --epochs?", "--epoch=1");
     BAD(2, "--epochs: a value is missing", "--epochs");
     BAD(2, "extra: unexpected argument", "extra");
     BAD(2, "--device tpu: unknown device", "--device tpu");
@@ -366,6 +369,7 @@ static void test_plan_takes_a_run_apart(void **state)
     expect(sh("lethe run --grid epochs=1"), 2, "--grid: unknown option; see lethe help run");
     expect(sh("lethe bench gemm --threads 0"), 2, "--threads 0: a whole number from 1 to 256");
     expect(sh("lethe bench gemm --epochs 1"), 2, "--epochs: unknown option; see lethe help bench");
+    expect(sh("lethe bench --config build/test-tmp/none.json"), 1, "build/test-tmp/none.json");
     expect(sh("lethe bench step --grid epochs=1"), 2, "--grid: unknown option; see lethe help bench");
 }
 

@@ -36,10 +36,16 @@ static bool options_parse(const Option *table, size_t count, int argc, char **ar
     opterr = 0;
     optind = 1;
     for (int at, code; ok && (code = getopt_long(argc, argv, ":", longs, &at)) != -1;) {
+        const bool apart = code == 0 && optarg && optarg == argv[optind - 1]; /* the value is an argument of its own */
+        const char *given = argv[optind - 1 - apart];
+        const size_t size = strcspn(given, "=");
         if (code == ':')
-            ok = fail_usage(err, "%s: a value is missing; see lethe help %s", argv[optind - 1], argv[0]);
+            ok = fail_usage(err, "%s: a value is missing; see lethe help %s", given, argv[0]);
         else if (code != 0)
-            ok = fail_usage(err, "%s: unknown option; see lethe help %s", str_show(str(argv[optind - 1])), argv[0]);
+            ok = fail_usage(err, "%s: unknown option; see lethe help %s", str_show(str(given)), argv[0]);
+        else if (size != strlen("--") + strlen(table[at].name)) /* or --for would be --force */
+            ok =
+                fail_usage(err, "%s: unknown option; did you mean --%s?", str_show((Str){given, size}), table[at].name);
         else
             ok = options_add(&table[at], optarg, options, err);
     }

@@ -446,8 +446,9 @@ static bool run_show(const Plan *plan, Err *err)
     return ok;
 }
 
-/* All of lethe run but its report. The plan lives as long as `options`, an empty object, and the arena. */
-static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
+/* The plan that the arguments make, with those of --config behind them. It lives as long as `options`, an empty object,
+ * and the arena. */
+static bool run_read(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
 {
     bool ok = run_parse(argc, argv, NULL, 0, options, err);
     const char *config = option_text(options, "config");
@@ -457,7 +458,13 @@ static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan
         ok = file_read(arena, config, 1 << 24, &text, err) && run_merge_config(text, config, options, err);
         json_object_del(options, "config");
     }
-    ok = ok && run_plan(plan, arena, options, err);
+    return ok && run_plan(plan, arena, options, err);
+}
+
+/* All of lethe run but its report; the plan as of run_read. */
+static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
+{
+    bool ok = run_read(argc, argv, arena, options, plan, err);
     /* What steers this call only is not part of the configuration. */
     static const char *const passing[] = {"force", "quiet", "json", "dry-run"};
     json_t *kept = json_copy(options);
@@ -540,7 +547,7 @@ bool command_bench(int argc, char **argv, Err *err)
     Arena arena = {0};
     Plan plan;
     json_t *options = json_object();
-    bool ok = run_parse(argc, argv, NULL, 0, options, err) && run_plan(&plan, &arena, options, err);
+    bool ok = run_read(argc, argv, &arena, options, &plan, err);
     if (ok && !plan.hyper.max_steps) plan.hyper.max_steps = 40;
     ok = ok && experiment_bench(&plan, err);
     json_decref(options);
