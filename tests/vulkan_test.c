@@ -14,12 +14,15 @@ static void test_vulkan_ops_match_plain(void **state)
 {
     (void)state;
     Device *device = vulkan_test_device();
+    /* Shaders that watch their addresses take minutes to compile on a processor: then every fifth case, which meets all
+     * flags, since these go by powers of 2 and by 3. */
+    const int stride = getenv("LETHE_VULKAN_SEPARATE") ? 5 : 1;
     int cases = 0;
     for (int op = 0; op < OP_COUNT; op++) {
         double nmse, worst = 0;
         bool exists = true;
         Err err = {0};
-        for (int variant = 0; exists; variant++, cases += exists) {
+        for (int variant = 0; exists; variant += stride, cases += exists) {
             if (!device_case_compare(device, (Op)op, variant, &exists, &nmse, &err)) fail_msg("%s", err.text);
             if (nmse > worst) worst = nmse;
         }
