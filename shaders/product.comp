@@ -6,7 +6,7 @@
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in; /* THREADS */
-layout(constant_id = 1) const uint BM = 64; /* these three: multiples of 4 */
+layout(constant_id = 1) const uint BM = 64; /* these three: powers of 2 from 8 on, BM and BN from 64 on where T is 8 */
 layout(constant_id = 2) const uint BN = 64;
 layout(constant_id = 3) const uint BK = 16;
 layout(constant_id = 4) const uint TM = 4; /* 4 or 8 */
@@ -19,10 +19,14 @@ layout(constant_id = 9) const bool ALIGNED_OUT = false; /* rows of c and gelu be
 layout(constant_id = 10) const uint PARTS = 1;
 
 const uint WIDE = BN / TN, THREADS = BM / TM * WIDE;
-const uint ROW_A = BM / 4 + 1, ROW_B = BN / 4 + 1; /* + 1: against bank conflicts */
+const uint ROW_A = BM / 4, ROW_B = BN / 4;
 const uint FOURS_A = BM * BK / 4, FOURS_B = BN * BK / 4; /* of a slice; at most four for each thread */
 shared vec4 slice_a[2 * BK * ROW_A]; /* [2][k][m / 4] */
 shared vec4 slice_b[2 * BK * ROW_B]; /* [2][k][n / 4] */
+
+/* Vector i of row k of a slice lies where this says: one column is written by neighbouring threads, and so its rows lie in
+ * different banks. */
+#define BANK(i, k, row) ((i) ^ ((k) & (min(row, 8) - 1)))
 
 /* Where the e-th four numbers of a slice begin: k and i, the row or column of c. The four are neighbours in i. Threads
  * that are neighbours read what is neighbours in memory: along i or along k. */
@@ -58,7 +62,7 @@ vec4 fetch(f32p x, uint from, uint ld, bool along, uint k, uint i, uint k_end, u
 #define STORE(j, next, fours, slice, row, along, block)                                   \
     if ((j + 1) * THREADS <= fours || gl_LocalInvocationIndex + j * THREADS < fours) {    \
         const uvec2 at = place(gl_LocalInvocationIndex + j * THREADS, along, block);      \
-        slice[(to + at.x) * row + at.y / 4] = next[j];                                    \
+        slice[(to + at.x) * row + BANK(at.y / 4, at.x, row)] = next[j];                   \
     }
 #define STORE_A(j) STORE(j, next_a, FOURS_A, slice_a, ROW_A, TA, BM)
 #define STORE_B(j) STORE(j, next_b, FOURS_B, slice_b, ROW_B, !TB, BN)
@@ -70,7 +74,7 @@ vec4 fetch(f32p x, uint from, uint ld, bool along, uint k, uint i, uint k_end, u
 /* Column k of a's slice times row k of b's. Only the large blocks gain from unrolling its loop. */
 #define MULTIPLY                                                                                            \
     {                                                                                                       \
-        const uint a_k = at_a + k * ROW_A, b_k = at_b + k * ROW_B;                                          \
+        const uint a_k = at_a + k * ROW_A + BANK(ty, k, ROW_A), b_k = at_b + k * ROW_B + BANK(tx, k, ROW_B);  \
         const vec4 x0 = slice_a[a_k], y0 = slice_b[b_k];                                                    \
         const vec4 x1 = TM > 4 ? slice_a[a_k + BM / 8] : vec4(0), y1 = TN > 4 ? slice_b[b_k + BN / 8] : vec4(0); \
         ADD_OUTER(sum00, x0, y0);                                                                           \
@@ -127,7 +131,7 @@ void tile(uint m0, uint n0, uint part, uint product)
     FOUR_TIMES(STORE_B)
     barrier();
     while (k0 < k_end) {
-        const uint at_a = to * ROW_A + ty, at_b = to * ROW_B + tx;
+        const uint at_a = to * ROW_A, at_b = to * ROW_B;
         k0 += BK;
         to = BK - to;
         if (k0 < k_end) {

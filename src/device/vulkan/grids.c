@@ -21,7 +21,6 @@ enum {
     GROUP_LEAST_THREADS = 256, /* what a device must allow for a workgroup ... */
     GROUP_LEAST_BYTES = 32768, /* ... threads, and bytes of shared memory; all that are known do */
     GROUP_MOST_BYTES = 49152,  /* more in one workgroup leaves too few of them at a time */
-    LARGE_TILE_BYTES = 33792,  /* gemm's large tiles */
     ATTENTION_TILE = 32,       /* rows of a tile of the attention shaders */
     PARTS_BYTES = 16 << 20,    /* the most that the parts of one product take */
 };
@@ -32,7 +31,7 @@ static Tuning tuning_of(VkPhysicalDeviceType type, const VkPhysicalDeviceLimits 
     const uint32_t shared = most < GROUP_MOST_BYTES ? most : GROUP_MOST_BYTES;
     switch (type) {
     case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
-    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return (Tuning){256, shared >= LARGE_TILE_BYTES, shared};
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return (Tuning){256, true, shared};
     case VK_PHYSICAL_DEVICE_TYPE_CPU: return (Tuning){16, false, GROUP_LEAST_BYTES};
     default: return (Tuning){64, false, shared};
     }
