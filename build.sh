@@ -248,29 +248,31 @@ tests_build() {
     [ -z "$checked" ] || wait "$checked"
 }
 
+# The validation layers watch the Vulkan engine, its order of work, and, with a buffer for each tensor, its addresses.
+tests_watched() { # tests_watched PROGRAM [GROUP]
+    VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT "$@" 2>&1 </dev/null || echo "exit $?: $1"
+}
+tests_addresses() {
+    LETHE_VULKAN_SEPARATE=1 VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_EXT \
+        build/tests-fast vulkan_ops 2>&1 </dev/null || echo "exit $?: build/tests-fast"
+}
+
 tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N skipped'
     tests_build
-    local program addresses failed
+    local program beside='' group=("$@")
     rm -rf build/test-tmp
     export CMOCKA_MESSAGE_OUTPUT=stdout ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
-    # The validation layers watch the Vulkan engine: its order of work and, with a buffer for each tensor, its addresses;
-    # these beside the rest, since software devices take minutes to compile what is watched so.
     export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
     {
-        if [ $# = 0 ]; then
-            LETHE_VULKAN_SEPARATE=1 VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_EXT \
-                build/tests-fast vulkan_ops >build/test-addresses.log 2>&1 </dev/null &
-            addresses=$!
-            trap 'kill $addresses 2>/dev/null || true' EXIT
+        if [ $# = 0 ]; then # beside the rest: a processor takes minutes to compile all shaders
+            { tests_watched build/tests-fast vulkan_ops; tests_addresses; } >build/test-ops.log &
+            beside=$!
+            group=(-vulkan_ops)
         fi
-        for program in build/tests build/tests-fast; do
-            VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT $program "$@" 2>&1 </dev/null ||
-                echo "exit $?: $program"
-        done
-        if [ $# = 0 ]; then
-            wait $addresses && failed=0 || failed=$?
-            cat build/test-addresses.log
-            [ $failed = 0 ] || echo "exit $failed: build/tests-fast"
+        for program in build/tests build/tests-fast; do tests_watched $program "${group[@]}"; done
+        if [ -n "$beside" ]; then
+            wait $beside
+            cat build/test-ops.log
         fi
     } | tee build/test.log
     # A program that fails without a failed test has crashed: that is a failure too.
