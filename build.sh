@@ -248,13 +248,9 @@ tests_build() {
     [ -z "$checked" ] || wait "$checked"
 }
 
-# The validation layers watch the Vulkan engine, its order of work, and, with a buffer for each tensor, its addresses.
-tests_watched() { # tests_watched PROGRAM [GROUP]
-    VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT "$@" 2>&1 </dev/null || echo "exit $?: $1"
-}
-tests_addresses() {
-    LETHE_VULKAN_SEPARATE=1 VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_GPU_ASSISTED_EXT \
-        build/tests-fast vulkan_ops 2>&1 </dev/null || echo "exit $?: build/tests-fast"
+# The validation layers watch the Vulkan engine: its order of work (SYNCHRONIZATION_VALIDATION) or its addresses (GPU_ASSISTED).
+tests_watched() { # tests_watched WHAT PROGRAM [GROUP]
+    VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_$1_EXT "${@:2}" 2>&1 </dev/null || echo "exit $?: $2"
 }
 
 tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N skipped'
@@ -265,11 +261,14 @@ tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N sk
     export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
     {
         if [ $# = 0 ]; then # beside the rest: a processor takes minutes to compile all shaders
-            { tests_watched build/tests-fast vulkan_ops; tests_addresses; } >build/test-ops.log &
+            {
+                tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_ops
+                LETHE_VULKAN_SEPARATE=1 tests_watched GPU_ASSISTED build/tests-fast vulkan_ops # a buffer for each tensor
+            } >build/test-ops.log &
             beside=$!
             group=(-vulkan_ops)
         fi
-        for program in build/tests build/tests-fast; do tests_watched $program "${group[@]}"; done
+        for program in build/tests build/tests-fast; do tests_watched SYNCHRONIZATION_VALIDATION $program "${group[@]}"; done
         if [ -n "$beside" ]; then
             wait $beside
             cat build/test-ops.log

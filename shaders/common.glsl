@@ -56,11 +56,6 @@ vec4 drop_keep4(float drop, uint seed, uint head, uint step, uint site, uint row
     return mix(vec4(0), vec4(1 / (1 - drop)), greaterThanEqual(words, uvec4(drop_threshold(drop))));
 }
 
-float drop_keep(float drop, uint seed, uint head, uint step, uint site, uint row, uint col)
-{
-    return drop_keep4(drop, seed, head, step, site, row, col / 4 * 4)[col % 4];
-}
-
 /* ---- Functions ---- */
 
 /* exp, also where it is too small for a normal number: then 0. NaN stays NaN. */

@@ -4,6 +4,8 @@
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
+float sum_of(vec4 x) { return dot(x, vec4(1)); }
+
 #if defined OP_layernorm || defined OP_layernorm_dx
 /* A thread keeps so many vectors of a row in registers, and has read them all before it waits for any; what lies behind
  * them, of rows that are longer than those of any model, it reads in each pass again. */
@@ -24,8 +26,6 @@ vec4 arrive(uint r, uint c, vec4 x, vec4 residual)
 }
 
 vec4 residual_at(uint row, uint c) { return IS_NULL(a.residual) ? vec4(0) : load4(a.residual, row, c, a.cols); }
-
-float sum_of(vec4 x) { return dot(x, vec4(1)); }
 
 /* The squares of d, which is nothing behind the row's end. */
 float squares_of(vec4 d, uint c)
@@ -66,7 +66,7 @@ void main()
 #elif defined OP_layernorm_dx
 vec4 d_at(uint row, uint c) { return load4(a.dy, row, c, a.cols) * load4(a.gamma, 0, c, a.cols); }
 vec4 normal_at(uint row, uint c, float mean, float rstd) { return (load4(a.x, row, c, a.cols) - mean) * rstd; }
-vec2 sums_of(vec4 d, vec4 normal) { return vec2(dot(d, vec4(1)), dot(d, normal)); }
+vec2 sums_of(vec4 d, vec4 normal) { return vec2(sum_of(d), dot(d, normal)); }
 
 void leave(uint r, uint c, vec4 dsum)
 {
@@ -190,8 +190,8 @@ void main()
 {
     vec2 sum = vec2(0);
     for EACH_FOUR(i, a.parts) {
-        sum.x += dot(load4(a.g_r, 0, i, a.parts), vec4(1));
-        sum.y += dot(load4(a.r_r, 0, i, a.parts), vec4(1));
+        sum.x += sum_of(load4(a.g_r, 0, i, a.parts));
+        sum.y += sum_of(load4(a.r_r, 0, i, a.parts));
     }
     sum = group_sum(sum);
     if (gl_LocalInvocationIndex == 0) {
@@ -203,7 +203,7 @@ void main()
 void main()
 {
     float sum = 0;
-    for EACH_FOUR(i, a.parts) sum += dot(load4(a.part, 0, i, a.parts), vec4(1));
+    for EACH_FOUR(i, a.parts) sum += sum_of(load4(a.part, 0, i, a.parts));
     const float norm = sqrt(group_sum(vec2(sum)).x), factor = a.max_norm / (norm + 1e-6);
     if (gl_LocalInvocationIndex == 0) {
         a.result.v[0] = factor >= 1 ? 1 : factor; /* NaN stays NaN */

@@ -1,8 +1,10 @@
 /* How fast ops are at the sizes of training: the cases of cases.c from DEVICE_PERF on. */
 
+static double gemm_flops(const struct gemm_args *g) { return 2.0 * g->m * g->n * g->k * (g->more + 1); }
+
 static double perf_flops(const DeviceCase *c)
 {
-    if (c->op == OP_gemm) return 2.0 * c->args.gemm.m * c->args.gemm.n * c->args.gemm.k * (c->args.gemm.more + 1);
+    if (c->op == OP_gemm) return gemm_flops(&c->args.gemm);
     if (c->op == OP_gemm_importance)
         return 2.0 * c->args.gemm_importance.m * c->args.gemm_importance.n * c->args.gemm_importance.rows;
     if (c->op != OP_attention && c->op != OP_attention_grad) return 0;
@@ -78,10 +80,7 @@ static void profile_add(Device *device, Op op, const void *args, double seconds)
     OpTimes *times = device->profile;
     times->calls[op]++;
     if (!device->vulkan) times->seconds[op] += seconds; /* a GPU has only been told of it */
-    if (op == OP_gemm) {
-        const struct gemm_args *g = args;
-        times->flops += 2.0 * g->m * g->n * g->k * (g->more + 1);
-    }
+    if (op == OP_gemm) times->flops += gemm_flops(args);
 }
 
 void device_profile(Device *device, OpTimes *times)

@@ -132,7 +132,7 @@ static bool slot_wait(Vulkan *vk, VulkanSlot *slot)
                                        VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
         return true;
     slot_learn(vk, slot->work, times[1] > times[0] ? (double)(times[1] - times[0]) * vk->tick_seconds : 0);
-    for (int i = 0; i < slot->marks && vk->profile; i++) {
+    for (int i = 0; i < slot->marks; i++) {
         const uint64_t before = times[i ? 1 + i : 0], after = times[2 + i];
         if (after > before) vk->profile[slot->marked[i]] += (double)(after - before) * vk->tick_seconds;
     }
@@ -152,7 +152,7 @@ static VulkanSlot *slot_open(Vulkan *vk)
         !vulkan_good(vk, vk->call.vkBeginCommandBuffer(slot->commands, &begin), "recording"))
         return NULL;
     if (vk->tick_seconds > 0) {
-        vk->call.vkCmdResetQueryPool(slot->commands, slot->times, 0, 2 + VULKAN_MARKS);
+        vk->call.vkCmdResetQueryPool(slot->commands, slot->times, 0, vk->profile ? 2 + VULKAN_MARKS : 2);
         vk->call.vkCmdWriteTimestamp(slot->commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, slot->times, 0);
     }
     slot->recording = true;
