@@ -44,14 +44,15 @@ typedef float f32;
 /* c[m][n] = alpha * op(a) op(b) + bias[n] + (accumulate ? c : 0); op(a) is [m][k]: a[m][k], or a[k][m] when ta;
  * op(b) is [k][n]: b[k][n], or b[n][k] when tb. bias may be null. gelu may be null, else gelu[m][n] (row distance ldc)
  * also receives the exact GELU of c. k = 0 gives bias + c. more: so many further products of the same shape, whose a, b
- * and c (and gelu) lie stride_a, stride_b and stride_c elements behind those of the one before. */
+ * and c (and gelu) lie stride_a, stride_b and stride_c elements behind those of the one before. parts: 0, but for what
+ * the Vulkan engine hands to its shader: k is cut into so many, c is [parts][more + 1][m][n], and its sum over parts is c. */
 struct gemm_args {
     in_f32 a, b, bias;
     io_f32 c;
     out_f32 gelu;
     u32 m, n, k, lda, ldb, ldc, ta, tb, accumulate;
     f32 alpha;
-    u32 more, stride_a, stride_b, stride_c;
+    u32 more, stride_a, stride_b, stride_c, parts;
 };
 /* y = 0.5 x (1 + erf(x / sqrt 2)); in place allowed. */
 struct gelu_args { in_f32 x; out_f32 y; u32 n; };

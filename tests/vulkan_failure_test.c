@@ -91,9 +91,11 @@ static void test_vulkan_lost_in_a_run(void **state)
     write_good();
     fresh_model();
     sh("rm -rf build/test-tmp/lost build/test-tmp/kept");
-    layer.submits = 0;
+    layer.dispatches = 0;
     if (!vulkan_run_command(T "kept", &err)) fail_msg("%s", err.text);
-    layer_fail("vkQueueSubmit", layer.submits * 3 / 4, VK_ERROR_DEVICE_LOST);
+    layer_fail("vkQueueSubmit", 1, VK_ERROR_DEVICE_LOST);
+    layer.fail_behind = layer.dispatches * 3 / 4; /* how many submissions there are, a cold compiler decides, too */
+    layer.dispatches = 0;
     assert_false(vulkan_run_command(T "lost", &err));
     layer_fail(NULL, 0, VK_SUCCESS);
     vulkan_expect_line(&err, "vkQueueSubmit");
@@ -232,11 +234,14 @@ static void test_vulkan_large_tiles(void **state)
     Err err = {0};
     layer_install();
     if (!device_open(&device, "gpu", 0, &err)) fail_msg("%s", err.text);
-    device.vulkan->tuning = (Tuning){4, true, GROUP_LEAST_BYTES};
+    device.vulkan->tuning = (Tuning){2, true, GROUP_LEAST_BYTES};
     double nmse;
     bool exists;
-    for (int variant = 12 * 8; variant < 12 * 8 + 4; variant++) /* 212 x 200 x 130, each orientation */
-        if (!device_case_compare(&device, OP_gemm, variant, &exists, &nmse, &err)) fail_msg("%s", err.text);
+    /* 212 x 200 x 130; in whole vectors 64 x 384 x 8 and in parts 50 x 400 x 800; each orientation. */
+    static const int cases[] = {12 * 8, 7 * 8, 13 * 8};
+    for (int variant = 0; variant < 4 * (int)COUNT(cases); variant++)
+        if (!device_case_compare(&device, OP_gemm, cases[variant / 4] + variant % 4, &exists, &nmse, &err))
+            fail_msg("%s", err.text);
     device_close(&device);
 }
 

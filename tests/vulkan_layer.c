@@ -17,7 +17,6 @@ typedef struct LayerModule {
 typedef struct LayerPipeline {
     VkPipeline pipeline;
     Op op;
-    uint32_t parts; /* of a product: see product.comp */
 } LayerPipeline;
 
 typedef struct LayerTouch {
@@ -29,6 +28,7 @@ static struct {
     /* What goes wrong. */
     const char *fail_call; /* this function fails ... */
     int fail_at;           /* ... at such a call from now on (from 1) and ever after */
+    int fail_behind;       /* ... but not before so many dispatches */
     VkResult fail_with;
     int calls, fails;     /* of fail_call: so far, and those that failed */
     int skip_op;          /* whose dispatches do nothing; -1: none */
@@ -51,7 +51,9 @@ static struct {
 
 static bool layer_fails(const char *call)
 {
-    if (!layer.fail_call || strcmp(layer.fail_call, call) != 0 || ++layer.calls < layer.fail_at) return false;
+    if (!layer.fail_call || strcmp(layer.fail_call, call) != 0 || layer.dispatches < layer.fail_behind ||
+        ++layer.calls < layer.fail_at)
+        return false;
     layer.fails++;
     return true;
 }
@@ -117,7 +119,6 @@ static PFN_vkCmdDispatch real_vkCmdDispatch;
 static void VKAPI_CALL layer_vkCmdDispatch(VkCommandBuffer c, uint32_t x, uint32_t y, uint32_t z)
 {
     const Op op = layer.pipelines.at[layer.bound].op;
-    const uint32_t parts = layer.pipelines.at[layer.bound].parts;
     static _Alignas(8) unsigned char last[OP_ARGS_MOST];
     static Op last_op = OP_COUNT;
     uint32_t first;
@@ -132,8 +133,8 @@ static void VKAPI_CALL layer_vkCmdDispatch(VkCommandBuffer c, uint32_t x, uint32
         Ranges ranges;
         op_ranges(op, last, &ranges);
         const struct gemm_args *product = (const void *)last;
-        if (op == OP_gemm && parts > 1)
-            range_add(&ranges, product->c, (uint64_t)parts * (product->more + 1) * product->m * product->n, true);
+        if (op == OP_gemm && product->parts > 1)
+            range_add(&ranges, product->c, (uint64_t)product->parts * (product->more + 1) * product->m * product->n, true);
         layer_command(op_names[op], &ranges);
     }
     if ((int)op != layer.skip_op) real_vkCmdDispatch(c, x, y, z);
@@ -234,11 +235,9 @@ static VkResult VKAPI_CALL layer_vkCreateComputePipelines(VkDevice d, VkPipeline
 {
     if (layer_fails("vkCreateComputePipelines")) return layer.fail_with;
     const VkResult result = real_vkCreateComputePipelines(d, cache, count, info, a, pipelines);
-    const VkSpecializationInfo *special = info->stage.pSpecializationInfo;
     LayerPipeline made = {.pipeline = *pipelines};
     for (size_t i = 0; i < layer.modules.count; i++)
         if (layer.modules.at[i].module == info->stage.module) made.op = layer.modules.at[i].op;
-    if (made.op == OP_gemm) made.parts = ((const uint32_t *)special->pData)[10];
     *dyn_push(&layer.arena, &layer.pipelines) = made;
     return result;
 }
@@ -362,7 +361,7 @@ static void layer_fail(const char *call, int at, VkResult with)
     layer.fail_call = call;
     layer.fail_at = at;
     layer.fail_with = with;
-    layer.calls = layer.fails = 0;
+    layer.calls = layer.fails = layer.fail_behind = 0;
 }
 
 static void layer_expect_no_hazard(void)

@@ -13,7 +13,9 @@ static void devices_print(const char *name, const VulkanInfo *info, Err *err)
     printf("%-7s %s\n", name, info ? info->name : device.name);
     if (info) {
         printf("        %s, driver %s\n", info->kind, info->driver);
-        printf("        workgroups of %u threads and %u KiB; %.1f GB an allocation\n", info->group_threads,
+        printf("        ");
+        if (info->processors) printf("%u processors, ", info->processors);
+        printf("workgroups of %u threads and %u KiB; %.1f GB an allocation\n", info->group_threads,
                info->group_bytes / 1024, (double)info->largest_bytes * 1e-9);
     }
     if (!ok) {

@@ -1,6 +1,6 @@
 /* How an op becomes workgroups: which variant of its shader, how many, and how much work that is. */
 
-enum { SPEC_MOST = 11 }; /* specialisation constants of a shader; constant_id i is spec[i] */
+enum { SPEC_MOST = 10 }; /* specialisation constants of a shader; constant_id i is spec[i] */
 
 typedef struct Grid {
     uint32_t groups; /* workgroups; none: nothing to do */
@@ -12,8 +12,8 @@ typedef struct Grid {
 
 /* What is chosen by the kind of device, not by the op. The shaders are the same for all. */
 typedef struct Tuning {
-    uint32_t groups;       /* so many workgroups keep the device busy: what has fewer is cut further */
-    bool large_tiles;      /* registers and caches for products in tiles of 128 x 128 */
+    uint32_t processors;   /* what has fewer workgroups than these, or little more, is cut further */
+    bool large_tiles;      /* registers for products in blocks of 8 x 8 numbers a thread */
     uint32_t shared_bytes; /* shared memory that a workgroup may take */
 } Tuning;
 
@@ -22,18 +22,19 @@ enum {
     GROUP_LEAST_BYTES = 32768, /* ... threads, and bytes of shared memory; all that are known do */
     GROUP_MOST_BYTES = 49152,  /* more in one workgroup leaves too few of them at a time */
     ATTENTION_TILE = 32,       /* rows of a tile of the attention shaders */
-    PARTS_BYTES = 16 << 20,    /* the most that the parts of one product take */
+    PARTS_BYTES = 32 << 20,    /* the most that the parts of one product take */
 };
 
-static Tuning tuning_of(VkPhysicalDeviceType type, const VkPhysicalDeviceLimits *limits)
+/* processors: 0 where the driver does not say. */
+static Tuning tuning_of(VkPhysicalDeviceType type, const VkPhysicalDeviceLimits *limits, uint32_t processors)
 {
     const uint32_t most = limits->maxComputeSharedMemorySize;
     const uint32_t shared = most < GROUP_MOST_BYTES ? most : GROUP_MOST_BYTES;
     switch (type) {
     case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
-    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return (Tuning){256, true, shared};
-    case VK_PHYSICAL_DEVICE_TYPE_CPU: return (Tuning){16, false, GROUP_LEAST_BYTES};
-    default: return (Tuning){64, false, shared};
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return (Tuning){processors ? processors : 64, true, shared};
+    case VK_PHYSICAL_DEVICE_TYPE_CPU: return (Tuning){8, false, GROUP_LEAST_BYTES};
+    default: return (Tuning){processors ? processors : 16, false, shared};
     }
 }
 
@@ -97,7 +98,7 @@ static Grid grid_columns(uint64_t count, uint64_t rows, uint32_t cols, uint32_t 
     const uint32_t most = rows ? 256 : 64;
     uint32_t columns = 2;
     while (columns < most && columns < fours &&
-           ((rows && 256 / columns > rows) || 2 * count * grid_parts(fours, 2 * columns) >= tuning->groups))
+           ((rows && 256 / columns > rows) || count * grid_parts(fours, 2 * columns) >= tuning->processors))
         columns *= 2;
     return (Grid){.groups = grid_parts(count * grid_parts(fours, columns), 1),
                   .spec = {vectors, columns},
@@ -105,35 +106,53 @@ static Grid grid_columns(uint64_t count, uint64_t rows, uint32_t cols, uint32_t 
                   .work = 8.0 * (double)count * (double)(rows ? rows : 4) * cols};
 }
 
+/* How c is cut: a workgroup computes bm x bn of it, a thread tm x tn, from slices bk deep. What a processor reaches of its
+ * peak, measured on an NVIDIA H200: full of such workgroups, and alone with one, which cannot hide how long memory takes. */
+typedef struct Tile {
+    uint32_t bm, bn, bk, tm, tn;
+    double full, alone;
+} Tile;
+
+/* What a product takes, in multiplications of one processor: as many rounds as the processors need for its workgroups;
+ * parts are also written, read and added, at 64 multiplications a number, by an op of its own, which starts late. */
+static double gemm_cost(const struct gemm_args *a, const Tile *t, uint32_t parts, const Tuning *tuning)
+{
+    const uint64_t products = (uint64_t)a->more + 1;
+    const double groups = (double)(parts * products * grid_parts(a->m, t->bm) * grid_parts(a->n, t->bn));
+    const double rounds = fmax(1, ceil(groups / tuning->processors)), speed = t->full - (t->full - t->alone) / rounds;
+    const double product = rounds * t->bm * t->bn * ceil((double)a->k / parts) / speed;
+    return parts == 1 ? product
+                      : product + 128.0 * parts * (double)(products * a->m * a->n) / tuning->processors + 1e6;
+}
+
 static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
 {
-    /* BM BN BK TM TN: the narrow matrices of LoRA and the heads, all others, and large ones where they pay: on an
-     * NVIDIA H200 with 132 processors 640 x 3072 x 768 runs at 27 TFLOPS in 120 large tiles, at 24 in small ones, but
-     * 640 x 1536 x 384 at 15 in 60 large ones and 21 in small ones. */
-    enum { TALL, WIDE, SQUARE, LARGE };
-    static const uint32_t tiles[][5] = {{128, 8, 8, 4, 4}, {8, 128, 8, 4, 4}, {64, 64, 16, 4, 4}, {128, 128, 16, 8, 8}};
-    const uint64_t large = (uint64_t)grid_parts(a->m, 128) * grid_parts(a->n, 128);
-    const uint32_t *t = tiles[a->n <= 8                                                ? TALL
-                              : a->m <= 8                                              ? WIDE
-                              : tuning->large_tiles && 5 * large >= 2 * tuning->groups ? LARGE
-                                                                                       : SQUARE];
+    /* For the narrow matrices of LoRA and the heads; for what has few registers; for all other products. */
+    static const Tile tall = {128, 8, 8, 4, 4, 0.10, 0.10}, wide = {8, 128, 8, 4, 4, 0.10, 0.10};
+    static const Tile square = {64, 64, 16, 4, 4, 0.48, 0.46};
+    static const Tile large[] = {
+        {64, 128, 8, 8, 8, 0.68, 0.55}, {64, 64, 8, 8, 4, 0.61, 0.40}, {64, 64, 16, 8, 4, 0.57, 0.54}};
+    const Tile *tiles = a->n <= 8 ? &tall : a->m <= 8 ? &wide : tuning->large_tiles ? large : &square, *t = tiles;
     const uint64_t products = (uint64_t)a->more + 1, numbers = products * a->m * a->n;
-    const uint64_t count = products * grid_parts(a->m, t[0]) * grid_parts(a->n, t[1]);
     const bool dense = a->ldc == a->n && (!a->more || a->stride_c == (uint64_t)a->m * a->n);
+    const uint32_t most = a->bias || a->gelu || a->accumulate || !dense ? 1 : 16;
     uint32_t parts = 1;
-    /* A product that is deep and small, as the gradient of a weight is: k in parts. */
-    if (!a->bias && !a->gelu && !a->accumulate && dense)
-        while (parts < 16 && 2 * parts * count <= tuning->groups && a->k / (2 * parts) >= 128 &&
-               2 * parts * numbers * sizeof(f32) <= PARTS_BYTES)
-            parts *= 2;
+    double least = INFINITY;
+    for (size_t i = 0; i < (tiles == large ? COUNT(large) : 1); i++)
+        for (uint32_t p = 1; p <= most && (p == 1 || (a->k / p >= 64 && p * numbers * sizeof(f32) <= PARTS_BYTES)); p++) {
+            const double cost = gemm_cost(a, &tiles[i], p, tuning);
+            if (cost >= least) continue;
+            least = cost;
+            t = &tiles[i];
+            parts = p;
+        }
     return (Grid){
-        .groups = grid_parts(parts * count, 1),
-        .spec = {t[0] / t[3] * (t[1] / t[4]), t[0], t[1], t[2], t[3], t[4], a->ta, a->tb,
-                 (!a->ta || grid_aligned(a->a, a->lda | a->stride_a | a->m)) &&
-                     (a->tb || grid_aligned(a->b, a->ldb | a->stride_b | a->n)),
-                 parts > 1 ? a->n % 4 == 0 : grid_aligned(a->c, a->ldc | a->stride_c) && (uintptr_t)a->gelu % 16 == 0,
-                 parts},
-        .spec_count = 11,
+        .groups = grid_parts(parts * products * grid_parts(a->m, t->bm) * grid_parts(a->n, t->bn), 1),
+        .spec = {t->bm / t->tm * (t->bn / t->tn), t->bm, t->bn, t->bk, t->tm, t->tn, a->ta, a->tb,
+                 grid_aligned(a->a, a->lda | a->stride_a | (a->ta ? a->m : a->k)) &&
+                     grid_aligned(a->b, a->ldb | a->stride_b | (a->tb ? a->k : a->n)),
+                 parts > 1 ? a->n % 4 == 0 : grid_aligned(a->c, a->ldc | a->stride_c) && (uintptr_t)a->gelu % 16 == 0},
+        .spec_count = 10,
         .parts = parts,
         .work = 2.0 * (double)numbers * a->k + 8.0 * parts * (double)numbers};
 }

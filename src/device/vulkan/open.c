@@ -10,10 +10,26 @@ static uint32_t vulkan_compute_family(VkPhysicalDevice physical)
     return UINT32_MAX;
 }
 
+static bool vulkan_extends(const VkExtensionProperties *extensions, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(extensions[i].extensionName, name) == 0) return true;
+    return false;
+}
+
 static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
 {
+    VkExtensionProperties extensions[512];
+    uint32_t count = COUNT(extensions);
+    vkEnumerateDeviceExtensionProperties(physical, NULL, &count, extensions);
+    VkPhysicalDeviceShaderSMBuiltinsPropertiesNV nvidia = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV};
+    VkPhysicalDeviceShaderCorePropertiesAMD amd = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_AMD};
     VkPhysicalDeviceMaintenance3Properties limits = {.sType =
                                                          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
+    if (vulkan_extends(extensions, count, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME)) limits.pNext = &nvidia;
+    if (vulkan_extends(extensions, count, VK_AMD_SHADER_CORE_PROPERTIES_EXTENSION_NAME)) limits.pNext = &amd;
     VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES,
                                                .pNext = &limits};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2};
@@ -35,6 +51,8 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     snprintf(info->kind, sizeof info->kind, "%s", kinds[plain.deviceType < COUNT(kinds) ? plain.deviceType : 0]);
     info->software = plain.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     info->largest_bytes = limits.maxMemoryAllocationSize;
+    info->processors = nvidia.shaderSMCount + amd.shaderEngineCount * amd.shaderArraysPerEngineCount *
+                                                  amd.computeUnitsPerShaderArray;
     info->group_threads = plain.limits.maxComputeWorkGroupInvocations;
     info->group_bytes = plain.limits.maxComputeSharedMemorySize;
     if (!version)
@@ -55,11 +73,7 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     VkPhysicalDeviceMemoryBudgetPropertiesEXT budget = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
     VkPhysicalDeviceMemoryProperties2 memory = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
-    VkExtensionProperties extensions[512];
-    uint32_t count = COUNT(extensions);
-    vkEnumerateDeviceExtensionProperties(physical, NULL, &count, extensions);
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(extensions[i].extensionName, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME) == 0) memory.pNext = &budget;
+    if (vulkan_extends(extensions, count, VK_EXT_MEMORY_BUDGET_EXTENSION_NAME)) memory.pNext = &budget;
     vkGetPhysicalDeviceMemoryProperties2(physical, &memory);
     const VkPhysicalDeviceMemoryProperties *heaps = &memory.memoryProperties;
     for (uint32_t i = 0; i < heaps->memoryHeapCount; i++) {
@@ -134,7 +148,7 @@ static bool vulkan_open_device(Vulkan *vk)
     VkQueueFamilyProperties families[32];
     uint32_t count = COUNT(families);
     vkGetPhysicalDeviceQueueFamilyProperties(vk->physical, &count, families);
-    vk->tuning = tuning_of(vk->properties.deviceType, &vk->properties.limits);
+    vk->tuning = tuning_of(vk->properties.deviceType, &vk->properties.limits, vk->info.processors);
     if (families[vk->family].timestampValidBits == 64)
         vk->tick_seconds = (double)vk->properties.limits.timestampPeriod * 1e-9;
     return true;

@@ -476,6 +476,7 @@ static void vulkan_run_parts(Vulkan *vk, const struct gemm_args *a, const Grid *
     if ((vk->scratch_used + all) * sizeof(f32) > 2 * PARTS_BYTES) vk->scratch_used = 0;
     struct gemm_args product = *a;
     product.c = vk->scratch_at + vk->scratch_used;
+    product.parts = grid->parts;
     vk->scratch_used += all;
     Ranges ranges;
     op_ranges(OP_gemm, &product, &ranges);

@@ -7,7 +7,7 @@
 
 enum { VULKAN_MOST_DEVICES = 16 };
 /* What the engine takes beside what is asked of it: scratch and staging memory, and the unused ends of a few blocks. */
-enum { VULKAN_OWN_BYTES = 128 << 20 };
+enum { VULKAN_OWN_BYTES = 160 << 20 };
 
 typedef struct VulkanInfo {
     char name[256], driver[256], kind[24]; /* kind: discrete, integrated, virtual, software */
@@ -15,6 +15,7 @@ typedef struct VulkanInfo {
     uint64_t memory_bytes, free_bytes;     /* device-local heap; free_bytes 0: the driver does not say */
     uint64_t largest_bytes;                /* of one allocation */
     uint32_t group_threads, group_bytes;   /* the most of a workgroup: threads, shared memory */
+    uint32_t processors;                   /* NVIDIA: streaming multiprocessors; AMD: compute units; 0: the driver does not say */
     bool software;
 } VulkanInfo;
 
