@@ -134,7 +134,8 @@ static void VKAPI_CALL layer_vkCmdDispatch(VkCommandBuffer c, uint32_t x, uint32
         op_ranges(op, last, &ranges);
         const struct gemm_args *product = (const void *)last;
         if (op == OP_gemm && product->parts > 1)
-            range_add(&ranges, product->c, (uint64_t)product->parts * (product->more + 1) * product->m * product->n, true);
+            range_add(&ranges, product->c, (uint64_t)product->parts * (product->more + 1) * product->m * product->n,
+                      true);
         layer_command(op_names[op], &ranges);
     }
     if ((int)op != layer.skip_op) real_vkCmdDispatch(c, x, y, z);
@@ -306,14 +307,14 @@ static const char *const layer_may_fail[] = {"vkCreateBuffer", "vkCreateShaderMo
 
 /* ---- The way in ---- */
 
-#define WATCHED(X)                                                                                              \
-    X(vkCmdBindPipeline)                                                                                        \
-    X(vkCmdPushConstants)                                                                                       \
-    X(vkCmdDispatch)                                                                                            \
-    X(vkCmdCopyBuffer)                                                                                          \
-    X(vkCmdFillBuffer) X(vkCmdPipelineBarrier) X(vkCreateBuffer) X(vkGetBufferDeviceAddress) X(vkDestroyBuffer) \
-        X(vkCreateShaderModule) X(vkCreateComputePipelines) X(vkQueueSubmit) X(vkWaitForFences)                 \
-            X(vkGetPhysicalDeviceProperties)
+#define WATCHED(X)                                                                                                   \
+    X(vkCmdBindPipeline)                                                                                             \
+    X(vkCmdPushConstants)                                                                                            \
+    X(vkCmdDispatch)                                                                                                 \
+    X(vkCmdCopyBuffer)                                                                                               \
+    X(vkCmdFillBuffer)                                                                                               \
+    X(vkCmdPipelineBarrier) X(vkCreateBuffer) X(vkGetBufferDeviceAddress) X(vkDestroyBuffer) X(vkCreateShaderModule) \
+        X(vkCreateComputePipelines) X(vkQueueSubmit) X(vkWaitForFences) X(vkGetPhysicalDeviceProperties)
 
 static PFN_vkVoidFunction layer_replace(const char *name, PFN_vkVoidFunction real)
 {

@@ -106,8 +106,9 @@ static Grid grid_columns(uint64_t count, uint64_t rows, uint32_t cols, uint32_t 
                   .work = 8.0 * (double)count * (double)(rows ? rows : 4) * cols};
 }
 
-/* How c is cut: a workgroup computes bm x bn of it, a thread tm x tn, from slices bk deep. What a processor reaches of its
- * peak, measured on an NVIDIA H200: full of such workgroups, and alone with one, which cannot hide how long memory takes. */
+/* How c is cut: a workgroup computes bm x bn of it, a thread tm x tn, from slices bk deep. What a processor reaches of
+ * its peak, measured on an NVIDIA H200: full of such workgroups, and alone with one, which cannot hide how long memory
+ * takes. */
 typedef struct Tile {
     uint32_t bm, bn, bk, tm, tn;
     double full, alone;
@@ -121,11 +122,13 @@ static double gemm_cost(const struct gemm_args *a, const Tile *t, uint32_t parts
     const double groups = (double)(parts * products * grid_parts(a->m, t->bm) * grid_parts(a->n, t->bn));
     const double rounds = fmax(1, ceil(groups / tuning->processors)), speed = t->full - (t->full - t->alone) / rounds;
     const double product = rounds * t->bm * t->bn * ceil((double)a->k / parts) / speed;
-    return parts == 1 ? product
-                      : product + 128.0 * parts * (double)(products * a->m * a->n) / tuning->processors + 1e6;
+    return parts == 1 ? product : product + 128.0 * parts * (double)(products * a->m * a->n) / tuning->processors + 1e6;
 }
 
-static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
+/* A function for each op; most need not know the kind of device. */
+#define GRID(op) static Grid op##_grid(const struct op##_args *a, __attribute__((unused)) const Tuning *tuning)
+
+GRID(gemm)
 {
     /* For the narrow matrices of LoRA and the heads; for what has few registers; for all other products. */
     static const Tile tall = {128, 8, 8, 4, 4, 0.10, 0.10}, wide = {8, 128, 8, 4, 4, 0.10, 0.10};
@@ -135,11 +138,12 @@ static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
     const Tile *tiles = a->n <= 8 ? &tall : a->m <= 8 ? &wide : tuning->large_tiles ? large : &square, *t = tiles;
     const uint64_t products = (uint64_t)a->more + 1, numbers = products * a->m * a->n;
     const bool dense = a->ldc == a->n && (!a->more || a->stride_c == (uint64_t)a->m * a->n);
-    const uint32_t most = a->bias || a->gelu || a->accumulate || !dense ? 1 : 16;
-    uint32_t parts = 1;
+    uint32_t parts = 1, most = 1;
+    if (!a->bias && !a->gelu && !a->accumulate && dense)
+        while (most < 16 && a->k / (most + 1) >= 64 && (most + 1) * numbers * sizeof(f32) <= PARTS_BYTES) most++;
     double least = INFINITY;
     for (size_t i = 0; i < (tiles == large ? COUNT(large) : 1); i++)
-        for (uint32_t p = 1; p <= most && (p == 1 || (a->k / p >= 64 && p * numbers * sizeof(f32) <= PARTS_BYTES)); p++) {
+        for (uint32_t p = 1; p <= most; p++) {
             const double cost = gemm_cost(a, &tiles[i], p, tuning);
             if (cost >= least) continue;
             least = cost;
@@ -157,7 +161,7 @@ static Grid gemm_tuned_grid(const struct gemm_args *a, const Tuning *tuning)
         .work = 2.0 * (double)numbers * a->k + 8.0 * parts * (double)numbers};
 }
 
-static Grid gemm_importance_grid(const struct gemm_importance_args *a)
+GRID(gemm_importance)
 {
     return grid_of((uint64_t)grid_parts(a->n, 64) * grid_parts(a->m, 64), 1, 2.0 * a->m * a->n * a->rows);
 }
@@ -170,19 +174,19 @@ static Grid grid_lora(uint64_t groups, bool aligned, uint64_t targets, uint64_t 
                   .spec_count = 1,
                   .work = (28.0 + 2.0 * (double)r) * (double)targets * (double)rows * (double)cols};
 }
-static Grid lora_down_grid(const struct lora_down_args *a)
+GRID(lora_down)
 {
     return grid_lora((uint64_t)a->targets * grid_parts(a->rows, 8) * grid_parts(a->r, 8),
                      grid_aligned(a->x, a->cols | a->next) && grid_aligned(a->a, a->cols), a->targets, a->rows, a->cols,
                      a->r);
 }
-static Grid lora_dx_grid(const struct lora_dx_args *a)
+GRID(lora_dx)
 {
     return grid_lora(grid_parts((uint64_t)a->rows * ((a->cols + 3) / 4), 128),
                      grid_aligned(a->dx, a->cols | a->next) && grid_aligned(a->a, a->cols), a->targets, a->rows,
                      a->cols, a->r);
 }
-static Grid lora_dw_grid(const struct lora_dw_args *a)
+GRID(lora_dw)
 {
     return grid_lora(2 * (uint64_t)a->targets * grid_parts(a->cols, 32) * grid_parts(a->r, 8),
                      grid_aligned(a->x, a->cols) && grid_aligned(a->dy, a->lddy | a->next_dy), a->targets, a->rows,
@@ -212,7 +216,7 @@ static Grid attention_grid_of(uint32_t examples, uint32_t heads, uint32_t size, 
                   .spec_count = 6,
                   .work = (backward ? 6.0 : 4.0) * pairs * size};
 }
-static Grid attention_tuned_grid(const struct attention_args *a, const Tuning *tuning)
+GRID(attention)
 {
     const bool aligned =
         grid_aligned(a->q, a->size | a->ldq) && grid_aligned(a->kv, a->ldkv) && grid_aligned(a->context, a->ldc);
@@ -227,178 +231,111 @@ static Grid attention_pass_grid(const struct attention_grad_args *a, bool keys, 
     return attention_grid_of(a->examples, a->heads, a->size, a->first_only && !keys ? 1 : a->longest, a->longest, true,
                              keys, aligned, tuning);
 }
-static Grid attention_grad_tuned_grid(const struct attention_grad_args *a, const Tuning *tuning)
-{
-    return attention_pass_grid(a, false, tuning);
-}
+GRID(attention_grad) { return attention_pass_grid(a, false, tuning); }
 /* The second pass over the same arguments. */
 static Grid attention_keys_grid(const struct attention_grad_args *a, const Tuning *tuning)
 {
     return attention_pass_grid(a, true, tuning);
 }
 
-static Grid gelu_grid(const struct gelu_args *a)
-{
-    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
-}
-static Grid gelu_grad_grid(const struct gelu_grad_args *a)
-{
-    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->dy) | AT(a->dx), 0, a->n));
-}
-static Grid tanh_grid(const struct tanh_args *a)
-{
-    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
-}
-static Grid tanh_grad_grid(const struct tanh_grad_args *a)
-{
-    return grid_elements(a->n, grid_vectors(AT(a->y) | AT(a->dy) | AT(a->dx), 0, a->n));
-}
-static Grid axpby_grid(const struct axpby_args *a)
-{
-    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
-}
-static Grid copy_grid(const struct copy_args *a)
-{
-    return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n));
-}
-static Grid fill_grid(const struct fill_args *a) { return grid_elements(a->n, grid_vectors(AT(a->x), 0, a->n)); }
-static Grid path_integral_grid(const struct path_integral_args *a)
+GRID(gelu) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
+GRID(gelu_grad) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->dy) | AT(a->dx), 0, a->n)); }
+GRID(tanh) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
+GRID(tanh_grad) { return grid_elements(a->n, grid_vectors(AT(a->y) | AT(a->dy) | AT(a->dx), 0, a->n)); }
+GRID(axpby) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
+GRID(copy) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
+GRID(fill) { return grid_elements(a->n, grid_vectors(AT(a->x), 0, a->n)); }
+GRID(path_integral)
 {
     return grid_elements(a->n, grid_vectors(AT(a->g) | AT(a->w) | AT(a->before) | AT(a->path), 0, a->n));
 }
-static Grid consolidate_grid(const struct consolidate_args *a)
+GRID(consolidate)
 {
     return grid_elements(a->n, grid_vectors(AT(a->path) | AT(a->w) | AT(a->anchor) | AT(a->importance), 0, a->n));
 }
-static Grid adamw_grid(const struct adamw_args *a)
-{
-    return grid_elements(a->n, grid_vectors(AT(a->w) | AT(a->g) | AT(a->m) | AT(a->v), 0, a->n));
-}
-static Grid dropout_tuned_grid(const struct dropout_args *a, const Tuning *tuning)
-{
-    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols, a->cols), tuning);
-}
-static Grid embed_tuned_grid(const struct embed_args *a, const Tuning *tuning)
+GRID(adamw) { return grid_elements(a->n, grid_vectors(AT(a->w) | AT(a->g) | AT(a->m) | AT(a->v), 0, a->n)); }
+GRID(dropout) { return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols, a->cols), tuning); }
+GRID(embed)
 {
     const uintptr_t at = AT(a->word) | AT(a->position) | AT(a->type) | AT(a->y);
     return grid_taken_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols), tuning);
 }
-static Grid gather_rows_tuned_grid(const struct gather_rows_args *a, const Tuning *tuning)
+GRID(gather_rows)
 {
     return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols | a->ldx, a->cols), tuning);
 }
-static Grid scatter_rows_tuned_grid(const struct scatter_rows_args *a, const Tuning *tuning)
+GRID(scatter_rows)
 {
     return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols | a->ldy, a->cols), tuning);
 }
-static Grid zero_rows_tuned_grid(const struct zero_rows_args *a, const Tuning *tuning)
-{
-    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x), a->cols, a->cols), tuning);
-}
-static Grid adamw_rows_tuned_grid(const struct adamw_rows_args *a, const Tuning *tuning)
+GRID(zero_rows) { return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x), a->cols, a->cols), tuning); }
+GRID(adamw_rows)
 {
     const uintptr_t at = AT(a->w) | AT(a->g) | AT(a->m) | AT(a->v);
     return grid_taken_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols), tuning);
 }
-static Grid layernorm_grid(const struct layernorm_args *a)
+GRID(layernorm)
 {
     const uintptr_t at = AT(a->x) | AT(a->residual) | AT(a->gamma) | AT(a->beta) | AT(a->y);
     return grid_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols));
 }
-static Grid layernorm_dx_grid(const struct layernorm_dx_args *a)
+GRID(layernorm_dx)
 {
     const uintptr_t at = AT(a->x) | AT(a->gamma) | AT(a->dy) | AT(a->dsum) | AT(a->dx);
     return grid_rows(a->rows, a->cols, grid_vectors(at, a->cols, a->cols));
 }
-static Grid cross_entropy_grid(const struct cross_entropy_args *a) { return grid_rows(a->rows, a->classes, 0); }
-static Grid distill_grid(const struct distill_args *a) { return grid_rows(a->rows, a->classes, 0); }
-static Grid mse_grid(const struct mse_args *a) { return grid_rows(a->rows, a->classes, 0); }
-static Grid dot_grid(const struct dot_args *a)
+GRID(cross_entropy) { return grid_rows(a->rows, a->classes, 0); }
+GRID(distill) { return grid_rows(a->rows, a->classes, 0); }
+GRID(mse) { return grid_rows(a->rows, a->classes, 0); }
+GRID(dot)
 {
     return grid_rows(grid_blocks(a->n, a->block), a->block, grid_vectors(AT(a->x) | AT(a->y), a->block, a->n));
 }
-static Grid quadratic_penalty_grid(const struct quadratic_penalty_args *a)
+GRID(quadratic_penalty)
 {
     const uintptr_t at = AT(a->w) | AT(a->anchor) | AT(a->importance) | AT(a->g);
     return grid_rows(grid_blocks(a->n, a->block), a->block, grid_vectors(at, a->block, a->n));
 }
-static Grid projection_grid(const struct projection_args *a)
-{
-    return grid_rows(1, a->parts ? a->parts : 1, grid_vectors(AT(a->g_r) | AT(a->r_r), 0, a->parts));
-}
-static Grid clip_grid(const struct clip_args *a)
-{
-    return grid_rows(1, a->parts ? a->parts : 1, grid_vectors(AT(a->part), 0, a->parts));
-}
+GRID(projection) { return grid_rows(1, a->parts ? a->parts : 1, grid_vectors(AT(a->g_r) | AT(a->r_r), 0, a->parts)); }
+GRID(clip) { return grid_rows(1, a->parts ? a->parts : 1, grid_vectors(AT(a->part), 0, a->parts)); }
 /* As in tables.comp. */
 static Grid grid_table(uint64_t rows, uint64_t cols, uint32_t vectors)
 {
     return (Grid){
         .groups = grid_parts(rows, 1), .spec = {vectors}, .spec_count = 1, .work = 28.0 * (double)rows * (double)cols};
 }
-static Grid embed_importance_grid(const struct embed_importance_args *a)
+GRID(embed_importance)
 {
     return grid_table(a->unique, a->cols, grid_vectors(AT(a->dy) | AT(a->table), a->cols, a->cols));
 }
-static Grid wake_rows_grid(const struct wake_rows_args *a)
-{
-    return grid_table(a->rows, a->cols, grid_vectors(AT(a->w), a->cols, a->cols));
-}
-static Grid layernorm_dw_tuned_grid(const struct layernorm_dw_args *a, const Tuning *tuning)
+GRID(wake_rows) { return grid_table(a->rows, a->cols, grid_vectors(AT(a->w), a->cols, a->cols)); }
+GRID(layernorm_dw)
 {
     const uintptr_t at = AT(a->x) | AT(a->dy) | AT(a->dgamma) | AT(a->dbeta);
     return grid_columns(1, a->rows, a->cols, grid_vectors(at, a->cols, a->cols), tuning);
 }
-static Grid column_sum_tuned_grid(const struct column_sum_args *a, const Tuning *tuning)
+GRID(column_sum)
 {
     return grid_columns(1, a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->ld, a->cols), tuning);
 }
-static Grid column_importance_tuned_grid(const struct column_importance_args *a, const Tuning *tuning)
+GRID(column_importance)
 {
     const uintptr_t at = AT(a->dy) | AT(a->x) | AT(a->gamma) | AT(a->beta);
     return grid_columns(1, a->rows, a->cols, grid_vectors(at, a->ld | a->cols, a->cols), tuning);
 }
-static Grid embed_grad_tuned_grid(const struct embed_grad_args *a, const Tuning *tuning)
+GRID(embed_grad)
 {
     return grid_columns(a->unique, 0, a->cols, grid_vectors(AT(a->dy) | AT(a->dtable), a->cols, a->cols), tuning);
 }
-/* The only ops whose workgroups depend on the device. */
-#define gemm_grid(a) gemm_tuned_grid(a, tuning)
-#define dropout_grid(a) dropout_tuned_grid(a, tuning)
-#define embed_grid(a) embed_tuned_grid(a, tuning)
-#define gather_rows_grid(a) gather_rows_tuned_grid(a, tuning)
-#define scatter_rows_grid(a) scatter_rows_tuned_grid(a, tuning)
-#define zero_rows_grid(a) zero_rows_tuned_grid(a, tuning)
-#define adamw_rows_grid(a) adamw_rows_tuned_grid(a, tuning)
-#define layernorm_dw_grid(a) layernorm_dw_tuned_grid(a, tuning)
-#define column_sum_grid(a) column_sum_tuned_grid(a, tuning)
-#define column_importance_grid(a) column_importance_tuned_grid(a, tuning)
-#define embed_grad_grid(a) embed_grad_tuned_grid(a, tuning)
-#define attention_grid(a) attention_tuned_grid(a, tuning)
-#define attention_grad_grid(a) attention_grad_tuned_grid(a, tuning)
 
 static Grid op_grid(Op op, const void *args, const Tuning *tuning)
 {
     switch (op) {
 #define X(name) \
-    case OP_##name: return name##_grid(args);
+    case OP_##name: return name##_grid(args, tuning);
         OPS(X)
 #undef X
     case OP_COUNT: break;
     }
     return (Grid){0};
 }
-
-#undef gemm_grid
-#undef dropout_grid
-#undef embed_grid
-#undef gather_rows_grid
-#undef scatter_rows_grid
-#undef zero_rows_grid
-#undef adamw_rows_grid
-#undef layernorm_dw_grid
-#undef column_sum_grid
-#undef column_importance_grid
-#undef embed_grad_grid
-#undef attention_grid
-#undef attention_grad_grid

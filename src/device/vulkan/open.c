@@ -24,8 +24,8 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     vkEnumerateDeviceExtensionProperties(physical, NULL, &count, extensions);
     VkPhysicalDeviceShaderSMBuiltinsPropertiesNV nvidia = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_SM_BUILTINS_PROPERTIES_NV};
-    VkPhysicalDeviceShaderCorePropertiesAMD amd = {
-        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_AMD};
+    VkPhysicalDeviceShaderCorePropertiesAMD amd = {.sType =
+                                                       VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_CORE_PROPERTIES_AMD};
     VkPhysicalDeviceMaintenance3Properties limits = {.sType =
                                                          VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
     if (vulkan_extends(extensions, count, VK_NV_SHADER_SM_BUILTINS_EXTENSION_NAME)) limits.pNext = &nvidia;
@@ -51,8 +51,8 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     snprintf(info->kind, sizeof info->kind, "%s", kinds[plain.deviceType < COUNT(kinds) ? plain.deviceType : 0]);
     info->software = plain.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     info->largest_bytes = limits.maxMemoryAllocationSize;
-    info->processors = nvidia.shaderSMCount + amd.shaderEngineCount * amd.shaderArraysPerEngineCount *
-                                                  amd.computeUnitsPerShaderArray;
+    info->processors =
+        nvidia.shaderSMCount + amd.shaderEngineCount * amd.shaderArraysPerEngineCount * amd.computeUnitsPerShaderArray;
     info->group_threads = plain.limits.maxComputeWorkGroupInvocations;
     info->group_bytes = plain.limits.maxComputeSharedMemorySize;
     if (!version)
@@ -167,8 +167,9 @@ static bool vulkan_open_slots(Vulkan *vk)
         const VkCommandBufferAllocateInfo commands = {
             .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO, .commandPool = vk->pool, .commandBufferCount = 1};
         const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-        const VkQueryPoolCreateInfo times = {
-            .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2 + VULKAN_MARKS};
+        const VkQueryPoolCreateInfo times = {.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+                                             .queryType = VK_QUERY_TYPE_TIMESTAMP,
+                                             .queryCount = 2 + VULKAN_MARKS};
         if (!vulkan_good(vk, vk->call.vkAllocateCommandBuffers(vk->device, &commands, &slot->commands),
                          "a command buffer") ||
             !vulkan_good(vk, vk->call.vkCreateFence(vk->device, &fence, NULL, &slot->fence), "a fence") ||

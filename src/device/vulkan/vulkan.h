@@ -15,7 +15,7 @@ typedef struct VulkanInfo {
     uint64_t memory_bytes, free_bytes;     /* device-local heap; free_bytes 0: the driver does not say */
     uint64_t largest_bytes;                /* of one allocation */
     uint32_t group_threads, group_bytes;   /* the most of a workgroup: threads, shared memory */
-    uint32_t processors;                   /* NVIDIA: streaming multiprocessors; AMD: compute units; 0: the driver does not say */
+    uint32_t processors; /* NVIDIA: streaming multiprocessors; AMD: compute units; 0: the driver does not say */
     bool software;
 } VulkanInfo;
 
