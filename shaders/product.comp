@@ -14,7 +14,7 @@ layout(constant_id = 5) const uint TN = 4;
 layout(constant_id = 6) const bool TA = false; /* a is [k][m] */
 layout(constant_id = 7) const bool TB = false; /* b is [n][k] */
 layout(constant_id = 8) const bool ALIGNED_IN = false; /* rows of a and b are whole vectors of 16 bytes */
-layout(constant_id = 9) const bool ALIGNED_OUT = false; /* rows of c, gelu and bias begin at multiples of 16 bytes */
+layout(constant_id = 9) const bool ALIGNED_OUT = false; /* rows of c and gelu begin at multiples of 16 bytes */
 
 const uint WIDE = BN / TN, THREADS = BM / TM * WIDE;
 /* Neighbouring threads may write to different rows of a slice: a vector more than a row needs leads to other banks. */

@@ -132,10 +132,6 @@ static void VKAPI_CALL layer_vkCmdDispatch(VkCommandBuffer c, uint32_t x, uint32
     if (!piece) {
         Ranges ranges;
         op_ranges(op, last, &ranges);
-        const struct gemm_args *product = (const void *)last;
-        if (op == OP_gemm && product->parts > 1)
-            range_add(&ranges, product->c, (uint64_t)product->parts * (product->more + 1) * product->m * product->n,
-                      true);
         layer_command(op_names[op], &ranges);
     }
     if ((int)op != layer.skip_op) real_vkCmdDispatch(c, x, y, z);

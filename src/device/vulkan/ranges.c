@@ -44,7 +44,7 @@ static void gemm_ranges(const struct gemm_args *a, Ranges *r)
     READ(a->a, range_blocks_apart(x, a->more, a->stride_a));
     READ(a->b, range_blocks_apart(y, a->more, a->stride_b));
     READ(a->bias, a->n);
-    WRITE(a->c, c);
+    WRITE(a->c, a->parts > 1 ? (uint64_t)a->parts * (a->more + 1) * a->m * a->n : c);
     WRITE(a->gelu, c);
 }
 static void gelu_ranges(const struct gelu_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }

@@ -480,7 +480,6 @@ static void vulkan_run_parts(Vulkan *vk, const struct gemm_args *a, const Grid *
     vk->scratch_used += all;
     Ranges ranges;
     op_ranges(OP_gemm, &product, &ranges);
-    range_add(&ranges, product.c, all, true);
     if (!vulkan_order(vk, &ranges)) return;
     vulkan_dispatch(vk, OP_gemm, &product, grid);
     vulkan_run(vk, OP_column_sum,
