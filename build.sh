@@ -365,7 +365,9 @@ fuzz() {
     rm -f build/fuzz/failed
     if newer build/fuzz/fuzz "${sources[@]}" tests/fuzz/*.[ch]; then
         say "building the fuzzer"
-        CC=clang compile build/fuzz/fuzz -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+        # Comparisons of numbers are not traced: that takes two thirds of the time. Those of strings are.
+        CC=clang compile build/fuzz/fuzz -O2 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+            -fno-sanitize-coverage=trace-cmp \
             -U_FORTIFY_SOURCE -Wno-unused-function -DARENA_BLOCK_BYTES=64 -DARENA_GUARD -DARCHIVE_PIECE_BYTES=64 \
             tests/fuzz/fuzz.c
     fi
