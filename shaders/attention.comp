@@ -1,11 +1,12 @@
 #version 460
-/* OP_attention and OP_attention_grad. A workgroup takes a tile of T rows (queries, or in KEYS_PASS keys) of one head of
- * one example and walks over tiles of T columns, the other side, so that no score is ever stored in memory: forward
- * with running maxima and sums (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022, arXiv:2205.14135),
- * backward with probabilities that are computed again from lse. Reading shared memory is what bounds it, so a thread
- * computes blocks: of a tile of scores 4 rows x 4 columns, of the sums that they weigh 4 rows x VECTORS vectors of four
- * numbers. Heads too large for shared memory are cut along D: for its scores a workgroup goes through all slices, of
- * the sums it has one. */
+/* OP_attention and OP_attention_grad. A workgroup takes a tile of T queries of one head of one example and walks over
+ * tiles of T keys: forward with running maxima and sums (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022,
+ * arXiv:2205.14135), so that no score is ever stored in memory; backward with probabilities that are computed again
+ * from lse. What the gradients of keys and values are weighed with, backward leaves in a.weights, and a second pass
+ * (KEYS_PASS) only multiplies, a tile of keys in a workgroup: that is five products of a tile instead of seven without
+ * an atomic sum. Reading shared memory is what bounds it, so a thread computes blocks: of a tile of scores 4 rows x 4
+ * columns, of the sums that they weigh 4 rows x VECTORS vectors of four numbers. Heads too large for shared memory are
+ * cut along D: for its scores a workgroup goes through all slices, of the sums it has one. */
 #extension GL_GOOGLE_include_directive : require
 #include "common.glsl"
 
@@ -13,7 +14,7 @@ layout(local_size_x_id = 0) in; /* SIDE * SIDE */
 layout(constant_id = 1) const uint T = 32; /* a multiple of 8 */
 layout(constant_id = 2) const uint D = 32; /* a.size */
 layout(constant_id = 3) const uint VECTORS = 1; /* a slice is VECTORS * SIDE vectors wide */
-layout(constant_id = 4) const bool KEYS_PASS = false; /* backward: dkv instead of dq */
+layout(constant_id = 4) const bool KEYS_PASS = false; /* backward: dkv, after dq */
 layout(constant_id = 5) const bool ALIGNED = false; /* all rows begin at multiples of 16 bytes, heads in them, too */
 
 /* A thread has rows 4 ROW .. + 3 and columns 4 COLUMN .. + 3 of a tile of scores. Of the sums it has, and of what lies
@@ -36,7 +37,7 @@ const uint OTHER = 0, MINE = T * APART;
 shared vec4 tiles[2 * T * APART];
 #else
 const uint OTHER = 0, MINE = T * APART, MINE_2 = 2 * T * APART;
-shared vec4 tiles[3 * T * APART];
+shared vec4 tiles[(KEYS_PASS ? 1 : 3) * T * APART];
 #endif
 shared vec4 p[T * APART_P]; /* weights: [column][row / 4] */
 shared vec4 parts[SIDE * APART_P]; /* of sums or maxima over rows: [ROW][COLUMN] */
@@ -45,6 +46,10 @@ struct Place {
     uint head, example, slice, begin; /* begin: first row of the tile, within the example */
     uint first, tokens, queries, row; /* first: the example's first token; row: its first row of q */
 };
+
+/* Tiles of T keys of the longest example, of T queries. */
+#define KEY_TILES ((a.longest + T - 1) / T)
+#define QUERY_TILES (a.first_only != 0 ? 1 : KEY_TILES)
 
 bool place_of(uint item, uint tiles, out Place at)
 {
@@ -59,8 +64,8 @@ bool place_of(uint item, uint tiles, out Place at)
     return at.begin < (KEYS_PASS ? at.tokens : at.queries);
 }
 
-/* Where lse of the example's first query lies. */
-uint lse_of(Place at) { return at.head * (a.first_only != 0 ? a.examples : a.offsets.v[a.examples]) + at.row; }
+/* Where lse of a query lies. */
+uint lse_of(Place at, uint query) { return (at.row + query) * a.heads + at.head; }
 
 /* Vector v of the D numbers that begin at `from`. Where rows are not aligned, which only unusual sizes of heads make
  * them, its numbers move one by one: slower, but simple. */
@@ -101,7 +106,8 @@ void store(f32p x, uint from, uint v, vec4 four)
 
 /* Where the head's rows of the example begin. */
 #define FROM_Q (at.row * a.ldq + at.head * D)
-#define FROM_C (at.row * a.ldc + at.head * D)
+#define LDC (a.heads * D)
+#define FROM_C (at.row * LDC + at.head * D)
 #define FROM_K (at.first * a.ldkv + at.head * D)
 #define FROM_V (FROM_K + a.heads * D)
 #define FETCH_Q(begin, slice) FETCH(a.q, FROM_Q, a.ldq, at.queries, begin, slice)
@@ -155,12 +161,12 @@ vec4 sum_parts(uint row)
     return sum;
 }
 
-/* Dropout's factors [column][row] for the thread's scores. They come for four keys at a time: rows or columns. */
+/* Dropout's factors [column][row] for the thread's scores. They come for four keys of a query at a time. */
 mat4 keep_of(Place at, uint query, uint key)
 {
     mat4 keep;
     EACH_OF_4(i) keep[i] = drop_keep4(a.drop, a.seed, at.head, a.step, a.site, at.first + query + i, key);
-    return KEYS_PASS ? keep : transpose(keep);
+    return transpose(keep);
 }
 
 vec4 exp_of(vec4 x) { return vec4(exp_of(x.x), exp_of(x.y), exp_of(x.z), exp_of(x.w)); }
@@ -212,43 +218,43 @@ void tile(Place at)
     EACH_OF_4(i) {
         EACH_VECTOR(s) context[i * VECTORS + s] *= at.tokens > 0 ? 1 / sum[i] : 0;
         if (COLUMN == 0 && at.slice == 0 && at.begin + 4 * ROW + i < at.queries)
-            a.lse.v[lse_of(at) + at.begin + 4 * ROW + i] = largest[i] + log(sum[i]);
+            a.lse.v[lse_of(at, at.begin + 4 * ROW + i)] = largest[i] + log(sum[i]);
     }
-    STORE(a.context, FROM_C, a.ldc, at.queries, at.begin, context)
+    STORE(a.context, FROM_C, LDC, at.queries, at.begin, context)
     barrier();
 }
 
 #else
-#define FETCH_DC(begin, slice) FETCH(a.dcontext, FROM_C, a.ldc, at.queries, begin, slice)
+#define FETCH_DC(begin, slice) FETCH(a.dcontext, FROM_C, LDC, at.queries, begin, slice)
 
-/* Leaves delta = dcontext . context of a tile of queries in parts. */
-void find_delta(Place at, uint begin)
+/* Where in a.weights, in vectors, the weights of a tile lie, [query][key / 4]: first those that make dv of dcontext, then
+ * those that make dk of the queries. */
+const uint TILE = T * SIDE;
+uint weights_of(Place at, uint query_tile, uint key_tile)
+{
+    return (((at.example * a.heads + at.head) * QUERY_TILES + query_tile) * KEY_TILES + key_tile) * 2 * TILE;
+}
+
+/* Leaves delta = dcontext . context of the tile's queries in parts. */
+void find_delta(Place at)
 {
     vec4 delta = vec4(0);
     for (uint v = COLUMN; v < ALL; v += SIDE)
         EACH_OF_4(i) {
-            const uint query = begin + 4 * ROW + i, from = FROM_C + query * a.ldc;
+            const uint query = at.begin + 4 * ROW + i, from = FROM_C + query * LDC;
             const bool exists = query < at.queries;
             delta[i] += dot(fetch(a.dcontext, from, v, exists), fetch(a.context, from, v, exists));
         }
     parts[ROW * APART_P + COLUMN] = delta;
 }
 
-/* lse of four queries. */
-vec4 fetch_lse(Place at, uint query)
-{
-    vec4 lse = vec4(0);
-    EACH_OF_4(i) if (query + i < at.queries) lse[i] = a.lse.v[lse_of(at) + query + i];
-    return lse;
-}
-
 void queries_tile(Place at)
 {
     const bool exists = at.begin + 4 * ROW < at.queries;
-    const vec4 lse = fetch_lse(at, at.begin + 4 * ROW);
-    vec4 dq[4 * VECTORS], next[4 * VECTORS], score[4], dp[4];
+    vec4 dq[4 * VECTORS], next[4 * VECTORS], score[4], dp[4], lse = vec4(0);
+    EACH_OF_4(i) if (at.begin + 4 * ROW + i < at.queries) lse[i] = a.lse.v[lse_of(at, at.begin + 4 * ROW + i)];
     CLEAR(dq)
-    find_delta(at, at.begin);
+    find_delta(at);
     if (SLICES == 1) {
         FETCH_Q(at.begin, 0)
         PUT(MINE)
@@ -263,9 +269,22 @@ void queries_tile(Place at)
         SCORES(dp, MINE_2, FETCH_DC, at.begin, FETCH_V, k0, FETCH_K(k0, FIRST))
         SCORES(score, MINE, FETCH_Q, at.begin, FETCH_K, k0, FETCH_V(k0 + T, FIRST))
         const mat4 keep = keep_of(at, at.begin + 4 * ROW, key);
+        mat4 kept, ds;
         EACH_OF_4(j) {
-            const vec4 ds = a.scale * exp_of(a.scale * score[j] - lse) * (keep[j] * dp[j] - delta);
-            p[(j * SIDE + COLUMN) * APART_P + ROW] = key + j < at.tokens ? ds : vec4(0);
+            const bool counts = key + j < at.tokens;
+            const vec4 prob = exp_of(a.scale * score[j] - lse);
+            kept[j] = counts ? keep[j] * prob : vec4(0);
+            ds[j] = counts ? a.scale * prob * (keep[j] * dp[j] - delta) : vec4(0);
+            p[(j * SIDE + COLUMN) * APART_P + ROW] = ds[j];
+        }
+        if (at.slice == 0) {
+            const uint to = weights_of(at, at.begin / T, k0 / T) + 4 * ROW * SIDE + COLUMN;
+            kept = transpose(kept);
+            ds = transpose(ds);
+            EACH_OF_4(i) {
+                f32x4p(a.weights).v[to + i * SIDE] = kept[i];
+                f32x4p(a.weights).v[to + i * SIDE + TILE] = ds[i];
+            }
         }
         barrier();
         if (exists) ADD(dq, min(T, at.tokens - k0))
@@ -274,59 +293,48 @@ void queries_tile(Place at)
     barrier();
 }
 
-void keys_tile(Place at)
+#define FETCH_WEIGHED(query)                                                                                          \
+    if ((query) < at.queries) {                                                                                       \
+        const uint from_ = weights_of(at, (query) / T, at.begin / T) + (values ? 0 : TILE) + gl_LocalInvocationIndex; \
+        EACH_OF_4(i_) weight[i_] = f32x4p(a.weights).v[from_ + i_ * SIDE * SIDE];                                     \
+        if (values) FETCH_DC(query, at.slice)                                                                         \
+        else FETCH_Q(query, at.slice)                                                                                 \
+    }
+
+/* dv, a sum of rows of dcontext, or dk, one of queries. Behind the last query all of them are 0. */
+void keys_tile(Place at, bool values)
 {
     const bool exists = at.begin + 4 * ROW < at.tokens;
-    vec4 dk[4 * VECTORS], dv[4 * VECTORS], next[4 * VECTORS], score[4], dp[4];
-    CLEAR(dk)
-    CLEAR(dv)
-    if (SLICES == 1) {
-        FETCH_K(at.begin, 0)
-        PUT(MINE)
-        FETCH_V(at.begin, 0)
-        PUT(MINE_2)
-    }
-    FETCH_Q(0, FIRST)
+    vec4 sum[4 * VECTORS], next[4 * VECTORS], weight[4];
+    CLEAR(sum)
+    FETCH_WEIGHED(0)
     for (uint i0 = 0; i0 < at.queries; i0 += T) {
-        const uint query = i0 + 4 * COLUMN, rows = min(T, at.queries - i0);
-        const vec4 lse = fetch_lse(at, query);
-        find_delta(at, i0);
-        SCORES(score, MINE, FETCH_K, at.begin, FETCH_Q, i0, FETCH_DC(i0, FIRST))
-        SCORES(dp, MINE_2, FETCH_V, at.begin, FETCH_DC, i0, FETCH_Q(i0, at.slice))
-        const mat4 keep = keep_of(at, query, at.begin + 4 * ROW);
-        const vec4 delta = sum_parts(COLUMN);
-        EACH_OF_4(j) {
-            const bool counts = query + j < at.queries;
-            const vec4 prob = exp_of(a.scale * score[j] - lse[j]);
-            p[(j * SIDE + COLUMN) * APART_P + ROW] = counts ? keep[j] * prob : vec4(0);
-            dp[j] = counts ? a.scale * prob * (keep[j] * dp[j] - delta[j]) : vec4(0);
+        barrier();
+        PUT(OTHER)
+        EACH_OF_4(i) {
+            const uint query = ROW + i * SIDE;
+            p[(query % 4 * SIDE + query / 4) * APART_P + COLUMN] = weight[i];
         }
         barrier();
-        if (exists) ADD(dv, rows)
-        barrier();
-        EACH_OF_4(j) p[(j * SIDE + COLUMN) * APART_P + ROW] = dp[j];
-        PUT(OTHER)
-        barrier();
-        FETCH_Q(i0 + T, FIRST)
-        if (exists) ADD(dk, rows)
+        FETCH_WEIGHED(i0 + T)
+        if (exists) ADD(sum, min(T, at.queries - i0))
     }
-    STORE(a.dkv, FROM_K, a.ldkv, at.tokens, at.begin, dk)
-    STORE(a.dkv, FROM_V, a.ldkv, at.tokens, at.begin, dv)
-    barrier();
+    STORE(a.dkv, (values ? FROM_V : FROM_K), a.ldkv, at.tokens, at.begin, sum)
 }
 
-void tile(Place at)
-{
-    if (KEYS_PASS) keys_tile(at);
-    else queries_tile(at);
-}
 #endif
 
 void main()
 {
-    const uint longest = a.first_only != 0 && !KEYS_PASS ? 1 : a.longest, tiles = (longest + T - 1) / T;
-    for EACH_GROUP(item, SLICES * tiles * a.heads * a.examples) {
+    const uint tiles = KEYS_PASS ? KEY_TILES : QUERY_TILES, passes = KEYS_PASS ? 2 : 1;
+    for EACH_GROUP(item, passes * SLICES * tiles * a.heads * a.examples) {
         Place at;
-        if (place_of(item, tiles, at)) tile(at);
+        if (!place_of(item / passes, tiles, at)) continue;
+#ifdef OP_attention
+        tile(at);
+#else
+        if (KEYS_PASS) keys_tile(at, item % 2 == 0);
+        else queries_tile(at);
+#endif
     }
 }

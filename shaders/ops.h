@@ -86,26 +86,26 @@ struct column_sum_args { in_f32 x; out_f32 y; u32 rows, cols, ld; }; /* y[c] = s
 
 /* Self-attention over packed examples. Example e owns the tokens offsets[e] .. offsets[e + 1] - 1. kv[token] holds the
  * keys in columns 0 .. heads * size - 1 and the values in the heads * size columns behind them (row distance ldkv);
- * head h owns columns h * size .. . q (row distance ldq) and context (row distance ldc) have one row for each token, or,
- * when first_only, one row for each example, which stands for its first token. p = softmax(scale * q k^T) over the
- * tokens of the example; context = dropout(p) v. lse: [heads][query rows], log of the sum of exp, for the backward
- * pass; there are offsets[examples] query rows, or examples when first_only. The context of an example without tokens
- * is 0. Dropout's row is the query's token index, col the key's index within its example. longest: the most tokens of
- * one example (for scratch memory). */
+ * head h owns columns h * size .. . q (row distance ldq) and context (contiguous) have one row for each token, or, when
+ * first_only, one row for each example, which stands for its first token. p = softmax(scale * q k^T) over the tokens of
+ * the example; context = dropout(p) v. lse: [query rows][heads], log of the sum of exp, for the backward pass. The
+ * context of an example without tokens is 0. Dropout's row is the query's token index, col the key's index within its
+ * example. longest: the most tokens of one example. */
 struct attention_args {
     in_f32 q, kv;
     out_f32 context, lse;
     in_u32 offsets;
-    u32 examples, heads, size, ldq, ldkv, ldc, first_only, longest;
+    u32 examples, heads, size, ldq, ldkv, first_only, longest;
     f32 scale, drop;
     u32 seed, step, site;
 };
-/* dq and dkv have the shapes and row distances of q and kv and are written whole (rows of the given examples). */
+/* dq and dkv have the shapes and row distances of q and kv and are written whole (rows of the given examples).
+ * weights: where the Vulkan engine keeps what its two passes share; null in calls. */
 struct attention_grad_args {
     in_f32 q, kv, context, lse, dcontext;
-    out_f32 dq, dkv;
+    out_f32 dq, dkv, weights;
     in_u32 offsets;
-    u32 examples, heads, size, ldq, ldkv, ldc, first_only, longest;
+    u32 examples, heads, size, ldq, ldkv, first_only, longest;
     f32 scale, drop;
     u32 seed, step, site;
 };

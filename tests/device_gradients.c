@@ -350,7 +350,6 @@ static void test_device_gradient_attention(void **state)
                                             .size = SIZE,
                                             .ldq = WIDTH,
                                             .ldkv = 2 * WIDTH,
-                                            .ldc = WIDTH,
                                             .first_only = first_only,
                                             .longest = 5,
                                             .scale = 0.5,
@@ -361,8 +360,8 @@ static void test_device_gradient_attention(void **state)
         device_gradient_loss(&g);
         RUN64(attention_grad, .q = q, .kv = kv, .context = context, .lse = lse, .dcontext = dcontext, .dq = dq,
               .dkv = dkv, .offsets = offsets, .examples = EXAMPLES, .heads = HEADS, .size = SIZE, .ldq = WIDTH,
-              .ldkv = 2 * WIDTH, .ldc = WIDTH, .first_only = first_only, .longest = 5, .scale = 0.5, .drop = drop,
-              .seed = 4, .step = 5, .site = 6);
+              .ldkv = 2 * WIDTH, .first_only = first_only, .longest = 5, .scale = 0.5, .drop = drop, .seed = 4,
+              .step = 5, .site = 6);
         device_gradient_check(&g, "attention, q", q, dq, queries * WIDTH);
         device_gradient_check(&g, "attention, kv", kv, dkv, TOKENS * 2 * WIDTH);
         arena_free(&g.arena);

@@ -245,6 +245,63 @@ static void test_vulkan_large_tiles(void **state)
     device_close(&device);
 }
 
+/* What attention's gradient keeps between its passes has no room for all examples: they go in rounds, to the same bits
+ * as one by one. */
+static void test_vulkan_attention_in_rounds(void **state)
+{
+    (void)state;
+    enum { LONGEST = 480, HEADS = 64, SIZE = 4, WIDTH = HEADS * SIZE, EXAMPLES = 36 };
+    u32 offsets[EXAMPLES + 1] = {0};
+    Device device;
+    Err err = {0};
+    layer_install();
+    if (!device_open(&device, "gpu", 1, &err)) fail_msg("%s", err.text);
+    for (u32 first_only = 0; first_only < 2; first_only++) {
+        const u32 examples = first_only ? EXAMPLES : 3;
+        for (u32 e = 0; e < examples; e++) offsets[e + 1] = offsets[e] + (e % 2 ? LONGEST : 7);
+        const u32 tokens = offsets[examples], rows = first_only ? examples : tokens;
+        const size_t q_floats = (size_t)rows * WIDTH, kv_floats = (size_t)tokens * 2 * WIDTH;
+        DeviceArena memory = {.device = &device};
+        f32 *numbers = arena_new(&memory.host, f32, kv_floats), *back[2][2];
+        for (size_t i = 0; i < kv_floats; i++) numbers[i] = (f32)(i * 2654435761u % 1000) * 1e-3f - 0.5f;
+        f32p q = device_f32(&memory, q_floats), kv = device_f32(&memory, kv_floats),
+             lse = device_f32(&memory, q_floats);
+        f32p context = device_f32(&memory, q_floats), dq = device_f32(&memory, q_floats);
+        f32p dkv = device_f32(&memory, kv_floats);
+        u32p starts = device_u32(&memory, EXAMPLES + 1);
+        device_write(&device, q, numbers, q_floats * sizeof(f32));
+        device_write(&device, kv, numbers, kv_floats * sizeof(f32));
+        device_write(&device, starts, offsets, sizeof offsets);
+        RUN(&device, attention, .q = q, .kv = kv, .context = context, .lse = lse, .offsets = starts,
+            .examples = examples, .heads = HEADS, .size = SIZE, .ldq = WIDTH, .ldkv = 2 * WIDTH,
+            .first_only = first_only, .longest = LONGEST, .scale = 0.5f, .drop = 0.1f);
+        for (int alone = 0; alone < 2; alone++) {
+            device.vulkan->submit_work = 1e18, device.vulkan->tick_seconds = 0; /* no dispatch in pieces */
+            layer.dispatches = 0;
+            for (u32 e = 0, each = alone ? 1 : examples; e < examples; e += each) {
+                const size_t row = first_only ? e : 0;
+                RUN(&device, attention_grad, .q = q + row * WIDTH, .kv = kv, .context = context + row * WIDTH,
+                    .lse = lse + row * HEADS, .dcontext = q + row * WIDTH, .dq = dq + row * WIDTH, .dkv = dkv,
+                    .offsets = starts + e, .examples = each, .heads = HEADS, .size = SIZE, .ldq = WIDTH,
+                    .ldkv = 2 * WIDTH, .first_only = first_only, .longest = LONGEST, .scale = 0.5f, .drop = 0.1f);
+            }
+            assert_int_equal(layer.dispatches, alone ? 2 * examples : 6);
+            back[alone][0] = arena_new(&memory.host, f32, q_floats);
+            back[alone][1] = arena_new(&memory.host, f32, kv_floats);
+            device_read(&device, back[alone][0], dq, q_floats * sizeof(f32));
+            device_read(&device, back[alone][1], dkv, kv_floats * sizeof(f32));
+            RUN(&device, fill, .x = dq, .n = (u32)q_floats, .value = NAN);
+            RUN(&device, fill, .x = dkv, .n = (u32)kv_floats, .value = NAN);
+        }
+        if (!device_ok(&device, &err)) fail_msg("%s", err.text);
+        assert_memory_equal(back[0][0], back[1][0], q_floats * sizeof(f32));
+        assert_memory_equal(back[0][1], back[1][1], kv_floats * sizeof(f32));
+        assert_true(back[0][0][q_floats - 1] != 0);
+        device_arena_free(&memory);
+    }
+    device_close(&device);
+}
+
 /* NaN and infinity reach the same outputs as in the plain version. */
 static void test_vulkan_not_finite(void **state)
 {
@@ -378,9 +435,15 @@ static void test_vulkan_auto(void **state)
 }
 
 static const struct CMUnitTest vulkan_failure_tests[] = {
-    cmocka_unit_test(test_vulkan_calls_fail),          cmocka_unit_test(test_vulkan_lost_in_a_run),
-    cmocka_unit_test(test_vulkan_nonsense_is_refused), cmocka_unit_test(test_vulkan_missing_barrier_is_seen),
-    cmocka_unit_test(test_vulkan_large_ops_are_cut),   cmocka_unit_test(test_vulkan_large_tensor),
-    cmocka_unit_test(test_vulkan_large_tiles),         cmocka_unit_test(test_vulkan_not_finite),
-    cmocka_unit_test(test_vulkan_pipeline_cache),      cmocka_unit_test(test_vulkan_auto),
+    cmocka_unit_test(test_vulkan_calls_fail),
+    cmocka_unit_test(test_vulkan_lost_in_a_run),
+    cmocka_unit_test(test_vulkan_nonsense_is_refused),
+    cmocka_unit_test(test_vulkan_missing_barrier_is_seen),
+    cmocka_unit_test(test_vulkan_large_ops_are_cut),
+    cmocka_unit_test(test_vulkan_large_tensor),
+    cmocka_unit_test(test_vulkan_large_tiles),
+    cmocka_unit_test(test_vulkan_attention_in_rounds),
+    cmocka_unit_test(test_vulkan_not_finite),
+    cmocka_unit_test(test_vulkan_pipeline_cache),
+    cmocka_unit_test(test_vulkan_auto),
 };

@@ -126,7 +126,7 @@ static void VKAPI_CALL layer_vkCmdDispatch(VkCommandBuffer c, uint32_t x, uint32
     layer.dispatches++;
     /* Dispatches of the same op with the same arguments are pieces of one: they write different places. */
     const bool again = op == last_op && memcmp(last, layer.push, sizeof last) == 0 && layer.pending.count;
-    const bool piece = again && (first > 0 || op == OP_attention_grad);
+    const bool piece = again && first > 0;
     last_op = op;
     memcpy(last, layer.push, sizeof last);
     if (!piece) {

@@ -13,7 +13,7 @@ static uint32_t layer_site(uint32_t layer, uint32_t which) { return SITE_LAYERS 
 typedef struct LayerState {
     f32p x;                         /* input [T][H] */
     f32p q, kv;                     /* [R][H], [T][2H]; neighbours in one [T][3H] except in the last layer */
-    f32p context, lse;              /* [R][H], [A][R] */
+    f32p context, lse;              /* [R][H], [R][A] */
     f32p sum1, norm1, mean1, rstd1; /* [R][H] [R][H] [R] [R] */
     f32p up, act;                   /* [R][I]: before and after GELU */
     f32p sum2, norm2, mean2, rstd2;
@@ -370,7 +370,7 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
 
     RUN(d, attention, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .offsets = batch->offsets,
         .examples = batch->examples, .heads = c->heads, .size = c->hidden / c->heads, .ldq = (u32)ldq,
-        .ldkv = (u32)ldkv, .ldc = (u32)h, .first_only = last, .longest = batch->longest,
+        .ldkv = (u32)ldkv, .first_only = last, .longest = batch->longest,
         .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = attention_drop, .seed = o->seed, .step = o->step,
         .site = layer_site(l, SITE_ATTENTION));
     linear(d, s->context, rows, h, w + at->context_w, w + at->context_b, h, s->sum1, h, NULL);
@@ -530,10 +530,9 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
     f32p dq = last ? ws->d_q : ws->d_kv, dkv = last ? ws->d_kv : ws->d_kv + h;
     RUN(d, attention_grad, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .dcontext = ws->d_context,
         .dq = dq, .dkv = dkv, .offsets = batch->offsets, .examples = batch->examples, .heads = c->heads,
-        .size = c->hidden / c->heads, .ldq = (u32)ldq, .ldkv = (u32)ldkv, .ldc = (u32)h, .first_only = last,
-        .longest = batch->longest, .scale = 1 / sqrtf((float)(c->hidden / c->heads)),
-        .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed, .step = o->step,
-        .site = layer_site(l, SITE_ATTENTION));
+        .size = c->hidden / c->heads, .ldq = (u32)ldq, .ldkv = (u32)ldkv, .first_only = last, .longest = batch->longest,
+        .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed,
+        .step = o->step, .site = layer_site(l, SITE_ATTENTION));
     if (g && last) {
         linear_dw(d, o, true, dq, h, rows, h, stream, h, g + at->qkv_w, g + at->qkv_b);
         linear_dw(d, o, false, dkv, 2 * h, tokens, 2 * h, s->x, h, g + at->qkv_w + h * h, g + at->qkv_b + h);

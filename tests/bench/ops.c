@@ -119,14 +119,14 @@ static void bench_attention(u32 examples, u32 tokens, u32 heads, u32 size, f32 d
     snprintf(label, sizeof label, "attention %ux%u, %ux%u%s", examples, tokens, heads, size,
              drop > 0 ? ", dropout" : "");
     BENCH(label, attention, flops, "GFLOPS", .q = q, .kv = kv, .context = context, .lse = lse, .offsets = offsets,
-          .examples = examples, .heads = heads, .size = size, .ldq = width, .ldkv = 2 * width, .ldc = width,
-          .longest = tokens, .scale = 0.18f, .drop = drop, .seed = 1);
+          .examples = examples, .heads = heads, .size = size, .ldq = width, .ldkv = 2 * width, .longest = tokens,
+          .scale = 0.18f, .drop = drop, .seed = 1);
     snprintf(label, sizeof label, "attention_grad %ux%u, %ux%u%s", examples, tokens, heads, size,
              drop > 0 ? ", dropout" : "");
     BENCH(label, attention_grad, 2.5 * flops, "GFLOPS", .q = q, .kv = kv, .context = context, .lse = lse,
           .offsets = offsets, .dcontext = q, .dq = bench_numbers((size_t)all * width),
           .dkv = bench_numbers((size_t)all * 2 * width), .examples = examples, .heads = heads, .size = size,
-          .ldq = width, .ldkv = 2 * width, .ldc = width, .longest = tokens, .scale = 0.18f, .drop = drop, .seed = 1);
+          .ldq = width, .ldkv = 2 * width, .longest = tokens, .scale = 0.18f, .drop = drop, .seed = 1);
     arena_free(&bench_arena);
 }
 

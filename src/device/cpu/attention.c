@@ -6,7 +6,7 @@ enum { V(QUERIES) = 64, V(KEYS) = 128, V(SIZE) = 128 }; /* of one block; SIZE: o
 /* One (head, example) of either op: where its rows are. */
 typedef struct V(Span) {
     u32 head, example, first, tokens, queries;
-    size_t row, column, lse; /* first query row; the head's first column; the first query's index into lse */
+    size_t row, column; /* first query row; the head's first column */
     CpuSite site;
 } V(Span);
 
@@ -18,7 +18,6 @@ INLINE V(Span) V(span)(const struct attention_args *a, size_t item)
     s.queries = a->first_only ? 1 : s.tokens;
     s.row = a->first_only ? s.example : s.first;
     s.column = (size_t)s.head * a->size;
-    s.lse = (size_t)s.head * (a->first_only ? a->examples : a->offsets[a->examples]) + s.row;
     if (a->drop > 0) s.site = cpu_site(a->drop, a->seed, s.head, a->step, a->site);
     ASSERT(s.tokens <= a->longest);
     return s;
@@ -50,20 +49,20 @@ static void V(attention_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct attention_args *a = context;
-    const size_t blocks = a->first_only ? 1 : cpu_parts(a->longest, V(QUERIES)), size = a->size;
+    const size_t blocks = a->first_only ? 1 : cpu_parts(a->longest, V(QUERIES)), size = a->size, ldc = a->heads * size;
     const V(Span) s = V(span)(a, item / blocks);
     const size_t begin = item % blocks * V(QUERIES);
     if (begin >= s.queries) return;
     const size_t queries = cpu_least(s.queries - begin, V(QUERIES));
     const f32 *q = a->q + (s.row + begin) * a->ldq + s.column;
-    f32 *out = a->context + (s.row + begin) * a->ldc + s.column;
+    f32 *out = a->context + (s.row + begin) * ldc + s.column;
 
     _Alignas(64) f32 keys[V(SIZE) * V(KEYS)], p[ROWS * V(KEYS)], keep[ROWS * V(KEYS) + 2 * LANES];
     f32 largest[V(QUERIES)], sum[V(QUERIES)];
     const size_t panel = VECTORS * LANES;
     for (size_t i = 0; i < queries; i++) {
         largest[i] = -INFINITY, sum[i] = 0;
-        for (size_t c = 0; c < size && s.tokens == 0; c++) out[i * a->ldc + c] = 0;
+        for (size_t c = 0; c < size && s.tokens == 0; c++) out[i * ldc + c] = 0;
     }
     for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
         const size_t count = cpu_least(s.tokens - j, V(KEYS));
@@ -73,20 +72,20 @@ static void V(attention_item)(void *context, size_t item, int thread)
         for (size_t i = 0; i < queries; i += ROWS) {
             const size_t rows = cpu_least(queries - i, ROWS), width = cpu_parts(count, LANES) * LANES;
             const CpuLeft qi = {q + i * a->ldq, a->ldq, 1, 0}, pi = {p, V(KEYS), 1, 0};
-            f32 *to = out + i * a->ldc;
+            f32 *to = out + i * ldc;
             V(product)(rows, width, size, &qi, &kt, &(CpuOutput){.c = p, .ldc = V(KEYS), .alpha = a->scale});
             if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
             for (size_t r = 0; r < rows; r++) {
                 const f32 *row_keep = a->drop > 0 ? keep + r * (cpu_parts(count, 4) * 4) : NULL;
                 f32 earlier = V(softmax_row)(p + r * V(KEYS), row_keep, count, &largest[i + r], &sum[i + r]);
-                if (j > 0) V(scale_row)(to + r * a->ldc, size, earlier);
+                if (j > 0) V(scale_row)(to + r * ldc, size, earlier);
             }
-            V(product)(rows, size, count, &pi, &v, &(CpuOutput){.c = to, .ldc = a->ldc, .alpha = 1, .add = j > 0});
+            V(product)(rows, size, count, &pi, &v, &(CpuOutput){.c = to, .ldc = ldc, .alpha = 1, .add = j > 0});
         }
     }
     for (size_t i = 0; i < queries; i++) {
-        if (s.tokens) V(scale_row)(out + i * a->ldc, size, 1 / sum[i]);
-        a->lse[s.lse + begin + i] = (f32)(largest[i] + log(sum[i]));
+        if (s.tokens) V(scale_row)(out + i * ldc, size, 1 / sum[i]);
+        a->lse[(s.row + begin + i) * a->heads + s.head] = (f32)(largest[i] + log(sum[i]));
     }
 }
 
@@ -137,7 +136,7 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                                                        .step = a->step,
                                                        .site = a->site},
                               item);
-    const size_t size = a->size, panel = VECTORS * LANES;
+    const size_t size = a->size, ldc = a->heads * size, panel = VECTORS * LANES;
     _Alignas(64) f32 keys[V(SIZE) * V(KEYS)], values[V(SIZE) * V(KEYS)];
     _Alignas(64) f32 p[V(QUERIES) * V(KEYS)], ds[V(QUERIES) * V(KEYS)], keep[ROWS * V(KEYS) + 2 * LANES];
     for (size_t c = 0; c < size && s.tokens == 0 && s.queries; c++) a->dq[s.row * a->ldq + s.column + c] = 0;
@@ -150,11 +149,11 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
         V(transpose_matrix)(a->kv + v_at, a->ldkv, size, count, values, V(KEYS));
         for (size_t begin = 0; begin < s.queries; begin += V(QUERIES)) {
             const size_t queries = cpu_least(s.queries - begin, V(QUERIES));
-            const size_t q_at = (s.row + begin) * a->ldq + s.column, c_at = (s.row + begin) * a->ldc + s.column;
+            const size_t q_at = (s.row + begin) * a->ldq + s.column, c_at = (s.row + begin) * ldc + s.column;
             for (size_t i = 0; i < queries; i += ROWS) {
                 const size_t rows = cpu_least(queries - i, ROWS);
                 const CpuLeft qi = {a->q + q_at + i * a->ldq, a->ldq, 1, 0};
-                const CpuLeft dci = {a->dcontext + c_at + i * a->ldc, a->ldc, 1, 0};
+                const CpuLeft dci = {a->dcontext + c_at + i * ldc, ldc, 1, 0};
                 f32 *pi = p + i * V(KEYS), *dsi = ds + i * V(KEYS), *dqi = a->dq + q_at + i * a->ldq;
                 V(product)(rows, width, size, &qi, &kt, &(CpuOutput){.c = pi, .ldc = V(KEYS), .alpha = a->scale});
                 V(product)(rows, width, size, &dci, &vt, &(CpuOutput){.c = dsi, .ldc = V(KEYS), .alpha = 1});
@@ -162,14 +161,14 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                     V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
                 for (size_t r = 0; r < rows; r++) {
                     const f32 *row_keep = a->drop > 0 ? keep + r * (cpu_parts(count, 4) * 4) : NULL;
-                    const f32 shared = V(inner)(dci.at + r * a->ldc, a->context + c_at + (i + r) * a->ldc, size);
-                    const f32 lse = a->lse[s.lse + begin + i + r];
+                    const f32 shared = V(inner)(dci.at + r * ldc, a->context + c_at + (i + r) * ldc, size);
+                    const f32 lse = a->lse[(s.row + begin + i + r) * a->heads + s.head];
                     V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, a->scale);
                 }
                 const CpuOutput dq = {.c = dqi, .ldc = a->ldq, .alpha = 1, .add = j > 0};
                 V(product)(rows, size, count, &(CpuLeft){dsi, V(KEYS), 1, 0}, &k, &dq);
             }
-            const CpuRight q = {a->q + q_at, a->ldq, panel}, dc = {a->dcontext + c_at, a->ldc, panel};
+            const CpuRight q = {a->q + q_at, a->ldq, panel}, dc = {a->dcontext + c_at, ldc, panel};
             const CpuOutput dk = {.c = a->dkv + k_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
             const CpuOutput dv = {.c = a->dkv + v_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
             V(product)(count, size, queries, &(CpuLeft){ds, 1, V(KEYS), ROWS}, &q, &dk);

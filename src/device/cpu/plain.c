@@ -246,7 +246,7 @@ static double PLAIN(inner)(const f32 *x, const f32 *y, u32 n)
 static void PLAIN(attention)(const void *args)
 {
     const struct attention_args *a = args;
-    const u32 width = a->heads * a->size, query_rows = a->first_only ? a->examples : a->offsets[a->examples];
+    const u32 width = a->heads * a->size;
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, a->longest); /* a row of probabilities, after dropout */
     for (u32 h = 0; h < a->heads; h++)
@@ -257,8 +257,8 @@ static void PLAIN(attention)(const void *args)
             ASSERT(tokens <= a->longest);
             const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->size, *v = k + width;
             const f32 *q = a->q + (size_t)row * a->ldq + h * a->size;
-            f32 *context = a->context + (size_t)row * a->ldc + h * a->size;
-            for (u32 i = 0; i < queries; i++, q += a->ldq, context += a->ldc) {
+            f32 *context = a->context + (size_t)row * width + h * a->size;
+            for (u32 i = 0; i < queries; i++, q += a->ldq, context += width) {
                 double largest = -INFINITY, sum = 0;
                 for (u32 j = 0; j < tokens; j++) {
                     p[j] = a->scale * PLAIN(inner)(q, k + (size_t)j * a->ldkv, a->size);
@@ -273,7 +273,7 @@ static void PLAIN(attention)(const void *args)
                     for (u32 j = 0; j < tokens; j++) c += p[j] * v[(size_t)j * a->ldkv + s];
                     context[s] = (f32)c;
                 }
-                a->lse[(size_t)h * query_rows + row + i] = (f32)lse;
+                a->lse[(size_t)(row + i) * a->heads + h] = (f32)lse;
             }
         }
     arena_free(&scratch);
@@ -285,7 +285,7 @@ static void PLAIN(attention)(const void *args)
 static void PLAIN(attention_grad)(const void *args)
 {
     const struct attention_grad_args *a = args;
-    const u32 width = a->heads * a->size, query_rows = a->first_only ? a->examples : a->offsets[a->examples];
+    const u32 width = a->heads * a->size;
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, (size_t)a->longest * a->longest); /* p keep: [queries][tokens] */
     double *ds = arena_new(&scratch, double, (size_t)a->longest * a->longest);
@@ -297,14 +297,14 @@ static void PLAIN(attention_grad)(const void *args)
             ASSERT(tokens <= a->longest);
             const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->size, *v = k + width;
             const f32 *q = a->q + (size_t)row * a->ldq + h * a->size;
-            const f32 *context = a->context + (size_t)row * a->ldc + h * a->size;
-            const f32 *dcontext = a->dcontext + (size_t)row * a->ldc + h * a->size;
+            const f32 *context = a->context + (size_t)row * width + h * a->size;
+            const f32 *dcontext = a->dcontext + (size_t)row * width + h * a->size;
             f32 *dq = a->dq + (size_t)row * a->ldq + h * a->size;
             f32 *dk = a->dkv + (size_t)first * a->ldkv + h * a->size, *dv = dk + width;
             for (u32 i = 0; i < queries; i++) {
-                const f32 *dout = dcontext + (size_t)i * a->ldc;
-                const double lse = a->lse[(size_t)h * query_rows + row + i];
-                const double shared = PLAIN(inner)(dout, context + (size_t)i * a->ldc, a->size);
+                const f32 *dout = dcontext + (size_t)i * width;
+                const double lse = a->lse[(size_t)(row + i) * a->heads + h];
+                const double shared = PLAIN(inner)(dout, context + (size_t)i * width, a->size);
                 for (u32 j = 0; j < tokens; j++) {
                     const double score = PLAIN(inner)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->size);
                     const double dp = PLAIN(inner)(dout, v + (size_t)j * a->ldkv, a->size);
@@ -323,7 +323,7 @@ static void PLAIN(attention_grad)(const void *args)
                     double sum_k = 0, sum_v = 0;
                     for (u32 i = 0; i < queries; i++) {
                         sum_k += ds[(size_t)i * tokens + j] * q[(size_t)i * a->ldq + s];
-                        sum_v += p[(size_t)i * tokens + j] * dcontext[(size_t)i * a->ldc + s];
+                        sum_v += p[(size_t)i * tokens + j] * dcontext[(size_t)i * width + s];
                     }
                     dk[(size_t)j * a->ldkv + s] = (f32)sum_k;
                     dv[(size_t)j * a->ldkv + s] = (f32)sum_v;

@@ -23,6 +23,7 @@ enum {
     GROUP_MOST_BYTES = 49152,  /* more in one workgroup leaves too few of them at a time */
     ATTENTION_TILE = 32,       /* rows of a tile of the attention shaders */
     PARTS_BYTES = 32 << 20,    /* the most that the parts of one product take */
+    SCRATCH_BYTES = 128 << 20, /* the most for such things, and for attention's weights if those of one example fit */
 };
 
 /* processors: 0 where the driver does not say. */
@@ -193,10 +194,10 @@ GRID(lora_dw)
                      a->cols, 2 * (uint64_t)a->r);
 }
 
-/* The slices of the attention shaders, so few that the tiles of attention.comp fit into shared memory. */
-static uint32_t attention_slices(uint32_t size, bool backward, const Tuning *tuning)
+/* The slices of the attention shaders, so few that so many tiles of attention.comp fit into shared memory. */
+static uint32_t attention_slices(uint32_t size, uint32_t tiles, const Tuning *tuning)
 {
-    const uint32_t t = ATTENTION_TILE, side = t / 4, tiles = backward ? 3 : 2;
+    const uint32_t t = ATTENTION_TILE, side = t / 4;
     uint32_t slices = 1;
     while (16 * (tiles * t * (side * grid_parts(size, slices * t) + 1) + (t + side) * (side + 1)) >
            tuning->shared_bytes)
@@ -204,38 +205,52 @@ static uint32_t attention_slices(uint32_t size, bool backward, const Tuning *tun
     return slices;
 }
 
-static Grid attention_grid_of(uint32_t examples, uint32_t heads, uint32_t size, uint32_t rows, uint32_t longest,
-                              bool backward, bool keys, bool aligned, const Tuning *tuning)
+/* shared_tiles: that a workgroup holds beside each other; work: for each number of a head. */
+static Grid attention_grid_of(uint64_t tiles, uint32_t size, uint32_t shared_tiles, bool keys, bool aligned,
+                              double work, const Tuning *tuning)
 {
-    const uint32_t t = ATTENTION_TILE, slices = attention_slices(size, backward, tuning);
-    const uint32_t vectors = grid_parts(size, slices * t);
-    const uint64_t tiles = (uint64_t)((rows + t - 1) / t) * heads * examples;
-    const double pairs = (double)examples * heads * rows * longest;
+    const uint32_t t = ATTENTION_TILE;
+    const uint32_t vectors = grid_parts(size, attention_slices(size, shared_tiles, tuning) * t);
     return (Grid){.groups = size ? grid_parts(grid_parts(size, vectors * t) * tiles, 1) : 0,
                   .spec = {t * t / 16, t, size, vectors, keys, aligned},
                   .spec_count = 6,
-                  .work = (backward ? 6.0 : 4.0) * pairs * size};
+                  .work = work * size};
 }
+
+/* Tiles of so many rows of all heads of all examples. */
+static uint64_t attention_tiles(uint32_t examples, uint32_t heads, uint32_t rows)
+{
+    return (uint64_t)grid_parts(rows, ATTENTION_TILE) * heads * examples;
+}
+
 GRID(attention)
 {
     const bool aligned =
-        grid_aligned(a->q, a->size | a->ldq) && grid_aligned(a->kv, a->ldkv) && grid_aligned(a->context, a->ldc);
-    return attention_grid_of(a->examples, a->heads, a->size, a->first_only ? 1 : a->longest, a->longest, false, false,
-                             aligned, tuning);
+        grid_aligned(a->q, a->size | a->ldq) && grid_aligned(a->kv, a->ldkv) && grid_aligned(a->context, 0);
+    const uint32_t rows = a->first_only ? 1 : a->longest;
+    return attention_grid_of(attention_tiles(a->examples, a->heads, rows), a->size, 2, false, aligned,
+                             4.0 * a->examples * a->heads * rows * a->longest, tuning);
 }
+
+/* Two passes: dq and the weights of all other sums, then those sums, dk and dv. */
 static Grid attention_pass_grid(const struct attention_grad_args *a, bool keys, const Tuning *tuning)
 {
     const bool aligned = grid_aligned(a->q, a->size | a->ldq) && grid_aligned(a->kv, a->ldkv) &&
-                         grid_aligned(a->context, a->ldc) && grid_aligned(a->dcontext, 0) && grid_aligned(a->dq, 0) &&
+                         grid_aligned(a->context, 0) && grid_aligned(a->dcontext, 0) && grid_aligned(a->dq, 0) &&
                          grid_aligned(a->dkv, 0);
-    return attention_grid_of(a->examples, a->heads, a->size, a->first_only && !keys ? 1 : a->longest, a->longest, true,
-                             keys, aligned, tuning);
+    const uint32_t rows = a->first_only ? 1 : a->longest;
+    const uint64_t tiles = attention_tiles(a->examples, a->heads, keys ? a->longest : rows);
+    const double pairs = (double)a->examples * a->heads * rows * a->longest;
+    return keys ? attention_grid_of(2 * tiles, a->size, 1, true, aligned, 4 * pairs, tuning)
+                : attention_grid_of(tiles, a->size, 3, false, aligned, 6 * pairs, tuning);
 }
 GRID(attention_grad) { return attention_pass_grid(a, false, tuning); }
-/* The second pass over the same arguments. */
-static Grid attention_keys_grid(const struct attention_grad_args *a, const Tuning *tuning)
+
+/* The floats of one example's weights. */
+static size_t attention_weights(const struct attention_grad_args *a)
 {
-    return attention_pass_grid(a, true, tuning);
+    const size_t keys = grid_parts(a->longest, ATTENTION_TILE), queries = a->first_only ? 1 : keys;
+    return 2 * ATTENTION_TILE * ATTENTION_TILE * a->heads * queries * keys;
 }
 
 GRID(gelu) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }

@@ -89,6 +89,7 @@ static void attention_grad_ranges(const struct attention_grad_args *a, Ranges *r
     READ(a->q, TO_THE_END), READ(a->kv, TO_THE_END), READ(a->offsets, (uint64_t)a->examples + 1),
         READ(a->context, TO_THE_END);
     READ(a->lse, TO_THE_END), READ(a->dcontext, TO_THE_END), WRITE(a->dq, TO_THE_END), WRITE(a->dkv, TO_THE_END);
+    WRITE(a->weights, TO_THE_END);
 }
 static void embed_ranges(const struct embed_args *a, Ranges *r)
 {

@@ -67,9 +67,9 @@ struct Vulkan {
     char *readback_host;
     Range in_flight[VULKAN_IN_FLIGHT]; /* since the last barrier */
     int in_flight_count;
-    VulkanBlock *scratch; /* a ring for the parts of products; see vulkan_run_parts */
+    VulkanBlock *scratch; /* a ring; see vulkan_scratch */
     f32p scratch_at;
-    size_t scratch_used;
+    size_t scratch_floats, scratch_used;
     Tuning tuning;
     double tick_seconds; /* of a timestamp; 0: there are none */
     double submit_work;  /* how much work goes into one submission */
@@ -467,42 +467,80 @@ static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, const Grid *gri
     }
 }
 
+/* Memory for what one op leaves to the next; twice as much, where that is not too much, lets two of them go on at once.
+ */
+static f32p vulkan_scratch(Vulkan *vk, size_t floats)
+{
+    const size_t need = (floats + 63) / 64 * 64, wanted = 2 * need * sizeof(f32);
+    size_t bytes = vk->scratch_floats * sizeof(f32);
+    if (bytes < need * sizeof(f32) || (bytes < wanted && bytes < SCRATCH_BYTES)) {
+        for (bytes = 1 << 20; bytes < wanted && bytes < SCRATCH_BYTES; bytes *= 2) {
+        }
+        if (bytes < need * sizeof(f32)) bytes = need * sizeof(f32);
+        vulkan_free(vk, &vk->scratch);
+        vk->scratch_at = vulkan_alloc(vk, &vk->scratch, bytes);
+        vk->scratch_floats = bytes / sizeof(f32);
+        vk->scratch_used = 0;
+    }
+    if (vk->scratch_used + need > vk->scratch_floats) vk->scratch_used = 0;
+    vk->scratch_used += need;
+    return vk->scratch_at + vk->scratch_used - need;
+}
+
+/* One of an op's dispatches, behind what it must not overtake. */
+static void vulkan_pass(Vulkan *vk, Op op, const void *args, const Grid *grid)
+{
+    Ranges ranges;
+    op_ranges(op, args, &ranges);
+    if (vulkan_order(vk, &ranges)) vulkan_dispatch(vk, op, args, grid);
+}
+
 /* Products whose k is cut into parts: each part is a product of its own in scratch memory, and then they are added up,
  * in their order. */
 static void vulkan_run_parts(Vulkan *vk, const struct gemm_args *a, const Grid *grid)
 {
-    const size_t numbers = ((size_t)a->more + 1) * a->m * a->n, all = (grid->parts * numbers + 63) / 64 * 64;
-    if (!vk->scratch) vk->scratch_at = vulkan_alloc(vk, &vk->scratch, 2 * PARTS_BYTES);
-    if ((vk->scratch_used + all) * sizeof(f32) > 2 * PARTS_BYTES) vk->scratch_used = 0;
+    const size_t numbers = ((size_t)a->more + 1) * a->m * a->n;
     struct gemm_args product = *a;
-    product.c = vk->scratch_at + vk->scratch_used;
+    product.c = vulkan_scratch(vk, grid->parts * numbers);
     product.parts = grid->parts;
-    vk->scratch_used += all;
-    Ranges ranges;
-    op_ranges(OP_gemm, &product, &ranges);
-    if (!vulkan_order(vk, &ranges)) return;
-    vulkan_dispatch(vk, OP_gemm, &product, grid);
+    vulkan_pass(vk, OP_gemm, &product, grid);
     vulkan_run(vk, OP_column_sum,
                &(struct column_sum_args){
                    .x = product.c, .y = a->c, .rows = grid->parts, .cols = (u32)numbers, .ld = (u32)numbers});
+}
+
+/* As many examples at a time as have room for their weights. */
+static void vulkan_run_attention_grad(Vulkan *vk, const struct attention_grad_args *a)
+{
+    const size_t floats = attention_weights(a), fit = floats ? SCRATCH_BYTES / sizeof(f32) / floats : a->examples;
+    const uint32_t most = fit ? (uint32_t)(fit < a->examples ? fit : a->examples) : 1;
+    const uint32_t rounds = (a->examples + most - 1) / most, each = (a->examples + rounds - 1) / rounds;
+    for (uint32_t e = 0; e < a->examples; e += each) {
+        const size_t rows = a->first_only ? e : 0; /* else offsets tell where an example's rows are */
+        const size_t width = (size_t)a->heads * a->size;
+        struct attention_grad_args part = *a;
+        part.offsets += e;
+        part.examples = a->examples - e < each ? a->examples - e : each;
+        part.q += rows * a->ldq, part.dq += rows * a->ldq;
+        part.context += rows * width, part.dcontext += rows * width, part.lse += rows * a->heads;
+        part.weights = vulkan_scratch(vk, part.examples * floats);
+        for (int keys = 0; keys < 2; keys++) {
+            const Grid grid = attention_pass_grid(&part, keys, &vk->tuning);
+            vulkan_pass(vk, OP_attention_grad, &part, &grid);
+        }
+    }
 }
 
 void vulkan_run(Vulkan *vk, Op op, const void *args)
 {
     const Grid grid = op_grid(op, args, &vk->tuning);
     if (!grid.groups) return;
-    if (grid.parts > 1) {
+    if (grid.parts > 1)
         vulkan_run_parts(vk, args, &grid);
-        return;
-    }
-    Ranges ranges;
-    op_ranges(op, args, &ranges);
-    if (!vulkan_order(vk, &ranges)) return;
-    vulkan_dispatch(vk, op, args, &grid);
-    if (op == OP_attention_grad) { /* the two passes write different ranges */
-        const Grid keys = attention_keys_grid(args, &vk->tuning);
-        vulkan_dispatch(vk, op, args, &keys);
-    }
+    else if (op == OP_attention_grad)
+        vulkan_run_attention_grad(vk, args);
+    else
+        vulkan_pass(vk, op, args, &grid);
 }
 
 #include "pipeline_cache.c"

@@ -7,7 +7,7 @@
 
 enum { VULKAN_MOST_DEVICES = 16 };
 /* What the engine takes beside what is asked of it: scratch and staging memory, and the unused ends of a few blocks. */
-enum { VULKAN_OWN_BYTES = 160 << 20 };
+enum { VULKAN_OWN_BYTES = 224 << 20 };
 
 typedef struct VulkanInfo {
     char name[256], driver[256], kind[24]; /* kind: discrete, integrated, virtual, software */
