@@ -172,12 +172,13 @@ typedef struct DeviceCaseCopy {
     _Alignas(8) char args[sizeof((DeviceCase *)0)->args];
 } DeviceCaseCopy;
 
-static void device_case_upload(Device *device, const DeviceCase *c, DeviceCaseCopy *copy)
+/* shift: of all addresses, in floats: 1 takes them away from multiples of 16 bytes. */
+static void device_case_upload(Device *device, const DeviceCase *c, size_t shift, DeviceCaseCopy *copy)
 {
     copy->memory = (DeviceArena){.device = device};
     for (int b = 0; b < c->count; b++) {
         const size_t count = c->buffers[b].count + 2 * DEVICE_GUARD;
-        copy->buffers[b] = (char *)device_f32(&copy->memory, count);
+        copy->buffers[b] = (char *)(device_f32(&copy->memory, count + shift) + shift);
         device_write(device, copy->buffers[b], c->buffers[b].at - DEVICE_GUARD, count * sizeof(f32));
     }
     memcpy(copy->args, &c->args, sizeof copy->args);
@@ -194,10 +195,10 @@ static void device_case_upload(Device *device, const DeviceCase *c, DeviceCaseCo
     }
 }
 
-static void device_case_run(Device *device, DeviceCase *c)
+static void device_case_run(Device *device, DeviceCase *c, size_t shift)
 {
     DeviceCaseCopy copy;
-    device_case_upload(device, c, &copy);
+    device_case_upload(device, c, shift, &copy);
     device_run(device, c->op, copy.args);
     for (int b = 0; b < c->count; b++)
         device_read(device, c->buffers[b].at - DEVICE_GUARD, copy.buffers[b],
@@ -216,7 +217,7 @@ static bool device_case_compare(Device *device, Op op, int variant, bool *exists
     plain_ops[op](&expected.args);
     device_case_build(&got, op, variant);
     device_case_remember(&got);
-    device_case_run(device, &got);
+    device_case_run(device, &got, variant % 4 == 3);
     bool ok = device_ok(device, err);
     const char *damage = ok ? device_case_damage(&got) : NULL;
     if (damage)

@@ -55,7 +55,7 @@ static bool perf_ops(Device *device, const char *word, Err *err)
         for (int i = 0; (i == 0 || list) && device_case_build(&c, (Op)op, DEVICE_PERF + i); i++) {
             DeviceCaseCopy copy;
             char label[32], gflops[16] = "";
-            device_case_upload(device, &c, &copy);
+            device_case_upload(device, &c, 0, &copy);
             const double seconds = speed_seconds(device, (Op)op, copy.args, copy.buffers[0]);
             perf_label(&c, label);
             if (perf_flops(&c) > 0) snprintf(gflops, sizeof gflops, "%.1f", perf_flops(&c) / seconds * 1e-9);
