@@ -227,7 +227,7 @@ void tile(Place at)
 #else
 #define FETCH_DC(begin, slice) FETCH(a.dcontext, FROM_C, LDC, at.queries, begin, slice)
 
-/* Where in a.weights, in vectors, the weights of a tile lie, [query][key / 4]: first those that make dv of dcontext, then
+/* Where in a.weights, in vectors, the weights of a tile lie, [key][query / 4]: first those that make dv of dcontext, then
  * those that make dk of the queries. */
 const uint TILE = T * SIDE;
 uint weights_of(Place at, uint query_tile, uint key_tile)
@@ -269,21 +269,15 @@ void queries_tile(Place at)
         SCORES(dp, MINE_2, FETCH_DC, at.begin, FETCH_V, k0, FETCH_K(k0, FIRST))
         SCORES(score, MINE, FETCH_Q, at.begin, FETCH_K, k0, FETCH_V(k0 + T, FIRST))
         const mat4 keep = keep_of(at, at.begin + 4 * ROW, key);
-        mat4 kept, ds;
+        const uint to = weights_of(at, at.begin / T, k0 / T) + 4 * COLUMN * SIDE + ROW;
         EACH_OF_4(j) {
             const bool counts = key + j < at.tokens;
-            const vec4 prob = exp_of(a.scale * score[j] - lse);
-            kept[j] = counts ? keep[j] * prob : vec4(0);
-            ds[j] = counts ? a.scale * prob * (keep[j] * dp[j] - delta) : vec4(0);
-            p[(j * SIDE + COLUMN) * APART_P + ROW] = ds[j];
-        }
-        if (at.slice == 0) {
-            const uint to = weights_of(at, at.begin / T, k0 / T) + 4 * ROW * SIDE + COLUMN;
-            kept = transpose(kept);
-            ds = transpose(ds);
-            EACH_OF_4(i) {
-                f32x4p(a.weights).v[to + i * SIDE] = kept[i];
-                f32x4p(a.weights).v[to + i * SIDE + TILE] = ds[i];
+            const vec4 prob = exp_of(a.scale * score[j] - lse), kept = counts ? keep[j] * prob : vec4(0);
+            const vec4 ds = counts ? a.scale * prob * (keep[j] * dp[j] - delta) : vec4(0);
+            p[(j * SIDE + COLUMN) * APART_P + ROW] = ds;
+            if (at.slice == 0) {
+                f32x4p(a.weights).v[to + j * SIDE] = kept;
+                f32x4p(a.weights).v[to + j * SIDE + TILE] = ds;
             }
         }
         barrier();
@@ -293,28 +287,28 @@ void queries_tile(Place at)
     barrier();
 }
 
-#define FETCH_WEIGHED(query)                                                                                          \
-    if ((query) < at.queries) {                                                                                       \
-        const uint from_ = weights_of(at, (query) / T, at.begin / T) + (values ? 0 : TILE) + gl_LocalInvocationIndex; \
-        EACH_OF_4(i_) weight[i_] = f32x4p(a.weights).v[from_ + i_ * SIDE * SIDE];                                     \
-        if (values) FETCH_DC(query, at.slice)                                                                         \
-        else FETCH_Q(query, at.slice)                                                                                 \
+#define FETCH_WEIGHED(query)                                                                                         \
+    if ((query) < at.queries) {                                                                                      \
+        const uint from_ =                                                                                           \
+            weights_of(at, (query) / T, at.begin / T) + (values ? 0 : TILE) + 4 * ROW * SIDE + COLUMN;               \
+        EACH_OF_4(i_) weight[i_] = f32x4p(a.weights).v[from_ + i_ * SIDE];                                           \
+        if (values) FETCH_DC(query, at.slice)                                                                        \
+        else FETCH_Q(query, at.slice)                                                                                \
     }
 
 /* dv, a sum of rows of dcontext, or dk, one of queries. Behind the last query all of them are 0. */
 void keys_tile(Place at, bool values)
 {
     const bool exists = at.begin + 4 * ROW < at.tokens;
-    vec4 sum[4 * VECTORS], next[4 * VECTORS], weight[4];
+    vec4 sum[4 * VECTORS], next[4 * VECTORS];
+    mat4 weight;
     CLEAR(sum)
     FETCH_WEIGHED(0)
     for (uint i0 = 0; i0 < at.queries; i0 += T) {
         barrier();
         PUT(OTHER)
-        EACH_OF_4(i) {
-            const uint query = ROW + i * SIDE;
-            p[(query % 4 * SIDE + query / 4) * APART_P + COLUMN] = weight[i];
-        }
+        weight = transpose(weight);
+        EACH_OF_4(j) p[(j * SIDE + COLUMN) * APART_P + ROW] = weight[j];
         barrier();
         FETCH_WEIGHED(i0 + T)
         if (exists) ADD(sum, min(T, at.queries - i0))
