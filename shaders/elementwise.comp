@@ -24,7 +24,12 @@ void put(f32p x, uint r, uint ld, uint c, vec4 four) { store4(x, r * ld, c, COLS
 void put(f32p x, uvec2 at, vec4 four) { put(x, at.x, COLS, at.y, four); }
 
 #if defined OP_adamw || defined OP_adamw_rows || defined OP_axpby
-float scale() { return IS_NULL(a.scale) ? 1 : a.scale.v[0]; }
+#ifdef OP_axpby
+#define OTHER a.y
+#else
+#define OTHER a.w
+#endif
+float scale() { return optional(a.scale, 0, OTHER, 1); }
 #endif
 
 /* What an op takes from memory for a vector, and what it does with it. */

@@ -161,7 +161,7 @@ void main()
 void main()
 {
     for EACH_GROUP(i, (a.n + a.block - 1) / a.block) {
-        const uint from = IS_NULL(a.row) ? i * a.block : a.row.v[i] * a.block, count = min(a.block, a.n - i * a.block);
+        const uint from = optional(a.row, i, u32p(uvec2(a.x)), i) * a.block, count = min(a.block, a.n - i * a.block);
         float sum = 0;
         for EACH_FOUR(j, count) sum += dot(load4(a.x, from, j, count), load4(a.y, from, j, count));
         sum = group_sum(vec2(sum)).x;

@@ -27,13 +27,13 @@ void main()
     }
 #elif defined OP_wake_rows
     for EACH_GROUP(i, a.rows) {
-        const uint r = IS_NULL(a.row) ? i : a.row.v[i], from = a.stamp.v[r];
+        const uint r = optional(a.row, min(i, a.rows - 1), a.stamp, i), from = a.stamp.v[r];
         barrier(); /* all threads have read the stamp */
         if (from == ROW_AWAKE) continue;
         for EACH_LANE(v, (a.cols + 3) / 4) {
             const uint c = 4 * v;
             precise vec4 w = load4(a.w, r * a.cols, c, a.cols);
-            for (uint k = from; k < a.step; k++) w *= a.factors.v[k];
+            for (uint k = min(from, a.step); k < a.step; k++) w *= a.factors.v[k];
             store4(a.w, r * a.cols, c, a.cols, w);
         }
         if (gl_LocalInvocationIndex == 0) a.stamp.v[r] = a.awake != 0 ? ROW_AWAKE : a.step;
