@@ -312,7 +312,7 @@ check() { # what a change must stand before it is handed on; goes on behind what
     if newer build/check/tests-threads "${sources[@]}" tests/*.[ch] tests/faults; then
         compile build/check/tests-threads -O1 -fsanitize=thread -Wno-unused-function "${tests[@]}" -lcmocka
     fi
-    if newer build/check/tests-fast "${sources[@]}" tests/*.[ch] tests/faults; then
+    if newer build/check/tests-fast "${sources[@]}" tests/*.[ch] tests/faults; then # -O2: they are the long ones
         compile build/check/tests-fast "${sanitizers[@]}" -O2 -DLETHE_TESTS_FAST -Wno-unused-function "${tests[@]}" -lcmocka
     fi
     check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c

@@ -24,7 +24,8 @@ layout(buffer_reference, std430, buffer_reference_align = 16) buffer f32x4p { ve
 #define IS_NULL(pointer) (uvec2(pointer) == uvec2(0))
 
 /* Mesa's software driver (25.2) reads what all threads read from one place even where a test or the end of a loop keeps
- * them from it: such places must be readable. x, or `other` where x is null: */
+ * them from it: such places must be readable. x, or `other` where x is null. To be read before any test for null, not
+ * behind it: there a compiler knows the answer and takes x. */
 #define READABLE(x, other) mix(uvec2(x), uvec2(other), bvec2(IS_NULL(x)))
 /* Number i of x, or `instead` where x is null; `other` has at least i + 1 numbers. */
 float optional(f32p x, uint i, f32p other, float instead)
