@@ -256,6 +256,19 @@ tests_watched() { # tests_watched WHAT PROGRAM [GROUP]
     VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_$1_EXT "${@:2}" 2>&1 </dev/null || echo "exit $?: $2"
 }
 
+tests_ops() { # all ops under both kinds of validation
+    local mesa
+    tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_ops
+    # Mesa's software driver, from 25.2 on, follows a descriptor also where no thread is at work. What GPU-assisted
+    # validation adds to shaders has such places: the driver then crashes, whatever the shader.
+    mesa=$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers)
+    if dpkg --compare-versions "$mesa" ge 25.2; then
+        echo "[  SKIPPED ] 1 test(s): no GPU-assisted validation of ops, mesa-vulkan-drivers $mesa crashes in it"
+    else
+        LETHE_VULKAN_SEPARATE=1 tests_watched GPU_ASSISTED build/tests-fast vulkan_ops # a buffer for each tensor
+    fi
+}
+
 tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N skipped'
     tests_build
     local program beside='' group=("$@")
@@ -264,10 +277,7 @@ tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N sk
     export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
     {
         if [ $# = 0 ]; then # beside the rest: a processor takes minutes to compile all shaders
-            {
-                tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_ops
-                LETHE_VULKAN_SEPARATE=1 tests_watched GPU_ASSISTED build/tests-fast vulkan_ops # a buffer for each tensor
-            } >build/test-ops.log &
+            tests_ops >build/test-ops.log &
             beside=$!
             group=(-vulkan_ops)
         fi
@@ -277,14 +287,16 @@ tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N sk
             cat build/test-ops.log
         fi
     } | tee build/test.log
-    # A program that fails without a failed test has crashed: that is a failure too.
+    # A program that fails without a failed test has crashed: that is a failure too. Newer layers tell of their own
+    # settings as if they were faults ("Internal Warning: Forcing shaderInt64 to VK_TRUE"): these are no messages.
     awk '/^\[  PASSED  \] [0-9]+ test/ {passed += $4}
          /^\[  FAILED  \] [0-9]+ test/ {failed += $4; told = 1}
          /^\[  SKIPPED \] [0-9]+ test/ {skipped += $4}
-         /VUID-|SYNC-HAZARD|[Vv]alidation (Error|Warning)/ {failed++; told = 1}
+         message && !/Internal Warning: (Forcing |.*\[Disabling )/ {failed++; told = 1}
+         {message = /VUID-|SYNC-HAZARD|[Vv]alidation (Error|Warning)/ && !/\[ VALIDATION-SETTINGS \]/}
          /^exit [0-9]+: build/ {if (!told) failed++; told = 0}
-         END {printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
-              exit failed > 0 || passed == 0}' build/test.log
+         END {printf "%d passed, %d failed, %d skipped\n", passed, failed + message, skipped
+              exit failed + message > 0 || passed == 0}' build/test.log
 }
 
 check_one() { # check_one NAME COMMAND...: one line when it finds nothing; what it said lies in build/check/NAME.log

@@ -1,13 +1,17 @@
 /* The Vulkan engine against the CPU engine: every op on all cases of src/device/cases.c, and whole trainings. Runs on
  * what `--device gpu` takes: without a GPU that is Mesa's software device, lavapipe. */
 
+static Device vulkan_device;
+static void vulkan_test_end(void) { device_close(&vulkan_device); }
 static Device *vulkan_test_device(void)
 {
-    static Device device;
     Err err = {0};
     layer_install();
-    if (!device.vulkan && !device_open(&device, "gpu", 0, &err)) fail_msg("%s", err.text);
-    return &device;
+    if (!vulkan_device.vulkan) {
+        if (!device_open(&vulkan_device, "gpu", 0, &err)) fail_msg("%s", err.text);
+        atexit(vulkan_test_end); /* validation layers have threads of their own, which end with the device */
+    }
+    return &vulkan_device;
 }
 
 static void test_vulkan_ops_match_plain(void **state)
