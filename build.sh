@@ -289,9 +289,10 @@ tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N sk
     } | tee build/test.log
     # A program that fails without a failed test has crashed: that is a failure too. Newer layers tell of their own
     # settings as if they were faults ("Internal Warning: Forcing shaderInt64 to VK_TRUE"): these are no messages.
-    awk '/^\[  PASSED  \] [0-9]+ test/ {passed += $4}
-         /^\[  FAILED  \] [0-9]+ test/ {failed += $4; told = 1}
-         /^\[  SKIPPED \] [0-9]+ test/ {skipped += $4}
+    awk 'function tests(line) {sub(/ test\(s\).*/, "", line); sub(/.* /, "", line); return line} # "group: 2 test(s), ..."
+         /^\[  PASSED  \] .*[0-9] test\(s\)/ {passed += tests($0)}
+         /^\[  FAILED  \] .*[0-9] test\(s\)/ {failed += tests($0); told = 1}
+         /^\[  SKIPPED \] .*[0-9] test\(s\)/ {skipped += tests($0)}
          message && !/Internal Warning: (Forcing |.*\[Disabling )/ {failed++; told = 1}
          {message = /VUID-|SYNC-HAZARD|[Vv]alidation (Error|Warning)/ && !/\[ VALIDATION-SETTINGS \]/}
          /^exit [0-9]+: build/ {if (!told) failed++; told = 0}
