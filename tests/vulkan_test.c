@@ -2,7 +2,9 @@
  * what `--device gpu` takes: without a GPU that is Mesa's software device, lavapipe. */
 
 static Device vulkan_device;
+
 static void vulkan_test_end(void) { device_close(&vulkan_device); }
+
 static Device *vulkan_test_device(void)
 {
     Err err = {0};
