@@ -226,6 +226,31 @@ static void test_vulkan_large_tensor(void **state)
     device_close(&device);
 }
 
+static void test_vulkan_tunes_by_kind(void **state)
+{
+    (void)state;
+    enum { AMD = 0x1002, NVIDIA = 0x10de, INTEL = 0x8086, OTHER = 1 };
+    static const struct {
+        VkPhysicalDeviceType type;
+        uint32_t vendor, processors, shared; /* as the driver reports them; 0 processors: it does not */
+        Tuning tuning;
+    } kinds[] = {
+        {VK_PHYSICAL_DEVICE_TYPE_CPU, OTHER, 0, 65536, {8, REGISTERS_FEW, GROUP_LEAST_BYTES}},
+        {VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU, NVIDIA, 132, 49152, {132, REGISTERS_MANY, 49152}},
+        {VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU, INTEL, 0, 65536, {64, REGISTERS_SOME, 49152}},
+        {VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, INTEL, 0, 32768, {16, REGISTERS_SOME, 32768}},
+        {VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, AMD, 12, 65536, {12, REGISTERS_MANY, 49152}},
+        {VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, OTHER, 0, 32768, {16, REGISTERS_FEW, 32768}},
+        {VK_PHYSICAL_DEVICE_TYPE_OTHER, OTHER, 0, 32768, {16, REGISTERS_FEW, 32768}},
+    };
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        VkPhysicalDeviceProperties properties = {.deviceType = kinds[i].type, .vendorID = kinds[i].vendor};
+        properties.limits.maxComputeSharedMemorySize = kinds[i].shared;
+        const Tuning tuning = tuning_of(&properties, kinds[i].processors);
+        assert_memory_equal(&tuning, &kinds[i].tuning, sizeof tuning);
+    }
+}
+
 /* Products in the tiles of other kinds of device. */
 static void test_vulkan_large_tiles(void **state)
 {
@@ -234,14 +259,16 @@ static void test_vulkan_large_tiles(void **state)
     Err err = {0};
     layer_install();
     if (!device_open(&device, "gpu", 0, &err)) fail_msg("%s", err.text);
-    device.vulkan->tuning = (Tuning){2, true, GROUP_LEAST_BYTES};
     double nmse;
     bool exists;
     /* 212 x 200 x 130; in whole vectors 64 x 384 x 8 and in parts 50 x 400 x 800; each orientation. */
     static const int cases[] = {12 * 8, 7 * 8, 13 * 8};
-    for (int variant = 0; variant < 4 * (int)COUNT(cases); variant++)
-        if (!device_case_compare(&device, OP_gemm, cases[variant / 4] + variant % 4, &exists, &nmse, &err))
-            fail_msg("%s", err.text);
+    for (Registers registers = REGISTERS_SOME; registers <= REGISTERS_MANY; registers++) {
+        device.vulkan->tuning = (Tuning){2, registers, GROUP_LEAST_BYTES};
+        for (int variant = 0; variant < 4 * (int)COUNT(cases); variant++)
+            if (!device_case_compare(&device, OP_gemm, cases[variant / 4] + variant % 4, &exists, &nmse, &err))
+                fail_msg("%s", err.text);
+    }
     device_close(&device);
 }
 
@@ -435,15 +462,10 @@ static void test_vulkan_auto(void **state)
 }
 
 static const struct CMUnitTest vulkan_failure_tests[] = {
-    cmocka_unit_test(test_vulkan_calls_fail),
-    cmocka_unit_test(test_vulkan_lost_in_a_run),
-    cmocka_unit_test(test_vulkan_nonsense_is_refused),
-    cmocka_unit_test(test_vulkan_missing_barrier_is_seen),
-    cmocka_unit_test(test_vulkan_large_ops_are_cut),
-    cmocka_unit_test(test_vulkan_large_tensor),
-    cmocka_unit_test(test_vulkan_large_tiles),
-    cmocka_unit_test(test_vulkan_attention_in_rounds),
-    cmocka_unit_test(test_vulkan_not_finite),
-    cmocka_unit_test(test_vulkan_pipeline_cache),
-    cmocka_unit_test(test_vulkan_auto),
+    cmocka_unit_test(test_vulkan_calls_fail),          cmocka_unit_test(test_vulkan_lost_in_a_run),
+    cmocka_unit_test(test_vulkan_nonsense_is_refused), cmocka_unit_test(test_vulkan_missing_barrier_is_seen),
+    cmocka_unit_test(test_vulkan_large_ops_are_cut),   cmocka_unit_test(test_vulkan_large_tensor),
+    cmocka_unit_test(test_vulkan_tunes_by_kind),       cmocka_unit_test(test_vulkan_large_tiles),
+    cmocka_unit_test(test_vulkan_attention_in_rounds), cmocka_unit_test(test_vulkan_not_finite),
+    cmocka_unit_test(test_vulkan_pipeline_cache),      cmocka_unit_test(test_vulkan_auto),
 };

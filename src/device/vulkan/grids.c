@@ -10,10 +10,17 @@ typedef struct Grid {
     double work;    /* floating-point operations, or four for each number that is moved, whichever is more */
 } Grid;
 
+/* What a thread has, and so the blocks of a product that it computes. */
+typedef enum Registers {
+    REGISTERS_FEW,  /* 4 x 4 numbers: a processor, or a GPU of which nothing is known */
+    REGISTERS_SOME, /* 8 x 4: Intel's, whose compiler puts larger blocks into memory (Mesa 22.3, Skylake to Arc) */
+    REGISTERS_MANY  /* up to 8 x 8 */
+} Registers;
+
 /* What is chosen by the kind of device, not by the op. The shaders are the same for all. */
 typedef struct Tuning {
-    uint32_t processors;   /* what has fewer workgroups than these, or little more, is cut further */
-    bool large_tiles;      /* registers for products in blocks of 8 x 8 numbers a thread */
+    uint32_t processors; /* what has fewer workgroups than these, or little more, is cut further */
+    Registers registers;
     uint32_t shared_bytes; /* shared memory that a workgroup may take */
 } Tuning;
 
@@ -26,17 +33,30 @@ enum {
     SCRATCH_BYTES = 128 << 20, /* the most for such things, and for attention's weights if those of one example fit */
 };
 
-/* processors: 0 where the driver does not say. */
-static Tuning tuning_of(VkPhysicalDeviceType type, const VkPhysicalDeviceLimits *limits, uint32_t processors)
+static Registers registers_of(VkPhysicalDeviceType type, uint32_t vendor)
 {
-    const uint32_t most = limits->maxComputeSharedMemorySize;
-    const uint32_t shared = most < GROUP_MOST_BYTES ? most : GROUP_MOST_BYTES;
-    switch (type) {
-    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
-    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return (Tuning){processors ? processors : 64, true, shared};
-    case VK_PHYSICAL_DEVICE_TYPE_CPU: return (Tuning){8, false, GROUP_LEAST_BYTES};
-    default: return (Tuning){processors ? processors : 16, false, shared};
+    enum { AMD = 0x1002, NVIDIA = 0x10de, INTEL = 0x8086 }; /* PCI's numbers, as Vulkan has them */
+    if (type == VK_PHYSICAL_DEVICE_TYPE_CPU) return REGISTERS_FEW;
+    if (vendor == INTEL) return REGISTERS_SOME;
+    return vendor == AMD || vendor == NVIDIA || type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU ? REGISTERS_MANY
+                                                                                             : REGISTERS_FEW;
+}
+
+/* processors: 0 where the driver does not say. */
+static Tuning tuning_of(const VkPhysicalDeviceProperties *properties, uint32_t processors)
+{
+    const VkPhysicalDeviceType type = properties->deviceType;
+    const uint32_t most = properties->limits.maxComputeSharedMemorySize;
+    Tuning tuning = {processors, registers_of(type, properties->vendorID),
+                     most < GROUP_MOST_BYTES ? most : GROUP_MOST_BYTES};
+    if (type == VK_PHYSICAL_DEVICE_TYPE_CPU) {
+        tuning.processors = 8;
+        tuning.shared_bytes = GROUP_LEAST_BYTES;
+    } else if (!processors) {
+        const bool large = type == VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU || type == VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU;
+        tuning.processors = large ? 64 : 16;
     }
+    return tuning;
 }
 
 enum { GRID_MOST = 65535 }; /* workgroups of a dispatch: all that Vulkan promises; shaders stride over the rest */
@@ -85,7 +105,7 @@ static Grid grid_rows(uint64_t count, uint64_t cols, uint32_t vectors)
 static Grid grid_taken_rows(uint64_t rows, uint64_t cols, uint32_t vectors, const Tuning *tuning)
 {
     Grid grid = grid_rows(rows, cols, vectors);
-    if (!tuning->large_tiles) grid.spec[2] = 1;
+    if (tuning->registers == REGISTERS_FEW) grid.spec[2] = 1;
     return grid;
 }
 
@@ -131,19 +151,20 @@ static double gemm_cost(const struct gemm_args *a, const Tile *t, uint32_t parts
 
 GRID(gemm)
 {
-    /* For the narrow matrices of LoRA and the heads; for what has few registers; for all other products. */
+    /* For narrow matrices, LoRA's and the heads'; for few registers; for others, of which the first needs fewest. */
     static const Tile tall = {128, 8, 8, 4, 4, 0.10, 0.10}, wide = {8, 128, 8, 4, 4, 0.10, 0.10};
     static const Tile square = {64, 64, 16, 4, 4, 0.48, 0.46};
     static const Tile large[] = {
-        {64, 128, 8, 8, 8, 0.68, 0.55}, {64, 64, 8, 8, 4, 0.61, 0.40}, {64, 64, 16, 8, 4, 0.57, 0.54}};
-    const Tile *tiles = a->n <= 8 ? &tall : a->m <= 8 ? &wide : tuning->large_tiles ? large : &square, *t = tiles;
+        {64, 64, 8, 8, 4, 0.61, 0.40}, {64, 128, 8, 8, 8, 0.68, 0.55}, {64, 64, 16, 8, 4, 0.57, 0.54}};
+    const bool few = tuning->registers == REGISTERS_FEW, many = tuning->registers == REGISTERS_MANY;
+    const Tile *tiles = a->n <= 8 ? &tall : a->m <= 8 ? &wide : few ? &square : large, *t = tiles;
     const uint64_t products = (uint64_t)a->more + 1, numbers = products * a->m * a->n;
     const bool dense = a->ldc == a->n && (!a->more || a->stride_c == (uint64_t)a->m * a->n);
     uint32_t parts = 1, most = 1;
     if (!a->bias && !a->gelu && !a->accumulate && dense)
         while (most < 16 && a->k / (most + 1) >= 64 && (most + 1) * numbers * sizeof(f32) <= PARTS_BYTES) most++;
     double least = INFINITY;
-    for (size_t i = 0; i < (tiles == large ? COUNT(large) : 1); i++)
+    for (size_t i = 0; i < (tiles == large && many ? COUNT(large) : 1); i++)
         for (uint32_t p = 1; p <= most; p++) {
             const double cost = gemm_cost(a, &tiles[i], p, tuning);
             if (cost >= least) continue;

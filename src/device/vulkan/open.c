@@ -148,7 +148,7 @@ static bool vulkan_open_device(Vulkan *vk)
     VkQueueFamilyProperties families[32];
     uint32_t count = COUNT(families);
     vkGetPhysicalDeviceQueueFamilyProperties(vk->physical, &count, families);
-    vk->tuning = tuning_of(vk->properties.deviceType, &vk->properties.limits, vk->info.processors);
+    vk->tuning = tuning_of(&vk->properties, vk->info.processors);
     if (families[vk->family].timestampValidBits == 64)
         vk->tick_seconds = (double)vk->properties.limits.timestampPeriod * 1e-9;
     return true;
