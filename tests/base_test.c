@@ -1,4 +1,6 @@
-/* base: errors, arenas, strings, random numbers, threads. */
+/* base: errors, arenas, strings, random numbers, threads, crashes. */
+#include <signal.h>
+#include <unistd.h>
 
 static void test_first_error_wins(void **state)
 {
@@ -134,6 +136,39 @@ static void test_parallel_does_each_item_once(void **state)
     threads_stop();
 }
 
+static void isolated_sum(const void *context, void *result) { *(int *)result = *(const int *)context + 1; }
+static void isolated_crash(const void *context, void *result)
+{
+    (void)context;
+    *(int *)result = 9;
+    raise(SIGKILL);
+}
+static void isolated_exit(const void *context, void *result)
+{
+    (void)context;
+    (void)result;
+    _exit(0);
+}
+
+static void test_a_crash_ends_a_process_of_its_own(void **state)
+{
+    (void)state;
+    const int one = 1;
+    int result = 0;
+    char crash[64] = "";
+    assert_true(isolated(isolated_sum, &one, &result, sizeof result, crash));
+    assert_int_equal(result, 2);
+    assert_false(isolated(isolated_crash, &one, &result, sizeof result, crash));
+    assert_string_equal(crash, strsignal(SIGKILL));
+    assert_false(isolated(isolated_exit, &one, &result, sizeof result, crash));
+    assert_string_equal(crash, "it ended the process");
+    assert_int_equal(result, 2); /* nothing of them came back */
+    threads_start(2);            /* a pool at work: this process */
+    assert_true(isolated(isolated_sum, &result, &result, sizeof result, crash));
+    assert_int_equal(result, 3);
+    threads_stop();
+}
+
 static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_first_error_wins),
     cmocka_unit_test(test_arena_gives_zeroed_aligned_memory),
@@ -144,4 +179,5 @@ static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_philox_known_answers),
     cmocka_unit_test(test_normal_has_mean_0_and_deviation_1),
     cmocka_unit_test(test_parallel_does_each_item_once),
+    cmocka_unit_test(test_a_crash_ends_a_process_of_its_own),
 };

@@ -417,6 +417,30 @@ static void test_the_binary_stands_alone(void **state)
     assert_true(st.st_size <= 64 << 20);
 }
 
+/* A Vulkan driver that crashes as soon as it is loaded. */
+static void test_a_driver_crashes(void **state)
+{
+    (void)state;
+    expect(sh("echo 'void __attribute__((constructor)) crash(void) { *(volatile int *)8 = 0; }' |"
+              " ${CC:-gcc} -shared -fPIC -x c -o build/test-tmp/crash.so - &&"
+              " echo '{\"file_format_version\": \"1.0.0\", \"ICD\": {\"library_path\": \"./crash.so\","
+              " \"api_version\": \"1.2.0\"}}' >build/test-tmp/crash.json"),
+           0, "");
+#define CRASHING "export VK_DRIVER_FILES=build/test-tmp/crash.json VK_ICD_FILENAMES=build/test-tmp/crash.json; "
+    const Outcome *o = sh(CRASHING "lethe devices");
+    expect(o, 0, "");
+    if (!strstr(o->out, "no gpu  a Vulkan driver crashed when it was loaded (Segmentation fault)") ||
+        !strstr(o->out, "--device auto takes cpu"))
+        fail_msg("%s", o->out);
+    expect(sh(CRASHING "lethe run --dry-run --device auto --out build/test-tmp/bad"), 0, "");
+    expect(sh(CRASHING "lethe run --device gpu --out build/test-tmp/bad"), 1,
+           "--device gpu: a Vulkan driver crashed when it was loaded (Segmentation fault); use --device cpu");
+    expect(sh(CRASHING "lethe run --device gpu:0 --out build/test-tmp/bad"), 1,
+           "gpu:0: its driver crashed (as it was opened); a newer one may work, --device cpu needs none");
+#undef CRASHING
+    assert_false(exists("build/test-tmp/bad"));
+}
+
 static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_wrong_usage),
     cmocka_unit_test(test_bad_data),
@@ -430,5 +454,6 @@ static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_report_joins_folders),
     cmocka_unit_test(test_plan_takes_a_run_apart),
     cmocka_unit_test(test_the_other_commands),
+    cmocka_unit_test(test_a_driver_crashes),
     cmocka_unit_test(test_the_binary_stands_alone),
 };

@@ -426,18 +426,18 @@ static void test_vulkan_auto(void **state)
     layer_install();
     vulkan_cache_at("choice");
     threads_start(1);
-    assert_int_equal(choose_fastest(&choice), CHOSE_CPU); /* software Vulkan does not take part */
+    assert_int_equal(choose_fastest(1, &choice), CHOSE_CPU); /* software Vulkan does not take part */
     assert_non_null(strstr(choice.why, "software"));
     layer.as_discrete_gpu = true;
-    const int chosen = choose_fastest(&choice);
+    const int chosen = choose_fastest(1, &choice);
     assert_non_null(strstr(choice.why, "in a trial"));
-    assert_int_equal(choose_fastest(&choice), chosen); /* and remembers */
+    assert_int_equal(choose_fastest(1, &choice), chosen); /* and remembers */
     assert_non_null(strstr(choice.why, "earlier"));
     const char *other = chosen == CHOSE_CPU ? "g0" : "c";
     expect(sh("f=$(ls build/test-tmp/choice/lethe/device-*) && printf %s >$f", other), 0, "");
-    assert_int_equal(choose_fastest(&choice), chosen == CHOSE_CPU ? 0 : CHOSE_CPU);
+    assert_int_equal(choose_fastest(1, &choice), chosen == CHOSE_CPU ? 0 : CHOSE_CPU);
     expect(sh("f=$(ls build/test-tmp/choice/lethe/device-*) && printf g99 >$f"), 0, "");
-    choose_fastest(&choice);
+    choose_fastest(1, &choice);
     assert_non_null(strstr(choice.why, "in a trial")); /* of a device that is not there nothing is remembered */
     /* LETHE_DEVICE decides instead of auto, not instead of a device that is named. */
     setenv("LETHE_DEVICE", "gpu:0", true);

@@ -12,6 +12,7 @@
 #include "progress.c"
 #include "random.c"
 #include "threads.c"
+#include "crash.c"
 
 /* ---- errors ---- */
 

@@ -1,4 +1,4 @@
-/* base: what every layer may use. Errors, arenas, strings, random numbers, threads, clock, progress. */
+/* base: what every layer may use. Errors, arenas, strings, random numbers, threads, crashes, clock, progress. */
 #ifndef LETHE_BASE_H
 #define LETHE_BASE_H
 
@@ -99,6 +99,15 @@ void threads_stop(void);
  * and returns when all are done. Which thread takes which item is not fixed: results must not depend on it. Not
  * reentrant. Denormal numbers are flushed to zero on the pool's threads, the caller's included. */
 void parallel(size_t items, void (*work)(void *context, size_t item, int thread), void *context);
+
+/* ---- Other people's code that may crash ---- */
+/* Runs work(context, result) in a process of its own and copies `bytes` of result from there. False when that process
+ * was ended before: `crash` says by what ("Segmentation fault"). Where there is no process to be had, or the pool of
+ * threads is at work, which no other process would have, it runs in this one. */
+bool isolated(void (*work)(const void *context, void *result), const void *context, void *result, size_t bytes,
+              char crash[64]);
+/* From now on a crash of this process prints this line and exits 1; NULL: no longer. */
+void crash_says(const char *line);
 
 /* ---- Clock ---- */
 double clock_seconds(void); /* monotonic */

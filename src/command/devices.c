@@ -5,12 +5,11 @@
 
 /* lethe devices, lethe selftest, and lethe bench of ops. */
 
-static void devices_print(const char *name, const VulkanInfo *info, Err *err)
+static void devices_print(const char *name, const VulkanInfo *info)
 {
-    Device device;
-    *err = (Err){0};
-    const bool ok = device_open(&device, name, 0, err);
-    printf("%-7s %s\n", name, info ? info->name : device.name);
+    DeviceTrial trial;
+    device_try(name, 0, &trial);
+    printf("%-7s %s\n", name, info ? info->name : trial.name);
     if (info) {
         printf("        %s, driver %s\n", info->kind, info->driver);
         printf("        ");
@@ -18,36 +17,31 @@ static void devices_print(const char *name, const VulkanInfo *info, Err *err)
         printf("workgroups of %u threads and %u KiB; %.1f GB an allocation\n", info->group_threads,
                info->group_bytes / 1024, (double)info->largest_bytes * 1e-9);
     }
-    if (!ok) {
-        printf("        cannot be used: %s\n", info && info->missing[0] ? info->missing : err->text);
-    } else {
-        const DeviceSpeed speed = device_speed(&device);
-        printf("        memory: ");
-        if (info) printf("%.1f GB, of which ", (double)info->memory_bytes * 1e-9);
-        printf("%.1f GB are free%s\n", (double)device_memory_bytes(&device) * 1e-9,
-               info && !info->free_bytes ? " (a guess: the driver does not say)" : "");
-        printf("        %.0f GFLOPS in matrix products, %.0f GB/s copying\n", speed.gflops, speed.gbps);
+    if (trial.err.code) {
+        printf("        cannot be used: %s\n", info && info->missing[0] ? info->missing : trial.err.text);
+        return;
     }
-    device_close(&device);
+    printf("        memory: ");
+    if (info) printf("%.1f GB, of which ", (double)info->memory_bytes * 1e-9);
+    printf("%.1f GB are free%s\n", (double)trial.memory_bytes * 1e-9,
+           info && !info->free_bytes ? " (a guess: the driver does not say)" : "");
+    printf("        %.0f GFLOPS in matrix products, %.0f GB/s copying\n", trial.speed.gflops, trial.speed.gbps);
 }
 
 static bool command_devices(int argc, char **argv, Err *err)
 {
     if (argc > 1) return fail_usage(err, "%s: unexpected argument; see lethe help devices", str_show(str(argv[1])));
-    VulkanInfo info[VULKAN_MOST_DEVICES];
-    char why[256], name[16];
-    Err each;
-    const int count = vulkan_list(info, why);
-    devices_print("cpu", NULL, &each);
-    for (int i = 0; i < count; i++) {
+    DeviceList list;
+    char name[16];
+    devices_list(&list);
+    devices_print("cpu", NULL);
+    for (int i = 0; i < list.count; i++) {
         snprintf(name, sizeof name, "gpu:%d", i);
-        devices_print(name, &info[i], &each);
+        devices_print(name, &list.info[i]);
     }
-    if (!count) printf("no gpu  %s\n", why);
+    if (!list.count) printf("no gpu  %s\n", list.why);
     DeviceChoice choice;
-    threads_start(processors_available());
-    const int chosen = choose_fastest(&choice);
-    threads_stop();
+    const int chosen = choose_fastest(processors_available(), &choice);
     snprintf(name, sizeof name, chosen == CHOSE_CPU ? "cpu" : "gpu:%d", chosen);
     printf("\n--device auto takes %s: %s\n", name, choice.why);
     const char *override = getenv("LETHE_DEVICE");
@@ -55,46 +49,62 @@ static bool command_devices(int argc, char **argv, Err *err)
     return true;
 }
 
-static bool selftest_device(const char *name, Err *err)
+typedef struct Selftest {
+    char name[256];
+    int cases;
+    double worst, opened_seconds;
+    Err err;
+} Selftest;
+
+static void selftest_work(const void *context, void *result)
 {
+    Selftest *test = result;
     Device device;
-    double worst = 0;
-    int cases = 0;
     const double begun = clock_seconds();
-    bool ok = device_open(&device, name, 0, err); /* checks a GPU, as at every start */
-    const double opened = clock_seconds() - begun;
+    bool ok = device_open(&device, context, 0, &test->err); /* checks a GPU, as at every start */
+    test->opened_seconds = clock_seconds() - begun;
+    memcpy(test->name, device.name, sizeof test->name);
     for (int op = 0; op < OP_COUNT && ok; op++) {
         bool exists = true;
         double nmse;
         for (int variant = 0; exists && ok; variant++) {
-            ok = device_case_compare(&device, (Op)op, variant, &exists, &nmse, err);
-            cases += exists;
-            if (nmse > worst) worst = nmse;
+            ok = device_case_compare(&device, (Op)op, variant, &exists, &nmse, &test->err);
+            test->cases += exists;
+            if (nmse > test->worst) test->worst = nmse;
         }
-        if (interrupted()) ok = fail_interrupted(err);
+        if (interrupted()) ok = fail_interrupted(&test->err);
     }
-    if (ok)
-        printf("%-7s %s: %d cases of %d ops right, worst normalised mean squared error %.1e; opened in %.2f s\n", name,
-               device.name, cases, OP_COUNT, worst, opened);
     device_close(&device);
-    return ok;
+}
+
+static bool selftest_device(const char *name, Err *err)
+{
+    Selftest test = {0};
+    char crash[64];
+    if (!trial_isolated(selftest_work, name, &test, sizeof test, crash))
+        return fail(err, "%s: " DEVICE_CRASHED, name, crash);
+    *err = test.err;
+    if (err->code) return false;
+    printf("%-7s %s: %d cases of %d ops right, worst normalised mean squared error %.1e; opened in %.2f s\n", name,
+           test.name, test.cases, OP_COUNT, test.worst, test.opened_seconds);
+    return true;
 }
 
 static bool command_selftest(int argc, char **argv, Err *err)
 {
     if (argc > 1) return fail_usage(err, "%s: unexpected argument; see lethe help selftest", str_show(str(argv[1])));
-    VulkanInfo info[VULKAN_MOST_DEVICES];
-    char why[256], name[16];
-    const int count = vulkan_list(info, why);
+    DeviceList list;
+    char name[16];
+    devices_list(&list);
     bool ok = selftest_device("cpu", err);
-    for (int i = 0; i < count && ok; i++) {
+    for (int i = 0; i < list.count && ok; i++) {
         snprintf(name, sizeof name, "gpu:%d", i);
-        if (info[i].missing[0])
-            printf("%-7s %s: not tested: %s\n", name, info[i].name, info[i].missing);
+        if (list.info[i].missing[0])
+            printf("%-7s %s: not tested: %s\n", name, list.info[i].name, list.info[i].missing);
         else
             ok = selftest_device(name, err);
     }
-    if (!count) printf("no gpu  %s\n", why);
+    if (!list.count) printf("no gpu  %s\n", list.why);
     return ok;
 }
 

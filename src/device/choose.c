@@ -49,6 +49,74 @@ static DeviceSpeed device_speed(Device *device)
     return speed;
 }
 
+#define DEVICE_CRASHED "its driver crashed (%s); a newer one may work, --device cpu needs none"
+
+/* ---- Trials. A driver that crashes takes its process with it: so each has one of its own. ---- */
+
+/* Not where Vulkan is at work already: another process would have the drivers without their threads. */
+static bool trial_isolated(void (*work)(const void *context, void *result), const void *context, void *result,
+                           size_t bytes, char crash[64])
+{
+    if (!vulkan_loaded()) return isolated(work, context, result, bytes, crash);
+    work(context, result);
+    return true;
+}
+
+typedef struct DeviceList {
+    VulkanInfo info[VULKAN_MOST_DEVICES];
+    int count;
+    char why[256]; /* there is none */
+} DeviceList;
+
+static void list_work(const void *context, void *result)
+{
+    (void)context;
+    DeviceList *list = result;
+    list->count = vulkan_list(list->info, list->why);
+}
+
+static void devices_list(DeviceList *list)
+{
+    char crash[64];
+    *list = (DeviceList){0};
+    if (!trial_isolated(list_work, NULL, list, sizeof *list, crash))
+        snprintf(list->why, sizeof list->why, "a Vulkan driver crashed when it was loaded (%s)", crash);
+}
+
+typedef struct DeviceTrial {
+    char name[256];
+    uint64_t memory_bytes;
+    DeviceSpeed speed;
+    Err err; /* why it cannot be used */
+} DeviceTrial;
+
+typedef struct DeviceAsk {
+    const char *what; /* as device_open has it */
+    int threads;
+} DeviceAsk;
+
+static void trial_work(const void *context, void *result)
+{
+    const DeviceAsk *ask = context;
+    DeviceTrial *trial = result;
+    Device device;
+    if (device_open(&device, ask->what, ask->threads, &trial->err)) {
+        memcpy(trial->name, device.name, sizeof trial->name);
+        trial->memory_bytes = device_memory_bytes(&device);
+        trial->speed = device_speed(&device);
+        device_ok(&device, &trial->err);
+    }
+    device_close(&device);
+}
+
+static void device_try(const char *what, int threads, DeviceTrial *trial)
+{
+    const DeviceAsk ask = {what, threads};
+    char crash[64];
+    *trial = (DeviceTrial){0};
+    if (!trial_isolated(trial_work, &ask, trial, sizeof *trial, crash)) fail(&trial->err, DEVICE_CRASHED, crash);
+}
+
 /* "gpu" or "gpu:N" as a number of vulkan_list. "gpu": the first discrete one, else integrated, virtual, software. */
 static bool choose_named(const char *what, int *number, Err *err)
 {
@@ -61,14 +129,13 @@ static bool choose_named(const char *what, int *number, Err *err)
                           str_show(str(what)));
     *number = (int)wanted;
     if (what[3]) return true;
-    VulkanInfo info[VULKAN_MOST_DEVICES];
-    char why[256];
-    const int count = vulkan_list(info, why);
+    DeviceList list;
+    devices_list(&list);
     for (size_t kind = 0; kind < COUNT(order); kind++)
-        for (*number = 0; *number < count; ++*number)
-            if (strcmp(info[*number].kind, order[kind]) == 0 && !info[*number].missing[0]) return true;
-    if (!count) return fail(err, "--device gpu: %s; use --device cpu", why);
-    return fail(err, "--device gpu: %s: %s; use --device cpu", info[0].name, info[0].missing);
+        for (*number = 0; *number < list.count; ++*number)
+            if (strcmp(list.info[*number].kind, order[kind]) == 0 && !list.info[*number].missing[0]) return true;
+    if (!list.count) return fail(err, "--device gpu: %s; use --device cpu", list.why);
+    return fail(err, "--device gpu: %s: %s; use --device cpu", list.info[0].name, list.info[0].missing);
 }
 
 /* ---- auto ---- */
@@ -79,40 +146,38 @@ typedef struct DeviceChoice {
 } DeviceChoice;
 
 /* Where the choice is remembered, by everything that it depends on. NULL: nowhere. */
-static const char *choose_memory(Arena *arena, const VulkanInfo *info, int count)
+static const char *choose_memory(Arena *arena, const DeviceList *list, int threads)
 {
     const char *folder = cache_folder(arena);
     char hex[65];
-    char *key = arena_printf(arena, "lethe %s\n%s %d\n", LETHE_VERSION, cpu_choose().name, threads_count());
-    for (int i = 0; i < count; i++) key = arena_printf(arena, "%s%s %s\n", key, info[i].name, info[i].driver);
+    char *key = arena_printf(arena, "lethe %s\n%s %d\n", LETHE_VERSION, cpu_choose().name, threads);
+    for (int i = 0; i < list->count; i++)
+        key = arena_printf(arena, "%s%s %s\n", key, list->info[i].name, list->info[i].driver);
     sha256_hex(str(key), hex);
     return folder ? arena_printf(arena, "%s/device-%.16s", folder, hex) : NULL;
 }
 
-static double choose_gflops(int number)
+static double choose_gflops(int number, int threads)
 {
-    Device device = {0};
-    Err err = {0};
+    DeviceTrial trial;
     char what[16] = "cpu";
-    const int threads = threads_count();
     if (number != CHOSE_CPU) snprintf(what, sizeof what, "gpu:%d", number);
-    const double gflops = device_open(&device, what, threads, &err) ? device_speed(&device).gflops : 0;
-    device_close(&device);
-    threads_start(threads);
-    return err.code ? 0 : gflops;
+    device_try(what, threads, &trial);
+    return trial.err.code ? 0 : trial.speed.gflops;
 }
 
 /* What an earlier trial has found, as far as that device is still there and can be used. */
-static bool choose_remembered(const char *path, const VulkanInfo *info, int count, int *number)
+static bool choose_remembered(const char *path, const DeviceList *list, int *number)
 {
     Arena arena = {0};
     Str text;
     Err ignored = {0};
     int64_t gpu = CHOSE_CPU;
-    const bool known = path && file_read(&arena, path, 64, &text, &ignored) &&
-                       (str_equal(text, S("c")) ||
-                        (text.size && text.at[0] == 'g' &&
-                         parse_int((Str){text.at + 1, text.size - 1}, 0, count - 1, &gpu) && !info[gpu].missing[0]));
+    const bool known =
+        path && file_read(&arena, path, 64, &text, &ignored) &&
+        (str_equal(text, S("c")) ||
+         (text.size && text.at[0] == 'g' && parse_int((Str){text.at + 1, text.size - 1}, 0, list->count - 1, &gpu) &&
+          !list->info[gpu].missing[0]));
     arena_free(&arena);
     *number = (int)gpu;
     return known;
@@ -120,27 +185,26 @@ static bool choose_remembered(const char *path, const VulkanInfo *info, int coun
 
 /* The fastest by a short trial, remembered for the next time. Software devices do not take part: they are this very
  * processor by a detour. */
-static int choose_fastest(DeviceChoice *choice)
+static int choose_fastest(int threads, DeviceChoice *choice)
 {
     Arena arena = {0};
-    VulkanInfo info[VULKAN_MOST_DEVICES];
+    DeviceList list;
     DeviceChoice best = {CHOSE_CPU, ""};
-    char unused[256];
-    const int count = vulkan_list(info, unused);
+    devices_list(&list);
     int hardware = 0;
-    for (int i = 0; i < count; i++) hardware += !info[i].software && !info[i].missing[0];
-    const char *path = hardware ? choose_memory(&arena, info, count) : NULL;
+    for (int i = 0; i < list.count; i++) hardware += !list.info[i].software && !list.info[i].missing[0];
+    const char *path = hardware ? choose_memory(&arena, &list, threads) : NULL;
     Err ignored = {0};
     if (!hardware) {
         snprintf(best.why, sizeof best.why, "%s",
-                 count ? "no GPU here is more than software" : "there is no GPU with Vulkan here");
-    } else if (choose_remembered(path, info, count, &best.number)) {
+                 list.count ? "no GPU here is more than software" : "there is no GPU with Vulkan here");
+    } else if (choose_remembered(path, &list, &best.number)) {
         snprintf(best.why, sizeof best.why, "the fastest in an earlier trial");
     } else {
-        double fastest = choose_gflops(CHOSE_CPU);
+        double fastest = choose_gflops(CHOSE_CPU, threads);
         best.number = CHOSE_CPU;
-        for (int i = 0; i < count; i++) {
-            const double gflops = info[i].software || info[i].missing[0] ? 0 : choose_gflops(i);
+        for (int i = 0; i < list.count; i++) {
+            const double gflops = list.info[i].software || list.info[i].missing[0] ? 0 : choose_gflops(i, threads);
             if (gflops <= fastest) continue;
             fastest = gflops;
             best.number = i;

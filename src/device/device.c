@@ -41,10 +41,17 @@ static bool device_open_cpu(Device *device, bool plain)
 
 static bool device_open_gpu(Device *device, int number, Err *err)
 {
-    if (!vulkan_open(number, &device->vulkan, err)) return false;
-    snprintf(device->name, sizeof device->name, "%s", vulkan_info(device->vulkan)->name);
-    memcpy(device->engine, device->name, sizeof device->engine);
-    return device_quick_check(device, err);
+    char line[128];
+    snprintf(line, sizeof line, "gpu:%d: " DEVICE_CRASHED, number, "as it was opened");
+    crash_says(line);
+    bool ok = vulkan_open(number, &device->vulkan, err);
+    if (ok) {
+        snprintf(device->name, sizeof device->name, "%s", vulkan_info(device->vulkan)->name);
+        memcpy(device->engine, device->name, sizeof device->engine);
+        ok = device_quick_check(device, err);
+    }
+    crash_says(NULL);
+    return ok;
 }
 
 bool device_open(Device *device, const char *what, int threads, Err *err)
@@ -54,11 +61,12 @@ bool device_open(Device *device, const char *what, int threads, Err *err)
     const char *override = getenv("LETHE_DEVICE");
     if (strcmp(what, "auto") == 0 && override && *override) what = override;
     const bool plain = strcmp(what, "plain") == 0, chosen = strcmp(what, "auto") == 0;
-    threads_start(threads > 0 ? threads : processors_available());
+    if (threads < 1) threads = processors_available();
     if (chosen)
-        gpu = choose_fastest(NULL);
+        gpu = choose_fastest(threads, NULL);
     else if (!plain && strcmp(what, "cpu") != 0 && !choose_named(what, &gpu, err))
         return false;
+    threads_start(threads);
     if (gpu == CHOSE_CPU) return device_open_cpu(device, plain);
     if (device_open_gpu(device, gpu, err)) return true;
     if (!chosen) return false;
@@ -66,7 +74,7 @@ bool device_open(Device *device, const char *what, int threads, Err *err)
     fprintf(stderr, "lethe: %s; the CPU takes over\n", err->text);
     device_close(device);
     *err = (Err){0};
-    threads_start(threads > 0 ? threads : processors_available());
+    threads_start(threads);
     return device_open_cpu(device, false);
 }
 

@@ -47,7 +47,8 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     }
     static const char *const kinds[] = {"other", "integrated", "discrete", "virtual", "software"};
     snprintf(info->name, sizeof info->name, "%s", plain.deviceName);
-    snprintf(info->driver, sizeof info->driver, "%s %s", driver.driverName, driver.driverInfo);
+    snprintf(info->driver, sizeof info->driver, "%s%s%s", driver.driverName, driver.driverInfo[0] ? " " : "",
+             driver.driverInfo);
     snprintf(info->kind, sizeof info->kind, "%s", kinds[plain.deviceType < COUNT(kinds) ? plain.deviceType : 0]);
     info->software = plain.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU;
     info->largest_bytes = limits.maxMemoryAllocationSize;
@@ -87,19 +88,22 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     }
 }
 
+static bool vulkan_is_loaded;
+
+bool vulkan_loaded(void) { return vulkan_is_loaded; }
+
 /* The loader, an instance, and its devices: none when there is no loader or driver, and `why` says so. The instance
  * stays for as long as the process runs: drivers are slow to load, and leave memory behind when they are unloaded. */
 static uint32_t vulkan_devices(VkPhysicalDevice devices[VULKAN_MOST_DEVICES], char why[256])
 {
-    static bool loaded;
     static VkInstance instance;
-    if (!loaded && volkInitialize() != VK_SUCCESS) {
+    if (!vulkan_is_loaded && volkInitialize() != VK_SUCCESS) {
         snprintf(why, 256,
                  "no Vulkan loader (libvulkan.so.1) on this machine; it comes with the graphics driver or the package "
                  "libvulkan1");
         return 0;
     }
-    loaded = true;
+    vulkan_is_loaded = true;
     if (!instance) {
         const VkApplicationInfo application = {
             .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "lethe", .apiVersion = VK_API_VERSION_1_2};

@@ -21,6 +21,8 @@ typedef struct VulkanInfo {
 
 /* The devices that the Vulkan loader knows, in its order; returns how many. Without a loader 0, and `why` says so. */
 int vulkan_list(VulkanInfo info[VULKAN_MOST_DEVICES], char why[256]);
+/* Whether this process has loaded Vulkan, and so drivers and the threads that they start. */
+bool vulkan_loaded(void);
 
 typedef struct VulkanShader {
     const char *begin, *end; /* SPIR-V */
