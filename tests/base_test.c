@@ -1,4 +1,5 @@
 /* base: errors, arenas, strings, random numbers, threads, crashes. */
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -141,6 +142,7 @@ static void isolated_crash(const void *context, void *result)
 {
     (void)context;
     *(int *)result = 9;
+    fprintf(stderr, "nobody sees this\n");
     raise(SIGKILL);
 }
 static void isolated_exit(const void *context, void *result)
@@ -155,7 +157,9 @@ static void test_a_crash_ends_a_process_of_its_own(void **state)
     (void)state;
     const int one = 1;
     int result = 0;
-    char crash[64] = "";
+    char crash[64] = "", told[64];
+    const int before = dup(STDERR_FILENO), file = open(tmp_path("isolated"), O_RDWR | O_CREAT | O_TRUNC, 0666);
+    dup2(file, STDERR_FILENO);
     assert_true(isolated(isolated_sum, &one, &result, sizeof result, crash));
     assert_int_equal(result, 2);
     assert_false(isolated(isolated_crash, &one, &result, sizeof result, crash));
@@ -163,7 +167,11 @@ static void test_a_crash_ends_a_process_of_its_own(void **state)
     assert_false(isolated(isolated_exit, &one, &result, sizeof result, crash));
     assert_string_equal(crash, "it ended the process");
     assert_int_equal(result, 2); /* nothing of them came back */
-    threads_start(2);            /* a pool at work: this process */
+    dup2(before, STDERR_FILENO);
+    assert_int_equal(pread(file, told, sizeof told, 0), 0);
+    close(before);
+    close(file);
+    threads_start(2); /* a pool at work: this process */
     assert_true(isolated(isolated_sum, &result, &result, sizeof result, crash));
     assert_int_equal(result, 3);
     threads_stop();

@@ -101,9 +101,9 @@ void threads_stop(void);
 void parallel(size_t items, void (*work)(void *context, size_t item, int thread), void *context);
 
 /* ---- Other people's code that may crash ---- */
-/* Runs work(context, result) in a process of its own and copies `bytes` of result from there. False when that process
- * was ended before: `crash` says by what ("Segmentation fault"). Where there is no process to be had, or the pool of
- * threads is at work, which no other process would have, it runs in this one. */
+/* Runs work(context, result) in a process of its own, whose stderr is dropped, and copies `bytes` of result from there.
+ * False when that process was ended before: `crash` says by what ("Segmentation fault"). Where there is no process to
+ * be had, or the pool of threads is at work, which no other process would have, it runs in this one. */
 bool isolated(void (*work)(const void *context, void *result), const void *context, void *result, size_t bytes,
               char crash[64]);
 /* From now on a crash of this process prints this line and exits 1; NULL: no longer. */
