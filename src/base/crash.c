@@ -16,7 +16,7 @@ bool isolated(void (*work)(const void *context, void *result), const void *conte
 {
     const size_t all = bytes + 1; /* the last says that the work was done: a library may also end its process */
     char *shared = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    const pid_t child = shared == MAP_FAILED || pool.count > 1 ? -1 : fork();
+    const pid_t child = shared == MAP_FAILED || threads_count() > 1 ? -1 : fork();
     if (child == 0) {
         /* A crash that is told of says nothing more, and leaves no file. */
         const int nowhere = open("/dev/null", O_WRONLY);
@@ -50,7 +50,8 @@ static struct sigaction crash_before[COUNT(crash_signals)];
 static void crash_handle(int signal_number)
 {
     (void)signal_number;
-    if (write(STDERR_FILENO, crash_line, strlen(crash_line)) < 0) _exit(EXIT_WORLD);
+    const ssize_t told = write(STDERR_FILENO, crash_line, strlen(crash_line));
+    (void)told; /* there is nobody left to say it to */
     _exit(EXIT_WORLD);
 }
 
