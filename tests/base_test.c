@@ -65,6 +65,27 @@ static void test_str_show_is_printable(void **state)
 }
 
 /* The row orders that semantics.md gives, made with PyTorch. */
+/* Each place holds each number about equally often, over streams as over seeds. */
+static void test_order_is_uniform(void **state)
+{
+    (void)state;
+    enum { N = 5, DRAWS = 20000 };
+    for (int by_seed = 0; by_seed < 2; by_seed++) {
+        uint32_t at[N][N] = {0}, order[N], same = 0, before[N] = {0};
+        for (uint32_t k = 0; k < DRAWS; k++) {
+            random_order(by_seed ? k : 7, by_seed ? 7 : k, N, order);
+            uint32_t seen = 0;
+            for (uint32_t i = 0; i < N; i++) at[i][order[i]]++, seen |= 1u << order[i];
+            assert_int_equal(seen, (1u << N) - 1);
+            same += memcmp(order, before, sizeof order) == 0;
+            memcpy(before, order, sizeof order);
+        }
+        for (int i = 0; i < N; i++)
+            for (int k = 0; k < N; k++) assert_in_range(at[i][k], DRAWS / N - 300, DRAWS / N + 300); /* 5 deviations */
+        assert_in_range(same, 100, 240); /* 1 in 120 */
+    }
+}
+
 static void test_permutation_is_torch_randperm(void **state)
 {
     (void)state;
@@ -184,6 +205,7 @@ static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_numbers_are_read_strictly),
     cmocka_unit_test(test_str_show_is_printable),
     cmocka_unit_test(test_permutation_is_torch_randperm),
+    cmocka_unit_test(test_order_is_uniform),
     cmocka_unit_test(test_philox_known_answers),
     cmocka_unit_test(test_normal_has_mean_0_and_deviation_1),
     cmocka_unit_test(test_parallel_does_each_item_once),

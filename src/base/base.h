@@ -89,6 +89,8 @@ float random_normal(uint64_t seed, uint64_t stream, uint64_t index);  /* N(0, 1)
 float random_uniform(uint64_t seed, uint64_t stream, uint64_t index); /* [0, 1) */
 /* torch.randperm(n) of an MT19937 seeded with `seed` (PyTorch's CPU generator), n < 2^32: order[0..n-1]. */
 void random_permutation(uint32_t seed, uint32_t n, uint32_t *order);
+/* A permutation of 0 .. n - 1 by Philox: other seeds and other streams draw independent ones. */
+void random_order(uint64_t seed, uint64_t stream, uint32_t n, uint32_t *order);
 
 /* ---- Threads: one pool for the process ---- */
 int processors_available(void); /* by affinity mask and cgroup quota; at least 1 */

@@ -80,3 +80,15 @@ void random_permutation(uint32_t seed, uint32_t n, uint32_t *order)
         order[j] = swap;
     }
 }
+
+void random_order(uint64_t seed, uint64_t stream, uint32_t n, uint32_t *order)
+{
+    uint32_t words[4];
+    for (uint32_t i = 0; i < n; i++) order[i] = i;
+    for (uint32_t i = 0; i + 1 < n; i++) { /* Fisher and Yates; 64 bits make the bias of the remainder negligible */
+        random_words(seed, stream, i, words);
+        const uint32_t j = i + (uint32_t)(((uint64_t)words[1] << 32 | words[0]) % (n - i)), swap = order[i];
+        order[i] = order[j];
+        order[j] = swap;
+    }
+}
