@@ -74,6 +74,10 @@ void give(uvec2 at, Taken n) { put(a.y, at, a.alpha * scale() * n.x + a.beta * n
 struct Taken { vec4 x; };
 Taken take(uvec2 at) { return Taken(get(a.x, at)); }
 void give(uvec2 at, Taken n) { put(a.y, at, n.x); }
+#elif defined OP_sign
+struct Taken { vec4 x; };
+Taken take(uvec2 at) { return Taken(get(a.x, at)); }
+void give(uvec2 at, Taken n) { put(a.y, at, sign(n.x)); }
 #elif defined OP_fill
 struct Taken { vec4 x; };
 Taken take(uvec2 at) { return Taken(vec4(a.value)); }

@@ -37,7 +37,7 @@ typedef float f32;
 #define OPS(X)                                                                                                         \
     X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(layernorm) X(layernorm_dx) X(layernorm_dw) X(column_sum)       \
     X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
-    X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)           \
+    X(sign) X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)           \
     X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
     X(lora_down) X(lora_dx) X(lora_dw) X(adamw) X(adamw_rows) X(wake_rows)
 
@@ -121,6 +121,7 @@ struct dropout_args { in_f32 x; out_f32 y; u32 rows, cols; f32 drop; u32 seed, s
 /* y = alpha x + beta y, with alpha scaled by scale[0] first (scale may be null: 1). */
 struct axpby_args { in_f32 x, scale; io_f32 y; u32 n; f32 alpha, beta; };
 struct copy_args { in_f32 x; out_f32 y; u32 n; };
+struct sign_args { in_f32 x; out_f32 y; u32 n; }; /* y = -1, 0 or 1 */
 struct fill_args { out_f32 x; u32 n; f32 value; };
 struct zero_rows_args { out_f32 x; in_u32 row; u32 rows, cols; }; /* x[row[i]] = 0 */
 

@@ -26,6 +26,7 @@
 #define dropout_args dropout_args64
 #define axpby_args axpby_args64
 #define copy_args copy_args64
+#define sign_args sign_args64
 #define fill_args fill_args64
 #define zero_rows_args zero_rows_args64
 #define cross_entropy_args cross_entropy_args64
@@ -69,6 +70,7 @@
 #undef dropout_args
 #undef axpby_args
 #undef copy_args
+#undef sign_args
 #undef fill_args
 #undef zero_rows_args
 #undef cross_entropy_args

@@ -218,7 +218,8 @@ static bool golden_on_eval(void *context, const EvalRecord *record, Err *err)
 static void golden_training(Golden *g)
 {
     Err err = {0};
-    const Hyper hyper = {.epochs = (uint32_t)json_integer_value(json_object_get(g->json, "epochs")),
+    const Hyper hyper = {.order = ORDER_HF,
+                         .epochs = (uint32_t)json_integer_value(json_object_get(g->json, "epochs")),
                          .batch_size = 16,
                          .eval_batch_size = 32,
                          .learning_rate = (float)json_number_value(json_object_get(g->json, "learning_rate")),
@@ -230,6 +231,7 @@ static void golden_training(Golden *g)
                         .train_encoder = !g->with_lora,
                         .train = &g->split,
                         .eval = &g->split,
+                        .choose = &g->split,
                         .hyper = hyper,
                         .seed = 42};
     const size_t steps = json_array_size(json_object_get(g->json, "steps"));
@@ -248,7 +250,7 @@ static void golden_training(Golden *g)
                 order[i], json_integer_value(json_array_get(json_object_get(g->json, "order"), e * g->split.rows + i)));
     }
     const TrainObserver observer = {g, golden_on_step, golden_on_eval};
-    if (!train_task(&g->device, &t, &observer, &err)) fail_msg("%s", err.text);
+    if (!train_task(&g->device, &t, &observer, NULL, &err)) fail_msg("%s", err.text);
 }
 
 static void golden_case(const char *json, const char *folder, const char *head, const char *adapter)

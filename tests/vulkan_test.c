@@ -84,14 +84,16 @@ static VulkanRun vulkan_train(const VulkanTraining *which, const char *device)
                         .train_encoder = !g.with_lora,
                         .train = &g.split,
                         .eval = &few,
-                        .hyper = {.epochs = VULKAN_STEPS,
+                        .choose = &few,
+                        .hyper = {.order = ORDER_HF,
+                                  .epochs = VULKAN_STEPS,
                                   .batch_size = which->batch_size,
                                   .eval_batch_size = 16,
                                   .max_steps = VULKAN_STEPS,
                                   .learning_rate = 1e-3f,
                                   .weight_decay = 0.01f},
                         .seed = 7};
-    if (!train_task(&g.device, &t, &(TrainObserver){&run, vulkan_on_step, vulkan_on_eval}, &err))
+    if (!train_task(&g.device, &t, &(TrainObserver){&run, vulkan_on_step, vulkan_on_eval}, NULL, &err))
         fail_msg("%s", err.text);
     assert_int_equal(run.steps, VULKAN_STEPS);
     golden_close(&g);

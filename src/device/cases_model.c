@@ -473,6 +473,16 @@ static bool device_case_copy(DeviceCase *c, int variant)
     return true;
 }
 
+static bool device_case_sign(DeviceCase *c, int variant)
+{
+    u32 n;
+    if (!device_case_length(variant, &n)) return false;
+    f32 *x = device_case_in(c, n);
+    for (u32 i = 0; i < n; i += 3) x[i] = i % 2 ? 0 : -x[i];
+    c->args.sign = (struct sign_args){.x = x, .y = device_case_out(c, n), .n = n};
+    return true;
+}
+
 static bool device_case_fill(DeviceCase *c, int variant)
 {
     u32 n;

@@ -8,7 +8,7 @@
 typedef struct BenchSteps {
     DYN(double) seconds;
     Arena arena;
-    OpTimes ops, steps_only; /* all so far; the same at the end of the last step */
+    OpTimes ops;
     uint64_t tokens;
 } BenchSteps;
 
@@ -22,17 +22,7 @@ static bool bench_on_step(void *context, const StepRecord *r, Err *err)
     } else {
         *dyn_push(&steps->arena, &steps->seconds) = r->seconds;
     }
-    steps->steps_only = steps->ops;
     return err->code == 0;
-}
-
-/* An evaluation is no part of a step. */
-static bool bench_on_eval(void *context, const EvalRecord *r, Err *err)
-{
-    BenchSteps *steps = context;
-    (void)r, (void)err;
-    steps->ops = steps->steps_only;
-    return true;
 }
 
 static int bench_compare(const void *a, const void *b)
@@ -44,7 +34,7 @@ static int bench_compare(const void *a, const void *b)
 static void bench_print(const char *method, const char *task, BenchSteps *steps)
 {
     const size_t n = steps->seconds.count;
-    const OpTimes *ops = &steps->steps_only;
+    const OpTimes *ops = &steps->ops;
     double total = 0, other = 0;
     uint64_t calls = 0;
     if (!n) return;
@@ -76,14 +66,13 @@ bool experiment_bench(const Plan *plan, Err *err)
         for (int i = 0; i < plan->task_count && ok; i++) {
             Training t = training_of(x, plan->methods[m], plan->seeds[0], i);
             BenchSteps steps = {0};
-            Split few = *t.eval;
-            if (few.rows > plan->hyper.eval_batch_size) few.rows = plan->hyper.eval_batch_size;
-            t.eval = &few;
+            t.choose = NULL;
             ok = experiment_weights(x, plan->seeds[0], err);
             if (t.train_encoder) x->encoder_is_base = false;
             if (t.lora) start_adapter(x, t.weights.adapter, plan->seeds[0], i);
             device_profile(&x->device, &steps.ops);
-            ok = ok && train_task(&x->device, &t, &(TrainObserver){&steps, bench_on_step, bench_on_eval}, err);
+            ok =
+                ok && train_task(&x->device, &t, &(TrainObserver){.context = &steps, .step = bench_on_step}, NULL, err);
             device_profile(&x->device, NULL);
             if (ok) bench_print(plan->methods[m]->name, plan->tasks[i].name, &steps);
             arena_free(&steps.arena);

@@ -292,20 +292,21 @@ static bool diagnose_probe(Experiment *x, int task, Err *err)
     DeviceArena memory = {.device = &x->device};
     Training t = training_of(x, x->method, x->seed, task);
     const size_t bytes = (size_t)t.eval->rows * x->model.config.hidden * sizeof(float);
-    t.eval_states = device_f32(&memory, bytes / sizeof(float));
-    device_write(&x->device, t.eval_states, state->last_states, bytes);
+    t.choose = t.eval;
+    t.choose_states = device_f32(&memory, bytes / sizeof(float));
+    device_write(&x->device, t.choose_states, state->last_states, bytes);
     bool ok = split_states(&x->device, &memory, t.model, t.lora, &t.weights, t.train, t.hyper.eval_batch_size,
                            &t.train_states, err);
     t.hyper = x->plan->hyper;
     t.hyper.learning_rate = PROBE_RATE;
-    t.train_encoder = false;
+    t.train_encoder = t.joint = false;
     t.lora = NULL;
     t.weights.adapter = NULL;
     t.weights.head = device_f32(&memory, t.head->layout.floats);
     device_write(&x->device, t.weights.head, state->head_start, t.head->layout.floats * sizeof(float));
     ProbeBest best = {INFINITY, 0};
     const TrainObserver observer = {.context = &best, .step = on_probe_step, .eval = on_probe_eval};
-    ok = ok && train_task(&x->device, &t, &observer, err);
+    ok = ok && train_task(&x->device, &t, &observer, NULL, err);
     device_arena_free(&memory);
     if (!ok) return false;
     json_t *event = diagnosis_event(x, "probe", x->task, task);
@@ -340,7 +341,7 @@ static bool copy_part(Experiment *x, const Layout *layout, uint32_t part, f32p f
 /* The weights that a method changes from task to task, beside the heads; null where it changes none. */
 static Weights shared_weights(const Method *method, const Training *t)
 {
-    const bool encoder = t->train_encoder || method->part[0]->fresh; /* fresh: adapters are merged into it */
+    const bool encoder = t->train_encoder || method->fresh; /* fresh: adapters are merged into it */
     return (Weights){.encoder = encoder ? t->weights.encoder : NULL, .adapter = t->weights.adapter};
 }
 

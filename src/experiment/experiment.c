@@ -20,6 +20,8 @@ typedef struct Answers {
 /* A task with its head and adapter on the device, and what the method at work left in them. */
 typedef struct TaskState {
     TaskData data;
+    const Split *choose; /* rows by which an epoch is chosen, see KeepEpoch; null: none */
+    Split held_out;      /* [a tenth of the training rows], when that is what chooses */
     Head head;
     float *head_start;       /* the head before any training, for the seed at work */
     uint32_t *order;         /* [eval rows]: subsets of the evaluation rows are its first so many */
@@ -38,7 +40,8 @@ typedef struct SharedTask {
     DeviceArena memory;
     f32p encoder, adapter, head; /* null where not trained */
     json_t *events;              /* step and eval events, without the method's name */
-    EvalRecord *final;           /* [task + 1]: its evaluations; logits null: not evaluated yet */
+    TrainKept kept;
+    EvalRecord *final; /* [task + 1]: its evaluations; logits null: not evaluated yet */
     bool transfer_known;
     uint32_t transfer; /* rows of the next task that are right with its untrained head */
     Shelf shelf;
@@ -101,7 +104,8 @@ typedef struct Experiment {
     Shelf shelf;                      /* of the weights at work, when no other method shares them */
     SharedTask *passing;              /* the shared training whose result the weights are, or null */
     EvalRecord swept[PLAN_MAX_TASKS]; /* by the weights that a sweep has chosen; logits null: not known */
-    EvalRecord best;   /* of the task at work, by the epoch that was best; logits null: its loss alone is known */
+    EvalRecord best;   /* of the task at work, by the epoch that is kept; logits null: its loss alone is known */
+    TrainKept kept;    /* of the training of the task at work */
     json_t *recording; /* events of the training at work, without the method's name */
     Progress progress;
     uint32_t method_step, method_steps;

@@ -21,6 +21,13 @@ typedef enum KeepModels {
     KEEP_NONE,
 } KeepModels;
 
+/* After which epoch the weights of a training are kept. */
+typedef enum KeepEpoch {
+    KEEP_EPOCH_LAST,
+    KEEP_EPOCH_HELD_OUT, /* the lowest loss on a tenth of the training rows, which is not trained on */
+    KEEP_EPOCH_EVAL,     /* the lowest loss on the evaluation rows, as HF: the rows that are reported also choose */
+} KeepEpoch;
+
 typedef struct Plan {
     TaskSource tasks[PLAN_MAX_TASKS];
     const Method *methods[PLAN_MAX_METHODS];
@@ -36,6 +43,7 @@ typedef struct Plan {
     float lora_alpha, lora_drop;
     uint32_t checkpoint_seconds; /* between two checkpoints of a training, at least; 0: as often as can be */
     KeepModels keep;
+    KeepEpoch keep_epoch;
     StrategyValues values; /* of the strategies' own options */
     bool no_diagnostics;   /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;

@@ -8,6 +8,20 @@ static bool experiment_examples(Arena *arena, const char *path, Str embedded, Ex
                        : examples_read(arena, path, true, file, err);
 }
 
+/* The rows by which an epoch is chosen; those that are held out are trained on no more. */
+static bool choose_rows(Experiment *x, TaskState *state, Err *err)
+{
+    if (x->plan->keep_epoch == KEEP_EPOCH_EVAL) state->choose = &state->data.eval;
+    if (x->plan->keep_epoch != KEEP_EPOCH_HELD_OUT) return true;
+    const Split all = state->data.train;
+    if (all.rows < 20)
+        return fail(err, "task %s: a tenth of %u training rows is too few to choose an epoch by; use --keep-epoch last",
+                    state->data.name, all.rows);
+    split_hold_out(&x->arena, &all, &state->data.train, &state->held_out);
+    state->choose = &state->held_out;
+    return true;
+}
+
 static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err)
 {
     const Plan *plan = x->plan;
@@ -20,11 +34,12 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
                             plan->max_length, &x->tasks[i].data, err))
             return false;
         TaskState *state = &x->tasks[i];
+        if (!choose_rows(x, state, err)) return false;
         head_layout(&x->arena, &x->model.config, state->data.classes, &state->head);
         state->head_start = arena_new(&x->arena, float, state->head.layout.floats);
         state->order = arena_new(&x->arena, uint32_t, state->data.eval.rows);
         random_permutation(0, state->data.eval.rows, state->order);
-        x->earlier[i] = (EarlierTask){.head = &state->head, .train = &state->data.train, .eval = &state->data.eval};
+        x->earlier[i] = (EarlierTask){.head = &state->head, .train = &state->data.train, .choose = state->choose};
     }
     return true;
 }

@@ -10,14 +10,15 @@ static Training training_of(const Experiment *x, const Method *method, uint32_t 
 {
     const TaskState *state = &x->tasks[task];
     Training t = {.model = &x->model, .head = &state->head, .train = &state->data.train, .eval = &state->data.eval};
+    t.choose = state->choose;
     t.hyper = x->plan->hyper;
     t.seed = seed;
     t.task = (uint32_t)task;
     t.earlier = x->earlier;
-    t.joint = method->part[0]->joint;
+    t.joint = method->joint;
     t.train_encoder = method->trains == TRAINS_ENCODER;
     t.weights = (Weights){.encoder = x->encoder, .head = state->head_w};
-    if (method->part[0]->own_rate) t.hyper.learning_rate = (float)*strategy_values(&x->plan->values, method->part[0]);
+    if (method->own_rate) t.hyper.learning_rate = (float)*strategy_values(&x->plan->values, method->own_rate);
     if (method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH) {
         t.lora = &x->lora;
         t.hyper.learning_rate = x->plan->lora_learning_rate;
@@ -78,7 +79,9 @@ static json_t *eval_event(const Experiment *x, const EvalRecord *r, int task, bo
  * training's best epoch is not the one that is best on the new task. */
 static void best_eval_keep(Experiment *x, const EvalRecord *r)
 {
-    if ((int)r->task != x->task || x->method->part[0]->joint || !(r->loss < x->best.loss)) return;
+    if ((int)r->task != x->task || x->plan->keep_epoch != KEEP_EPOCH_EVAL || x->method->joint ||
+        !(r->loss < x->best.loss))
+        return;
     const size_t logits = (size_t)r->rows * r->classes;
     x->best = *r;
     x->best.prediction = arena_new(&x->method_arena, uint32_t, r->rows);
@@ -96,8 +99,10 @@ static bool best_eval_tells(const Experiment *x, int j)
 static bool on_eval(void *context, const EvalRecord *r, Err *err)
 {
     Experiment *x = context;
+    json_t *event = eval_event(x, r, (int)r->task, false);
+    if (x->plan->keep_epoch == KEEP_EPOCH_HELD_OUT) json_object_set_new(event, "held_out", json_true());
     best_eval_keep(x, r);
-    return emit(x, eval_event(x, r, (int)r->task, false), err);
+    return emit(x, event, err);
 }
 
 static void predictions_print(Experiment *x, const char *format, ...) PRINTF(2, 3);
@@ -122,7 +127,7 @@ static bool evaluate_one(Experiment *x, Arena *arena, int j, EvalRecord *r, Err 
 #include "diagnose.c"
 
 /* The row of the accuracy matrix: every task seen so far. */
-static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
+static bool evaluate_all(Experiment *x, Err *err)
 {
     for (int j = 0; j <= x->task; j++) {
         const TaskData *data = &x->tasks[j].data;
@@ -139,8 +144,8 @@ static bool evaluate_all(Experiment *x, uint32_t step, Err *err)
         if (swept) r = x->swept[j];
         bool ok = known || told || swept || diagnose_evaluate(x, arena, j, &r, err);
         if (ok && shared) shared->final[j] = r;
-        r.step = step;
-        r.epoch = x->plan->hyper.epochs - 1;
+        r.step = x->kept.step;
+        r.epoch = x->kept.epoch;
         ok = ok && tell_final(x, j, &r, err) && diagnose_drift(x, j, &r, err);
         for (uint32_t i = 0; i < r.rows && ok; i++) {
             predictions_print(x, "%s\t%u\t%d\t%d\t%u\t%u\t%u\t", x->method->name, x->seed, x->task + 1, j + 1, i + 1,
@@ -236,7 +241,7 @@ static bool train_watched(Experiment *x, Training *t, const TrainObserver *obser
     for (int i = 0; i < count; i++) hook[i] = (TrainHook){&watch[i]->watch, own_new(x, watch[i], &arena, &memory)};
     t->hooks = hook;
     t->hook_count = count;
-    bool ok = train_task(&x->device, t, observer, err);
+    bool ok = train_task(&x->device, t, observer, &x->kept, err);
     if (ok && shared_is_wanted(x, x->method, x->task)) x->passing = shared_keep(x, t);
     const Moment at = moment_of(x, t, x->passing ? &x->passing->shelf : &x->shelf);
     for (int i = 0; i < count && ok; i++) ok = watch[i]->watched(hook[i].own, &at, err);
@@ -251,7 +256,7 @@ static bool train_hooked(Experiment *x, Training *t, const TrainObserver *observ
     for (int i = 0; i < x->method->parts; i++) hook[i] = (TrainHook){&x->method->part[i]->hooks, x->own[i]};
     t->hooks = hook;
     t->hook_count = x->method->parts;
-    if (!train_task(&x->device, t, observer, err)) return false;
+    if (!train_task(&x->device, t, observer, &x->kept, err)) return false;
     if (shared_is_wanted(x, x->method, x->task)) x->passing = shared_keep(x, t);
     return true;
 }
@@ -261,12 +266,31 @@ static bool train_new(Experiment *x, Training *t, Err *err)
     const TrainObserver observer = {x, on_step, on_eval};
     if (!checkpoint_attach(x, t, err)) return false;
     x->recording = json_array();
-    if (t->train_encoder || x->method->part[0]->fresh) x->encoder_is_base = false;
     diagnose_curve(x, t);
     const bool ok = x->task == 0 ? train_watched(x, t, &observer, err) : train_hooked(x, t, &observer, err);
     json_decref(x->recording);
     x->recording = NULL;
     return ok;
+}
+
+/* What a training has left may be changed before anything remembers it. The weights are then the method's own. */
+static bool change_weights(Experiment *x, const Training *t, Err *err)
+{
+    const Moment at = moment_of(x, t, NULL);
+    if (!x->method->changes_result || x->task == 0) return true;
+    for (int i = 0; i < x->method->parts; i++)
+        if (x->method->part[i]->change && !x->method->part[i]->change(x->own[i], &at, err)) return false;
+    x->passing = NULL;
+    x->best = (EvalRecord){0};
+    return true;
+}
+
+static bool remember_weights(Experiment *x, const Training *t, Err *err)
+{
+    const Moment at = moment_of(x, t, x->passing ? &x->passing->shelf : &x->shelf);
+    for (int i = 0; i < x->method->parts; i++)
+        if (x->method->part[i]->end && !x->method->part[i]->end(x->own[i], &at, err)) return false;
+    return true;
 }
 
 static bool train_one(Experiment *x, Err *err)
@@ -283,16 +307,9 @@ static bool train_one(Experiment *x, Err *err)
     for (int i = 0; i < method->parts && x->task == 0; i++)
         if (method->part[i]->start && !method->part[i]->start(x->own[i], &before, err)) return false;
     x->passing = shared_find(x);
-    if (x->passing && t.train_encoder) x->encoder_is_base = false;
+    if (method->changes_encoder) x->encoder_is_base = false;
     if (x->passing ? !shared_restore(x, x->passing, &t, err) : !train_new(x, &t, err)) return false;
-    const Moment after = moment_of(x, &t, x->passing ? &x->passing->shelf : &x->shelf);
-    for (int i = 0; i < method->parts; i++) {
-        if (method->part[i]->end && !method->part[i]->end(x->own[i], &after, err)) return false;
-        if (!method->part[i]->changes_result || x->task == 0) continue;
-        x->passing = NULL;
-        x->best = (EvalRecord){0};
-    }
-    return true;
+    return change_weights(x, &t, err) && remember_weights(x, &t, err);
 }
 
 static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *err)
@@ -313,8 +330,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
     x->diagnosis.seconds = x->diagnosis.curve_seconds = x->checkpoint.seconds = x->checkpoint.spent = 0;
     bool ok = experiment_weights(x, seed, err) && diagnose_untrained(x, err);
     for (x->task = 0; x->task < plan->task_count && ok; x->task++) {
-        const Training t = training_of(x, method, seed, x->task);
-        ok = train_one(x, err) && evaluate_all(x, train_total_steps(&t), err) && diagnose_task(x, err);
+        ok = train_one(x, err) && evaluate_all(x, err) && diagnose_task(x, err);
     }
     progress_end(&x->progress);
     if (ok) {

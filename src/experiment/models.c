@@ -22,17 +22,11 @@ static const char *models_folder(const Experiment *x, Arena *arena, const Method
                                    : arena_printf(arena, "%s/models/%s", x->plan->out, method->name);
 }
 
-/* Whether a method will change the encoder. */
-static bool models_own_encoder(const Method *method)
-{
-    return method->trains == TRAINS_ENCODER || method->part[0]->fresh;
-}
-
 /* The method at work, finished, as predict and export want it. */
 static bool models_keep(Experiment *x, Err *err)
 {
     const Plan *plan = x->plan;
-    const bool own_encoder = !x->encoder_is_base;
+    const bool own_encoder = x->method->changes_encoder;
     if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && own_encoder)) return true;
     char *checkpoint = plan->model.folder ? realpath(plan->model.folder, NULL) : NULL;
     if (plan->model.folder && !checkpoint) return fail(err, "%s: %s", plan->model.folder, strerror(errno));
@@ -68,7 +62,7 @@ static uint64_t models_bytes(const Experiment *x)
     const Plan *plan = x->plan;
     uint64_t floats = 0;
     for (int m = 0; m < plan->method_count && plan->keep != KEEP_NONE; m++) {
-        const bool own_encoder = models_own_encoder(plan->methods[m]);
+        const bool own_encoder = plan->methods[m]->changes_encoder;
         if (plan->keep == KEEP_ADAPTERS && own_encoder) continue;
         if (own_encoder) floats += x->model.encoder.floats;
         for (int i = 0; i < plan->task_count; i++) {

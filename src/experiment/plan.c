@@ -216,25 +216,18 @@ static bool on_trial_step(void *context, const StepRecord *r, Err *err)
     *seconds_per_token = r->seconds / r->tokens;
     return true;
 }
-static bool on_trial_eval(void *context, const EvalRecord *r, Err *err)
-{
-    (void)context, (void)r, (void)err;
-    return true;
-}
 
 /* Seconds a token that a plain training step of such weights takes; *seconds_per_token is 0 when the trial failed. */
 static bool time_trial(Experiment *x, const Method *method, double *seconds_per_token, Err *err)
 {
-    const TrainObserver observer = {seconds_per_token, on_trial_step, on_trial_eval};
+    const TrainObserver observer = {.context = seconds_per_token, .step = on_trial_step};
     Training t = training_of(x, method, 0, 0);
-    Split few = *t.eval;
-    if (few.rows > 32) few.rows = 32;
-    t.eval = &few;
+    t.choose = NULL;
     t.hyper.max_steps = 8;
     if (!experiment_weights(x, 0, err)) return false;
     if (t.lora) start_adapter(x, t.weights.adapter, 0, 0);
     if (t.train_encoder) x->encoder_is_base = false;
-    return train_task(&x->device, &t, &observer, err);
+    return train_task(&x->device, &t, &observer, NULL, err);
 }
 
 /* Tokens that a method's strategies look at behind the training of a task. */
@@ -253,11 +246,12 @@ static double time_tokens(const Experiment *x, const Method *method, int task)
     const Plan *plan = x->plan;
     double tokens = 0, passes = 1, evaluations = 1;
     for (int p = 0; p < method->parts && task > 0; p++) passes += method->part[p]->passes;
-    for (int i = method->part[0]->joint ? 0 : task; i <= task; i++) {
+    for (int i = method->joint ? 0 : task; i <= task; i++) {
         const Split *train = &x->tasks[i].data.train;
         tokens += passes * train_steps(&plan->hyper, train->rows) * plan->hyper.batch_size / train->rows *
                   (double)train->starts[train->rows];
-        tokens += plan->hyper.epochs * (double)x->tasks[i].data.eval.starts[x->tasks[i].data.eval.rows] / 3;
+        const Split *choose = x->tasks[i].choose;
+        if (choose) tokens += plan->hyper.epochs * (double)choose->starts[choose->rows] / 3;
     }
     for (int p = 0; p < method->parts && task > 0; p++) evaluations += method->part[p]->evaluations;
     for (int i = 0; i <= task; i++)

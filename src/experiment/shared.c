@@ -10,8 +10,7 @@ static bool training_is_shared(const Method *a, const Method *b, int task)
     const bool adapters = a->trains == TRAINS_ADAPTER || a->trains == TRAINS_ADAPTER_EACH;
     if (task == 0)
         return adapters ? b->trains == TRAINS_ADAPTER || b->trains == TRAINS_ADAPTER_EACH : a->trains == b->trains;
-    return task == 1 && a->trains == TRAINS_ENCODER && b->trains == TRAINS_ENCODER && method_is_plain(a) &&
-           method_is_plain(b);
+    return task == 1 && a->trains == TRAINS_ENCODER && b->trains == TRAINS_ENCODER && a->plain && b->plain;
 }
 
 /* Whether a method that comes after the one at work shares a training of `method`. */
@@ -58,6 +57,7 @@ static SharedTask *shared_keep(Experiment *x, const Training *t)
     while (shared->method) shared++;
     ASSERT(shared < x->shared + SHARED_MAX_TASKS);
     *shared = (SharedTask){.method = x->method, .seed = x->seed, .task = x->task, .events = json_incref(x->recording)};
+    shared->kept = x->kept;
     shared->memory.device = shared->shelf.memory.device = &x->device;
     shared->final = arena_new(&shared->arena, EvalRecord, x->task + 1);
     shared->head = shared_copy(x, shared, t->weights.head, t->head->layout.floats);
@@ -83,5 +83,6 @@ static bool shared_restore(Experiment *x, const SharedTask *shared, const Traini
     floats_copy(&x->device, shared->head, t->weights.head, t->head->layout.floats);
     if (t->lora) floats_copy(&x->device, shared->adapter, t->weights.adapter, t->lora->layout.floats);
     if (t->train_encoder) floats_copy(&x->device, shared->encoder, t->weights.encoder, t->model->encoder.floats);
+    x->kept = shared->kept;
     return tell_again(x, shared->events, err);
 }

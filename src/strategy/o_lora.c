@@ -2,19 +2,23 @@
 
 /* O-LoRA (Wang et al. 2023, arXiv:2310.14152): a fresh adapter for each task; those of earlier tasks are merged into
  * the encoder (W += alpha / r B A), and lambda sum over layers and earlier tasks of ||A_earlier A^T||^2 keeps the new A
- * orthogonal to theirs (equation 8 of the paper). */
+ * orthogonal to theirs (equation 8 of the paper). Form "authors" is that of the authors' code instead: the sum of the
+ * absolute values of A_earlier A^T, under which the same lambda means another strength. */
 
 typedef struct OLora {
     Own base;
-    f32p *earlier; /* [layers * 3]: [tasks * r][H], the A of earlier tasks below each other; null where there is no
-                      adapter */
-    f32p overlap;  /* [r][tasks * r], while a task trains */
-    uint32_t kept; /* earlier tasks */
+    f32p *earlier;      /* [layers * 3]: [tasks * r][H], the A of earlier tasks below each other; null where there is no
+                           adapter */
+    f32p overlap, sign; /* [r][tasks * r], while a task trains */
+    uint32_t kept;      /* earlier tasks */
 } OLora;
 
-enum { O_LORA_LAMBDA };
+enum { O_LORA_LAMBDA, O_LORA_FORM };
+static const char *const o_lora_forms[] = {"paper", "authors", NULL};
 static const StrategyOption o_lora_options[] = {
     [O_LORA_LAMBDA] = {"o-lora-lambda", 0.5, 0, 1e6, NULL, "weight of orthogonality to the adapters of earlier tasks"},
+    [O_LORA_FORM] = {"o-lora-form", 0, 0, 0, o_lora_forms,
+                     "paper: squared products, equation 8; authors: their absolute values, as in the authors' code"},
 };
 
 static bool o_lora_end(void *own, const Moment *at, Err *err)
@@ -61,6 +65,7 @@ static bool o_lora_begin(void *own, TrainState *t, Err *err)
     device_write(t->device, t->w, fresh, lora->layout.floats * sizeof *fresh);
     arena_free(&scratch);
     o->overlap = device_f32(t->memory, (size_t)lora->r * lora->r * o->kept);
+    o->sign = device_f32(t->memory, (size_t)lora->r * lora->r * o->kept);
     train_reserve_terms(t, 3 * layers);
     return true;
 }
@@ -71,15 +76,18 @@ static void o_lora_add(void *own, TrainState *t)
     const Lora *lora = t->training->lora;
     const u32 h = t->training->model->config.hidden, r = lora->r, others = o->kept * r;
     const double lambda = o->base.option[O_LORA_LAMBDA];
+    const bool squared = o->base.option[O_LORA_FORM] == 0;
+    f32p slope = squared ? o->overlap : o->sign; /* of the penalty, but for the factor 2 of a square */
     for (uint32_t i = 0; i < 3 * t->training->model->config.layers; i++) {
         if (!(lora->targets >> i % 3 & 1)) continue;
         const size_t a = lora->a[i / 3][i % 3];
         RUN(t->device, gemm, .a = t->w + a, .b = o->earlier[i], .c = o->overlap, .m = r, .n = others, .k = h, .lda = h,
             .ldb = h, .ldc = others, .tb = 1, .alpha = 1);
-        RUN(t->device, dot, .x = o->overlap, .y = o->overlap, .part = train_terms(t, 1, lambda), .n = r * others,
+        if (!squared) RUN(t->device, sign, .x = o->overlap, .y = o->sign, .n = r * others);
+        RUN(t->device, dot, .x = o->overlap, .y = slope, .part = train_terms(t, 1, lambda), .n = r * others,
             .block = r * others);
-        RUN(t->device, gemm, .a = o->overlap, .b = o->earlier[i], .c = t->g + a, .m = r, .n = h, .k = others,
-            .lda = others, .ldb = h, .ldc = h, .accumulate = 1, .alpha = (float)(2 * lambda));
+        RUN(t->device, gemm, .a = slope, .b = o->earlier[i], .c = t->g + a, .m = r, .n = h, .k = others, .lda = others,
+            .ldb = h, .ldc = h, .accumulate = 1, .alpha = (float)(squared ? 2 * lambda : lambda));
     }
 }
 

@@ -31,11 +31,16 @@ void strategy_defaults(StrategyValues *values)
         for (int k = 0; k < strategies[i]->option_count; k++) values->at[i][k] = strategies[i]->options[k].standard;
 }
 
-const double *strategy_values(const StrategyValues *values, const Strategy *strategy)
+static int strategy_place(const Strategy *strategy)
 {
     int i = 0;
     while (strategies[i] != strategy) i++;
-    return values->at[i];
+    return i;
+}
+
+const double *strategy_values(const StrategyValues *values, const Strategy *strategy)
+{
+    return values->at[strategy_place(strategy)];
 }
 
 /* ---- methods ---- */
@@ -65,7 +70,10 @@ static bool method_add(Arena *arena, Method *m, Str whole, Str name, Err *err)
         if (m->part[i] == s) return fail_usage(err, "--method %s: %s is named twice", str_show(whole), s->name);
     if (m->parts == METHOD_MAX_PARTS)
         return fail_usage(err, "--method %s: at most %d strategies go together", str_show(whole), METHOD_MAX_PARTS);
-    m->part[m->parts++] = s;
+    int place = m->parts++;
+    for (; place > 0 && strategy_place(m->part[place - 1]) > strategy_place(s); place--)
+        m->part[place] = m->part[place - 1];
+    m->part[place] = s;
     return true;
 }
 
@@ -103,21 +111,43 @@ static const char *method_objection(Arena *arena, const Method *m)
     return NULL;
 }
 
+static bool hooks_are_empty(const TrainHooks *h)
+{
+    return !h->begin && !h->answer && !h->gradient && !h->add && !h->project && !h->moved;
+}
+
+/* What a part means to the method. */
+static void method_take(Arena *arena, Method *m, const Strategy *s)
+{
+    m->about = *m->about ? arena_printf(arena, "%s; %s", m->about, s->about) : s->about;
+    m->cite = *m->cite ? arena_printf(arena, "%s; %s", m->cite, s->cite) : s->cite;
+    if (strcmp(m->kind, "method") == 0) m->kind = s->kind;
+    if (s->trains != TRAINS_ENCODER) m->trains = s->trains;
+    if (s->own_rate) m->own_rate = s;
+    m->joint |= s->joint;
+    m->fresh |= s->fresh;
+    m->plain &= !s->joint && hooks_are_empty(&s->hooks);
+    m->changes_result |= s->change != NULL;
+}
+
 bool method_parse(Arena *arena, Str name, Method *out, Err *err)
 {
-    *out = (Method){.name = arena_copy(arena, name.at, name.size), .about = "", .cite = "", .kind = "method"};
+    *out = (Method){
+        .name = arena_copy(arena, name.at, name.size), .plain = true, .about = "", .cite = "", .kind = "method"};
     for (Str rest = name; rest.at;)
         if (!method_add(arena, out, name, method_next(&rest), err)) return false;
     const char *objection = method_objection(arena, out);
     if (objection) return fail_usage(err, "--method %s: %s", str_show(name), objection);
-    for (int i = 0; i < out->parts; i++) {
-        const Strategy *s = out->part[i];
-        out->about = i ? arena_printf(arena, "%s; %s", out->about, s->about) : s->about;
-        out->cite = i ? arena_printf(arena, "%s; %s", out->cite, s->cite) : s->cite;
-        if (s->trains != TRAINS_ENCODER) out->trains = s->trains;
-        if (strcmp(out->kind, "method") == 0) out->kind = s->kind;
-    }
+    for (int i = 0; i < out->parts; i++) method_take(arena, out, out->part[i]);
+    out->changes_encoder = out->trains == TRAINS_ENCODER || out->fresh;
     return true;
+}
+
+bool method_same(const Method *a, const Method *b)
+{
+    for (int i = 0; i < a->parts && i < b->parts; i++)
+        if (a->part[i] != b->part[i]) return false;
+    return a->parts == b->parts;
 }
 
 const char *method_all(Arena *arena)
@@ -126,18 +156,6 @@ const char *method_all(Arena *arena)
     for (int i = 0; i < strategy_count; i++)
         all = arena_printf(arena, "%s%s%s", all, i ? "," : "", strategies[i]->name);
     return all;
-}
-
-static bool hooks_are_empty(const TrainHooks *h)
-{
-    return !h->begin && !h->gradient && !h->add && !h->project && !h->moved;
-}
-
-bool method_is_plain(const Method *method)
-{
-    for (int i = 0; i < method->parts; i++)
-        if (method->part[i]->joint || !hooks_are_empty(&method->part[i]->hooks)) return false;
-    return true;
 }
 
 /* ---- shelves ---- */

@@ -66,11 +66,10 @@ typedef struct Strategy {
     const char *kind;  /* "method", "separate", "floor", "ceiling", "after": see README on results.jsonl */
     const char *alone; /* why it goes with no other strategy; null: it does */
     Trains trains;
-    bool own_rate;       /* its first option is the learning rate */
-    bool joint;          /* trains on all tasks so far, from the checkpoint */
-    bool changes_result; /* `end` changes the weights: what comes later starts from others than plain training does */
-    bool fresh;          /* starts a fresh adapter for each task and merges the one before into the encoder */
-    bool anchors;        /* holds the shared weights near earlier values of theirs */
+    bool own_rate; /* its first option is the learning rate */
+    bool joint;    /* trains on all tasks so far, from the checkpoint */
+    bool fresh;    /* starts a fresh adapter for each task and merges the one before into the encoder */
+    bool anchors;  /* holds the shared weights near earlier values of theirs */
     /* arrays of the size of the shared weights: that it holds during a run, puts on the shelf, and keeps (train_keep)
      */
     int arrays, shelved, kept;
@@ -84,7 +83,10 @@ typedef struct Strategy {
     TrainHooks hooks; /* while later tasks train */
     bool (*start)(void *own, const Moment *at, Err *err);   /* before the first task, with the weights it starts from */
     bool (*watched)(void *own, const Moment *at, Err *err); /* puts what `watch` saw on the shelf */
-    bool (*end)(void *own, const Moment *at, Err *err);     /* after each task */
+    /* After the second and each later task, before any `end`: changes the shared weights. */
+    bool (*change)(void *own, const Moment *at, Err *err);
+    bool (*end)(void *own, const Moment *at,
+                Err *err); /* after each task: sees the weights that training goes on from */
 } Strategy;
 
 extern const Strategy *const strategies[];
@@ -97,12 +99,18 @@ typedef struct StrategyValues {
 void strategy_defaults(StrategyValues *values);
 const double *strategy_values(const StrategyValues *values, const Strategy *strategy);
 
-/* One method of a run: the strategies it is made of. */
+/* One method of a run: the strategies it is made of. What it consists of has no order: a+b computes what b+a does, to
+ * the bit. Nothing asks a part by its position; what the parts mean together stands here. */
 typedef struct Method {
-    const char *name;
-    const Strategy *part[METHOD_MAX_PARTS]; /* the first says what is trained, unless that is the encoder */
+    const char *name;                       /* as the user wrote it */
+    const Strategy *part[METHOD_MAX_PARTS]; /* in the order of `strategies` */
     int parts;
     Trains trains;
+    const Strategy *own_rate; /* whose first option is the learning rate; null: none */
+    bool joint, fresh;        /* as the parts are */
+    bool plain;               /* nothing but the choice of weights sets its trainings apart from plain training */
+    bool changes_encoder;     /* its encoder does not stay that of the checkpoint */
+    bool changes_result;      /* a part changes the weights after a training */
     const char *about, *cite, *kind; /* joined */
 } Method;
 
@@ -110,7 +118,7 @@ typedef struct Method {
 bool method_parse(Arena *arena, Str name, Method *out, Err *err);
 /* The names behind --method all, separated by commas: every strategy by itself. */
 const char *method_all(Arena *arena);
-/* Whether nothing but the choice of weights sets the method's trainings apart from plain training. */
-bool method_is_plain(const Method *method);
+/* Whether two methods consist of the same strategies. */
+bool method_same(const Method *a, const Method *b);
 
 #endif

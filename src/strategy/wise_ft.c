@@ -19,20 +19,25 @@ static void wise_ft_average(const WiseFt *wise, const Moment *at, double alpha)
     floats_axpby(at->device, wise->after, NULL, at->w, at->layout->floats, (float)alpha, (float)(1 - alpha));
 }
 
-static bool wise_ft_end(void *own, const Moment *at, Err *err)
+static bool wise_ft_change(void *own, const Moment *at, Err *err)
 {
     enum { POINTS = 10 };
     WiseFt *wise = own;
     const double chosen = wise->base.option[WISE_FT_ALPHA];
-    if (at->training->task) {
-        pull_remember(wise->base.memory, at, &wise->after);
-        for (int i = 0; i <= POINTS; i++) {
-            const double alpha = (double)i / POINTS;
-            wise_ft_average(wise, at, alpha);
-            if (!at->sweep(at->context, alpha, alpha == chosen, err)) return false;
-        }
-        wise_ft_average(wise, at, chosen);
+    pull_remember(wise->base.memory, at, &wise->after);
+    for (int i = 0; i <= POINTS; i++) {
+        const double alpha = (double)i / POINTS;
+        wise_ft_average(wise, at, alpha);
+        if (!at->sweep(at->context, alpha, alpha == chosen, err)) return false;
     }
+    wise_ft_average(wise, at, chosen);
+    return true;
+}
+
+static bool wise_ft_end(void *own, const Moment *at, Err *err)
+{
+    WiseFt *wise = own;
+    (void)err;
     pull_remember(wise->base.memory, at, &wise->before);
     return true;
 }
@@ -43,11 +48,11 @@ static const Strategy strategy_wise_ft = {
     .cite = "Wortsman et al. 2021, arXiv:2109.01903",
     .kind = "after",
     .anchors = true,
-    .changes_result = true,
     .arrays = 2,
     .evaluations = 11,
     .options = wise_ft_options,
     .option_count = COUNT(wise_ft_options),
     .own_bytes = sizeof(WiseFt),
+    .change = wise_ft_change,
     .end = wise_ft_end,
 };

@@ -250,3 +250,19 @@ double split_majority_rate(const Split *split, uint32_t classes)
     arena_free(&scratch);
     return split->rows ? (double)most / split->rows : 0;
 }
+
+void split_hold_out(Arena *arena, const Split *split, Split *rest, Split *held)
+{
+    static const uint64_t STREAM = 0x68656c64;
+    const uint32_t count = split->rows < 20 ? 1 : split->rows / 10;
+    Arena scratch = {0};
+    uint32_t *order = arena_new(&scratch, uint32_t, split->rows), *rows = arena_new(&scratch, uint32_t, split->rows);
+    bool *chosen = arena_new(&scratch, bool, split->rows);
+    random_order(0, STREAM, split->rows, order);
+    for (uint32_t i = 0; i < count; i++) chosen[order[i]] = true;
+    uint32_t first = 0, second = split->rows - count; /* both as they came */
+    for (uint32_t r = 0; r < split->rows; r++) rows[chosen[r] ? second++ : first++] = r;
+    split_subset(arena, split, rows, first, rest);
+    split_subset(arena, split, rows + first, count, held);
+    arena_free(&scratch);
+}

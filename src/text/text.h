@@ -77,6 +77,9 @@ bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, 
                     TaskData *out, Err *err);
 /* The rows rows[0 .. count - 1] of a split, in this order, as a split of their own. */
 void split_subset(Arena *arena, const Split *split, const uint32_t *rows, uint32_t count, Split *out);
+/* A tenth of the rows (at least one) to choose an epoch or a rate by, and the rest: the same for every seed and method.
+ * split->rows >= 2. */
+void split_hold_out(Arena *arena, const Split *split, Split *rest, Split *held);
 /* Share of the most frequent label, in [0, 1]: the accuracy of always answering with it. */
 double split_majority_rate(const Split *split, uint32_t classes);
 

@@ -71,9 +71,10 @@ static json_t *store_progress(const Run *run)
 {
     json_t *updates = json_array();
     for (int i = 0; i < run->params_count; i++) json_array_append_new(updates, json_integer(run->params[i].updates));
-    json_t *progress = json_pack("{s:I, s:I, s:I, s:b, s:b, s:o, s:o}", "step", (json_int_t)run->state.step, "epoch",
-                                 (json_int_t)run->epoch, "looked", (json_int_t)run->looked, "best_is_kept",
-                                 run->best_is_kept, "ended", run->ended, "updates", updates, "told",
+    json_t *progress = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o}", "step", (json_int_t)run->state.step,
+                                 "epoch", (json_int_t)run->epoch, "looked", (json_int_t)run->looked, "kept_epoch",
+                                 (json_int_t)run->kept_at.epoch, "kept_step", (json_int_t)run->kept_at.step,
+                                 "best_is_kept", run->best_is_kept, "ended", run->ended, "updates", updates, "told",
                                  run->state.training->store->told(run->state.training->store->context));
     if (isfinite(run->lowest)) json_object_set_new(progress, "lowest", json_real(run->lowest));
     return progress;
@@ -137,9 +138,11 @@ static bool store_read_progress(Run *run, const json_t *progress, const char *wh
     size_t i;
     if (!store_get(progress, what, "step", run->state.steps, &run->state.step, err) ||
         !store_get(progress, what, "epoch", t->hyper.epochs, &run->epoch, err) ||
-        !store_get(progress, what, "looked", t->looks ? t->looks->count : 0, &run->looked, err))
+        !store_get(progress, what, "looked", t->looks ? t->looks->count : 0, &run->looked, err) ||
+        !store_get(progress, what, "kept_epoch", t->hyper.epochs, &run->kept_at.epoch, err) ||
+        !store_get(progress, what, "kept_step", run->state.steps, &run->kept_at.step, err))
         return false;
-    run->best_is_kept = json_is_true(json_object_get(progress, "best_is_kept")) && t->hyper.epochs > 1;
+    run->best_is_kept = json_is_true(json_object_get(progress, "best_is_kept")) && training_chooses(t);
     run->ended = json_is_true(json_object_get(progress, "ended"));
     if (json_object_get(progress, "lowest") &&
         !json_get_double(progress, what, "lowest", 0, INFINITY, &run->lowest, err))
@@ -181,6 +184,7 @@ static void run_begin_anew(Run *run)
 {
     run->state.step = run->epoch = run->looked = 0;
     run->lowest = INFINITY;
+    run->kept_at = (TrainKept){0};
     run->best_is_kept = run->ended = false;
     for (int i = 0; i < run->params_count; i++) run->params[i].updates = 0;
 }
@@ -214,5 +218,5 @@ uint64_t train_store_bytes(const Training *t, bool ended)
 {
     uint64_t floats = train_trainable(t);
     for (uint32_t i = 0; i < t->task && training_goes_back(t); i++) floats += t->earlier[i].head->layout.floats;
-    return floats * (ended ? 1 : t->hyper.epochs > 1 ? 4 : 3) * sizeof(float);
+    return floats * (ended ? 1 : training_chooses(t) ? 4 : 3) * sizeof(float);
 }

@@ -37,10 +37,10 @@ size_t train_trainable(const Training *t)
 typedef struct Part {
     const Head *head;
     f32p head_w;
-    const Split *train, *eval;
-    Params *params;                 /* of its head */
-    f32p train_states, eval_states; /* when the encoder is not trained: see split_states */
-    uint32_t losses;                /* where the losses of its rows begin */
+    const Split *train, *choose;
+    Params *params;                   /* of its head */
+    f32p train_states, choose_states; /* when the encoder is not trained: see split_states */
+    uint32_t losses;                  /* where the losses of its rows begin */
 } Part;
 
 /* An array on the device that a checkpoint holds. */
@@ -81,6 +81,7 @@ typedef struct Run {
     PassOptions pass_options;
     uint32_t pass_part;
     Weights more;   /* the gradient of a further pass, or of a further head */
+    bool answered;  /* the gradient of the states holds something that a further head's is to be added to */
     f32p more_rows; /* [tokens][H]: its rows of the word table */
     /* steps whose losses have not been read back */
     struct {
@@ -92,6 +93,7 @@ typedef struct Run {
     uint32_t epoch;    /* the one at work */
     uint32_t looked;   /* of training->looks */
     double lowest;     /* loss of the best epoch so far */
+    TrainKept kept_at; /* when its weights were */
     bool best_is_kept; /* in params[].best; else the current weights are the best */
     bool ended;        /* the weights are final */
     DYN(Piece) kept;   /* arrays of hooks */
@@ -124,6 +126,27 @@ static bool training_hooks_go_back(const Training *t, bool passes)
     return false;
 }
 
+/* Whether a hook wants the gradient of the task's own loss, where others add losses of the same batch to it: then each
+ * has a backward pass of its own. */
+static bool training_backward_is_apart(const Training *t)
+{
+    bool gradient = false, answer = false;
+    for (int i = 0; i < t->hook_count; i++) {
+        gradient |= t->hooks[i].hooks->gradient != NULL;
+        answer |= t->hooks[i].hooks->answer != NULL;
+    }
+    return gradient && answer;
+}
+
+/* Whether the gradient of more than one pass is added up. */
+static bool training_has_passes(const Training *t)
+{
+    return training_hooks_go_back(t, true) || (t->task > 0 && training_backward_is_apart(t));
+}
+
+/* Whether one of several epochs is chosen. */
+static bool training_chooses(const Training *t) { return t->choose && t->hyper.epochs > 1; }
+
 /* Whether batches or passes of this training go through earlier tasks. */
 static bool training_goes_back(const Training *t) { return t->joint || training_hooks_go_back(t, false); }
 
@@ -150,7 +173,7 @@ static double run_rate(const Run *run, uint32_t step) /* step from 0 */
 static void run_open_params(Run *run)
 {
     const Training *t = run->state.training;
-    const bool keep_best = t->hyper.epochs > 1;
+    const bool keep_best = training_chooses(t);
     const float decay = t->hyper.weight_decay;
     DeviceArena *memory = &run->memory;
     run->params = arena_new(&run->arena, Params, t->task + 2);
@@ -189,8 +212,8 @@ static bool run_open(Run *run, Err *err)
         run->parts[i] = (Part){.head = t->earlier[i].head,
                                .head_w = t->earlier[i].head_w,
                                .train = t->earlier[i].train,
-                               .eval = t->earlier[i].eval};
-    run->parts[last] = (Part){.head = t->head, .head_w = t->weights.head, .train = t->train, .eval = t->eval};
+                               .choose = t->choose ? t->earlier[i].choose : NULL};
+    run->parts[last] = (Part){.head = t->head, .head_w = t->weights.head, .train = t->train, .choose = t->choose};
     for (uint32_t i = run->first_part; i <= last; i++) {
         run->parts[i].losses = rows;
         rows += run->parts[i].train->rows;
@@ -227,12 +250,13 @@ static bool run_open(Run *run, Err *err)
             Part *part = &run->parts[i];
             if (i == last) {
                 part->train_states = t->train_states;
-                part->eval_states = t->eval_states;
+                part->choose_states = t->choose_states;
             }
             if ((!part->train_states && !split_states(device, memory, t->model, NULL, &t->weights, part->train,
                                                       t->hyper.eval_batch_size, &part->train_states, err)) ||
-                (!part->eval_states && !split_states(device, memory, t->model, NULL, &t->weights, part->eval,
-                                                     t->hyper.eval_batch_size, &part->eval_states, err)))
+                (part->choose && !part->choose_states &&
+                 !split_states(device, memory, t->model, NULL, &t->weights, part->choose, t->hyper.eval_batch_size,
+                               &part->choose_states, err)))
                 return false;
         }
     }
@@ -245,7 +269,7 @@ static bool run_open(Run *run, Err *err)
             if (t->earlier[i].head->layout.floats > floats) floats = t->earlier[i].head->layout.floats;
         run->more.head = device_f32(memory, floats);
     }
-    if (training_hooks_go_back(t, true)) {
+    if (training_has_passes(t)) {
         if (t->train_encoder) run->more.encoder = device_f32(memory, t->model->encoder.floats);
         if (t->lora) run->more.adapter = device_f32(memory, t->lora->layout.floats);
         run->more_rows = device_f32(memory, (size_t)tokens * h);
@@ -335,6 +359,46 @@ static bool run_flush(Run *run, Err *err)
     return true;
 }
 
+/* Adds the gradient of a further pass, which run->more holds, to g. */
+static void run_add_more(Run *run, f32p g)
+{
+    Device *device = run->state.device;
+    const Layout *layout = run->state.layout;
+    const size_t table = params_table(layout);
+    f32p more = run->more.encoder ? run->more.encoder : run->more.adapter;
+    if (table) {
+        const DeviceRows *word = &run->pass.word;
+        const u32 cols = layout->table_cols;
+        RUN(device, gather_rows, .x = more, .index = word->row, .y = run->more_rows, .rows = word->unique, .cols = cols,
+            .ldx = cols);
+        RUN(device, scatter_rows, .x = run->more_rows, .index = word->row, .y = g, .rows = word->unique, .cols = cols,
+            .ldy = cols);
+    }
+    floats_axpby(device, more + table, NULL, g + table, layout->floats - table, 1, 1);
+}
+
+/* The backward pass of the step's own loss and of those that hooks add to the same states. */
+static void run_backward(Run *run, const Part *part, const Weights *weights)
+{
+    const Training *t = run->state.training;
+    const Weights grads = {t->train_encoder ? run->state.g : NULL, t->lora ? run->state.g : NULL, part->params->g};
+    const bool apart = training_backward_is_apart(t);
+    model_head_backward(run->ws, weights, &grads, part->head, &run->pass, &run->pass_options, false);
+    run->answered = !apart; /* the first answer then adds to what the step's own loss has left */
+    if (apart) {
+        model_encoder_backward(run->ws, weights, &grads, &run->pass, &run->pass_options);
+        EACH_HOOK(run, gradient)
+        EACH_HOOK(run, answer)
+        if (!run->answered) return;
+        model_encoder_backward(run->ws, weights, &run->more, &run->pass, &run->pass_options);
+        run_add_more(run, run->state.g);
+    } else {
+        EACH_HOOK(run, answer)
+        model_encoder_backward(run->ws, weights, &grads, &run->pass, &run->pass_options);
+        EACH_HOOK(run, gradient)
+    }
+}
+
 /* The pass that a step makes anyway, through a part's head: its rows' losses, to losses[first ..], times scale, and
  * what hooks have to say of the same states. Leaves the gradients. */
 static void run_pass(Run *run, const Part *part, uint32_t first, float scale)
@@ -354,13 +418,10 @@ static void run_pass(Run *run, const Part *part, uint32_t first, float scale)
         options->states = run->states;
     }
     const Weights weights = {t->weights.encoder, t->weights.adapter, part->head_w};
-    const Weights grads = {t->train_encoder ? run->state.g : NULL, t->lora ? run->state.g : NULL, part->params->g};
     f32p logits = model_forward(run->ws, &weights, part->head, batch, options);
     RUN(device, cross_entropy, .logits = logits, .labels = batch->labels, .loss = run->losses + first,
         .dlogits = workspace_dlogits(run->ws), .rows = count, .classes = part->head->classes, .scale = scale);
-    model_head_backward(run->ws, &weights, &grads, part->head, batch, options, false);
-    EACH_HOOK(run, answer)
-    model_encoder_backward(run->ws, &weights, &grads, batch, options);
+    run_backward(run, part, &weights);
 }
 
 /* Rows rows[0 .. count - 1] of a part; the first's loss goes to losses[first]. */
@@ -378,7 +439,6 @@ static void run_step(Run *run, uint32_t epoch, const Part *part, const uint32_t 
     run_pass(run, part, first, 1 / (float)count);
     run->pending[run->pending_count].tokens = run->pass.tokens;
 
-    EACH_HOOK(run, gradient)
     EACH_HOOK(run, add)
     EACH_HOOK(run, project)
 
@@ -406,6 +466,17 @@ typedef struct EpochBatch {
     uint32_t part, at, count;
 } EpochBatch;
 
+/* The rows of a part of an epoch in the order of training, or (part ORDER_OF_BATCHES) the batches of several parts. */
+enum { ORDER_OF_BATCHES = 64 };
+static void epoch_order(const Training *t, uint32_t part, uint32_t epoch, uint32_t count, uint32_t *order)
+{
+    static const uint64_t STREAM = 0x6f726472; /* apart from every other use of the seed */
+    if (t->hyper.order == ORDER_HF)
+        random_permutation(t->seed + epoch, count, order);
+    else
+        random_order(t->seed, STREAM << 32 | t->task << 21 | part << 14 | epoch, count, order); /* epochs: to 10,000 */
+}
+
 /* The batches of one epoch in the order of training; those of several tasks are shuffled. */
 static uint32_t epoch_batches(const Run *run, Arena *arena, uint32_t epoch, uint32_t *const *order, EpochBatch **out)
 {
@@ -413,7 +484,7 @@ static uint32_t epoch_batches(const Run *run, Arena *arena, uint32_t epoch, uint
     DYN(EpochBatch) batches = {0};
     for (uint32_t i = run->first_part; i <= t->task; i++) {
         const uint32_t rows = run->parts[i].train->rows;
-        random_permutation(t->seed + epoch, rows, order[i]);
+        epoch_order(t, i, epoch, rows, order[i]);
         for (uint32_t at = 0; at < rows; at += t->hyper.batch_size)
             *dyn_push(arena, &batches) = (EpochBatch){i, at, train_min(t->hyper.batch_size, rows - at)};
     }
@@ -422,7 +493,7 @@ static uint32_t epoch_batches(const Run *run, Arena *arena, uint32_t epoch, uint
     if (run->first_part == t->task) return count;
     uint32_t *shuffle = arena_new(arena, uint32_t, count);
     EpochBatch *shuffled = arena_new(arena, EpochBatch, count);
-    random_permutation(t->seed + epoch, count, shuffle);
+    epoch_order(t, ORDER_OF_BATCHES, epoch, count, shuffle);
     for (uint32_t i = 0; i < count; i++) shuffled[i] = batches.at[shuffle[i]];
     *out = shuffled;
     return count;
@@ -467,19 +538,18 @@ static bool run_epoch(Run *run, uint32_t *const *order, Err *err)
     return ok && run_flush(run, err) && run_look(run, err);
 }
 
-/* Evaluates the tasks that are trained on; *loss: the mean of their losses. */
+/* Evaluates the tasks that are trained on by the rows to choose by; *loss: the mean of their losses. */
 static bool run_evaluate(Run *run, uint32_t epoch, double *loss, Err *err)
 {
     const Training *t = run->state.training;
-    run_wake(run, NULL);
     *loss = 0;
     for (uint32_t i = run->first_part; i <= t->task; i++) {
         const Part *part = &run->parts[i];
         const Weights weights = {t->weights.encoder, t->weights.adapter, part->head_w};
         Arena scratch = {0};
         EvalRecord record;
-        bool ok = evaluate_states(run->state.device, &scratch, t->model, t->lora, part->head, &weights, part->eval,
-                                  t->hyper.eval_batch_size, part->eval_states, &record, err);
+        bool ok = evaluate_states(run->state.device, &scratch, t->model, t->lora, part->head, &weights, part->choose,
+                                  t->hyper.eval_batch_size, part->choose_states, &record, err);
         record.task = i;
         record.epoch = epoch;
         record.step = run->state.step;
@@ -510,15 +580,17 @@ static bool run_all(Run *run, Err *err)
         epoch_steps += train_epoch_steps(&t->hyper, run->parts[i].train->rows);
     }
     while (run->epoch < t->hyper.epochs && (uint64_t)run->epoch * epoch_steps < run->state.steps) {
-        double loss;
+        double loss = run->lowest;
         if (!run_epoch(run, order, err)) return false;
-        if (!run_evaluate(run, run->epoch, &loss, err)) return run_evaluate_later(run, err);
+        run_wake(run, NULL);
+        if (t->choose && !run_evaluate(run, run->epoch, &loss, err)) return run_evaluate_later(run, err);
         const bool more = run->state.step < run->state.steps;
+        if (!t->choose || loss < run->lowest) run->kept_at = (TrainKept){run->epoch, run->state.step};
         run->epoch++;
         if (loss < run->lowest) {
             run->lowest = loss;
-            run->best_is_kept = more;
-            for (int i = 0; i < run->params_count && more; i++)
+            run->best_is_kept = more && training_chooses(t);
+            for (int i = 0; i < run->params_count && run->best_is_kept; i++)
                 floats_copy(device, run->params[i].w, run->params[i].best, run->params[i].layout->floats);
         }
         if (more && !run_store(run, err)) return false;
@@ -529,14 +601,15 @@ static bool run_all(Run *run, Err *err)
     return run_store(run, err);
 }
 
-bool train_task(Device *device, const Training *training, const TrainObserver *observer, Err *err)
+bool train_task(Device *device, const Training *training, const TrainObserver *observer, TrainKept *kept, Err *err)
 {
-    ASSERT(training->train->rows && training->eval->rows && training->hyper.batch_size &&
+    ASSERT(training->train->rows && (!training->choose || training->choose->rows) && training->hyper.batch_size &&
            training->hyper.eval_batch_size);
     ASSERT(!training->task || !training_goes_back(training) || training->earlier);
     Run run = {.observer = observer, .memory = {.device = device}, .lowest = INFINITY};
     run.state = (TrainState){.device = device, .training = training, .arena = &run.arena, .memory = &run.memory};
     bool ok = run_open(&run, err) && run_restore(&run, err) && (run.ended || run_all(&run, err));
+    if (kept) *kept = run.kept_at;
     device_arena_free(&run.memory);
     arena_free(&run.arena);
     return ok;
@@ -598,7 +671,8 @@ void train_answer_backward(TrainState *t)
     const Weights weights = pass_weights(run);
     const Weights more = {t->training->train_encoder ? t->g : NULL, t->training->lora ? t->g : NULL, run->more.head};
     model_head_backward(run->ws, &weights, &more, run->parts[run->pass_part].head, &run->pass, &run->pass_options,
-                        true);
+                        run->answered);
+    run->answered = true;
     pass_add_head(run);
 }
 
@@ -624,18 +698,8 @@ void train_pass_backward(TrainState *t, f32p g, bool head)
     Run *run = run_of(t);
     const Weights weights = pass_weights(run);
     const Weights more = {run->more.encoder, run->more.adapter, head ? run->more.head : NULL};
-    const size_t table = params_table(t->layout);
-    f32p shared = more.encoder ? more.encoder : more.adapter;
     model_backward(run->ws, &weights, &more, run->parts[run->pass_part].head, &run->pass, &run->pass_options);
-    if (table) {
-        const DeviceRows *word = &run->pass.word;
-        const u32 cols = t->layout->table_cols;
-        RUN(t->device, gather_rows, .x = shared, .index = word->row, .y = run->more_rows, .rows = word->unique,
-            .cols = cols, .ldx = cols);
-        RUN(t->device, scatter_rows, .x = run->more_rows, .index = word->row, .y = g, .rows = word->unique,
-            .cols = cols, .ldy = cols);
-    }
-    floats_axpby(t->device, shared + table, NULL, g + table, t->layout->floats - table, 1, 1);
+    run_add_more(run, g);
     if (head) pass_add_head(run);
 }
 
@@ -646,9 +710,10 @@ void train_settle(TrainState *t) { run_wake(run_of(t), NULL); }
 uint64_t train_memory_bytes(const Device *device, const Training *t)
 {
     const uint32_t size = t->hyper.batch_size, eval_size = train_min(t->hyper.eval_batch_size, t->eval->rows);
+    const uint32_t chosen_by = t->choose ? t->choose->rows : 0;
     uint32_t classes;
     const uint32_t tokens = training_most_tokens(t, &classes);
-    const bool back = training_goes_back(t), passes = training_hooks_go_back(t, true);
+    const bool back = training_goes_back(t), passes = training_has_passes(t);
     uint64_t floats =
         workspace_floats(t->model, t->lora, tokens, size, classes, true) +
         workspace_floats(t->model, t->lora, split_most_tokens(t->eval, eval_size), eval_size, t->head->classes, false);
@@ -663,9 +728,9 @@ uint64_t train_memory_bytes(const Device *device, const Training *t)
     } else {
         floats += 3 * trained;
     }
-    if (t->hyper.epochs > 1) floats += trained; /* the best epoch's weights */
+    if (training_chooses(t)) floats += trained; /* the best epoch's weights */
     if (passes) floats += trained;              /* the gradient of a further pass */
-    if (!t->train_encoder && !t->lora) floats += (uint64_t)(t->train->rows + t->eval->rows) * t->model->config.hidden;
+    if (!t->train_encoder && !t->lora) floats += ((uint64_t)t->train->rows + chosen_by) * t->model->config.hidden;
     return floats * sizeof(float);
 }
 

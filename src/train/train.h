@@ -4,8 +4,15 @@
 
 #include "../model/model.h"
 
+/* By what the rows of an epoch are ordered. */
+typedef enum RowOrder {
+    ORDER_INDEPENDENT, /* (seed, task, epoch): no two seeds and no two tasks share an order */
+    ORDER_HF, /* torch.randperm of seed + epoch, as Hugging Face's Trainer: seed 1's second epoch is seed 2's first */
+} RowOrder;
+
 typedef struct Hyper {
     uint32_t epochs, batch_size, eval_batch_size;
+    RowOrder order;
     uint32_t max_steps;  /* 0: no limit; else training (and its schedule) ends after so many steps */
     float learning_rate; /* of the first step; falls linearly to 0 */
     float weight_decay;
@@ -34,7 +41,7 @@ typedef struct TrainHooks {
     bool dense;   /* its gradient reaches rows of the word table that no batch of the step uses */
     bool (*begin)(void *own, TrainState *t, Err *err); /* the training begins */
     void (*answer)(void *own, TrainState *t);          /* adds losses of the same batch through other heads */
-    void (*gradient)(void *own, TrainState *t);        /* t->g is the gradient of the batch's losses, and no more */
+    void (*gradient)(void *own, TrainState *t);        /* t->g is the gradient of the task's own loss, and no more */
     void (*add)(void *own, TrainState *t);             /* adds to t->g, or makes passes that do */
     void (*project)(void *own, TrainState *t);         /* t->g is complete: may change it */
     void (*moved)(void *own, TrainState *t);           /* the optimiser has made its step */
@@ -110,8 +117,13 @@ typedef struct TrainStore {
 typedef struct EarlierTask {
     const Head *head;
     f32p head_w;
-    const Split *train, *eval;
+    const Split *train, *choose; /* as in Training */
 } EarlierTask;
+
+/* After which epoch (from 0) and step (from 1) a training's weights are those that it leaves. */
+typedef struct TrainKept {
+    uint32_t epoch, step;
+} TrainKept;
 
 /* Which weights, on which rows. The weights are changed in place. With neither encoder nor adapter to train, the
  * encoder's first-token states are computed once, without dropout, and the head is trained on them. */
@@ -122,6 +134,7 @@ struct Training {
     Weights weights;    /* on the device; adapter null without lora */
     bool train_encoder; /* else the encoder is frozen */
     const Split *train, *eval;
+    const Split *choose; /* evaluated after each epoch, of which the one with the lowest loss is kept; null: the last */
     Hyper hyper;
     uint32_t seed, task; /* task: from 0; keeps the dropout masks of different tasks apart */
     /* Tasks 0 .. task - 1: needed by `joint` and by hooks with `earlier`. */
@@ -129,8 +142,9 @@ struct Training {
     bool joint; /* trains on the earlier tasks' rows too: each batch of one task, the batches of all tasks shuffled */
     const TrainHook *hooks; /* [hook_count] */
     int hook_count;
-    /* With neither encoder nor adapter to train: split_states of train and eval when the caller has them; else null. */
-    f32p train_states, eval_states;
+    /* With neither encoder nor adapter to train: split_states of train and choose when the caller has them; else null.
+     */
+    f32p train_states, choose_states;
     const TrainLooks *looks; /* null: none */
     const TrainStore *store; /* null: none */
 };
@@ -156,7 +170,8 @@ typedef struct EvalRecord {
 typedef struct TrainObserver {
     void *context;
     bool (*step)(void *context, const StepRecord *record, Err *err);
-    bool (*eval)(void *context, const EvalRecord *record, Err *err); /* after each epoch, of each task trained on */
+    /* After each epoch, of each task trained on, where there are rows to choose by. */
+    bool (*eval)(void *context, const EvalRecord *record, Err *err);
 } TrainObserver;
 
 uint32_t train_epoch_steps(const Hyper *hyper, uint32_t rows); /* of one epoch on so many rows of one task */
@@ -171,9 +186,9 @@ uint64_t train_store_bytes(const Training *training, bool ended);
 
 /* Fails when the loss is no longer finite, when the observer says so, when its state cannot be stored, and on Ctrl-C,
  * with its state stored. A stored state that is of no use is told in one line on stderr, and the training begins anew.
- * At the end the weights are those of the epoch with the lowest loss on the eval rows (strictly lower wins; the mean
- * over the tasks when joint). */
-bool train_task(Device *device, const Training *training, const TrainObserver *observer, Err *err);
+ * At the end the weights are those of the epoch with the lowest loss on the rows to choose by (strictly lower wins; the
+ * mean over the tasks when joint), or of the last epoch where there are none. *kept: of which; may be null. */
+bool train_task(Device *device, const Training *training, const TrainObserver *observer, TrainKept *kept, Err *err);
 
 /* Predictions of `weights` on all rows of a split; the record's arrays live in `arena`. Fails on Ctrl-C. */
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,

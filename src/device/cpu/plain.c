@@ -386,6 +386,12 @@ static void PLAIN(axpby)(const void *args)
     for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)(alpha * a->x[i] + (double)a->beta * a->y[i]);
 }
 
+static void PLAIN(sign)(const void *args)
+{
+    const struct sign_args *a = args;
+    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)((a->x[i] > 0) - (a->x[i] < 0));
+}
+
 static void PLAIN(copy)(const void *args)
 {
     const struct copy_args *a = args;

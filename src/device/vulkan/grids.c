@@ -280,6 +280,7 @@ GRID(tanh) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->
 GRID(tanh_grad) { return grid_elements(a->n, grid_vectors(AT(a->y) | AT(a->dy) | AT(a->dx), 0, a->n)); }
 GRID(axpby) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
 GRID(copy) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
+GRID(sign) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
 GRID(fill) { return grid_elements(a->n, grid_vectors(AT(a->x), 0, a->n)); }
 GRID(path_integral)
 {

@@ -119,6 +119,7 @@ static void axpby_ranges(const struct axpby_args *a, Ranges *r)
 {
     READ(a->x, a->n), READ(a->scale, 1), WRITE(a->y, a->n);
 }
+static void sign_ranges(const struct sign_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
 static void copy_ranges(const struct copy_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
 static void fill_ranges(const struct fill_args *a, Ranges *r) { WRITE(a->x, a->n); }
 static void zero_rows_ranges(const struct zero_rows_args *a, Ranges *r)
