@@ -20,6 +20,7 @@
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
 #include "resume_test.c"
+#include "composition_test.c"
 #include "vulkan_layer.c"
 #include "interchange_command_test.c"
 #include "vulkan_test.c"
@@ -58,6 +59,7 @@ static const struct {
     /* First what forks: a child hangs in a graphics driver whose threads its parent has started. */
     GROUP(resume),
     GROUP(faults),
+    GROUP(composition),
     GROUP(golden),
     GROUP(command),
     GROUP(tokenizer_golden),
