@@ -547,6 +547,10 @@ void run_print_options(void)
         const Strategy *strategy = strategies[s];
         printf("  %-9s ", strategy->name);
         run_print_wrapped(arena_printf(&arena, "%s (%s)", strategy->about, strategy->cite), ' ', METHOD_INDENT);
+        if (strategy->departs) {
+            printf("%*s", METHOD_INDENT, "");
+            run_print_wrapped(strategy->departs, ' ', METHOD_INDENT);
+        }
         for (int k = 0; k < strategy->option_count; k++)
             option_print(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
                          run_option_about(&arena, &strategy->options[k]));

@@ -68,6 +68,7 @@ static const Strategy strategy_agem = {
     .name = "agem",
     .about = "takes out of each step what would raise the loss on stored rows of earlier tasks",
     .cite = "Chaudhry et al. 2019, arXiv:1812.00420",
+    .departs = "Only the gradient of the shared weights is corrected; heads of earlier tasks stand still.",
     .kind = "method",
     .arrays = 1,
     .passes = 1,

@@ -87,6 +87,8 @@ static const Strategy strategy_derpp = {
     .name = "der++",
     .about = "replays stored rows of earlier tasks with their labels and with the logits they had then",
     .cite = "Buzzega et al. 2020, arXiv:2004.07211",
+    .departs = "The stored logits are those of the end of a task, not of the moment at which a row came by; their "
+               "squared error is a mean over the classes.",
     .kind = "method",
     .passes = 2,
     .options = derpp_options,

@@ -46,6 +46,7 @@ static const Strategy strategy_ewc = {
     .name = "ewc",
     .about = "Elastic Weight Consolidation: holds on to weights by their Fisher information",
     .cite = "Kirkpatrick et al. 2017, arXiv:1612.00796",
+    .departs = "For three and more tasks online (Schwarz et al. 2018): one Fisher matrix, one anchor.",
     .kind = "method",
     .anchors = true,
     .arrays = 2,

@@ -70,6 +70,8 @@ static const Strategy strategy_lwf = {
     .name = "lwf",
     .about = "Learning without Forgetting: distils the old model's answers to the new task's rows",
     .cite = "Li and Hoiem 2016, arXiv:1606.09282",
+    .departs = "Distillation is scaled by T^2 (Hinton et al. 2015): at alpha 1 and T 2 four times as strong as in the "
+               "paper, whose warm-up of the new head alone is left out.",
     .kind = "method",
     .options = lwf_options,
     .option_count = COUNT(lwf_options),

@@ -17,8 +17,7 @@ enum { O_LORA_LAMBDA, O_LORA_FORM };
 static const char *const o_lora_forms[] = {"paper", "authors", NULL};
 static const StrategyOption o_lora_options[] = {
     [O_LORA_LAMBDA] = {"o-lora-lambda", 0.5, 0, 1e6, NULL, "weight of orthogonality to the adapters of earlier tasks"},
-    [O_LORA_FORM] = {"o-lora-form", 0, 0, 0, o_lora_forms,
-                     "paper: squared products, equation 8; authors: their absolute values, as in the authors' code"},
+    [O_LORA_FORM] = {"o-lora-form", 0, 0, 0, o_lora_forms, "squared products, or their absolute values"},
 };
 
 static bool o_lora_end(void *own, const Moment *at, Err *err)
@@ -96,6 +95,8 @@ static const Strategy strategy_o_lora = {
     .about = "a fresh LoRA adapter for each task, kept orthogonal to those of earlier tasks, which are merged into the "
              "encoder",
     .cite = "Wang et al. 2023, arXiv:2310.14152",
+    .departs = "The products are squared, as in the paper's equation 8; the authors' code adds up their absolute "
+               "values, under which the same lambda means another strength: --o-lora-form authors.",
     .kind = "method",
     .trains = TRAINS_ADAPTER,
     .fresh = true,

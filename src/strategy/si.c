@@ -89,6 +89,7 @@ static const Strategy strategy_si = {
     .name = "si",
     .about = "Synaptic Intelligence: holds on to weights by how much their way has lowered the loss",
     .cite = "Zenke, Poole and Ganguli 2017, arXiv:1703.04200",
+    .departs = "Importances below 0 stay as they are; the authors' code clips them at 0.",
     .kind = "method",
     .anchors = true,
     .arrays = 5,

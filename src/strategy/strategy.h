@@ -63,6 +63,7 @@ typedef struct Moment {
 
 typedef struct Strategy {
     const char *name, *about, *cite;
+    const char *departs; /* sentences: where it departs from its paper, or what that leaves open; null: nowhere */
     const char *kind;  /* "method", "separate", "floor", "ceiling", "after": see README on results.jsonl */
     const char *alone; /* why it goes with no other strategy; null: it does */
     Trains trains;

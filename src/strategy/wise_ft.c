@@ -46,6 +46,7 @@ static const Strategy strategy_wise_ft = {
     .name = "wise-ft",
     .about = "trains as full, then averages the weights before and after the task",
     .cite = "Wortsman et al. 2021, arXiv:2109.01903",
+    .departs = "Of an adapter A and B are averaged each, which is not the average of what they do together.",
     .kind = "after",
     .anchors = true,
     .arrays = 2,
