@@ -44,6 +44,8 @@ static void chain_model(void)
 }
 
 static int chains_open;
+static KeepEpoch chain_keep_epoch; /* of the chains that are opened; and their evaluation rows, unless they are the */
+static const char *chain_eval;     /* training rows, too */
 
 static void chain_open(Chain *c, const char *methods, int tasks)
 {
@@ -73,9 +75,10 @@ static void chain_open(Chain *c, const char *methods, int tasks)
                                         .train = "t.tsv",
                                         .eval = "e.tsv",
                                         .train_bytes = rows,
-                                        .eval_bytes = rows};
+                                        .eval_bytes = chain_eval ? str(chain_eval) : rows};
     }
     c->plan.task_count = tasks;
+    c->plan.keep_epoch = chain_keep_epoch;
     c->plan.force = true;
     strategy_defaults(&c->plan.values);
     for (Str rest = str(methods), item; list_next(&rest, &item);) {
