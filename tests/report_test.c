@@ -112,7 +112,6 @@ static void test_summary(void **state)
                  *change = json_array_get(json_object_get(run, "changes"), 0);
     const double own = summary_cell(run, "matrix", 0, 0), end = summary_cell(run, "matrix", 1, 0),
                  second = summary_cell(run, "matrix", 1, 1);
-    const json_t *gap = json_object_get(json_array_get(json_object_get(run, "old_tasks"), 0), "stability_gap");
     const struct {
         const char *name;
         double value;
@@ -120,14 +119,13 @@ static void test_summary(void **state)
         {"average_accuracy", (end + second) / 2},
         {"learning_accuracy", (own + second) / 2},
         {"backward_transfer", end - own},
-        {"forward_transfer", summary_cell(run, "transfer", 1, 1) - summary_cell(run, "transfer", 0, 1)},
+        {"forward_transfer", summary_cell(run, "probes", 1, 1) - summary_cell(run, "probes", 0, 1)},
         {"forgetting_first_last", own - end},
         {"forgetting_max_before_last", own - end},
         {"forgetting_max_including_last", own - end},
         {"intransigence", summary_cell(joint, "matrix", 1, 1) - second},
-        {"stability_gap",
-         json_number_value(json_object_get(gap, "start")) - json_number_value(json_object_get(gap, "lowest"))},
-        {"probe_recovery", json_number_value(json_object_get(change, "probe")) - end},
+        {"probe_recovery", summary_cell(run, "probes", 2, 0) - end},
+        {"representation_lost", summary_cell(run, "probes", 1, 0) - summary_cell(run, "probes", 2, 0)},
         {"churn", json_number_value(json_object_get(change, "churn"))},
     };
     assert_int_equal(json_object_size(measures), COUNT(wanted));

@@ -69,43 +69,89 @@ static void test_verdicts_over_seeds(void **state)
     arena_free(&arena);
 }
 
-/* With 50 of 100 rows right before a later task trains, and fewer on the way. */
-static const Results *story_with_curve(Arena *arena, const Story *story, int lowest)
+/* One method on three tasks of 200 rows: which of the first task's rows are right after each, and in looks at the first
+ * 100 rows while the second trains. */
+typedef struct Chained {
+    ResultTask tasks[3];
+    ResultCell matrix[9];
+    ResultOld before, *old[9];
+    ResultPoint looks[3];
+    ResultMethodInfo info;
+    ResultRun run;
+    Results results;
+    bool right[4][200], of[200], seen[3][200];
+} Chained;
+
+static ResultCell chained_cell(bool *right, uint32_t correct)
 {
-    Results *results = arena_new(arena, Results, 1);
-    Err err = {0};
-    const char *text = arena_printf(arena, "%.*s", STR_ARG(story_lines(arena, story, 1, "1", false)));
-    const int correct[] = {50, lowest, 49};
-    for (int i = 0; i < 3; i++)
-        text = arena_printf(arena,
-                            "%s{\"event\":\"curve\",\"method\":\"%s\",\"seed\":1,\"after_task\":2,\"task\":1,\"step\":%"
-                            "d,\"rows\":100,\"correct\":%d}\n",
-                            text, story->method, 10 * i, correct[i]);
-    if (!report_parse(arena, str(text), "r.jsonl", results, &err)) fail_msg("%s", err.text);
-    return results;
+    for (uint32_t r = 0; r < 200; r++) right[r] = r < correct;
+    return (ResultCell){.rows = 200, .correct = correct, .right = right};
 }
 
-/* A method that fell and came back is not one that never fell. Which of the curve's rows changed is not told: 27 of 50
- * right rows lost could be chance as little as possible when 50 wrong ones came round, and that is p = 0.0216 times 3.
- */
+/* own, between and last: right rows of task 1 after each task; lowest: of the 100 rows in the second of three looks. */
+static Results *chained(Chained *c, int tasks, uint32_t own, uint32_t between, uint32_t last, uint32_t lowest)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    static const char *method = "full";
+    *c = (Chained){.run = {.seed = 1, .finished = true}};
+    for (int j = 0; j < 3; j++)
+        c->tasks[j] = (ResultTask){.name = names[j], .majority_rate = 0.5, .eval_rows = 200, .classes = 2};
+    const uint32_t rows[3] = {own, tasks == 3 ? between : last, last};
+    for (int i = 0; i < tasks; i++)
+        for (int j = 0; j <= i; j++)
+            c->matrix[i * tasks + j] = j ? chained_cell(c->right[3], 150) : chained_cell(c->right[i], rows[i]);
+    for (int i = 1; i < tasks; i++) {
+        ResultCell *cell = &c->matrix[i * tasks];
+        cell->paired = true;
+        cell->lost = own > rows[i] ? own - rows[i] : 0;
+        cell->gained = rows[i] > own ? rows[i] - own : 0;
+    }
+    for (uint32_t r = 0; r < 200; r++) c->of[r] = r < 100;
+    for (int k = 0; k < 3; k++) {
+        const uint32_t correct = k == 1 ? lowest : 100;
+        chained_cell(c->seen[k], correct);
+        c->looks[k] = (ResultPoint){.step = 10 * (uint32_t)(k + 1), .rows = 100, .correct = correct};
+        c->looks[k].look = (Look){c->of, c->seen[k]};
+    }
+    c->before.curve.at = c->looks;
+    c->before.curve.count = c->before.curve.capacity = 3;
+    c->old[tasks] = &c->before;
+    c->run.matrix = c->matrix;
+    c->run.old = c->old;
+    c->results = (Results){.tasks = c->tasks,
+                           .task_count = tasks,
+                           .methods = &method,
+                           .method_info = &c->info,
+                           .method_count = 1,
+                           .seed_count = 1,
+                           .finished = true,
+                           .runs = {&c->run, 1, 1}};
+    return &c->results;
+}
+
+/* A method that fell and came back is not one that never fell; one that did not come back forgot. */
 static void test_forgot_and_relearned(void **state)
 {
     (void)state;
     Arena arena = {0};
-    const Story story = {"full", 150, 149, 120, 3, 2}, fell = {"full", 150, 110, 120, 40, 0};
-    const Change deep = verdict_change(story_with_curve(&arena, &story, 5), 0, 0);
+    Chained c;
+    const Results *r = chained(&c, 2, 150, 0, 149, 60);
+    const Change deep = verdict_change(r, 0, 0);
     assert_int_equal(deep.verdict, VERDICT_RELEARNED);
-    assert_true(fabs(deep.lowest - 0.05) < 1e-9);
-    assert_int_equal(verdict_change(story_with_curve(&arena, &story, 40), 0, 0).verdict, VERDICT_WITHIN_CHANCE);
-    assert_int_equal(verdict_change(story_with_curve(&arena, &fell, 5), 0, 0).verdict, VERDICT_FORGOT);
-    /* the border: bounds.high * 3 points */
-    int border = 50;
-    while (measure_mcnemar_bounds(50, (uint32_t)border, 100).high * 3 >= 0.05) border--;
-    assert_int_equal(verdict_change(story_with_curve(&arena, &story, border), 0, 0).verdict, VERDICT_RELEARNED);
-    assert_int_equal(verdict_change(story_with_curve(&arena, &story, border + 1), 0, 0).verdict, VERDICT_WITHIN_CHANCE);
-    const Results *r = story_with_curve(&arena, &story, 5);
+    assert_true(fabs(deep.lowest - 0.6) < 1e-9);
     assert_string_equal(verdict_short(&arena, r, 0), "re-learned");
-    assert_non_null(strstr(verdict_remark(&arena, r, 0), "forgot on the way, down to 5.0%, and re-learned"));
+    assert_non_null(strstr(verdict_remark(&arena, r, 0), "forgot on the way, down to 60.0%, and re-learned"));
+    assert_int_equal(verdict_change(chained(&c, 2, 150, 0, 149, 99), 0, 0).verdict, VERDICT_WITHIN_CHANCE);
+    assert_int_equal(verdict_change(chained(&c, 2, 150, 0, 90, 60), 0, 0).verdict, VERDICT_FORGOT);
+    /* the border: the smallest p of three looks, times three */
+    uint32_t border = 99;
+    while (3 * measure_mcnemar(100 - border, 0) >= 0.05) border--;
+    assert_int_equal(verdict_change(chained(&c, 2, 150, 0, 149, border), 0, 0).verdict, VERDICT_RELEARNED);
+    assert_int_equal(verdict_change(chained(&c, 2, 150, 0, 149, border + 1), 0, 0).verdict, VERDICT_WITHIN_CHANCE);
+    /* it is not told which rows were right at the end */
+    r = chained(&c, 2, 150, 0, 149, 60);
+    c.matrix[2].right = NULL;
+    assert_int_equal(verdict_change(r, 0, 0).verdict, VERDICT_WITHIN_CHANCE);
     arena_free(&arena);
 }
 
@@ -113,33 +159,11 @@ static void test_forgot_and_relearned(void **state)
 static void test_relearned_in_a_chain(void **state)
 {
     (void)state;
-    ResultTask tasks[3] = {{.name = "a", .majority_rate = 0.5, .eval_rows = 200, .classes = 2},
-                           {.name = "b", .majority_rate = 0.5, .eval_rows = 200, .classes = 2},
-                           {.name = "c", .majority_rate = 0.5, .eval_rows = 200, .classes = 2}};
-    ResultCell matrix[9] = {{.rows = 200, .correct = 150},
-                            {0},
-                            {0},
-                            {.rows = 200, .correct = 110, .paired = true, .lost = 45, .gained = 5},
-                            {.rows = 200, .correct = 150},
-                            {0},
-                            {.rows = 200, .correct = 149, .paired = true, .lost = 3, .gained = 2},
-                            {.rows = 200, .correct = 150, .paired = true},
-                            {.rows = 200, .correct = 150}};
-    ResultOld *old[9] = {0};
-    ResultRun run = {.seed = 1, .matrix = matrix, .old = old};
-    const char *method = "full";
-    ResultMethodInfo info = {0};
-    Results r = {.tasks = tasks,
-                 .task_count = 3,
-                 .methods = &method,
-                 .method_info = &info,
-                 .method_count = 1,
-                 .seed_count = 1,
-                 .runs = {&run, 1, 1}};
-    assert_int_equal(verdict_change(&r, 0, 0).verdict, VERDICT_RELEARNED);
-    matrix[3].lost = matrix[3].gained = 25; /* the same rows, but as many came as went */
-    matrix[3].correct = 150;
-    assert_int_equal(verdict_change(&r, 0, 0).verdict, VERDICT_WITHIN_CHANCE);
+    Chained c;
+    const Change fell = verdict_change(chained(&c, 3, 150, 110, 149, 100), 0, 0);
+    assert_int_equal(fell.verdict, VERDICT_RELEARNED);
+    assert_true(fabs(fell.lowest - 110.0 / 200) < 1e-9);
+    assert_int_equal(verdict_change(chained(&c, 3, 150, 147, 149, 100), 0, 0).verdict, VERDICT_WITHIN_CHANCE);
 }
 
 /* ---- Comparing methods ---- */

@@ -224,11 +224,11 @@ double measure_forgetting(const double *r, int tasks, Forgetting convention)
     return sum / (tasks - 1);
 }
 
-double measure_forward_transfer(const double *r, const double *untrained, int tasks)
+double measure_forward_transfer(const double *probe, int tasks)
 {
     if (tasks < 2) return NAN;
     double sum = 0;
-    for (int j = 1; j < tasks; j++) sum += r[(j - 1) * tasks + j] - untrained[j];
+    for (int j = 1; j < tasks; j++) sum += probe[j * tasks + j] - probe[j];
     return sum / (tasks - 1);
 }
 
@@ -240,54 +240,102 @@ double measure_intransigence(const double *r, const double *joint_r, int tasks)
     return sum / (tasks - 1);
 }
 
-StabilityGap measure_stability_gap(const uint32_t *steps, const uint32_t *correct, int points, uint32_t rows)
+/* A look beside what was right before, or after: rows right in one and not in the other. */
+static Disagreement dip_against(const Look *look, const bool *other, uint32_t rows)
 {
-    ASSERT(points > 0 && rows > 0);
-    int lowest = 0;
-    for (int i = 1; i < points; i++)
-        if (correct[i] < correct[lowest]) lowest = i;
-    StabilityGap g = {.lowest_step = steps[lowest]};
-    g.start = (double)correct[0] / rows;
-    g.lowest = (double)correct[lowest] / rows;
-    g.end = (double)correct[points - 1] / rows;
-    g.gap = g.start - g.lowest;
-    g.recovered = g.end - g.lowest;
-    return g;
+    Disagreement d = {0};
+    for (uint32_t r = 0; r < rows; r++) {
+        d.first += look->of[r] && look->right[r] && !other[r];
+        d.second += look->of[r] && !look->right[r] && other[r];
+    }
+    return d;
 }
 
-/* gram [rows][rows]: inner products of the rows of x after each column's mean is taken away. Counted from the first
- * row, so that rows that are all the same give exactly 0. */
-static void measure_gram(Arena *arena, const float *x, uint32_t rows, uint32_t cols, double *gram)
+static double dip_p(const Look *look, const bool *start, const bool *end, uint32_t rows)
 {
-    double *centred = arena_new(arena, double, (size_t)rows *cols);
-    for (uint32_t c = 0; c < cols; c++) {
-        double mean = 0;
-        for (uint32_t r = 0; r < rows; r++) mean += (double)x[(size_t)r * cols + c] - (double)x[c];
-        mean /= rows;
-        for (uint32_t r = 0; r < rows; r++)
-            centred[(size_t)r * cols + c] = (double)x[(size_t)r * cols + c] - (double)x[c] - mean;
+    const Disagreement a = dip_against(look, start, rows), b = dip_against(look, end, rows);
+    if (a.second <= a.first || b.second <= b.first) return 1; /* not below both */
+    return fmax(measure_mcnemar(a.second, a.first), measure_mcnemar(b.second, b.first));
+}
+
+static double dip_share(const Look *look, const bool *right, uint32_t rows)
+{
+    uint32_t of = 0, correct = 0;
+    for (uint32_t r = 0; r < rows; r++) {
+        of += look->of[r];
+        correct += look->of[r] && right[r];
     }
+    return of ? (double)correct / of : NAN;
+}
+
+Dip measure_dip(const Look *looks, int count, const bool *start, const bool *end, uint32_t rows)
+{
+    Dip dip = {.look = -1, .start = NAN, .lowest = NAN, .end = NAN, .p = NAN};
+    Arena scratch = {0};
+    double *p = arena_new(&scratch, double, (size_t)count + 1),
+           *adjusted = arena_new(&scratch, double, (size_t)count + 1);
+    int lowest = -1;
+    for (int i = 0; i < count; i++) p[i] = dip_p(&looks[i], start, end, rows);
+    measure_holm(p, count, adjusted);
+    for (int i = 0; i < count; i++) {
+        const bool shown = adjusted[i] < 0.05, better = lowest < 0 || (shown && dip.look < 0),
+                   lower = lowest >= 0 && dip_share(&looks[i], looks[i].right, rows) <
+                                              dip_share(&looks[lowest], looks[lowest].right, rows);
+        if (!better && !(lower && shown == (dip.look >= 0))) continue;
+        lowest = i;
+        if (shown) dip.look = i;
+    }
+    if (lowest >= 0) dip.p = adjusted[lowest];
+    arena_free(&scratch);
+    if (lowest < 0) return dip;
+    dip.start = dip_share(&looks[lowest], start, rows);
+    dip.lowest = dip_share(&looks[lowest], looks[lowest].right, rows);
+    dip.end = dip_share(&looks[lowest], end, rows);
+    return dip;
+}
+
+/* gram [rows][rows]: inner products of the rows of x, 0 on the diagonal. Counted from the first row, which HSIC does
+ * not see, so that rows that are all the same give exactly 0. */
+static void measure_gram(const float *x, uint32_t rows, uint32_t cols, double *gram)
+{
     for (uint32_t a = 0; a < rows; a++)
-        for (uint32_t b = 0; b <= a; b++) {
-            const double *u = centred + (size_t)a * cols, *v = centred + (size_t)b * cols;
+        for (uint32_t b = 0; b < a; b++) {
+            const float *u = x + (size_t)a * cols, *v = x + (size_t)b * cols;
             double sum = 0;
-            for (uint32_t c = 0; c < cols; c++) sum += u[c] * v[c];
+            for (uint32_t c = 0; c < cols; c++) sum += ((double)u[c] - (double)x[c]) * ((double)v[c] - (double)x[c]);
             gram[(size_t)a * rows + b] = gram[(size_t)b * rows + a] = sum;
         }
 }
 
+/* The unbiased HSIC of two symmetric kernels with 0 on their diagonals, times rows (rows - 3). */
+static double measure_hsic(const double *k, const double *l, uint32_t rows)
+{
+    const double n = rows;
+    double product = 0, sum_k = 0, sum_l = 0, of_sums = 0;
+    for (uint32_t a = 0; a < rows; a++) {
+        double row_k = 0, row_l = 0;
+        for (uint32_t b = 0; b < rows; b++) {
+            const size_t at = (size_t)a * rows + b;
+            product += k[at] * l[at];
+            row_k += k[at];
+            row_l += l[at];
+        }
+        sum_k += row_k;
+        sum_l += row_l;
+        of_sums += row_k * row_l;
+    }
+    return product + sum_k * sum_l / ((n - 1) * (n - 2)) - 2 * of_sums / (n - 2);
+}
+
 double measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols)
 {
+    if (rows < 4) return NAN;
     Arena arena = {0};
     const size_t n = (size_t)rows * rows;
-    double *k = arena_new(&arena, double, n), *l = arena_new(&arena, double, n), kk = 0, ll = 0, kl = 0;
-    measure_gram(&arena, x, rows, cols, k);
-    measure_gram(&arena, y, rows, cols, l);
-    for (size_t i = 0; i < n; i++) {
-        kk += k[i] * k[i];
-        ll += l[i] * l[i];
-        kl += k[i] * l[i];
-    }
+    double *k = arena_new(&arena, double, n), *l = arena_new(&arena, double, n);
+    measure_gram(x, rows, cols, k);
+    measure_gram(y, rows, cols, l);
+    const double kl = measure_hsic(k, l, rows), kk = measure_hsic(k, k, rows), ll = measure_hsic(l, l, rows);
     arena_free(&arena);
     return kk > 0 && ll > 0 ? kl / (sqrt(kk) * sqrt(ll)) : NAN;
 }

@@ -87,33 +87,41 @@ double measure_forgetting_of(const double *r, int tasks, int task,
                              Forgetting convention);                          /* of one task, not the last */
 double measure_forgetting(const double *r, int tasks, Forgetting convention); /* mean over them */
 
-/* What training on earlier tasks does for a later one before that one is trained: mean over j > 1 of r[j-1][j] - b_j.
- * Above its diagonal r holds the accuracy with the task's untrained head; untrained[j]: b_j, the same with the
- * checkpoint's encoder (Lopez-Paz and Ranzato 2017, arXiv:1706.08840). */
-double measure_forward_transfer(const double *r, const double *untrained, int tasks);
+/* What training on earlier tasks does for a later one before that one is trained: mean over j > 1 of probe[j-1][j] -
+ * probe[0][j], where probe[i][j], i from 0 to tasks, is the accuracy of a probe of task j after i tasks (Lopez-Paz and
+ * Ranzato 2017, arXiv:1706.08840, with a probe where they have the task's own head, which is not trained yet). */
+double measure_forward_transfer(const double *probe, int tasks);
 /* What a method fails to learn: mean over j > 1 of joint_j - r[j][j], where joint_j is r[j][j] of a training on tasks 1
  * to j together (Chaudhry et al. 2018, arXiv:1801.10112). Task 1 is left out: alone it is joint training. */
 double measure_intransigence(const double *r, const double *joint_r, int tasks);
 
 /* ---- an old task's curve ---- */
 
+/* A look at some rows of an old task: which, and which of these are right, both [rows]. */
+typedef struct Look {
+    const bool *of, *right;
+} Look;
+
 /* The fall and the recovery of an old task while a new one trains (De Lange et al. 2023, "Continual evaluation for
- * lifelong learning: identifying the stability gap", arXiv:2205.13452). */
-typedef struct StabilityGap {
-    double start, lowest, end; /* accuracies: of the first point, the lowest (the first of several), and the last */
-    uint32_t lowest_step;
-    double gap, recovered; /* start - lowest and end - lowest: neither is negative */
-} StabilityGap;
-/* correct[i] of `rows` rows after step steps[i]; points >= 1, rows >= 1. */
-StabilityGap measure_stability_gap(const uint32_t *steps, const uint32_t *correct, int points, uint32_t rows);
+ * lifelong learning: identifying the stability gap", arXiv:2205.13452), as far as it is more than the minimum of noisy
+ * looks. What is lost for good is no dip. */
+typedef struct Dip {
+    int look;                  /* the lowest of those that lie below start and end beyond chance; -1: none does */
+    double start, lowest, end; /* accuracies on the rows looked at; of the lowest look when none is beyond chance */
+    double p;                  /* of that look, after Holm's correction over the looks; NAN: there are none */
+} Dip;
+/* start, end: [rows], which rows are right before and after. Each look is tested against both by exact McNemar tests on
+ * the rows looked at, of which the larger p counts; one that is not below both has p 1. */
+Dip measure_dip(const Look *looks, int count, const bool *start, const bool *end, uint32_t rows);
 
 /* ---- representations ---- */
 
-/* Linear centred kernel alignment of two sets of states of the same examples, x and y [rows][cols]: 1 for states that
- * are equal up to rotation, one scale and a shift, 0 for unrelated ones (Kornblith et al. 2019, arXiv:1905.00414, eq. 3
- * and 5: |centred(y)' centred(x)|^2 / (|x'x| |y'y|), Frobenius norms), by the rows' inner products, in double
- * precision. With fewer rows than columns unrelated states come out well above 0. NAN when all rows of x, or of y, are
- * the same. */
+/* Centred kernel alignment of two sets of states of the same examples, x and y [rows][cols], with linear kernels
+ * (Kornblith et al. 2019, arXiv:1905.00414), debiased: by the unbiased estimator of HSIC (Song et al. 2012, "Feature
+ * selection via dependence maximization", JMLR 13, equation 5; Nguyen et al. 2021, arXiv:2010.15327). 1 for states that
+ * are equal up to rotation, one scale and a shift; around 0 for unrelated ones, also with fewer rows than columns,
+ * where the plain estimator is far above; it may come out below 0. rows >= 4. NAN when all rows of x, or of y, are the
+ * same. */
 double measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols);
 
 #endif

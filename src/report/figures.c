@@ -36,13 +36,10 @@ static double figure_backward_transfer(Arena *arena, const Results *r, const Res
 
 static double figure_forward_transfer(Arena *arena, const Results *r, const ResultRun *run)
 {
-    const int tasks = r->task_count;
-    double *matrix = figure_matrix(arena, r, run), *untrained = arena_new(arena, double, (size_t)tasks);
-    for (int j = 0; j < tasks; j++) {
-        untrained[j] = figure_share(&run->transfer[j]);
-        if (j > 0) matrix[(j - 1) * tasks + j] = figure_share(&run->transfer[j * tasks + j]);
-    }
-    return measure_forward_transfer(matrix, untrained, tasks);
+    const int cells = (r->task_count + 1) * r->task_count;
+    double *probe = arena_new(arena, double, (size_t)cells);
+    for (int i = 0; i < cells; i++) probe[i] = figure_share(&run->probe[i]);
+    return measure_forward_transfer(probe, r->task_count);
 }
 
 static double figure_first_last(Arena *arena, const Results *r, const ResultRun *run)
@@ -76,40 +73,36 @@ static double figure_intransigence(Arena *arena, const Results *r, const ResultR
     return measure_intransigence(figure_matrix(arena, r, run), figure_matrix(arena, r, ceiling), r->task_count);
 }
 
-/* The fall of an old task while a later one trains; false: no curve. */
-static bool figure_gap_of(Arena *arena, const ResultOld *old, StabilityGap *gap)
+/* The looks at an old task while a later one trains, and whether it dipped; false: there are none, or it is not told
+ * which rows were right before and after. */
+static bool figure_dip_of(Arena *arena, const Results *r, const ResultRun *run, int after, int task, Dip *dip)
 {
-    if (!old || !old->curve.count) return false;
-    const int points = (int)old->curve.count;
-    uint32_t *steps = arena_new(arena, uint32_t, old->curve.count),
-             *correct = arena_new(arena, uint32_t, old->curve.count);
-    for (int i = 0; i < points; i++) {
-        steps[i] = old->curve.at[i].step;
-        correct[i] = old->curve.at[i].correct;
-    }
-    *gap = measure_stability_gap(steps, correct, points, old->curve.at[0].rows);
+    const ResultOld *old = run->old[after * r->task_count + task];
+    const ResultCell *start = verdict_cell(r, run, after - 1, task), *end = verdict_cell(r, run, after, task);
+    if (!old || !old->curve.count || !start->right || !end->right) return false;
+    Look *looks = arena_new(arena, Look, old->curve.count);
+    for (size_t i = 0; i < old->curve.count; i++) looks[i] = old->curve.at[i].look;
+    *dip = measure_dip(looks, (int)old->curve.count, start->right, end->right, end->rows);
     return true;
 }
 
-static double figure_stability_gap(Arena *arena, const Results *r, const ResultRun *run)
+/* The accuracy of a probe of a task (from 0) after so many tasks; NAN: not told. */
+static double figure_probe_of(const Results *r, const ResultRun *run, int after, int task)
 {
-    double sum = 0;
-    int count = 0;
-    for (int i = 1; i < r->task_count; i++)
-        for (int j = 0; j < i; j++) {
-            StabilityGap gap;
-            if (!figure_gap_of(arena, run->old[i * r->task_count + j], &gap)) continue;
-            sum += gap.gap;
-            count++;
-        }
-    return count ? sum / count : NAN;
+    return figure_share(&run->probe[after * r->task_count + task]);
 }
 
 /* Of one earlier task: what a head refitted on the last encoder reaches beyond the old head. */
 static double figure_recovery_of(const Results *r, const ResultRun *run, int task)
 {
     const ResultCell *last = verdict_cell(r, run, r->task_count - 1, task);
-    return last->rows ? figure_share(&run->probe[task]) - verdict_share(last) : NAN;
+    return last->rows ? figure_probe_of(r, run, r->task_count, task) - verdict_share(last) : NAN;
+}
+
+/* Of one earlier task: how much less its probe reaches at the end than right after its own training. */
+static double figure_lost_of(const Results *r, const ResultRun *run, int task)
+{
+    return figure_probe_of(r, run, task + 1, task) - figure_probe_of(r, run, r->task_count, task);
 }
 
 static double figure_churn_of(const Results *r, const ResultRun *run, int task)
@@ -132,6 +125,12 @@ static double figure_probe_recovery(Arena *arena, const Results *r, const Result
     return figure_mean_over_earlier(r, run, figure_recovery_of);
 }
 
+static double figure_representation_lost(Arena *arena, const Results *r, const ResultRun *run)
+{
+    (void)arena;
+    return figure_mean_over_earlier(r, run, figure_lost_of);
+}
+
 static double figure_churn(Arena *arena, const Results *r, const ResultRun *run)
 {
     (void)arena;
@@ -152,8 +151,8 @@ static const struct {
      "(Lopez-Paz and Ranzato 2017).",
      figure_backward_transfer},
     {"forward_transfer", "forward transfer",
-     "what training the tasks before it gave a task in advance, with its head untrained, against the fresh encoder; "
-     "near zero unless tasks share labels.",
+     "what training the tasks before it gave a task in advance: a probe on the encoder just before its training, minus "
+     "the same on the checkpoint.",
      figure_forward_transfer},
     {"forgetting_first_last", "forgetting, first–last",
      "accuracy right after a task's own training minus that at the end: backward transfer with the sign turned.",
@@ -167,12 +166,15 @@ static const struct {
      "how far the accuracy right after a task's training stays below the ceiling's, joint training: what holding on to "
      "the old costs the new.",
      figure_intransigence},
-    {"stability_gap", "stability gap",
-     "how far an old task falls at its lowest while a later one trains (De Lange et al. 2023).", figure_stability_gap},
     {"probe_recovery", "probe recovery",
      "what a head refitted on the final encoder reaches beyond the old head: how much was only the head no longer "
      "fitting.",
      figure_probe_recovery},
+    {"representation_lost", "representation lost",
+     "what a refitted head reached right after the task's own training, minus what one reaches at the end: how much "
+     "the "
+     "encoder's states no longer hold.",
+     figure_representation_lost},
     {"churn", "churn",
      "share of the rows whose prediction is another than right after the task's own training, either way.",
      figure_churn},

@@ -80,31 +80,31 @@ static json_t *summary_share(const ResultShare *share)
     return share->rows ? json_real((double)share->correct / share->rows) : json_null();
 }
 
-/* [i][task]: with its untrained head on the checkpoint's encoder (i = 0) and after i tasks; null: not told. */
-static json_t *summary_transfer(const Results *r, const ResultRun *run)
+/* [i][task]: a probe on the checkpoint's encoder (i = 0) and after i tasks; null: not told. */
+static json_t *summary_probes(const Results *r, const ResultRun *run)
 {
-    json_t *transfer = json_array();
-    for (int i = 0; i < r->task_count; i++) {
+    json_t *probes = json_array();
+    for (int i = 0; i <= r->task_count; i++) {
         json_t *row = json_array();
         for (int j = 0; j < r->task_count; j++)
-            json_array_append_new(row, summary_share(&run->transfer[i * r->task_count + j]));
-        json_array_append_new(transfer, row);
+            json_array_append_new(row, summary_share(&run->probe[i * r->task_count + j]));
+        json_array_append_new(probes, row);
     }
-    return transfer;
+    return probes;
 }
 
 /* An old task's curve, drift, swaps and sweep after a later task; NULL: nothing is known of it. */
 static json_t *summary_old(Arena *arena, const Results *r, const ResultRun *run, int after, int task)
 {
     const ResultOld *old = run->old[after * r->task_count + task];
-    StabilityGap gap;
+    Dip dip;
     if (!old) return NULL;
     json_t *entry = json_pack("{s:s, s:s}", "task", r->tasks[task].name, "after", r->tasks[after].name);
-    if (figure_gap_of(arena, old, &gap))
-        json_object_set_new(entry, "stability_gap",
-                            json_pack("{s:f, s:f, s:I, s:f, s:f, s:f}", "start", gap.start, "lowest", gap.lowest,
-                                      "lowest_step", (json_int_t)gap.lowest_step, "end", gap.end, "gap", gap.gap,
-                                      "recovered", gap.recovered));
+    if (figure_dip_of(arena, r, run, after, task, &dip))
+        json_object_set_new(entry, "dip",
+                            json_pack("{s:b, s:f, s:f, s:f, s:f, s:o}", "shown", dip.look >= 0, "start", dip.start,
+                                      "lowest", dip.lowest, "end", dip.end, "p", dip.p, "step",
+                                      dip.look < 0 ? json_null() : json_integer(old->curve.at[dip.look].step)));
     json_t *drift = json_object(), *swap = json_object(), *sweep = json_array();
     for (int i = 0; i < old->layer_count; i++) json_object_set_new(drift, old->layers[i], summary_number(old->cka[i]));
     for (size_t i = 0; i < old->swaps.count; i++) {
@@ -145,8 +145,8 @@ static json_t *summary_change(const Results *only, const ResultRun *run, int tas
         json_object_set_new(entry, "lost", last->paired ? json_integer(last->lost) : json_null());
         json_object_set_new(entry, "gained", last->paired ? json_integer(last->gained) : json_null());
         json_object_set_new(entry, "churn", summary_number(figure_churn_of(only, run, task)));
-        json_object_set_new(entry, "probe", summary_share(&run->probe[task]));
         json_object_set_new(entry, "probe_recovery", summary_number(figure_recovery_of(only, run, task)));
+        json_object_set_new(entry, "representation_lost", summary_number(figure_lost_of(only, run, task)));
     }
     return entry;
 }
@@ -161,7 +161,7 @@ static json_t *summary_run(Arena *arena, const Results *r, ResultRun *run)
                      load_kinds[verdict_kind(r, run->method)], "finished", run->finished, "trainable",
                      (json_int_t)run->trainable, "seconds", run->seconds, "matrix",
                      summary_matrix(r, run, summary_accuracy), "intervals", summary_matrix(r, run, summary_wilson),
-                     "transfer", summary_transfer(r, run), "learned", summary_learned(r, run), "measures",
+                     "probes", summary_probes(r, run), "learned", summary_learned(r, run), "measures",
                      summary_figures(arena, r, run), "changes", changes, "old_tasks", summary_olds(arena, r, run),
                      "verdict", verdict_remark(arena, &only, run->method));
 }

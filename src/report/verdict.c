@@ -11,9 +11,11 @@ static const char *const verdict_rules[] = {
     "McNemar test on the same rows, those of all seeds together, with p below 0.05 (when it is not told which rows "
     "changed with one seed, whichever they were), and with several seeds also a 95% t interval of the drop that lies "
     "below zero: when that interval alone reaches zero, it is not decided. Each method is tested alone.",
-    "It re-learned a task when the end shows no such drop but, with every seed, the way there did: an evaluation after "
-    "an earlier task (McNemar, p below 0.05), or the lowest point of the curve during training (p below 0.05 whichever "
-    "rows changed, times the number of points looked at).",
+    "It re-learned a task when the end shows no such drop but, with every seed, the way there did: of the looks at the "
+    "task between its own training and the end (the curve's, and the evaluations after other tasks) one lies below "
+    "both, "
+    "by exact McNemar tests on the rows looked at, the larger p of the two below 0.05 after Holm's correction over the "
+    "looks.",
     "Where a task was not learned, nothing can be seen to be forgotten: \"did not learn\" is never \"did not forget\".",
     "Two methods are compared in what is left of the first task only when both learned every task, and equally well: "
     "right after each training no difference beyond noise, on the first task and on the later ones together (p of 0.05 "
@@ -161,38 +163,36 @@ static void verdict_pool(ResultCell *all, const ResultCell *cell)
     all->gained += cell->gained;
 }
 
-/* The lowest point of an old task's curve; NULL: there is none. */
-static const ResultPoint *verdict_lowest_point(const ResultOld *old)
+/* Every look at an old task between its own training and the end: by the curves, and by evaluations after other tasks.
+ */
+static int verdict_looks(Arena *arena, const Results *r, const ResultRun *run, int task, Look **looks)
 {
-    const ResultPoint *lowest = NULL;
-    for (size_t i = 0; old && i < old->curve.count; i++)
-        if (!lowest || old->curve.at[i].correct < lowest->correct) lowest = &old->curve.at[i];
-    return lowest;
-}
-
-/* Did the task drop beyond chance between its own training and the end? *lowest: the accuracy there, when lower. */
-static bool verdict_run_dipped(const Results *r, const ResultRun *run, int task, double *lowest)
-{
-    const ResultCell *own = verdict_cell(r, run, task, task);
-    bool dipped = false;
+    DYN(Look) all = {0};
     for (int i = task + 1; i < r->task_count; i++) {
         const ResultCell *now = verdict_cell(r, run, i, task);
         const ResultOld *old = run->old[i * r->task_count + task];
-        const ResultPoint *point = verdict_lowest_point(old);
-        if (i < r->task_count - 1 && now->rows && now->correct < own->correct &&
-            verdict_change_p(own, now).high < VERDICT_P) {
-            dipped = true;
-            *lowest = fmin(*lowest, verdict_share(now));
-        }
-        if (!point) continue;
-        const uint32_t start = old->curve.at[0].correct;
-        if (point->correct < start &&
-            measure_mcnemar_bounds(start, point->correct, point->rows).high * (double)old->curve.count < VERDICT_P) {
-            dipped = true;
-            *lowest = fmin(*lowest, (double)point->correct / point->rows);
-        }
+        for (size_t k = 0; old && k < old->curve.count; k++) *dyn_push(arena, &all) = old->curve.at[k].look;
+        if (i == r->task_count - 1 || !now->right) continue;
+        bool *of = arena_new(arena, bool, now->rows);
+        memset(of, true, now->rows * sizeof *of);
+        *dyn_push(arena, &all) = (Look){of, now->right};
     }
-    return dipped;
+    *looks = all.at;
+    return (int)all.count;
+}
+
+/* Did the task dip below where it began and where it ends, beyond chance? *lowest: the accuracy there, when lower. */
+static bool verdict_run_dipped(const Results *r, const ResultRun *run, int task, double *lowest)
+{
+    const ResultCell *own = verdict_cell(r, run, task, task), *end = verdict_cell(r, run, r->task_count - 1, task);
+    if (!own->right || !end->right) return false;
+    Arena scratch = {0};
+    Look *looks;
+    const int count = verdict_looks(&scratch, r, run, task, &looks);
+    const Dip dip = measure_dip(looks, count, own->right, end->right, own->rows);
+    arena_free(&scratch);
+    if (dip.look >= 0) *lowest = fmin(*lowest, dip.lowest);
+    return dip.look >= 0;
 }
 
 /* Why a method cannot forget; NULL: it can. */
