@@ -35,6 +35,7 @@
 #include "model_test.c"
 #include "importance_test.c"
 #include "strategy_test.c"
+#include "strategy_golden_test.c"
 #include "choice_test.c"
 #include "measures_test.c"
 #include "load_test.c"
@@ -72,7 +73,7 @@ static const struct {
     GROUP(page),
 #else
     GROUP(base),       GROUP(files),       GROUP(text),   GROUP(device),  GROUP(model),  GROUP(importance),
-    GROUP(strategy),   GROUP(choice),      GROUP(measures),    GROUP(load),   GROUP(verdict), GROUP(report), GROUP(fuzz),
+    GROUP(strategy),  GROUP(strategy_golden),   GROUP(choice),      GROUP(measures),    GROUP(load),   GROUP(verdict), GROUP(report), GROUP(fuzz),
     GROUP(experiment), GROUP(interchange), GROUP(limits), GROUP(leaks),
 #endif
 };
