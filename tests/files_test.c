@@ -5,7 +5,7 @@ static void expect_table_error(const char *name, Str bytes, const char *message)
     Arena arena = {0};
     Err err = {0};
     ExampleFile file;
-    assert_false(examples_parse(&arena, bytes, name, true, &file, &err));
+    assert_false(examples_parse(&arena, bytes, name, NULL, true, &file, &err));
     if (!strstr(err.text, message)) print_error("got:    %s\nwanted: %s\n", err.text, message);
     assert_non_null(strstr(err.text, message));
     assert_int_equal(err.code, EXIT_WORLD);
@@ -65,7 +65,7 @@ static void test_tables_that_are_fine(void **state)
         Arena arena = {0};
         Err err = {0};
         ExampleFile file;
-        assert_true(examples_parse(&arena, str(cases[i].text), cases[i].name, true, &file, &err));
+        assert_true(examples_parse(&arena, str(cases[i].text), cases[i].name, NULL, true, &file, &err));
         assert_int_equal(file.row_count, 2);
         assert_false(file.pairs);
         assert_true(str_equal(file.rows[0].text, S("say \"hi\"")));
@@ -84,7 +84,7 @@ static void test_pairs_quotes_and_skipped_rows(void **state)
     assert_true(examples_parse(
         &arena,
         S("index,premise,hypothesis,gold_label\n1,\"two\nlines, one cell\",b,neutral\n2,c,d,-\n3,e,f,entailment\n"),
-        "a.csv", true, &file, &err));
+        "a.csv", NULL, true, &file, &err));
     assert_true(file.pairs);
     assert_int_equal(file.row_count, 2);
     assert_int_equal(file.skipped_rows, 1);
@@ -92,7 +92,7 @@ static void test_pairs_quotes_and_skipped_rows(void **state)
     assert_int_equal(file.rows[0].line, 2);
     assert_int_equal(file.rows[1].line, 5);
     /* QNLI: the question comes first, and an unlabelled file is fine where labels are not needed */
-    assert_true(examples_parse(&arena, S("index\tquestion\tsentence\n0\tq\ts\n"), "a.tsv", false, &file, &err));
+    assert_true(examples_parse(&arena, S("index\tquestion\tsentence\n0\tq\ts\n"), "a.tsv", NULL, false, &file, &err));
     assert_true(str_equal(file.rows[0].text, S("q")) && str_equal(file.rows[0].pair, S("s")) && !file.rows[0].label.at);
     arena_free(&arena);
 }

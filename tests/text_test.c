@@ -174,10 +174,10 @@ static void test_long_texts(void **state)
 static bool load_rows(Arena *arena, const char *train, const char *eval, uint32_t train_rows, TaskData *out, Err *err)
 {
     ExampleFile files[2];
-    if (!examples_parse(arena, str(train), "train.tsv", true, &files[0], err) ||
-        !examples_parse(arena, str(eval), "eval.tsv", true, &files[1], err))
+    if (!examples_parse(arena, str(train), "train.tsv", NULL, true, &files[0], err) ||
+        !examples_parse(arena, str(eval), "eval.tsv", NULL, true, &files[1], err))
         return false;
-    return task_data_load(arena, small_bert(arena, true), "task", &files[0], &files[1], train_rows, 0, 16, out, err);
+    return task_data_load(arena, small_bert(arena, true), "task", &files[0], &files[1], train_rows, 0, true, 16, out, err);
 }
 
 #define ROWS_HEAD "text\tlabel\n"

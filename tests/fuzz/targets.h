@@ -46,11 +46,11 @@ static void fuzz_table(Arena *arena, Str bytes, Err *err)
     ExampleFile file;
     if (!bytes.size) return;
     const char *name = names[(uint8_t)bytes.at[0] % COUNT(names)];
-    if (!examples_parse(arena, (Str){bytes.at + 1, bytes.size - 1}, name, true, &file, err)) return;
+    if (!examples_parse(arena, (Str){bytes.at + 1, bytes.size - 1}, name, NULL, true, &file, err)) return;
     Tokenizer *tokenizer;
     TaskData task;
     ASSERT(tokenizer_from_vocab(arena, S("[UNK]\n[CLS]\n[SEP]\na\n##a\n"), true, "vocab.txt", &tokenizer, err));
-    if (!task_data_load(arena, tokenizer, "fuzz", &file, &file, 0, 0, 16, &task, err)) return;
+    if (!task_data_load(arena, tokenizer, "fuzz", &file, &file, 0, 0, false, 16, &task, err)) return;
     for (uint32_t i = 0; i < task.train.rows; i++) ASSERT(task.train.labels[i] < task.classes);
 }
 
