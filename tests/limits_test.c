@@ -137,7 +137,7 @@ static void test_data_that_are_too_much(void **state)
     Err err = {0};
     assert_true(limits_classes(&arena, "", 1000, &err) && limits_classes(&arena, "x", 1000, &err));
     expect_limit(limits_classes(&arena, "", 1001, &err), &err, EXIT_WORLD,
-                 "a.tsv, line 1002: the label 1000 is not within 0 to 999");
+                 "a.tsv: 1001 different labels (such as \"0\"); at most 1000 are possible");
     expect_limit(limits_classes(&arena, "x", 1001, &err), &err, EXIT_WORLD,
                  "1001 different labels (such as \"x0\"); at most 1000 are possible");
 

@@ -232,6 +232,7 @@ static bool table_json_array(TableReader *r, JsonRows *rows)
 {
     r->rest = (Str){r->rest.at + 1, r->rest.size - 1}; /* the bracket */
     table_skip_space(r);
+    bool comma = false;
     while (r->rest.size && r->rest.at[0] == '{') {
         const uint64_t at = r->line;
         Str object;
@@ -240,15 +241,15 @@ static bool table_json_array(TableReader *r, JsonRows *rows)
                         r->name, (unsigned long long)at);
         if (!table_json_object(r, object, at, rows)) return false;
         table_skip_space(r);
-        if (!r->rest.size || r->rest.at[0] != ',') break;
+        comma = r->rest.size && r->rest.at[0] == ',';
+        if (!comma) break;
         r->rest = (Str){r->rest.at + 1, r->rest.size - 1};
         table_skip_space(r);
-        if (r->rest.size && r->rest.at[0] != '{') break;
     }
     if (!r->rest.size) return fail(r->err, "%s: the file ends within its array; it is cut off", r->name);
-    if (r->rest.at[0] != ']')
-        return fail(r->err, "%s, line %llu: an object, a comma or the end of the array is needed here", r->name,
-                    (unsigned long long)r->line);
+    if (comma || r->rest.at[0] != ']')
+        return fail(r->err, "%s, line %llu: not a JSON object%s, although an array of objects begins the file", r->name,
+                    (unsigned long long)r->line, comma ? "" : ", a comma or the end of the array");
     r->rest = (Str){r->rest.at + 1, r->rest.size - 1};
     table_skip_space(r);
     return !r->rest.size ||
