@@ -231,6 +231,8 @@ static void test_columns_by_name(void **state)
         {"a.json", "[{\"text\": \"a\", \"lab", "the object that begins here is never closed", {0}},
         {"a.json", "[{\"text\": \"a\", \"label\": 1}] x", "text after the end of the array", {0}},
         {"a.json", "[]", "an empty array", {0}},
+        {"a.tsv", "text,label\na,1\n", "commas separate them, so the name must end in .csv", {0}},
+        {"a.jsonl", "{\"text\": \"a\", \"label\": [1]}\n", "no label, or one that is no single value (a list, ", {0}},
         {"a.jsonl", "{\"text\": 1 2}\n", "a.jsonl, line 1: not a JSON object", {0}},
         {"a.jsonl", "{1: \"x\"}\n", "a.jsonl, line 1: not a JSON object", {0}},
         {"a.jsonl", "{\"text\": 01}\n", "a.jsonl, line 1: not a JSON object", {0}},

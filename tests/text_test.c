@@ -357,6 +357,9 @@ static void test_what_is_said_of_rows(void **state)
     expect_warning(&task, "train.tsv: 1 rows labelled -1 count as rows without a label");
     expect_warning(&task, "2 of 3 rows to evaluate are also among the rows to train (line 2 of eval.tsv is line 2 of");
     assert_int_equal(task.common_rows, 2);
+    assert_true(load_drawn(&arena, ROWS_HEAD "a\tNone\nb\tx\n", ROWS_HEAD "c\tx\n", 0, false, &task, &err));
+    expect_warning(&task,
+                   "train.tsv: the label \"None\" (line 2) is a class; where it stands for rows without a label");
     const char *same = rows_sorted(&arena, "t", 10, 2);
     assert_true(load_drawn(&arena, same, same, 0, false, &task, &err));
     expect_warning(&task, "train.tsv and eval.tsv are the same file: 10 of 10 rows to evaluate are trained on");

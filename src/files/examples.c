@@ -75,9 +75,11 @@ static bool columns_find_text(Arena *arena, const Table *table, Columns *c, Err 
     return c->text != COLUMN_NONE ||
            fail(err,
                 "%s: no text column (sentence, text or question; for pairs sentence1 and sentence2, premise and "
-                "hypothesis, or question and sentence; docs/data.md lists all); the columns here are: %s; text=COLUMN "
-                "after the files names one",
-                table->path, column_list(arena, table));
+                "hypothesis, or question and sentence; docs/data.md lists all); the columns here are: %s; %s",
+                table->path, column_list(arena, table),
+                table->column_count == 1 && memchr(table->columns[0].at, ',', table->columns[0].size)
+                    ? "commas separate them, so the name must end in .csv"
+                    : "text=COLUMN after the files names one");
 }
 
 /* A column of another name is taken as the label when it is the only one that may be. */
@@ -220,7 +222,8 @@ static bool examples_from(Arena *arena, const Table *table, const ColumnNames *n
             continue;
         }
         if (need_labels && e.label.size == 0)
-            return fail(err, "%s, line %llu: the row has no label", table->path, (unsigned long long)e.line);
+            return fail(err, "%s, line %llu: the row has no label%s", table->path, (unsigned long long)e.line,
+                        e.label.at ? "" : ", or one that is no single value (a list, an object, null)");
         if (e.label.size && memchr(e.label.at, 0, e.label.size))
             return fail(err, "%s, line %llu: the label holds a NUL character", table->path, (unsigned long long)e.line);
         out->rows[out->row_count++] = e;

@@ -142,6 +142,16 @@ static void task_warn_of_labels(Arena *arena, TaskData *task, const ExampleFile 
                       arena_printf(arena, "%s: %s rows have too few columns, as in GLUE's own file, and are left out",
                                    files[i]->path, count_text(arena, files[i]->cut_rows)));
     }
+    static const char *const nothing[] = {"nan", "none", "null", "na", "n/a", "undefined"};
+    for (uint32_t c = 0; c < task->classes; c++)
+        for (size_t k = 0; k < COUNT(nothing); k++)
+            if (str_equal_as(str(task->class_names[c]), str(nothing[k])))
+                task_warn(arena, task,
+                          arena_printf(arena,
+                                       "%s: the label \"%s\" (line %llu) is a class; where it stands for rows without "
+                                       "a label, write '-' for it",
+                                       files[0]->path, str_show(str(task->class_names[c])),
+                                       (unsigned long long)line_of_label(files[0], task->class_names[c])));
     for (uint32_t c = 0; c < task->classes; c++)
         for (uint32_t k = 0; k < c; k++) {
             const char *a = task->class_names[k], *b = task->class_names[c];
