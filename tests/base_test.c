@@ -57,10 +57,39 @@ static void test_str_show_is_printable(void **state)
 {
     (void)state;
     assert_string_equal(str_show(S("a\tb\xff")), "a\\x09b\\xff");
+    assert_string_equal(str_show(S("\xe4\xb8\xad")), "\\xe4\\xb8\\xad"); /* the C locale */
+    if (setlocale(LC_CTYPE, "C.UTF-8")) { /* valid UTF-8 as it is, but nothing that steers a terminal */
+        assert_string_equal(str_show(S("\xe4\xb8\xad\xc3\xa9\xf0\x9f\x98\x80")),
+                            "\xe4\xb8\xad\xc3\xa9\xf0\x9f\x98\x80");
+        assert_string_equal(str_show(S("\xff\xe4\xb8\xc2\x9b\x1b[2J")), "\\xff\\xe4\\xb8\\xc2\\x9b\\x1b[2J");
+        assert_string_equal(str_show(S("a\xe2\x80\xae"
+                                       "b\xef\xbb\xbf")),
+                            "a\\xe2\\x80\\xae"
+                            "b\\xef\\xbb\\xbf");
+        char wide[400];
+        for (size_t i = 0; i < sizeof wide; i += 4) memcpy(wide + i, "\xf0\x9f\x98\x80", 4);
+        assert_int_equal(strlen(str_show((Str){wide, sizeof wide})), 40 * 4 + 3);
+        setlocale(LC_CTYPE, "C");
+    }
     Arena arena = {0};
     char *longer = arena_new(&arena, char, 500);
     memset(longer, 'x', 499);
     assert_true(strlen(str_show(str(longer))) < 90);
+    arena_free(&arena);
+}
+
+static void test_trim_and_case(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    assert_true(str_equal(str_trim(S(" \t a b\xc2\xa0\xe3\x80\x80\r\n")), S("a b")));
+    assert_true(str_equal(str_trim(S("\xef\xbb\xbf\xff ")), S("\xff")));
+    assert_true(str_equal(str_trim(S("\x80 \x80")), S("\x80 \x80")));
+    assert_int_equal(str_trim(S("  ")).size, 0);
+    assert_true(str_ends_as(S("A.CsV"), S(".csv")) && !str_ends_as(S("csv"), S(".csv")));
+    assert_true(str_equal_as(S("Label"), S("lABEL")) && !str_equal_as(S("label"), S("labels")));
+    assert_string_equal(count_text(&arena, 0), "0");
+    assert_string_equal(count_text(&arena, 1002003), "1,002,003");
     arena_free(&arena);
 }
 
@@ -82,7 +111,7 @@ static void test_order_is_uniform(void **state)
         }
         for (int i = 0; i < N; i++)
             for (int k = 0; k < N; k++) assert_in_range(at[i][k], DRAWS / N - 300, DRAWS / N + 300); /* 5 deviations */
-        assert_in_range(same, 100, 240); /* 1 in 120 */
+        assert_in_range(same, 100, 240);                                                             /* 1 in 120 */
     }
 }
 
@@ -204,6 +233,7 @@ static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_dyn_grows),
     cmocka_unit_test(test_numbers_are_read_strictly),
     cmocka_unit_test(test_str_show_is_printable),
+    cmocka_unit_test(test_trim_and_case),
     cmocka_unit_test(test_permutation_is_torch_randperm),
     cmocka_unit_test(test_order_is_uniform),
     cmocka_unit_test(test_philox_known_answers),

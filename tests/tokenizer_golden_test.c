@@ -152,7 +152,7 @@ static void golden_file_rows(Arena *arena, char **words, size_t count, void *con
     assert_int_equal(count, 7);
     const Tokenizer *tokenizer = golden_tokenizer(arena, words[1]);
     const uint32_t length = (uint32_t)atoi(words[3]);
-    if (!examples_read(&scratch, arena_printf(&scratch, SHARED_DATA "/%s", words[2]), true, &file, &err))
+    if (!examples_read(&scratch, arena_printf(&scratch, SHARED_DATA "/%s", words[2]), NULL, true, &file, &err))
         fail_msg("%s", err.text);
     assert_int_equal(file.row_count, atoi(words[4]));
     uint32_t ids[GOLDEN_LENGTH];

@@ -11,6 +11,7 @@
 #include "export.c"
 #include "licenses.c"
 #include "report.c"
+#include "task_option.c"
 #include "run.c"
 #include "plan.c"
 #include "tokenize.c"
@@ -28,9 +29,9 @@ const Command commands[] = {
      "kind\n"
      "of device and to the same results, to the bit.\n\n"
      "A table file has a header naming its columns: text in sentence, text or question; pairs in sentence1/sentence2,\n"
-     "premise/hypothesis or question/sentence; the label in label or gold_label: integers from 0, or names. TSV has "
-     "no\n"
-     "quoting (as in GLUE), CSV has; JSONL has one object a line with the same keys. Rows labelled '-' are skipped.\n\n"
+     "premise/hypothesis or question/sentence; the label in label or gold_label: numbers or names, in any case; GLUE's\n"
+     "own files work as they are. --dry-run shows what is read; docs/data.md lists all names and formats. TSV has no\n"
+     "quoting (as in GLUE), CSV has; JSON is one object a line or one array. Rows labelled '-' or -1 are skipped.\n\n"
      "options:\n",
      NULL, 0},
     {"predict", command_predict, "label new rows with a trained model",

@@ -29,6 +29,7 @@ static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
     plan->lora_alpha = 16;
     plan->lora_drop = 0.1f;
     plan->lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE;
+    plan->first_rows = notebook;
     if (notebook) return;
     const bool large = hidden >= LARGE_HIDDEN;
     plan->eval_rows = 500;
@@ -45,8 +46,8 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
 
 static const Option run_options[] = {
     {"task", OPTION_LIST, 0, 0, "NAME=TRAIN,EVAL",
-     "a task, in training order; repeat for each (.tsv .csv .jsonl, also .zst);\nwithout it: sentiment and nli, which "
-     "are built in"},
+     "a task, in training order; repeat for each (.tsv .csv .jsonl .json, also .zst);\nNAME=FILE,20% splits one file; "
+     "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in"},
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
      "without it: MiniLM-L6, built in"},
@@ -54,8 +55,9 @@ static const Option run_options[] = {
     {"preset", OPTION_TEXT, 0, 0, "NAME",
      "default: rates that learn; notebook: Hugging Face's, as it was: 3e-5,\n3 epochs, 200 eval rows, --row-order hf, "
      "--keep-epoch eval"},
-    {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
-    {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
+    {"train-rows", OPTION_INT, 0, 4e9, "N",
+     "N rows of each training file, drawn at random; 0 = all [1000]\n(notebook, built-in data: the first N)"},
+    {"eval-rows", OPTION_INT, 0, 4e9, "N", "N rows of each evaluation file, likewise; 0 = all [500; notebook 200]"},
     {"learning-rate", OPTION_REAL, 1e-12, 100, "X",
      "of full fine-tuning [5e-5, from hidden size 768 on 3e-5; notebook 3e-5]"},
     {"lora-learning-rate", OPTION_REAL, 1e-12, 100, "X", "of LoRA [2e-3, from hidden size 768 on 5e-4; notebook 3e-5]"},
@@ -141,21 +143,16 @@ static bool run_name_is_plain(Str name)
 
 static bool run_set_task(Plan *plan, Arena *arena, const char *value, Err *err)
 {
-    const char *equals = strchr(value, '='), *comma = equals ? strchr(equals, ',') : NULL;
-    if (!comma || comma == equals + 1 || !comma[1])
-        return fail_usage(err, "--task %s: write NAME=TRAIN,EVAL, as in --task mine=train.tsv,eval.tsv",
-                          str_show(str(value)));
-    const Str name = {value, (size_t)(equals - value)};
-    if (!run_name_is_plain(name))
+    TaskSource task;
+    if (!task_parse(arena, value, &task, err)) return false;
+    if (!run_name_is_plain(str(task.name)))
         return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'",
                           str_show(str(value)));
     if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
     for (int i = 0; i < plan->task_count; i++)
-        if (str_equal(str(plan->tasks[i].name), name))
-            return fail_usage(err, "--task %s: two tasks have this name", str_show(name));
-    plan->tasks[plan->task_count++] = (TaskSource){.name = arena_copy(arena, name.at, name.size),
-                                                   .train = arena_copy(arena, equals + 1, (size_t)(comma - equals - 1)),
-                                                   .eval = arena_copy(arena, comma + 1, strlen(comma + 1))};
+        if (strcmp(plan->tasks[i].name, task.name) == 0)
+            return fail_usage(err, "--task %s: two tasks have this name", task.name);
+    plan->tasks[plan->task_count++] = task;
     return true;
 }
 

@@ -16,8 +16,8 @@ static bool classifier_read_folder(Arena *arena, Classifier *c, Err *err)
     ModelConfig config;
     Str text;
     const char *path = arena_printf(arena, "%s/config.json", c->folder);
-    if (!file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) || !model_config_parse(text, path, &config, err) ||
-        !json_parse_object(text, path, &c->config, err) || !tokenizer_load(arena, c->folder, &c->tokenizer, err) ||
+    if (!folder_need("model", c->folder, err) || !file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) ||
+        !model_config_parse(text, path, &config, err) || !json_parse_object(text, path, &c->config, err) || !tokenizer_load(arena, c->folder, &c->tokenizer, err) ||
         !source_check_tokenizer(c->tokenizer, &config, c->folder, err))
         return false;
     model_layout(arena, &config, &c->model);

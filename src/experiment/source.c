@@ -12,7 +12,8 @@ static bool source_config(Arena *arena, const ModelSource *source, ModelConfig *
     if (!source->folder) return model_config_parse(source->config, "the embedded config.json", config, err);
     Str json;
     const char *path = arena_printf(arena, "%s/config.json", source->folder);
-    return file_read(arena, path, CONFIG_LIMIT_BYTES, &json, err) && model_config_parse(json, path, config, err);
+    return folder_need("model", source->folder, err) && file_read(arena, path, CONFIG_LIMIT_BYTES, &json, err) &&
+           model_config_parse(json, path, config, err);
 }
 
 bool model_source_tokenizer(Arena *arena, const ModelSource *source, Tokenizer **out, Err *err)

@@ -1,5 +1,6 @@
 #include "files.h"
 
+#include "kind.c"
 #include "file.c"
 #include "sha256.c"
 #include "zstd.c"
@@ -8,5 +9,6 @@
 #include "safetensors_shards.c"
 #include "safetensors_write.c"
 #include "archive.c"
+#include "table_json.c"
 #include "table.c"
 #include "examples.c"

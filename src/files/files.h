@@ -12,6 +12,11 @@
 /* The file's bytes (a 0 byte behind them), expanded when the name ends in .zst; at most limit_bytes of either. An empty
  * file is legal. */
 bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, Err *err);
+/* What the bytes are when they are none of the formats that lethe reads, and what to do ("gzip data; unpack it first");
+ * NULL: nothing is known against them. file_read, and every file that is mapped, refuses such a file by this. */
+const char *file_kind(Str bytes);
+/* Whether there is such a folder; the error of --option says how a checkpoint folder is brought. */
+bool folder_need(const char *option, const char *path, Err *err);
 /* Appears whole or not at all: temporary name, fsync, rename. */
 bool file_write(const char *path, Str bytes, Err *err);
 bool file_write_parts(const char *path, const Str *parts, size_t count, Err *err); /* one file of the parts in a row */
@@ -136,29 +141,48 @@ void archive_close(Archive *archive);
 
 typedef struct Table {
     const char *path;
+    const char *layout; /* of a file without a header that is known by its rows ("CoLA"); else NULL */
     Str *columns;
     size_t column_count;
     Str *cells; /* [row_count][column_count]; a missing JSONL key has at == NULL */
     size_t row_count;
-    uint64_t *lines; /* [row_count]: line of the file on which the row begins, from 1 */
+    uint64_t *lines;   /* [row_count]: line of the file on which the row begins, from 1 */
+    uint64_t cut_rows; /* of QQP, whose own file has rows that end early: those left out */
 } Table;
-/* `name` decides on the format by its ending (.tsv, .csv, .jsonl) and names the data in errors. */
+/* `name` decides on the format by its ending, in any case (.tsv; .csv, whose header says whether comma, semicolon or
+ * tab separates; .jsonl, .ndjson, .json: an object a line, or one array of objects; each also with .zst after it), and
+ * names the data in errors. Lines end with LF, CRLF or CR alone. */
 bool table_parse(Arena *arena, Str bytes, const char *name, Table *out, Err *err);
 
 typedef struct Example {
     Str text, pair, label; /* pair.at == NULL: a single text; label.at == NULL: none */
     uint64_t line;
 } Example;
+/* Columns by name; NULL: found by themselves. */
+typedef struct ColumnNames {
+    const char *text, *pair, *label;
+} ColumnNames;
 typedef struct ExampleFile {
     const char *path;
+    const char *text_column, *pair_column, *label_column; /* what was read; NULL: none */
+    const char *unread;                                   /* "a, b": columns that look like text; NULL: none */
+    const char *layout;                                   /* as in Table */
     Example *rows;
     size_t row_count;
-    uint64_t skipped_rows; /* labelled '-' */
+    uint64_t skipped_rows; /* labelled '-' or -1, and the cut rows of QQP */
+    uint64_t minus_rows;   /* those of them that are labelled -1 */
+    uint64_t cut_rows;     /* those of them that are cut */
     bool pairs;
     char sha256[65]; /* of the file as it lies on the disk (embedded data: as given) */
 } ExampleFile;
-/* Finds the text and label columns as described in `lethe help run`. */
-bool examples_read(Arena *arena, const char *path, bool need_labels, ExampleFile *out, Err *err);
-bool examples_parse(Arena *arena, Str bytes, const char *name, bool need_labels, ExampleFile *out, Err *err);
+/* Finds the text and label columns as described in docs/data.md; labels lose the white space around them. */
+bool examples_read(Arena *arena, const char *path, const ColumnNames *names, bool need_labels, ExampleFile *out,
+                   Err *err);
+bool examples_parse(Arena *arena, Str bytes, const char *name, const ColumnNames *names, bool need_labels,
+                    ExampleFile *out, Err *err);
+/* Splits a file in two by a draw that depends on its number of rows alone: round(percent of the rows) into *eval, at
+ * least one in each; both in the file's order. */
+bool examples_split(Arena *arena, const ExampleFile *all, double percent, ExampleFile *train, ExampleFile *eval,
+                    Err *err);
 
 #endif

@@ -13,5 +13,6 @@
 #include "tokenizer_build.c"
 #include "tokenizer_json.c"
 #include "tokenizer_files.c"
+#include "classes.c"
 #include "dataset.c"
 #include "batch.c"

@@ -46,14 +46,16 @@ uint32_t tokenizer_encode(const Tokenizer *tokenizer, Arena *scratch, Str text, 
 
 typedef struct Split {
     uint32_t rows;
-    uint32_t *labels; /* [rows] */
-    uint64_t *starts; /* [rows + 1]: row r owns the tokens starts[r] .. starts[r + 1] - 1 */
-    uint32_t *ids;    /* [starts[rows]] */
-    uint8_t *types;   /* [starts[rows]] */
-    Str *text, *pair; /* [rows]; pair[r].at == NULL: a single text */
-    uint64_t *lines;  /* [rows]: line of the file, from 1 */
-    uint64_t skipped; /* rows of the whole file labelled '-' */
-    uint32_t longest; /* tokens of the longest row */
+    uint32_t *labels;    /* [rows] */
+    uint64_t *starts;    /* [rows + 1]: row r owns the tokens starts[r] .. starts[r + 1] - 1 */
+    uint32_t *ids;       /* [starts[rows]] */
+    uint8_t *types;      /* [starts[rows]] */
+    Str *text, *pair;    /* [rows]; pair[r].at == NULL: a single text */
+    uint64_t *lines;     /* [rows]: line of the file, from 1 */
+    uint64_t skipped;    /* rows of the whole file without a label */
+    uint32_t file_rows;  /* rows of the whole file with a label, of which `rows` are taken */
+    const char *columns; /* those read, for people */
+    uint32_t longest;    /* tokens of the longest row */
     bool any_pair;
 } Split;
 
@@ -62,19 +64,25 @@ enum { TASK_MAX_CLASSES = 1000 };
 typedef struct TaskData {
     const char *name;
     uint32_t classes;
-    const char **class_names; /* [classes]; the number itself where labels are numbers */
+    const char **class_names; /* [classes]; of numbers the shortest spelling */
     Split train, eval;
     char train_sha256[65], eval_sha256[65]; /* of the files */
+    uint64_t common_rows;                   /* of eval: those whose text (or pair) is also in train */
+    DYN(const char *) warnings;             /* what the user may not have meant, a line each */
 } TaskData;
 
-/* Tokenises the first train_rows and eval_rows rows (0: all). The labels are those of the whole train file: whole
- * numbers from 0 (classes = highest + 1), or names in bytewise order, except that entailment, neutral and contradiction
- * are 0, 1 and 2. Fails on numbers and names mixed, on a single class, on more than TASK_MAX_CLASSES, on a label of the
- * eval file that the train file does not have, and when one file has pairs and the other has not. Texts stay where
- * `train` and `eval` have them. */
+/* Tokenises train_rows and eval_rows rows (0: all). They are drawn at random, the same rows whatever the seed and the
+ * other tasks, and stay in the file's order; first_rows: the file's first rows instead. The classes are the labels of
+ * the whole train file: numbers in ascending order, or names in bytewise order, except that entailment, neutral and
+ * contradiction are 0, 1 and 2. Fails on numbers and names mixed, on negative numbers, on what looks like a regression,
+ * on a single class in the file or among the rows taken to train, on more than TASK_MAX_CLASSES, on a label of the eval
+ * file that the train file does not have, and when one file has pairs and the other has not. Texts stay where `train`
+ * and `eval` have them. */
 bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, const ExampleFile *train,
-                    const ExampleFile *eval, uint32_t train_rows, uint32_t eval_rows, uint32_t max_length,
-                    TaskData *out, Err *err);
+                    const ExampleFile *eval, uint32_t train_rows, uint32_t eval_rows, bool first_rows,
+                    uint32_t max_length, TaskData *out, Err *err);
+/* [classes]: rows of each. */
+uint32_t *split_class_counts(Arena *arena, const Split *split, uint32_t classes);
 /* The rows rows[0 .. count - 1] of a split, in this order, as a split of their own. */
 void split_subset(Arena *arena, const Split *split, const uint32_t *rows, uint32_t count, Split *out);
 /* A tenth of the rows (at least one) to choose an epoch or a rate by, and the rest: the same for every seed and method.

@@ -42,16 +42,40 @@ static void fuzz_model_config(Arena *arena, Str bytes, Err *err)
 /* The first byte chooses the format. */
 static void fuzz_table(Arena *arena, Str bytes, Err *err)
 {
-    static const char *const names[] = {"fuzz.tsv", "fuzz.csv", "fuzz.jsonl"};
-    ExampleFile file;
+    static const char *const names[] = {"fuzz.tsv", "fuzz.csv", "fuzz.jsonl", "fuzz.json"};
+    ExampleFile file, train, eval;
     if (!bytes.size) return;
-    const char *name = names[(uint8_t)bytes.at[0] % COUNT(names)];
-    if (!examples_parse(arena, (Str){bytes.at + 1, bytes.size - 1}, name, true, &file, err)) return;
+    const uint8_t choice = (uint8_t)bytes.at[0];
+    const char *name = names[choice % COUNT(names)];
+    if (!examples_parse(arena, (Str){bytes.at + 1, bytes.size - 1}, name, NULL, true, &file, err)) return;
     Tokenizer *tokenizer;
     TaskData task;
     ASSERT(tokenizer_from_vocab(arena, S("[UNK]\n[CLS]\n[SEP]\na\n##a\n"), true, "vocab.txt", &tokenizer, err));
-    if (!task_data_load(arena, tokenizer, "fuzz", &file, &file, 0, 0, 16, &task, err)) return;
+    train = eval = file;
+    if (choice & 0x80 && !examples_split(arena, &file, 30, &train, &eval, err)) return;
+    ASSERT(choice < 0x80 || train.row_count + eval.row_count == file.row_count);
+    if (!task_data_load(arena, tokenizer, "fuzz", &train, &eval, choice & 0x40 ? 3 : 0, 0, choice & 0x20, 16, &task,
+                        err))
+        return;
     for (uint32_t i = 0; i < task.train.rows; i++) ASSERT(task.train.labels[i] < task.classes);
+    for (size_t i = 0; i < task.warnings.count; i++) ASSERT(!strchr(task.warnings.at[i], '\n'));
+}
+
+/* A seed begins as a safetensors file does, since file_read would refuse it for what it is. */
+static void fuzz_file_kind(Arena *arena, Str bytes, Err *err)
+{
+    enum { START = 9 };
+    (void)arena;
+    if (bytes.size >= START) file_kind_check((Str){bytes.at + START, bytes.size - START}, "fuzz.csv", err);
+}
+
+/* The value of --task. */
+static void fuzz_task_option(Arena *arena, Str bytes, Err *err)
+{
+    TaskSource task;
+    if (task_parse(arena, arena_copy(arena, bytes.at, bytes.size), &task, err))
+        ASSERT(task.train[0] && task.eval[0] && task.percent >= 0 && task.percent <= 90);
+    fuzz_usage(err);
 }
 
 /* Encodes texts that the fuzzer knows nothing of, and checks what every tokenizer promises. */
@@ -355,6 +379,8 @@ static const struct {
     {"safetensors", fuzz_safetensors},
     {"model_config", fuzz_model_config},
     {"table", fuzz_table},
+    {"file_kind", fuzz_file_kind},
+    {"task_option", fuzz_task_option},
     {"vocab", fuzz_vocab},
     {"tokenizer_json", fuzz_tokenizer_json},
     {"merges", fuzz_merges},
