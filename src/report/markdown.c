@@ -161,8 +161,8 @@ static void markdown_write(const Results *r, FILE *out)
     for (int j = 0; j < r->task_count; j++) {
         const ResultTask *t = &r->tasks[j];
         fprintf(out, "%d. %s: %u classes, %s rows to train, %s to evaluate, majority class %.1f%%\n", j + 1,
-                markdown_escape(&arena, t->name), t->classes, verdict_rows(&arena, t->train_rows),
-                verdict_rows(&arena, t->eval_rows), 100 * t->majority_rate);
+                markdown_escape(&arena, t->name), t->classes, format_count(&arena, t->train_rows),
+                format_count(&arena, t->eval_rows), 100 * t->majority_rate);
     }
     fputc('\n', out);
     for (int i = 0; i < count; i++) fprintf(out, "- %s\n", markdown_escape(&arena, sentences[i]));

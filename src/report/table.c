@@ -408,7 +408,7 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
         const ResultTask *t = &r->tasks[j];
         const char *line =
             arena_printf(&arena, "task %d %s: %u classes, %s rows to train, %s to evaluate", j + 1, t->name, t->classes,
-                         verdict_rows(&arena, t->train_rows), verdict_rows(&arena, t->eval_rows));
+                         format_count(&arena, t->train_rows), format_count(&arena, t->eval_rows));
         table_wrap(out, table_styled(&arena, style, line), 0, 2);
     }
     fputc('\n', out);

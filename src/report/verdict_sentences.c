@@ -13,7 +13,7 @@ static void verdict_add(Arena *arena, VerdictNames *names, const char *name) { *
 
 static const char *verdict_named(Arena *arena, const VerdictNames *names)
 {
-    return verdict_list(arena, names->at, (int)names->count);
+    return format_list(arena, names->at, (int)names->count);
 }
 
 /* "a, b and c", or "9 methods". */
@@ -56,11 +56,6 @@ static const char *verdict_who_missed(Arena *arena, const Results *r, int task, 
 static const char *verdict_later(Arena *arena, const Results *r)
 {
     return r->task_count == 2 ? r->tasks[1].name : arena_printf(arena, "%d more tasks", r->task_count - 1);
-}
-
-static const char *verdict_rows(Arena *arena, uint32_t rows)
-{
-    return rows < 10000 ? arena_printf(arena, "%u", rows) : arena_printf(arena, "%u,%03u", rows / 1000, rows % 1000);
 }
 
 /* ---- what training the later tasks did to the first ---- */
@@ -399,7 +394,7 @@ static const char *verdict_noise(Arena *arena, const Results *r)
     return arena_printf(arena,
                         "This is one seed and %s evaluation rows: an accuracy near 80%% is known to about %.1f points "
                         "either way, and another seed may tell another story.",
-                        verdict_rows(arena, rows), half);
+                        format_count(arena, rows), half);
 }
 
 static const char *verdict_all(Arena *arena, int count)

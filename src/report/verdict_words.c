@@ -5,15 +5,6 @@
 
 /* What the rules of verdict.c say of one method, in words. */
 
-/* "a, b and c". */
-static const char *verdict_list(Arena *arena, const char *const *items, int count)
-{
-    const char *text = count ? items[0] : "";
-    for (int i = 1; i < count; i++)
-        text = arena_printf(arena, "%s%s%s", text, i == count - 1 ? " and " : ", ", items[i]);
-    return text;
-}
-
 static const char *verdict_join(Arena *arena, const char *a, const char *b)
 {
     return *a && *b ? arena_printf(arena, "%s; %s", a, b) : *a ? a : b;
@@ -94,7 +85,7 @@ static const char *verdict_missed_list(Arena *arena, const Results *r, int metho
         names[(*count)++] =
             learned ? arena_printf(arena, "%s with %d of %d seeds", name, seeds - learned, seeds) : name;
     }
-    return verdict_list(arena, names, *count);
+    return format_list(arena, names, *count);
 }
 
 /* The earlier tasks of a method that share a verdict, by name. */
@@ -104,7 +95,7 @@ static const char *verdict_tasks_with(Arena *arena, const Results *r, int method
     *count = 0;
     for (int j = 0; j < r->task_count - 1; j++)
         if (verdict_change(r, method, j).verdict == verdict) names[(*count)++] = r->tasks[j].name;
-    return verdict_list(arena, names, *count);
+    return format_list(arena, names, *count);
 }
 
 /* Earlier tasks of a chain of three or more. */
