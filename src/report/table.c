@@ -157,7 +157,7 @@ static const char *table_task(Arena *arena, const Results *r, int task)
 /* What the colour of a method's verdict follows. */
 static Verdict table_verdict(const Results *r, int method)
 {
-    const Verdict verdict = r->task_count > 1 ? verdict_change(r, method, 0).verdict : VERDICT_WITHIN_CHANCE;
+    const Verdict verdict = r->task_count > 1 ? verdict_change(r, method, 0).verdict : VERDICT_NOT_SHOWN;
     if (verdict == VERDICT_FORGOT) return verdict;
     for (int j = 0; j < r->task_count; j++)
         if (verdict_missed(r, method, j)) return VERDICT_NOT_LEARNED;
