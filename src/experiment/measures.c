@@ -118,7 +118,7 @@ Interval measure_paired_interval(Paired paired, double inside)
 static double *measure_signs(Arena *arena, uint32_t n, uint32_t *reach)
 {
     const uint32_t odd = n % 2, least = (n + 1) / 2; /* plus signs */
-    const uint32_t most = (uint32_t)fmin(n - least, 8 * sqrt(n) + 40);
+    const uint32_t most = (uint32_t)fmin(n - least, 6.5 * sqrt(n) + 10);
     double *chance = arena_new(arena, double, (size_t)most + 1), weight = 1, total = 0;
     for (*reach = 0;; ++*reach) {
         const double plus = (double)least + *reach;
@@ -135,14 +135,16 @@ static double *measure_signs(Arena *arena, uint32_t n, uint32_t *reach)
 typedef struct SignSum {
     double *at; /* [2 reach + 1] */
     size_t reach;
+    double variance;
 } SignSum;
 
-/* Adds n fair signs times `step`. */
+/* Adds n fair signs times `step`. What lies beyond 13 standard deviations of the sum is dropped: less than 1e-36. */
 static SignSum measure_add_signs(Arena *arena, SignSum old, uint32_t step, uint32_t n)
 {
     uint32_t most;
     const double *chance = measure_signs(arena, n, &most);
-    SignSum sum = {.reach = old.reach + (size_t)step * (n % 2 + 2 * (size_t)most)};
+    SignSum sum = {.reach = old.reach + (size_t)step * (n % 2 + 2 * (size_t)most),
+                   .variance = old.variance + (double)step * step * n};
     sum.at = arena_new(arena, double, 2 * sum.reach + 1);
     for (uint32_t i = 0; i <= most; i++) {
         const size_t shift = (size_t)step * (n % 2 + 2 * (size_t)i), middle = sum.reach - old.reach;
@@ -150,6 +152,11 @@ static SignSum measure_add_signs(Arena *arena, SignSum old, uint32_t step, uint3
             double *to = sum.at + (side ? middle - shift : middle + shift);
             for (size_t k = 0; k <= 2 * old.reach; k++) to[k] += chance[i] * old.at[k];
         }
+    }
+    const double far = ceil(13 * sqrt(sum.variance));
+    if (far < (double)sum.reach) {
+        sum.at += sum.reach - (size_t)far;
+        sum.reach = (size_t)far;
     }
     return sum;
 }
@@ -172,7 +179,7 @@ double measure_sign_flips(const int32_t *sums, uint32_t rows)
     }
     qsort(sizes, count, sizeof *sizes, measure_compare_sums);
     double one = 1, p = 0;
-    SignSum sum = {&one, 0};
+    SignSum sum = {&one, 0, 0};
     for (size_t i = 0, k; i < count; i = k) {
         for (k = i; k < count && sizes[k] == sizes[i];) k++;
         sum = measure_add_signs(&arena, sum, sizes[i], (uint32_t)(k - i));
@@ -180,7 +187,7 @@ double measure_sign_flips(const int32_t *sums, uint32_t rows)
     const uint64_t far = (uint64_t)(total < 0 ? -total : total);
     for (size_t k = far; k <= sum.reach; k++) p += (k ? 2 : 1) * sum.at[sum.reach + k];
     arena_free(&arena);
-    return fmin(1, fmax(1e-38, p));
+    return fmin(1, fmax(1e-30, p));
 }
 
 uint32_t measure_changed(const uint32_t *before, const uint32_t *after, uint32_t rows)

@@ -56,7 +56,7 @@ Interval measure_paired_interval(Paired paired, double inside); /* inside: 0.95,
  * seeds of (right in the second - right in the first). If either sign of each sum were equally likely: the probability
  * that their total lies at least as far from 0. The rows are the same in all seeds, so that a row counts once, however
  * many seeds agree on it; of one seed this is measure_mcnemar. Exact for any number of rows: the distribution is the
- * convolution of a binomial one for each size of sum. What is below 1e-38 is given as 1e-38. */
+ * convolution of a binomial one for each size of sum. What is below 1e-30 is given as 1e-30. */
 double measure_sign_flips(const int32_t *sums, uint32_t rows);
 
 /* Churn: share of rows whose prediction is another one, right or wrong (Milani Fard et al. 2016, "Launch and iterate:
