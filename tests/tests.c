@@ -37,6 +37,7 @@
 #include "measures_test.c"
 #include "load_test.c"
 #include "verdict_test.c"
+#include "sentences_test.c"
 #include "experiment_test.c"
 #include "leaks_test.c"
 #include "report_test.c"
@@ -70,6 +71,7 @@ static const struct {
 #else
     GROUP(base),       GROUP(files),       GROUP(text),   GROUP(device),  GROUP(model),  GROUP(importance),
     GROUP(strategy),   GROUP(measures),    GROUP(load),   GROUP(verdict), GROUP(report), GROUP(fuzz),
+    GROUP(sentences),
     GROUP(experiment), GROUP(interchange), GROUP(limits), GROUP(leaks),
 #endif
 };
