@@ -424,15 +424,17 @@ fuzz() {
     [ ! -e build/fuzz/failed ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
-bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; rates
+bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; rates; verdicts
     build
-    local word=${1:-steps} blis=
+    local word=${1:-steps} blis=()
     [ -e "tests/bench/$word.c" ] || exec tests/bench/bench.sh "$@" 9>&-
-    need "${packages_bench[@]}"
-    blis=$(uname -m)-linux-gnu/blis-serial
+    if [ "$word" = ops ]; then
+        need "${packages_bench[@]}"
+        blis=(-isystem "/usr/include/$(uname -m)-linux-gnu/blis-serial" "/usr/lib/$(uname -m)-linux-gnu/blis-serial/libblis.a")
+    fi
     mkdir -p build/bench
-    if newer "build/bench/$word" "${sources[@]}" "tests/bench/$word.c"; then
-        compile "build/bench/$word" -O2 -Wno-unused-function -isystem "/usr/include/$blis" "tests/bench/$word.c" "/usr/lib/$blis/libblis.a"
+    if newer "build/bench/$word" "${sources[@]}" "tests/bench/$word.c" tests/*.h; then
+        compile "build/bench/$word" -O2 -Wno-unused-function "tests/bench/$word.c" "${blis[@]}"
     fi
     shift
     "build/bench/$word" "$@" 9>&-

@@ -53,6 +53,38 @@ static void test_numbers_are_read_strictly(void **state)
     for (size_t i = 0; i < COUNT(bad_reals); i++) assert_false(parse_double(str(bad_reals[i]), &x));
 }
 
+static void test_numbers_for_people(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    static const struct {
+        uint64_t count;
+        const char *text;
+    } counts[] = {{0, "0"},
+                  {999, "999"},
+                  {1000, "1000"},
+                  {9999, "9999"},
+                  {10000, "10,000"},
+                  {123456, "123,456"},
+                  {1234567, "1,234,567"},
+                  {22713986, "22,713,986"},
+                  {UINT64_MAX, "18,446,744,073,709,551,615"}};
+    static const struct {
+        double seconds;
+        const char *text;
+    } durations[] = {{0, "0.0 s"},        {-1, "0.0 s"},           {NAN, "0.0 s"},  {0.42, "0.4 s"},
+                     {9.94, "9.9 s"},     {9.96, "10 s"},          {59.4, "59 s"},  {59.6, "1 min"},
+                     {333, "5 min 33 s"}, {3599.4, "59 min 59 s"}, {3599.6, "1 h"}, {7530, "2 h 6 min"},
+                     {7.2e6, "2000 h"},   {7.2e7, "20,000 h"}};
+    static const char *const names[] = {"a", "b", "c"}, *const lists[] = {"", "a", "a and b", "a, b and c"};
+    for (size_t i = 0; i < COUNT(counts); i++)
+        assert_string_equal(format_count(&arena, counts[i].count), counts[i].text);
+    for (size_t i = 0; i < COUNT(durations); i++)
+        assert_string_equal(format_duration(&arena, durations[i].seconds), durations[i].text);
+    for (int i = 0; i < 4; i++) assert_string_equal(format_list(&arena, names, i), lists[i]);
+    arena_free(&arena);
+}
+
 static void test_str_show_is_printable(void **state)
 {
     (void)state;
@@ -232,6 +264,7 @@ static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_arena_gives_zeroed_aligned_memory),
     cmocka_unit_test(test_dyn_grows),
     cmocka_unit_test(test_numbers_are_read_strictly),
+    cmocka_unit_test(test_numbers_for_people),
     cmocka_unit_test(test_str_show_is_printable),
     cmocka_unit_test(test_trim_and_case),
     cmocka_unit_test(test_permutation_is_torch_randperm),

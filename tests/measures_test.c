@@ -189,7 +189,73 @@ static void test_t_and_holm(void **state)
     measure_holm(p, 0, adjusted);
 }
 
+/* Every sign of every sum, one after another. */
+static double flips_by_hand(const int32_t *sums, uint32_t rows)
+{
+    int64_t total = 0, far = 0;
+    for (uint32_t i = 0; i < rows; i++) total += sums[i];
+    for (uint32_t signs = 0; signs < 1u << rows; signs++) {
+        int64_t sum = 0;
+        for (uint32_t i = 0; i < rows; i++) sum += signs >> i & 1 ? sums[i] : -sums[i];
+        far += llabs(sum) >= llabs(total);
+    }
+    return (double)far / (1u << rows);
+}
+
+static void test_sign_flips(void **state)
+{
+    (void)state;
+    for (uint32_t turn = 0; turn < 60; turn++) { /* sums of up to 5 seeds on 12 rows */
+        int32_t sums[12];
+        for (uint32_t i = 0; i < 12; i++) sums[i] = (int32_t)(random_uniform(1, turn, i) * 11) - 5 + (turn % 3 == 0);
+        expect_near(measure_sign_flips(sums, 12), flips_by_hand(sums, 12));
+    }
+    /* one seed: McNemar; three seeds that agree on every row: the same p, not a smaller one */
+    static int32_t one[100000], three[100000];
+    static const struct {
+        uint32_t lost, gained, rows;
+    } cases[] = {{12, 5, 500}, {6, 0, 200}, {0, 0, 1}, {1, 0, 1}, {130, 80, 2000}, {30500, 30000, 100000}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (uint32_t r = 0; r < cases[i].rows; r++) {
+            one[r] = r < cases[i].lost ? -1 : r < cases[i].lost + cases[i].gained;
+            three[r] = 3 * one[r];
+        }
+        const double p = measure_mcnemar(cases[i].lost, cases[i].gained);
+        assert_true(fabs(measure_sign_flips(one, cases[i].rows) - p) < 1e-9 * (1 + p));
+        assert_true(measure_sign_flips(three, cases[i].rows) == measure_sign_flips(one, cases[i].rows));
+    }
+    for (uint32_t r = 0; r < 2000; r++) one[r] = -1;
+    assert_true(measure_sign_flips(one, 2000) == 1e-30);
+    assert_true(measure_sign_flips(one, 0) == 1);
+}
+
+static void test_paired_intervals(void **state)
+{
+    (void)state;
+    /* 12 lost, 5 gained of 500: -7 / 502, variance (17 + 2) / 502 - (7 / 502)^2 */
+    const Paired p = measure_paired(-7, 17, 500);
+    expect_near(p.difference, -7 / 502.0);
+    expect_near(p.error, sqrt((19 / 502.0 - 49 / 502.0 / 502.0) / 502));
+    const Interval all = measure_paired_interval(p, 0.95), close = measure_paired_interval(p, 0.9);
+    expect_near(all.high, p.difference + 1.959963984540054 * p.error);
+    expect_near(close.low, p.difference - 1.6448536269514722 * p.error);
+    /* nothing changed: what other rows would do is still not known */
+    const Interval none = measure_paired_interval(measure_paired(0, 0, 500), 0.95);
+    assert_true(none.low < -0.005 && none.low > -0.006 && none.high == -none.low);
+    /* three equal seeds do not make a narrow interval, three that differ make a wide one */
+    const double same[] = {-0.014, -0.014, -0.014}, apart[] = {-0.1, 0, 0.1};
+    const Interval three = measure_over_seeds(same, 3, all, 0.95), wide = measure_over_seeds(apart, 3, all, 0.95),
+                   wide90 = measure_over_seeds(apart, 3, all, 0.9);
+    assert_true(three.low == all.low && three.high == all.high);
+    assert_true(fabs(wide.high - 4.302652729749464 * 0.1 / sqrt(3)) < 1e-8);
+    assert_true(fabs(wide90.high - 2.919985580355516 * 0.1 / sqrt(3)) < 1e-8);
+    expect_near(measure_t_within(1, 0.5), 1);
+    expect_near(measure_wilson_share(0.25, 200).low, measure_wilson(50, 200).low);
+}
+
 static const struct CMUnitTest measures_tests[] = {
+    cmocka_unit_test(test_sign_flips),
+    cmocka_unit_test(test_paired_intervals),
     cmocka_unit_test(test_measures),
     cmocka_unit_test(test_rows_that_were_right),
     cmocka_unit_test(test_two_methods_on_the_same_rows),

@@ -29,12 +29,12 @@ static void test_what_the_table_says(void **state)
                                               "-15.0  forgot\n",
                                               "53.5* [47-60]",
                                               "(0.0)  not learned\n",
-                                              "within chance\n",
+                                              "no drop shown\n",
                                               "majority ",
                                               "* not learned",
                                               "lora did not learn a (not surely above 50.0%"};
     static const char *const in_markdown[] = {"did not learn a and b: its change says nothing about forgetting",
-                                              "no change beyond chance (p = 0.69)", "## The rules",
+                                              "no drop shown (p = 0.69); one of", "## The rules",
                                               "## Forgotten examples", "- full: 40 rows"};
     expect_parts(text, on_terminal, COUNT(on_terminal));
     expect_parts(markdown, in_markdown, COUNT(in_markdown));
@@ -49,7 +49,7 @@ static void test_tables_of_all_shapes(void **state)
     static const Made wide = {.tasks = 4, .methods = 14, .seeds = 2}; /* two seeds: the widest intervals */
     static const char *const parts[][3] = {
         {"full  ", "lora cannot forget", "MiniLM-L6's pre-training saw"},
-        {"replay leads", "joint is the ceiling", "With 3 seeds only large and steady differences"},
+        {"No method leads", "joint is the ceiling", "With 3 seeds only large and steady differences"},
         {"below", "forgot 4 of 4", "At matched learning"},
         {"mean over 2 seeds", "No ranking is possible", "majority"},
         {"UNFINISHED", "forgot 2 of 2", "No ranking is possible yet"},

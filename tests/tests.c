@@ -40,6 +40,7 @@
 #include "measures_test.c"
 #include "load_test.c"
 #include "verdict_test.c"
+#include "sentences_test.c"
 #include "experiment_test.c"
 #include "leaks_test.c"
 #include "report_test.c"
@@ -72,9 +73,10 @@ static const struct {
     GROUP(charts),
     GROUP(page),
 #else
-    GROUP(base),       GROUP(files),       GROUP(text),   GROUP(device),  GROUP(model),  GROUP(importance),
-    GROUP(strategy),  GROUP(strategy_golden),   GROUP(choice),      GROUP(measures),    GROUP(load),   GROUP(verdict), GROUP(report), GROUP(fuzz),
-    GROUP(experiment), GROUP(interchange), GROUP(limits), GROUP(leaks),
+    GROUP(base),     GROUP(files),           GROUP(text),   GROUP(device),     GROUP(model),       GROUP(importance),
+    GROUP(strategy), GROUP(strategy_golden), GROUP(choice), GROUP(measures),   GROUP(load),        GROUP(verdict),
+    GROUP(report),   GROUP(sentences),       GROUP(fuzz),   GROUP(experiment), GROUP(interchange), GROUP(limits),
+    GROUP(leaks),
 #endif
 };
 

@@ -223,6 +223,42 @@ bool parse_double(Str s, double *value)
     return true;
 }
 
+/* ---- numbers for people ---- */
+
+const char *format_count(Arena *arena, uint64_t count)
+{
+    char digits[24];
+    const int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
+    char *out = arena_new(arena, char, 2 * sizeof digits), *to = out;
+    for (int i = 0; i < size; i++) {
+        if (i && size > 4 && (size - i) % 3 == 0) *to++ = ',';
+        *to++ = digits[i];
+    }
+    return out;
+}
+
+const char *format_duration(Arena *arena, double seconds)
+{
+    if (!(seconds > 0)) seconds = 0; /* a NaN, too */
+    if (seconds < 9.95) return arena_printf(arena, "%.1f s", seconds);
+    const uint64_t s = seconds < 1e15 ? (uint64_t)(seconds + 0.5) : (uint64_t)1e15, minutes = (s + 30) / 60;
+    if (s < 60) return arena_printf(arena, "%d s", (int)s);
+    if (s < 3600)
+        return s % 60 ? arena_printf(arena, "%d min %d s", (int)(s / 60), (int)(s % 60))
+                      : arena_printf(arena, "%d min", (int)(s / 60));
+    const char *hours = format_count(arena, minutes / 60);
+    return minutes % 60 ? arena_printf(arena, "%s h %d min", hours, (int)(minutes % 60))
+                        : arena_printf(arena, "%s h", hours);
+}
+
+const char *format_list(Arena *arena, const char *const *items, int count)
+{
+    const char *text = count ? items[0] : "";
+    for (int i = 1; i < count; i++)
+        text = arena_printf(arena, "%s%s%s", text, i == count - 1 ? " and " : ", ", items[i]);
+    return text;
+}
+
 /* ---- clock, Ctrl-C ---- */
 
 double clock_seconds(void)

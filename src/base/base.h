@@ -89,6 +89,11 @@ const char *count_text(Arena *arena, uint64_t n);                 /* "1,234,567"
 bool parse_int(Str s, int64_t low, int64_t high, int64_t *value); /* decimal, whole string, within [low, high] */
 bool parse_double(Str s, double *value);                          /* finite, whole string, '.' whatever the locale */
 
+/* ---- Numbers for people ---- */
+const char *format_count(Arena *arena, uint64_t count);    /* "1000", "10,000", "1,234,567" */
+const char *format_duration(Arena *arena, double seconds); /* "0.4 s", "33 s", "5 min 33 s", "2 h 5 min" */
+const char *format_list(Arena *arena, const char *const *items, int count); /* "", "a", "a and b", "a, b and c" */
+
 /* ---- Random numbers ---- */
 /* Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): out = f(counter, key). */
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

@@ -89,6 +89,9 @@ static const Option run_options[] = {
     {"keep-models", OPTION_TEXT, 0, 0, "WHAT",
      "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none "
      "[all; with several seeds adapters]"},
+    {"match-margin", OPTION_REAL, 0.1, 100, "POINTS",
+     "two methods learned a task equally well when the 90% interval of their\ndifference lies within this many points; "
+     "of the report alone, lethe\nreport has it, too [5]"},
     {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
     {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, transfer, probe, drift and swap"},
     {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run"},
@@ -276,6 +279,7 @@ static bool run_set_number(Plan *plan, const Option *option, const char *value, 
         {"lora-r", &plan->lora_r, NULL},
         {"lora-alpha", NULL, &plan->lora_alpha},
         {"lora-dropout", NULL, &plan->lora_drop},
+        {"match-margin", NULL, &plan->match_margin},
         {"threads", (uint32_t *)&plan->threads, NULL},
         {"checkpoint-seconds", &plan->checkpoint_seconds, NULL},
     };
@@ -452,10 +456,11 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
 static bool run_show(const Plan *plan, Err *err)
 {
     Arena arena = {0};
-    Results results;
+    Results results = {0};
     Str font;
-    bool ok = asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, &plan->out, 1, &results, err) &&
-              report_write(&results, plan->out, font, err);
+    bool ok = asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, &plan->out, 1, &results, err);
+    results.match_margin = (double)plan->match_margin / 100;
+    ok = ok && report_write(&results, plan->out, font, err);
     if (ok && !plan->quiet && !plan->json) {
         ok = report_table(&results, stdout);
         printf("\nTable, charts and all numbers: %s/\n", plan->out);
@@ -484,7 +489,7 @@ static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan
 {
     bool ok = run_read(argc, argv, arena, options, plan, err);
     /* What steers this call only is not part of the configuration. */
-    static const char *const passing[] = {"force", "quiet", "json", "dry-run"};
+    static const char *const passing[] = {"force", "quiet", "json", "dry-run", "match-margin"};
     json_t *kept = json_copy(options);
     for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
     ok = ok && experiment_run(plan, kept, err);

@@ -45,6 +45,7 @@ typedef struct Plan {
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
     uint32_t checkpoint_seconds; /* between two checkpoints of a training, at least; 0: as often as can be */
+    float match_margin;          /* of the report, in points; 0: its default */
     KeepModels keep;
     KeepEpoch keep_epoch;
     StrategyValues values; /* of the strategies' own options */

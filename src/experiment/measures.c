@@ -5,13 +5,19 @@
 
 static const double MEASURE_Z = 1.959963984540054; /* 97.5% quantile of the normal distribution */
 
+Interval measure_wilson_share(double share, uint32_t rows)
+{
+    ASSERT(rows > 0 && share >= 0 && share <= 1);
+    const double n = rows, z2 = MEASURE_Z * MEASURE_Z;
+    const double middle = (share + z2 / (2 * n)) / (1 + z2 / n);
+    const double half = MEASURE_Z / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n));
+    return (Interval){share == 0 ? 0 : middle - half, share == 1 ? 1 : middle + half}; /* exact at the ends */
+}
+
 Interval measure_wilson(uint32_t correct, uint32_t rows)
 {
     ASSERT(rows > 0 && correct <= rows);
-    const double n = rows, p = correct / n, z2 = MEASURE_Z * MEASURE_Z;
-    const double middle = (p + z2 / (2 * n)) / (1 + z2 / n);
-    const double half = MEASURE_Z / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-    return (Interval){correct == 0 ? 0 : middle - half, correct == rows ? 1 : middle + half}; /* exact at the ends */
+    return measure_wilson_share((double)correct / rows, rows);
 }
 
 bool measure_learned(uint32_t correct, uint32_t rows, double majority_rate)
@@ -92,6 +98,98 @@ Disagreement measure_disagreement(const bool *first, const bool *second, uint32_
     return d;
 }
 
+Paired measure_paired(double sum, double squares, uint32_t rows)
+{
+    ASSERT(rows > 0);
+    const double n = rows + 2.0, difference = sum / n;
+    return (Paired){difference, sqrt(fmax(0, (squares + 2) / n - difference * difference) / n)};
+}
+
+Interval measure_paired_interval(Paired paired, double inside)
+{
+    const double half = measure_z_within(inside) * paired.error;
+    return (Interval){fmax(-1, paired.difference - half), fmin(1, paired.difference + half)};
+}
+
+/* ---- sign flips ---- */
+
+/* chance[i], i <= *reach: that n fair signs sum to +-(n % 2 + 2 i), either of the two. What is too improbable to count
+ * is left out. */
+static double *measure_signs(Arena *arena, uint32_t n, uint32_t *reach)
+{
+    const uint32_t odd = n % 2, least = (n + 1) / 2; /* plus signs */
+    const uint32_t most = (uint32_t)fmin(n - least, 6.5 * sqrt(n) + 10);
+    double *chance = arena_new(arena, double, (size_t)most + 1), weight = 1, total = 0;
+    for (*reach = 0;; ++*reach) {
+        const double plus = (double)least + *reach;
+        chance[*reach] = weight;
+        total += (*reach || odd ? 2 : 1) * weight;
+        if (*reach == most) break;
+        weight *= (n - plus) / (plus + 1);
+    }
+    for (uint32_t i = 0; i <= most; i++) chance[i] /= total;
+    return chance;
+}
+
+/* The distribution of a sum, at [-reach, reach]. */
+typedef struct SignSum {
+    double *at; /* [2 reach + 1] */
+    size_t reach;
+    double variance;
+} SignSum;
+
+/* Adds n fair signs times `step`. What lies beyond 13 standard deviations of the sum is dropped: less than 1e-36. */
+static SignSum measure_add_signs(Arena *arena, SignSum old, uint32_t step, uint32_t n)
+{
+    uint32_t most;
+    const double *chance = measure_signs(arena, n, &most);
+    SignSum sum = {.reach = old.reach + (size_t)step * (n % 2 + 2 * (size_t)most),
+                   .variance = old.variance + (double)step * step * n};
+    sum.at = arena_new(arena, double, 2 * sum.reach + 1);
+    for (uint32_t i = 0; i <= most; i++) {
+        const size_t shift = (size_t)step * (n % 2 + 2 * (size_t)i), middle = sum.reach - old.reach;
+        for (int side = 0; side < (shift ? 2 : 1); side++) {
+            double *to = sum.at + (side ? middle - shift : middle + shift);
+            for (size_t k = 0; k <= 2 * old.reach; k++) to[k] += chance[i] * old.at[k];
+        }
+    }
+    const double far = ceil(13 * sqrt(sum.variance));
+    if (far < (double)sum.reach) {
+        sum.at += sum.reach - (size_t)far;
+        sum.reach = (size_t)far;
+    }
+    return sum;
+}
+
+static int measure_compare_sums(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+double measure_sign_flips(const int32_t *sums, uint32_t rows)
+{
+    Arena arena = {0};
+    uint32_t *sizes = arena_new(&arena, uint32_t, (size_t)rows + 1);
+    size_t count = 0;
+    int64_t total = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        total += sums[i];
+        if (sums[i]) sizes[count++] = (uint32_t)(sums[i] < 0 ? -(int64_t)sums[i] : sums[i]);
+    }
+    qsort(sizes, count, sizeof *sizes, measure_compare_sums);
+    double one = 1, p = 0;
+    SignSum sum = {&one, 0, 0};
+    for (size_t i = 0, k; i < count; i = k) {
+        for (k = i; k < count && sizes[k] == sizes[i];) k++;
+        sum = measure_add_signs(&arena, sum, sizes[i], (uint32_t)(k - i));
+    }
+    const uint64_t far = (uint64_t)(total < 0 ? -total : total);
+    for (size_t k = far; k <= sum.reach; k++) p += (k ? 2 : 1) * sum.at[sum.reach + k];
+    arena_free(&arena);
+    return fmin(1, fmax(1e-30, p));
+}
+
 uint32_t measure_changed(const uint32_t *before, const uint32_t *after, uint32_t rows)
 {
     uint32_t changed = 0;
@@ -118,20 +216,35 @@ static double measure_t_inside(double t, uint32_t degrees)
     return odd ? M_2_PI * (theta + s * sum) : s * sum;
 }
 
-double measure_t_quantile(uint32_t degrees)
+double measure_z_within(double inside)
 {
-    ASSERT(degrees > 0);
-    if (degrees > 100000) return MEASURE_Z; /* differs in the fifth digit */
-    double low = MEASURE_Z, high = 13;
+    double low = 0, high = 40;
     for (int i = 0; i < 60; i++) {
         const double middle = (low + high) / 2;
-        if (measure_t_inside(middle, degrees) < 0.95)
+        if (erf(middle * M_SQRT1_2) < inside)
             low = middle;
         else
             high = middle;
     }
     return low;
 }
+
+double measure_t_within(uint32_t degrees, double inside)
+{
+    ASSERT(degrees > 0 && inside >= 0.5 && inside < 1);
+    if (degrees > 100000) return measure_z_within(inside); /* differs in the fifth digit */
+    double low = 0, high = 4 / (1 - inside);               /* above the one of a single degree */
+    for (int i = 0; i < 70; i++) {
+        const double middle = (low + high) / 2;
+        if (measure_t_inside(middle, degrees) < inside)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+double measure_t_quantile(uint32_t degrees) { return measure_t_within(degrees, 0.95); }
 
 MeanOver measure_mean(const double *values, int count)
 {
@@ -143,6 +256,16 @@ MeanOver measure_mean(const double *values, int count)
     for (int i = 0; i < count; i++) squares += (values[i] - mean) * (values[i] - mean);
     const double half = measure_t_quantile((uint32_t)count - 1) * sqrt(squares / (count - 1) / count);
     return (MeanOver){count, mean, {mean - half, mean + half}};
+}
+
+Interval measure_over_seeds(const double *values, int count, Interval rows, double inside)
+{
+    if (count < 2) return rows;
+    const MeanOver mean = measure_mean(values, count);
+    const uint32_t degrees = (uint32_t)count - 1;
+    const double half =
+        (mean.interval.high - mean.mean) * measure_t_within(degrees, inside) / measure_t_quantile(degrees);
+    return (Interval){fmin(rows.low, mean.mean - half), fmax(rows.high, mean.mean + half)};
 }
 
 double measure_t_test(const double *values, int count)

@@ -14,6 +14,7 @@ typedef struct Interval {
 /* 95% interval of a share, correct <= rows, rows >= 1 (Wilson 1927, doi:10.1080/01621459.1927.10502953). Unlike
  * "share +- 2 standard errors" it stays within [0, 1] and is right near 0 and 1. */
 Interval measure_wilson(uint32_t correct, uint32_t rows);
+Interval measure_wilson_share(double share, uint32_t rows); /* the same of a mean over evaluations of the same rows */
 /* Learned: the whole interval lies above what always answering the most frequent class would reach. */
 bool measure_learned(uint32_t correct, uint32_t rows, double majority_rate);
 
@@ -41,6 +42,23 @@ typedef struct Disagreement {
     uint32_t first, second;
 } Disagreement;
 Disagreement measure_disagreement(const bool *first, const bool *second, uint32_t rows);
+/* How far two evaluations differ, as far as rows drawn anew would let it: rows[i] the difference on row i (right in the
+ * second minus right in the first: -1, 0 or 1; over several seeds their mean), given by its sum and the sum of its
+ * squares. One row each way is added, so that rows that all agree leave room for what others would do (Bonett and Price
+ * 2012, doi:10.3102/1076998611411915). error: standard error; rows >= 1. */
+typedef struct Paired {
+    double difference, error;
+} Paired;
+Paired measure_paired(double sum, double squares, uint32_t rows);
+Interval measure_paired_interval(Paired paired, double inside); /* inside: 0.95, 0.9, cut to [-1, 1] */
+
+/* Two-sided p of the sign-flip test (Fisher 1935, "The Design of Experiments", section 21): sums[i], a row's sum over
+ * seeds of (right in the second - right in the first). If either sign of each sum were equally likely: the probability
+ * that their total lies at least as far from 0. The rows are the same in all seeds, so that a row counts once, however
+ * many seeds agree on it; of one seed this is measure_mcnemar. Exact for any number of rows: the distribution is the
+ * convolution of a binomial one for each size of sum. What is below 1e-30 is given as 1e-30. */
+double measure_sign_flips(const int32_t *sums, uint32_t rows);
+
 /* Churn: share of rows whose prediction is another one, right or wrong (Milani Fard et al. 2016, "Launch and iterate:
  * reducing prediction churn"). rows >= 1. */
 uint32_t measure_changed(const uint32_t *before, const uint32_t *after, uint32_t rows); /* in rows */
@@ -50,12 +68,17 @@ double measure_churn(uint32_t changed, uint32_t rows);
 
 /* The 97.5% quantile of Student's t with `degrees` >= 1 degrees of freedom: 12.706 for 1, 1.960 for very many. */
 double measure_t_quantile(uint32_t degrees);
+double measure_t_within(uint32_t degrees, double inside); /* P(-t < T < t) = inside, 0.5 <= inside < 1 */
+double measure_z_within(double inside);                   /* the same of the normal distribution */
 typedef struct MeanOver {
     int count; /* of values */
     double mean;
     Interval interval; /* 95%, by Student's t; count 1: unknown, both ends NAN */
 } MeanOver;
 MeanOver measure_mean(const double *values, int count); /* count >= 1 */
+/* The interval of a mean over seeds: Student's t, and never narrower than what the rows, which are the same in all
+ * seeds, leave open: it holds `rows`, the interval of a single set of rows, too. Of one value: `rows`. */
+Interval measure_over_seeds(const double *values, int count, Interval rows, double inside);
 /* Two-sided p of Student's t test that the values' mean is 0; of differences: the paired t test (Student 1908,
  * doi:10.2307/2331554). count >= 2. Values that are all the same: 1 when they are 0, else 0. */
 double measure_t_test(const double *values, int count);

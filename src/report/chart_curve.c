@@ -141,7 +141,7 @@ static const char *curve_tasks(Arena *arena, const Results *r, bool watched, int
     for (int after = 1; after < r->task_count; after++)
         if ((curve_width(r, after) > 0) == watched) names[(*count)++] = r->tasks[after].name;
     if (!*count) return NULL;
-    return *count <= MOST && *count < r->task_count - 1 ? verdict_list(arena, names, *count)
+    return *count <= MOST && *count < r->task_count - 1 ? format_list(arena, names, *count)
            : *count == r->task_count - 1                ? verdict_later(arena, r)
                                                         : arena_printf(arena, "%d more tasks", *count);
 }

@@ -180,18 +180,50 @@ static const struct {
      figure_churn},
 };
 
-/* A measure over the seeds that have it; count 0: none has. */
+/* Standard error that the rows alone leave to a measure of one run; 0: not known for this one. */
+static double figure_rows_error(Arena *arena, const Results *r, const ResultRun *run, Figure *of)
+{
+    const int last = r->task_count - 1;
+    const bool ends = of == figure_average_accuracy, change = of == figure_first_last || of == figure_backward_transfer;
+    const int tasks = change ? last : r->task_count;
+    double variance = 0;
+    if (!ends && !change && of != figure_learning_accuracy) return 0;
+    for (int j = 0; j < tasks; j++) {
+        const ResultCell *own = verdict_cell(r, run, j, j), *now = verdict_cell(r, run, last, j);
+        const ResultCell *cell = ends ? now : own;
+        if (!cell->rows || (change && !now->rows)) return 0;
+        const double p = verdict_share(cell);
+        double error = sqrt(p * (1 - p) / cell->rows);
+        if (change) {
+            Differences d = differences_new(arena, own->rows, 1);
+            differences_add(arena, &d, own, now);
+            error = differences_rows(&d).error;
+        }
+        variance += error * error / tasks / tasks;
+    }
+    return sqrt(variance);
+}
+
+/* A measure over the seeds that have it, its interval never narrower than the rows allow; count 0: none has. */
 static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
 {
     Arena scratch = {0};
     double *values = arena_new(&scratch, double, r->runs.count + 1);
+    double error = 0;
     int count = 0;
     for (size_t i = 0; i < r->runs.count; i++) {
         if (r->runs.at[i].method != method) continue;
         const double value = figure(&scratch, r, &r->runs.at[i]);
-        if (!isnan(value)) values[count++] = value;
+        if (isnan(value)) continue;
+        values[count++] = value;
+        error += figure_rows_error(&scratch, r, &r->runs.at[i], figure);
     }
-    const MeanOver mean = count ? measure_mean(values, count) : (MeanOver){0};
+    MeanOver mean = count ? measure_mean(values, count) : (MeanOver){0};
+    if (count > 1) {
+        const double half = measure_z_within(VERDICT_INSIDE) * error / count;
+        mean.interval =
+            measure_over_seeds(values, count, (Interval){mean.mean - half, mean.mean + half}, VERDICT_INSIDE);
+    }
     arena_free(&scratch);
     return mean;
 }

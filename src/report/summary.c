@@ -202,10 +202,11 @@ static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
     }
     for (int j = 0; j < r->task_count - 1; j++) {
         const Change change = verdict_change(r, method, j);
-        json_array_append_new(changes, json_pack("{s:s, s:s, s:o, s:o}", "task", r->tasks[j].name, "verdict",
+        json_array_append_new(changes, json_pack("{s:s, s:s, s:o, s:o, s:o}", "task", r->tasks[j].name, "verdict",
                                                  verdict_words[change.verdict], "change",
                                                  change.seeds ? json_real(change.mean) : json_null(), "interval",
-                                                 change.seeds > 1 ? summary_interval(change.interval) : json_null()));
+                                                 change.seeds ? summary_interval(change.interval) : json_null(), "p",
+                                                 change.seeds ? summary_interval(change.p) : json_null()));
     }
     for (size_t i = 0; i < COUNT(figures); i++) {
         const MeanOver over = figure_over_seeds(r, method, figures[i].of);
@@ -219,25 +220,68 @@ static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
                      "verdict", verdict_remark(arena, r, method));
 }
 
-/* Every two methods that could be ranked. */
+/* How two methods learned each task. */
+static json_t *summary_matches(const Results *r, const Pair *pair)
+{
+    static const char *const states[] = {[MATCH_EQUAL] = "matched",
+                                         [MATCH_MORE] = "learned more",
+                                         [MATCH_TOO_FEW] = "too few rows",
+                                         [MATCH_UNKNOWN] = "not told"};
+    json_t *tasks = json_array();
+    for (int j = 0; j < r->task_count; j++) {
+        const Match *m = &pair->tasks[j];
+        const bool told = m->state != MATCH_UNKNOWN;
+        const int more = m->state != MATCH_MORE ? -1 : m->difference > 0 ? pair->a : pair->b;
+        json_array_append_new(tasks,
+                              json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s?}", "task", r->tasks[j].name, "state",
+                                        states[m->state], "difference", told ? json_real(m->difference) : json_null(),
+                                        "interval_90", told ? summary_interval(m->close) : json_null(), "interval",
+                                        told ? summary_interval(m->interval) : json_null(), "p", summary_number(m->p),
+                                        "learned_more", more < 0 ? NULL : r->methods[more]));
+    }
+    return tasks;
+}
+
+/* Every two methods in where they end. */
+static json_t *summary_ends(const Results *r, const Comparison *c)
+{
+    json_t *ends = json_array();
+    for (int i = 0; i < c->end_count; i++) {
+        const End *e = &c->ends[i];
+        const int higher = compare_higher(e);
+        json_array_append_new(ends, json_pack("{s:[s, s], s:i, s:f, s:o, s:o, s:o, s:s?}", "methods", r->methods[e->a],
+                                              r->methods[e->b], "seeds", e->seeds, "difference", e->difference,
+                                              "interval", summary_interval(e->interval), "p", summary_number(e->p),
+                                              "holm_p", summary_number(e->adjusted), "ends_higher",
+                                              higher < 0 ? NULL : r->methods[higher]));
+    }
+    return ends;
+}
+
+/* Every two methods that could be ranked, in what they keep, and every two in where they end. */
 static json_t *summary_comparison(Arena *arena, const Results *r)
 {
-    static const char *const states[] = {
-        [PAIR_COMPARED] = "compared", [PAIR_UNMATCHED] = "not matched", [PAIR_UNKNOWN] = "not told"};
+    static const char *const states[] = {[PAIR_COMPARED] = "matched",
+                                         [PAIR_UNMATCHED] = "learned unequally",
+                                         [PAIR_TOO_FEW] = "too few rows",
+                                         [PAIR_UNKNOWN] = "not told"};
     const Comparison c = compare_methods(arena, r);
     const int leader = compare_leader(r, &c);
     json_t *pairs = json_array();
     for (int i = 0; i < c.pair_count; i++) {
         const Pair *p = &c.pairs[i];
         const int winner = compare_winner(p);
-        json_array_append_new(pairs, json_pack("{s:[s, s], s:s, s:i, s:o, s:o, s:f, s:o, s:o, s:s?}", "methods",
+        json_array_append_new(pairs, json_pack("{s:[s, s], s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:s?}", "methods",
                                                r->methods[p->a], r->methods[p->b], "state", states[p->state], "seeds",
-                                               p->seeds, "learning_first_p", summary_number(p->first),
-                                               "learning_later_p", summary_number(p->rest), "difference", p->left, "p",
-                                               summary_number(p->p), "holm_p", summary_number(p->adjusted),
-                                               "keeps_more", winner < 0 ? NULL : r->methods[winner]));
+                                               p->seeds, "learning", summary_matches(r, p), "difference", p->left,
+                                               "interval", summary_interval(p->interval), "p", summary_number(p->p),
+                                               "holm_p", summary_number(p->adjusted), "keeps_more",
+                                               winner < 0 ? NULL : r->methods[winner]));
     }
-    return json_pack("{s:s?, s:o}", "leader", leader < 0 ? NULL : r->methods[leader], "pairs", pairs);
+    return json_pack("{s:f, s:s, s:s?, s:i, s:o, s:s, s:i, s:o}", "match_margin", 100 * compare_margin(r), "family",
+                     "what matched pairs keep of the first task", "leader", leader < 0 ? NULL : r->methods[leader],
+                     "tests", c.compared, "pairs", pairs, "ends_family", "average accuracy of every pair at the end",
+                     "ends_tests", c.told, "ends", summary_ends(r, &c));
 }
 
 /* Of each earlier task: rows (from 1) that all methods forgot which can be ranked. */
