@@ -18,7 +18,7 @@ static bool classifier_read_folder(Arena *arena, Classifier *c, Err *err)
     const char *path = arena_printf(arena, "%s/config.json", c->folder);
     if (!file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) || !model_config_parse(text, path, &config, err) ||
         !json_parse_object(text, path, &c->config, err) || !tokenizer_load(arena, c->folder, &c->tokenizer, err) ||
-        !source_check_tokenizer(c->tokenizer, &config, c->folder, err))
+        !source_fit_tokenizer(c->tokenizer, &config, c->folder, err))
         return false;
     model_layout(arena, &config, &c->model);
     return true;
@@ -204,7 +204,7 @@ void classifier_close(Classifier *c)
 static bool export_tokenizer(const Classifier *c, const char *folder, Err *err)
 {
     return folder_make(folder, err) && tokenizer_files_copy(c->folder, folder, err) &&
-           tokenizer_config_write(folder, c->model.config.family == FAMILY_ROBERTA, c->max_length, err);
+           tokenizer_config_write(folder, c->tokenizer, c->max_length, err);
 }
 
 static bool export_json(const char *path, json_t *value, Err *err)

@@ -88,12 +88,13 @@ static void fuzz_tokenizer_json(Arena *arena, Str bytes, Err *err)
 /* vocab.json, a 0 byte, merges.txt */
 static void fuzz_merges(Arena *arena, Str bytes, Err *err)
 {
-    static const TokenizerConfig config = {.prefix_space = true};
+    TokenizerSettings settings = settings_defaults(CLASS_ROBERTA);
+    settings.prefix_space = true;
     const char *zero = bytes.size ? memchr(bytes.at, 0, bytes.size) : NULL;
     if (!zero) return;
     const Str vocab = {bytes.at, (size_t)(zero - bytes.at)}, merges = {zero + 1, bytes.size - vocab.size - 1};
     Tokenizer *tokenizer;
-    if (tokenizer_roberta(arena, vocab, merges, &config, "vocab.json", "merges.txt", &tokenizer, err))
+    if (tokenizer_roberta_files(arena, vocab, merges, &settings, "vocab.json", "merges.txt", &tokenizer, err))
         fuzz_encode(arena, tokenizer, fuzz_text, 32);
 }
 
@@ -206,9 +207,8 @@ static void fuzz_kept(Arena *arena, Str bytes, Err *err)
 
 static void fuzz_tokenizer_config(Arena *arena, Str bytes, Err *err)
 {
-    TokenizerConfig config = {0};
-    (void)arena;
-    if (tokenizer_config_parse(bytes, "tokenizer_config.json", &config, err)) ASSERT(config.max_length >= 0);
+    TokenizerSettings settings;
+    if (tokenizer_config_parse(arena, bytes, "tokenizer_config.json", &settings, err)) ASSERT(settings.max_length >= 0);
 }
 
 /* The first byte: JSON lines or not. What rows_open would make for each input, a large buffer, is made once. */
