@@ -335,6 +335,53 @@ static void test_trainable_parameters(void **state)
     arena_free(&arena);
 }
 
+/* Indices beyond their tables are seen before anything is read by them. */
+static void test_indices_are_checked(void **state)
+{
+    (void)state;
+    const ModelConfig config = {.vocab = 10, .positions = 8, .types = 1};
+    const DeviceBatch good = {.most_id = 9, .most_position = 7, .most_type = 0};
+    DeviceBatch bad[] = {good, good, good};
+    bad[0].most_id = 10;
+    bad[1].most_position = 8;
+    bad[2].most_type = 1;
+    assert_null(batch_problem(&good, &config));
+    for (size_t i = 0; i < COUNT(bad); i++) assert_non_null(batch_problem(&bad[i], &config));
+
+    uint32_t labels[] = {0, 2}, offsets[] = {0, 3, 5}, back[] = {0, 3, 2}, row[] = {1, 4}, twice[] = {4, 4};
+    uint32_t order[] = {0, 1, 4, 2, 3}, beyond[] = {0, 1, 5, 2, 3};
+    assert_null(
+        op_index_problem(OP_cross_entropy, &(struct cross_entropy_args){.labels = labels, .rows = 2, .classes = 3}));
+    assert_string_equal(
+        op_index_problem(OP_cross_entropy, &(struct cross_entropy_args){.labels = labels, .rows = 2, .classes = 2}),
+        "cross_entropy: labels");
+    assert_null(
+        op_index_problem(OP_attention, &(struct attention_args){.offsets = offsets, .examples = 2, .longest = 3}));
+    assert_non_null(
+        op_index_problem(OP_attention, &(struct attention_args){.offsets = offsets, .examples = 2, .longest = 2}));
+    assert_non_null(op_index_problem(OP_attention_grad,
+                                     &(struct attention_grad_args){.offsets = back, .examples = 2, .longest = 9}));
+    const struct embed_grad_args grad = {.row = row, .starts = offsets, .order = order, .unique = 2};
+    assert_null(op_index_problem(OP_embed_grad, &grad));
+    struct embed_grad_args wrong[] = {grad, grad, grad};
+    wrong[0].row = twice;
+    wrong[1].starts = back;
+    wrong[2].order = beyond;
+    for (size_t i = 0; i < COUNT(wrong); i++) assert_non_null(op_index_problem(OP_embed_grad, &wrong[i]));
+    const struct embed_importance_args sum = {
+        .row = row, .starts = offsets, .order = order, .offsets = offsets, .unique = 2, .examples = 2, .rows = 5};
+    assert_null(op_index_problem(OP_embed_importance, &sum));
+    struct embed_importance_args less = sum;
+    less.rows = 4;
+    assert_string_equal(op_index_problem(OP_embed_importance, &less), "embed_importance: order");
+    assert_string_equal(op_index_problem(OP_gemm_importance,
+                                         &(struct gemm_importance_args){.offsets = offsets, .examples = 2, .rows = 4}),
+                        "gemm_importance: offsets");
+    assert_string_equal(op_index_problem(OP_column_importance,
+                                         &(struct column_importance_args){.offsets = back, .examples = 2, .rows = 9}),
+                        "column_importance: offsets");
+}
+
 static const struct CMUnitTest model_tests[] = {
     cmocka_unit_test(test_model_gradients_by_finite_differences),
     cmocka_unit_test(test_frozen_parts_change_no_gradient),
@@ -345,4 +392,5 @@ static const struct CMUnitTest model_tests[] = {
     cmocka_unit_test(test_lora_leaves_the_encoder_alone),
     cmocka_unit_test(test_divergence_is_told),
     cmocka_unit_test(test_trainable_parameters),
+    cmocka_unit_test(test_indices_are_checked),
 };

@@ -141,7 +141,10 @@ typedef struct DeviceBatch {
     uint32_t examples, tokens, longest;
     u32p ids, positions, types, offsets, first, labels;
     DeviceRows word, position, type;
+    uint32_t most_id, most_position, most_type; /* the highest of each */
 } DeviceBatch;
+/* What lies beyond a model's tables in a batch, or NULL. */
+const char *batch_problem(const DeviceBatch *batch, const ModelConfig *config);
 /* Room for batches of up to max_tokens and max_examples; device_batch_write fills it. */
 typedef struct BatchBuffer {
     u32p at;

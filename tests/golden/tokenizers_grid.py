@@ -16,7 +16,7 @@ ROWS = 500
 # ---- rows: pieces in an order drawn by splitmix64, as the C test draws it ----
 PIECES = ["a", "the film", " ", "  ", "\t", "\n", "Good", "GOOD", "caf\u00e9", "cafe\u0301", "\u00c9T\u00c9", "\u4e2d\u6587", "\u6620", "\u0130", "\u00df", "\ufb01", "\u200d", "\u00a0", "\u2028", "\ufffd", "\U0001f44d",
     "\u0e01\u0e33", "\u0645\u064e", "e\u0323\u0302", "\uac01", "\u1112\u1161", "[MASK]", "[SEP]", "[CLS]", "[PAD]", "[UNK]", "<mask>", "<s>", "</s>", "<pad>", "<unk>", "[mask]", "<E1>", "<e1>", "yes", "yesterday", "New York", "new york",
-    "\u00c9t\u00e9X", "{gap}", "don't", "we'll", ".", ",", "!?", "-", "_", "##ing", "123", "4.5", "\u0661\u0662", "x" * 30, "antidisestablishment", "\x00", "\x07", "\u00ad", "is", "not", "good", "bad", "it"]
+    "\u00c9t\u00e9X", "{gap}", "don't", "we'll", ".", ",", "!?", "-", "_", "##ing", "123", "4.5", "\u0661\u0662", "x" * 30, "antidisestablishment", "\x01", "\x07", "\u00ad", "is", "not", "good", "bad", "it"]
 def splitmix(state):
     while True:
         state = (state + 0x9E3779B97F4A7C15) & (2**64 - 1); z = state
