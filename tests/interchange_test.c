@@ -443,6 +443,49 @@ static void test_the_method_that_is_kept(void **state)
     assert_non_null(strstr(err.text, "keeps no trained models"));
 }
 
+/* An adapter's targets are those of its tensors, however target_modules spells them. */
+static void test_adapter_targets(void **state)
+{
+    (void)state;
+#define LAYER "bert.encoder.layer.0.attention.self."
+    static const struct {
+        const char *targets, *message; /* NULL: fits query and value */
+    } cases[] = {
+        {"[\"query\", \"value\"]", NULL},
+        {"[\"attention.self.query\", \"self.value\"]", NULL},
+        {"[\"" LAYER "query\", \"" LAYER "value\"]", NULL},
+        {"\".*(query|value)\"", NULL},
+        {"\"all-linear\"", NULL},
+        {"[\"query\"]", "target_modules does not name \"" LAYER "value\""},
+        {"[\"query\", \"value\", \"key\"]", "target_modules names \"key\", for which"},
+        {"[\"query\", \"bert.encoder.layer.1.attention.self.value\"]", "does not name \"" LAYER "value\""},
+        {"[\"xquery\", \"value\"]", "holds \"xquery\""},
+        {"[]", "neither a list of names nor a text"},
+        {"\"\"", "neither a list of names nor a text"},
+    };
+#undef LAYER
+    Parts p;
+    Err err = {0};
+    Safetensors file;
+    const char *path = tmp_path("targets.safetensors");
+    parts_make(&p, TINY_CONFIG("bert", ""), 1, LORA_QUERY | LORA_VALUE);
+    assert_true(peft_write(path, p.model.config.family, &p.lora, &p.head, p.adapter, p.head_w, &err));
+    assert_true(safetensors_open(&p.arena, path, &file, &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char json[512];
+        Lora lora;
+        err = (Err){0};
+        snprintf(json, sizeof json, "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 2, \"target_modules\": %s}",
+                 cases[i].targets);
+        const bool ok = peft_config_parse(str(json), "adapter_config.json", &file, &lora, &err);
+        if (ok != !cases[i].message || (!ok && !strstr(err.text, cases[i].message)))
+            fail_msg("%s: %s", cases[i].targets, ok ? "accepted" : err.text);
+        if (ok) assert_int_equal(lora.targets, LORA_QUERY | LORA_VALUE);
+    }
+    safetensors_close(&file);
+    arena_free(&p.arena);
+}
+
 static const struct CMUnitTest interchange_tests[] = {
     cmocka_unit_test(test_safetensors_are_read_as_written),
     cmocka_unit_test(test_wide_json),
@@ -454,4 +497,5 @@ static const struct CMUnitTest interchange_tests[] = {
     cmocka_unit_test(test_rows),
     cmocka_unit_test(test_rows_as_they_come),
     cmocka_unit_test(test_the_method_that_is_kept),
+    cmocka_unit_test(test_adapter_targets),
 };

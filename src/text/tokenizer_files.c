@@ -159,9 +159,8 @@ bool tokenizer_max_length(const char *folder, uint32_t *length, Err *err)
     TokenizerSettings s = settings_defaults(CLASS_NONE);
     Str text;
     const char *path = arena_printf(&arena, "%s/tokenizer_config.json", folder);
-    const bool ok =
-        access(path, F_OK) != 0 || (file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
-                                    tokenizer_config_parse(&arena, text, path, &s, err));
+    const bool ok = access(path, F_OK) != 0 || (file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
+                                                tokenizer_config_parse(&arena, text, path, &s, err));
     *length = !ok || s.max_length > UINT32_MAX ? 0 : (uint32_t)s.max_length;
     arena_free(&arena);
     return ok;
@@ -235,7 +234,7 @@ bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err)
                                                  : CLASS_NONE;
     bool ok = !has_json || (file_read(arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                             json_parse_object(text, path, &json, err));
-    ok = ok && settings_read(arena, folder, json, path, otherwise, &settings, err) &&
+    ok = ok && settings_read(arena, folder, (SettingsFile){path, json}, otherwise, &settings, err) &&
          (json ? tokenizer_of_json(arena, json, path, &settings, out, err)
                : tokenizer_of_vocab(arena, folder, &settings, out, err));
     json_decref(json);

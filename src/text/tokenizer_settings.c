@@ -259,7 +259,11 @@ static bool settings_input_names(const json_t *names, const char *what, Tokenize
 static bool settings_config(Arena *arena, const json_t *root, const char *path, TokenizerSettings *s, Err *err)
 {
     static const char *const lengths[] = {"max_len", "model_max_length"};
+    static const char *const flags[] = {"do_lower_case", "tokenize_chinese_chars", "add_prefix_space"};
     if (!keys_check(&tokenizer_config_keys, root, path, err)) return false;
+    for (size_t i = 0; i < COUNT(flags); i++)
+        if (json_is_null(json_object_get(root, flags[i])))
+            return fail(err, "%s: \"%s\" must be true or false", path, flags[i]);
     for (size_t i = 0; i < COUNT(lengths); i++) {
         const json_t *value = json_object_get(root, lengths[i]);
         if (!value || json_is_null(value)) continue;
@@ -313,33 +317,50 @@ static bool settings_find_class(const json_t *config, const char *config_path, c
     return true;
 }
 
-/* json: of tokenizer.json, or NULL; json_path: its path. otherwise: the class when no file says one. */
-static bool settings_read(Arena *arena, const char *folder, const json_t *json, const char *json_path,
-                          TokenizerClass otherwise, TokenizerSettings *s, Err *err)
+/* The files besides the vocabulary. root: NULL when there is no such file. */
+enum { FILE_CONFIG, FILE_MODEL, FILE_MAP, FILE_ADDED, FILE_JSON, SETTINGS_FILES };
+typedef struct SettingsFile {
+    const char *path;
+    json_t *root;
+} SettingsFile;
+
+/* otherwise: the class when no file says one. */
+static bool settings_resolve(Arena *arena, const SettingsFile files[SETTINGS_FILES], TokenizerClass otherwise,
+                             TokenizerSettings *s, Err *err)
 {
-    const char *config_path, *model_path, *map_path, *added_path;
-    json_t *config = NULL, *model = NULL, *map = NULL, *added = NULL;
-    bool ok = settings_file(arena, folder, "tokenizer_config.json", &config_path, &config, err) &&
-              settings_file(arena, folder, "config.json", &model_path, &model, err) &&
-              settings_file(arena, folder, "special_tokens_map.json", &map_path, &map, err) &&
-              settings_file(arena, folder, "added_tokens.json", &added_path, &added, err) &&
-              settings_find_class(config, config_path, model, model_path, s, err);
-    if (ok && s->class == CLASS_NONE) *s = settings_defaults(otherwise);
-    ok = ok && settings_side(json_object_get(json, "truncation"), "direction", "Left", "Right", json_path, s, err) &&
-         (!config || settings_config(arena, config, config_path, s, err));
-    if (ok && !s->decoder_given) {
+    const SettingsFile *config = &files[FILE_CONFIG], *model = &files[FILE_MODEL], *map = &files[FILE_MAP],
+                       *added = &files[FILE_ADDED], *json = &files[FILE_JSON];
+    if (!settings_find_class(config->root, config->path, model->root, model->path, s, err)) return false;
+    if (s->class == CLASS_NONE) *s = settings_defaults(otherwise);
+    if (!settings_side(json_object_get(json->root, "truncation"), "direction", "Left", "Right", json->path, s, err) ||
+        (config->root && !settings_config(arena, config->root, config->path, s, err)))
+        return false;
+    if (!s->decoder_given) {
         AddedSpecs list = {0};
-        ok = (!map || (keys_check(&special_map_keys, map, map_path, err) &&
-                       settings_specials(arena, map, true, map_path, s, err))) &&
-             (!added || settings_added_file(arena, added, added_path, s, err)) &&
-             settings_added_list(arena, json_object_get(json, "added_tokens"), json_path, &list, err);
-        for (size_t i = 0; i < list.count && ok; i++) ok = settings_decoder_add(arena, s, list.at[i], err);
+        if ((map->root && (!keys_check(&special_map_keys, map->root, map->path, err) ||
+                           !settings_specials(arena, map->root, true, map->path, s, err))) ||
+            (added->root && !settings_added_file(arena, added->root, added->path, s, err)) ||
+            !settings_added_list(arena, json_object_get(json->root, "added_tokens"), json->path, &list, err))
+            return false;
+        for (size_t i = 0; i < list.count; i++)
+            if (!settings_decoder_add(arena, s, list.at[i], err)) return false;
     }
-    if (ok) settings_join(s);
-    json_decref(config);
-    json_decref(model);
-    json_decref(map);
-    json_decref(added);
+    settings_join(s);
+    return true;
+}
+
+/* json: tokenizer.json's, which the caller owns. */
+static bool settings_read(Arena *arena, const char *folder, SettingsFile json, TokenizerClass otherwise,
+                          TokenizerSettings *s, Err *err)
+{
+    static const char *const names[] = {"tokenizer_config.json", "config.json", "special_tokens_map.json",
+                                        "added_tokens.json"};
+    SettingsFile files[SETTINGS_FILES] = {[FILE_JSON] = json};
+    bool ok = true;
+    for (size_t i = 0; i < COUNT(names) && ok; i++)
+        ok = settings_file(arena, folder, names[i], &files[i].path, &files[i].root, err);
+    ok = ok && settings_resolve(arena, files, otherwise, s, err);
+    for (size_t i = 0; i < COUNT(names); i++) json_decref(files[i].root);
     return ok;
 }
 

@@ -98,6 +98,35 @@ static void fuzz_merges(Arena *arena, Str bytes, Err *err)
         fuzz_encode(arena, tokenizer, fuzz_text, 32);
 }
 
+/* tokenizer_config.json, config.json, special_tokens_map.json, added_tokens.json and tokenizer.json, a 0 byte between
+ * them; an empty one is not there. */
+static void fuzz_tokenizer_settings(Arena *arena, Str bytes, Err *err)
+{
+    static const char *const names[SETTINGS_FILES] = {"tokenizer_config.json", "config.json", "special_tokens_map.json",
+                                                      "added_tokens.json", "tokenizer.json"};
+    SettingsFile files[SETTINGS_FILES] = {0};
+    TokenizerSettings settings;
+    Tokenizer *tokenizer;
+    bool ok = true;
+    for (size_t i = 0; i < COUNT(files) && ok; i++) {
+        const char *zero = bytes.size ? memchr(bytes.at, 0, bytes.size) : NULL;
+        const Str own = {bytes.at, zero ? (size_t)(zero - bytes.at) : bytes.size};
+        files[i].path = names[i];
+        if (own.size) ok = json_parse_wide(own, names[i], &files[i].root, err);
+        bytes = zero ? (Str){zero + 1, bytes.size - own.size - 1} : (Str){0};
+    }
+    ok = ok && settings_resolve(arena, files, CLASS_BERT, &settings, err);
+    for (size_t i = 0; i < COUNT(files); i++) json_decref(files[i].root);
+    if (ok && settings.class == CLASS_BERT &&
+        tokenizer_bert_lines(arena, S("[UNK]\n[CLS]\n[SEP]\na\n##a\nyes\n"), &settings, "vocab.txt", &tokenizer, err)) {
+        fuzz_encode(arena, tokenizer, fuzz_text, 32);
+        if (tokenizer_fit(tokenizer, "model", 7, 1, err)) {
+            ASSERT(tokenizer_vocab_size(tokenizer) <= 7 && tokenizer_type_count(tokenizer) == 1);
+            fuzz_encode(arena, tokenizer, fuzz_text, 32);
+        }
+    }
+}
+
 /* The first byte: which tokenizer, and the max_length. */
 static void fuzz_tokenize(Arena *arena, Str bytes, Err *err)
 {
@@ -367,6 +396,7 @@ static const struct {
     {"labels", fuzz_labels},
     {"kept", fuzz_kept},
     {"tokenizer_config", fuzz_tokenizer_config},
+    {"tokenizer_settings", fuzz_tokenizer_settings},
     {"rows", fuzz_rows},
     {"checkpoint", fuzz_checkpoint},
     {"shards", fuzz_shards},

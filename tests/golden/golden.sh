@@ -2,6 +2,7 @@
 # With pinned versions of Hugging Face's libraries, in a virtual environment outside the repository:
 #   ./build.sh golden                makes the numbers in tests/golden again, then checks as below
 #   ./build.sh golden interchange    checks that transformers and PEFT load what lethe exports, and the other way round
+#   ./build.sh golden tokenizers     compares lethe's ids with AutoTokenizer's over a grid of the settings of a folder's files
 #   LETHE_GOLDEN_VENV=FOLDER         another virtual environment that has the libraries
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -22,6 +23,9 @@ all)
         echo "golden.sh: tests/golden/tokenizers.txt stays as it is: the data it is made from are not here" >&2
     fi ;;
 interchange) ;;
-*) echo "golden.sh: no word '$1'; there is interchange" >&2; exit 1 ;;
+tokenizers)
+    python tests/golden/tokenizers_grid.py make
+    exec "$venv/bin/python" -P tests/golden/tokenizers_grid.py check build/lethe ;;
+*) echo "golden.sh: no word '$1'; there are interchange and tokenizers" >&2; exit 1 ;;
 esac
 python tests/golden/interchange.py check build/lethe
