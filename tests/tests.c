@@ -9,6 +9,7 @@
 #undef fail /* cmocka's macro; base has a function of this name */
 
 #define main lethe_main
+#define LETHE_CHECK_INDICES
 #include "../main.c"
 #undef main
 

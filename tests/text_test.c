@@ -28,7 +28,6 @@ static void test_broken_vocab_txt(void **state)
         const char *text, *message;
     } cases[] = {
         {"", "v.txt: empty; one token a line is needed"},
-        {"[UNK]\na\na\n", "v.txt, line 3: the token \"a\" is already on line 2"},
         {"[UNK]\n\xff\n", "v.txt, line 2: not valid UTF-8"},
         {"[CLS]\n[SEP]\na\n", "v.txt: the token \"[UNK]\" is missing"},
         {"[UNK]\n[SEP]\na\n", "v.txt: the token \"[CLS]\" is missing"},
@@ -66,13 +65,45 @@ static void test_broken_tokenizer_folders(void **state)
         const char *config, *vocab, *merges, *json, *message;
     } cases[] = {
         {.message = "tok: no tokenizer; tokenizer.json, or vocab.txt, or vocab.json with merges.txt is needed there"},
+        {.config = "{\"tokenizer_class\": \"BertJapaneseTokenizer\"}",
+         .message = "tok/tokenizer_config.json: tokenizer_class \"BertJapaneseTokenizer\" is not supported"},
+        {.config = "{\"tokenizer_class\": \"BertTokenizer\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "tok: no tokenizer; tokenizer.json or vocab.txt (for a BertTokenizer) is needed there"},
+        {.config = "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "tok: no tokenizer; tokenizer.json is needed there"},
+        {.config = "{\"never_split\": [\"x\"]}",
+         .vocab = BPE_VOCAB,
+         .merges = "",
+         .message = "tok/tokenizer_config.json: \"never_split\" is set ([\"x\"]), which lethe does not support"},
+        {.config = "{\"image_token\": \"<i>\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "",
+         .message = "\"image_token\" is set (\"<i>\"), a key that lethe does not know"},
+        {.config = "{\"added_tokens_decoder\": {\"9\": {\"content\": \"new\"}}}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "\"new\" has id 9, but the tokenizers library gives it 5"},
+        {.config = "{\"truncation_side\": \"middle\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "",
+         .message = "\"truncation_side\" must be \"left\" or \"right\""},
+        {.config = "{\"cls_token\": \"<none>\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "the token \"<none>\" is missing"},
+        {.json = "{\"version\":\"2.0\",\"model\":{\"type\":\"WordPiece\"}}",
+         .message = "\"version\" is \"2.0\", which lethe does not support; it may be: \"1.0\""},
         {.vocab = BPE_VOCAB, .message = "merges.txt"},
         {.vocab = "", .merges = "a b\n", .message = "tok/vocab.json"},
         {.vocab = "[]", .merges = "a b\n", .message = "tok/vocab.json: an object {\"token\": id, ...} is needed"},
         {.vocab = "{}", .merges = "a b\n", .message = "tok/vocab.json: no tokens"},
-        {.vocab = "{\"<s>\":0,\"</s>\":7}",
+        {.vocab = "{\"<s>\":0,\"</s>\":16777216}",
          .merges = "",
-         .message = "the id of token \"</s>\" must be a whole number from 0 to 1"},
+         .message = "the id of token \"</s>\" must be a whole number from 0 to 16777215"},
         {.vocab = "{\"<s>\":0,\"</s>\":0}", .merges = "", .message = "have the same id 0"},
         {.vocab = "{\"<s>\":0,\"x\":1}", .merges = "#version: 0.2\n", .message = "the token \"</s>\" is missing"},
         {.vocab = BPE_VOCAB,
@@ -88,8 +119,9 @@ static void test_broken_tokenizer_folders(void **state)
         {.json = "", .message = "tok/tokenizer.json"},
         {.json = "{}", .message = "\"model\" is missing; is this a tokenizer.json of the tokenizers library?"},
         {.json = "{\"model\":{\"type\":\"Unigram\"}}", .message = "a model of type \"Unigram\" is not supported"},
-        {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":5}}}",
+        {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":-5}}}",
          .message = "the id of token \"b\""},
+        {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0}}}", .message = "no post_processor"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         Arena arena = {0};
@@ -99,6 +131,40 @@ static void test_broken_tokenizer_folders(void **state)
         expect_err(tokenizer_load(&arena, folder, &t, &err), &err, cases[i].message);
         arena_free(&arena);
     }
+}
+
+/* Ids, types and special tokens against a model's tables. */
+static void test_tokenizers_fit_their_model(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    Tokenizer *t;
+    uint32_t ids[16];
+    uint8_t types[16];
+    /* [PAD] and [MASK] are not in the vocabulary: transformers puts them after it, as 5 and 6 */
+    const Str vocab = S("[UNK]\n[CLS]\n[SEP]\na\nb\n"), text = S("a[MASK]b");
+    assert_true(tokenizer_from_vocab(&arena, vocab, true, "v.txt", &t, &err));
+    assert_int_equal(tokenizer_vocab_size(t), 7);
+    assert_int_equal(tokenizer_encode(t, &arena, text, (Str){0}, 16, ids, types), 5);
+    assert_int_equal(ids[2], 6);
+    assert_false(tokenizer_fit(t, "model", 4, 2, &err));
+    assert_non_null(strstr(err.text, "model: the tokenizer has 5 tokens, but config.json's vocab_size is 4"));
+    assert_true(tokenizer_from_vocab(&arena, vocab, true, "v.txt", &t, &err));
+    assert_true(tokenizer_fit(t, "model", 5, 2, &err));
+    assert_int_equal(tokenizer_vocab_size(t), 5);
+    assert_null(tokenizer_note(t));
+    const uint32_t cut = tokenizer_encode(t, &arena, text, (Str){0}, 16, ids, types);
+    for (uint32_t i = 0; i < cut; i++) assert_true(ids[i] < 5);
+    /* one token type */
+    assert_int_equal(tokenizer_type_count(t), 2);
+    assert_true(tokenizer_fit(t, "model", 5, 1, &err));
+    assert_int_equal(tokenizer_type_count(t), 1);
+    assert_non_null(tokenizer_note(t));
+    const uint32_t pair = tokenizer_encode(t, &arena, S("a"), S("b"), 16, ids, types);
+    assert_int_equal(pair, 5);
+    for (uint32_t i = 0; i < pair; i++) assert_int_equal(types[i], 0);
+    arena_free(&arena);
 }
 
 /* ---- Texts ---- */
@@ -416,8 +482,12 @@ static void test_batches(void **state)
     assert_int_equal(batch.first[1], 5);
     assert_int_equal(batch.labels[0], 1);
     assert_int_equal(batch.labels[1], 0);
-    assert_int_equal(batch.positions[4], 14);
-    assert_int_equal(batch.positions[5], 10);
+    /* 9 is the pad token of a model whose positions begin at 10: it is not counted */
+    static const uint32_t positions[] = {10, 11, 12, 9, 13, 10, 11, 12, 13, 14, 15};
+    assert_memory_equal(batch.positions, positions, sizeof positions);
+    Batch plain;
+    batch_pack(&arena, &task.train, rows, 2, 0, &plain);
+    for (uint32_t t = 0; t < plain.tokens; t++) assert_int_equal(plain.positions[t], t < 5 ? t : t - 5);
     /* each row's tokens, ascending, and all of them */
     const RowIndex *indices[] = {&batch.word, &batch.position, &batch.type};
     const uint32_t *keys[] = {batch.ids, batch.positions, batch.types};
@@ -453,6 +523,7 @@ static void test_batches(void **state)
 static const struct CMUnitTest text_tests[] = {
     cmocka_unit_test(test_broken_vocab_txt),
     cmocka_unit_test(test_broken_tokenizer_folders),
+    cmocka_unit_test(test_tokenizers_fit_their_model),
     cmocka_unit_test(test_texts),
     cmocka_unit_test(test_long_texts),
     cmocka_unit_test(test_broken_labels),

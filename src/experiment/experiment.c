@@ -130,7 +130,9 @@ static bool experiment_open(Experiment *x, Err *err)
     if (!source_config(&x->arena, &plan->model, &config, err) ||
         !model_source_tokenizer(&x->arena, &plan->model, &tokenizer, err))
         return false;
-    if (!source_check_tokenizer(tokenizer, &config, plan->model.name, err)) return false;
+    if (!source_fit_tokenizer(tokenizer, &config, plan->model.name, err)) return false;
+    if (tokenizer_note(tokenizer) && !plan->quiet)
+        fprintf(stderr, "%s: %s\n", plan->model.name, tokenizer_note(tokenizer));
     if (plan->max_length > source_most_tokens(&config))
         return fail_usage(err, "--max-length %u: this model takes at most %u tokens", plan->max_length,
                           source_most_tokens(&config));

@@ -59,12 +59,10 @@ static bool source_sha256(const ModelSource *source, char hex[65], Err *err)
     return ok;
 }
 
-static bool source_check_tokenizer(const Tokenizer *tokenizer, const ModelConfig *config, const char *name, Err *err)
+/* Where tokenizer and model meet: ids, types and positions against the model's tables, once. */
+static bool source_fit_tokenizer(Tokenizer *tokenizer, const ModelConfig *config, const char *name, Err *err)
 {
-    return tokenizer_vocab_size(tokenizer) <= config->vocab ||
-           fail(err,
-                "%s: the tokenizer has %u tokens, but config.json's vocab_size is %u; the files do not belong together",
-                name, tokenizer_vocab_size(tokenizer), config->vocab);
+    return tokenizer_fit(tokenizer, name, config->vocab, config->types, err);
 }
 
 /* Tokens a row that a model can take. */

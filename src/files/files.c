@@ -5,6 +5,7 @@
 #include "sha256.c"
 #include "zstd.c"
 #include "json.c"
+#include "keys.c"
 #include "safetensors.c"
 #include "safetensors_shards.c"
 #include "safetensors_write.c"

@@ -74,10 +74,34 @@ bool json_get_double(const json_t *object, const char *what, const char *key, do
                      Err *err);
 bool json_write(const char *path, const json_t *value, Err *err); /* as file_write, indented, a newline at the end */
 
+/* ---- the keys of other programs' JSON files ---- */
+
+typedef enum KeyRule {
+    KEY_APPLIED,  /* read and followed, or refused where it is read */
+    KEY_HARMLESS, /* changes nothing that lethe computes */
+    KEY_ONLY,     /* null or one of the listed values; anything else is refused by name */
+    KEY_EMPTY,    /* null, false, empty text, or lists and objects of these; anything else is refused by name */
+} KeyRule;
+typedef struct FileKey {
+    const char *name;
+    KeyRule rule;
+    const char *only; /* of KEY_ONLY: the values as JSON, a space between them */
+} FileKey;
+/* All keys of one file that are known. Unknown ones are refused by name unless they are as empty as KEY_EMPTY asks for.
+ */
+typedef struct FileKeys {
+    const char *file;
+    const FileKey *at;
+    size_t count;
+    bool unknown_text_passes; /* a note that somebody has left */
+} FileKeys;
+const FileKey *keys_find(const FileKeys *keys, const char *name); /* NULL: unknown */
+bool keys_check(const FileKeys *keys, const json_t *object, const char *what, Err *err);
+
 /* ---- safetensors ---- */
 
 enum { TENSOR_MAX_RANK = 8 };
-typedef enum TensorType { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_U32, TENSOR_OTHER } TensorType;
+typedef enum TensorType { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_F64, TENSOR_U32, TENSOR_OTHER } TensorType;
 enum { TENSOR_WORD_BYTES = 4 }; /* an element of what lethe writes: F32 or U32 */
 typedef struct Tensor {
     const char *name;
@@ -110,7 +134,7 @@ const Tensor *safetensors_find(const Safetensors *file, const char *name); /* NU
 /* Writes F32 and U32 tensors as a safetensors file that Hugging Face's libraries take ("format": "pt"), in the order
  * given; `data` points at count elements, `begin` and `end` are not looked at. As file_write: whole or not at all. */
 bool safetensors_write(const char *path, const Tensor *tensors, size_t count, Err *err);
-bool tensor_is_float(const Tensor *tensor); /* F32, F16 or BF16: tensor_to_f32 can read it */
+bool tensor_is_float(const Tensor *tensor); /* F64, F32, F16 or BF16: tensor_to_f32 can read it */
 void tensor_to_f32(const Tensor *tensor, float *out);
 
 /* ---- archives: a safetensors file as one zstd frame with a checksum ----

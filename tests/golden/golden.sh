@@ -3,6 +3,7 @@
 #   ./build.sh golden                makes the numbers in tests/golden again, then checks as below
 #   ./build.sh golden interchange    checks that transformers and PEFT load what lethe exports, and the other way round
 #   ./build.sh golden strategies     makes tests/golden/strategies.json again, the reference of all strategies
+#   ./build.sh golden tokenizers     compares lethe's ids with AutoTokenizer's over a grid of the settings of a folder's files
 #   LETHE_GOLDEN_VENV=FOLDER         another virtual environment that has the libraries
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -27,6 +28,9 @@ interchange) ;;
 strategies)
     python tests/golden/strategies.py
     exit ;;
-*) echo "golden.sh: no word '$1'; there are interchange and strategies" >&2; exit 1 ;;
+tokenizers)
+    python tests/golden/tokenizers_grid.py make
+    exec "$venv/bin/python" -P tests/golden/tokenizers_grid.py check build/lethe ;;
+*) echo "golden.sh: no word '$1'; there are interchange, strategies and tokenizers" >&2; exit 1 ;;
 esac
 python tests/golden/interchange.py check build/lethe
