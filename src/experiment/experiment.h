@@ -44,8 +44,9 @@ typedef struct Plan {
     uint32_t checkpoint_seconds; /* between two checkpoints of a training, at least; 0: as often as can be */
     KeepModels keep;
     KeepEpoch keep_epoch;
-    StrategyValues values; /* of the strategies' own options */
-    bool no_diagnostics;   /* only what the accuracy matrix needs */
+    StrategyValues values;       /* of the strategies' own options */
+    const struct Plan *standard; /* what the preset alone makes of such a model; null: not known */
+    bool no_diagnostics;         /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;
 } Plan;
 
