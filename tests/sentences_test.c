@@ -48,7 +48,10 @@ static Results sentence_results(Arena *arena, uint32_t number)
                                   .majority_rate = one_class ? 1 : 0.5};
     for (int m = 0; m < methods; m++) {
         const uint32_t kind = sentence_draw(number, 20 + (uint32_t)m, 12);
-        r.method_info[m] = (ResultMethodInfo){kind < METHOD_KINDS ? (MethodKind)kind : METHOD_ORDINARY, "", ""};
+        r.method_info[m] = (ResultMethodInfo){.kind = kind < METHOD_KINDS ? (MethodKind)kind : METHOD_ORDINARY,
+                                              .base = r.methods[m],
+                                              .about = "",
+                                              .cite = ""};
     }
     for (int m = 0; m < methods; m++)
         for (int seed = 0; seed < seeds; seed++) {

@@ -235,10 +235,8 @@ static bool run_set_choice(const char *option, const char *const *names, const c
     return fail_usage(err, "--%s %s: there are %s", option, str_show(str(value)), all);
 }
 
-/* In the order of KeepModels, KeepEpoch and RowOrder. */
+/* In the order of KeepModels. */
 static const char *const run_keep_models[] = {"all", "adapters", "none", NULL};
-static const char *const run_keep_epochs[] = {"last", "held-out", "eval", NULL};
-static const char *const run_row_orders[] = {"independent", "hf", NULL};
 
 static bool run_set_strategy(Plan *plan, int strategy, int place, const char *value, Err *err)
 {
@@ -313,11 +311,11 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
         plan->keep = (KeepModels)choice;
     }
     if (strcmp(name, "keep-epoch") == 0) {
-        if (!run_set_choice(name, run_keep_epochs, value, &choice, err)) return false;
+        if (!run_set_choice(name, setting_epochs, value, &choice, err)) return false;
         plan->keep_epoch = (KeepEpoch)choice;
     }
     if (strcmp(name, "row-order") == 0) {
-        if (!run_set_choice(name, run_row_orders, value, &choice, err)) return false;
+        if (!run_set_choice(name, setting_orders, value, &choice, err)) return false;
         plan->hyper.order = (RowOrder)choice;
     }
     if (strcmp(name, "device") == 0) plan->device = value;
@@ -436,6 +434,9 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
     preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
     strategy_defaults(&plan->values);
+    Plan *standard = arena_new(arena, Plan, 1);
+    *standard = *plan;
+    plan->standard = standard;
     if (!run_add_methods(plan, arena, S("full,lora,lora-seq"), err) || !run_set_all(plan, arena, options, err))
         return false;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
