@@ -362,7 +362,7 @@ static void test_common_settings_make_a_sweep(void **state)
     if (!report_load(&arena, folders, 2, &r, &err)) fail_msg("%s", err.text);
     load_expect_methods(&r, epochs, 4);
     assert_int_equal(load_find_like(&r, "full", 3), 1);
-    folders[0] = load_write_made(&arena, "sweep-1", &one, "\"learning-rate\":\"5e-05\"", "\"learning-rate\":\"1e-05\"");
+    folders[0] = load_write_made(&arena, "sweep-1", &one, "\"learning-rate\":\"5e-5\"", "\"learning-rate\":\"1e-5\"");
     if (!report_load(&arena, folders, 2, &r, &err)) fail_msg("%s", err.text);
     load_expect_methods(&r, rates, 3);
     assert_int_equal(verdict_score(&r, 2, 0, 0).seeds, 2);

@@ -264,7 +264,7 @@ static void made_run_event(FILE *f, const Made *made)
                     strcmp(made_methods[m].name, "ewc") == 0 ? "ewc-lambda"
                     : made_methods[m].trainable < 1000000    ? "lora-learning-rate"
                                                              : "learning-rate",
-                    strcmp(made_methods[m].name, "ewc") == 0 ? "100" : "5e-05");
+                    strcmp(made_methods[m].name, "ewc") == 0 ? "100" : "5e-5");
         fprintf(f, "]}\n");
     } else {
         fprintf(f, "}}\n");

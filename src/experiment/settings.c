@@ -1,7 +1,9 @@
 #include "experiment.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Which options change what is computed: the one table of them. The run event, the identity in config.json and the
  * joining of folders follow it. A strategy's own options are those of its row in src/strategy. Values are texts as the
@@ -50,14 +52,17 @@ static const struct PlanSetting {
 };
 #undef PLAN_SETTING
 
-/* The shortest decimal text that reads back as the same number; `single`: as the same float. */
+/* The shortest decimal text that reads back as the same number, "5e-5", "1000"; `single`: as the same float. */
 static const char *setting_real(Arena *arena, double x, bool single)
 {
     char text[40];
+    if (x == floor(x) && fabs(x) < 1e7) return arena_printf(arena, "%.0f", x);
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, x);
         if (single ? strtof(text, NULL) == (float)x : strtod(text, NULL) == x) break;
     }
+    char *zero = strstr(text, "e-0"); /* printf writes two digits of an exponent */
+    if (zero) memmove(zero + 2, zero + 3, strlen(zero + 3) + 1);
     return arena_printf(arena, "%s", text);
 }
 

@@ -111,13 +111,6 @@ static int load_compare_lines(const Results *r, int a, int b)
     return a - b;
 }
 
-/* "5e-05" as people write it: "5e-5". */
-static const char *load_setting_shown(Arena *arena, const char *value)
-{
-    const char *e = strstr(value, "e-0");
-    return e ? arena_printf(arena, "%.*se-%s", (int)(e - value), value, e + 3) : value;
-}
-
 /* Names each method by the settings that vary, and puts the values of a sweep in order. */
 static void load_name_sweep(Arena *arena, Results *r)
 {
@@ -137,8 +130,7 @@ static void load_name_sweep(Arena *arena, Results *r)
         for (int k = 0; k < info[i].setting_count; k++) {
             const ResultSetting *s = &info[i].settings[k];
             if (load_setting_varies(r, s))
-                varied = arena_printf(arena, "%s%s%s %s", varied, *varied ? ", " : "", s->name,
-                                      load_setting_shown(arena, s->value));
+                varied = arena_printf(arena, "%s%s%s %s", varied, *varied ? ", " : "", s->name, s->value);
         }
         names[i] = *varied ? arena_printf(arena, "%s (%s)", info[i].base, varied) : info[i].base;
     }
@@ -156,9 +148,7 @@ static const char *load_beside_preset(Arena *arena, const Results *r)
             const ResultSetting *s = &r->method_info[m].settings[k];
             bool said = !s->beside || load_setting_varies(r, s);
             for (int i = 0; i < m && !said; i++) said = load_setting(&r->method_info[i], s->name) != NULL;
-            if (!said)
-                text = arena_printf(arena, "%s%s%s %s", text, *text ? ", " : "", s->name,
-                                    load_setting_shown(arena, s->value));
+            if (!said) text = arena_printf(arena, "%s%s%s %s", text, *text ? ", " : "", s->name, s->value);
         }
     return text;
 }
