@@ -61,7 +61,8 @@ toolchain() {
     local name file machine missing=()
     command -v "$CC" >/dev/null || die "no compiler '$CC' here; CC=... names another"
     machine=$("$CC" -dumpmachine)
-    case $machine in x86_64-*) flags+=(-march=x86-64-v2 -mtune=generic) ;; esac
+    baseline=
+    case $machine in x86_64-*) flags+=(-march=x86-64-v2 -mtune=generic) baseline=-march=x86-64 ;; esac
     [ "$(cat build/compiler 2>/dev/null)" = "$CC $machine" ] || echo "$CC $machine" >build/compiler # another one: all anew
     archives=()
     for name in jansson utf8proc zstd; do
@@ -199,12 +200,12 @@ shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has i
 
 # ---- the program ----
 
-sources=(main.c src shaders build.sh build/vendor.o build/assets.o build/shaders.o) # what every program is made of
+sources=(main.c src shaders build.sh build/vendor.o build/baseline.o build/assets.o build/shaders.o) # what every program is made of
 
 compile() { # compile TARGET OPTION...: one program
     local target=$1
     shift
-    produce "$target" "$CC" "${flags[@]}" "$@" build/vendor.o build/assets.o build/shaders.o "${archives[@]}" -lm -ldl -static-libgcc
+    produce "$target" "$CC" "${flags[@]}" "$@" build/vendor.o build/baseline.o build/assets.o build/shaders.o "${archives[@]}" -lm -ldl -static-libgcc
 }
 
 build() {
@@ -212,6 +213,10 @@ build() {
     assets
     shaders
     if newer build/vendor.o src/vendor.c build.sh build/compiler; then produce build/vendor.o "$CC" -std=gnu11 -O2 -w -c src/vendor.c; fi
+    # for the oldest processors, whatever the rest is made for: it says that the rest cannot run there
+    if newer build/baseline.o src/baseline.c build.sh build/compiler; then
+        produce build/baseline.o "$CC" -std=gnu11 -O2 ${baseline:+"$baseline"} -c src/baseline.c
+    fi
     if newer build/lethe "${sources[@]}"; then
         compile build/lethe -O2 "${fortify[@]}" main.c
         alone build/lethe
@@ -419,15 +424,17 @@ fuzz() {
     [ ! -e build/fuzz/failed ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
-bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; rates
+bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; rates; verdicts
     build
-    local word=${1:-steps} blis=
+    local word=${1:-steps} blis=()
     [ -e "tests/bench/$word.c" ] || exec tests/bench/bench.sh "$@" 9>&-
-    need "${packages_bench[@]}"
-    blis=$(uname -m)-linux-gnu/blis-serial
+    if [ "$word" = ops ]; then
+        need "${packages_bench[@]}"
+        blis=(-isystem "/usr/include/$(uname -m)-linux-gnu/blis-serial" "/usr/lib/$(uname -m)-linux-gnu/blis-serial/libblis.a")
+    fi
     mkdir -p build/bench
-    if newer "build/bench/$word" "${sources[@]}" "tests/bench/$word.c"; then
-        compile "build/bench/$word" -O2 -Wno-unused-function -isystem "/usr/include/$blis" "tests/bench/$word.c" "/usr/lib/$blis/libblis.a"
+    if newer "build/bench/$word" "${sources[@]}" "tests/bench/$word.c" tests/*.h; then
+        compile "build/bench/$word" -O2 -Wno-unused-function "tests/bench/$word.c" "${blis[@]}"
     fi
     shift
     "build/bench/$word" "$@" 9>&-

@@ -53,14 +53,75 @@ static void test_numbers_are_read_strictly(void **state)
     for (size_t i = 0; i < COUNT(bad_reals); i++) assert_false(parse_double(str(bad_reals[i]), &x));
 }
 
+static void test_numbers_for_people(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    static const struct {
+        uint64_t count;
+        const char *text;
+    } counts[] = {{0, "0"},
+                  {999, "999"},
+                  {1000, "1000"},
+                  {9999, "9999"},
+                  {10000, "10,000"},
+                  {123456, "123,456"},
+                  {1234567, "1,234,567"},
+                  {22713986, "22,713,986"},
+                  {UINT64_MAX, "18,446,744,073,709,551,615"}};
+    static const struct {
+        double seconds;
+        const char *text;
+    } durations[] = {{0, "0.0 s"},        {-1, "0.0 s"},           {NAN, "0.0 s"},  {0.42, "0.4 s"},
+                     {9.94, "9.9 s"},     {9.96, "10 s"},          {59.4, "59 s"},  {59.6, "1 min"},
+                     {333, "5 min 33 s"}, {3599.4, "59 min 59 s"}, {3599.6, "1 h"}, {7530, "2 h 6 min"},
+                     {7.2e6, "2000 h"},   {7.2e7, "20,000 h"}};
+    static const char *const names[] = {"a", "b", "c"}, *const lists[] = {"", "a", "a and b", "a, b and c"};
+    for (size_t i = 0; i < COUNT(counts); i++)
+        assert_string_equal(format_count(&arena, counts[i].count), counts[i].text);
+    for (size_t i = 0; i < COUNT(durations); i++)
+        assert_string_equal(format_duration(&arena, durations[i].seconds), durations[i].text);
+    for (int i = 0; i < 4; i++) assert_string_equal(format_list(&arena, names, i), lists[i]);
+    arena_free(&arena);
+}
+
 static void test_str_show_is_printable(void **state)
 {
     (void)state;
     assert_string_equal(str_show(S("a\tb\xff")), "a\\x09b\\xff");
+    assert_string_equal(str_show(S("\xe4\xb8\xad")), "\\xe4\\xb8\\xad"); /* the C locale */
+    if (setlocale(LC_CTYPE, "C.UTF-8")) { /* valid UTF-8 as it is, but nothing that steers a terminal */
+        assert_string_equal(str_show(S("\xe4\xb8\xad\xc3\xa9\xf0\x9f\x98\x80")),
+                            "\xe4\xb8\xad\xc3\xa9\xf0\x9f\x98\x80");
+        assert_string_equal(str_show(S("\xff\xe4\xb8\xc2\x9b\x1b[2J")), "\\xff\\xe4\\xb8\\xc2\\x9b\\x1b[2J");
+        assert_string_equal(str_show(S("a\xe2\x80\xae"
+                                       "b\xef\xbb\xbf")),
+                            "a\\xe2\\x80\\xae"
+                            "b\\xef\\xbb\\xbf");
+        char wide[400];
+        for (size_t i = 0; i < sizeof wide; i += 4) memcpy(wide + i, "\xf0\x9f\x98\x80", 4);
+        assert_int_equal(strlen(str_show((Str){wide, sizeof wide})), 40 * 4 + 3);
+        setlocale(LC_CTYPE, "C");
+    }
     Arena arena = {0};
     char *longer = arena_new(&arena, char, 500);
     memset(longer, 'x', 499);
     assert_true(strlen(str_show(str(longer))) < 90);
+    arena_free(&arena);
+}
+
+static void test_trim_and_case(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    assert_true(str_equal(str_trim(S(" \t a b\xc2\xa0\xe3\x80\x80\r\n")), S("a b")));
+    assert_true(str_equal(str_trim(S("\xef\xbb\xbf\xff ")), S("\xff")));
+    assert_true(str_equal(str_trim(S("\x80 \x80")), S("\x80 \x80")));
+    assert_int_equal(str_trim(S("  ")).size, 0);
+    assert_true(str_ends_as(S("A.CsV"), S(".csv")) && !str_ends_as(S("csv"), S(".csv")));
+    assert_true(str_equal_as(S("Label"), S("lABEL")) && !str_equal_as(S("label"), S("labels")));
+    assert_string_equal(count_text(&arena, 0), "0");
+    assert_string_equal(count_text(&arena, 1002003), "1,002,003");
     arena_free(&arena);
 }
 
@@ -82,7 +143,7 @@ static void test_order_is_uniform(void **state)
         }
         for (int i = 0; i < N; i++)
             for (int k = 0; k < N; k++) assert_in_range(at[i][k], DRAWS / N - 300, DRAWS / N + 300); /* 5 deviations */
-        assert_in_range(same, 100, 240); /* 1 in 120 */
+        assert_in_range(same, 100, 240);                                                             /* 1 in 120 */
     }
 }
 
@@ -203,7 +264,9 @@ static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_arena_gives_zeroed_aligned_memory),
     cmocka_unit_test(test_dyn_grows),
     cmocka_unit_test(test_numbers_are_read_strictly),
+    cmocka_unit_test(test_numbers_for_people),
     cmocka_unit_test(test_str_show_is_printable),
+    cmocka_unit_test(test_trim_and_case),
     cmocka_unit_test(test_permutation_is_torch_randperm),
     cmocka_unit_test(test_order_is_uniform),
     cmocka_unit_test(test_philox_known_answers),

@@ -158,7 +158,9 @@ static void test_bad_checkpoints(void **state)
     write_good();
     fresh_model();
     expect(sh("rm -rf build/test-tmp/fine; lethe run --quiet --out build/test-tmp/fine " MODEL_RUN), 0, "");
-    BAD(1, "no-model/config.json: the file does not exist", "--model no-model");
+    BAD(1, "--model no-model: there is no such folder; a checkpoint folder on this machine is needed",
+        "--model no-model");
+    BAD(1, "good.tsv: this is a file; the folder it lies in is needed", "--model " T "good.tsv");
     fresh_model();
     sh("rm build/test-tmp/model/vocab.txt");
     BAD(1, "build/test-tmp/model", MODEL_RUN);
@@ -200,6 +202,50 @@ static void test_bad_checkpoints(void **state)
     fresh_model();
     sh("echo '{' >build/test-tmp/model/config.json");
     BAD(1, "config.json: not valid JSON at line 2", MODEL_RUN);
+}
+
+/* What is said of other people's files, by the program as a whole. */
+static void test_tasks_of_all_kinds(void **state)
+{
+    (void)state;
+    write_good();
+    fresh_model();
+#define DRY "lethe run --dry-run --device cpu --method frozen --model build/test-tmp/model --max-length 16 "
+    sh("mkdir -p 'build/test-tmp/a,b'; cp build/test-tmp/good.tsv 'build/test-tmp/a,b/x=y.tsv'");
+    const Outcome *o = sh(DRY "--task 't=build/test-tmp/a\\,b/x=y.tsv,25%%'");
+    expect(o, 0, "");
+    if (!strstr(o->out, "  train    30 of 30 rows\n") ||
+        !strstr(o->out, "columns: text \"sentence\", label \"label\"\n") ||
+        !strstr(o->out, "line 2: \"a bad film number 0\"\n") || !strstr(o->out, "  evaluate 10 of 10 rows\n"))
+        fail_msg("%s%s", o->out, o->err);
+    o = sh(DRY "--train-rows 10 --task t=" T "good.tsv," T "good.tsv,text=SENTENCE,label=label");
+    expect(o, 0,
+           "lethe: task t: " T "good.tsv and " T "good.tsv are the same file: 10 of 40 rows to evaluate are trained");
+    if (!strstr(o->out, "  train    10 of 40 rows, drawn at random\n")) fail_msg("%s", o->out);
+    o = sh("export HOME=$PWD/build/test-tmp; " DRY "--task 't=~/good.tsv,~/good.tsv'");
+    expect(o, 0, "test-tmp/good.tsv are the same file");
+    tmp_write("chinese.csv", S("text,label\na,\xe4\xb8\xad\nb,x\n"));
+    o = sh("LC_ALL=C.UTF-8 " DRY "--task t=" T "chinese.csv," T "chinese.csv");
+    if (!strstr(o->out, "\"\xe4\xb8\xad\" 1")) fail_msg("%s", o->out);
+    o = sh("LC_ALL=C " DRY "--task t=" T "chinese.csv," T "chinese.csv");
+    if (!strstr(o->out, "\"\\xe4\\xb8\\xad\" 1")) fail_msg("%s", o->out);
+    BAD(2, "is one file too many", "--task a=x.tsv,y.tsv,z.tsv");
+    BAD(2, "is one file too many", "--task a=x.tsv,text=b,z.tsv");
+    BAD(2, "text= is given twice", "--task a=x.tsv,y.tsv,text=b,text=c");
+    BAD(2, "label= needs a column's name", "--task a=x.tsv,y.tsv,label=");
+    BAD(2, "from 0.1% to 90% of a file's rows", "--task a=x.tsv,99%%");
+    BAD(2, "write NAME=TRAIN,EVAL", "--task a=x.tsv");
+    BAD(1, "no column \"words\" (text=); the columns here are: sentence, label",
+        "--task a=" T "good.tsv,20%%,text=words");
+    tmp_write("lfs.csv", S("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"));
+    BAD(1, "lfs.csv: this is a Git LFS pointer", "--task a=" T "lfs.csv," T "good.tsv");
+    fresh_model();
+    sh("printf '<!DOCTYPE html>\\n' >build/test-tmp/model/vocab.txt");
+    BAD(1, "vocab.txt: this is an HTML page", MODEL_RUN);
+    fresh_model();
+    sh("printf 'version https://git-lfs.github.com/spec/v1\\n' >build/test-tmp/model/model.safetensors");
+    BAD(1, "model.safetensors: this is a Git LFS pointer", MODEL_RUN);
+#undef DRY
 }
 
 static void test_no_permission(void **state)
@@ -310,6 +356,33 @@ static void test_config_repeats_a_run(void **state)
     expect(sh("lethe run --quiet --config build/test-tmp/c1/config.json --out build/test-tmp/c2 && cmp "
               "build/test-tmp/c1/predictions.tsv build/test-tmp/c2/predictions.tsv"),
            0, "");
+}
+
+/* Two strengths of a strategy, one seed each, are two methods, not two seeds of one; plain training has its two seeds.
+ */
+static void test_report_joins_a_sweep(void **state)
+{
+    (void)state;
+    write_good();
+    fresh_model();
+    expect(sh("cd build/test-tmp; rm -rf s1 s2 joined; cd ../..; for s in 1 2; do lethe run --quiet "
+              "--seed $s --ewc-lambda $((s * 500)) --out build/test-tmp/s$s " MODEL_RUN
+              " --method full,ewc || exit 3; done"),
+           0, "");
+    const Outcome *o = sh("cd build/test-tmp; ../lethe report --out joined s1 s2");
+    if (o->code || !strstr(o->out, "ewc (ewc-lambda 500)") || !strstr(o->out, "ewc (ewc-lambda 1000)") ||
+        !strstr(o->out, "\nfull ") || !strstr(o->out, "settings beside the default: "))
+        fail_msg("exit %d: %s%s", o->code, o->err, o->out);
+    expect(sh("grep -q 'settings beside the default' build/test-tmp/joined/table.md && grep -q 'settings beside the "
+              "default' build/test-tmp/joined/report.html && grep -q '\"ewc-lambda\": \"500\"' "
+              "build/test-tmp/joined/summary.json"),
+           0, "");
+    /* a default given by name is the same run; another value is not */
+    expect(sh("lethe run --seeds 1 --ewc-lambda 5e2 --ewc-gamma 1 --out build/test-tmp/s1 " MODEL_RUN
+              " --method full,ewc"),
+           0, "holds this very run, finished");
+    expect(sh("lethe run --seed 1 --ewc-lambda 501 --out build/test-tmp/s1 " MODEL_RUN " --method full,ewc"), 1,
+           "holds a run of another configuration");
 }
 
 /* Folders of the same experiment are joined, and the report of all of them goes where --out says. */
@@ -445,6 +518,7 @@ static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_wrong_usage),
     cmocka_unit_test(test_bad_data),
     cmocka_unit_test(test_bad_checkpoints),
+    cmocka_unit_test(test_tasks_of_all_kinds),
     cmocka_unit_test(test_no_permission),
     cmocka_unit_test(test_no_space),
     cmocka_unit_test(test_too_little_memory_is_said_before_training),
@@ -452,6 +526,7 @@ static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_results_do_not_depend_on_threads),
     cmocka_unit_test(test_config_repeats_a_run),
     cmocka_unit_test(test_report_joins_folders),
+    cmocka_unit_test(test_report_joins_a_sweep),
     cmocka_unit_test(test_plan_takes_a_run_apart),
     cmocka_unit_test(test_the_other_commands),
     cmocka_unit_test(test_a_driver_crashes),

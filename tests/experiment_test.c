@@ -164,17 +164,23 @@ static uint32_t subset_right(const bool right[RUN_EVAL_ROWS], uint32_t rows)
 static void expect_curve(const Ran *ran, const char *method)
 {
     const json_t *curve[512];
-    bool before[RUN_EVAL_ROWS];
     const size_t points = events_of(ran, "curve", method, 2, 1, curve);
+    const uint32_t steps = RUN_EPOCHS * RUN_TRAIN_ROWS / 8;
     assert_true(points >= CURVE_LEAST_POINTS);
-    rows_right(ran, method, 1, 1, before);
-    const uint32_t rows = (uint32_t)event_int(curve[0], "rows");
-    assert_int_equal(event_int(curve[0], "step"), 0);
-    assert_int_equal(event_int(curve[0], "correct"), subset_right(before, rows)); /* nothing has been trained yet */
-    assert_int_equal(event_int(curve[points - 1], "step"), RUN_EPOCHS * RUN_TRAIN_ROWS / 8);
     for (size_t i = 0; i < points; i++) {
-        assert_int_equal(event_int(curve[i], "rows"), rows);
-        assert_true(event_int(curve[i], "correct") <= rows);
+        bool of[RUN_EVAL_ROWS], right[RUN_EVAL_ROWS];
+        uint32_t looked = 0, correct = 0;
+        assert_true(rows_right_parse(str(json_string_value(json_object_get(curve[i], "looked"))), RUN_EVAL_ROWS, of));
+        assert_true(rows_right_parse(str(json_string_value(json_object_get(curve[i], "right"))), RUN_EVAL_ROWS, right));
+        for (int r = 0; r < RUN_EVAL_ROWS; r++) {
+            looked += of[r];
+            correct += right[r];
+            assert_true(of[r] || !right[r]);
+        }
+        assert_int_equal(event_int(curve[i], "rows"), looked);
+        assert_int_equal(looked, RUN_EVAL_ROWS); /* all, where there are fewer than two hundred */
+        assert_int_equal(event_int(curve[i], "correct"), correct);
+        assert_in_range(event_int(curve[i], "step"), 1, steps - 1); /* at both ends the final evaluations stand */
         if (i) assert_true(event_int(curve[i], "step") > event_int(curve[i - 1], "step"));
     }
 }
@@ -239,9 +245,11 @@ static void expect_diagnoses(const Ran *ran, const char *method, bool encoder)
         any = any || event_int(swap[i], "correct") != event_int(swap[i], "correct_without");
     }
     assert_true(any || !encoder);
-    const json_t *probe = event_of(ran, "probe", method, 2, 1);
-    assert_int_equal(event_int(probe, "rows"), RUN_EVAL_ROWS);
-    assert_true(event_int(probe, "correct") > RUN_EVAL_ROWS / 3);
+    for (int64_t when = 1; when <= 2; when++) { /* right after the task, and at the end */
+        const json_t *probe = event_of(ran, "probe", method, when, 1);
+        assert_int_equal(event_int(probe, "rows"), RUN_EVAL_ROWS);
+        assert_true(event_int(probe, "correct") > RUN_EVAL_ROWS / 3);
+    }
 }
 
 static void test_diagnoses_agree_with_evaluations(void **state)
@@ -257,24 +265,24 @@ static void test_diagnoses_agree_with_evaluations(void **state)
         expect_lost(&ran, method);
         if (strcmp(method, "joint") != 0)
             expect_diagnoses(&ran, method, strcmp(method, "lora-seq") && strcmp(method, "o-lora"));
-        const json_t *first = event_of(&ran, "transfer", method, 1, 2);
-        assert_int_equal(event_int(first, "rows"), RUN_EVAL_ROWS);
+        for (int64_t when = 0; when <= 1; when++) /* before its training: on the checkpoint, and on what was learned */
+            assert_int_equal(event_int(event_of(&ran, "probe", method, when, 2), "rows"), RUN_EVAL_ROWS);
     }
     assert_true(event_int(event_of(&ran, "eval", "full", 2, 1), "lost") > 0); /* else the test shows little */
-    static const char *const faithful[] = {"lora", "frozen"}, *const kinds[] = {"curve", "drift", "swap", "probe"};
+    static const char *const faithful[] = {"lora", "frozen"}, *const kinds[] = {"curve", "drift", "swap"};
     for (size_t i = 0; i < COUNT(faithful); i++) {
         for (size_t k = 0; k < COUNT(kinds); k++)
             assert_int_equal(events_of(&ran, kinds[k], faithful[i], -1, 0, none), 0);
         assert_int_equal(json_array_size(json_object_get(event_of(&ran, "lost", faithful[i], 2, 1), "rows")), 0);
         assert_int_equal(event_int(event_of(&ran, "eval", faithful[i], 2, 1), "changed"), 0);
-        assert_int_equal(event_int(event_of(&ran, "transfer", faithful[i], 1, 2), "correct"),
-                         event_int(event_of(&ran, "transfer", "full", 0, 2), "correct"));
+        assert_int_equal(events_of(&ran, "probe", faithful[i], -1, 1, none), 0);
+        assert_int_equal(event_int(event_of(&ran, "probe", faithful[i], 1, 2), "correct"),
+                         event_int(event_of(&ran, "probe", "full", 0, 2), "correct"));
     }
     ran_free(&ran);
 }
 
-/* Where nothing is learned nothing moves, and putting a part back changes nothing; the probe refits its head to the
- * very states that `frozen` trains on. */
+/* Where nothing is learned nothing moves, putting a part back changes nothing, and probes say the same throughout. */
 static void test_diagnoses_of_weights_that_stay(void **state)
 {
     (void)state;
@@ -291,10 +299,10 @@ static void test_diagnoses_of_weights_that_stay(void **state)
         assert_int_equal(event_int(curve[i], "correct"), event_int(curve[0], "correct"));
     const json_t *end = event_of(&ran, "eval", "full", 2, 1);
     assert_int_equal(event_int(end, "changed"), 0);
-    const json_t *probe = event_of(&ran, "probe", "full", 2, 1), *frozen = event_of(&ran, "eval", "frozen", 1, 1);
-    assert_int_equal(event_int(probe, "correct"), event_int(frozen, "correct"));
-    const double loss = json_real_value(json_object_get(probe, "loss"));
-    assert_true(loss > 0 && loss == json_real_value(json_object_get(frozen, "loss"))); /* at the same rate, too */
+    const char *first = json_string_value(json_object_get(event_of(&ran, "probe", "full", 1, 1), "right"));
+    assert_true(event_is(event_of(&ran, "probe", "full", 2, 1), "right", first));
+    first = json_string_value(json_object_get(event_of(&ran, "probe", "full", 0, 2), "right"));
+    assert_true(event_is(event_of(&ran, "probe", "full", 1, 2), "right", first));
     ran_free(&ran);
 }
 
@@ -337,8 +345,8 @@ static void test_looking_on_changes_nothing(void **state)
     Ran with = run_tiny(methods, "cpu", 1, 1e-2f, true), without = run_tiny(methods, "cpu", 1, 1e-2f, false);
     const json_t *none[512];
     expect_same_events(&with, &without, true);
-    assert_int_equal(
-        events_of(&without, "curve", NULL, -1, 0, none) + events_of(&without, "transfer", NULL, -1, 0, none), 0);
+    assert_int_equal(events_of(&without, "curve", NULL, -1, 0, none) + events_of(&without, "probe", NULL, -1, 0, none),
+                     0);
     ran_free(&without);
     Ran more_threads = run_tiny(methods, "cpu", 2, 1e-2f, true);
     expect_same_events(&with, &more_threads, false);
@@ -352,14 +360,14 @@ static void test_curve_steps(void **state)
     static const struct {
         uint32_t steps, points, count, at[10];
     } cases[] = {
-        {20, 7, 7, {0, 1, 2, 4, 8, 16, 20}},
-        {3, 10, 4, {0, 1, 2, 3}},
-        {48, 8, 8, {0, 1, 2, 4, 8, 16, 32, 48}},
-        {64, 9, 9, {0, 1, 2, 4, 8, 16, 32, 48, 64}},
-        {64, 5, 5, {0, 8, 16, 32, 64}}, /* too few for a dense beginning */
-        {64, 3, 3, {0, 32, 64}},
-        {64, 2, 2, {0, 64}},
-        {1, 3, 2, {0, 1}},
+        {20, 5, 5, {1, 2, 4, 8, 16}},
+        {3, 10, 2, {1, 2}},
+        {48, 6, 6, {1, 2, 4, 8, 16, 32}},
+        {64, 7, 7, {1, 2, 4, 8, 16, 32, 48}},
+        {64, 3, 3, {16, 32, 48}}, /* too few for a dense beginning */
+        {64, 1, 1, {32}},
+        {2, 3, 1, {1}},
+        {1, 3, 0, {0}},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         uint32_t at[10] = {0};
@@ -368,35 +376,35 @@ static void test_curve_steps(void **state)
     }
 }
 
-/* 5% of three passes over 600 rows of 20 tokens in each of 5 epochs are 9,000 tokens: of an old task's rows of 12
- * tokens 50 at each of 15 points; with shorter rows more of them at more points; with too few steps none. Steps of
- * two passes leave less: fewer points of the same rows. */
+/* 5% of three passes over 600 rows of 20 tokens in each of 5 epochs are 9,000 tokens: of an old task's rows of 3 tokens
+ * 200 at each of 15 looks; with shorter rows more of them at more looks; with few steps as few as there must be. Steps
+ * of two passes leave less: fewer looks at the same rows. */
 static void test_curve_costs_what_it_may(void **state)
 {
     (void)state;
     uint64_t train_starts[601], eval_starts[401];
     for (uint64_t i = 0; i < 601; i++) train_starts[i] = 20 * i;
-    for (uint64_t i = 0; i < 401; i++) eval_starts[i] = 12 * i;
+    for (uint64_t i = 0; i < 401; i++) eval_starts[i] = 3 * i;
     TaskState tasks[2] = {{.data.eval = {.rows = 400, .starts = eval_starts}},
                           {.data.train = {.rows = 600, .starts = train_starts}}};
     Hyper hyper = {.epochs = 5, .batch_size = 20};
     CurvePlan plan = curve_plan(tasks, 1, &hyper, 3);
-    assert_int_equal(plan.rows, 50);
-    assert_int_equal(plan.points, 15);
+    assert_int_equal(plan.rows, 200);
+    assert_int_equal(plan.looks, 15);
     plan = curve_plan(tasks, 1, &hyper, 2);
-    assert_int_equal(plan.rows, 50);
-    assert_int_equal(plan.points, 10);
-    for (uint64_t i = 0; i < 401; i++) eval_starts[i] = 2 * i;
+    assert_int_equal(plan.rows, 200);
+    assert_int_equal(plan.looks, 10);
+    for (uint64_t i = 0; i < 601; i++) train_starts[i] = 120 * i;
     plan = curve_plan(tasks, 1, &hyper, 3);
-    assert_int_equal(plan.points, CURVE_MOST_POINTS);
-    assert_int_equal(plan.rows, 62); /* 6000 / (48 * 2) */
-    assert_int_equal(curve_plan(tasks, 1, &hyper, 2).rows, 62);
+    assert_int_equal(plan.looks, CURVE_MOST_POINTS);
+    assert_int_equal(plan.rows, 250); /* 36000 / (48 * 3) */
+    assert_int_equal(curve_plan(tasks, 1, &hyper, 2).rows, 250);
     tasks[0].data.eval.rows = 30;
     plan = curve_plan(tasks, 1, &hyper, 3);
     assert_int_equal(plan.rows, 30);
     hyper.max_steps = 1;
     tasks[0].data.eval.rows = 400;
-    assert_int_equal(curve_plan(tasks, 1, &hyper, 3).points, 0);
+    assert_int_equal(curve_plan(tasks, 1, &hyper, 3).looks, CURVE_LEAST_POINTS);
 }
 
 static void test_texts_are_cut_between_characters(void **state)

@@ -5,7 +5,7 @@ static void expect_table_error(const char *name, Str bytes, const char *message)
     Arena arena = {0};
     Err err = {0};
     ExampleFile file;
-    assert_false(examples_parse(&arena, bytes, name, true, &file, &err));
+    assert_false(examples_parse(&arena, bytes, name, NULL, true, &file, &err));
     if (!strstr(err.text, message)) print_error("got:    %s\nwanted: %s\n", err.text, message);
     assert_non_null(strstr(err.text, message));
     assert_int_equal(err.code, EXIT_WORLD);
@@ -20,13 +20,13 @@ static void test_tables_that_are_broken(void **state)
     expect_table_error("a.tsv", S("sentence\tlabel\nx\t1\ny\n"), "a.tsv, line 3: 1 columns, but the header has 2");
     expect_table_error("a.tsv", S("words\tlabel\nx\t1\n"), "no text column (sentence, text or question; ");
     expect_table_error("a.tsv", S("words\tlabel\nx\t1\n"), "the columns here are: words, label");
-    expect_table_error("a.tsv", S("sentence\tclass\nx\t1\n"),
-                       "a.tsv: no label column (label or gold_label); the columns here are: sentence, class");
+    expect_table_error("a.tsv", S("sentence\tanswer\nx\t1\n"),
+                       "a.tsv: no label column (label or gold_label); the columns here are: sentence, answer");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\t\n"), "a.tsv, line 2: the row has no label");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\xff\t1\n"), "a.tsv, line 2: not valid UTF-8 (byte \\xff)");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\xed\xa0\x80\t1\n"), "a.tsv, line 2: not valid UTF-8");
     expect_table_error("a.tsv", S("sentence\tlabel\nx\0y\t1\n"), "a.tsv, line 2: a NUL byte");
-    expect_table_error("a.tsv", S("sentence\tlabel\nx\t-\n"), "every row is labelled '-'");
+    expect_table_error("a.tsv", S("sentence\tlabel\nx\t-\n"), "every row is labelled '-' or -1");
     expect_table_error("a.csv", S("text,label\n\"open,1\nmore,2\n"),
                        "a.csv, line 2: the quotation mark that opens here is never closed");
     expect_table_error("a.csv", S("text,label\n\"a\"b,1\n"), "text behind a closing quotation mark");
@@ -36,7 +36,7 @@ static void test_tables_that_are_broken(void **state)
     expect_table_error("a.jsonl", S("[1]\n"), "a.jsonl, line 1: not a JSON object");
     expect_table_error("a.jsonl", S("{\"text\": \"a\", \"label\": 1}\n{\"label\": 1}\n"),
                        "a.jsonl, line 2: \"text\" is missing or no text");
-    expect_table_error("a.txt", S("x"), "a.txt: unknown format; the name must end in .tsv, .csv or .jsonl");
+    expect_table_error("a.txt", S("x"), "a.txt: unknown format; the name must end in .tsv, .csv, .jsonl or .json");
 }
 
 static void test_a_line_that_is_too_long(void **state)
@@ -65,7 +65,7 @@ static void test_tables_that_are_fine(void **state)
         Arena arena = {0};
         Err err = {0};
         ExampleFile file;
-        assert_true(examples_parse(&arena, str(cases[i].text), cases[i].name, true, &file, &err));
+        assert_true(examples_parse(&arena, str(cases[i].text), cases[i].name, NULL, true, &file, &err));
         assert_int_equal(file.row_count, 2);
         assert_false(file.pairs);
         assert_true(str_equal(file.rows[0].text, S("say \"hi\"")));
@@ -84,7 +84,7 @@ static void test_pairs_quotes_and_skipped_rows(void **state)
     assert_true(examples_parse(
         &arena,
         S("index,premise,hypothesis,gold_label\n1,\"two\nlines, one cell\",b,neutral\n2,c,d,-\n3,e,f,entailment\n"),
-        "a.csv", true, &file, &err));
+        "a.csv", NULL, true, &file, &err));
     assert_true(file.pairs);
     assert_int_equal(file.row_count, 2);
     assert_int_equal(file.skipped_rows, 1);
@@ -92,9 +92,227 @@ static void test_pairs_quotes_and_skipped_rows(void **state)
     assert_int_equal(file.rows[0].line, 2);
     assert_int_equal(file.rows[1].line, 5);
     /* QNLI: the question comes first, and an unlabelled file is fine where labels are not needed */
-    assert_true(examples_parse(&arena, S("index\tquestion\tsentence\n0\tq\ts\n"), "a.tsv", false, &file, &err));
+    assert_true(examples_parse(&arena, S("index\tquestion\tsentence\n0\tq\ts\n"), "a.tsv", NULL, false, &file, &err));
     assert_true(str_equal(file.rows[0].text, S("q")) && str_equal(file.rows[0].pair, S("s")) && !file.rows[0].label.at);
     arena_free(&arena);
+}
+
+/* "text|pair|label" of each row, a line each. */
+static const char *examples_text(Arena *arena, const char *name, Str bytes, const ColumnNames *names)
+{
+    Err err = {0};
+    ExampleFile file;
+    const char *all = "";
+    if (!examples_parse(arena, bytes, name, names, true, &file, &err)) fail_msg("%s: %s", name, err.text);
+    for (size_t i = 0; i < file.row_count; i++)
+        all = arena_printf(arena, "%s%.*s|%.*s|%.*s\n", all, STR_ARG(file.rows[i].text), STR_ARG(file.rows[i].pair),
+                           STR_ARG(file.rows[i].label));
+    return all;
+}
+
+static void test_formats_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *text, *rows;
+    } cases[] = {
+        {"A.CSV", "Text,Label\na,1\nb,0\n", "a||1\nb||0\n"},
+        {"a.Tsv", "SENTENCE\tLabel\na,b\t1\n", "a,b||1\n"},
+        {"a.csv", "text;label\na, b;1\n\"c;d\";0\n", "a, b||1\nc;d||0\n"}, /* Excel, where the comma is decimal */
+        {"a.csv", "sep=;\r\ntext,x;label\r\na;1\r\n", NULL},
+        {"a.csv", "sep=;\r\ntext;label\r\na;1\r\n", "a||1\n"},
+        {"a.csv", "text\tlabel\n\"a\tb\"\t1\n", "a\tb||1\n"},
+        {"a.csv", " text , label \na, x\n", "a||x\n"},
+        {"mac.csv", "text,label\ra,1\r\"b\nc\",0\r", "a||1\nb\nc||0\n"}, /* CR alone ends lines */
+        {"mac.tsv", "text\tlabel\ra\t1\rb\t0", "a||1\nb||0\n"},
+        {"a.csv", "text,label\r\na\rb,1\r\n", "a\rb||1\n"}, /* but not where lines end with LF */
+        {"a.json", "{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\", \"label\": 0}\n", "a||1\nb||0\n"},
+        {"a.json",
+         " [\n {\"text\": \"a}\\\"\", \"label\": \"x\"},\n {\"text\": \"b\", \"label\": \"y\", \"n\": {}} ]\n",
+         "a}\"||x\nb||y\n"},
+        {"a.JSONL", "[{\"text\": \"a\", \"label\": 1.0}]", "a||1.0\n"},
+        {"a.ndjson", "{\"text\": \"a\", \"label\": true}\n \n", "a||true\n"},
+        /* numbers that are not read need not be sound, and half a surrogate pair is one bad character */
+        {"a.jsonl",
+         "{\"text\": \"a\", \"id\": 18446744073709551615, \"x\": NaN, \"y\": -Infinity, \"z\": 1e999, \"label\": 1}\n",
+         "a||1\n"},
+        {"a.jsonl", "{\"text\": \"\\ud800x \\ud83d\\ude00\", \"label\": 12345678901234567890123}\n",
+         "\xef\xbf\xbdx \xf0\x9f\x98\x80||12345678901234567890123\n"},
+        /* GLUE's own */
+        {"train.tsv", "ab01\t1\t\tThis is good.\nab01\t0\t*\tGood this.\n", "This is good.||1\nGood this.||0\n"},
+        {"msr.tsv", "\xef\xbb\xbfQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t7\t8\ta \"b\tc\n", "a \"b|c|1\n"},
+        {"qqp.tsv",
+         "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t2\t3\ta\tb\t1\n2\t3\t4\tcut\n3\t4\t5\tc\td\t0\n",
+         "a|b|1\nc|d|0\n"},
+        {"mnli.tsv",
+         "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\t"
+         "sentence2_parse\tsentence1\tsentence2\tlabel1\tgold_label\n0\t1\t2\tg\t( a )\t( b "
+         ")\t(A)\t(B)\ta\tb\tneutral\t"
+         "entailment\n",
+         "a|b|entailment\n"},
+        {"qnli.tsv", "index\tquestion\tsentence\tlabel\n0\tq\ts\tentailment\n", "q|s|entailment\n"},
+        {"rte.tsv", "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tnot_entailment\n", "a|b|not_entailment\n"},
+        {"sst2.tsv", "sentence\tlabel\nit 's \t1\n", "it 's ||1\n"},
+        {"boolq.jsonl", "{\"question\": \"q\", \"passage\": \"p\", \"idx\": 0, \"label\": true}\n", "q|p|true\n"},
+        {"cb.jsonl", "{\"premise\": \"p\", \"hypothesis\": \"h\", \"label\": \"neutral\", \"idx\": 0}\n",
+         "p|h|neutral\n"},
+        {"trec.csv", "text,coarse_label,fine_label\na,3,17\n", "a||3\n"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Arena arena = {0};
+        if (cases[i].rows)
+            assert_string_equal(examples_text(&arena, cases[i].name, str(cases[i].text), NULL), cases[i].rows);
+        else
+            expect_table_error(cases[i].name, str(cases[i].text), "no text column");
+        arena_free(&arena);
+    }
+    Arena arena = {0};
+    Err err = {0};
+    ExampleFile file;
+    assert_true(
+        examples_parse(&arena, S("{\"text\": \"a\\u0000b\", \"label\": 1}\n"), "a.jsonl", NULL, true, &file, &err));
+    assert_true(str_equal(file.rows[0].text, S("a\0b")));
+    arena_free(&arena);
+}
+
+static void test_columns_by_name(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    ExampleFile file;
+    const Str text = S("id,Title,body,stars,topic\n1,a title of words,a body of some words,5,x\n");
+    assert_string_equal(examples_text(&arena, "a.csv", text, &(ColumnNames){"title", NULL, "stars"}),
+                        "a title of words||5\n");
+    assert_string_equal(examples_text(&arena, "a.csv", text, &(ColumnNames){"Title", "body", "topic"}),
+                        "a title of words|a body of some words|x\n");
+    assert_true(examples_parse(&arena, text, "a.csv", &(ColumnNames){"title", NULL, "stars"}, true, &file, &err));
+    assert_string_equal(file.text_column, "Title");
+    assert_string_equal(file.label_column, "stars");
+    assert_string_equal(file.unread, "\"body\"");
+    static const struct {
+        const char *name, *text, *message;
+        ColumnNames columns;
+    } cases[] = {
+        {"a.csv",
+         "text,label\na,1\n",
+         "a.csv: no column \"words\" (text=); the columns here are: text, label",
+         {"words", NULL, NULL}},
+        {"a.csv", "text,label\na,1\n", "pair=text names the second text", {NULL, "text", NULL}},
+        {"a.csv", "text,label\na,1\n", "the column \"text\" is named twice", {"text", "text", NULL}},
+        {"a.csv", "text,label,label\na,1,2\n", "two columns are named \"label\"", {0}},
+        {"a.csv", "review,content,label\na,b,1\n", "both \"review\" and \"content\" may be the text; name one", {0}},
+        {"a.csv", "text,category,sentiment\na,b,1\n", "both \"category\" and \"sentiment\" may be the label", {0}},
+        {"test.tsv", "index\tsentence\n0\ta\n", "is it a test file, whose labels are not public?", {0}},
+        {"sts.tsv",
+         "index\tsentence1\tsentence2\tscore\n0\ta\tb\t2.5\n",
+         "a regression, with scores and not classes",
+         {0}},
+        {"copa.jsonl",
+         "{\"premise\":\"a\",\"choice1\":\"b\",\"choice2\":\"c\",\"question\":\"cause\",\"label\":0}\n",
+         "SuperGLUE's COPA",
+         {0}},
+        {"wic.jsonl",
+         "{\"word\":\"a\",\"sentence1\":\"b\",\"sentence2\":\"c\",\"label\":true}\n",
+         "SuperGLUE's WiC",
+         {0}},
+        {"wsc.jsonl",
+         "{\"text\":\"a\",\"target\":{\"span1_index\":0},\"label\":true,\"idx\":0}\n",
+         "SuperGLUE's WSC",
+         {0}},
+        {"multirc.jsonl", "{\"idx\":0,\"version\":1,\"passage\":{\"text\":\"a\"}}\n", "SuperGLUE's MultiRC", {0}},
+        {"a.json", "{\n\"text\": \"a\"}\n", "a.json, line 1: an object over several lines", {0}},
+        {"a.json", "[{\"text\": \"a\", \"label\": 1}", "the file ends within its array", {0}},
+        {"a.json",
+         "[{\"text\": \"a\", \"label\": 1}\n{\"text\": \"b\", \"label\": 1}]",
+         "a.json, line 2: not a JSON object, a comma or the end of the array",
+         {0}},
+        {"a.json", "[{\"text\": \"a\", \"label\": 1},]", "a.json, line 1: not a JSON object, although an array", {0}},
+        {"a.json", "[{\"text\": \"a\", \"lab", "the object that begins here is never closed", {0}},
+        {"a.json", "[{\"text\": \"a\", \"label\": 1}] x", "text after the end of the array", {0}},
+        {"a.json", "[]", "an empty array", {0}},
+        {"a.tsv", "text,label\na,1\n", "commas separate them, so the name must end in .csv", {0}},
+        {"a.jsonl", "{\"text\": \"a\", \"label\": [1]}\n", "no label, or one that is no single value (a list, ", {0}},
+        {"a.jsonl", "{\"text\": 1 2}\n", "a.jsonl, line 1: not a JSON object", {0}},
+        {"a.jsonl", "{1: \"x\"}\n", "a.jsonl, line 1: not a JSON object", {0}},
+        {"a.jsonl", "{\"text\": 01}\n", "a.jsonl, line 1: not a JSON object", {0}},
+        {"a.jsonl", "{\"text\": \"a\", \"label\": NaN}\n", "a.jsonl, line 1: the row has no label", {0}},
+        {"a.csv",
+         "text;label\na;b;1\n",
+         "3 columns, but the header has 2; a cell that holds the separator stands in",
+         {0}},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        err = (Err){0};
+        if (examples_parse(&arena, str(cases[i].text), cases[i].name, &cases[i].columns, true, &file, &err) ||
+            !strstr(err.text, cases[i].message))
+            fail_msg("%s\nwanted: %s", err.text, cases[i].message);
+    }
+    arena_free(&arena);
+}
+
+/* ---- what a file is, when it is not what its name says ---- */
+
+static void test_kinds_of_files(void **state)
+{
+    (void)state;
+    static const struct {
+        Str bytes;
+        const char *what;
+    } cases[] = {
+        {{"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", 56}, "a Git LFS pointer, not the file itself"},
+        {{"\n <!DOCTYPE html><html>", 23}, "an HTML page, not the file"},
+        {{"\xef\xbb\xbf<html>", 9}, "an HTML page"},
+        {{"<?xml version", 13}, "an XML file"},
+        {{"\x1f\x8b\x08\0\0\0\0\0\0\x03", 10}, "gzip data"},
+        {{"\xfd"
+          "7zXZ\0\0",
+          7},
+         "xz data"},
+        {{"BZh91AY&SY", 10}, "bzip2 data"},
+        {{"7z\xbc\xaf\x27\x1c", 6}, "a 7z archive"},
+        {{"PK\3\4\x14\0\0\0xl/workbook.xml", 23}, "an Excel workbook"},
+        {{"PK\3\4\x14\0\0\0archive/data.pkl", 24}, "a PyTorch pickle"},
+        {{"PK\3\4\x14\0\0\0train.csv", 17}, "a zip archive"},
+        {{"\x80\x02}q\0", 5}, "a Python pickle"},
+        {{"\x80\x04\x95\0\0\0\0\0\0\0", 10}, "a Python pickle"},
+        {{"\xff\xfet\0e\0", 6}, "UTF-16 text"},
+        {{"\xfe\xff\0t\0e", 6}, "UTF-16 text"},
+        {{"t\0e\0x\0t\0", 8}, "UTF-16 text"},
+        {{"\0t\0e\0x\0t", 8}, "UTF-16 text"},
+        {{"\xff\xfe\0\0t\0\0\0", 8}, "UTF-32 text"},
+        {{"t\0\0\0e\0\0\0x\0\0\0", 12}, "UTF-32 text"},
+        {{"%PDF-1.4\n", 9}, "a PDF document"},
+        {{"PAR1\x15\4", 6}, "a Parquet file"},
+        {{"ARROW1\0\0", 8}, "an Arrow file"},
+        {{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 8}, "an old Excel or Word file"},
+        {{"GGUF\3\0\0\0", 8}, "a GGUF model"},
+        {{"", 0}, NULL},
+        {{"text,label\n", 11}, NULL},
+        {{"BZh,label\n", 10}, NULL},
+        {{"\x1f\x8b\x08\0\0\0\0\0{\"a\"", 12}, NULL}, /* the length of a safetensors header */
+        {{"\x80\x02\0\0\0\0\0\0{\"a\"", 12}, NULL},
+        {{"\x28\xb5\x2f\xfd\x20", 5}, NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *what = file_kind(cases[i].bytes);
+        if (!cases[i].what != !what || (what && strncmp(what, cases[i].what, strlen(cases[i].what)) != 0))
+            fail_msg("case %zu: %s\nwanted: %s", i, what, cases[i].what);
+        if (!what) continue;
+        expect_table_error("a.csv", cases[i].bytes, what);
+        Arena arena = {0};
+        Err err = {0};
+        Str bytes;
+        Safetensors file;
+        tmp_write("kind", cases[i].bytes);
+        assert_false(file_read(&arena, tmp_path("kind"), 100, &bytes, &err));
+        assert_non_null(strstr(err.text, what));
+        err = (Err){0};
+        assert_false(safetensors_open(&arena, tmp_path("kind"), &file, &err));
+        assert_non_null(strstr(err.text, what));
+        arena_free(&arena);
+    }
+    expect_table_error("a.csv", S("\x28\xb5\x2f\xfd\x20"), "a.csv: this is zstd data; its name must end in .zst");
 }
 
 /* ---- whole files and zstd ---- */
@@ -428,6 +646,9 @@ static const struct CMUnitTest files_tests[] = {
     cmocka_unit_test(test_a_line_that_is_too_long),
     cmocka_unit_test(test_tables_that_are_fine),
     cmocka_unit_test(test_pairs_quotes_and_skipped_rows),
+    cmocka_unit_test(test_formats_are_read_as_they_are_written),
+    cmocka_unit_test(test_columns_by_name),
+    cmocka_unit_test(test_kinds_of_files),
     cmocka_unit_test(test_files_that_cannot_be_read),
     cmocka_unit_test(test_files_appear_whole),
     cmocka_unit_test(test_zstd_round_trip_and_damage),

@@ -94,7 +94,7 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
     if (adapter) {
         bool has_head;
         path = arena_printf(&g->arena, "%s/adapter_config.json", adapter);
-        if (!peft_config_parse(golden_file(g, path), path, &g->lora, &err)) fail_msg("%s", err.text);
+        if (!peft_config_parse(golden_file(g, path), path, NULL, &g->lora, &err)) fail_msg("%s", err.text);
         assert_true(g->lora.drop == 0 && g->lora.targets == (LORA_QUERY | LORA_KEY | LORA_VALUE));
         lora_layout(&g->arena, &config, &g->lora);
         float *a = arena_new(&g->arena, float, g->lora.layout.floats);

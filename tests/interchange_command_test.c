@@ -208,7 +208,7 @@ static void test_wrong_models(void **state)
     WRONG(1, "no-run: there is no such folder", "lethe predict --run no-run --task a");
     WRONG(2, "--max-length 100: this model takes at most 40 tokens",
           "lethe predict --max-length 100 --model " HF "bert");
-    WRONG(1, "no-model/config.json: the file does not exist", "lethe predict --model no-model");
+    WRONG(1, "--model no-model: there is no such folder", "lethe predict --model no-model");
     WRONG(2, "bert-lora holds no base/: name the checkpoint", "lethe predict --adapter " HF "bert-lora");
     WRONG(1, "\"base_model.model.classifier.bias\" is of no use to lethe",
           "lethe predict --model " HF "roberta --adapter " HF "bert-lora");

@@ -171,36 +171,57 @@ static void test_adapter_configs(void **state)
         {"{\"peft_type\": \"LOHA\"}", "peft_type \"LOHA\" is not supported"},
         {"{\"peft_type\": \"LORA\", \"lora_alpha\": 1, \"target_modules\": [\"query\"]}", "\"r\" is missing"},
         {"{\"peft_type\": \"LORA\", \"r\": 0, \"lora_alpha\": 1}", "\"r\" is 0, outside 1 to 1024"},
-        {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": \"all-linear\"}",
-         "\"target_modules\" is not a list"},
+        {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": 3}",
+         "\"target_modules\" is neither a list of names nor a text"},
         {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"query\", \"dense\"]}",
          "holds \"dense\""},
-        {PEFT(", \"use_dora\": true"), "\"use_dora\" is set"},
+        {PEFT(", \"init_lora_weights\": \"pissa\""),
+         "\"init_lora_weights\" is \"pissa\", which lethe does not support"},
+        {PEFT(", \"init_lora_weights\": \"pissa_niter_4\""), "\"init_lora_weights\" is \"pissa_niter_4\""},
+        {PEFT(", \"init_lora_weights\": \"olora\""), "\"init_lora_weights\" is \"olora\""},
+        {PEFT(", \"init_lora_weights\": \"corda\""), "\"init_lora_weights\" is \"corda\""},
+        {PEFT(", \"init_lora_weights\": \"lora_ga\""), "\"init_lora_weights\" is \"lora_ga\""},
+        {PEFT(", \"init_lora_weights\": \"loftq\""), "\"init_lora_weights\" is \"loftq\""},
+        {PEFT(", \"init_lora_weights\": \"gauss\""), "\"init_lora_weights\" is \"gauss\""},
+        {PEFT(", \"fan_in_fan_out\": true"), "\"fan_in_fan_out\" is true"},
+        {PEFT(", \"trainable_token_indices\": [1]"), "\"trainable_token_indices\" is set ([1])"},
+        {PEFT(", \"lora_bias\": true"), "\"lora_bias\" is true"},
+        {PEFT(", \"something_new\": 0.5"), "\"something_new\" is set (0.5), a key that lethe does not know"},
+        {PEFT(", \"something_new\": \"fancy\""), "\"something_new\" is set (\"fancy\"), a key that"},
+        {PEFT(", \"use_dora\": true"), "\"use_dora\" is true, which lethe does not support; it may be: false"},
         {PEFT(", \"use_something_new\": {\"x\": 1}"), "\"use_something_new\" is set"},
         {PEFT(", \"rank_pattern\": {\"query\": 2}"), "\"rank_pattern\" is set"},
         {PEFT(", \"layers_to_transform\": [0]"), "\"layers_to_transform\" is set"},
-        {PEFT(", \"bias\": \"all\""), "\"bias\" is not \"none\""},
+        {PEFT(", \"bias\": \"all\""), "\"bias\" is \"all\", which lethe does not support; it may be: \"none\""},
         {"[]", "not a JSON object"},
     };
     Lora lora;
     for (size_t i = 0; i < COUNT(bad); i++) {
         Err err = {0};
-        assert_false(peft_config_parse(str(bad[i].json), "adapter_config.json", &lora, &err));
+        assert_false(peft_config_parse(str(bad[i].json), "adapter_config.json", NULL, &lora, &err));
         if (!strstr(err.text, bad[i].message)) fail_msg("%s\nwanted: %s", err.text, bad[i].message);
+    }
+    static const char *const inits[] = {"true", "false", "null", "\"gaussian\"", "\"orthogonal\"", "\"eva\""};
+    for (size_t i = 0; i < COUNT(inits); i++) {
+        Err none = {0};
+        char json[256];
+        snprintf(json, sizeof json, PEFT(", \"init_lora_weights\": %s, \"something_new\": {\"a\": [null, false]}"),
+                 inits[i]);
+        if (!peft_config_parse(str(json), "x", NULL, &lora, &none)) fail_msg("%s", none.text);
     }
     Err err = {0};
     assert_true(peft_config_parse(
         S(PEFT(", \"use_dora\": false, \"rank_pattern\": {}, \"exclude_modules\": null, \"lora_dropout\": 0.1")), "x",
-        &lora, &err));
+        NULL, &lora, &err));
     assert_true(lora.r == 4 && lora.alpha == 8 && lora.drop == 0.1f && lora.targets == (LORA_QUERY | LORA_VALUE));
-    assert_true(peft_config_parse(S(PEFT(", \"use_rslora\": true")), "x", &lora, &err));
+    assert_true(peft_config_parse(S(PEFT(", \"use_rslora\": true")), "x", NULL, &lora, &err));
     assert_true(lora.alpha == 16); /* 8 / sqrt(4) = 16 / 4 */
 
     const Lora written = {.r = 8, .targets = LORA_KEY, .alpha = 16.25f, .drop = 0.1f};
     json_t *config = peft_config(&written, NULL);
     char *text = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(9));
     assert_non_null(strstr(text, "\"lora_dropout\":0.1,"));
-    assert_true(peft_config_parse(str(text), "x", &lora, &err));
+    assert_true(peft_config_parse(str(text), "x", NULL, &lora, &err));
     assert_true(lora.r == 8 && lora.alpha == 16.25f && lora.drop == 0.1f && lora.targets == LORA_KEY);
     free(text);
     json_decref(config);
@@ -422,6 +443,49 @@ static void test_the_method_that_is_kept(void **state)
     assert_non_null(strstr(err.text, "keeps no trained models"));
 }
 
+/* An adapter's targets are those of its tensors, however target_modules spells them. */
+static void test_adapter_targets(void **state)
+{
+    (void)state;
+#define LAYER "bert.encoder.layer.0.attention.self."
+    static const struct {
+        const char *targets, *message; /* NULL: fits query and value */
+    } cases[] = {
+        {"[\"query\", \"value\"]", NULL},
+        {"[\"attention.self.query\", \"self.value\"]", NULL},
+        {"[\"" LAYER "query\", \"" LAYER "value\"]", NULL},
+        {"\".*(query|value)\"", NULL},
+        {"\"all-linear\"", NULL},
+        {"[\"query\"]", "target_modules does not name \"" LAYER "value\""},
+        {"[\"query\", \"value\", \"key\"]", "target_modules names \"key\", for which"},
+        {"[\"query\", \"bert.encoder.layer.1.attention.self.value\"]", "does not name \"" LAYER "value\""},
+        {"[\"xquery\", \"value\"]", "holds \"xquery\""},
+        {"[]", "neither a list of names nor a text"},
+        {"\"\"", "neither a list of names nor a text"},
+    };
+#undef LAYER
+    Parts p;
+    Err err = {0};
+    Safetensors file;
+    const char *path = tmp_path("targets.safetensors");
+    parts_make(&p, TINY_CONFIG("bert", ""), 1, LORA_QUERY | LORA_VALUE);
+    assert_true(peft_write(path, p.model.config.family, &p.lora, &p.head, p.adapter, p.head_w, &err));
+    assert_true(safetensors_open(&p.arena, path, &file, &err));
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char json[512];
+        Lora lora;
+        err = (Err){0};
+        snprintf(json, sizeof json, "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 2, \"target_modules\": %s}",
+                 cases[i].targets);
+        const bool ok = peft_config_parse(str(json), "adapter_config.json", &file, &lora, &err);
+        if (ok != !cases[i].message || (!ok && !strstr(err.text, cases[i].message)))
+            fail_msg("%s: %s", cases[i].targets, ok ? "accepted" : err.text);
+        if (ok) assert_int_equal(lora.targets, LORA_QUERY | LORA_VALUE);
+    }
+    safetensors_close(&file);
+    arena_free(&p.arena);
+}
+
 static const struct CMUnitTest interchange_tests[] = {
     cmocka_unit_test(test_safetensors_are_read_as_written),
     cmocka_unit_test(test_wide_json),
@@ -433,4 +497,5 @@ static const struct CMUnitTest interchange_tests[] = {
     cmocka_unit_test(test_rows),
     cmocka_unit_test(test_rows_as_they_come),
     cmocka_unit_test(test_the_method_that_is_kept),
+    cmocka_unit_test(test_adapter_targets),
 };

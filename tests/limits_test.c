@@ -125,8 +125,8 @@ static bool limits_classes(Arena *arena, const char *prefix, int classes, Err *e
     char *text = arena_new(arena, char, 100 + (size_t)classes * 20), *at = text + sprintf(text, "text\tlabel\n");
     for (int i = 0; i < classes; i++) at += sprintf(at, "a\t%s%d\n", prefix, i);
     return tokenizer_from_vocab(arena, S("[UNK]\n[CLS]\n[SEP]\na\n"), true, "vocab.txt", &tokenizer, err) &&
-           examples_parse(arena, (Str){text, (size_t)(at - text)}, "a.tsv", true, &file, err) &&
-           task_data_load(arena, tokenizer, "a", &file, &file, 0, 0, 16, &task, err) &&
+           examples_parse(arena, (Str){text, (size_t)(at - text)}, "a.tsv", NULL, true, &file, err) &&
+           task_data_load(arena, tokenizer, "a", &file, &file, 0, 0, false, 16, &task, err) &&
            task.classes == (uint32_t)classes;
 }
 
@@ -137,7 +137,7 @@ static void test_data_that_are_too_much(void **state)
     Err err = {0};
     assert_true(limits_classes(&arena, "", 1000, &err) && limits_classes(&arena, "x", 1000, &err));
     expect_limit(limits_classes(&arena, "", 1001, &err), &err, EXIT_WORLD,
-                 "a.tsv, line 1002: the label 1000 is not within 0 to 999");
+                 "a.tsv: 1001 different labels (such as \"0\"); at most 1000 are possible");
     expect_limit(limits_classes(&arena, "x", 1001, &err), &err, EXIT_WORLD,
                  "1001 different labels (such as \"x0\"); at most 1000 are possible");
 
@@ -146,7 +146,7 @@ static void test_data_that_are_too_much(void **state)
     const char *path = tmp_path("large.tsv");
     const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     assert_true(fd >= 0 && ftruncate(fd, 5000000000) == 0 && close(fd) == 0);
-    expect_limit(examples_read(&arena, path, true, &file, &err), &err, EXIT_WORLD,
+    expect_limit(examples_read(&arena, path, NULL, true, &file, &err), &err, EXIT_WORLD,
                  "large.tsv: 5000000000 bytes; at most 4294967295 are read");
     unlink(path);
 

@@ -23,11 +23,14 @@ static void test_made_results(void **state)
             assert_string_equal(r.tasks[1].class_names[2], "contradiction");
             assert_true(r.shared_first && strstr(r.acquaintance, "nli"));
             assert_int_equal(r.method_info[1].kind, METHOD_SEPARATE);
-            assert_int_equal(old->curve.count, MADE_STEPS / 6 + 1);
+            assert_int_equal(old->curve.count, MADE_STEPS / 6 - 1);
             assert_int_equal(old->swaps.count, MADE_LAYERS + 2);
             assert_int_equal(old->layer_count, MADE_LAYERS + 1);
             assert_int_equal(old->lost_count, last->lost);
-            assert_true(run->probe[0].rows && run->transfer[r.task_count + 1].rows);
+            for (int j = 0; j < r.task_count; j++) /* [checkpoint, after 1, ...][task] */
+                assert_true(!run->probe[j].rows == !j &&
+                            run->probe[(j + 1) * r.task_count + j].rows * (uint32_t)(j < r.task_count - 1) ==
+                                (j < r.task_count - 1 ? MADE_ROWS : 0u));
             for (int k = 0; k < old->lost_count; k++) {
                 const ResultText *text = result_text(&r.tasks[0], old->lost[k].row);
                 assert_true(text && text->row == old->lost[k].row);
@@ -123,22 +126,19 @@ static void test_damaged_events(void **state)
         {0, "\"event\":\"curve\",\"method\":\"full\",\"seed\":1,\"after_task\":2,\"task\":1,\"name\":\"sentiment\"",
          "\"event\":\"curve\",\"method\":\"full\",\"seed\":1,\"after_task\":2,\"task\":2",
          "\"task\" is 2, outside 1 to 1"},
-        {0, "\"step\":6,\"rows\":100", "\"step\":0,\"rows\":100", "step 0 follows step 0 of the same curve"},
-        {0, "\"step\":6,\"rows\":100", "\"step\":6,\"rows\":99", "99 rows, but the curve began with 100"},
+        {0, "\"step\":12,\"rows\":100", "\"step\":6,\"rows\":100", "step 6 follows step 6 of the same curve"},
+        {0, "\"step\":12,\"rows\":100", "\"step\":12,\"rows\":99", "99 rows, but the curve began with 100"},
         {0, "\"step\":6,\"rows\":100", "\"step\":6,\"rows\":301", "\"rows\" is 301, outside"},
-        {0, "\"event\":\"transfer\",\"method\":\"full\",\"seed\":1,\"after_task\":1,\"task\":2",
-         "\"event\":\"transfer\",\"method\":\"full\",\"seed\":1,\"after_task\":0,\"task\":2",
-         "a second \"transfer\" to task 2 after task 0"},
-        {0, "\"event\":\"transfer\",\"method\":\"full\",\"seed\":1,\"after_task\":1,\"task\":2",
-         "\"event\":\"transfer\",\"method\":\"full\",\"seed\":1,\"after_task\":2,\"task\":2",
-         "\"task\" is 2, outside 3 to 3"},
+        {0, "\"step\":6,\"rows\":100", "\"step\":0,\"rows\":100", "\"step\" is 0, outside"},
+        {0, "\"looked\":\"", "\"looked\":\"0", "\"looked\" and \"right\" must hold 75 hexadecimal digits"},
+        {0, "\"looked\":\"f", "\"looked\":\"0", "\"right\" marks row"},
+        {0, "0\",\"right\":\"", "f\",\"right\":\"", "\"looked\" marks 104 rows"},
+        {0, "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":0,\"task\":3,\"name\":\"trec\"",
+         "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":0,\"task\":2",
+         "a second \"probe\" of task 2 after task 0"},
         {0, "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":3",
-         "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":2",
-         "a \"probe\" belongs after the last task"},
-        {0, "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":3,\"task\":2,\"name\":\"nli\"",
-         "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":3,\"task\":1",
-         "a second \"probe\" of task 1"},
-        {0, "\"cka\":[1.000000,", "\"cka\":[1.5,", "\"cka\" must hold numbers from 0 to 1"},
+         "\"event\":\"probe\",\"method\":\"full\",\"seed\":1,\"after_task\":4", "\"after_task\" is 4, outside"},
+        {0, "\"cka\":[1.000000,", "\"cka\":[1.5,", "\"cka\" must hold numbers from -1 to 1"},
         {0, "\"cka\":[", "\"cka\":[1,", "4 layers, but 5 values of \"cka\""},
         {0, "\"layers\":[\"embeddings\"", "\"layers\":[7", "a layer must be a name"},
         {0, "\"part\":\"layer 1\"", "\"part\":\"embeddings\"", "a second \"swap\" of embeddings"},

@@ -337,6 +337,134 @@ static void test_trainable_parameters(void **state)
     arena_free(&arena);
 }
 
+/* Indices beyond their tables are seen before anything is read by them. */
+static void test_indices_are_checked(void **state)
+{
+    (void)state;
+    const ModelConfig config = {.vocab = 10, .positions = 8, .types = 1};
+    const DeviceBatch good = {.most_id = 9, .most_position = 7, .most_type = 0};
+    DeviceBatch bad[] = {good, good, good};
+    bad[0].most_id = 10;
+    bad[1].most_position = 8;
+    bad[2].most_type = 1;
+    assert_null(batch_problem(&good, &config));
+    for (size_t i = 0; i < COUNT(bad); i++) assert_non_null(batch_problem(&bad[i], &config));
+
+    uint32_t labels[] = {0, 2}, offsets[] = {0, 3, 5}, back[] = {0, 3, 2}, row[] = {1, 4}, twice[] = {4, 4};
+    uint32_t order[] = {0, 1, 4, 2, 3}, beyond[] = {0, 1, 5, 2, 3};
+    assert_null(
+        op_index_problem(OP_cross_entropy, &(struct cross_entropy_args){.labels = labels, .rows = 2, .classes = 3}));
+    assert_string_equal(
+        op_index_problem(OP_cross_entropy, &(struct cross_entropy_args){.labels = labels, .rows = 2, .classes = 2}),
+        "cross_entropy: labels");
+    assert_null(
+        op_index_problem(OP_attention, &(struct attention_args){.offsets = offsets, .examples = 2, .longest = 3}));
+    assert_non_null(
+        op_index_problem(OP_attention, &(struct attention_args){.offsets = offsets, .examples = 2, .longest = 2}));
+    assert_non_null(op_index_problem(OP_attention_grad,
+                                     &(struct attention_grad_args){.offsets = back, .examples = 2, .longest = 9}));
+    const struct embed_grad_args grad = {.row = row, .starts = offsets, .order = order, .unique = 2};
+    assert_null(op_index_problem(OP_embed_grad, &grad));
+    struct embed_grad_args wrong[] = {grad, grad, grad};
+    wrong[0].row = twice;
+    wrong[1].starts = back;
+    wrong[2].order = beyond;
+    for (size_t i = 0; i < COUNT(wrong); i++) assert_non_null(op_index_problem(OP_embed_grad, &wrong[i]));
+    const struct embed_importance_args sum = {
+        .row = row, .starts = offsets, .order = order, .offsets = offsets, .unique = 2, .examples = 2, .rows = 5};
+    assert_null(op_index_problem(OP_embed_importance, &sum));
+    struct embed_importance_args less = sum;
+    less.rows = 4;
+    assert_string_equal(op_index_problem(OP_embed_importance, &less), "embed_importance: order");
+    assert_string_equal(op_index_problem(OP_gemm_importance,
+                                         &(struct gemm_importance_args){.offsets = offsets, .examples = 2, .rows = 4}),
+                        "gemm_importance: offsets");
+    assert_string_equal(op_index_problem(OP_column_importance,
+                                         &(struct column_importance_args){.offsets = back, .examples = 2, .rows = 9}),
+                        "column_importance: offsets");
+}
+
+/* docs/model-folders.md says of every key what the program's table says, and of no other. */
+static void test_keys_are_documented(void **state)
+{
+    (void)state;
+    static const FileKeys *const tables[] = {&config_keys,         &adapter_keys,        &tokenizer_config_keys,
+                                             &special_map_keys,    &tokenizer_json_keys, &tokenizer_model_keys,
+                                             &tokenizer_part_keys, &added_token_keys};
+    static const char *const rules[] = {"applied", "harmless", "only ", "refused when set"};
+    Arena arena = {0};
+    Err err = {0};
+    Str page;
+    if (!file_read(&arena, "docs/model-folders.md", 1 << 20, &page, &err)) fail_msg("%s", err.text);
+    for (size_t t = 0; t < COUNT(tables); t++) {
+        const char *heading = arena_printf(&arena, "\n## %s\n", tables[t]->file), *at = strstr(page.at, heading);
+        size_t rows = 0;
+        if (!at) fail_msg("no section \"%s\"", tables[t]->file);
+        const char *end = strstr(at + 4, "\n## ");
+        for (; (at = strstr(at, "\n| `")) && (!end || at < end); rows++, at++) {
+            const char *name = arena_copy(&arena, at + 4, strcspn(at + 4, "`"));
+            const FileKey *key = keys_find(tables[t], name);
+            if (!key) fail_msg("%s: \"%s\" is in the page, not in the program", tables[t]->file, name);
+            const char *wanted = arena_printf(&arena, "\n| `%s` | %s%s |", name, rules[key->rule],
+                                              key->rule == KEY_ONLY ? key->only : "");
+            if (strncmp(at, wanted, strlen(wanted)) != 0)
+                fail_msg("%s: the page lacks %s", tables[t]->file, wanted + 1);
+        }
+        assert_int_equal(rows, tables[t]->count);
+    }
+    arena_free(&arena);
+}
+
+/* Keys of config.json that would change what is computed are refused by name; a note is not. */
+static void test_config_keys(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *more, *message; /* NULL: legal */
+    } cases[] = {
+        {"\"is_decoder\": true", "\"is_decoder\" is true, which lethe does not support; it may be: false"},
+        {"\"add_cross_attention\": true", "\"add_cross_attention\" is true"},
+        {"\"is_encoder_decoder\": true", "\"is_encoder_decoder\" is true"},
+        {"\"hidden_act\": \"relu\"", "\"hidden_act\" is \"relu\""},
+        {"\"hidden_act\": \"gelu_new\"", "\"hidden_act\" is \"gelu_new\""},
+        {"\"hidden_act\": \"gel\"", "\"hidden_act\" is \"gel\""},
+        {"\"position_embedding_type\": \"relative_key\"", "\"position_embedding_type\" is \"relative_key\""},
+        {"\"quantization_config\": {\"bits\": 8}", "\"quantization_config\" is set ({\"bits\":8})"},
+        {"\"pruned_heads\": {\"0\": [1]}", "\"pruned_heads\" is set"},
+        {"\"auto_map\": {\"AutoModel\": \"x.Y\"}", "\"auto_map\" is set"},
+        {"\"rotary_dim\": 64", "\"rotary_dim\" is set (64), a key that lethe does not know"},
+        {"\"some_switch\": true", "\"some_switch\" is set (true), a key that lethe does not know"},
+        {"\"my_note\": \"trained on a Sunday\", \"some_switch\": false, \"some_list\": [], "
+         "\"chunk_size_feed_forward\": 4",
+         NULL},
+        {"\"is_decoder\": null, \"hidden_act\": \"gelu\", \"pruned_heads\": {}, \"temperature\": 0.5", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Err err = {0};
+        char json[1024];
+        ModelConfig config;
+        snprintf(json, sizeof json,
+                 "{\"model_type\": \"bert\", \"num_hidden_layers\": 1, \"hidden_size\": 8, \"num_attention_heads\": 2, "
+                 "\"intermediate_size\": 12, \"vocab_size\": 20, \"max_position_embeddings\": 16, %s}",
+                 cases[i].more);
+        const bool ok = model_config_parse(str(json), "config.json", &config, &err);
+        if (ok != !cases[i].message || (!ok && !strstr(err.text, cases[i].message)))
+            fail_msg("%s: %s", cases[i].more, ok ? "accepted" : err.text);
+    }
+}
+
+/* F64 weights are rounded once, as a conversion to float does. */
+static void test_wide_weights(void **state)
+{
+    (void)state;
+    const double wide[] = {1, -0.1, 1e300, 0x1p-149};
+    float out[4];
+    const Tensor tensor = {.type = TENSOR_F64, .count = 4, .data = (const uint8_t *)wide};
+    assert_true(tensor_is_float(&tensor));
+    tensor_to_f32(&tensor, out);
+    assert_true(out[0] == 1 && out[1] == -0.1f && isinf(out[2]) && out[3] == 0x1p-149f);
+}
+
 static const struct CMUnitTest model_tests[] = {
     cmocka_unit_test(test_model_gradients_by_finite_differences),
     cmocka_unit_test(test_frozen_parts_change_no_gradient),
@@ -347,4 +475,8 @@ static const struct CMUnitTest model_tests[] = {
     cmocka_unit_test(test_lora_leaves_the_encoder_alone),
     cmocka_unit_test(test_divergence_is_told),
     cmocka_unit_test(test_trainable_parameters),
+    cmocka_unit_test(test_indices_are_checked),
+    cmocka_unit_test(test_keys_are_documented),
+    cmocka_unit_test(test_config_keys),
+    cmocka_unit_test(test_wide_weights),
 };

@@ -86,6 +86,12 @@ static uint32_t made_count(const uint8_t *right, uint32_t rows)
     return count;
 }
 
+static void made_hex(FILE *f, const uint8_t *marks)
+{
+    for (int r = 0; r < MADE_ROWS; r += 4)
+        fprintf(f, "%x", marks[r] << 3 | marks[r + 1] << 2 | marks[r + 2] << 1 | marks[r + 3]);
+}
+
 static void made_eval(FILE *f, const Made *made, int method, uint32_t seed, int after, int task, const uint8_t *own,
                       const uint8_t *now)
 {
@@ -103,8 +109,7 @@ static void made_eval(FILE *f, const Made *made, int method, uint32_t seed, int 
     if (after > task) fprintf(f, ",\"lost\":%u,\"gained\":%u", lost, gained);
     if (!made->bare) {
         fprintf(f, ",\"right\":\"");
-        for (int r = 0; r < MADE_ROWS; r += 4)
-            fprintf(f, "%x", now[r] << 3 | now[r + 1] << 2 | now[r + 2] << 1 | now[r + 3]);
+        made_hex(f, now);
         fprintf(f, "\"");
         if (after > task) fprintf(f, ",\"changed\":%u", lost + gained + (MADE_ROWS - lost - gained) / 50);
     }
@@ -129,21 +134,29 @@ static void made_steps(FILE *f, const Made *made, int method, uint32_t seed, int
     }
 }
 
-/* The old tasks' accuracies while `after` trains: a dip that is partly made good. */
+/* Looks at the first rows of an old task while `after` trains: from what was right before to what is right then, and a
+ * dip on the way that is partly made good. */
 static void made_curves(FILE *f, int method, uint32_t seed, int after, int task, const uint8_t *before,
                         const uint8_t *now)
 {
     enum { ROWS = 100 };
-    const double from = made_count(before, ROWS), to = made_count(now, ROWS);
-    for (int step = 0; step <= MADE_STEPS; step += 6) {
-        const double t = (double)step / MADE_STEPS, dip = made_methods[method].forget * 60 * t * (1 - t) * (1 - t) * 3;
-        const double correct = from + (to - from) * t - dip;
+    for (int step = 6; step < MADE_STEPS; step += 6) {
+        const double t = (double)step / MADE_STEPS, dip = made_methods[method].forget * 0.8 * t * (1 - t) * (1 - t) * 3;
+        uint8_t of[MADE_ROWS] = {0}, right[MADE_ROWS] = {0};
+        for (uint32_t r = 0; r < ROWS; r++) {
+            of[r] = 1;
+            right[r] = (made_random(r, (uint32_t)task, seed, 60) < t ? now[r] : before[r]) &&
+                       made_random(r, (uint32_t)task, seed, 61) >= dip;
+        }
         fprintf(f,
                 "{\"event\":\"curve\",\"method\":\"%s\",\"seed\":%u,\"after_task\":%d,\"task\":%d,\"name\":\"%s\","
-                "\"step\":%d,"
-                "\"rows\":%d,\"correct\":%d}\n",
+                "\"step\":%d,\"rows\":%d,\"correct\":%u,\"looked\":\"",
                 made_methods[method].name, seed, after + 1, task + 1, made_tasks[task].name, step, ROWS,
-                (int)fmax(0, correct));
+                made_count(right, MADE_ROWS));
+        made_hex(f, of);
+        fprintf(f, "\",\"right\":\"");
+        made_hex(f, right);
+        fprintf(f, "\"}\n");
     }
 }
 
@@ -279,16 +292,18 @@ static void made_run(Arena *arena, FILE *f, const Made *made, int method, uint32
     const int last = made->tasks - 1;
     for (int j = 0; j < made->tasks; j++) {
         made_rows(j, method, seed, made->tasks, right[j]);
-        if (!made->bare)
-            made_share(f, "transfer", method, seed, 0, j, "", (uint32_t)(MADE_ROWS * made_tasks[j].majority) - 5);
+        if (!made->bare && j > 0)
+            made_share(f, "probe", method, seed, 0, j, "", (uint32_t)(MADE_ROWS * made_tasks[j].majority) - 5);
     }
     for (int i = 0; i <= last; i++) {
         if (!made->bare && i > 0)
-            made_share(f, "transfer", method, seed, i, i, "", (uint32_t)(MADE_ROWS * made_tasks[i].majority) + 3);
+            made_share(f, "probe", method, seed, i, i, "", (uint32_t)(MADE_ROWS * made_tasks[i].majority) + 3);
         for (int j = 0; j < i && !made->bare; j++) made_curves(f, method, seed, i, j, right[j][i - 1], right[j][i]);
         made_steps(f, made, method, seed, i);
         if (half && i == 1) return;
         for (int j = 0; j <= i; j++) made_eval(f, made, method, seed, i, j, right[j][j], right[j][i]);
+        if (!made->bare && i < last)
+            made_share(f, "probe", method, seed, i + 1, i, "", made_count(right[i][i], MADE_ROWS) + 2);
     }
     for (int j = 0; j < last && !made->bare; j++) {
         made_places(arena, f, method, seed, last, j, made_count(right[j][j], MADE_ROWS),

@@ -9,6 +9,7 @@
 #undef fail /* cmocka's macro; base has a function of this name */
 
 #define main lethe_main
+#define LETHE_CHECK_INDICES
 #include "../main.c"
 #undef main
 
@@ -35,10 +36,12 @@
 #include "model_test.c"
 #include "importance_test.c"
 #include "strategy_test.c"
+#include "strategy_golden_test.c"
 #include "choice_test.c"
 #include "measures_test.c"
 #include "load_test.c"
 #include "verdict_test.c"
+#include "sentences_test.c"
 #include "experiment_test.c"
 #include "leaks_test.c"
 #include "report_test.c"
@@ -71,9 +74,10 @@ static const struct {
     GROUP(charts),
     GROUP(page),
 #else
-    GROUP(base),       GROUP(files),       GROUP(text),   GROUP(device),  GROUP(model),  GROUP(importance),
-    GROUP(strategy),   GROUP(choice),      GROUP(measures),    GROUP(load),   GROUP(verdict), GROUP(report), GROUP(fuzz),
-    GROUP(experiment), GROUP(interchange), GROUP(limits), GROUP(leaks),
+    GROUP(base),     GROUP(files),           GROUP(text),   GROUP(device),     GROUP(model),       GROUP(importance),
+    GROUP(strategy), GROUP(strategy_golden), GROUP(choice), GROUP(measures),   GROUP(load),        GROUP(verdict),
+    GROUP(report),   GROUP(sentences),       GROUP(fuzz),   GROUP(experiment), GROUP(interchange), GROUP(limits),
+    GROUP(leaks),
 #endif
 };
 

@@ -28,7 +28,6 @@ static void test_broken_vocab_txt(void **state)
         const char *text, *message;
     } cases[] = {
         {"", "v.txt: empty; one token a line is needed"},
-        {"[UNK]\na\na\n", "v.txt, line 3: the token \"a\" is already on line 2"},
         {"[UNK]\n\xff\n", "v.txt, line 2: not valid UTF-8"},
         {"[CLS]\n[SEP]\na\n", "v.txt: the token \"[UNK]\" is missing"},
         {"[UNK]\n[SEP]\na\n", "v.txt: the token \"[CLS]\" is missing"},
@@ -66,13 +65,45 @@ static void test_broken_tokenizer_folders(void **state)
         const char *config, *vocab, *merges, *json, *message;
     } cases[] = {
         {.message = "tok: no tokenizer; tokenizer.json, or vocab.txt, or vocab.json with merges.txt is needed there"},
+        {.config = "{\"tokenizer_class\": \"BertJapaneseTokenizer\"}",
+         .message = "tok/tokenizer_config.json: tokenizer_class \"BertJapaneseTokenizer\" is not supported"},
+        {.config = "{\"tokenizer_class\": \"BertTokenizer\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "tok: no tokenizer; tokenizer.json or vocab.txt (for a BertTokenizer) is needed there"},
+        {.config = "{\"tokenizer_class\": \"PreTrainedTokenizerFast\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "tok: no tokenizer; tokenizer.json is needed there"},
+        {.config = "{\"never_split\": [\"x\"]}",
+         .vocab = BPE_VOCAB,
+         .merges = "",
+         .message = "tok/tokenizer_config.json: \"never_split\" is set ([\"x\"]), which lethe does not support"},
+        {.config = "{\"image_token\": \"<i>\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "",
+         .message = "\"image_token\" is set (\"<i>\"), a key that lethe does not know"},
+        {.config = "{\"added_tokens_decoder\": {\"9\": {\"content\": \"new\"}}}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "\"new\" has id 9, but the tokenizers library gives it 5"},
+        {.config = "{\"truncation_side\": \"middle\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "",
+         .message = "\"truncation_side\" must be \"left\" or \"right\""},
+        {.config = "{\"cls_token\": \"<none>\"}",
+         .vocab = BPE_VOCAB,
+         .merges = "a b\n",
+         .message = "the token \"<none>\" is missing"},
+        {.json = "{\"version\":\"2.0\",\"model\":{\"type\":\"WordPiece\"}}",
+         .message = "\"version\" is \"2.0\", which lethe does not support; it may be: \"1.0\""},
         {.vocab = BPE_VOCAB, .message = "merges.txt"},
         {.vocab = "", .merges = "a b\n", .message = "tok/vocab.json"},
         {.vocab = "[]", .merges = "a b\n", .message = "tok/vocab.json: an object {\"token\": id, ...} is needed"},
         {.vocab = "{}", .merges = "a b\n", .message = "tok/vocab.json: no tokens"},
-        {.vocab = "{\"<s>\":0,\"</s>\":7}",
+        {.vocab = "{\"<s>\":0,\"</s>\":16777216}",
          .merges = "",
-         .message = "the id of token \"</s>\" must be a whole number from 0 to 1"},
+         .message = "the id of token \"</s>\" must be a whole number from 0 to 16777215"},
         {.vocab = "{\"<s>\":0,\"</s>\":0}", .merges = "", .message = "have the same id 0"},
         {.vocab = "{\"<s>\":0,\"x\":1}", .merges = "#version: 0.2\n", .message = "the token \"</s>\" is missing"},
         {.vocab = BPE_VOCAB,
@@ -88,8 +119,9 @@ static void test_broken_tokenizer_folders(void **state)
         {.json = "", .message = "tok/tokenizer.json"},
         {.json = "{}", .message = "\"model\" is missing; is this a tokenizer.json of the tokenizers library?"},
         {.json = "{\"model\":{\"type\":\"Unigram\"}}", .message = "a model of type \"Unigram\" is not supported"},
-        {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":5}}}",
+        {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":-5}}}",
          .message = "the id of token \"b\""},
+        {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0}}}", .message = "no post_processor"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         Arena arena = {0};
@@ -99,6 +131,40 @@ static void test_broken_tokenizer_folders(void **state)
         expect_err(tokenizer_load(&arena, folder, &t, &err), &err, cases[i].message);
         arena_free(&arena);
     }
+}
+
+/* Ids, types and special tokens against a model's tables. */
+static void test_tokenizers_fit_their_model(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    Tokenizer *t;
+    uint32_t ids[16];
+    uint8_t types[16];
+    /* [PAD] and [MASK] are not in the vocabulary: transformers puts them after it, as 5 and 6 */
+    const Str vocab = S("[UNK]\n[CLS]\n[SEP]\na\nb\n"), text = S("a[MASK]b");
+    assert_true(tokenizer_from_vocab(&arena, vocab, true, "v.txt", &t, &err));
+    assert_int_equal(tokenizer_vocab_size(t), 7);
+    assert_int_equal(tokenizer_encode(t, &arena, text, (Str){0}, 16, ids, types), 5);
+    assert_int_equal(ids[2], 6);
+    assert_false(tokenizer_fit(t, "model", 4, 2, &err));
+    assert_non_null(strstr(err.text, "model: the tokenizer has 5 tokens, but config.json's vocab_size is 4"));
+    assert_true(tokenizer_from_vocab(&arena, vocab, true, "v.txt", &t, &err));
+    assert_true(tokenizer_fit(t, "model", 5, 2, &err));
+    assert_int_equal(tokenizer_vocab_size(t), 5);
+    assert_null(tokenizer_note(t));
+    const uint32_t cut = tokenizer_encode(t, &arena, text, (Str){0}, 16, ids, types);
+    for (uint32_t i = 0; i < cut; i++) assert_true(ids[i] < 5);
+    /* one token type */
+    assert_int_equal(tokenizer_type_count(t), 2);
+    assert_true(tokenizer_fit(t, "model", 5, 1, &err));
+    assert_int_equal(tokenizer_type_count(t), 1);
+    assert_non_null(tokenizer_note(t));
+    const uint32_t pair = tokenizer_encode(t, &arena, S("a"), S("b"), 16, ids, types);
+    assert_int_equal(pair, 5);
+    for (uint32_t i = 0; i < pair; i++) assert_int_equal(types[i], 0);
+    arena_free(&arena);
 }
 
 /* ---- Texts ---- */
@@ -174,10 +240,11 @@ static void test_long_texts(void **state)
 static bool load_rows(Arena *arena, const char *train, const char *eval, uint32_t train_rows, TaskData *out, Err *err)
 {
     ExampleFile files[2];
-    if (!examples_parse(arena, str(train), "train.tsv", true, &files[0], err) ||
-        !examples_parse(arena, str(eval), "eval.tsv", true, &files[1], err))
+    if (!examples_parse(arena, str(train), "train.tsv", NULL, true, &files[0], err) ||
+        !examples_parse(arena, str(eval), "eval.tsv", NULL, true, &files[1], err))
         return false;
-    return task_data_load(arena, small_bert(arena, true), "task", &files[0], &files[1], train_rows, 0, 16, out, err);
+    return task_data_load(arena, small_bert(arena, true), "task", &files[0], &files[1], train_rows, 0, true, 16, out,
+                          err);
 }
 
 #define ROWS_HEAD "text\tlabel\n"
@@ -189,13 +256,20 @@ static void test_broken_labels(void **state)
         const char *train, *eval, *message;
     } cases[] = {
         {"x\t0\nx\tgood\n", "x\t0\n",
-         "train.tsv, line 3: the label \"good\" is no whole number, but those before it are numbers"},
+         "train.tsv, line 3: the label \"good\" is no number, but those before it are numbers"},
         {"x\tgood\nx\t1\n", "x\tgood\n",
          "train.tsv, line 3: the label \"1\" is a number, but those before it are names"},
-        {"x\t0\nx\t0\n", "x\t0\n", "train.tsv: every row has the label 0; at least two classes are needed"},
+        {"x\t0\nx\t0\n", "x\t0\n", "train.tsv: every row has the label \"0\"; at least two classes are needed"},
         {"x\tno\n", "x\tno\n", "train.tsv: every row has the label \"no\"; at least two classes are needed"},
-        {"x\t0\nx\t1000\n", "x\t0\n", "train.tsv, line 3: the label 1000 is not within 0 to 999"},
-        {"x\t0\nx\t-3\n", "x\t0\n", "train.tsv, line 3: the label -3 is not within 0 to 999"},
+        {"x\t0\nx\t-3\n", "x\t0\n", "train.tsv, line 3: the label -3 is negative; -1 stands for rows without a label"},
+        {"x\t-1\nx\t1\nx\t-1.0\n", "x\t1\n",
+         "every row has the label \"1\", and those with -1 count as rows without one; at least two classes are needed"},
+        {"x\tpos\nx\tneg\n", "x\tPOS \n",
+         "eval.tsv, line 2: the label \"POS\" does not occur in train.tsv; \"pos\" there differs from it only in case"},
+        {"x\t0.5\nx\t1.5\nx\t2.25\nx\t3.5\nx\t4.5\nx\t5.5\nx\t6.5\nx\t7.5\nx\t8.5\nx\t9.5\nx\t10.5\n"
+         "x\t11.5\nx\t12.5\nx\t13.5\nx\t14.5\nx\t15.5\nx\t16.5\nx\t17.5\nx\t18.5\nx\t19.5\nx\t20.5\n",
+         "x\t1.5\n",
+         "train.tsv: the labels are 21 different numbers with fractions (such as 0.5): this is a regression"},
         {"x\t0\nx\t1\n", "x\t2\n",
          "eval.tsv, line 2: the label 2 does not occur in train.tsv, whose labels are 0 to 1"},
         {"x\tno\nx\tyes\n", "x\tmaybe\n", "eval.tsv, line 2: the label \"maybe\" does not occur in train.tsv"},
@@ -225,14 +299,29 @@ static void test_labels(void **state)
     Arena arena = {0};
     Err err = {0};
     TaskData task;
-    /* numbers: classes up to the highest of the whole file, although only its first rows are used */
-    if (!load_rows(&arena, ROWS_HEAD "a\t0\na\t2\na\t5\n", ROWS_HEAD "b\t4\n", 2, &task, &err))
+    /* numbers: the values of the whole file, also of rows that are not taken; 5 and 5.0 are one */
+    if (!load_rows(&arena, ROWS_HEAD "a\t0\na\t2.0\na\t5\n", ROWS_HEAD "b\t5.0\n", 2, &task, &err))
         fail_msg("%s", err.text);
-    assert_int_equal(task.classes, 6);
+    assert_int_equal(task.classes, 3);
     assert_int_equal(task.train.rows, 2);
-    assert_int_equal(task.eval.labels[0], 4);
-    assert_string_equal(task.class_names[5], "5");
+    assert_int_equal(task.train.file_rows, 3);
+    assert_int_equal(task.eval.labels[0], 2);
+    assert_string_equal(task.class_names[2], "5");
     assert_int_equal(task.eval.lines[0], 2);
+    /* stars, as integers and as floats */
+    if (!load_rows(&arena, ROWS_HEAD "a\t5.0\na\t1.0\na\t3.0\na\t2.0\na\t4.0\n", ROWS_HEAD "b\t3\n", 0, &task, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(task.classes, 5);
+    assert_string_equal(task.class_names[0], "1");
+    assert_int_equal(task.eval.labels[0], 2);
+    /* 0.10 and 0.1; more digits than a double holds are names */
+    if (!load_rows(&arena, ROWS_HEAD "a\t0.10\na\t0.5\n", ROWS_HEAD "b\t0.1\n", 0, &task, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(task.class_names[0], "0.1");
+    if (!load_rows(&arena, ROWS_HEAD "a\t10000000000000000001\na\t10000000000000000002\n",
+                   ROWS_HEAD "b\t10000000000000000002\n", 0, &task, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(task.classes, 2);
     /* names: in bytewise order */
     if (!load_rows(&arena, ROWS_HEAD "a\tpear\na\tZoo\na\tapple\n", ROWS_HEAD "b\tapple\n", 0, &task, &err))
         fail_msg("%s", err.text);
@@ -249,6 +338,122 @@ static void test_labels(void **state)
     assert_int_equal(task.eval.labels[0], 1);
     assert_int_equal(task.eval.skipped, 1);
     assert_true(fabs(split_majority_rate(&task.train, 3) - 1.0 / 3) < 1e-12);
+    arena_free(&arena);
+}
+
+/* ---- Which rows, and what is said of them ---- */
+
+static void expect_warning(const TaskData *task, const char *wanted)
+{
+    for (size_t i = 0; i < task->warnings.count; i++)
+        if (strstr(task->warnings.at[i], wanted)) return;
+    for (size_t i = 0; i < task->warnings.count; i++) print_error("said: %s\n", task->warnings.at[i]);
+    fail_msg("wanted: %s", wanted);
+}
+
+/* `rows` rows in order of their classes, texts PREFIX0, PREFIX1, ... */
+static const char *rows_sorted(Arena *arena, const char *prefix, int rows, int classes)
+{
+    char *text = arena_new(arena, char, 64 + (size_t)rows * 32), *at = text + sprintf(text, ROWS_HEAD);
+    for (int i = 0; i < rows; i++) at += sprintf(at, "%s%d\t%d\n", prefix, i, i * classes / rows);
+    return text;
+}
+
+static bool load_drawn(Arena *arena, const char *train, const char *eval, uint32_t rows, bool first, TaskData *out,
+                       Err *err)
+{
+    ExampleFile files[2];
+    return examples_parse(arena, str(train), "train.tsv", NULL, true, &files[0], err) &&
+           examples_parse(arena, str(eval), "eval.tsv", NULL, true, &files[1], err) &&
+           task_data_load(arena, small_bert(arena, true), "task", &files[0], &files[1], rows, 0, first, 16, out, err);
+}
+
+static void test_rows_are_drawn(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    TaskData task, again;
+    const char *train = rows_sorted(&arena, "t", 400, 2), *eval = rows_sorted(&arena, "e", 40, 2);
+    if (!load_drawn(&arena, train, eval, 100, false, &task, &err) ||
+        !load_drawn(&arena, train, rows_sorted(&arena, "x", 60, 2), 100, false, &again, &err))
+        fail_msg("%s", err.text);
+    const uint32_t *counts = split_class_counts(&arena, &task.train, 2);
+    assert_in_range(counts[0], 35, 65);
+    assert_int_equal(task.train.rows, 100);
+    assert_int_equal(task.train.file_rows, 400);
+    for (uint32_t r = 0; r < 100; r++) { /* each row once, in the file's order, whatever the other file */
+        if (r) assert_true(task.train.lines[r] > task.train.lines[r - 1]);
+        assert_int_equal(task.train.lines[r], again.train.lines[r]);
+    }
+    uint64_t sum = 0;
+    for (uint32_t r = 0; r < 100; r++) sum += task.train.lines[r] * task.train.lines[r];
+    assert_int_equal(sum, 4924231);
+    assert_int_equal(task.train.lines[0], 2); /* the draw is a constant of lethe */
+    assert_int_equal(task.train.lines[99], 401);
+    expect_warning(&task, "train.tsv: its first 100 rows are all of class \"0\"; the 100 are drawn from all 400");
+    assert_int_equal(task.common_rows, 0);
+    /* the first rows, as the notebook takes them, are of one class here */
+    expect_err(load_drawn(&arena, train, eval, 100, true, &task, &err), &err,
+               "train.tsv: the first 100 of 400 rows are all of class \"0\" (of 2 classes); --train-rows 0 takes all");
+    err = (Err){0};
+    assert_true(load_drawn(&arena, train, eval, 250, true, &task, &err));
+    assert_int_equal(task.train.lines[249], 251);
+    arena_free(&arena);
+}
+
+static void test_what_is_said_of_rows(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    TaskData task;
+    /* classes without rows in one of the files */
+    if (!load_drawn(&arena, rows_sorted(&arena, "t", 90, 3), rows_sorted(&arena, "e", 10, 2), 0, false, &task, &err))
+        fail_msg("%s", err.text);
+    expect_warning(&task, "1 of 3 classes is missing in all 10 rows of eval.tsv: \"2\"");
+    /* labels, and rows in both files */
+    if (!load_drawn(&arena, ROWS_HEAD "a\tpos\nb\tneg\nc\tpos \nd\tPos\ne\tvery good\nf\tvery\xc2\xa0 Good\ng\t-1\n",
+                    ROWS_HEAD "a\tpos\nx\tneg\nd\tneg\n", 0, false, &task, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(task.classes, 5);
+    expect_warning(&task,
+                   "train.tsv: the labels \"Pos\" (line 5) and \"pos\" (line 2) are two classes, but differ only in");
+    expect_warning(&task, "\"very good\" (line 6) and \"very\\xc2\\xa0 Good\" (line 7) are two classes");
+    expect_warning(&task, "train.tsv: 1 rows labelled -1 count as rows without a label");
+    expect_warning(&task, "2 of 3 rows to evaluate are also among the rows to train (line 2 of eval.tsv is line 2 of");
+    assert_int_equal(task.common_rows, 2);
+    assert_true(load_drawn(&arena, ROWS_HEAD "a\tNone\nb\tx\n", ROWS_HEAD "c\tx\n", 0, false, &task, &err));
+    expect_warning(&task,
+                   "train.tsv: the label \"None\" (line 2) is a class; where it stands for rows without a label");
+    const char *same = rows_sorted(&arena, "t", 10, 2);
+    assert_true(load_drawn(&arena, same, same, 0, false, &task, &err));
+    expect_warning(&task, "train.tsv and eval.tsv are the same file: 10 of 10 rows to evaluate are trained on");
+    arena_free(&arena);
+}
+
+static void test_one_file_is_split(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    ExampleFile all, train, eval;
+    TaskData task;
+    assert_true(examples_parse(&arena, str(rows_sorted(&arena, "t", 101, 2)), "a.tsv", NULL, true, &all, &err));
+    assert_true(examples_split(&arena, &all, 20, &train, &eval, &err));
+    assert_int_equal(eval.row_count, 20);
+    assert_int_equal(train.row_count, 81);
+    size_t t = 0, e = 0;
+    for (size_t i = 0; i < 101; i++)
+        if (t < 81 && train.rows[t].line == all.rows[i].line)
+            t++;
+        else
+            assert_int_equal(eval.rows[e++].line, all.rows[i].line);
+    assert_true(task_data_load(&arena, small_bert(&arena, true), "task", &train, &eval, 0, 0, false, 16, &task, &err));
+    for (size_t i = 0; i < task.warnings.count; i++) assert_null(strstr(task.warnings.at[i], "same file"));
+    assert_true(examples_split(&arena, &all, 0.1, &train, &eval, &err) && eval.row_count == 1);
+    all.row_count = 1;
+    expect_err(examples_split(&arena, &all, 20, &train, &eval, &err), &err, "a.tsv: too few rows to split");
     arena_free(&arena);
 }
 
@@ -277,8 +482,12 @@ static void test_batches(void **state)
     assert_int_equal(batch.first[1], 5);
     assert_int_equal(batch.labels[0], 1);
     assert_int_equal(batch.labels[1], 0);
-    assert_int_equal(batch.positions[4], 14);
-    assert_int_equal(batch.positions[5], 10);
+    /* 9 is the pad token of a model whose positions begin at 10: it is not counted */
+    static const uint32_t positions[] = {10, 11, 12, 9, 13, 10, 11, 12, 13, 14, 15};
+    assert_memory_equal(batch.positions, positions, sizeof positions);
+    Batch plain;
+    batch_pack(&arena, &task.train, rows, 2, 0, &plain);
+    for (uint32_t t = 0; t < plain.tokens; t++) assert_int_equal(plain.positions[t], t < 5 ? t : t - 5);
     /* each row's tokens, ascending, and all of them */
     const RowIndex *indices[] = {&batch.word, &batch.position, &batch.type};
     const uint32_t *keys[] = {batch.ids, batch.positions, batch.types};
@@ -314,9 +523,13 @@ static void test_batches(void **state)
 static const struct CMUnitTest text_tests[] = {
     cmocka_unit_test(test_broken_vocab_txt),
     cmocka_unit_test(test_broken_tokenizer_folders),
+    cmocka_unit_test(test_tokenizers_fit_their_model),
     cmocka_unit_test(test_texts),
     cmocka_unit_test(test_long_texts),
     cmocka_unit_test(test_broken_labels),
     cmocka_unit_test(test_labels),
+    cmocka_unit_test(test_rows_are_drawn),
+    cmocka_unit_test(test_what_is_said_of_rows),
+    cmocka_unit_test(test_one_file_is_split),
     cmocka_unit_test(test_batches),
 };

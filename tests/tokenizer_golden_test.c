@@ -152,7 +152,7 @@ static void golden_file_rows(Arena *arena, char **words, size_t count, void *con
     assert_int_equal(count, 7);
     const Tokenizer *tokenizer = golden_tokenizer(arena, words[1]);
     const uint32_t length = (uint32_t)atoi(words[3]);
-    if (!examples_read(&scratch, arena_printf(&scratch, SHARED_DATA "/%s", words[2]), true, &file, &err))
+    if (!examples_read(&scratch, arena_printf(&scratch, SHARED_DATA "/%s", words[2]), NULL, true, &file, &err))
         fail_msg("%s", err.text);
     assert_int_equal(file.row_count, atoi(words[4]));
     uint32_t ids[GOLDEN_LENGTH];
@@ -303,9 +303,130 @@ static void test_fixtures(void **state)
     compare_fixture(&arena, "roberta-base-json", "roberta-bpe");
 }
 
+/* ---- The grid of a folder's settings, made by tests/golden/tokenizers_grid.py ---- */
+
+/* RFC 7386; "NULL" stands for null, which merge patches cannot say. The caller owns what is returned. */
+static json_t *grid_merge(const json_t *target, const json_t *patch)
+{
+    const char *key;
+    json_t *value;
+    if (json_is_string(patch) && strcmp(json_string_value(patch), "NULL") == 0) return json_null();
+    if (!json_is_object(patch)) return json_deep_copy(patch);
+    json_t *out = json_is_object(target) ? json_deep_copy(target) : json_object();
+    json_object_foreach((json_t *)patch, key, value)
+    {
+        if (json_is_null(value))
+            json_object_del(out, key);
+        else
+            json_object_set_new(out, key, grid_merge(json_object_get(target, key), value));
+    }
+    return out;
+}
+
+static void grid_file(Arena *arena, const char *base, const char *folder, const char *name, const json_t *patch)
+{
+    Err err = {0};
+    Str bytes = S("{}");
+    const char *from = arena_printf(arena, "%s/%s", base, name), *to = arena_printf(arena, "%s/%s", folder, name);
+    json_t *before = NULL;
+    if (json_is_null(patch)) return;
+    if (access(from, F_OK) == 0 && !file_read(arena, from, 1 << 24, &bytes, &err)) fail_msg("%s", err.text);
+    if (json_is_string(patch)) bytes = (Str){json_string_value(patch), json_string_length(patch)};
+    if (json_object_size(patch)) {
+        if (!json_parse(bytes, from, &before, &err)) fail_msg("%s", err.text);
+        json_t *after = grid_merge(before, patch);
+        char *text = json_dumps(after, JSON_COMPACT);
+        bytes = (Str){arena_copy(arena, text, strlen(text)), strlen(text)};
+        free(text);
+        json_decref(after);
+        json_decref(before);
+    }
+    if (!file_write(to, bytes, &err)) fail_msg("%s", err.text);
+}
+
+static const char *grid_folder(Arena *arena, const json_t *one)
+{
+    static const char *const names[] = {"tokenizer.json",    "vocab.txt",
+                                        "vocab.json",        "merges.txt",
+                                        "config.json",       "tokenizer_config.json",
+                                        "added_tokens.json", "special_tokens_map.json"};
+    const char *base =
+        arena_printf(arena, "tests/golden/tokenizers/%s", json_string_value(json_object_get(one, "base")));
+    const char *folder = arena_printf(arena, "%s", tmp_path("grid"));
+    const json_t *patch = json_object_get(one, "patch");
+    mkdir(folder, 0777);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const json_t *own = json_object_get(patch, names[i]);
+        unlink(arena_printf(arena, "%s/%s", folder, names[i]));
+        if (own || access(arena_printf(arena, "%s/%s", base, names[i]), F_OK) == 0)
+            grid_file(arena, base, folder, names[i], own);
+    }
+    return folder;
+}
+
+static uint64_t grid_sum(const Tokenizer *tokenizer, const json_t *rows, uint32_t length)
+{
+    uint64_t sum = fnv_start;
+    const json_t *row;
+    size_t i;
+    Arena scratch = {0};
+    json_array_foreach(rows, i, row)
+    {
+        const json_t *text = json_array_get(row, 0), *pair = json_array_get(row, 1);
+        uint32_t ids[GOLDEN_LENGTH];
+        uint8_t types[GOLDEN_LENGTH];
+        const uint32_t count =
+            tokenizer_encode(tokenizer, &scratch, (Str){json_string_value(text), json_string_length(text)},
+                             (Str){json_string_value(pair), json_string_length(pair)}, length, ids, types);
+        sum = fnv(fnv(sum, ids, count * sizeof *ids), types, count);
+        if (scratch.total_bytes > 1 << 20) arena_free(&scratch);
+    }
+    arena_free(&scratch);
+    return sum;
+}
+
+/* The ids of every folder are AutoTokenizer's, or it is refused. */
+static void test_grid_against_hf(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Err err = {0};
+    Str bytes;
+    json_t *grid, *one;
+    size_t i, same = 0;
+    const char *path = "tests/golden/tokenizers_grid.json";
+    if (!file_read(&arena, path, 1 << 24, &bytes, &err) || !json_parse(bytes, path, &grid, &err))
+        fail_msg("%s", err.text);
+    const json_t *cases = json_object_get(grid, "cases"), *rows = json_object_get(grid, "rows");
+    assert_true(json_array_size(cases) >= 300 && json_array_size(rows) == 500);
+    json_array_foreach(cases, i, one)
+    {
+        Arena own = {0};
+        Tokenizer *tokenizer;
+        const char *wanted = json_string_value(json_object_get(one, "sum"));
+        err = (Err){0};
+        if (tokenizer_load(&own, grid_folder(&own, one), &tokenizer, &err)) {
+            const uint64_t sum =
+                grid_sum(tokenizer, rows, (uint32_t)json_integer_value(json_object_get(one, "length")));
+            if (!wanted || strtoull(wanted, NULL, 16) != sum)
+                fail_msg("case %zu: checksum %016llx, HF's is %s", i, (unsigned long long)sum,
+                         wanted ? wanted : "none");
+            same++;
+        } else {
+            assert_int_equal(err.code, EXIT_WORLD);
+        }
+        arena_free(&own);
+    }
+    print_message("%zu folders, %zu with HF's ids, the others refused\n", i, same);
+    assert_int_equal(same, json_integer_value(json_object_get(grid, "same")));
+    json_decref(grid);
+    arena_free(&arena);
+}
+
 static const struct CMUnitTest tokenizer_golden_tests[] = {
     cmocka_unit_test(test_strings_against_hf),
     cmocka_unit_test(test_rows_against_hf),
     cmocka_unit_test(test_every_code_point_against_hf),
     cmocka_unit_test(test_fixtures),
+    cmocka_unit_test(test_grid_against_hf),
 };

@@ -45,7 +45,8 @@ void *arena_alloc(Arena *arena, size_t count, size_t size); /* count * size byte
 char *arena_copy(Arena *arena, const void *bytes, size_t count); /* a copy with a 0 byte behind it */
 char *arena_printf(Arena *arena, const char *format, ...) PRINTF(2, 3);
 void arena_free(Arena *arena); /* gives everything back; the arena is empty and usable again */
-/* realloc (old null: malloc) for libraries that would fail in the dark: without memory ends the program as arenas do. */
+/* realloc (old null: malloc) for libraries that would fail in the dark: without memory ends the program as arenas do.
+ */
 void *memory_need(void *old, size_t size);
 /* Bytes of memory that this process may still use: the least of free memory, cgroup limit and address-space limit. */
 uint64_t memory_available_bytes(void);
@@ -75,12 +76,23 @@ typedef struct Str {
 Str str(const char *zero_terminated);
 bool str_equal(Str a, Str b);
 bool str_ends(Str s, Str end);
-int str_compare(Str a, Str b); /* bytewise, as strcmp */
-/* A printable, shortened form for messages: control and non-ASCII bytes as \xHH, "..." when cut. Kept in a ring of a
- * few static buffers: use it only as an argument of a message. */
+bool str_ends_as(Str s, Str end);                /* ASCII letters in any case */
+bool str_equal_as(Str a, Str b);                 /* ASCII letters in any case */
+Str str_trim(Str s);                             /* without Unicode white space at either end */
+size_t utf8_length(const char *at, size_t size); /* of the valid UTF-8 sequence there (Unicode 15, table 3-7), or 0 */
+int str_compare(Str a, Str b);                   /* bytewise, as strcmp */
+/* A printable, shortened form for messages: "..." when cut; control characters, those that steer the direction of text,
+ * and what is not UTF-8 as \xHH, and in a locale without UTF-8 all that is not ASCII. Kept in a ring of a few static
+ * buffers: use it only as an argument of a message. */
 const char *str_show(Str s);
+const char *count_text(Arena *arena, uint64_t n);                 /* "1,234,567" */
 bool parse_int(Str s, int64_t low, int64_t high, int64_t *value); /* decimal, whole string, within [low, high] */
 bool parse_double(Str s, double *value);                          /* finite, whole string, '.' whatever the locale */
+
+/* ---- Numbers for people ---- */
+const char *format_count(Arena *arena, uint64_t count);    /* "1000", "10,000", "1,234,567" */
+const char *format_duration(Arena *arena, double seconds); /* "0.4 s", "33 s", "5 min 33 s", "2 h 5 min" */
+const char *format_list(Arena *arena, const char *const *items, int count); /* "", "a", "a and b", "a, b and c" */
 
 /* ---- Random numbers ---- */
 /* Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): out = f(counter, key). */

@@ -185,6 +185,7 @@ static bool predict_open(Arena *arena, const json_t *options, Predictor *p, Clas
     if (length > most) return fail_usage(err, "--max-length %d: this model takes at most %u tokens", (int)length, most);
     if (length && length < tokenizer_least_length(c->tokenizer))
         return fail_usage(err, "--max-length %d: too short for the special tokens", (int)length);
+    if (tokenizer_note(c->tokenizer)) fprintf(stderr, "%s: %s\n", c->folder, tokenizer_note(c->tokenizer));
     p->max_length = length ? (uint32_t)length : c->max_length;
     p->logits = json_object_get(options, "logits") != NULL;
     return predictor_open(arena, p, c, device ? device : "auto", (int)threads, err);

@@ -29,6 +29,7 @@ static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
     plan->lora_alpha = 16;
     plan->lora_drop = 0.1f;
     plan->lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE;
+    plan->first_rows = notebook;
     if (notebook) return;
     const bool large = hidden >= LARGE_HIDDEN;
     plan->eval_rows = 500;
@@ -45,8 +46,8 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
 
 static const Option run_options[] = {
     {"task", OPTION_LIST, 0, 0, "NAME=TRAIN,EVAL",
-     "a task, in training order; repeat for each (.tsv .csv .jsonl, also .zst);\nwithout it: sentiment and nli, which "
-     "are built in"},
+     "a task, in training order; repeat for each (.tsv .csv .jsonl .json, also .zst);\nNAME=FILE,20% splits one file; "
+     "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in"},
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
      "without it: MiniLM-L6, built in"},
@@ -54,8 +55,9 @@ static const Option run_options[] = {
     {"preset", OPTION_TEXT, 0, 0, "NAME",
      "default: rates that learn; notebook: Hugging Face's, as it was: 3e-5,\n3 epochs, 200 eval rows, --row-order hf, "
      "--keep-epoch eval"},
-    {"train-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each training file, 0 = all [1000]"},
-    {"eval-rows", OPTION_INT, 0, 4e9, "N", "the first N rows of each evaluation file, 0 = all [500; notebook 200]"},
+    {"train-rows", OPTION_INT, 0, 4e9, "N",
+     "N rows of each training file, drawn at random; 0 = all [1000]\n(notebook, built-in data: the first N)"},
+    {"eval-rows", OPTION_INT, 0, 4e9, "N", "N rows of each evaluation file, likewise; 0 = all [500; notebook 200]"},
     {"learning-rate", OPTION_REAL, 1e-12, 100, "X",
      "of full fine-tuning [5e-5, from hidden size 768 on 3e-5; notebook 3e-5]"},
     {"lora-learning-rate", OPTION_REAL, 1e-12, 100, "X", "of LoRA [2e-3, from hidden size 768 on 5e-4; notebook 3e-5]"},
@@ -87,6 +89,9 @@ static const Option run_options[] = {
     {"keep-models", OPTION_TEXT, 0, 0, "WHAT",
      "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none "
      "[all; with several seeds adapters]"},
+    {"match-margin", OPTION_REAL, 0.1, 100, "POINTS",
+     "two methods learned a task equally well when the 90% interval of their\ndifference lies within this many points; "
+     "of the report alone, lethe\nreport has it, too [5]"},
     {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
     {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, transfer, probe, drift and swap"},
     {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run"},
@@ -141,21 +146,16 @@ static bool run_name_is_plain(Str name)
 
 static bool run_set_task(Plan *plan, Arena *arena, const char *value, Err *err)
 {
-    const char *equals = strchr(value, '='), *comma = equals ? strchr(equals, ',') : NULL;
-    if (!comma || comma == equals + 1 || !comma[1])
-        return fail_usage(err, "--task %s: write NAME=TRAIN,EVAL, as in --task mine=train.tsv,eval.tsv",
-                          str_show(str(value)));
-    const Str name = {value, (size_t)(equals - value)};
-    if (!run_name_is_plain(name))
+    TaskSource task;
+    if (!task_parse(arena, value, &task, err)) return false;
+    if (!run_name_is_plain(str(task.name)))
         return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'",
                           str_show(str(value)));
     if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
     for (int i = 0; i < plan->task_count; i++)
-        if (str_equal(str(plan->tasks[i].name), name))
-            return fail_usage(err, "--task %s: two tasks have this name", str_show(name));
-    plan->tasks[plan->task_count++] = (TaskSource){.name = arena_copy(arena, name.at, name.size),
-                                                   .train = arena_copy(arena, equals + 1, (size_t)(comma - equals - 1)),
-                                                   .eval = arena_copy(arena, comma + 1, strlen(comma + 1))};
+        if (strcmp(plan->tasks[i].name, task.name) == 0)
+            return fail_usage(err, "--task %s: two tasks have this name", task.name);
+    plan->tasks[plan->task_count++] = task;
     return true;
 }
 
@@ -277,6 +277,7 @@ static bool run_set_number(Plan *plan, const Option *option, const char *value, 
         {"lora-r", &plan->lora_r, NULL},
         {"lora-alpha", NULL, &plan->lora_alpha},
         {"lora-dropout", NULL, &plan->lora_drop},
+        {"match-margin", NULL, &plan->match_margin},
         {"threads", (uint32_t *)&plan->threads, NULL},
         {"checkpoint-seconds", &plan->checkpoint_seconds, NULL},
     };
@@ -456,10 +457,11 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
 static bool run_show(const Plan *plan, Err *err)
 {
     Arena arena = {0};
-    Results results;
+    Results results = {0};
     Str font;
-    bool ok = asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, &plan->out, 1, &results, err) &&
-              report_write(&results, plan->out, font, err);
+    bool ok = asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, &plan->out, 1, &results, err);
+    results.match_margin = (double)plan->match_margin / 100;
+    ok = ok && report_write(&results, plan->out, font, err);
     if (ok && !plan->quiet && !plan->json) {
         ok = report_table(&results, stdout);
         printf("\nTable, charts and all numbers: %s/\n", plan->out);
@@ -488,7 +490,7 @@ static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan
 {
     bool ok = run_read(argc, argv, arena, options, plan, err);
     /* What steers this call only is not part of the configuration. */
-    static const char *const passing[] = {"force", "quiet", "json", "dry-run"};
+    static const char *const passing[] = {"force", "quiet", "json", "dry-run", "match-margin"};
     json_t *kept = json_copy(options);
     for (size_t i = 0; i < COUNT(passing); i++) json_object_del(kept, passing[i]);
     ok = ok && experiment_run(plan, kept, err);

@@ -20,6 +20,8 @@ const char *const op_names[OP_COUNT] = {
 float adamw_shrink(float lr, float decay) { return fmaf(-lr, decay, 1.0f); }
 
 #include "vulkan/vulkan.c"
+#include "check.c"
+
 #include "cases.c"
 #include "choose.c"
 #include "perf.c"
@@ -137,9 +139,13 @@ void device_read(Device *device, void *to, const void *from, size_t bytes)
 void device_run(Device *device, Op op, const void *args)
 {
     const double begun = device->profile ? clock_seconds() : 0;
-    if (device->vulkan)
+    if (device->vulkan) {
         vulkan_run(device->vulkan, op, args);
-    else
+    } else {
+#ifdef LETHE_CHECK_INDICES
+        ASSERT(!op_index_problem(op, args));
+#endif
         device->ops[op](args);
+    }
     if (device->profile) profile_add(device, op, args, clock_seconds() - begun);
 }

@@ -51,6 +51,10 @@ void device_write(Device *device, void *to, const void *from, size_t bytes); /* 
 void device_read(Device *device, void *to, const void *from, size_t bytes);  /* from: device memory */
 
 void device_run(Device *device, Op op, const void *args);
+#ifdef LETHE_CHECK_INDICES
+/* What is out of range among an op's indices, or NULL: see check.c. args: of the CPU engine. */
+const char *op_index_problem(Op op, const void *args);
+#endif
 /* RUN(device, gelu, .x = x, .y = y, .n = n): fields not named are 0. */
 #define RUN(device, op, ...) device_run((device), OP_##op, &(struct op##_args){__VA_ARGS__})
 

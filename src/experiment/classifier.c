@@ -16,9 +16,10 @@ static bool classifier_read_folder(Arena *arena, Classifier *c, Err *err)
     ModelConfig config;
     Str text;
     const char *path = arena_printf(arena, "%s/config.json", c->folder);
-    if (!file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) || !model_config_parse(text, path, &config, err) ||
-        !json_parse_object(text, path, &c->config, err) || !tokenizer_load(arena, c->folder, &c->tokenizer, err) ||
-        !source_check_tokenizer(c->tokenizer, &config, c->folder, err))
+    if (!folder_need("model", c->folder, err) || !file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) ||
+        !model_config_parse(text, path, &config, err) || !json_parse_object(text, path, &c->config, err) ||
+        !tokenizer_load(arena, c->folder, &c->tokenizer, err) ||
+        !source_fit_tokenizer(c->tokenizer, &config, c->folder, err))
         return false;
     model_layout(arena, &config, &c->model);
     return true;
@@ -40,12 +41,20 @@ static bool classifier_read_encoder(Classifier *c, const Safetensors *file, uint
     return model_load_encoder(&c->model, file, seed, c->encoder, fresh_pooler, err);
 }
 
-static bool classifier_read_lora(Arena *arena, Classifier *c, const char *folder, Err *err)
+/* Opens adapter_model.safetensors, and reads adapter_config.json by it. */
+static bool classifier_read_lora(Arena *arena, Classifier *c, const char *folder, Safetensors *file, Err *err)
 {
     Str text;
     const char *path = arena_printf(arena, "%s/adapter_config.json", folder);
+    const char *weights = arena_printf(arena, "%s/adapter_model.safetensors", folder);
     c->adapted = true;
-    return file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) && peft_config_parse(text, path, &c->lora, err);
+    if (!file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err)) return false;
+    if (access(weights, F_OK) != 0 && access(arena_printf(arena, "%s/adapter_model.bin", folder), F_OK) == 0)
+        return fail(err,
+                    "%s: the weights are in adapter_model.bin, which lethe does not read; in Python, "
+                    "model.save_pretrained(FOLDER) of PEFT writes adapter_model.safetensors",
+                    folder);
+    return safetensors_open(arena, weights, file, err) && peft_config_parse(text, path, file, &c->lora, err);
 }
 
 /* The encoder that the run began with: the very same weights, or none. */
@@ -88,15 +97,12 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
     c->max_length = kept.max_length;
     const char *task = arena_printf(arena, "%s/%s", method, source->task);
     if (!classifier_read_folder(arena, c, err)) return false;
-    if (access(arena_printf(arena, "%s/adapter_config.json", task), F_OK) == 0 &&
-        !classifier_read_lora(arena, c, task, err))
-        return false;
-    classifier_layouts(arena, c);
-    bool ok;
-    if (c->adapted)
-        ok = safetensors_open(arena, arena_printf(arena, "%s/adapter_model.safetensors", task), &file, err) &&
-             peft_load(&c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
-    else
+    bool ok = access(arena_printf(arena, "%s/adapter_config.json", task), F_OK) != 0 ||
+              classifier_read_lora(arena, c, task, &file, err);
+    if (ok) classifier_layouts(arena, c);
+    if (ok && c->adapted)
+        ok = peft_load(&c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
+    else if (ok)
         ok = safetensors_open(arena, arena_printf(arena, "%s/head.safetensors", task), &file, err) &&
              layout_load(&c->head.layout, &file, "", c->head_w, err);
     if (ok && !has_head) ok = fail(err, "%s: the head is missing", file.path);
@@ -167,8 +173,7 @@ static bool classifier_of_folders(Arena *arena, const ClassifierSource *source, 
         return classifier_read_base(arena, c, false, err);
     }
     uint32_t own_length = 0;
-    bool ok = classifier_read_lora(arena, c, adapter, err) && tokenizer_max_length(adapter, &own_length, err) &&
-              safetensors_open(arena, arena_printf(arena, "%s/adapter_model.safetensors", adapter), &file, err) &&
+    bool ok = classifier_read_lora(arena, c, adapter, &file, err) && tokenizer_max_length(adapter, &own_length, err) &&
               classifier_read_labels(arena, c, adapter, &file, err);
     if (own_length) c->max_length = own_length;
     if (ok) classifier_layouts(arena, c);
@@ -200,7 +205,7 @@ void classifier_close(Classifier *c)
 static bool export_tokenizer(const Classifier *c, const char *folder, Err *err)
 {
     return folder_make(folder, err) && tokenizer_files_copy(c->folder, folder, err) &&
-           tokenizer_config_write(folder, c->model.config.family == FAMILY_ROBERTA, c->max_length, err);
+           tokenizer_config_write(folder, c->tokenizer, c->max_length, err);
 }
 
 static bool export_json(const char *path, json_t *value, Err *err)

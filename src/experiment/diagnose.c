@@ -11,8 +11,10 @@
  * they are the same for all methods and seeds. */
 
 enum { SWAP_ROWS = 128, STATE_ROWS = 256 };
-enum { CURVE_ROWS = 50, CURVE_LEAST_POINTS = 3, CURVE_MOST_POINTS = 48 };
-static const double CURVE_SHARE = 0.05; /* of a training that the curve may cost: a point costs a pass of its rows */
+enum { CURVE_ROWS = 200, CURVE_LEAST_POINTS = 3, CURVE_MOST_POINTS = 48 };
+/* Of a training, that the curve may cost: a look costs a pass of its rows. Where that pays for fewer looks than
+ * CURVE_LEAST_POINTS, so many are made all the same: fewer than CURVE_ROWS rows a look would say nothing. */
+static const double CURVE_SHARE = 0.05;
 
 static bool can_forget(const Method *method)
 {
@@ -73,61 +75,15 @@ static void subset_of(Arena *arena, const TaskState *state, uint32_t rows, Split
     split_subset(arena, &state->data.eval, state->order, fewer(state->data.eval.rows, rows), out);
 }
 
-/* ---- transfer: a task with its untrained head ---- */
-
-static bool tell_transfer(Experiment *x, int after, int task, uint32_t correct, Err *err)
-{
-    json_t *event = diagnosis_event(x, "transfer", after, task);
-    set_counts(event, x->tasks[task].data.eval.rows, correct);
-    return emit(x, event, err);
-}
-
-/* With the checkpoint's encoder: the same for all methods of a seed. */
-static bool diagnose_untrained(Experiment *x, Err *err)
-{
-    Diagnosis *d = &x->diagnosis;
-    const bool known = d->untrained_known && d->untrained_seed == x->seed;
-    if (x->plan->no_diagnostics) return true;
-    const double begun = clock_seconds();
-    bool ok = true;
-    for (int j = 1; j < x->plan->task_count && ok; j++) {
-        Training t = training_of(x, x->method, x->seed, j);
-        t.lora = NULL;
-        t.weights.adapter = NULL;
-        if (!known) ok = correct_as(x, &t, t.eval, &d->untrained[j], err);
-        ok = ok && tell_transfer(x, -1, j, d->untrained[j], err);
-    }
-    d->untrained_known = ok;
-    d->untrained_seed = x->seed;
-    d->seconds += clock_seconds() - begun;
-    return ok;
-}
-
-/* With what the method at work has learned so far, just before the next task is trained. */
-static bool diagnose_transfer(Experiment *x, Err *err)
-{
-    const int next = x->task + 1;
-    if (x->plan->no_diagnostics || next == x->plan->task_count) return true;
-    const Training t = training_of(x, x->method, x->seed, next);
-    SharedTask *shared = can_forget(x->method) ? x->passing : NULL;
-    uint32_t correct = x->diagnosis.untrained[next]; /* where the weights that tasks share never change */
-    if (shared && shared->transfer_known)
-        correct = shared->transfer;
-    else if (can_forget(x->method) && !correct_as(x, &t, t.eval, &correct, err))
-        return false;
-    if (shared) {
-        shared->transfer = correct;
-        shared->transfer_known = true;
-    }
-    return tell_transfer(x, x->task, next, correct, err);
-}
+#include "probe.c"
 
 /* ---- curve: old tasks while a new one trains ---- */
 
-/* How the old tasks are watched while a task trains: the same rows for all methods, at as many points as a training
- * of so many passes a step allows. */
+/* How the old tasks are watched while a task trains: the same rows for all methods, at as many steps as a training of
+ * so many passes a step allows. Before the first step and after the last nothing is looked at: there the final
+ * evaluations say what all rows do. */
 typedef struct CurvePlan {
-    uint32_t rows, points; /* rows of each old task, and points, at most; no points: too short a training */
+    uint32_t rows, looks; /* rows of each old task, and looks, at most */
 } CurvePlan;
 
 static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper, int passes)
@@ -142,39 +98,58 @@ static CurvePlan curve_plan(const TaskState *tasks, int task, const Hyper *hyper
     }
     const double rows = fmax(CURVE_ROWS, ADAPTER_PASSES * budget / (CURVE_MOST_POINTS * row));
     CurvePlan plan = {.rows = rows < most ? (uint32_t)rows : most};
-    const double points = fmin(CURVE_MOST_POINTS, passes * budget / (plan.rows * row));
-    plan.points = points < CURVE_LEAST_POINTS ? 0 : (uint32_t)points;
+    const double looks = fmin(CURVE_MOST_POINTS, passes * budget / (plan.rows * row));
+    plan.looks = looks < CURVE_LEAST_POINTS ? CURVE_LEAST_POINTS : (uint32_t)looks;
     return plan;
 }
 
-/* The steps 0, `first`, doubling below `stride`, its multiples, and the last. Returns how many; at: [count], may be
- * null.
- */
+/* The steps `first`, doubling below `stride`, and its multiples, before the last step. Returns how many; at: [count],
+ * may be null. */
 static uint32_t curve_steps(uint32_t steps, uint32_t first, uint32_t stride, uint32_t *at)
 {
     uint32_t count = 0;
-    for (uint32_t step = 0;;) {
+    for (uint32_t step = first; step < steps; count++) {
         if (at) at[count] = step;
-        count++;
-        if (step == steps) return count;
-        const uint32_t doubled = step ? 2 * step : first;
-        const uint32_t next = step >= stride ? step + stride : doubled < stride ? doubled : stride;
-        step = next < steps ? next : steps;
+        const uint32_t doubled = 2 * step;
+        step = step >= stride ? step + stride : doubled < stride ? doubled : stride;
     }
+    return count;
 }
 
-/* At most `points` (>= 2) of them: 0, 1, 2, 4, ... and then as closely as that allows; where it does not allow so dense
- * a beginning, a sparser one. Returns how many; at: [points]. */
-static uint32_t curve_choose(uint32_t steps, uint32_t points, uint32_t *at)
+/* At most `looks` (>= 1) of them: 1, 2, 4, ... and then as closely as that allows; where it does not allow so dense a
+ * beginning, a sparser one. Returns how many; at: [looks]. */
+static uint32_t curve_choose(uint32_t steps, uint32_t looks, uint32_t *at)
 {
     uint32_t first = 1, stride = 1;
-    while (curve_steps(steps, first, stride, NULL) > points) {
+    while (curve_steps(steps, first, stride, NULL) > looks) {
         if (stride < steps)
             stride += stride < TRAIN_READ_STEPS ? stride : TRAIN_READ_STEPS;
         else
             stride = first *= 2;
     }
     return curve_steps(steps, first, stride, at);
+}
+
+/* A look at an old task: of which rows (hex, as "right" in evaluations), and which of these are right. */
+static json_t *curve_event(const Experiment *x, int task, uint32_t step, const EvalRecord *r, Arena *arena)
+{
+    const TaskState *state = &x->tasks[task];
+    const Split *looked = &x->diagnosis.curve[task];
+    const uint32_t rows = state->data.eval.rows;
+    bool *of = arena_new(arena, bool, rows), *right = arena_new(arena, bool, rows);
+    char *hex = arena_new(arena, char, rows_right_digits(rows) + 1);
+    json_t *event = diagnosis_event(x, "curve", x->task, task);
+    for (uint32_t i = 0; i < looked->rows; i++) {
+        of[state->order[i]] = true;
+        right[state->order[i]] = r->prediction[i] == looked->labels[i];
+    }
+    json_object_set_new(event, "step", json_integer(step));
+    set_counts(event, looked->rows, r->correct);
+    rows_right_print(of, rows, hex);
+    json_object_set_new(event, "looked", json_string(hex));
+    rows_right_print(right, rows, hex);
+    json_object_set_new(event, "right", json_string(hex));
+    return event;
 }
 
 static bool on_look(void *context, uint32_t step, Err *err)
@@ -184,30 +159,25 @@ static bool on_look(void *context, uint32_t step, Err *err)
     bool ok = true;
     for (int j = 0; j < x->task && ok; j++) {
         const Training t = training_of(x, x->method, x->seed, j);
-        const Split *split = &x->diagnosis.curve[j];
-        uint32_t correct;
-        ok = correct_as(x, &t, split, &correct, err);
-        json_t *event = diagnosis_event(x, "curve", x->task, j);
-        json_object_set_new(event, "step", json_integer(step));
-        set_counts(event, split->rows, correct);
-        if (ok)
-            ok = emit(x, event, err);
-        else
-            json_decref(event);
+        Arena scratch = {0};
+        EvalRecord r;
+        ok = evaluate(&x->device, &scratch, t.model, t.lora, t.head, &t.weights, &x->diagnosis.curve[j],
+                      t.hyper.eval_batch_size, &r, err) &&
+             emit(x, curve_event(x, j, step, &r, &scratch), err);
+        arena_free(&scratch);
     }
     x->diagnosis.curve_seconds += clock_seconds() - begun;
     return ok;
 }
 
-/* Has the training of the task at work show its weights at the curve's steps. */
+/* Has the training of the current task show its weights at the curve's steps. */
 static void diagnose_curve(Experiment *x, Training *t)
 {
     if (!x->task || !diagnosing(x)) return;
     const CurvePlan plan = curve_plan(x->tasks, x->task, &t->hyper, step_passes(x->method));
-    const uint32_t steps = train_total_steps(t);
-    if (!plan.points) return;
-    uint32_t *at = arena_new(&x->method_arena, uint32_t, plan.points);
-    const uint32_t count = curve_choose(steps, plan.points, at);
+    uint32_t *at = arena_new(&x->method_arena, uint32_t, plan.looks);
+    const uint32_t count = curve_choose(train_total_steps(t), plan.looks, at);
+    if (!count) return;
     x->diagnosis.looks = (TrainLooks){.at = at, .count = count, .context = x, .look = on_look};
     t->looks = &x->diagnosis.looks;
     for (int j = 0; j < x->task; j++) subset_of(&x->method_arena, &x->tasks[j], plan.rows, &x->diagnosis.curve[j]);
@@ -257,61 +227,6 @@ static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *er
     json_object_set_new(event, "layers", names);
     json_object_set_new(event, "cka", cka);
     x->diagnosis.seconds += clock_seconds() - begun;
-    return emit(x, event, err);
-}
-
-/* ---- probe: an old head refitted on the final encoder ---- */
-
-/* At an encoder's rate a head hardly leaves where it starts, which is where the old head has started, too: nothing
- * would be refitted. This is the rate at which `frozen` trains a head alone. */
-static const float PROBE_RATE = 1e-2f;
-
-typedef struct ProbeBest {
-    double loss;
-    uint32_t correct;
-} ProbeBest;
-
-static bool on_probe_step(void *context, const StepRecord *r, Err *err)
-{
-    (void)context, (void)r;
-    return err->code == 0;
-}
-
-static bool on_probe_eval(void *context, const EvalRecord *r, Err *err)
-{
-    ProbeBest *best = context;
-    if (r->loss < best->loss) *best = (ProbeBest){r->loss, r->correct}; /* the weights that train_task would keep */
-    return err->code == 0;
-}
-
-/* Trains a fresh head on the states that the final encoder gives the task's rows: what they still hold (Davari et al.
- * 2022, "Probing representation forgetting in supervised and unsupervised continual learning", arXiv:2203.13381). */
-static bool diagnose_probe(Experiment *x, int task, Err *err)
-{
-    const TaskState *state = &x->tasks[task];
-    DeviceArena memory = {.device = &x->device};
-    Training t = training_of(x, x->method, x->seed, task);
-    const size_t bytes = (size_t)t.eval->rows * x->model.config.hidden * sizeof(float);
-    t.choose = t.eval;
-    t.choose_states = device_f32(&memory, bytes / sizeof(float));
-    device_write(&x->device, t.choose_states, state->last_states, bytes);
-    bool ok = split_states(&x->device, &memory, t.model, t.lora, &t.weights, t.train, t.hyper.eval_batch_size,
-                           &t.train_states, err);
-    t.hyper = x->plan->hyper;
-    t.hyper.learning_rate = PROBE_RATE;
-    t.train_encoder = t.joint = false;
-    t.lora = NULL;
-    t.weights.adapter = NULL;
-    t.weights.head = device_f32(&memory, t.head->layout.floats);
-    device_write(&x->device, t.weights.head, state->head_start, t.head->layout.floats * sizeof(float));
-    ProbeBest best = {INFINITY, 0};
-    const TrainObserver observer = {.context = &best, .step = on_probe_step, .eval = on_probe_eval};
-    ok = ok && train_task(&x->device, &t, &observer, NULL, err);
-    device_arena_free(&memory);
-    if (!ok) return false;
-    json_t *event = diagnosis_event(x, "probe", x->task, task);
-    set_counts(event, t.eval->rows, best.correct);
-    json_object_set_new(event, "loss", json_real(best.loss));
     return emit(x, event, err);
 }
 
@@ -415,11 +330,8 @@ static bool diagnose_task(Experiment *x, Err *err)
 {
     const double begun = clock_seconds();
     diagnose_keep(x);
-    bool ok = diagnose_transfer(x, err);
-    if (diagnosing(x) && x->task + 1 == x->plan->task_count) {
-        for (int j = 0; j < x->task && ok; j++) ok = diagnose_probe(x, j, err);
-        ok = ok && diagnose_swap(x, err);
-    }
+    bool ok = probe_task(x, err);
+    if (diagnosing(x) && x->task + 1 == x->plan->task_count) ok = ok && diagnose_swap(x, err);
     x->diagnosis.seconds += clock_seconds() - begun;
     return ok;
 }
@@ -440,6 +352,7 @@ static double diagnosis_tokens(const Experiment *x, const Method *method, int ta
     const Split *train = &x->tasks[task].data.train, *first = &x->tasks[0].data.eval;
     double tokens = CURVE_SHARE * step_passes(method) * training_tokens(train, &x->plan->hyper) +
                     (double)x->tasks[task].data.eval.starts[x->tasks[task].data.eval.rows]; /* and transfer */
+    tokens += (double)train->starts[train->rows]; /* the states that probes train on */
     if (task + 1 < x->plan->task_count) return tokens;
     for (int j = 0; j < task; j++) tokens += (double)x->tasks[j].data.train.starts[x->tasks[j].data.train.rows];
     return tokens + (x->model.config.layers + 2) * fewer(first->rows, SWAP_ROWS) * tokens_per_row(first);

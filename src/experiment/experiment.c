@@ -23,6 +23,7 @@ typedef struct TaskState {
     const Split *choose; /* rows by which an epoch is chosen, see KeepEpoch; null: none */
     Split held_out;      /* [a tenth of the training rows], when that is what chooses */
     Head head;
+    Split probe_rest, probe_held; /* of the training rows; no rows: not asked for yet */
     float *head_start;       /* the head before any training, for the seed at work */
     uint32_t *order;         /* [eval rows]: subsets of the evaluation rows are its first so many */
     f32p head_w, adapter_w;  /* adapter_w: of methods with an adapter for each task */
@@ -42,8 +43,7 @@ typedef struct SharedTask {
     json_t *events;              /* step and eval events, without the method's name */
     TrainKept kept;
     EvalRecord *final; /* [task + 1]: its evaluations; logits null: not evaluated yet */
-    bool transfer_known;
-    uint32_t transfer; /* rows of the next task that are right with its untrained head */
+    bool *probe[2]; /* [eval rows] of its own task and of the next: see probe.c; null: not made yet */
     Shelf shelf;
 } SharedTask;
 enum { SHARED_MAX_TASKS = 4 }; /* the first task of the encoder, of an adapter, of a head; the second of the encoder */
@@ -55,9 +55,9 @@ typedef struct Diagnosis {
     Weights first;               /* those that change from task to task, as the first task left them */
     Split curve[PLAN_MAX_TASKS]; /* the rows by which the curve watches each old task */
     TrainLooks looks;
-    bool untrained_known; /* for this seed: */
-    uint32_t untrained_seed;
-    uint32_t untrained[PLAN_MAX_TASKS]; /* rows of a task that the checkpoint has right with an untrained head */
+    bool base_known; /* for this seed: */
+    uint32_t base_seed;
+    bool *base[PLAN_MAX_TASKS]; /* [eval rows] of each later task, which rows a probe of the checkpoint has right */
 } Diagnosis;
 
 /* See checkpoint.c. */
@@ -131,7 +131,9 @@ static bool experiment_open(Experiment *x, Err *err)
     if (!source_config(&x->arena, &plan->model, &config, err) ||
         !model_source_tokenizer(&x->arena, &plan->model, &tokenizer, err))
         return false;
-    if (!source_check_tokenizer(tokenizer, &config, plan->model.name, err)) return false;
+    if (!source_fit_tokenizer(tokenizer, &config, plan->model.name, err)) return false;
+    if (tokenizer_note(tokenizer) && !plan->quiet)
+        fprintf(stderr, "%s: %s\n", plan->model.name, tokenizer_note(tokenizer));
     if (plan->max_length > source_most_tokens(&config))
         return fail_usage(err, "--max-length %u: this model takes at most %u tokens", plan->max_length,
                           source_most_tokens(&config));

@@ -12,6 +12,8 @@ typedef struct TaskSource {
     const char *name;
     const char *train, *eval;    /* paths, or names of the embedded files (their ending names the format) */
     Str train_bytes, eval_bytes; /* embedded: the files themselves */
+    double percent;              /* of the file `train` that is set aside to evaluate; 0: `eval` is a file of its own */
+    ColumnNames columns;         /* of both files */
 } TaskSource;
 
 /* What a run leaves in OUT/models, for predict and export. */
@@ -37,11 +39,13 @@ typedef struct Plan {
     const char *preset, *out, *device;
     int threads;                                /* 0: as many as there are processors */
     uint32_t train_rows, eval_rows, max_length; /* rows: 0 = all */
+    bool first_rows;                            /* the first rows of each file, not rows drawn at random */
     Hyper hyper;                                /* learning_rate: of full fine-tuning */
     float lora_learning_rate;
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
     uint32_t checkpoint_seconds; /* between two checkpoints of a training, at least; 0: as often as can be */
+    float match_margin;          /* of the report, in points; 0: its default */
     KeepModels keep;
     KeepEpoch keep_epoch;
     StrategyValues values;       /* of the strategies' own options */

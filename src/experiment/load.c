@@ -2,10 +2,18 @@
 
 /* Where the run begins: tasks, tokenizer and checkpoint, and the weights that every method starts from. */
 
-static bool experiment_examples(Arena *arena, const char *path, Str embedded, ExampleFile *file, Err *err)
+static bool experiment_examples(Arena *arena, const TaskSource *source, ExampleFile files[2], Err *err)
 {
-    return embedded.at ? examples_parse(arena, embedded, path, true, file, err)
-                       : examples_read(arena, path, true, file, err);
+    if (source->train_bytes.at)
+        return examples_parse(arena, source->train_bytes, source->train, NULL, true, &files[0], err) &&
+               examples_parse(arena, source->eval_bytes, source->eval, NULL, true, &files[1], err);
+    if (source->percent > 0) {
+        ExampleFile all;
+        return examples_read(arena, source->train, &source->columns, true, &all, err) &&
+               examples_split(arena, &all, source->percent, &files[0], &files[1], err);
+    }
+    return examples_read(arena, source->train, &source->columns, true, &files[0], err) &&
+           examples_read(arena, source->eval, &source->columns, true, &files[1], err);
 }
 
 /* The rows by which an epoch is chosen; those that are held out are trained on no more. */
@@ -22,17 +30,26 @@ static bool choose_rows(Experiment *x, TaskState *state, Err *err)
     return true;
 }
 
+/* The first rows of a task's files, not rows drawn at random: so does the preset notebook, and the built-in data. */
+static bool experiment_takes_first(const Plan *plan, const TaskSource *source)
+{
+    return plan->first_rows || source->train_bytes.at;
+}
+
 static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err)
 {
     const Plan *plan = x->plan;
     for (int i = 0; i < plan->task_count; i++) {
         const TaskSource *source = &plan->tasks[i];
-        ExampleFile train, eval;
-        if (!experiment_examples(&x->arena, source->train, source->train_bytes, &train, err) ||
-            !experiment_examples(&x->arena, source->eval, source->eval_bytes, &eval, err) ||
-            !task_data_load(&x->arena, tokenizer, source->name, &train, &eval, plan->train_rows, plan->eval_rows,
-                            plan->max_length, &x->tasks[i].data, err))
+        TaskData *data = &x->tasks[i].data;
+        ExampleFile files[2];
+        /* the built-in data lies in the order of a draw already */
+        if (!experiment_examples(&x->arena, source, files, err) ||
+            !task_data_load(&x->arena, tokenizer, source->name, &files[0], &files[1], plan->train_rows, plan->eval_rows,
+                            experiment_takes_first(plan, source), plan->max_length, data, err))
             return false;
+        for (size_t k = 0; k < data->warnings.count && !plan->quiet; k++)
+            fprintf(stderr, "lethe: task %s: %s\n", data->name, data->warnings.at[k]);
         TaskState *state = &x->tasks[i];
         if (!choose_rows(x, state, err)) return false;
         head_layout(&x->arena, &x->model.config, state->data.classes, &state->head);

@@ -5,13 +5,19 @@
 
 static const double MEASURE_Z = 1.959963984540054; /* 97.5% quantile of the normal distribution */
 
+Interval measure_wilson_share(double share, uint32_t rows)
+{
+    ASSERT(rows > 0 && share >= 0 && share <= 1);
+    const double n = rows, z2 = MEASURE_Z * MEASURE_Z;
+    const double middle = (share + z2 / (2 * n)) / (1 + z2 / n);
+    const double half = MEASURE_Z / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n));
+    return (Interval){share == 0 ? 0 : middle - half, share == 1 ? 1 : middle + half}; /* exact at the ends */
+}
+
 Interval measure_wilson(uint32_t correct, uint32_t rows)
 {
     ASSERT(rows > 0 && correct <= rows);
-    const double n = rows, p = correct / n, z2 = MEASURE_Z * MEASURE_Z;
-    const double middle = (p + z2 / (2 * n)) / (1 + z2 / n);
-    const double half = MEASURE_Z / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-    return (Interval){correct == 0 ? 0 : middle - half, correct == rows ? 1 : middle + half}; /* exact at the ends */
+    return measure_wilson_share((double)correct / rows, rows);
 }
 
 bool measure_learned(uint32_t correct, uint32_t rows, double majority_rate)
@@ -92,6 +98,98 @@ Disagreement measure_disagreement(const bool *first, const bool *second, uint32_
     return d;
 }
 
+Paired measure_paired(double sum, double squares, uint32_t rows)
+{
+    ASSERT(rows > 0);
+    const double n = rows + 2.0, difference = sum / n;
+    return (Paired){difference, sqrt(fmax(0, (squares + 2) / n - difference * difference) / n)};
+}
+
+Interval measure_paired_interval(Paired paired, double inside)
+{
+    const double half = measure_z_within(inside) * paired.error;
+    return (Interval){fmax(-1, paired.difference - half), fmin(1, paired.difference + half)};
+}
+
+/* ---- sign flips ---- */
+
+/* chance[i], i <= *reach: that n fair signs sum to +-(n % 2 + 2 i), either of the two. What is too improbable to count
+ * is left out. */
+static double *measure_signs(Arena *arena, uint32_t n, uint32_t *reach)
+{
+    const uint32_t odd = n % 2, least = (n + 1) / 2; /* plus signs */
+    const uint32_t most = (uint32_t)fmin(n - least, 6.5 * sqrt(n) + 10);
+    double *chance = arena_new(arena, double, (size_t)most + 1), weight = 1, total = 0;
+    for (*reach = 0;; ++*reach) {
+        const double plus = (double)least + *reach;
+        chance[*reach] = weight;
+        total += (*reach || odd ? 2 : 1) * weight;
+        if (*reach == most) break;
+        weight *= (n - plus) / (plus + 1);
+    }
+    for (uint32_t i = 0; i <= most; i++) chance[i] /= total;
+    return chance;
+}
+
+/* The distribution of a sum, at [-reach, reach]. */
+typedef struct SignSum {
+    double *at; /* [2 reach + 1] */
+    size_t reach;
+    double variance;
+} SignSum;
+
+/* Adds n fair signs times `step`. What lies beyond 13 standard deviations of the sum is dropped: less than 1e-36. */
+static SignSum measure_add_signs(Arena *arena, SignSum old, uint32_t step, uint32_t n)
+{
+    uint32_t most;
+    const double *chance = measure_signs(arena, n, &most);
+    SignSum sum = {.reach = old.reach + (size_t)step * (n % 2 + 2 * (size_t)most),
+                   .variance = old.variance + (double)step * step * n};
+    sum.at = arena_new(arena, double, 2 * sum.reach + 1);
+    for (uint32_t i = 0; i <= most; i++) {
+        const size_t shift = (size_t)step * (n % 2 + 2 * (size_t)i), middle = sum.reach - old.reach;
+        for (int side = 0; side < (shift ? 2 : 1); side++) {
+            double *to = sum.at + (side ? middle - shift : middle + shift);
+            for (size_t k = 0; k <= 2 * old.reach; k++) to[k] += chance[i] * old.at[k];
+        }
+    }
+    const double far = ceil(13 * sqrt(sum.variance));
+    if (far < (double)sum.reach) {
+        sum.at += sum.reach - (size_t)far;
+        sum.reach = (size_t)far;
+    }
+    return sum;
+}
+
+static int measure_compare_sums(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+double measure_sign_flips(const int32_t *sums, uint32_t rows)
+{
+    Arena arena = {0};
+    uint32_t *sizes = arena_new(&arena, uint32_t, (size_t)rows + 1);
+    size_t count = 0;
+    int64_t total = 0;
+    for (uint32_t i = 0; i < rows; i++) {
+        total += sums[i];
+        if (sums[i]) sizes[count++] = (uint32_t)(sums[i] < 0 ? -(int64_t)sums[i] : sums[i]);
+    }
+    qsort(sizes, count, sizeof *sizes, measure_compare_sums);
+    double one = 1, p = 0;
+    SignSum sum = {&one, 0, 0};
+    for (size_t i = 0, k; i < count; i = k) {
+        for (k = i; k < count && sizes[k] == sizes[i];) k++;
+        sum = measure_add_signs(&arena, sum, sizes[i], (uint32_t)(k - i));
+    }
+    const uint64_t far = (uint64_t)(total < 0 ? -total : total);
+    for (size_t k = far; k <= sum.reach; k++) p += (k ? 2 : 1) * sum.at[sum.reach + k];
+    arena_free(&arena);
+    return fmin(1, fmax(1e-30, p));
+}
+
 uint32_t measure_changed(const uint32_t *before, const uint32_t *after, uint32_t rows)
 {
     uint32_t changed = 0;
@@ -118,20 +216,35 @@ static double measure_t_inside(double t, uint32_t degrees)
     return odd ? M_2_PI * (theta + s * sum) : s * sum;
 }
 
-double measure_t_quantile(uint32_t degrees)
+double measure_z_within(double inside)
 {
-    ASSERT(degrees > 0);
-    if (degrees > 100000) return MEASURE_Z; /* differs in the fifth digit */
-    double low = MEASURE_Z, high = 13;
+    double low = 0, high = 40;
     for (int i = 0; i < 60; i++) {
         const double middle = (low + high) / 2;
-        if (measure_t_inside(middle, degrees) < 0.95)
+        if (erf(middle * M_SQRT1_2) < inside)
             low = middle;
         else
             high = middle;
     }
     return low;
 }
+
+double measure_t_within(uint32_t degrees, double inside)
+{
+    ASSERT(degrees > 0 && inside >= 0.5 && inside < 1);
+    if (degrees > 100000) return measure_z_within(inside); /* differs in the fifth digit */
+    double low = 0, high = 4 / (1 - inside);               /* above the one of a single degree */
+    for (int i = 0; i < 70; i++) {
+        const double middle = (low + high) / 2;
+        if (measure_t_inside(middle, degrees) < inside)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+double measure_t_quantile(uint32_t degrees) { return measure_t_within(degrees, 0.95); }
 
 MeanOver measure_mean(const double *values, int count)
 {
@@ -143,6 +256,16 @@ MeanOver measure_mean(const double *values, int count)
     for (int i = 0; i < count; i++) squares += (values[i] - mean) * (values[i] - mean);
     const double half = measure_t_quantile((uint32_t)count - 1) * sqrt(squares / (count - 1) / count);
     return (MeanOver){count, mean, {mean - half, mean + half}};
+}
+
+Interval measure_over_seeds(const double *values, int count, Interval rows, double inside)
+{
+    if (count < 2) return rows;
+    const MeanOver mean = measure_mean(values, count);
+    const uint32_t degrees = (uint32_t)count - 1;
+    const double half =
+        (mean.interval.high - mean.mean) * measure_t_within(degrees, inside) / measure_t_quantile(degrees);
+    return (Interval){fmin(rows.low, mean.mean - half), fmax(rows.high, mean.mean + half)};
 }
 
 double measure_t_test(const double *values, int count)
@@ -224,11 +347,11 @@ double measure_forgetting(const double *r, int tasks, Forgetting convention)
     return sum / (tasks - 1);
 }
 
-double measure_forward_transfer(const double *r, const double *untrained, int tasks)
+double measure_forward_transfer(const double *probe, int tasks)
 {
     if (tasks < 2) return NAN;
     double sum = 0;
-    for (int j = 1; j < tasks; j++) sum += r[(j - 1) * tasks + j] - untrained[j];
+    for (int j = 1; j < tasks; j++) sum += probe[j * tasks + j] - probe[j];
     return sum / (tasks - 1);
 }
 
@@ -240,54 +363,102 @@ double measure_intransigence(const double *r, const double *joint_r, int tasks)
     return sum / (tasks - 1);
 }
 
-StabilityGap measure_stability_gap(const uint32_t *steps, const uint32_t *correct, int points, uint32_t rows)
+/* A look beside what was right before, or after: rows right in one and not in the other. */
+static Disagreement dip_against(const Look *look, const bool *other, uint32_t rows)
 {
-    ASSERT(points > 0 && rows > 0);
-    int lowest = 0;
-    for (int i = 1; i < points; i++)
-        if (correct[i] < correct[lowest]) lowest = i;
-    StabilityGap g = {.lowest_step = steps[lowest]};
-    g.start = (double)correct[0] / rows;
-    g.lowest = (double)correct[lowest] / rows;
-    g.end = (double)correct[points - 1] / rows;
-    g.gap = g.start - g.lowest;
-    g.recovered = g.end - g.lowest;
-    return g;
+    Disagreement d = {0};
+    for (uint32_t r = 0; r < rows; r++) {
+        d.first += look->of[r] && look->right[r] && !other[r];
+        d.second += look->of[r] && !look->right[r] && other[r];
+    }
+    return d;
 }
 
-/* gram [rows][rows]: inner products of the rows of x after each column's mean is taken away. Counted from the first
- * row, so that rows that are all the same give exactly 0. */
-static void measure_gram(Arena *arena, const float *x, uint32_t rows, uint32_t cols, double *gram)
+static double dip_p(const Look *look, const bool *start, const bool *end, uint32_t rows)
 {
-    double *centred = arena_new(arena, double, (size_t)rows *cols);
-    for (uint32_t c = 0; c < cols; c++) {
-        double mean = 0;
-        for (uint32_t r = 0; r < rows; r++) mean += (double)x[(size_t)r * cols + c] - (double)x[c];
-        mean /= rows;
-        for (uint32_t r = 0; r < rows; r++)
-            centred[(size_t)r * cols + c] = (double)x[(size_t)r * cols + c] - (double)x[c] - mean;
+    const Disagreement a = dip_against(look, start, rows), b = dip_against(look, end, rows);
+    if (a.second <= a.first || b.second <= b.first) return 1; /* not below both */
+    return fmax(measure_mcnemar(a.second, a.first), measure_mcnemar(b.second, b.first));
+}
+
+static double dip_share(const Look *look, const bool *right, uint32_t rows)
+{
+    uint32_t of = 0, correct = 0;
+    for (uint32_t r = 0; r < rows; r++) {
+        of += look->of[r];
+        correct += look->of[r] && right[r];
     }
+    return of ? (double)correct / of : NAN;
+}
+
+Dip measure_dip(const Look *looks, int count, const bool *start, const bool *end, uint32_t rows)
+{
+    Dip dip = {.look = -1, .start = NAN, .lowest = NAN, .end = NAN, .p = NAN};
+    Arena scratch = {0};
+    double *p = arena_new(&scratch, double, (size_t)count + 1),
+           *adjusted = arena_new(&scratch, double, (size_t)count + 1);
+    int lowest = -1;
+    for (int i = 0; i < count; i++) p[i] = dip_p(&looks[i], start, end, rows);
+    measure_holm(p, count, adjusted);
+    for (int i = 0; i < count; i++) {
+        const bool shown = adjusted[i] < 0.05, better = lowest < 0 || (shown && dip.look < 0),
+                   lower = lowest >= 0 && dip_share(&looks[i], looks[i].right, rows) <
+                                              dip_share(&looks[lowest], looks[lowest].right, rows);
+        if (!better && !(lower && shown == (dip.look >= 0))) continue;
+        lowest = i;
+        if (shown) dip.look = i;
+    }
+    if (lowest >= 0) dip.p = adjusted[lowest];
+    arena_free(&scratch);
+    if (lowest < 0) return dip;
+    dip.start = dip_share(&looks[lowest], start, rows);
+    dip.lowest = dip_share(&looks[lowest], looks[lowest].right, rows);
+    dip.end = dip_share(&looks[lowest], end, rows);
+    return dip;
+}
+
+/* gram [rows][rows]: inner products of the rows of x, 0 on the diagonal. Counted from the first row, which HSIC does
+ * not see, so that rows that are all the same give exactly 0. */
+static void measure_gram(const float *x, uint32_t rows, uint32_t cols, double *gram)
+{
     for (uint32_t a = 0; a < rows; a++)
-        for (uint32_t b = 0; b <= a; b++) {
-            const double *u = centred + (size_t)a * cols, *v = centred + (size_t)b * cols;
+        for (uint32_t b = 0; b < a; b++) {
+            const float *u = x + (size_t)a * cols, *v = x + (size_t)b * cols;
             double sum = 0;
-            for (uint32_t c = 0; c < cols; c++) sum += u[c] * v[c];
+            for (uint32_t c = 0; c < cols; c++) sum += ((double)u[c] - (double)x[c]) * ((double)v[c] - (double)x[c]);
             gram[(size_t)a * rows + b] = gram[(size_t)b * rows + a] = sum;
         }
 }
 
+/* The unbiased HSIC of two symmetric kernels with 0 on their diagonals, times rows (rows - 3). */
+static double measure_hsic(const double *k, const double *l, uint32_t rows)
+{
+    const double n = rows;
+    double product = 0, sum_k = 0, sum_l = 0, of_sums = 0;
+    for (uint32_t a = 0; a < rows; a++) {
+        double row_k = 0, row_l = 0;
+        for (uint32_t b = 0; b < rows; b++) {
+            const size_t at = (size_t)a * rows + b;
+            product += k[at] * l[at];
+            row_k += k[at];
+            row_l += l[at];
+        }
+        sum_k += row_k;
+        sum_l += row_l;
+        of_sums += row_k * row_l;
+    }
+    return product + sum_k * sum_l / ((n - 1) * (n - 2)) - 2 * of_sums / (n - 2);
+}
+
 double measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols)
 {
+    if (rows < 4) return NAN;
     Arena arena = {0};
     const size_t n = (size_t)rows * rows;
-    double *k = arena_new(&arena, double, n), *l = arena_new(&arena, double, n), kk = 0, ll = 0, kl = 0;
-    measure_gram(&arena, x, rows, cols, k);
-    measure_gram(&arena, y, rows, cols, l);
-    for (size_t i = 0; i < n; i++) {
-        kk += k[i] * k[i];
-        ll += l[i] * l[i];
-        kl += k[i] * l[i];
-    }
+    double *k = arena_new(&arena, double, n), *l = arena_new(&arena, double, n);
+    measure_gram(x, rows, cols, k);
+    measure_gram(y, rows, cols, l);
+    const double kl = measure_hsic(k, l, rows), kk = measure_hsic(k, k, rows), ll = measure_hsic(l, l, rows);
     arena_free(&arena);
     return kk > 0 && ll > 0 ? kl / (sqrt(kk) * sqrt(ll)) : NAN;
 }

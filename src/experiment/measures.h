@@ -14,6 +14,7 @@ typedef struct Interval {
 /* 95% interval of a share, correct <= rows, rows >= 1 (Wilson 1927, doi:10.1080/01621459.1927.10502953). Unlike
  * "share +- 2 standard errors" it stays within [0, 1] and is right near 0 and 1. */
 Interval measure_wilson(uint32_t correct, uint32_t rows);
+Interval measure_wilson_share(double share, uint32_t rows); /* the same of a mean over evaluations of the same rows */
 /* Learned: the whole interval lies above what always answering the most frequent class would reach. */
 bool measure_learned(uint32_t correct, uint32_t rows, double majority_rate);
 
@@ -41,6 +42,23 @@ typedef struct Disagreement {
     uint32_t first, second;
 } Disagreement;
 Disagreement measure_disagreement(const bool *first, const bool *second, uint32_t rows);
+/* How far two evaluations differ, as far as rows drawn anew would let it: rows[i] the difference on row i (right in the
+ * second minus right in the first: -1, 0 or 1; over several seeds their mean), given by its sum and the sum of its
+ * squares. One row each way is added, so that rows that all agree leave room for what others would do (Bonett and Price
+ * 2012, doi:10.3102/1076998611411915). error: standard error; rows >= 1. */
+typedef struct Paired {
+    double difference, error;
+} Paired;
+Paired measure_paired(double sum, double squares, uint32_t rows);
+Interval measure_paired_interval(Paired paired, double inside); /* inside: 0.95, 0.9, cut to [-1, 1] */
+
+/* Two-sided p of the sign-flip test (Fisher 1935, "The Design of Experiments", section 21): sums[i], a row's sum over
+ * seeds of (right in the second - right in the first). If either sign of each sum were equally likely: the probability
+ * that their total lies at least as far from 0. The rows are the same in all seeds, so that a row counts once, however
+ * many seeds agree on it; of one seed this is measure_mcnemar. Exact for any number of rows: the distribution is the
+ * convolution of a binomial one for each size of sum. What is below 1e-30 is given as 1e-30. */
+double measure_sign_flips(const int32_t *sums, uint32_t rows);
+
 /* Churn: share of rows whose prediction is another one, right or wrong (Milani Fard et al. 2016, "Launch and iterate:
  * reducing prediction churn"). rows >= 1. */
 uint32_t measure_changed(const uint32_t *before, const uint32_t *after, uint32_t rows); /* in rows */
@@ -50,12 +68,17 @@ double measure_churn(uint32_t changed, uint32_t rows);
 
 /* The 97.5% quantile of Student's t with `degrees` >= 1 degrees of freedom: 12.706 for 1, 1.960 for very many. */
 double measure_t_quantile(uint32_t degrees);
+double measure_t_within(uint32_t degrees, double inside); /* P(-t < T < t) = inside, 0.5 <= inside < 1 */
+double measure_z_within(double inside);                   /* the same of the normal distribution */
 typedef struct MeanOver {
     int count; /* of values */
     double mean;
     Interval interval; /* 95%, by Student's t; count 1: unknown, both ends NAN */
 } MeanOver;
 MeanOver measure_mean(const double *values, int count); /* count >= 1 */
+/* The interval of a mean over seeds: Student's t, and never narrower than what the rows, which are the same in all
+ * seeds, leave open: it holds `rows`, the interval of a single set of rows, too. Of one value: `rows`. */
+Interval measure_over_seeds(const double *values, int count, Interval rows, double inside);
 /* Two-sided p of Student's t test that the values' mean is 0; of differences: the paired t test (Student 1908,
  * doi:10.2307/2331554). count >= 2. Values that are all the same: 1 when they are 0, else 0. */
 double measure_t_test(const double *values, int count);
@@ -87,33 +110,41 @@ double measure_forgetting_of(const double *r, int tasks, int task,
                              Forgetting convention);                          /* of one task, not the last */
 double measure_forgetting(const double *r, int tasks, Forgetting convention); /* mean over them */
 
-/* What training on earlier tasks does for a later one before that one is trained: mean over j > 1 of r[j-1][j] - b_j.
- * Above its diagonal r holds the accuracy with the task's untrained head; untrained[j]: b_j, the same with the
- * checkpoint's encoder (Lopez-Paz and Ranzato 2017, arXiv:1706.08840). */
-double measure_forward_transfer(const double *r, const double *untrained, int tasks);
+/* What training on earlier tasks does for a later one before that one is trained: mean over j > 1 of probe[j-1][j] -
+ * probe[0][j], where probe[i][j], i from 0 to tasks, is the accuracy of a probe of task j after i tasks (Lopez-Paz and
+ * Ranzato 2017, arXiv:1706.08840, with a probe where they have the task's own head, which is not trained yet). */
+double measure_forward_transfer(const double *probe, int tasks);
 /* What a method fails to learn: mean over j > 1 of joint_j - r[j][j], where joint_j is r[j][j] of a training on tasks 1
  * to j together (Chaudhry et al. 2018, arXiv:1801.10112). Task 1 is left out: alone it is joint training. */
 double measure_intransigence(const double *r, const double *joint_r, int tasks);
 
 /* ---- an old task's curve ---- */
 
+/* A look at some rows of an old task: which, and which of these are right, both [rows]. */
+typedef struct Look {
+    const bool *of, *right;
+} Look;
+
 /* The fall and the recovery of an old task while a new one trains (De Lange et al. 2023, "Continual evaluation for
- * lifelong learning: identifying the stability gap", arXiv:2205.13452). */
-typedef struct StabilityGap {
-    double start, lowest, end; /* accuracies: of the first point, the lowest (the first of several), and the last */
-    uint32_t lowest_step;
-    double gap, recovered; /* start - lowest and end - lowest: neither is negative */
-} StabilityGap;
-/* correct[i] of `rows` rows after step steps[i]; points >= 1, rows >= 1. */
-StabilityGap measure_stability_gap(const uint32_t *steps, const uint32_t *correct, int points, uint32_t rows);
+ * lifelong learning: identifying the stability gap", arXiv:2205.13452), as far as it is more than the minimum of noisy
+ * looks. What is lost for good is no dip. */
+typedef struct Dip {
+    int look;                  /* the lowest of those that lie below start and end beyond chance; -1: none does */
+    double start, lowest, end; /* accuracies on the rows looked at; of the lowest look when none is beyond chance */
+    double p;                  /* of that look, after Holm's correction over the looks; NAN: there are none */
+} Dip;
+/* start, end: [rows], which rows are right before and after. Each look is tested against both by exact McNemar tests on
+ * the rows looked at, of which the larger p counts; one that is not below both has p 1. */
+Dip measure_dip(const Look *looks, int count, const bool *start, const bool *end, uint32_t rows);
 
 /* ---- representations ---- */
 
-/* Linear centred kernel alignment of two sets of states of the same examples, x and y [rows][cols]: 1 for states that
- * are equal up to rotation, one scale and a shift, 0 for unrelated ones (Kornblith et al. 2019, arXiv:1905.00414, eq. 3
- * and 5: |centred(y)' centred(x)|^2 / (|x'x| |y'y|), Frobenius norms), by the rows' inner products, in double
- * precision. With fewer rows than columns unrelated states come out well above 0. NAN when all rows of x, or of y, are
- * the same. */
+/* Centred kernel alignment of two sets of states of the same examples, x and y [rows][cols], with linear kernels
+ * (Kornblith et al. 2019, arXiv:1905.00414), debiased: by the unbiased estimator of HSIC (Song et al. 2012, "Feature
+ * selection via dependence maximization", JMLR 13, equation 5; Nguyen et al. 2021, arXiv:2010.15327). 1 for states that
+ * are equal up to rotation, one scale and a shift; around 0 for unrelated ones, also with fewer rows than columns,
+ * where the plain estimator is far above; it may come out below 0. rows >= 4. NAN when all rows of x, or of y, are the
+ * same. */
 double measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols);
 
 #endif

@@ -328,7 +328,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
     progress_begin(&x->progress, plan->quiet, x->method_steps, plan->seed_count > 1 ? "%s, seed %u" : "%s",
                    method->name, seed);
     x->diagnosis.seconds = x->diagnosis.curve_seconds = x->checkpoint.seconds = x->checkpoint.spent = 0;
-    bool ok = experiment_weights(x, seed, err) && diagnose_untrained(x, err);
+    bool ok = experiment_weights(x, seed, err) && probe_checkpoint(x, err);
     for (x->task = 0; x->task < plan->task_count && ok; x->task++) {
         ok = train_one(x, err) && evaluate_all(x, err) && diagnose_task(x, err);
     }

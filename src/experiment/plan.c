@@ -4,18 +4,34 @@
 
 /* The plan in words: the run event, config.json, what a dry run prints, and whether the memory is there. */
 
-static json_t *task_event(const TaskState *state, const TaskSource *source)
+/* What decides on the rows of a task beside its files and their number, in words. */
+static json_t *task_rows(const Plan *plan, const TaskSource *source)
+{
+    const ColumnNames *c = &source->columns;
+    return json_sprintf("%s, %g%% split off, columns %s, %s, %s",
+                        experiment_takes_first(plan, source) ? "the first" : "drawn", source->percent,
+                        c->text ? c->text : "-", c->pair ? c->pair : "-", c->label ? c->label : "-");
+}
+
+static json_t *task_event(const Plan *plan, const TaskState *state, const TaskSource *source)
 {
     const TaskData *data = &state->data;
     json_t *names = json_array();
     for (uint32_t c = 0; c < data->classes; c++) json_array_append_new(names, json_string(data->class_names[c]));
-    return json_pack("{s:s, s:I, s:o, s:I, s:I, s:I, s:f, s:f, s:s, s:s, s:s, s:s}", "name", data->name, "classes",
-                     (json_int_t)data->classes, "class_names", names, "train_rows", (json_int_t)data->train.rows,
-                     "eval_rows", (json_int_t)data->eval.rows, "skipped_rows",
-                     (json_int_t)data->train.skipped + (json_int_t)data->eval.skipped, "majority_rate",
-                     split_majority_rate(&data->eval, data->classes), "tokens_per_row",
-                     (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval",
-                     source->eval, "train_sha256", data->train_sha256, "eval_sha256", data->eval_sha256);
+    json_t *event = json_pack(
+        "{s:s, s:I, s:o, s:I, s:I, s:I, s:f, s:f, s:s, s:s}", "name", data->name, "classes", (json_int_t)data->classes,
+        "class_names", names, "train_rows", (json_int_t)data->train.rows, "eval_rows", (json_int_t)data->eval.rows,
+        "skipped_rows", (json_int_t)data->train.skipped + (json_int_t)data->eval.skipped, "majority_rate",
+        split_majority_rate(&data->eval, data->classes), "tokens_per_row",
+        (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval", source->eval);
+    json_object_set_new(event, "train_file_rows", json_integer(data->train.file_rows));
+    json_object_set_new(event, "eval_file_rows", json_integer(data->eval.file_rows));
+    json_object_set_new(event, "common_rows", json_integer((json_int_t)data->common_rows));
+    if (source->percent > 0) json_object_set_new(event, "split_percent", json_real(source->percent));
+    json_object_set_new(event, "rows", task_rows(plan, source));
+    json_object_set_new(event, "train_sha256", json_string(data->train_sha256));
+    json_object_set_new(event, "eval_sha256", json_string(data->eval_sha256));
+    return event;
 }
 
 /* What is known of a method before it runs; "options": what changes its results beyond the run's "settings". */
@@ -41,7 +57,8 @@ static json_t *run_event(const Experiment *x)
     json_t *tasks = json_array(), *methods = json_array(), *infos = json_array(), *seeds = json_array(),
            *beside = json_array();
     json_t *settings = plan_settings_of(plan, NULL, beside);
-    for (int i = 0; i < plan->task_count; i++) json_array_append_new(tasks, task_event(&x->tasks[i], &plan->tasks[i]));
+    for (int i = 0; i < plan->task_count; i++)
+        json_array_append_new(tasks, task_event(plan, &x->tasks[i], &plan->tasks[i]));
     for (int i = 0; i < plan->method_count; i++) {
         json_array_append_new(methods, json_string(plan->methods[i]->name));
         json_array_append_new(infos, method_info(plan, plan->methods[i], beside));
@@ -74,8 +91,8 @@ static json_t *run_identity(const Experiment *x)
     const Plan *plan = x->plan;
     json_t *tasks = json_array(), *methods = json_array(), *seeds = json_array(), *beside = json_array();
     for (int i = 0; i < plan->task_count; i++)
-        json_array_append_new(tasks, json_pack("[s, s, s]", plan->tasks[i].name, x->tasks[i].data.train_sha256,
-                                               x->tasks[i].data.eval_sha256));
+        json_array_append_new(tasks, json_pack("[s, s, s, o]", plan->tasks[i].name, x->tasks[i].data.train_sha256,
+                                               x->tasks[i].data.eval_sha256, task_rows(plan, &plan->tasks[i])));
     for (int i = 0; i < plan->method_count; i++)
         json_array_append_new(
             methods, json_pack("[s, o]", plan->methods[i]->name, plan_settings_of(plan, plan->methods[i], beside)));
@@ -188,6 +205,48 @@ static bool check_memory(const Experiment *x, Err *err)
     return false;
 }
 
+/* A row as the model gets it. */
+static void print_row(const Split *split, uint32_t row)
+{
+    enum { COLUMNS = 66 };
+    const Str pair = split->pair[row];
+    char ids[COLUMNS + 16] = "";
+    size_t used = 0;
+    for (uint64_t t = split->starts[row]; t < split->starts[row + 1] && used < COLUMNS; t++)
+        used += (size_t)snprintf(ids + used, sizeof ids - used, "%s%u", used ? " " : "", split->ids[t]);
+    printf("           line %llu: \"%s\"%s%s%s\n             ids %s%s\n", (unsigned long long)split->lines[row],
+           str_show(split->text[row]), pair.at ? " | \"" : "", pair.at ? str_show(pair) : "", pair.at ? "\"" : "", ids,
+           used < COLUMNS ? "" : " ...");
+}
+
+static void print_split(const Plan *plan, const Split *split, const TaskData *data, const char *what)
+{
+    enum { MOST_CLASSES = 20 };
+    Arena arena = {0};
+    const uint32_t *counts = split_class_counts(&arena, split, data->classes);
+    printf("  %-8s %s of %s rows%s%s\n", what, count_text(&arena, split->rows), count_text(&arena, split->file_rows),
+           split->rows == split->file_rows ? ""
+           : plan->first_rows              ? ", the first"
+                                           : ", drawn at random",
+           split->skipped ? arena_printf(&arena, "; %s more have no label", count_text(&arena, split->skipped)) : "");
+    printf("           columns: %s\n           classes:", split->columns);
+    for (uint32_t c = 0; c < data->classes && c < MOST_CLASSES; c++)
+        printf("%s \"%s\" %s", c ? "," : "", str_show(str(data->class_names[c])), count_text(&arena, counts[c]));
+    printf(data->classes > MOST_CLASSES ? ", and %u more\n" : "\n", data->classes - MOST_CLASSES);
+    arena_free(&arena);
+}
+
+static void print_task(const Plan *plan, const TaskData *data, int task)
+{
+    printf("task %-3d %s: %u classes, %u rows to train, %u to evaluate, %.1f tokens a row, majority class %.1f%%\n",
+           task + 1, data->name, data->classes, data->train.rows, data->eval.rows,
+           (double)data->train.starts[data->train.rows] / data->train.rows,
+           100 * split_majority_rate(&data->eval, data->classes));
+    print_split(plan, &data->train, data, "train");
+    for (uint32_t r = 0; r < 2 && r < data->train.rows; r++) print_row(&data->train, r);
+    print_split(plan, &data->eval, data, "evaluate");
+}
+
 static void print_plan(const Experiment *x)
 {
     const Plan *plan = x->plan;
@@ -195,13 +254,7 @@ static void print_plan(const Experiment *x)
            x->model.config.family == FAMILY_BERT ? "BERT" : "RoBERTa", x->model.config.layers, x->model.config.hidden,
            (double)x->model.encoder.floats * 1e-6);
     printf("device   %s\n", x->device.name);
-    for (int i = 0; i < plan->task_count; i++) {
-        const TaskData *data = &x->tasks[i].data;
-        printf("task %-3d %s: %u classes, %u rows to train, %u to evaluate, %.1f tokens a row, majority class %.1f%%\n",
-               i + 1, data->name, data->classes, data->train.rows, data->eval.rows,
-               (double)data->train.starts[data->train.rows] / data->train.rows,
-               100 * split_majority_rate(&data->eval, data->classes));
-    }
+    for (int i = 0; i < plan->task_count; i++) print_task(plan, &x->tasks[i].data, i);
     for (int m = 0; m < plan->method_count; m++) {
         const Training t = training_of(x, plan->methods[m], 0, 0);
         printf("method   %-15s %zu trainable parameters, learning rate %g, %u epochs of batches of %u\n",

@@ -12,7 +12,8 @@ static bool source_config(Arena *arena, const ModelSource *source, ModelConfig *
     if (!source->folder) return model_config_parse(source->config, "the embedded config.json", config, err);
     Str json;
     const char *path = arena_printf(arena, "%s/config.json", source->folder);
-    return file_read(arena, path, CONFIG_LIMIT_BYTES, &json, err) && model_config_parse(json, path, config, err);
+    return folder_need("model", source->folder, err) && file_read(arena, path, CONFIG_LIMIT_BYTES, &json, err) &&
+           model_config_parse(json, path, config, err);
 }
 
 bool model_source_tokenizer(Arena *arena, const ModelSource *source, Tokenizer **out, Err *err)
@@ -58,12 +59,10 @@ static bool source_sha256(const ModelSource *source, char hex[65], Err *err)
     return ok;
 }
 
-static bool source_check_tokenizer(const Tokenizer *tokenizer, const ModelConfig *config, const char *name, Err *err)
+/* Where tokenizer and model meet: ids, types and positions against the model's tables, once. */
+static bool source_fit_tokenizer(Tokenizer *tokenizer, const ModelConfig *config, const char *name, Err *err)
 {
-    return tokenizer_vocab_size(tokenizer) <= config->vocab ||
-           fail(err,
-                "%s: the tokenizer has %u tokens, but config.json's vocab_size is %u; the files do not belong together",
-                name, tokenizer_vocab_size(tokenizer), config->vocab);
+    return tokenizer_fit(tokenizer, name, config->vocab, config->types, err);
 }
 
 /* Tokens a row that a model can take. */

@@ -46,7 +46,9 @@ bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, E
     if (got < 0) return fail(err, "%s: reading failed: %s", path, strerror(code));
     at[used] = 0;
     *bytes = (Str){at, used};
-    return !str_ends(str(path), S(".zst")) || zstd_expand(arena, *bytes, limit_bytes, path, bytes, err);
+    if (!file_kind_check(*bytes, path, err)) return false;
+    return !str_ends_as(str(path), S(".zst")) ||
+           (zstd_expand(arena, *bytes, limit_bytes, path, bytes, err) && file_kind_check(*bytes, path, err));
 }
 
 bool file_write_all(int fd, Str bytes)
@@ -72,7 +74,9 @@ static bool file_map(const char *path, Str *bytes, Err *err)
     close(fd);
     if (map == MAP_FAILED) return fail(err, "%s: cannot be read: %s", path, strerror(code));
     *bytes = (Str){map, size};
-    return true;
+    if (file_kind_check(*bytes, path, err)) return true;
+    if (map) munmap(map, size);
+    return false;
 }
 
 static void file_sync_folder(const char *path)

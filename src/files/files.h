@@ -12,6 +12,11 @@
 /* The file's bytes (a 0 byte behind them), expanded when the name ends in .zst; at most limit_bytes of either. An empty
  * file is legal. */
 bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, Err *err);
+/* What the bytes are when they are none of the formats that lethe reads, and what to do ("gzip data; unpack it first");
+ * NULL: nothing is known against them. file_read, and every file that is mapped, refuses such a file by this. */
+const char *file_kind(Str bytes);
+/* Whether there is such a folder; the error of --option says how a checkpoint folder is brought. */
+bool folder_need(const char *option, const char *path, Err *err);
 /* Appears whole or not at all: temporary name, fsync, rename. */
 bool file_write(const char *path, Str bytes, Err *err);
 bool file_write_parts(const char *path, const Str *parts, size_t count, Err *err); /* one file of the parts in a row */
@@ -69,10 +74,34 @@ bool json_get_double(const json_t *object, const char *what, const char *key, do
                      Err *err);
 bool json_write(const char *path, const json_t *value, Err *err); /* as file_write, indented, a newline at the end */
 
+/* ---- the keys of other programs' JSON files ---- */
+
+typedef enum KeyRule {
+    KEY_APPLIED,  /* read and followed, or refused where it is read */
+    KEY_HARMLESS, /* changes nothing that lethe computes */
+    KEY_ONLY,     /* null or one of the listed values; anything else is refused by name */
+    KEY_EMPTY,    /* null, false, empty text, or lists and objects of these; anything else is refused by name */
+} KeyRule;
+typedef struct FileKey {
+    const char *name;
+    KeyRule rule;
+    const char *only; /* of KEY_ONLY: the values as JSON, a space between them */
+} FileKey;
+/* All keys of one file that are known. Unknown ones are refused by name unless they are as empty as KEY_EMPTY asks for.
+ */
+typedef struct FileKeys {
+    const char *file;
+    const FileKey *at;
+    size_t count;
+    bool unknown_text_passes; /* a note that somebody has left */
+} FileKeys;
+const FileKey *keys_find(const FileKeys *keys, const char *name); /* NULL: unknown */
+bool keys_check(const FileKeys *keys, const json_t *object, const char *what, Err *err);
+
 /* ---- safetensors ---- */
 
 enum { TENSOR_MAX_RANK = 8 };
-typedef enum TensorType { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_U32, TENSOR_OTHER } TensorType;
+typedef enum TensorType { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_F64, TENSOR_U32, TENSOR_OTHER } TensorType;
 enum { TENSOR_WORD_BYTES = 4 }; /* an element of what lethe writes: F32 or U32 */
 typedef struct Tensor {
     const char *name;
@@ -105,7 +134,7 @@ const Tensor *safetensors_find(const Safetensors *file, const char *name); /* NU
 /* Writes F32 and U32 tensors as a safetensors file that Hugging Face's libraries take ("format": "pt"), in the order
  * given; `data` points at count elements, `begin` and `end` are not looked at. As file_write: whole or not at all. */
 bool safetensors_write(const char *path, const Tensor *tensors, size_t count, Err *err);
-bool tensor_is_float(const Tensor *tensor); /* F32, F16 or BF16: tensor_to_f32 can read it */
+bool tensor_is_float(const Tensor *tensor); /* F64, F32, F16 or BF16: tensor_to_f32 can read it */
 void tensor_to_f32(const Tensor *tensor, float *out);
 
 /* ---- archives: a safetensors file as one zstd frame with a checksum ----
@@ -136,29 +165,48 @@ void archive_close(Archive *archive);
 
 typedef struct Table {
     const char *path;
+    const char *layout; /* of a file without a header that is known by its rows ("CoLA"); else NULL */
     Str *columns;
     size_t column_count;
     Str *cells; /* [row_count][column_count]; a missing JSONL key has at == NULL */
     size_t row_count;
-    uint64_t *lines; /* [row_count]: line of the file on which the row begins, from 1 */
+    uint64_t *lines;   /* [row_count]: line of the file on which the row begins, from 1 */
+    uint64_t cut_rows; /* of QQP, whose own file has rows that end early: those left out */
 } Table;
-/* `name` decides on the format by its ending (.tsv, .csv, .jsonl) and names the data in errors. */
+/* `name` decides on the format by its ending, in any case (.tsv; .csv, whose header says whether comma, semicolon or
+ * tab separates; .jsonl, .ndjson, .json: an object a line, or one array of objects; each also with .zst after it), and
+ * names the data in errors. Lines end with LF, CRLF or CR alone. */
 bool table_parse(Arena *arena, Str bytes, const char *name, Table *out, Err *err);
 
 typedef struct Example {
     Str text, pair, label; /* pair.at == NULL: a single text; label.at == NULL: none */
     uint64_t line;
 } Example;
+/* Columns by name; NULL: found by themselves. */
+typedef struct ColumnNames {
+    const char *text, *pair, *label;
+} ColumnNames;
 typedef struct ExampleFile {
     const char *path;
+    const char *text_column, *pair_column, *label_column; /* what was read; NULL: none */
+    const char *unread;                                   /* "a, b": columns that look like text; NULL: none */
+    const char *layout;                                   /* as in Table */
     Example *rows;
     size_t row_count;
-    uint64_t skipped_rows; /* labelled '-' */
+    uint64_t skipped_rows; /* labelled '-' or -1, and the cut rows of QQP */
+    uint64_t minus_rows;   /* those of them that are labelled -1 */
+    uint64_t cut_rows;     /* those of them that are cut */
     bool pairs;
     char sha256[65]; /* of the file as it lies on the disk (embedded data: as given) */
 } ExampleFile;
-/* Finds the text and label columns as described in `lethe help run`. */
-bool examples_read(Arena *arena, const char *path, bool need_labels, ExampleFile *out, Err *err);
-bool examples_parse(Arena *arena, Str bytes, const char *name, bool need_labels, ExampleFile *out, Err *err);
+/* Finds the text and label columns as described in docs/data.md; labels lose the white space around them. */
+bool examples_read(Arena *arena, const char *path, const ColumnNames *names, bool need_labels, ExampleFile *out,
+                   Err *err);
+bool examples_parse(Arena *arena, Str bytes, const char *name, const ColumnNames *names, bool need_labels,
+                    ExampleFile *out, Err *err);
+/* Splits a file in two by a draw that depends on its number of rows alone: round(percent of the rows) into *eval, at
+ * least one in each; both in the file's order. */
+bool examples_split(Arena *arena, const ExampleFile *all, double percent, ExampleFile *train, ExampleFile *eval,
+                    Err *err);
 
 #endif

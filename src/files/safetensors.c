@@ -13,7 +13,7 @@ static const struct {
     TensorType type;
     unsigned bytes;
 } tensor_types[] = {
-    {"F32", TENSOR_F32, 4},    {"F16", TENSOR_F16, 2},       {"BF16", TENSOR_BF16, 2},     {"F64", TENSOR_OTHER, 8},
+    {"F32", TENSOR_F32, 4},    {"F16", TENSOR_F16, 2},       {"BF16", TENSOR_BF16, 2},     {"F64", TENSOR_F64, 8},
     {"I64", TENSOR_OTHER, 8},  {"I32", TENSOR_OTHER, 4},     {"I16", TENSOR_OTHER, 2},     {"I8", TENSOR_OTHER, 1},
     {"U64", TENSOR_OTHER, 8},  {"U32", TENSOR_U32, 4},       {"U16", TENSOR_OTHER, 2},     {"U8", TENSOR_OTHER, 1},
     {"BOOL", TENSOR_OTHER, 1}, {"F8_E4M3", TENSOR_OTHER, 1}, {"F8_E5M2", TENSOR_OTHER, 1},
@@ -148,7 +148,7 @@ const Tensor *safetensors_find(const Safetensors *file, const char *name)
     return file->count ? bsearch(&key, file->tensors, file->count, sizeof key, tensor_by_name) : NULL;
 }
 
-bool tensor_is_float(const Tensor *tensor) { return tensor->type <= TENSOR_BF16; }
+bool tensor_is_float(const Tensor *tensor) { return tensor->type <= TENSOR_F64; }
 
 /* IEEE half to single. Denormal halves are built from their integer: no float on the way is denormal, because the
  * threads may flush those to zero. */
@@ -171,6 +171,12 @@ void tensor_to_f32(const Tensor *tensor, float *out)
     ASSERT(tensor_is_float(tensor));
     if (tensor->type == TENSOR_F32) {
         if (tensor->count) memcpy(out, p, tensor->count * 4);
+    } else if (tensor->type == TENSOR_F64) {
+        for (uint64_t i = 0; i < tensor->count; i++) {
+            double wide;
+            memcpy(&wide, p + 8 * i, sizeof wide);
+            out[i] = (float)wide;
+        }
     } else {
         for (uint64_t i = 0; i < tensor->count; i++) {
             const uint16_t bits = (uint16_t)(p[2 * i] | p[2 * i + 1] << 8);

@@ -2,67 +2,25 @@
 
 #include <string.h>
 
-enum { TABLE_MAX_LINE_BYTES = 1 << 20, TABLE_MAX_COLUMNS = 4096 };
-
-typedef struct TableReader {
-    Arena *arena;
-    const char *name;
-    Str rest;       /* what has not been read */
-    uint64_t line;  /* of the first byte of rest, from 1 */
-    DYN(Str) cells; /* of the row being read */
-    Err *err;
-} TableReader;
-
-/* Length of the valid UTF-8 sequence at s (Unicode 15, table 3-7), or 0. */
-static size_t utf8_valid_length(const uint8_t *s, size_t size)
-{
-    if (s[0] < 0x80) return 1;
-    if (s[0] < 0xc2 || s[0] > 0xf4) return 0;
-    size_t n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (size < n) return 0;
-    uint8_t low = s[0] == 0xe0   ? 0xa0
-                  : s[0] == 0xf0 ? 0x90
-                                 : 0x80,
-            high = s[0] == 0xed   ? 0x9f
-                   : s[0] == 0xf4 ? 0x8f
-                                  : 0xbf;
-    if (s[1] < low || s[1] > high) return 0;
-    for (size_t i = 2; i < n; i++)
-        if (s[i] < 0x80 || s[i] > 0xbf) return 0;
-    return n;
-}
+/* Tables of cells: TSV and CSV. */
 
 /* Checks the whole file for UTF-8, NUL bytes and line length, so that the readers behind can be simple. */
-static bool table_check_text(Str bytes, const char *name, Err *err)
+static bool table_check_text(Str bytes, const char *name, bool long_lines, Err *err)
 {
-    const uint8_t *s = (const uint8_t *)bytes.at;
+    const char *s = bytes.at;
     uint64_t line = 1;
     for (size_t i = 0, begin = 0, n; i < bytes.size; i += n) {
-        n = utf8_valid_length(s + i, bytes.size - i);
+        n = utf8_length(s + i, bytes.size - i);
         if (!n)
             return fail(err, "%s, line %llu: not valid UTF-8 (byte \\x%02x); convert the file to UTF-8", name,
-                        (unsigned long long)line, s[i]);
+                        (unsigned long long)line, (uint8_t)s[i]);
         if (!s[i]) return fail(err, "%s, line %llu: a NUL byte; is this a text file?", name, (unsigned long long)line);
         if (s[i] == '\n')
             line++, begin = i + 1;
-        else if (i - begin > TABLE_MAX_LINE_BYTES)
+        else if (!long_lines && i - begin > TABLE_MAX_LINE_BYTES)
             return fail(err, "%s, line %llu: longer than %d bytes; is this a table?", name, (unsigned long long)line,
                         TABLE_MAX_LINE_BYTES);
     }
-    return true;
-}
-
-/* Takes the next line without its end; false at the end of the file. */
-static bool table_line(TableReader *r, Str *line)
-{
-    if (!r->rest.size) return false;
-    const char *end = memchr(r->rest.at, '\n', r->rest.size);
-    size_t size = end ? (size_t)(end - r->rest.at) : r->rest.size;
-    *line = (Str){r->rest.at, size};
-    if (size && line->at[size - 1] == '\r') line->size--;
-    r->rest.at += size + (end != NULL);
-    r->rest.size -= size + (end != NULL);
-    r->line++;
     return true;
 }
 
@@ -78,7 +36,7 @@ static void table_split(TableReader *r, Str line)
     }
 }
 
-/* One CSV record (RFC 4180); it may span lines. false at the end of the file, or with an error. */
+/* One CSV record (RFC 4180, with r->separator); it may span lines. false at the end of the file, or with an error. */
 static bool table_csv_record(TableReader *r)
 {
     const char *p = r->rest.at, *end = p + r->rest.size;
@@ -109,21 +67,21 @@ static bool table_csv_record(TableReader *r)
             }
             *dyn_push(r->arena, &r->cells) = text;
             p++;
-            if (p < end && *p != ',' && *p != '\n' && !(*p == '\r' && (p + 1 == end || p[1] == '\n')))
+            if (p < end && *p != r->separator && *p != '\n' && !(*p == '\r' && (p + 1 == end || p[1] == '\n')))
                 return fail(
                     r->err,
                     "%s, line %llu: text behind a closing quotation mark; double the quotation marks inside a cell",
                     r->name, (unsigned long long)r->line);
         } else {
             const char *from = p;
-            while (p < end && *p != ',' && *p != '\n') p++;
+            while (p < end && *p != r->separator && *p != '\n') p++;
             size_t size = (size_t)(p - from);
             if ((p == end || *p == '\n') && size && from[size - 1] == '\r') size--;
             *dyn_push(r->arena, &r->cells) = (Str){from, size};
         }
         if (p < end && *p == '\r') p++;
         if (p == end || *p == '\n') break;
-        p++; /* the comma */
+        p++; /* the separator */
     }
     r->line++;
     p += p < end;
@@ -131,14 +89,92 @@ static bool table_csv_record(TableReader *r)
     return true;
 }
 
-typedef DYN(Str) StrArray;
-typedef DYN(uint64_t) LineArray;
+/* Whether the file's first line ends with CR alone, as Excel for Mac ends them. */
+static bool table_ends_with_cr(Str bytes, bool csv)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < bytes.size; i++) {
+        const char c = bytes.at[i];
+        if (csv && c == '"') quoted = !quoted;
+        if (quoted) continue;
+        if (c == '\n') return false;
+        if (c == '\r') return i + 1 == bytes.size || bytes.at[i + 1] != '\n';
+    }
+    return false;
+}
+
+static Str table_with_lf(Arena *arena, Str bytes)
+{
+    char *copy = arena_copy(arena, bytes.at, bytes.size);
+    for (size_t i = 0; i < bytes.size; i++)
+        if (copy[i] == '\r' && (i + 1 == bytes.size || copy[i + 1] != '\n')) copy[i] = '\n';
+    return (Str){copy, bytes.size};
+}
+
+/* The one of comma, semicolon and tab that the header has most of, outside of quotation marks; Excel's own first line
+ * "sep=;" decides when there is one, and is taken away. */
+static void table_find_separator(TableReader *r)
+{
+    static const char separators[] = ",;\t";
+    size_t most = 0;
+    Str line = {0};
+    TableReader ahead = *r;
+    r->separator = ',';
+    if (table_line(&ahead, &line) && line.size == 5 && str_equal_as((Str){line.at, 4}, S("sep=")) &&
+        strchr(separators, line.at[4])) {
+        r->rest = ahead.rest;
+        r->line = ahead.line;
+        r->separator = line.at[4];
+        return;
+    }
+    for (const char *s = separators; *s; s++) {
+        size_t count = 0;
+        bool quoted = false;
+        for (size_t i = 0; i < r->rest.size && (quoted || r->rest.at[i] != '\n'); i++) {
+            quoted ^= r->rest.at[i] == '"';
+            count += !quoted && r->rest.at[i] == *s;
+        }
+        if (count > most) most = count, r->separator = *s;
+    }
+}
+
+static bool cells_are(const TableReader *r, const char *const *names, size_t count)
+{
+    if (r->cells.count != count) return false;
+    for (size_t i = 0; i < count; i++)
+        if (!str_equal_as(str_trim(r->cells.at[i]), str(names[i]))) return false;
+    return true;
+}
+
+/* CoLA's files have no header: source, 0 or 1, nothing or "*", sentence. */
+static bool cells_are_cola(const TableReader *r)
+{
+    const Str *cells = r->cells.at;
+    return r->cells.count == 4 && (str_equal(cells[1], S("0")) || str_equal(cells[1], S("1"))) &&
+           (!cells[2].size || str_equal(cells[2], S("*")));
+}
+
+/* Takes the row in r->cells as the header; *row: it is a row of data, since the file has no header. */
+static bool table_header(TableReader *r, uint64_t at, Table *out, bool *row)
+{
+    static const char *const cola[] = {"source", "label", "mark", "sentence"};
+    if (r->cells.count > TABLE_MAX_COLUMNS)
+        return fail(r->err, "%s, line %llu: more than %d columns", r->name, (unsigned long long)at, TABLE_MAX_COLUMNS);
+    *row = r->separator == '\t' && cells_are_cola(r);
+    if (*row) out->layout = "CoLA, which has no header";
+    out->column_count = r->cells.count;
+    out->columns = arena_new(r->arena, Str, r->cells.count);
+    for (size_t i = 0; i < r->cells.count; i++) out->columns[i] = *row ? str(cola[i]) : str_trim(r->cells.at[i]);
+    return true;
+}
 
 /* TSV and CSV: a header, then rows of as many cells. */
 static bool table_delimited(TableReader *r, bool csv, Table *out)
 {
+    static const char *const qqp[] = {"id", "qid1", "qid2", "question1", "question2", "is_duplicate"};
     StrArray cells = {0};
     LineArray lines = {0};
+    bool is_qqp = false;
     for (;;) {
         const uint64_t at = r->line;
         Str line = {0};
@@ -146,17 +182,19 @@ static bool table_delimited(TableReader *r, bool csv, Table *out)
         if (!csv) table_split(r, line);
         if (r->cells.count == 1 && r->cells.at[0].size == 0) continue; /* an empty line */
         if (!out->columns) {
-            if (r->cells.count > TABLE_MAX_COLUMNS)
-                return fail(r->err, "%s, line %llu: more than %d columns", r->name, (unsigned long long)at,
-                            TABLE_MAX_COLUMNS);
-            out->column_count = r->cells.count;
-            out->columns = arena_new(r->arena, Str, r->cells.count);
-            memcpy(out->columns, r->cells.at, r->cells.count * sizeof(Str));
+            bool row;
+            is_qqp = !csv && cells_are(r, qqp, COUNT(qqp));
+            if (!table_header(r, at, out, &row)) return false;
+            if (!row) continue;
+        }
+        if (is_qqp && r->cells.count < out->column_count) {
+            out->cut_rows++;
             continue;
         }
         if (r->cells.count != out->column_count)
-            return fail(r->err, "%s, line %llu: %zu columns, but the header has %zu", r->name, (unsigned long long)at,
-                        r->cells.count, out->column_count);
+            return fail(r->err, "%s, line %llu: %zu columns, but the header has %zu%s", r->name, (unsigned long long)at,
+                        r->cells.count, out->column_count,
+                        csv ? "; a cell that holds the separator stands in quotation marks" : "");
         for (size_t i = 0; i < r->cells.count; i++) *dyn_push(r->arena, &cells) = r->cells.at[i];
         *dyn_push(r->arena, &lines) = at;
     }
@@ -169,84 +207,33 @@ static bool table_delimited(TableReader *r, bool csv, Table *out)
     return true;
 }
 
-static Str table_json_cell(Arena *arena, const json_t *value)
+static bool name_ends(Str name, const char *const *endings)
 {
-    if (json_is_string(value))
-        return (Str){arena_copy(arena, json_string_value(value), json_string_length(value)), json_string_length(value)};
-    if (json_is_integer(value)) return str(arena_printf(arena, "%lld", (long long)json_integer_value(value)));
-    if (json_is_real(value)) return str(arena_printf(arena, "%.9g", json_real_value(value)));
-    if (json_is_boolean(value)) return json_is_true(value) ? S("true") : S("false");
-    return (Str){0}; /* null, arrays and objects are no cells */
-}
-
-static size_t table_column(const StrArray *columns, Str name)
-{
-    size_t i = 0;
-    while (i < columns->count && !str_equal(columns->at[i], name)) i++;
-    return i;
-}
-
-static bool table_jsonl(TableReader *r, Table *out)
-{
-    StrArray columns = {0};
-    typedef struct Field {
-        size_t row, column;
-        Str cell;
-    } Field;
-    DYN(Field) fields = {0};
-    LineArray lines = {0};
-    Str line;
-    while (table_line(r, &line)) {
-        const uint64_t at = r->line - 1;
-        if (!line.size) continue;
-        json_error_t problem;
-        json_t *object = json_loadb(line.at, line.size, 0, &problem), *value;
-        if (!json_is_object(object)) {
-            json_decref(object);
-            return fail(r->err, "%s, line %llu: not a JSON object%s%s", r->name, (unsigned long long)at,
-                        object ? "" : ": ", object ? "" : str_show(str(problem.text)));
-        }
-        const char *key;
-        json_object_foreach(object, key, value)
-        {
-            size_t column = table_column(&columns, str(key));
-            if (column == TABLE_MAX_COLUMNS) {
-                json_decref(object);
-                return fail(r->err, "%s, line %llu: more than %d different keys so far", r->name,
-                            (unsigned long long)at, TABLE_MAX_COLUMNS);
-            }
-            if (column == columns.count) *dyn_push(r->arena, &columns) = str(arena_copy(r->arena, key, strlen(key)));
-            *dyn_push(r->arena, &fields) = (Field){lines.count, column, table_json_cell(r->arena, value)};
-        }
-        *dyn_push(r->arena, &lines) = at;
-        json_decref(object);
-    }
-    if (!lines.count) return fail(r->err, "%s: the file is empty; one JSON object a line is needed", r->name);
-    *out = (Table){.path = r->name,
-                   .columns = columns.at,
-                   .column_count = columns.count,
-                   .lines = lines.at,
-                   .row_count = lines.count};
-    if ((uint64_t)lines.count * columns.count > (1ull << 28))
-        return fail(r->err, "%s: too many different keys", r->name);
-    out->cells = arena_alloc(r->arena, lines.count * columns.count, sizeof(Str));
-    for (size_t i = 0; i < fields.count; i++)
-        out->cells[fields.at[i].row * columns.count + fields.at[i].column] = fields.at[i].cell;
-    return true;
+    for (size_t i = 0; endings[i]; i++)
+        if (str_ends_as(name, str(endings[i]))) return true;
+    return false;
 }
 
 bool table_parse(Arena *arena, Str bytes, const char *name, Table *out, Err *err)
 {
-    TableReader reader = {.arena = arena, .name = name, .rest = bytes, .line = 1, .err = err};
+    static const char *const jsons[] = {".jsonl", ".ndjson", ".json", NULL};
+    TableReader reader = {.arena = arena, .name = name, .rest = bytes, .line = 1, .separator = '\t', .err = err};
     Str format = str(name);
     *out = (Table){.path = name};
-    if (str_ends(format, S(".zst"))) format.size -= 4;
-    const bool tsv = str_ends(format, S(".tsv")), csv = str_ends(format, S(".csv")),
-               jsonl = str_ends(format, S(".jsonl"));
-    if (!tsv && !csv && !jsonl)
-        return fail(err, "%s: unknown format; the name must end in .tsv, .csv or .jsonl, each also with .zst behind it",
-                    name);
+    if (str_ends_as(format, S(".zst"))) format.size -= 4;
+    const bool tsv = str_ends_as(format, S(".tsv")), csv = str_ends_as(format, S(".csv")),
+               json = name_ends(format, jsons);
+    if (!file_kind_check(bytes, name, err)) return false;
+    if (bytes.size >= 4 && memcmp(bytes.at, "\x28\xb5\x2f\xfd", 4) == 0)
+        return fail(err, "%s: this is zstd data; its name must end in .zst", name);
+    if (!tsv && !csv && !json)
+        return fail(
+            err, "%s: unknown format; the name must end in .tsv, .csv, .jsonl or .json, each also with .zst after it",
+            name);
     if (bytes.size >= 3 && memcmp(bytes.at, "\xef\xbb\xbf", 3) == 0) reader.rest = (Str){bytes.at + 3, bytes.size - 3};
-    if (!table_check_text(reader.rest, name, err)) return false;
-    return jsonl ? table_jsonl(&reader, out) : table_delimited(&reader, csv, out);
+    if (table_ends_with_cr(reader.rest, csv)) reader.rest = table_with_lf(arena, reader.rest);
+    if (!table_check_text(reader.rest, name, json && table_json_is_array(reader.rest), err)) return false;
+    if (json) return table_json(&reader, out);
+    if (csv) table_find_separator(&reader);
+    return table_delimited(&reader, csv, out);
 }

@@ -35,10 +35,24 @@ static DeviceRows batch_put_rows(BatchWriter *writer, const RowIndex *index, uin
     return rows;
 }
 
+/* Its rows ascend. */
+static uint32_t rows_highest(const RowIndex *index) { return index->unique ? index->row[index->unique - 1] : 0; }
+
+const char *batch_problem(const DeviceBatch *batch, const ModelConfig *config)
+{
+    return batch->most_id >= config->vocab             ? "a token id beyond the vocabulary"
+           : batch->most_position >= config->positions ? "a position beyond the model's last"
+           : batch->most_type >= config->types         ? "a token type beyond the model's last"
+                                                       : NULL;
+}
+
 void device_batch_write(Device *device, const BatchBuffer *buffer, Arena *scratch, const Batch *batch, DeviceBatch *out)
 {
     BatchWriter w = {arena_new(scratch, uint32_t, buffer->capacity), buffer->at, 0, buffer->capacity};
     *out = (DeviceBatch){.examples = batch->examples, .tokens = batch->tokens, .longest = batch->longest};
+    out->most_id = rows_highest(&batch->word);
+    out->most_position = rows_highest(&batch->position);
+    out->most_type = rows_highest(&batch->type);
     out->ids = batch_put(&w, batch->ids, batch->tokens);
     out->positions = batch_put(&w, batch->positions, batch->tokens);
     out->types = batch_put(&w, batch->types, batch->tokens);

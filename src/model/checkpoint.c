@@ -34,6 +34,7 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
     if (strcmp(type, "bert") != 0 && strcmp(type, "roberta") != 0)
         return fail(err, "%s: model_type \"%s\" is not supported; \"bert\" and \"roberta\" are", what,
                     str_show(str(type)));
+    if (!keys_check(&config_keys, o, what, err)) return false;
     *c = (ModelConfig){.family = *type == 'b' ? FAMILY_BERT : FAMILY_ROBERTA, .eps = 1e-12f};
     c->hidden_drop = c->attention_drop = 0.1f;
     if (!config_dimension(o, what, "num_hidden_layers", MODEL_MAX_LAYERS, &c->layers, err) ||
@@ -68,14 +69,6 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
         return false;
     c->classifier_drop = c->hidden_drop;
     if (!config_drop(o, what, "classifier_dropout", &c->classifier_drop, err)) return false;
-    const char *act = json_string_value(json_object_get(o, "hidden_act"));
-    if (act && strcmp(act, "gelu") != 0)
-        return fail(err, "%s: hidden_act \"%s\" is not supported; only the exact \"gelu\" is", what,
-                    str_show(str(act)));
-    const char *kind = json_string_value(json_object_get(o, "position_embedding_type"));
-    if (kind && strcmp(kind, "absolute") != 0)
-        return fail(err, "%s: position_embedding_type \"%s\" is not supported; only \"absolute\" is", what,
-                    str_show(str(kind)));
     return true;
 }
 
@@ -133,7 +126,7 @@ static bool checkpoint_read(const Safetensors *file, const char *name, const Ten
                                : fail(err, "%s: tensor \"%s\" has shape [%s], but config.json asks for [%u, %u]",
                                       file->path, name, shape, view->rows, view->cols);
     if (!tensor_is_float(tensor))
-        return fail(err, "%s: tensor \"%s\" is not of type F32, F16 or BF16", file->path, name);
+        return fail(err, "%s: tensor \"%s\" is not of type F64, F32, F16 or BF16", file->path, name);
     tensor_to_f32(tensor, w + view->at);
     if (!checkpoint_finite(w + view->at, (size_t)view->rows * view->cols))
         return fail(err, "%s: tensor \"%s\" holds NaN or infinity; the checkpoint is damaged", file->path, name);

@@ -418,6 +418,7 @@ f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch
     const ModelConfig *c = &ws->model->config;
     f32p states = ws->layer[c->layers - 1].norm2;
     ASSERT(batch->tokens <= ws->max_tokens && batch->examples <= ws->max_examples);
+    ASSERT(!batch_problem(batch, c));
     if (options->states) {
         RUN(ws->device, copy, .x = options->states, .y = states, .n = batch->examples * c->hidden);
         return states;

@@ -33,9 +33,12 @@ static bool labels_names(Arena *arena, const json_t *id2label, const char *what,
         char key[16];
         snprintf(key, sizeof key, "%u", c);
         const json_t *name = json_object_get(id2label, key);
-        if (!json_is_string(name))
+        if (json_is_integer(name)) /* transformers takes them as they are */
+            names[c] = arena_printf(arena, "%lld", (long long)json_integer_value(name));
+        else if (json_is_string(name))
+            names[c] = arena_copy(arena, json_string_value(name), json_string_length(name));
+        else
             return fail(err, "%s: \"id2label\" has no name for class %u of %u", what, c, classes);
-        names[c] = arena_copy(arena, json_string_value(name), json_string_length(name));
     }
     return labels_distinct(out, what, err);
 }

@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include "keys.c"
+
 #include "batch_device.c"
 #include "checkpoint.c"
 #include "encoder.c"

@@ -83,9 +83,9 @@ void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w)
 
 /* ---- Checkpoints ---- */
 
-/* Copies a checkpoint's encoder into w [model->encoder.floats], F16 and BF16 widened. Names with and without prefix,
- * old and new LayerNorm names. Fails on missing or wrongly shaped tensors and on values that are not finite. A missing
- * pooler is initialised from `seed` and told by *fresh_pooler. */
+/* Copies a checkpoint's encoder into w [model->encoder.floats], F64 rounded, F16 and BF16 widened. Names with and
+ * without prefix, old and new LayerNorm names. Fails on missing or wrongly shaped tensors and on values that are not
+ * finite. A missing pooler is initialised from `seed` and told by *fresh_pooler. */
 bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t seed, float *w, bool *fresh_pooler,
                         Err *err);
 /* Copies all views of a layout from a file into w; the names there are `stem`, perhaps "bert." or "roberta.", and the
@@ -116,9 +116,10 @@ json_t *labels_config(const json_t *encoder, Family family, const Labels *labels
 
 /* ---- Adapters, as PEFT saves them ---- */
 
-/* adapter_config.json: fills r, targets, alpha and drop of *lora. Fails, by name, on whatever a lethe adapter cannot
- * do. */
-bool peft_config_parse(Str json, const char *what, Lora *lora, Err *err);
+/* adapter_config.json: fills r, targets, alpha and drop of *lora. file: adapter_model.safetensors, whose tensors say
+ * what the targets are, and must be those that target_modules names when it is a list; NULL: the list alone (of a text,
+ * none). Fails, by name, on whatever a lethe adapter cannot do. */
+bool peft_config_parse(Str json, const char *what, const Safetensors *file, Lora *lora, Err *err);
 /* The config of an adapter whose base lies in the folder `base` (NULL: not told). The caller owns it. */
 json_t *peft_config(const Lora *lora, const char *base);
 /* adapter_model.safetensors. *has_head: it holds the head, too, and head_w was filled. Fails on tensors that are
@@ -140,7 +141,10 @@ typedef struct DeviceBatch {
     uint32_t examples, tokens, longest;
     u32p ids, positions, types, offsets, first, labels;
     DeviceRows word, position, type;
+    uint32_t most_id, most_position, most_type; /* the highest of each */
 } DeviceBatch;
+/* What lies beyond a model's tables in a batch, or NULL. */
+const char *batch_problem(const DeviceBatch *batch, const ModelConfig *config);
 /* Room for batches of up to max_tokens and max_examples; device_batch_write fills it. */
 typedef struct BatchBuffer {
     u32p at;

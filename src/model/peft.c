@@ -9,65 +9,92 @@
 static const char *const peft_targets[] = {"query", "key", "value"}; /* bit t of Lora.targets */
 #define PEFT_STEM "base_model.model."
 
-/* Present and neither null, false nor empty. */
-static bool peft_is_set(const json_t *value)
+/* Whether PEFT puts an adapter on a module for this entry of target_modules: it is the module's name, or the end of it
+ * after a dot. */
+static bool peft_entry_matches(const char *entry, Str module)
 {
-    if (!value || json_is_null(value) || json_is_false(value)) return false;
-    if (json_is_array(value)) return json_array_size(value) > 0;
-    return !json_is_object(value) || json_object_size(value) > 0;
+    const size_t size = strlen(entry);
+    if (!size || size > module.size || memcmp(module.at + module.size - size, entry, size) != 0) return false;
+    return size == module.size || module.at[module.size - size - 1] == '.';
 }
 
-/* Whatever changes what an adapter computes, and lethe does not compute: refused by name. Switches of future versions
- * begin with "use_". */
-static bool peft_is_plain(const json_t *o, const char *what, Err *err)
+/* The module that a tensor of the file adapts ("bert.encoder.layer.0.attention.self.query"); empty: none. */
+static Str peft_module(const Tensor *tensor)
 {
-    static const char *const foreign[] = {"rank_pattern",
-                                          "alpha_pattern",
-                                          "layers_to_transform",
-                                          "layer_replication",
-                                          "exclude_modules",
-                                          "fan_in_fan_out",
-                                          "lora_bias",
-                                          "megatron_config",
-                                          "target_parameters",
-                                          "trainable_token_indices",
-                                          "alora_invocation_tokens"};
-    for (size_t i = 0; i < COUNT(foreign); i++)
-        if (peft_is_set(json_object_get(o, foreign[i])))
-            return fail(err, "%s: \"%s\" is set, which lethe's adapters do not have", what, foreign[i]);
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)o, key, value)
-    {
-        if (strncmp(key, "use_", 4) == 0 && strcmp(key, "use_rslora") != 0 && peft_is_set(value))
-            return fail(err, "%s: \"%s\" is set, which lethe's adapters do not have", what, str_show(str(key)));
+    const char *end = strstr(tensor->name, ".lora_");
+    if (!end || strncmp(tensor->name, PEFT_STEM, strlen(PEFT_STEM)) != 0) return (Str){0};
+    return (Str){tensor->name + strlen(PEFT_STEM), (size_t)(end - tensor->name) - strlen(PEFT_STEM)};
+}
+
+/* The LORA_* bit of query, key or value that a module's name, or an entry of target_modules, ends in; 0: none. */
+static uint32_t peft_target_bit(Str name)
+{
+    for (size_t t = 0; t < COUNT(peft_targets); t++) {
+        const size_t size = strlen(peft_targets[t]);
+        if (name.size < size || memcmp(name.at + name.size - size, peft_targets[t], size) != 0) continue;
+        if (name.size == size || name.at[name.size - size - 1] == '.') return 1u << t;
     }
-    const json_t *bias = json_object_get(o, "bias");
-    const char *trained = json_string_value(bias);
-    return !bias || (trained && strcmp(trained, "none") == 0) ||
-           fail(err, "%s: \"bias\" is not \"none\": lethe's adapters leave biases as they are", what);
+    return 0;
 }
 
-static bool peft_read_targets(const json_t *list, const char *what, Lora *lora, Err *err)
+/* A list of names. A text is "all-linear" or a pattern: then the tensors alone tell. */
+static bool peft_check_targets(const json_t *targets, const char *what, Lora *lora, Err *err)
 {
     size_t i;
     json_t *item;
-    lora->targets = 0;
-    json_array_foreach(list, i, item)
+    json_array_foreach(targets, i, item)
     {
         const char *name = json_string_value(item);
-        size_t t = 0;
-        while (name && t < COUNT(peft_targets) && strcmp(peft_targets[t], name) != 0) t++;
-        if (!name || t == COUNT(peft_targets))
+        const uint32_t bit = name ? peft_target_bit(str(name)) : 0;
+        lora->targets |= bit;
+        if (!bit)
             return fail(err, "%s: target_modules holds \"%s\"; lethe's adapters sit on query, key and value only", what,
                         name ? str_show(str(name)) : "");
-        lora->targets |= 1u << t;
     }
-    return lora->targets ||
-           fail(err, "%s: \"target_modules\" is not a list of some of \"query\", \"key\" and \"value\"", what);
+    return json_array_size(targets) || json_string_length(targets) ||
+           fail(err, "%s: \"target_modules\" is neither a list of names nor a text", what);
 }
 
-static bool peft_read(const json_t *o, const char *what, Lora *lora, Err *err)
+/* Whether each adapted module is one that the list names, and each that it names is adapted: PEFT leaves out the
+ * tensors of any other. */
+static bool peft_match_targets(const json_t *list, const char *what, const Safetensors *file, uint32_t found, Err *err)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        if (!(peft_target_bit(str(json_string_value(item))) & found))
+            return fail(err, "%s: target_modules names \"%s\", for which %s has no tensors", what,
+                        str_show(str(json_string_value(item))), file->path);
+    }
+    for (size_t t = 0; t < file->count && json_is_array(list); t++) {
+        const Str module = peft_module(&file->tensors[t]);
+        bool named = !module.size;
+        json_array_foreach(list, i, item) named = named || peft_entry_matches(json_string_value(item), module);
+        if (!named)
+            return fail(err, "%s: target_modules does not name \"%s\", for which %s has tensors", what,
+                        str_show(module), file->path);
+    }
+    return true;
+}
+
+static bool peft_read_targets(const json_t *targets, const char *what, const Safetensors *file, Lora *lora, Err *err)
+{
+    lora->targets = 0;
+    for (size_t i = 0; i < file->count; i++) {
+        const Str module = peft_module(&file->tensors[i]);
+        const uint32_t bit = peft_target_bit(module);
+        if (module.size && !bit)
+            return fail(err, "%s: an adapter sits on \"%s\"; lethe's adapters sit on query, key and value only",
+                        file->path, str_show(module));
+        lora->targets |= bit;
+    }
+    if (!lora->targets) return fail(err, "%s: no adapter on query, key or value in it", file->path);
+    return peft_match_targets(targets, what, file, lora->targets, err);
+}
+
+/* file: NULL when the targets are not wanted. */
+static bool peft_read(const json_t *o, const char *what, const Safetensors *file, Lora *lora, Err *err)
 {
     const char *type = json_string_value(json_object_get(o, "peft_type"));
     int64_t r = 0;
@@ -75,21 +102,22 @@ static bool peft_read(const json_t *o, const char *what, Lora *lora, Err *err)
     if (!type || strcmp(type, "LORA") != 0)
         return fail(err, "%s: peft_type \"%s\" is not supported; only \"LORA\" is", what,
                     type ? str_show(str(type)) : "");
-    if (!peft_is_plain(o, what, err) || !json_get_int(o, what, "r", 1, 1024, &r, err) ||
+    if (!keys_check(&adapter_keys, o, what, err) || !json_get_int(o, what, "r", 1, 1024, &r, err) ||
         !json_get_double(o, what, "lora_alpha", 1e-6, 1e6, &alpha, err) ||
         (json_object_get(o, "lora_dropout") && !json_get_double(o, what, "lora_dropout", 0, 0.999, &drop, err)))
         return false;
     /* rsLoRA scales by alpha / sqrt(r) (Kalajdzievski 2023, arXiv:2312.03732), lethe by alpha / r. */
     if (json_is_true(json_object_get(o, "use_rslora"))) alpha *= sqrt((double)r);
     *lora = (Lora){.r = (uint32_t)r, .alpha = (float)alpha, .drop = (float)drop};
-    return peft_read_targets(json_object_get(o, "target_modules"), what, lora, err);
+    const json_t *targets = json_object_get(o, "target_modules");
+    return peft_check_targets(targets, what, lora, err) && (!file || peft_read_targets(targets, what, file, lora, err));
 }
 
-bool peft_config_parse(Str json, const char *what, Lora *lora, Err *err)
+bool peft_config_parse(Str json, const char *what, const Safetensors *file, Lora *lora, Err *err)
 {
     json_t *object = NULL;
     if (!json_parse_object(json, what, &object, err)) return false;
-    const bool ok = peft_read(object, what, lora, err);
+    const bool ok = peft_read(object, what, file, lora, err);
     json_decref(object);
     return ok;
 }

@@ -79,6 +79,22 @@ static void canvas_rect(Canvas *canvas, Box box, Colour colour, float alpha)
                          alpha * canvas_overlap(x, box.x0, box.x1) * canvas_overlap(y, box.y0, box.y1));
 }
 
+/* Between two lines over the same ascending x: [count] x, top, bottom. */
+static void canvas_band(Canvas *canvas, const float *points, size_t count, Colour colour, float alpha)
+{
+    svg_band(&canvas->svg, points, count, colour, alpha);
+    for (size_t i = 0; i + 1 < count; i++) {
+        const float *a = points + 3 * i, *b = a + 3;
+        for (int x = (int)floorf(a[0]); (float)x < b[0]; x++) {
+            const float share = canvas_overlap(x, a[0], b[0]), at = canvas_clamp((float)x + 0.5f, a[0], b[0]),
+                        t = b[0] > a[0] ? (at - a[0]) / (b[0] - a[0]) : 0;
+            const float top = a[1] + t * (b[1] - a[1]), bottom = a[2] + t * (b[2] - a[2]);
+            for (int y = (int)floorf(top); (float)y < bottom; y++)
+                canvas_blend(canvas, x, y, colour, alpha * share * canvas_overlap(y, top, bottom));
+        }
+    }
+}
+
 /* Diagonal stripes, `width` wide, one every `period` pixels along x. */
 static void canvas_hatch(Canvas *canvas, Box box, Colour colour, float period, float width)
 {

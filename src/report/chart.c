@@ -48,10 +48,10 @@ static const char *chart_setting(Arena *arena, const Results *r)
     for (int j = 1; j < r->task_count; j++)
         same = same && r->tasks[j].train_rows == t->train_rows && r->tasks[j].eval_rows == t->eval_rows;
     const char *rows =
-        same ? arena_printf(arena, "%s training and %s evaluation rows%s", verdict_rows(arena, t->train_rows),
-                            verdict_rows(arena, t->eval_rows), r->task_count > 1 ? " a task" : "")
+        same ? arena_printf(arena, "%s training and %s evaluation rows%s", format_count(arena, t->train_rows),
+                            format_count(arena, t->eval_rows), r->task_count > 1 ? " a task" : "")
              : arena_printf(arena, "%s: %s training and %s evaluation rows", t->name,
-                            verdict_rows(arena, t->train_rows), verdict_rows(arena, t->eval_rows));
+                            format_count(arena, t->train_rows), format_count(arena, t->eval_rows));
     return arena_printf(arena, "%s%s%s%s, %s", r->finished ? "" : "UNFINISHED RUN. ", r->model, *r->model ? ", " : "",
                         rows, table_seeds(arena, r));
 }

@@ -43,8 +43,8 @@ static const char *bars_note_of_change(Arena *arena, const Results *r, int metho
     case VERDICT_RELEARNED: return arena_printf(arena, "%s: re-learned", points);
     case VERDICT_CEILING: return "ceiling";
     case VERDICT_GAINED: return arena_printf(arena, "gained: %s", points);
-    case VERDICT_WITHIN_CHANCE:
-        return change->mean == 0 ? "no change" : arena_printf(arena, "%s: within chance", points);
+    case VERDICT_NOT_SHOWN:
+        return change->mean == 0 ? "no drop shown" : arena_printf(arena, "%s: no drop shown", points);
     case VERDICT_UNCLEAR: return arena_printf(arena, "%s: not decided", points);
     case VERDICT_BY_CONSTRUCTION:
         return r->method_info[method].kind == METHOD_FLOOR ? "cannot forget: floor" : "cannot forget: own weights";

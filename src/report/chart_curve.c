@@ -3,13 +3,15 @@
 #include <math.h>
 #include <string.h>
 
-/* What happens to the first task while the later ones train: its accuracy on a fixed subset of rows, every few steps.
- * How deep it falls on the way is the stability gap (De Lange et al. 2023, arXiv:2205.13452). */
+/* What happens to the first task while the later ones train: its accuracy on all rows before and after each of them,
+ * and on a fixed subset of rows every few steps between. The band is what the rows of each point leave open. */
 
 typedef struct CurveLine {
     float *points; /* [count] step over all later tasks, accuracy: mean over seeds */
+    float *band;   /* [count] Wilson interval of that accuracy on so many rows */
     size_t count;
-    size_t lowest; /* index */
+    int dip;      /* index of the look that lies below start and end beyond chance, with every seed; -1: none */
+    double depth; /* dip: how far it lies below the end, on the same rows; mean over seeds */
 } CurveLine;
 
 /* The curve of the first task while task `after` (from 0) trains; NULL: not told. */
@@ -27,8 +29,10 @@ static uint32_t curve_longest(const Results *r, int after, bool ceiling)
         const ResultRun *run = &r->runs.at[i];
         const ResultOld *old = curve_of(r, run, after);
         if (!old || (r->method_info[run->method].kind == METHOD_CEILING) != ceiling) continue;
-        const uint32_t last = old->curve.at[old->curve.count - 1].step;
-        if (last > most) most = last;
+        const ResultCurve *loss = &run->curves[after];
+        const uint32_t last = old->curve.at[old->curve.count - 1].step,
+                       end = loss->count ? loss->at[loss->count - 1].step : 0;
+        most = end > most ? end : last > most ? last : most;
     }
     return most;
 }
@@ -54,32 +58,78 @@ static bool curve_shown(const Results *r)
     return false;
 }
 
-/* Points by their place in the curve: all seeds are evaluated at the same steps. */
-static void curve_add_mean(Arena *arena, const Results *r, int method, int after, double offset, CurveLine *line)
+static void curve_add(Arena *arena, CurveLine *line, double step, double accuracy, uint32_t rows)
 {
-    const ResultOld *longest = NULL;
+    float *points = arena_new(arena, float, 2 * (line->count + 1)),
+          *band = arena_new(arena, float, 2 * (line->count + 1));
+    const Interval interval = measure_wilson((uint32_t)lrint(accuracy * rows), rows);
+    if (line->count) memcpy(points, line->points, 2 * line->count * sizeof *points);
+    if (line->count) memcpy(band, line->band, 2 * line->count * sizeof *band);
+    points[2 * line->count] = (float)step;
+    points[2 * line->count + 1] = (float)accuracy;
+    band[2 * line->count] = (float)interval.low;
+    band[2 * line->count + 1] = (float)interval.high;
+    line->points = points;
+    line->band = band;
+    line->count++;
+}
+
+/* Looks by their place: all seeds are evaluated at the same steps. false: not all seeds have so many. */
+static bool curve_mean_of_look(const Results *r, int method, int after, size_t k, double *accuracy, uint32_t *rows,
+                               uint32_t *step)
+{
+    double sum = 0;
+    int seeds = 0, all = 0;
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultOld *old = curve_of(r, &r->runs.at[i], after);
-        if (r->runs.at[i].method == method && old && (!longest || old->curve.count > longest->curve.count))
-            longest = old;
+        if (r->runs.at[i].method != method || !old) continue;
+        all++;
+        if (k >= old->curve.count) continue;
+        sum += (double)old->curve.at[k].correct / old->curve.at[k].rows;
+        *rows = old->curve.at[k].rows;
+        *step = old->curve.at[k].step;
+        seeds++;
     }
-    if (!longest) return;
+    *accuracy = seeds ? sum / seeds : 0;
+    return all > 0 && seeds == all;
+}
+
+/* Marks the place of a dip that every seed shows: the same look, or, where they differ, the first seed's. */
+static void curve_find_dip(Arena *arena, const Results *r, int method, int after, size_t first, CurveLine *line)
+{
+    double depth = 0;
+    int shown = 0, seeds = 0, look = -1;
+    for (size_t i = 0; i < r->runs.count; i++) {
+        const ResultRun *run = &r->runs.at[i];
+        Dip dip;
+        if (run->method != method || !figure_dip_of(arena, r, run, after, 0, &dip)) continue;
+        seeds++;
+        if (dip.look < 0) continue;
+        shown++;
+        if (look < 0) look = dip.look;
+        depth += dip.end - dip.lowest;
+    }
+    if (!seeds || shown < seeds || (line->dip >= 0 && line->depth > depth / seeds)) return;
+    line->dip = (int)first + look;
+    line->depth = depth / seeds;
+}
+
+/* The accuracies before and after a later task, on all rows, and the looks between. */
+static void curve_add_task(Arena *arena, const Results *r, int method, int after, double offset, CurveLine *line)
+{
+    const Score before = verdict_score(r, method, after - 1, 0), end = verdict_score(r, method, after, 0);
     const double stretch = curve_stretch(r, method, after);
-    float *points = arena_new(arena, float, 2 * (line->count + longest->curve.count));
-    memcpy(points, line->points, line->count ? 2 * line->count * sizeof *points : 0);
-    for (size_t k = 0; k < longest->curve.count; k++) {
-        double sum = 0;
-        int seeds = 0;
-        for (size_t i = 0; i < r->runs.count; i++) {
-            const ResultOld *old = curve_of(r, &r->runs.at[i], after);
-            if (r->runs.at[i].method != method || !old || k >= old->curve.count) continue;
-            sum += (double)old->curve.at[k].correct / old->curve.at[k].rows;
-            seeds++;
-        }
-        points[2 * line->count] = (float)(offset + stretch * longest->curve.at[k].step);
-        points[2 * line->count++ + 1] = (float)(sum / seeds);
-    }
-    line->points = points;
+    const uint32_t all = r->tasks[0].eval_rows;
+    uint32_t rows, step;
+    double accuracy;
+    if (!curve_mean_of_look(r, method, after, 0, &accuracy, &rows, &step) || !before.seeds) return;
+    if (!line->count) curve_add(arena, line, offset, before.mean, all);
+    const size_t first = line->count;
+    for (size_t k = 0; curve_mean_of_look(r, method, after, k, &accuracy, &rows, &step); k++)
+        curve_add(arena, line, offset + stretch * step, accuracy, rows);
+    if (!end.seeds) return;
+    curve_add(arena, line, offset + curve_width(r, after), end.mean, all);
+    curve_find_dip(arena, r, method, after, first, line);
 }
 
 /* The tasks that the first was watched in (or not), as a list; NULL: there is none. *count: how many. */
@@ -91,51 +141,53 @@ static const char *curve_tasks(Arena *arena, const Results *r, bool watched, int
     for (int after = 1; after < r->task_count; after++)
         if ((curve_width(r, after) > 0) == watched) names[(*count)++] = r->tasks[after].name;
     if (!*count) return NULL;
-    return *count <= MOST && *count < r->task_count - 1 ? verdict_list(arena, names, *count)
+    return *count <= MOST && *count < r->task_count - 1 ? format_list(arena, names, *count)
            : *count == r->task_count - 1                ? verdict_later(arena, r)
                                                         : arena_printf(arena, "%d more tasks", *count);
 }
 
 static CurveLine curve_collect(Arena *arena, const Results *r, int method, const PanelChart *chart)
 {
-    CurveLine line = {.points = arena_new(arena, float, 1)};
+    CurveLine line = {.dip = -1};
     for (int b = 0; b < chart->band_count; b++)
-        curve_add_mean(arena, r, method, chart->bands[b].task - 1, chart->bands[b].from, &line);
-    for (size_t k = 0; k < line.count; k++)
-        if (line.points[2 * k + 1] < line.points[2 * line.lowest + 1]) line.lowest = k;
+        curve_add_task(arena, r, method, chart->bands[b].task - 1, chart->bands[b].from, &line);
     return line;
 }
 
 static double curve_start(const CurveLine *line) { return (double)line->points[1]; }
-static double curve_lowest(const CurveLine *line) { return (double)line->points[2 * line->lowest + 1]; }
 static double curve_end(const CurveLine *line) { return (double)line->points[2 * line->count - 1]; }
+
+/* "A dip of 5.2 points with a, 7.1 points with b"; NULL: none is shown. */
+static const char *curve_dips(Arena *arena, const Results *r, const CurveLine *lines)
+{
+    const char *list = NULL;
+    for (int m = 0; m < r->method_count; m++)
+        if (lines[m].count && lines[m].dip >= 0)
+            list = arena_printf(arena, "%s%s%.1f points with %s", list ? list : "", list ? ", " : "",
+                                100 * lines[m].depth, r->methods[m]);
+    return list;
+}
 
 static void curve_tell(Arena *arena, const Results *r, const CurveLine *lines, Canvas *canvas)
 {
-    int worst = -1, gap = -1, watched;
-    const char *alt = "";
+    int lowest = -1, watched;
+    const char *alt = "", *task = r->tasks[0].name, *later = curve_tasks(arena, r, true, &watched);
     for (int m = 0; m < r->method_count; m++) {
         const CurveLine *line = &lines[m];
         if (!line->count) continue;
-        alt = arena_printf(arena, "%s%s%s from %.1f%% to %.1f%%, lowest %.1f%%", alt, *alt ? "; " : "", r->methods[m],
-                           100 * curve_start(line), 100 * curve_end(line), 100 * curve_lowest(line));
-        if (worst < 0 || curve_lowest(line) < curve_lowest(&lines[worst])) worst = m;
-        if (gap < 0 || curve_end(line) - curve_lowest(line) > curve_end(&lines[gap]) - curve_lowest(&lines[gap]))
-            gap = m;
+        alt = arena_printf(arena, "%s%s%s from %.1f%% to %.1f%%", alt, *alt ? "; " : "", r->methods[m],
+                           100 * curve_start(line), 100 * curve_end(line));
+        if (lowest < 0 || curve_end(line) < curve_end(&lines[lowest])) lowest = m;
     }
-    const char *task = r->tasks[0].name;
-    const double deepest = 100 * (curve_end(&lines[gap]) - curve_lowest(&lines[gap]));
-    const char *later = curve_tasks(arena, r, true, &watched);
+    const char *dips = curve_dips(arena, r, lines);
     canvas->alt = arena_printf(arena, "%s while %s train%s: %s.", task, later, watched > 1 ? "" : "s", alt);
-    canvas->see = arena_printf(arena, "%s falls lowest with %s: from %.1f%% to %.1f%% on the way, %.1f%% at the end. ",
-                               task, r->methods[worst], 100 * curve_start(&lines[worst]),
-                               100 * curve_lowest(&lines[worst]), 100 * curve_end(&lines[worst]));
-    canvas->see = arena_printf(
-        arena,
-        deepest >= 0.05
-            ? "%sThe deepest dip that is made good again is %.1f points, with %s: what only the end would not tell."
-            : "%sNo method dips below where it ends by more than %.1f points (%s).",
-        canvas->see, fmax(deepest, 0), r->methods[gap]);
+    canvas->see = arena_printf(arena, "%s ends lowest with %s: %.1f%%, from %.1f%%. %s", task, r->methods[lowest],
+                               100 * curve_end(&lines[lowest]), 100 * curve_start(&lines[lowest]),
+                               dips ? arena_printf(arena,
+                                                   "On the way it lies lower than at both ends, beyond chance, and is "
+                                                   "made good again: by %s.",
+                                                   dips)
+                                    : "No dip on the way is shown that is made good again.");
 }
 
 static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
@@ -162,8 +214,8 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         for (int after = 1; after < r->task_count && lines[m].count; after++)
             if (curve_stretch(r, m, after) < 1) squeezed = m;
         for (size_t k = 0; k < lines[m].count; k++) {
-            low = fmin(low, (double)lines[m].points[2 * k + 1]);
-            high = fmax(high, (double)lines[m].points[2 * k + 1]);
+            low = fmin(low, (double)lines[m].band[2 * k]);
+            high = fmax(high, (double)lines[m].band[2 * k + 1]);
         }
     }
     for (size_t i = 0; i < r->runs.count && !rows; i++)
@@ -176,8 +228,12 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : shown);
     const char *subtitle = arena_printf(
-        arena, "accuracy on the same %u rows of %s%s; dashed: majority class, %.1f%%%s%s%s%s", rows, r->tasks[0].name,
-        verdict_most_seeds(r) > 1 ? ", mean over seeds" : "", 100 * r->tasks[0].majority_rate,
+        arena,
+        "accuracy: at both ends on all %u rows, between on the same %u%s; band: 95%% interval of the rows; dashed: "
+        "majority "
+        "class, %.1f%%%s%s%s%s",
+        r->tasks[0].eval_rows, rows, verdict_most_seeds(r) > 1 ? ", mean over seeds" : "",
+        100 * r->tasks[0].majority_rate,
         !together && pale >= 0 ? arena_printf(arena, "; grey: %s", r->methods[pale]) : "",
         squeezed >= 0 ? arena_printf(arena, "; %s: more steps in the same width", r->methods[squeezed]) : "",
         others ? arena_printf(arena, "; not looked at during %s", others) : "", numbers);
@@ -190,8 +246,8 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         PanelLine line = panels_line_of(r, m, together);
         line.points = lines[m].points;
         line.count = lines[m].count;
-        if (curve_lowest(&lines[m]) < fmin(curve_start(&lines[m]), curve_end(&lines[m])) - 0.005)
-            line.dot = (int)lines[m].lowest;
+        line.band = lines[m].band;
+        line.dot = lines[m].dip;
         if (together) {
             line.label = arena_printf(arena, "%s %.1f%%", r->methods[m], 100 * curve_end(&lines[m]));
         } else {
@@ -202,8 +258,8 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
                                                               .width = 2.5f,
                                                               .dot = -1};
             panel->title = r->methods[m];
-            panel->note = arena_printf(arena, "lowest %.1f%%, end %.1f%%", 100 * curve_lowest(&lines[m]),
-                                       100 * curve_end(&lines[m]));
+            panel->note =
+                arena_printf(arena, "from %.1f%% to %.1f%%", 100 * curve_start(&lines[m]), 100 * curve_end(&lines[m]));
         }
         *dyn_push(arena, &panel->lines) = line;
     }

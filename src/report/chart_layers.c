@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Where in the encoder it happens, as tables of shades, methods by parts of the encoder:
- *   drift  how alike each layer's first-token states are right after the first task and at the end (linear CKA;
+ *   drift  how alike each layer's first-token states are right after the first task and at the end (debiased CKA;
  * Kornblith et al. 2019, arXiv:1905.00414); swap   how much accuracy on the first task returns when one part alone is
  * put back to what it was. */
 

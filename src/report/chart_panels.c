@@ -14,6 +14,7 @@ typedef struct PanelLine {
     Dash dash;
     const char *label; /* at the right end; NULL: none */
     int dot;           /* index of a point that is marked; -1: none */
+    const float *band; /* [count] low and high around each point; NULL: none */
 } PanelLine;
 
 typedef struct Panel {
@@ -217,6 +218,19 @@ static void panels_draw_head(const PanelChart *chart, int panel)
     canvas_text(canvas, plot.x0, y, ALIGN_LEFT, canvas_shorten(canvas, p->title, fit, width), fit, COLOUR_TEXT);
 }
 
+static void panels_draw_band(const PanelChart *chart, Box plot, const PanelLine *line)
+{
+    Arena scratch = {0};
+    float *points = arena_new(&scratch, float, 3 * line->count + 1);
+    for (size_t i = 0; i < line->count && line->band; i++) {
+        points[3 * i] = panels_x(chart, plot, (double)line->points[2 * i]);
+        points[3 * i + 1] = panels_y(chart, plot, (double)line->band[2 * i + 1]);
+        points[3 * i + 2] = panels_y(chart, plot, (double)line->band[2 * i]);
+    }
+    if (line->band) canvas_band(chart->canvas, points, line->count, line->colour, 0.13f);
+    arena_free(&scratch);
+}
+
 static void panels_draw_line(const PanelChart *chart, Box plot, const PanelLine *line)
 {
     Arena scratch = {0};
@@ -283,6 +297,8 @@ static void panels_draw(const PanelChart *chart)
     for (int i = 0; i < chart->count; i++) {
         const Panel *panel = &chart->panels[i];
         panels_draw_frame(chart, i);
+        for (size_t k = 0; k < panel->lines.count; k++)
+            panels_draw_band(chart, panels_plot(chart, i), &panel->lines.at[k]);
         for (size_t k = 0; k < panel->lines.count; k++)
             panels_draw_line(chart, panels_plot(chart, i), &panel->lines.at[k]);
         panels_draw_labels(chart, i);

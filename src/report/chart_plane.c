@@ -318,7 +318,7 @@ static void plane_tell(Arena *arena, const Results *r, const PlaneChart *c, Canv
                            100 * c->points[i].kept.mean);
     const char *marks = r->method_count > count ? " Where whiskers overlap, the order is not sure." : "";
     canvas->see = count ? arena_printf(arena, "On the front, beaten by no other method on both counts: %s.%s",
-                                       verdict_list(arena, names, count), marks)
+                                       format_list(arena, names, count), marks)
                         : "";
     canvas->alt = arena_printf(arena, "%s.", alt);
 }

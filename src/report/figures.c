@@ -36,13 +36,10 @@ static double figure_backward_transfer(Arena *arena, const Results *r, const Res
 
 static double figure_forward_transfer(Arena *arena, const Results *r, const ResultRun *run)
 {
-    const int tasks = r->task_count;
-    double *matrix = figure_matrix(arena, r, run), *untrained = arena_new(arena, double, (size_t)tasks);
-    for (int j = 0; j < tasks; j++) {
-        untrained[j] = figure_share(&run->transfer[j]);
-        if (j > 0) matrix[(j - 1) * tasks + j] = figure_share(&run->transfer[j * tasks + j]);
-    }
-    return measure_forward_transfer(matrix, untrained, tasks);
+    const int cells = (r->task_count + 1) * r->task_count;
+    double *probe = arena_new(arena, double, (size_t)cells);
+    for (int i = 0; i < cells; i++) probe[i] = figure_share(&run->probe[i]);
+    return measure_forward_transfer(probe, r->task_count);
 }
 
 static double figure_first_last(Arena *arena, const Results *r, const ResultRun *run)
@@ -60,14 +57,20 @@ static double figure_max_including_last(Arena *arena, const Results *r, const Re
     return measure_forgetting(figure_matrix(arena, r, run), r->task_count, FORGETTING_MAX_INCLUDING_LAST);
 }
 
-/* The run of the ceiling with the same seed and settings; NULL: there is none. */
+/* The run of the ceiling with the same seed and settings; NULL: there is none, or several that differ in settings which
+ * the run does not have. */
 static const ResultRun *figure_ceiling(const Results *r, const ResultRun *run)
 {
-    for (size_t i = 0; i < r->runs.count; i++)
-        if (r->runs.at[i].seed == run->seed && verdict_kind(r, r->runs.at[i].method) == METHOD_CEILING &&
-            load_settings_agree(&r->method_info[run->method], &r->method_info[r->runs.at[i].method]))
-            return &r->runs.at[i];
-    return NULL;
+    const ResultRun *found = NULL;
+    for (size_t i = 0; i < r->runs.count; i++) {
+        const ResultRun *ceiling = &r->runs.at[i];
+        if (ceiling->seed != run->seed || verdict_kind(r, ceiling->method) != METHOD_CEILING ||
+            !load_settings_agree(&r->method_info[run->method], &r->method_info[ceiling->method]))
+            continue;
+        if (found) return NULL;
+        found = ceiling;
+    }
+    return found;
 }
 
 static double figure_intransigence(Arena *arena, const Results *r, const ResultRun *run)
@@ -77,40 +80,36 @@ static double figure_intransigence(Arena *arena, const Results *r, const ResultR
     return measure_intransigence(figure_matrix(arena, r, run), figure_matrix(arena, r, ceiling), r->task_count);
 }
 
-/* The fall of an old task while a later one trains; false: no curve. */
-static bool figure_gap_of(Arena *arena, const ResultOld *old, StabilityGap *gap)
+/* The looks at an old task while a later one trains, and whether it dipped; false: there are none, or it is not told
+ * which rows were right before and after. */
+static bool figure_dip_of(Arena *arena, const Results *r, const ResultRun *run, int after, int task, Dip *dip)
 {
-    if (!old || !old->curve.count) return false;
-    const int points = (int)old->curve.count;
-    uint32_t *steps = arena_new(arena, uint32_t, old->curve.count),
-             *correct = arena_new(arena, uint32_t, old->curve.count);
-    for (int i = 0; i < points; i++) {
-        steps[i] = old->curve.at[i].step;
-        correct[i] = old->curve.at[i].correct;
-    }
-    *gap = measure_stability_gap(steps, correct, points, old->curve.at[0].rows);
+    const ResultOld *old = run->old[after * r->task_count + task];
+    const ResultCell *start = verdict_cell(r, run, after - 1, task), *end = verdict_cell(r, run, after, task);
+    if (!old || !old->curve.count || !start->right || !end->right) return false;
+    Look *looks = arena_new(arena, Look, old->curve.count);
+    for (size_t i = 0; i < old->curve.count; i++) looks[i] = old->curve.at[i].look;
+    *dip = measure_dip(looks, (int)old->curve.count, start->right, end->right, end->rows);
     return true;
 }
 
-static double figure_stability_gap(Arena *arena, const Results *r, const ResultRun *run)
+/* The accuracy of a probe of a task (from 0) after so many tasks; NAN: not told. */
+static double figure_probe_of(const Results *r, const ResultRun *run, int after, int task)
 {
-    double sum = 0;
-    int count = 0;
-    for (int i = 1; i < r->task_count; i++)
-        for (int j = 0; j < i; j++) {
-            StabilityGap gap;
-            if (!figure_gap_of(arena, run->old[i * r->task_count + j], &gap)) continue;
-            sum += gap.gap;
-            count++;
-        }
-    return count ? sum / count : NAN;
+    return figure_share(&run->probe[after * r->task_count + task]);
 }
 
 /* Of one earlier task: what a head refitted on the last encoder reaches beyond the old head. */
 static double figure_recovery_of(const Results *r, const ResultRun *run, int task)
 {
     const ResultCell *last = verdict_cell(r, run, r->task_count - 1, task);
-    return last->rows ? figure_share(&run->probe[task]) - verdict_share(last) : NAN;
+    return last->rows ? figure_probe_of(r, run, r->task_count, task) - verdict_share(last) : NAN;
+}
+
+/* Of one earlier task: how much less its probe reaches at the end than right after its own training. */
+static double figure_lost_of(const Results *r, const ResultRun *run, int task)
+{
+    return figure_probe_of(r, run, task + 1, task) - figure_probe_of(r, run, r->task_count, task);
 }
 
 static double figure_churn_of(const Results *r, const ResultRun *run, int task)
@@ -133,6 +132,12 @@ static double figure_probe_recovery(Arena *arena, const Results *r, const Result
     return figure_mean_over_earlier(r, run, figure_recovery_of);
 }
 
+static double figure_representation_lost(Arena *arena, const Results *r, const ResultRun *run)
+{
+    (void)arena;
+    return figure_mean_over_earlier(r, run, figure_lost_of);
+}
+
 static double figure_churn(Arena *arena, const Results *r, const ResultRun *run)
 {
     (void)arena;
@@ -153,8 +158,8 @@ static const struct {
      "(Lopez-Paz and Ranzato 2017).",
      figure_backward_transfer},
     {"forward_transfer", "forward transfer",
-     "what training the tasks before it gave a task in advance, with its head untrained, against the fresh encoder; "
-     "near zero unless tasks share labels.",
+     "what training the tasks before it gave a task in advance: a probe on the encoder just before its training, minus "
+     "the same on the checkpoint.",
      figure_forward_transfer},
     {"forgetting_first_last", "forgetting, first–last",
      "accuracy right after a task's own training minus that at the end: backward transfer with the sign turned.",
@@ -168,29 +173,64 @@ static const struct {
      "how far the accuracy right after a task's training stays below the ceiling's, joint training: what holding on to "
      "the old costs the new.",
      figure_intransigence},
-    {"stability_gap", "stability gap",
-     "how far an old task falls at its lowest while a later one trains (De Lange et al. 2023).", figure_stability_gap},
     {"probe_recovery", "probe recovery",
      "what a head refitted on the final encoder reaches beyond the old head: how much was only the head no longer "
      "fitting.",
      figure_probe_recovery},
+    {"representation_lost", "representation lost",
+     "what a refitted head reached right after the task's own training, minus what one reaches at the end: how much "
+     "the "
+     "encoder's states no longer hold.",
+     figure_representation_lost},
     {"churn", "churn",
      "share of the rows whose prediction is another than right after the task's own training, either way.",
      figure_churn},
 };
 
-/* A measure over the seeds that have it; count 0: none has. */
+/* Standard error that the rows alone leave to a measure of one run; 0: not known for this one. */
+static double figure_rows_error(Arena *arena, const Results *r, const ResultRun *run, Figure *of)
+{
+    const int last = r->task_count - 1;
+    const bool ends = of == figure_average_accuracy, change = of == figure_first_last || of == figure_backward_transfer;
+    const int tasks = change ? last : r->task_count;
+    double variance = 0;
+    if (!ends && !change && of != figure_learning_accuracy) return 0;
+    for (int j = 0; j < tasks; j++) {
+        const ResultCell *own = verdict_cell(r, run, j, j), *now = verdict_cell(r, run, last, j);
+        const ResultCell *cell = ends ? now : own;
+        if (!cell->rows || (change && !now->rows)) return 0;
+        const double p = verdict_share(cell);
+        double error = sqrt(p * (1 - p) / cell->rows);
+        if (change) {
+            Differences d = differences_new(arena, own->rows, 1);
+            differences_add(arena, &d, own, now);
+            error = differences_rows(&d).error;
+        }
+        variance += error * error / tasks / tasks;
+    }
+    return sqrt(variance);
+}
+
+/* A measure over the seeds that have it, its interval never narrower than the rows allow; count 0: none has. */
 static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
 {
     Arena scratch = {0};
     double *values = arena_new(&scratch, double, r->runs.count + 1);
+    double error = 0;
     int count = 0;
     for (size_t i = 0; i < r->runs.count; i++) {
         if (r->runs.at[i].method != method) continue;
         const double value = figure(&scratch, r, &r->runs.at[i]);
-        if (!isnan(value)) values[count++] = value;
+        if (isnan(value)) continue;
+        values[count++] = value;
+        error += figure_rows_error(&scratch, r, &r->runs.at[i], figure);
     }
-    const MeanOver mean = count ? measure_mean(values, count) : (MeanOver){0};
+    MeanOver mean = count ? measure_mean(values, count) : (MeanOver){0};
+    if (count > 1) {
+        const double half = measure_z_within(VERDICT_INSIDE) * error / count;
+        mean.interval =
+            measure_over_seeds(values, count, (Interval){mean.mean - half, mean.mean + half}, VERDICT_INSIDE);
+    }
     arena_free(&scratch);
     return mean;
 }

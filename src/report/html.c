@@ -153,8 +153,8 @@ static void html_write_tasks(Html *h, const Results *r)
         html_raw(h, "<tr>");
         html_tag(h, "th", " scope=\"row\"", t->name);
         html_tag(h, "td", "", arena_printf(h->arena, "%u", t->classes));
-        html_tag(h, "td", "", verdict_rows(h->arena, t->train_rows));
-        html_tag(h, "td", "", verdict_rows(h->arena, t->eval_rows));
+        html_tag(h, "td", "", format_count(h->arena, t->train_rows));
+        html_tag(h, "td", "", format_count(h->arena, t->eval_rows));
         html_tag(h, "td", "", arena_printf(h->arena, "%.1f%%", 100 * t->majority_rate));
         html_tag(h, "td", " class=\"words\"", arena_printf(h->arena, "%s, %s", t->train, t->eval));
         html_raw(h, "</tr>\n");

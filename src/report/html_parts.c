@@ -196,11 +196,8 @@ static void html_forgotten_of_method(Html *h, const Results *r, int method, int 
     const Forgotten f = report_forgotten(h->arena, r, method, task);
     if (!f.row_count) return;
     const char *name = r->methods[method];
-    const char *seeds =
-        f.runs > 1 ? arena_printf(h->arena, " with any of %d seeds, %d with all", f.runs, f.by_all) : "";
     html_raw(h, "<details>");
-    html_tag(h, "summary", "",
-             arena_printf(h->arena, "%s forgot %d row%s%s", name, f.row_count, f.row_count == 1 ? "" : "s", seeds));
+    html_tag(h, "summary", "", arena_printf(h->arena, "%s forgot %s", name, verdict_forgotten_by_one(h->arena, &f)));
     const int count = f.row_count < HTML_METHOD_ROWS ? f.row_count : HTML_METHOD_ROWS;
     html_forgotten_rows(h, &r->tasks[task], f.rows, count, f.runs,
                         arena_printf(h->arena, "Forgotten furthest by %s: %d of %d rows", name, count, f.row_count));
@@ -210,18 +207,17 @@ static void html_forgotten_of_method(Html *h, const Results *r, int method, int 
 static void html_forgotten_of_task(Html *h, const Results *r, int task, const Forgotten *all)
 {
     const char *name = r->tasks[task].name;
-    const char *runs = all->runs > all->methods ? "runs (methods and seeds)" : "methods";
     html_tag(h, "h3", "", arena_printf(h->arena, "Forgotten of %s", name));
-    if (all->runs > 1)
+    if (all->methods > 1)
         html_tag(h, "p", "",
-                 arena_printf(h->arena,
-                              "Of the %d %s that learned it and can be ranked, all forgot the same %d row%s; %d rows "
-                              "were forgotten by at least one.",
-                              all->runs, runs, all->by_all, all->by_all == 1 ? "" : "s", all->row_count));
+                 arena_printf(h->arena, "%s; %s by at least one of them%s.",
+                              verdict_forgotten_by_all(h->arena, r, task, all),
+                              format_count(h->arena, (uint64_t)all->row_count),
+                              all->runs > all->methods ? ", with any seed" : ""));
     const int count = all->row_count < HTML_ROWS ? all->row_count : HTML_ROWS;
-    html_forgotten_rows(h, &r->tasks[task], all->rows, count, all->runs,
-                        arena_printf(h->arena, "Rows of %s forgotten by most%s: %d of %d", name,
-                                     all->runs > all->methods ? " runs" : " methods", count, all->row_count));
+    html_forgotten_rows(
+        h, &r->tasks[task], all->rows, count, all->runs,
+        arena_printf(h->arena, "Rows of %s forgotten by most methods: %d of %d", name, count, all->row_count));
     for (int m = 0; m < r->method_count; m++) html_forgotten_of_method(h, r, m, task);
 }
 

@@ -253,8 +253,7 @@ static ResultRun *load_run_of(Loader *l, const json_t *event, Err *err)
     run->matrix = arena_new(l->arena, ResultCell, tasks * tasks);
     run->curves = arena_new(l->arena, ResultCurve, tasks);
     run->old = arena_new(l->arena, ResultOld *, tasks * tasks);
-    run->transfer = arena_new(l->arena, ResultShare, tasks * tasks);
-    run->probe = arena_new(l->arena, ResultShare, tasks);
+    run->probe = arena_new(l->arena, ResultShare, (tasks + 1) * tasks);
     l->last = out->runs.count - 1;
     return run;
 }

@@ -148,6 +148,31 @@ static bool load_eval_event(Loader *l, const json_t *event, Err *err)
 
 /* ---- beside the evaluations ---- */
 
+/* Which rows of task `task` were looked at, and which of these were right. */
+static bool load_look(Loader *l, const json_t *event, uint32_t task, ResultPoint *point, Err *err)
+{
+    const uint32_t rows = l->out->tasks[task - 1].eval_rows;
+    const json_t *looked = json_object_get(event, "looked"), *marks = json_object_get(event, "right");
+    const Str of_hex = {json_string_value(looked), json_string_length(looked)},
+              right_hex = {json_string_value(marks), json_string_length(marks)};
+    const bool fit = of_hex.at && right_hex.at && of_hex.size == rows_right_digits(rows);
+    bool *of = arena_new(l->arena, bool, fit ? rows : 1), *right = arena_new(l->arena, bool, fit ? rows : 1);
+    uint32_t count = 0, correct = 0;
+    if (!fit || !rows_right_parse(of_hex, rows, of) || !rows_right_parse(right_hex, rows, right))
+        return fail(err, "%s: \"looked\" and \"right\" must hold %zu hexadecimal digits for %u rows", l->what,
+                    rows_right_digits(rows), rows);
+    for (uint32_t r = 0; r < rows; r++) {
+        count += of[r];
+        correct += right[r];
+        if (right[r] && !of[r]) return fail(err, "%s: \"right\" marks row %u, \"looked\" does not", l->what, r + 1);
+    }
+    if (count != point->rows || correct != point->correct)
+        return fail(err, "%s: \"looked\" marks %u rows and \"right\" %u, but \"rows\" is %u and \"correct\" %u",
+                    l->what, count, correct, point->rows, point->correct);
+    point->look = (Look){of, right};
+    return true;
+}
+
 static bool load_curve_event(Loader *l, const json_t *event, Err *err)
 {
     ResultShare share;
@@ -156,7 +181,7 @@ static bool load_curve_event(Loader *l, const json_t *event, Err *err)
     uint32_t after, task;
     ResultOld *old = load_old_of(l, event, false, &after, &task, &run, err);
     if (!old || !load_share(l, event, task, &share, err) ||
-        !load_count(l, event, "step", 0, UINT32_MAX, &point.step, err))
+        !load_count(l, event, "step", 1, UINT32_MAX, &point.step, err))
         return false;
     point.rows = share.rows;
     point.correct = share.correct;
@@ -165,36 +190,35 @@ static bool load_curve_event(Loader *l, const json_t *event, Err *err)
         return fail(err, "%s: step %u follows step %u of the same curve", l->what, point.step, last->step);
     if (last && point.rows != last->rows)
         return fail(err, "%s: %u rows, but the curve began with %u", l->what, point.rows, last->rows);
+    if (!load_look(l, event, task, &point, err)) return false;
     *dyn_push(l->arena, &old->curve) = point;
-    return true;
-}
-
-static bool load_transfer_event(Loader *l, const json_t *event, Err *err)
-{
-    ResultShare share;
-    uint32_t after, task;
-    const uint32_t tasks = (uint32_t)l->out->task_count;
-    ResultRun *run = load_run_of(l, event, err);
-    if (!run || !load_count(l, event, "after_task", 0, tasks - 1, &after, err) ||
-        !load_task_number(l, event, after + 1, tasks, &task, err) || !load_share(l, event, task, &share, err))
-        return false;
-    ResultShare *place = &run->transfer[after * tasks + task - 1];
-    if (place->rows) return fail(err, "%s: a second \"transfer\" to task %u after task %u", l->what, task, after);
-    *place = share;
     return true;
 }
 
 static bool load_probe_event(Loader *l, const json_t *event, Err *err)
 {
+    ResultCell cell = {0};
     ResultShare share;
-    ResultRun *run;
     uint32_t after, task;
-    if (!load_old_of(l, event, false, &after, &task, &run, err) || !load_share(l, event, task, &share, err))
+    const uint32_t tasks = (uint32_t)l->out->task_count;
+    ResultRun *run = load_run_of(l, event, err);
+    if (!run || !load_count(l, event, "after_task", 0, tasks, &after, err) ||
+        !load_task_number(l, event, 1, tasks, &task, err) || !load_share(l, event, task, &share, err))
         return false;
-    if (after != (uint32_t)l->out->task_count) return fail(err, "%s: a \"probe\" belongs after the last task", l->what);
-    if (run->probe[task - 1].rows) return fail(err, "%s: a second \"probe\" of task %u", l->what, task);
-    run->probe[task - 1] = share;
-    return true;
+    cell.rows = share.rows;
+    cell.correct = share.correct;
+    ResultShare *place = &run->probe[after * tasks + task - 1];
+    if (place->rows) return fail(err, "%s: a second \"probe\" of task %u after task %u", l->what, task, after);
+    *place = share;
+    return load_right(l, event, &cell, err);
+}
+
+/* At most 1, but for rounding; below 0 as far as an estimator without bias may come out there. */
+static bool load_cka(Loader *l, const json_t *value, double *cka, Err *err)
+{
+    *cka = fmin(1, json_number_value(value));
+    return (json_is_number(value) && *cka >= -1 && json_number_value(value) < 1.001) ||
+           fail(err, "%s: \"cka\" must hold numbers from -1 to 1", l->what);
 }
 
 static bool load_drift_event(Loader *l, const json_t *event, Err *err)
@@ -217,7 +241,7 @@ static bool load_drift_event(Loader *l, const json_t *event, Err *err)
         old->cka[i] = NAN;
         if (!old->layers[i]) return false;
         if (json_is_null(cka)) continue;
-        if (!load_share_number(l, cka, "cka", &old->cka[i], err)) return false;
+        if (!load_cka(l, cka, &old->cka[i], err)) return false;
     }
     old->layer_count = (int)count;
     return true;

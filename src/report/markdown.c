@@ -95,10 +95,7 @@ static void markdown_forgotten_by_method(Arena *arena, const Results *r, int met
     const Forgotten f = report_forgotten(arena, r, method, task);
     if (!f.row_count) return;
     const ForgottenRow *worst = &f.rows[0];
-    const char *seeds =
-        f.runs > 1 ? arena_printf(arena, " with any of %d seeds, %d with most of them", f.runs, f.by_all) : "";
-    fprintf(out, "- %s: %d row%s%s", markdown_escape(arena, r->methods[method]), f.row_count,
-            f.row_count == 1 ? "" : "s", seeds);
+    fprintf(out, "- %s: %s", markdown_escape(arena, r->methods[method]), verdict_forgotten_by_one(arena, &f));
     if (worst->told)
         fprintf(out, "; furthest: row %u%s%s%s, %.2f → %.2f", worst->row, worst->text ? ", \"" : "",
                 worst->text ? markdown_escape(arena, table_shorten(arena, worst->text->text, MARKDOWN_TEXT_COLUMNS / 2))
@@ -120,17 +117,13 @@ static void markdown_forgotten(Arena *arena, const Results *r, FILE *out)
                 out,
                 "## Forgotten examples\n\nRight just after the task's own training, wrong after the last task.\n\n");
         begun = true;
-        if (all.methods > 1 && all.by_all) {
-            fprintf(out, "%d row%s of %s %s forgotten by %s methods that can be ranked%s%s:\n\n", all.by_all,
-                    all.by_all == 1 ? "" : "s", task, all.by_all == 1 ? "was" : "were", verdict_all(arena, all.methods),
-                    all.runs > all.methods ? ", with most seeds" : "",
-                    all.by_all > MARKDOWN_ROWS ? "; those that fell furthest" : "");
-            markdown_forgotten_rows(arena, &r->tasks[j], all.rows,
-                                    all.by_all < MARKDOWN_ROWS ? all.by_all : MARKDOWN_ROWS, out);
-        } else if (all.methods > 1) {
-            fprintf(out, "No row of %s was forgotten by %s methods that can be ranked.\n\n", task,
-                    verdict_all(arena, all.methods));
-        }
+        const int count = all.by_all < MARKDOWN_ROWS ? all.by_all : MARKDOWN_ROWS;
+        if (all.methods > 1)
+            fprintf(out, "%s%s\n\n", markdown_escape(arena, verdict_forgotten_by_all(arena, r, j, &all)),
+                    all.by_all > count ? "; those that fell furthest:"
+                    : count            ? ":"
+                                       : ".");
+        if (all.methods > 1 && count) markdown_forgotten_rows(arena, &r->tasks[j], all.rows, count, out);
         fprintf(out, "Rows of %s that each forgot:\n\n", task);
         for (int m = 0; m < r->method_count; m++) markdown_forgotten_by_method(arena, r, m, j, out);
         fputc('\n', out);
@@ -163,8 +156,8 @@ static void markdown_write(const Results *r, FILE *out)
     for (int j = 0; j < r->task_count; j++) {
         const ResultTask *t = &r->tasks[j];
         fprintf(out, "%d. %s: %u classes, %s rows to train, %s to evaluate, majority class %.1f%%\n", j + 1,
-                markdown_escape(&arena, t->name), t->classes, verdict_rows(&arena, t->train_rows),
-                verdict_rows(&arena, t->eval_rows), 100 * t->majority_rate);
+                markdown_escape(&arena, t->name), t->classes, format_count(&arena, t->train_rows),
+                format_count(&arena, t->eval_rows), 100 * t->majority_rate);
     }
     fputc('\n', out);
     for (int i = 0; i < count; i++) fprintf(out, "- %s\n", markdown_escape(&arena, sentences[i]));

@@ -7,6 +7,7 @@
 #include "load_settings.c"
 #include "load_events.c"
 #include "load_files.c"
+#include "paired.c"
 #include "verdict.c"
 #include "verdict_compare.c"
 #include "figures.c"
@@ -61,8 +62,8 @@ static bool report_write_markdown(const Results *results, const char *path, Err 
         if (!report_charts[i].shown || report_charts[i].shown(results))
             fprintf(memory, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
     const bool whole = !ferror(memory);
-    const bool ok = fclose(memory) == 0 && whole ? file_write(path, (Str){text, size}, err)
-                                                 : fail(err, "%s: out of memory", path);
+    const bool ok =
+        fclose(memory) == 0 && whole ? file_write(path, (Str){text, size}, err) : fail(err, "%s: out of memory", path);
     free(text);
     return ok;
 }

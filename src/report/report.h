@@ -67,10 +67,11 @@ typedef struct ResultStep {
 } ResultStep;
 typedef DYN(ResultStep) ResultCurve;
 
-/* A fixed subset of an old task's rows, evaluated while a later task trains. */
+/* A look at a fixed subset of an old task's rows while a later task trains. */
 typedef struct ResultPoint {
-    uint32_t step; /* 0: before the later task's first step; ascending */
+    uint32_t step; /* from 1; ascending */
     uint32_t rows, correct;
+    Look look; /* of the task's evaluation rows */
 } ResultPoint;
 
 /* Only this part of the encoder put back to its state right after the task's own training. */
@@ -98,7 +99,7 @@ typedef struct ResultOld {
     DYN(ResultSwap) swaps;  /* in the encoder's order */
     DYN(ResultSweep) sweep;
     const char **layers; /* of cka: "embeddings", "layer 1", ... */
-    double *cka;     /* [layer_count] linear CKA of the first token's states then and now, 0 to 1; NAN: not defined */
+    double *cka;     /* [layer_count] debiased CKA of the first token's states then and now, to 1; NAN: not defined */
     int layer_count; /* 0: no drift told */
     uint32_t drift_rows;
     ResultLost *lost; /* [lost_count] the largest drops first; not necessarily all that were lost */
@@ -117,9 +118,7 @@ typedef struct ResultRun {
     ResultCurve *curves; /* [task] training loss */
     ResultOld *
         *old; /* [after task][task]; NULL: nothing is known. task < after task; of the sweep also task == after task */
-    ResultShare
-        *transfer; /* [i][task] with its untrained head: on the checkpoint's encoder (i = 0), after i tasks (i > 0) */
-    ResultShare *probe; /* [task]: its head refitted on the last encoder's features */
+    ResultShare *probe; /* [i][task]: a head fitted on the states of the checkpoint (i = 0), or after i tasks */
 } ResultRun;
 
 typedef struct Results {
@@ -136,6 +135,7 @@ typedef struct Results {
     uint64_t peak_bytes;                      /* the highest of all folders */
     uint32_t epochs, batch_size;              /* 0: not told */
     double learning_rate, lora_learning_rate; /* 0: not told */
+    double match_margin; /* of matched learning, a share; 0: the default, 0.05. Not read: whoever reports sets it */
 } Results;
 
 /* Reads FOLDER/results.jsonl of each folder. Several must have the same tasks, data and model, and no method twice with

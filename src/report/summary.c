@@ -80,31 +80,31 @@ static json_t *summary_share(const ResultShare *share)
     return share->rows ? json_real((double)share->correct / share->rows) : json_null();
 }
 
-/* [i][task]: with its untrained head on the checkpoint's encoder (i = 0) and after i tasks; null: not told. */
-static json_t *summary_transfer(const Results *r, const ResultRun *run)
+/* [i][task]: a probe on the checkpoint's encoder (i = 0) and after i tasks; null: not told. */
+static json_t *summary_probes(const Results *r, const ResultRun *run)
 {
-    json_t *transfer = json_array();
-    for (int i = 0; i < r->task_count; i++) {
+    json_t *probes = json_array();
+    for (int i = 0; i <= r->task_count; i++) {
         json_t *row = json_array();
         for (int j = 0; j < r->task_count; j++)
-            json_array_append_new(row, summary_share(&run->transfer[i * r->task_count + j]));
-        json_array_append_new(transfer, row);
+            json_array_append_new(row, summary_share(&run->probe[i * r->task_count + j]));
+        json_array_append_new(probes, row);
     }
-    return transfer;
+    return probes;
 }
 
 /* An old task's curve, drift, swaps and sweep after a later task; NULL: nothing is known of it. */
 static json_t *summary_old(Arena *arena, const Results *r, const ResultRun *run, int after, int task)
 {
     const ResultOld *old = run->old[after * r->task_count + task];
-    StabilityGap gap;
+    Dip dip;
     if (!old) return NULL;
     json_t *entry = json_pack("{s:s, s:s}", "task", r->tasks[task].name, "after", r->tasks[after].name);
-    if (figure_gap_of(arena, old, &gap))
-        json_object_set_new(entry, "stability_gap",
-                            json_pack("{s:f, s:f, s:I, s:f, s:f, s:f}", "start", gap.start, "lowest", gap.lowest,
-                                      "lowest_step", (json_int_t)gap.lowest_step, "end", gap.end, "gap", gap.gap,
-                                      "recovered", gap.recovered));
+    if (figure_dip_of(arena, r, run, after, task, &dip))
+        json_object_set_new(entry, "dip",
+                            json_pack("{s:b, s:f, s:f, s:f, s:f, s:o}", "shown", dip.look >= 0, "start", dip.start,
+                                      "lowest", dip.lowest, "end", dip.end, "p", dip.p, "step",
+                                      dip.look < 0 ? json_null() : json_integer(old->curve.at[dip.look].step)));
     json_t *drift = json_object(), *swap = json_object(), *sweep = json_array();
     for (int i = 0; i < old->layer_count; i++) json_object_set_new(drift, old->layers[i], summary_number(old->cka[i]));
     for (size_t i = 0; i < old->swaps.count; i++) {
@@ -145,8 +145,8 @@ static json_t *summary_change(const Results *only, const ResultRun *run, int tas
         json_object_set_new(entry, "lost", last->paired ? json_integer(last->lost) : json_null());
         json_object_set_new(entry, "gained", last->paired ? json_integer(last->gained) : json_null());
         json_object_set_new(entry, "churn", summary_number(figure_churn_of(only, run, task)));
-        json_object_set_new(entry, "probe", summary_share(&run->probe[task]));
         json_object_set_new(entry, "probe_recovery", summary_number(figure_recovery_of(only, run, task)));
+        json_object_set_new(entry, "representation_lost", summary_number(figure_lost_of(only, run, task)));
     }
     return entry;
 }
@@ -161,7 +161,7 @@ static json_t *summary_run(Arena *arena, const Results *r, ResultRun *run)
                      load_kinds[verdict_kind(r, run->method)], "finished", run->finished, "trainable",
                      (json_int_t)run->trainable, "seconds", run->seconds, "matrix",
                      summary_matrix(r, run, summary_accuracy), "intervals", summary_matrix(r, run, summary_wilson),
-                     "transfer", summary_transfer(r, run), "learned", summary_learned(r, run), "measures",
+                     "probes", summary_probes(r, run), "learned", summary_learned(r, run), "measures",
                      summary_figures(arena, r, run), "changes", changes, "old_tasks", summary_olds(arena, r, run),
                      "verdict", verdict_remark(arena, &only, run->method));
 }
@@ -211,10 +211,11 @@ static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
     }
     for (int j = 0; j < r->task_count - 1; j++) {
         const Change change = verdict_change(r, method, j);
-        json_array_append_new(changes, json_pack("{s:s, s:s, s:o, s:o}", "task", r->tasks[j].name, "verdict",
+        json_array_append_new(changes, json_pack("{s:s, s:s, s:o, s:o, s:o}", "task", r->tasks[j].name, "verdict",
                                                  verdict_words[change.verdict], "change",
                                                  change.seeds ? json_real(change.mean) : json_null(), "interval",
-                                                 change.seeds > 1 ? summary_interval(change.interval) : json_null()));
+                                                 change.seeds ? summary_interval(change.interval) : json_null(), "p",
+                                                 change.seeds ? summary_interval(change.p) : json_null()));
     }
     for (size_t i = 0; i < COUNT(figures); i++) {
         const MeanOver over = figure_over_seeds(r, method, figures[i].of);
@@ -229,25 +230,68 @@ static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
                      verdict_remark(arena, r, method));
 }
 
-/* Every two methods that could be ranked. */
+/* How two methods learned each task. */
+static json_t *summary_matches(const Results *r, const Pair *pair)
+{
+    static const char *const states[] = {[MATCH_EQUAL] = "matched",
+                                         [MATCH_MORE] = "learned more",
+                                         [MATCH_TOO_FEW] = "too few rows",
+                                         [MATCH_UNKNOWN] = "not told"};
+    json_t *tasks = json_array();
+    for (int j = 0; j < r->task_count; j++) {
+        const Match *m = &pair->tasks[j];
+        const bool told = m->state != MATCH_UNKNOWN;
+        const int more = m->state != MATCH_MORE ? -1 : m->difference > 0 ? pair->a : pair->b;
+        json_array_append_new(tasks,
+                              json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s?}", "task", r->tasks[j].name, "state",
+                                        states[m->state], "difference", told ? json_real(m->difference) : json_null(),
+                                        "interval_90", told ? summary_interval(m->close) : json_null(), "interval",
+                                        told ? summary_interval(m->interval) : json_null(), "p", summary_number(m->p),
+                                        "learned_more", more < 0 ? NULL : r->methods[more]));
+    }
+    return tasks;
+}
+
+/* Every two methods in where they end. */
+static json_t *summary_ends(const Results *r, const Comparison *c)
+{
+    json_t *ends = json_array();
+    for (int i = 0; i < c->end_count; i++) {
+        const End *e = &c->ends[i];
+        const int higher = compare_higher(e);
+        json_array_append_new(ends, json_pack("{s:[s, s], s:i, s:f, s:o, s:o, s:o, s:s?}", "methods", r->methods[e->a],
+                                              r->methods[e->b], "seeds", e->seeds, "difference", e->difference,
+                                              "interval", summary_interval(e->interval), "p", summary_number(e->p),
+                                              "holm_p", summary_number(e->adjusted), "ends_higher",
+                                              higher < 0 ? NULL : r->methods[higher]));
+    }
+    return ends;
+}
+
+/* Every two methods that could be ranked, in what they keep, and every two in where they end. */
 static json_t *summary_comparison(Arena *arena, const Results *r)
 {
-    static const char *const states[] = {
-        [PAIR_COMPARED] = "compared", [PAIR_UNMATCHED] = "not matched", [PAIR_UNKNOWN] = "not told"};
+    static const char *const states[] = {[PAIR_COMPARED] = "matched",
+                                         [PAIR_UNMATCHED] = "learned unequally",
+                                         [PAIR_TOO_FEW] = "too few rows",
+                                         [PAIR_UNKNOWN] = "not told"};
     const Comparison c = compare_methods(arena, r);
     const int leader = compare_leader(r, &c);
     json_t *pairs = json_array();
     for (int i = 0; i < c.pair_count; i++) {
         const Pair *p = &c.pairs[i];
         const int winner = compare_winner(p);
-        json_array_append_new(pairs, json_pack("{s:[s, s], s:s, s:i, s:o, s:o, s:f, s:o, s:o, s:s?}", "methods",
+        json_array_append_new(pairs, json_pack("{s:[s, s], s:s, s:i, s:o, s:f, s:o, s:o, s:o, s:s?}", "methods",
                                                r->methods[p->a], r->methods[p->b], "state", states[p->state], "seeds",
-                                               p->seeds, "learning_first_p", summary_number(p->first),
-                                               "learning_later_p", summary_number(p->rest), "difference", p->left, "p",
-                                               summary_number(p->p), "holm_p", summary_number(p->adjusted),
-                                               "keeps_more", winner < 0 ? NULL : r->methods[winner]));
+                                               p->seeds, "learning", summary_matches(r, p), "difference", p->left,
+                                               "interval", summary_interval(p->interval), "p", summary_number(p->p),
+                                               "holm_p", summary_number(p->adjusted), "keeps_more",
+                                               winner < 0 ? NULL : r->methods[winner]));
     }
-    return json_pack("{s:s?, s:o}", "leader", leader < 0 ? NULL : r->methods[leader], "pairs", pairs);
+    return json_pack("{s:f, s:s, s:s?, s:i, s:o, s:s, s:i, s:o}", "match_margin", 100 * compare_margin(r), "family",
+                     "what matched pairs keep of the first task", "leader", leader < 0 ? NULL : r->methods[leader],
+                     "tests", c.compared, "pairs", pairs, "ends_family", "average accuracy of every pair at the end",
+                     "ends_tests", c.told, "ends", summary_ends(r, &c));
 }
 
 /* Of each earlier task: rows (from 1) that all methods forgot which can be ranked. */

@@ -70,6 +70,19 @@ static void svg_rect(Markup *m, Box box, Colour colour, float alpha)
     markup_put(m, "/>\n");
 }
 
+/* Between two lines over the same x: [count] x, top, bottom. */
+static void svg_band(Markup *m, const float *points, size_t count, Colour colour, float alpha)
+{
+    if (count < 2) return;
+    markup_put(m, "<path stroke=\"none\" d=\"");
+    for (size_t i = 0; i < count; i++)
+        markup_put(m, "%s%g %g", i ? "L" : "M", svg_round(points[3 * i]), svg_round(points[3 * i + 1]));
+    for (size_t i = count; i-- > 0;) markup_put(m, "L%g %g", svg_round(points[3 * i]), svg_round(points[3 * i + 2]));
+    markup_put(m, "Z\"");
+    svg_colour(m, "fill", colour);
+    markup_put(m, " fill-opacity=\"%g\"/>\n", (double)alpha);
+}
+
 static void svg_pen(Markup *m, float width, Colour colour, Dash dash)
 {
     svg_colour(m, "stroke", colour);

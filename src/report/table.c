@@ -157,7 +157,7 @@ static const char *table_task(Arena *arena, const Results *r, int task)
 /* What the colour of a method's verdict follows. */
 static Verdict table_verdict(const Results *r, int method)
 {
-    const Verdict verdict = r->task_count > 1 ? verdict_change(r, method, 0).verdict : VERDICT_WITHIN_CHANCE;
+    const Verdict verdict = r->task_count > 1 ? verdict_change(r, method, 0).verdict : VERDICT_NOT_SHOWN;
     if (verdict == VERDICT_FORGOT) return verdict;
     for (int j = 0; j < r->task_count; j++)
         if (verdict_missed(r, method, j)) return VERDICT_NOT_LEARNED;
@@ -415,7 +415,7 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
         const ResultTask *t = &r->tasks[j];
         const char *line =
             arena_printf(&arena, "task %d %s: %u classes, %s rows to train, %s to evaluate", j + 1, t->name, t->classes,
-                         verdict_rows(&arena, t->train_rows), verdict_rows(&arena, t->eval_rows));
+                         format_count(&arena, t->train_rows), format_count(&arena, t->eval_rows));
         table_wrap(out, table_styled(&arena, style, line), 0, 2);
     }
     fputc('\n', out);

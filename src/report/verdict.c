@@ -7,27 +7,44 @@
 static const char *const verdict_rules[] = {
     "A method learned a task when, with every seed, the 95% Wilson interval of its accuracy right after training the "
     "task lies above the rate of always answering the most frequent class.",
-    "It forgot a task when it had learned it and the drop from then to the end is more than chance explains: an exact "
-    "McNemar test on the same rows, those of all seeds together, with p below 0.05 (when it is not told which rows "
-    "changed with one seed, whichever they were), and with several seeds also a 95% t interval of the drop that lies "
-    "below zero: when that interval alone reaches zero, it is not decided. Each method is tested alone.",
-    "It re-learned a task when the end shows no such drop but, with every seed, the way there did: an evaluation after "
-    "an earlier task (McNemar, p below 0.05), or the lowest point of the curve during training (p below 0.05 whichever "
-    "rows changed, times the number of points looked at).",
+    "It forgot a task when it had learned it and the drop from then to the end is more than chance explains. One seed: "
+    "an exact McNemar test on the same rows, with p below 0.05 (when it is not told which rows changed, whichever they "
+    "were). Several seeds: they are evaluated on the same rows, so a row counts once, by its sum over seeds of (right "
+    "at the end minus right before); an exact sign-flip test of these sums with p below 0.05, and a 95% interval of "
+    "the "
+    "drop that lies below zero. When only one of the two holds, it is not decided. Each method and task is tested "
+    "alone.",
+    "The interval over seeds is Student's t, and never narrower than what the rows alone leave open: equal seeds do "
+    "not "
+    "make it narrow.",
+    "\"No drop shown\" is not \"did not forget\": beside it stands the largest drop that the 95% interval leaves "
+    "possible.",
+    "It re-learned a task when the end shows no such drop but, with every seed, the way there did: of the looks at the "
+    "task between its own training and the end (the curve's, and the evaluations after other tasks) one lies below "
+    "both, "
+    "by exact McNemar tests on the rows looked at, the larger p of the two below 0.05 after Holm's correction over the "
+    "looks.",
     "Where a task was not learned, nothing can be seen to be forgotten: \"did not learn\" is never \"did not forget\".",
-    "Two methods are compared in what is left of the first task only when both learned every task, and equally well: "
-    "right after each training no difference beyond noise, on the first task and on the later ones together (p of 0.05 "
-    "or more).",
+    "Whether the intervals of two accuracies overlap decides nothing, either way: tests on the same rows do.",
+    "Two methods are compared in what is left of the first task only when both learned every task, and each task "
+    "equally well: right after its training the 90% interval of the difference, by rows and by seeds, lies within the "
+    "match margin. Otherwise one learned more, when the same two tests as above say so, or there are too few rows to "
+    "tell.",
     "Of two methods so matched one keeps more when their accuracies on the first task at the end differ with p below "
-    "0.05 after Holm's correction over all pairs compared: exact McNemar test on the same rows, those of all seeds "
-    "together, and with several seeds also a paired t test over them, the larger p of the two.",
+    "0.05 after Holm's correction over the family of all matched pairs: exact McNemar test on the same rows with one "
+    "seed; with several the sign-flip test of the rows' sums over seeds and a paired t test over seeds, the larger p "
+    "of "
+    "the two.",
+    "Every two methods are also compared in where they end, the average accuracy over all tasks after the last, which "
+    "needs no matching: the same tests on the rows of all tasks, with Holm's correction over the family of all pairs.",
     "Methods that cannot forget by construction, the floor, the ceiling and averages made after the fact are called "
     "what they are and never ranked.",
     "A strategy held nothing back when, with every seed, the very same rows as with full are right in every evaluation "
     "after the first training.",
 };
 
-static const double VERDICT_P = 0.05;
+static const double VERDICT_P = 0.05, VERDICT_INSIDE = 0.95,
+                    VERDICT_MARGIN = 0.05; /* margin: of matched learning, unless another is asked */
 
 typedef enum Verdict {
     VERDICT_UNFINISHED,
@@ -37,21 +54,21 @@ typedef enum Verdict {
     VERDICT_FORGOT,
     VERDICT_RELEARNED,
     VERDICT_GAINED,
-    VERDICT_WITHIN_CHANCE,
-    VERDICT_UNCLEAR, /* cannot be told from counts alone, or the rows say so and the seeds do not */
+    VERDICT_NOT_SHOWN, /* neither a drop nor a gain: not the same as none */
+    VERDICT_UNCLEAR,   /* cannot be told from counts alone, or rows and seeds do not agree */
     VERDICT_KINDS
 } Verdict;
 
 static const char *const verdict_words[VERDICT_KINDS] = {
-    "unfinished", "did not learn", "cannot forget",           "ceiling",     "forgot",
-    "re-learned", "gained",        "no change beyond chance", "not decided",
+    "unfinished", "did not learn", "cannot forget", "ceiling",     "forgot",
+    "re-learned", "gained",        "no drop shown", "not decided",
 };
 
 /* An accuracy over the seeds that have it. */
 typedef struct Score {
     int seeds; /* 0: not known */
     double mean;
-    Interval interval; /* one seed: Wilson; more: t over seeds, cut to [0, 1] */
+    Interval interval; /* 95%. One seed: Wilson; more: t over seeds, never narrower than Wilson, cut to [0, 1] */
 } Score;
 
 /* What became of a task between its own training and the last one. */
@@ -60,8 +77,8 @@ typedef struct Change {
     int seeds, learned,
         dipped;        /* with both evaluations; of these, learned the task; dropped beyond chance on the way */
     double mean;       /* last minus own */
-    Interval interval; /* seeds > 1: t over seeds, not cut */
-    Interval p;        /* seeds == 1: exact McNemar, lowest and highest possible */
+    Interval interval; /* 95%, by rows and seeds */
+    Interval p;        /* by rows: lowest and highest possible */
     double lowest;     /* dipped: the lowest accuracy on the way, over all seeds */
 } Change;
 
@@ -125,16 +142,18 @@ static Score verdict_score(const Results *r, int method, int after, int task)
     Arena scratch = {0};
     double *values = arena_new(&scratch, double, r->runs.count + 1);
     Score score = {0};
+    uint32_t rows = 0;
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultCell *cell = verdict_cell(r, &r->runs.at[i], after, task);
         if (r->runs.at[i].method != method || !cell->rows) continue;
-        score.interval = measure_wilson(cell->correct, cell->rows);
+        rows = cell->rows;
         values[score.seeds++] = verdict_share(cell);
     }
     if (score.seeds > 0) {
-        const MeanOver mean = measure_mean(values, score.seeds);
-        score.mean = mean.mean;
-        if (score.seeds > 1) score.interval = (Interval){fmax(0, mean.interval.low), fmin(1, mean.interval.high)};
+        score.mean = fmax(0, fmin(1, measure_mean(values, score.seeds).mean));
+        const Interval all =
+            measure_over_seeds(values, score.seeds, measure_wilson_share(score.mean, rows), VERDICT_INSIDE);
+        score.interval = (Interval){fmax(0, all.low), fmin(1, all.high)};
     }
     arena_free(&scratch);
     return score;
@@ -142,57 +161,36 @@ static Score verdict_score(const Results *r, int method, int after, int task)
 
 /* ---- forgot ---- */
 
-/* Exact McNemar of a change, lowest and highest possible. */
-static Interval verdict_change_p(const ResultCell *own, const ResultCell *now)
+/* Every look at an old task between its own training and the end: by the curves, and by evaluations after other tasks.
+ */
+static int verdict_looks(Arena *arena, const Results *r, const ResultRun *run, int task, Look **looks)
 {
-    if (!now->paired) return measure_mcnemar_bounds(own->correct, now->correct, own->rows);
-    const double p = measure_mcnemar(now->lost, now->gained);
-    return (Interval){p, p};
-}
-
-/* The evaluations of several seeds as one of all their rows. */
-static void verdict_pool(ResultCell *all, const ResultCell *cell)
-{
-    if (UINT32_MAX - all->rows < cell->rows) return; /* four thousand million rows tell enough */
-    all->paired = cell->paired && (all->paired || !all->rows);
-    all->rows += cell->rows;
-    all->correct += cell->correct;
-    all->lost += cell->lost;
-    all->gained += cell->gained;
-}
-
-/* The lowest point of an old task's curve; NULL: there is none. */
-static const ResultPoint *verdict_lowest_point(const ResultOld *old)
-{
-    const ResultPoint *lowest = NULL;
-    for (size_t i = 0; old && i < old->curve.count; i++)
-        if (!lowest || old->curve.at[i].correct < lowest->correct) lowest = &old->curve.at[i];
-    return lowest;
-}
-
-/* Did the task drop beyond chance between its own training and the end? *lowest: the accuracy there, when lower. */
-static bool verdict_run_dipped(const Results *r, const ResultRun *run, int task, double *lowest)
-{
-    const ResultCell *own = verdict_cell(r, run, task, task);
-    bool dipped = false;
+    DYN(Look) all = {0};
     for (int i = task + 1; i < r->task_count; i++) {
         const ResultCell *now = verdict_cell(r, run, i, task);
         const ResultOld *old = run->old[i * r->task_count + task];
-        const ResultPoint *point = verdict_lowest_point(old);
-        if (i < r->task_count - 1 && now->rows && now->correct < own->correct &&
-            verdict_change_p(own, now).high < VERDICT_P) {
-            dipped = true;
-            *lowest = fmin(*lowest, verdict_share(now));
-        }
-        if (!point) continue;
-        const uint32_t start = old->curve.at[0].correct;
-        if (point->correct < start &&
-            measure_mcnemar_bounds(start, point->correct, point->rows).high * (double)old->curve.count < VERDICT_P) {
-            dipped = true;
-            *lowest = fmin(*lowest, (double)point->correct / point->rows);
-        }
+        for (size_t k = 0; old && k < old->curve.count; k++) *dyn_push(arena, &all) = old->curve.at[k].look;
+        if (i == r->task_count - 1 || !now->right) continue;
+        bool *of = arena_new(arena, bool, now->rows);
+        memset(of, true, now->rows * sizeof *of);
+        *dyn_push(arena, &all) = (Look){of, now->right};
     }
-    return dipped;
+    *looks = all.at;
+    return (int)all.count;
+}
+
+/* Did the task dip below where it began and where it ends, beyond chance? *lowest: the accuracy there, when lower. */
+static bool verdict_run_dipped(const Results *r, const ResultRun *run, int task, double *lowest)
+{
+    const ResultCell *own = verdict_cell(r, run, task, task), *end = verdict_cell(r, run, r->task_count - 1, task);
+    if (!own->right || !end->right) return false;
+    Arena scratch = {0};
+    Look *looks;
+    const int count = verdict_looks(&scratch, r, run, task, &looks);
+    const Dip dip = measure_dip(looks, count, own->right, end->right, own->rows);
+    arena_free(&scratch);
+    if (dip.look >= 0) *lowest = fmin(*lowest, dip.lowest);
+    return dip.look >= 0;
 }
 
 /* Why a method cannot forget; NULL: it can. */
@@ -211,38 +209,32 @@ static Verdict verdict_of_change(const Results *r, int method, const Change *c)
     if (c->learned < c->seeds) return VERDICT_NOT_LEARNED;
     if (verdict_kind(r, method) == METHOD_CEILING) return VERDICT_CEILING;
     if (verdict_construction(r, method) && c->mean == 0) return VERDICT_BY_CONSTRUCTION;
-    if (c->seeds > 1) { /* the seeds vary as their interval says, whichever rows changed */
-        if (c->p.low < VERDICT_P && c->interval.high < 0) return VERDICT_FORGOT;
-        if (c->p.low < VERDICT_P && c->interval.low > 0) return VERDICT_GAINED;
-        if (c->p.high < VERDICT_P) return VERDICT_UNCLEAR;
-    } else {
-        if (c->p.high < VERDICT_P) return c->mean < 0 ? VERDICT_FORGOT : VERDICT_GAINED;
-        if (c->p.low < VERDICT_P) return VERDICT_UNCLEAR;
-    }
-    return c->dipped == c->seeds ? VERDICT_RELEARNED : VERDICT_WITHIN_CHANCE;
+    const bool rows = c->p.high < VERDICT_P, seeds = c->seeds < 2 || c->interval.high < 0 || c->interval.low > 0;
+    if (rows && seeds) return c->mean < 0 ? VERDICT_FORGOT : VERDICT_GAINED;
+    if (c->p.low < VERDICT_P || (c->seeds > 1 && seeds)) return VERDICT_UNCLEAR;
+    return c->dipped == c->seeds ? VERDICT_RELEARNED : VERDICT_NOT_SHOWN;
 }
 
 static Change verdict_change(const Results *r, int method, int task)
 {
     Arena scratch = {0};
-    double *values = arena_new(&scratch, double, r->runs.count + 1);
+    Differences differences = differences_new(&scratch, r->tasks[task].eval_rows, r->runs.count);
     Change change = {.lowest = 1};
-    ResultCell before = {0}, after = {0};
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultRun *run = &r->runs.at[i];
         const ResultCell *own = verdict_cell(r, run, task, task), *last = verdict_cell(r, run, r->task_count - 1, task);
         if (run->method != method || !own->rows || !last->rows) continue;
         change.learned += verdict_run_learned(r, run, task);
         change.dipped += verdict_run_dipped(r, run, task, &change.lowest);
-        values[change.seeds++] = ((double)last->correct - (double)own->correct) / own->rows;
-        verdict_pool(&before, own);
-        verdict_pool(&after, last);
+        differences_add(&scratch, &differences, own, last);
     }
+    change.seeds = differences.seeds;
     if (change.seeds > 0) {
-        const MeanOver mean = measure_mean(values, change.seeds);
-        change.mean = mean.mean;
-        change.interval = mean.interval;
-        change.p = verdict_change_p(&before, &after);
+        change.mean = differences_mean(&differences);
+        change.interval =
+            measure_over_seeds(differences.values, change.seeds,
+                               measure_paired_interval(differences_rows(&differences), VERDICT_INSIDE), VERDICT_INSIDE);
+        change.p = differences_p(&differences);
     }
     arena_free(&scratch);
     change.verdict = verdict_of_change(r, method, &change);

@@ -3,29 +3,58 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Which methods keep more of the first task than others, at matched learning. */
+/* Which methods keep more of the first task than others, at matched learning; and which end higher, matched or not. */
+
+typedef enum MatchState {
+    MATCH_EQUAL,   /* the 90% interval of the difference lies within the margin */
+    MATCH_MORE,    /* one learned more, by the tests */
+    MATCH_TOO_FEW, /* too few rows, or seeds, to tell */
+    MATCH_UNKNOWN, /* it is not told which rows were right; or no seed in common */
+} MatchState;
+
+/* How two methods learned a task: a minus b, right after its training. */
+typedef struct Match {
+    MatchState state;
+    double difference;
+    Interval close, interval; /* 90%, 95% */
+    double p;
+} Match;
 
 typedef enum PairState {
-    PAIR_COMPARED,
-    PAIR_UNMATCHED, /* one learned a task better than the other */
-    PAIR_UNKNOWN,   /* one seed, and it is not told which rows were right; or no seed in common */
+    PAIR_COMPARED,  /* every task was learned equally well */
+    PAIR_UNMATCHED, /* one learned some task more than the other */
+    PAIR_TOO_FEW,   /* neither can be told */
+    PAIR_UNKNOWN,
 } PairState;
 
 typedef struct Pair {
     int a, b; /* methods, a before b */
     PairState state;
     int seeds;          /* in common */
-    double first, rest; /* p of the difference right after training: the first task; the later tasks together */
+    Match *tasks;       /* [task_count] */
     double left;        /* a minus b: accuracy on the first task at the end */
+    Interval interval;  /* of that, 95% */
     double p, adjusted; /* of that; adjusted: Holm, over the pairs compared */
 } Pair;
+
+/* Where two methods end: a minus b, average accuracy over all tasks after the last. */
+typedef struct End {
+    int a, b, seeds;
+    double difference;
+    Interval interval;  /* 95% */
+    double p, adjusted; /* NAN: not told; adjusted: Holm, over all that are told */
+} End;
 
 typedef struct Comparison {
     int *methods; /* that can be ranked */
     int method_count;
     Pair *pairs; /* every two of them */
     int pair_count, compared;
+    End *ends; /* every two methods of all that are finished with a seed in common */
+    int end_count, told;
 } Comparison;
+
+static double compare_margin(const Results *r) { return r->match_margin > 0 ? r->match_margin : VERDICT_MARGIN; }
 
 static const ResultRun *compare_run(const Results *r, int method, uint32_t seed)
 {
@@ -37,69 +66,133 @@ static const ResultRun *compare_run(const Results *r, int method, uint32_t seed)
 /* Everything that a comparison needs is there. */
 static bool compare_is_complete(const Results *r, const ResultRun *run)
 {
-    bool complete = run && verdict_cell(r, run, r->task_count - 1, 0)->rows;
-    for (int j = 0; complete && j < r->task_count; j++) complete = verdict_cell(r, run, j, j)->rows;
+    bool complete = run != NULL;
+    for (int j = 0; complete && j < r->task_count; j++)
+        complete = verdict_cell(r, run, j, j)->rows && verdict_cell(r, run, r->task_count - 1, j)->rows;
     return complete;
 }
 
-/* Whether two methods differ on some evaluations: a minus b of each seed, and the rows of all seeds together. */
-typedef struct CompareTest {
-    double *differences; /* [seeds] mean accuracy */
-    int seeds;
-    bool untold; /* which rows were right, by some evaluation */
-    uint64_t only_a, only_b;
-} CompareTest;
-
-/* Adds a seed: tasks [from, to), each right after its own training, or `at_end`. */
-static void compare_add(const Results *r, const ResultRun *a, const ResultRun *b, int from, int to, bool at_end,
-                        CompareTest *test)
+/* a minus b over the seeds in common: on a task, right after its own training or `at_end`. */
+static Differences compare_differences(Arena *arena, const Results *r, int a, int b, int task, bool at_end)
 {
-    double sum = 0;
-    for (int j = from; j < to; j++) {
-        const int after = at_end ? r->task_count - 1 : j;
-        const ResultCell *x = verdict_cell(r, a, after, j), *y = verdict_cell(r, b, after, j);
-        sum += verdict_share(x) - verdict_share(y);
-        test->untold = test->untold || !x->right || !y->right;
-        if (test->untold) continue;
-        const Disagreement d = measure_disagreement(x->right, y->right, x->rows);
-        test->only_a += d.first;
-        test->only_b += d.second;
+    Differences d = differences_new(arena, r->tasks[task].eval_rows, r->runs.count);
+    const int after = at_end ? r->task_count - 1 : task;
+    for (size_t i = 0; i < r->runs.count; i++) {
+        const ResultRun *x = &r->runs.at[i], *y = x->method == a ? compare_run(r, b, x->seed) : NULL;
+        if (!y || !compare_is_complete(r, x) || !compare_is_complete(r, y)) continue;
+        ResultCell first = *verdict_cell(r, y, after, task), second = *verdict_cell(r, x, after, task);
+        first.paired = second.paired = false; /* lost and gained are of something else */
+        differences_add(arena, &d, &first, &second);
     }
-    test->differences[test->seeds++] = sum / (to - from);
+    return d;
 }
 
 /* By the rules; NAN: cannot be told. */
-static double compare_p(const CompareTest *test)
+static double compare_p(const Differences *d)
 {
-    const double rows = test->untold ? NAN : measure_mcnemar(test->only_a, test->only_b);
-    if (test->seeds < 2) return test->seeds ? rows : NAN;
-    return fmax(measure_t_test(test->differences, test->seeds), rows); /* fmax: without rows the seeds alone */
+    if (!d->seeds || !d->sums) return NAN;
+    const double rows = differences_p(d).high;
+    return d->seeds < 2 ? rows : fmax(rows, measure_t_test(d->values, d->seeds));
+}
+
+static Interval compare_interval(const Differences *d, double inside)
+{
+    return measure_over_seeds(d->values, d->seeds, measure_paired_interval(differences_rows(d), inside), inside);
+}
+
+static Match compare_learning(Arena *arena, const Results *r, const Pair *pair, int task)
+{
+    const Differences d = compare_differences(arena, r, pair->a, pair->b, task, false);
+    Match m = {.state = MATCH_UNKNOWN, .p = compare_p(&d)};
+    if (isnan(m.p)) return m;
+    m.difference = differences_mean(&d);
+    m.close = compare_interval(&d, 0.9);
+    m.interval = compare_interval(&d, VERDICT_INSIDE);
+    const double margin = compare_margin(r);
+    if (m.close.low >= -margin && m.close.high <= margin)
+        m.state = MATCH_EQUAL;
+    else
+        m.state = m.p < VERDICT_P && (m.interval.low > 0 || m.interval.high < 0) ? MATCH_MORE : MATCH_TOO_FEW;
+    return m;
 }
 
 /* Fills in all but `adjusted`. */
-static void compare_pair(const Results *r, Pair *pair)
+static void compare_pair(Arena *arena, const Results *r, Pair *pair)
 {
-    Arena scratch = {0};
-    CompareTest first = {.differences = arena_new(&scratch, double, r->runs.count)}, rest = first, left = first;
-    rest.differences = arena_new(&scratch, double, r->runs.count);
-    left.differences = arena_new(&scratch, double, r->runs.count);
-    for (size_t i = 0; i < r->runs.count; i++) {
-        const ResultRun *a = &r->runs.at[i], *b = a->method == pair->a ? compare_run(r, pair->b, a->seed) : NULL;
-        if (!b || !compare_is_complete(r, a) || !compare_is_complete(r, b)) continue;
-        compare_add(r, a, b, 0, 1, false, &first);
-        compare_add(r, a, b, 1, r->task_count, false, &rest);
-        compare_add(r, a, b, 0, 1, true, &left);
+    const Differences left = compare_differences(arena, r, pair->a, pair->b, 0, true);
+    int states[MATCH_UNKNOWN + 1] = {0};
+    pair->tasks = arena_new(arena, Match, (size_t)r->task_count);
+    for (int j = 0; j < r->task_count; j++) {
+        pair->tasks[j] = compare_learning(arena, r, pair, j);
+        states[pair->tasks[j].state]++;
     }
     pair->seeds = left.seeds;
-    for (int i = 0; i < left.seeds; i++) pair->left += left.differences[i] / left.seeds;
-    pair->first = compare_p(&first);
-    pair->rest = compare_p(&rest);
     pair->p = compare_p(&left);
-    if (isnan(pair->first) || isnan(pair->rest) || isnan(pair->p))
-        pair->state = PAIR_UNKNOWN;
-    else
-        pair->state = pair->first < VERDICT_P || pair->rest < VERDICT_P ? PAIR_UNMATCHED : PAIR_COMPARED;
-    arena_free(&scratch);
+    pair->left = differences_mean(&left);
+    pair->interval = left.seeds ? compare_interval(&left, VERDICT_INSIDE) : (Interval){NAN, NAN};
+    pair->state = states[MATCH_UNKNOWN] || isnan(pair->p) ? PAIR_UNKNOWN
+                  : states[MATCH_MORE]                    ? PAIR_UNMATCHED
+                  : states[MATCH_TOO_FEW]                 ? PAIR_TOO_FEW
+                                                          : PAIR_COMPARED;
+}
+
+/* By how much a row of a task counts in the average over tasks: whole numbers, in proportion to an eighth, from 1 up.
+ */
+static int32_t compare_weight(const Results *r, int task)
+{
+    uint32_t most = 0;
+    bool same = true;
+    for (int j = 0; j < r->task_count; j++) {
+        most = r->tasks[j].eval_rows > most ? r->tasks[j].eval_rows : most;
+        same = same && r->tasks[j].eval_rows == r->tasks[0].eval_rows;
+    }
+    return same ? 1 : (int32_t)fmin(400, round(8.0 * most / r->tasks[task].eval_rows));
+}
+
+/* Fills in all but `adjusted`; the rows of all tasks are one set for the test. */
+static void compare_end(Arena *arena, const Results *r, End *end)
+{
+    const int tasks = r->task_count;
+    DYN(int32_t) sums = {0};
+    double *values = arena_new(arena, double, r->runs.count + 1), error = 0, rows = 0;
+    bool told = true;
+    for (int j = 0; j < tasks; j++) {
+        const Differences d = compare_differences(arena, r, end->a, end->b, j, true);
+        end->seeds = d.seeds;
+        if (!d.seeds) return;
+        const Paired paired = differences_rows(&d);
+        told = told && d.sums;
+        rows += paired.difference / tasks;
+        error += paired.error * paired.error / tasks / tasks;
+        for (int i = 0; i < d.seeds; i++) values[i] += d.values[i] / tasks;
+        for (uint32_t k = 0; told && k < d.rows; k++) *dyn_push(arena, &sums) = d.sums[k] * compare_weight(r, j);
+    }
+    end->difference = measure_mean(values, end->seeds).mean;
+    end->interval = measure_over_seeds(
+        values, end->seeds, measure_paired_interval((Paired){rows, sqrt(error)}, VERDICT_INSIDE), VERDICT_INSIDE);
+    if (!told) return;
+    end->p = measure_sign_flips(sums.at, (uint32_t)sums.count);
+    if (end->seeds > 1) end->p = fmax(end->p, measure_t_test(values, end->seeds));
+}
+
+static void compare_ends(Arena *arena, const Results *r, Comparison *c)
+{
+    const size_t most = (size_t)r->method_count * (size_t)r->method_count / 2 + 1;
+    double *p = arena_new(arena, double, most), *adjusted = arena_new(arena, double, most);
+    c->ends = arena_new(arena, End, most);
+    for (int a = 0; a < r->method_count; a++)
+        for (int b = a + 1; b < r->method_count; b++) {
+            Arena scratch = {0};
+            End end = {.a = a, .b = b, .p = NAN, .adjusted = NAN};
+            compare_end(&scratch, r, &end);
+            arena_free(&scratch);
+            if (!end.seeds) continue;
+            if (!isnan(end.p)) p[c->told++] = end.p;
+            c->ends[c->end_count++] = end;
+        }
+    measure_holm(p, c->told, adjusted);
+    for (int i = 0, k = 0; i < c->end_count; i++)
+        if (!isnan(c->ends[i].p)) c->ends[i].adjusted = adjusted[k++];
 }
 
 /* Of two and more tasks. */
@@ -116,13 +209,21 @@ static Comparison compare_methods(Arena *arena, const Results *r)
         for (int y = x + 1; y < c.method_count; y++) {
             Pair *pair = &c.pairs[c.pair_count++];
             *pair = (Pair){.a = c.methods[x], .b = c.methods[y], .adjusted = NAN};
-            compare_pair(r, pair);
+            compare_pair(arena, r, pair);
             if (pair->state == PAIR_COMPARED) p[c.compared++] = pair->p;
         }
     measure_holm(p, c.compared, adjusted);
     for (int i = 0, k = 0; i < c.pair_count; i++)
         if (c.pairs[i].state == PAIR_COMPARED) c.pairs[i].adjusted = adjusted[k++];
+    compare_ends(arena, r, &c);
     return c;
+}
+
+/* The method that ends higher, or -1. */
+static int compare_higher(const End *end)
+{
+    if (!(end->adjusted < VERDICT_P)) return -1;
+    return end->difference > 0 ? end->a : end->b;
 }
 
 /* The pair's winner, or -1. */
@@ -134,7 +235,7 @@ static int compare_winner(const Pair *pair)
 
 /* How a method stands against the others. */
 typedef struct Standing {
-    int won, lost, even, unmatched, unknown;
+    int won, lost, even, unmatched, too_few, unknown;
 } Standing;
 
 static Standing compare_standing(const Comparison *c, int method)
@@ -145,6 +246,7 @@ static Standing compare_standing(const Comparison *c, int method)
         if (pair->a != method && pair->b != method) continue;
         const int winner = compare_winner(pair);
         s.unmatched += pair->state == PAIR_UNMATCHED;
+        s.too_few += pair->state == PAIR_TOO_FEW;
         s.unknown += pair->state == PAIR_UNKNOWN;
         s.won += winner == method;
         s.lost += winner >= 0 && winner != method;

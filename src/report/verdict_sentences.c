@@ -5,7 +5,7 @@
 
 /* What the rules of verdict.c say of all methods together: sentences, and a headline. */
 
-enum { VERDICT_SENTENCES = 21, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is told */
+enum { VERDICT_SENTENCES = 24, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is told */
 
 typedef DYN(const char *) VerdictNames;
 
@@ -13,7 +13,7 @@ static void verdict_add(Arena *arena, VerdictNames *names, const char *name) { *
 
 static const char *verdict_named(Arena *arena, const VerdictNames *names)
 {
-    return verdict_list(arena, names->at, (int)names->count);
+    return format_list(arena, names->at, (int)names->count);
 }
 
 /* "a, b and c", or "9 methods". */
@@ -58,11 +58,6 @@ static const char *verdict_later(Arena *arena, const Results *r)
     return r->task_count == 2 ? r->tasks[1].name : arena_printf(arena, "%d more tasks", r->task_count - 1);
 }
 
-static const char *verdict_rows(Arena *arena, uint32_t rows)
-{
-    return rows < 10000 ? arena_printf(arena, "%u", rows) : arena_printf(arena, "%u,%03u", rows / 1000, rows % 1000);
-}
-
 /* ---- what training the later tasks did to the first ---- */
 
 /* The methods with a verdict on the first task, sorted by its change, the largest drop first. */
@@ -97,6 +92,27 @@ static const char *verdict_points_list(Arena *arena, const Results *r, const int
     return verdict_named(arena, &names);
 }
 
+/* The methods that learned enough to have cause to forget, and show no drop; NULL: there is none. */
+static const char *verdict_sentence_not_shown(Arena *arena, const Results *r)
+{
+    VerdictNames names = {0}, possible = {0};
+    double most = 0;
+    for (int m = 0; m < r->method_count; m++) {
+        const Change change = verdict_change(r, m, 0);
+        if (!verdict_learned_all(r, m) || change.verdict != VERDICT_NOT_SHOWN) continue;
+        most = fmax(most, verdict_possible(&change));
+        verdict_add(arena, &names, r->methods[m]);
+        verdict_add(arena, &possible,
+                    arena_printf(arena, "%.1f points with %s", verdict_possible(&change), r->methods[m]));
+    }
+    if (!names.count) return NULL;
+    return arena_printf(arena, "No drop on %s is shown for %s; the interval leaves one of %s possible.",
+                        r->tasks[0].name, verdict_counted(arena, &names),
+                        names.count > VERDICT_NAMES ? arena_printf(arena, "up to %.1f points", most)
+                        : names.count == 1          ? arena_printf(arena, "%.1f points", most)
+                                                    : verdict_named(arena, &possible));
+}
+
 static int verdict_sentences_of_change(Arena *arena, const Results *r, const char **out)
 {
     int count = 0, *methods = arena_new(arena, int, (size_t)r->method_count);
@@ -111,16 +127,10 @@ static int verdict_sentences_of_change(Arena *arena, const Results *r, const cha
                                     verdict_points_list(arena, r, methods, gained));
     const VerdictNames relearned = verdict_group(arena, r, 0, VERDICT_RELEARNED);
     if (relearned.count)
-        out[count++] = arena_printf(
-            arena, "%s forgot %s on the way and re-learned it: at the end the change is within what chance does.",
-            verdict_counted(arena, &relearned), task);
-    VerdictNames chance = {0}; /* of those that learned enough to have cause to forget */
-    for (int m = 0; m < r->method_count; m++)
-        if (verdict_learned_all(r, m) && verdict_change(r, m, 0).verdict == VERDICT_WITHIN_CHANCE)
-            verdict_add(arena, &chance, r->methods[m]);
-    if (chance.count)
-        out[count++] = arena_printf(arena, "For %s the change on %s is within what chance does.",
-                                    verdict_counted(arena, &chance), task);
+        out[count++] = arena_printf(arena, "%s forgot %s on the way and re-learned it: at the end no drop is shown.",
+                                    verdict_counted(arena, &relearned), task);
+    const char *kept = verdict_sentence_not_shown(arena, r);
+    if (kept) out[count++] = kept;
     const VerdictNames unclear = verdict_group(arena, r, 0, VERDICT_UNCLEAR);
     if (unclear.count)
         out[count++] = arena_printf(arena, "For %s it is not decided whether the change on %s is chance.",
@@ -174,6 +184,12 @@ static const char *verdict_idle(Arena *arena, const Results *r)
 
 /* ---- ranking ---- */
 
+/* Over which tests Holm's correction runs. */
+static const char *verdict_family(Arena *arena, int tests, const char *what)
+{
+    return tests == 1 ? "one pair, so no correction" : arena_printf(arena, "Holm's correction over %d %s", tests, what);
+}
+
 /* What few seeds can tell. */
 static const char *verdict_few_seeds(Arena *arena, const Comparison *c)
 {
@@ -185,10 +201,56 @@ static const char *verdict_few_seeds(Arena *arena, const Comparison *c)
                : "";
 }
 
+/* "within 5 points" */
+static const char *verdict_margin_words(Arena *arena, const Results *r)
+{
+    return arena_printf(arena, "within %g points", round(1e4 * compare_margin(r)) / 100);
+}
+
+/* "nli more by full than by ewc (0.8 to 9.1 points)" */
+static const char *verdict_learned_more(Arena *arena, const Results *r, const Pair *pair, int task)
+{
+    const Match *m = &pair->tasks[task];
+    const bool a = m->difference > 0;
+    return arena_printf(arena, "%s more by %s than by %s (%.1f to %.1f points)", r->tasks[task].name,
+                        r->methods[a ? pair->a : pair->b], r->methods[a ? pair->b : pair->a],
+                        100 * (a ? m->interval.low : -m->interval.high),
+                        100 * (a ? m->interval.high : -m->interval.low));
+}
+
+enum { VERDICT_MORE = 3 }; /* so many differences in learning are named */
+
+/* Which of the pairs that could be ranked learned equally well. At least one pair. */
+static const char *verdict_matching(Arena *arena, const Results *r, const Comparison *c)
+{
+    VerdictNames more = {0};
+    int unmatched = 0, too_few = 0, unknown = 0;
+    for (int i = 0; i < c->pair_count; i++) {
+        const Pair *pair = &c->pairs[i];
+        too_few += pair->state == PAIR_TOO_FEW;
+        unknown += pair->state == PAIR_UNKNOWN;
+        unmatched += pair->state == PAIR_UNMATCHED;
+        for (int j = 0; j < r->task_count && pair->state == PAIR_UNMATCHED && more.count < VERDICT_MORE; j++)
+            if (pair->tasks[j].state == MATCH_MORE) verdict_add(arena, &more, verdict_learned_more(arena, r, pair, j));
+    }
+    const char *text =
+        arena_printf(arena,
+                     "Of %d pair%s of methods that can be ranked %d learned every task equally "
+                     "well (%s)",
+                     c->pair_count, c->pair_count == 1 ? "" : "s", c->compared, verdict_margin_words(arena, r));
+    if (unmatched)
+        text = arena_printf(arena, "%s; in %d one method learned more: %s%s", text, unmatched,
+                            verdict_named(arena, &more), more.count == VERDICT_MORE ? ", among others" : "");
+    if (too_few)
+        text =
+            arena_printf(arena, "%s; in %d there are too few rows to tell whether both learned equally", text, too_few);
+    if (unknown) text = arena_printf(arena, "%s; of %d it is not told which rows were right", text, unknown);
+    return arena_printf(arena, "%s.", text);
+}
+
 static const char *verdict_leads(Arena *arena, const Results *r, const Comparison *c, int leader)
 {
     VerdictNames less = {0}, even = {0}, unmatched = {0};
-    const Standing standing = compare_standing(c, leader);
     for (int i = 0; i < c->pair_count; i++) {
         const Pair *pair = &c->pairs[i];
         if (pair->a != leader && pair->b != leader) continue;
@@ -199,13 +261,13 @@ static const char *verdict_leads(Arena *arena, const Results *r, const Compariso
     }
     const Score left = verdict_score(r, leader, r->task_count - 1, 0);
     const char *text = arena_printf(
-        arena, "At matched learning %s leads: %.1f%% of %s is right at the end, beyond noise more than with %s",
+        arena, "At matched learning %s leads: %.1f%% of %s is right at the end, beyond chance more than with %s",
         r->methods[leader], 100 * left.mean, r->tasks[0].name, verdict_counted(arena, &less));
     if (even.count) text = arena_printf(arena, "%s; not told apart from %s", text, verdict_counted(arena, &even));
     if (unmatched.count)
-        text = arena_printf(arena, "%s; not compared with %s%s", text, verdict_counted(arena, &unmatched),
-                            standing.unknown ? "" : ", which did not learn equally well");
-    return arena_printf(arena, "%s (%d pair%s, Holm's correction).%s", text, c->compared, c->compared == 1 ? "" : "s",
+        text = arena_printf(arena, "%s; not compared with %s, of which it is not shown that %s learned equally well",
+                            text, verdict_counted(arena, &unmatched), unmatched.count == 1 ? "it" : "they");
+    return arena_printf(arena, "%s (%s).%s", text, verdict_family(arena, c->compared, "matched pairs"),
                         verdict_few_seeds(arena, c));
 }
 
@@ -225,18 +287,19 @@ static const char *verdict_no_ranking(Arena *arena, const Results *r, const Comp
         return arena_printf(arena,
                             "No ranking is possible: of the methods that can be ranked only %s learned every task.",
                             r->methods[c->methods[0]]);
-    if (!c->compared && unknown)
+    if (!c->compared && unknown == c->pair_count)
         return "No ranking is possible: the results do not tell which rows each method had right.";
     if (!c->compared)
         return arena_printf(arena,
-                            "No ranking is possible: the %d methods that learned every task did not learn equally "
-                            "well, so what they kept cannot be compared.",
+                            "No ranking is possible: of no two of the %d methods that learned every task it is shown "
+                            "that they learned equally well, so what they kept is not compared.",
                             c->method_count);
-    const char *text =
-        arena_printf(arena,
-                     "No ranking is possible: of %d pair%s of methods that learned equally well none differs beyond "
-                     "noise in what is left of %s (smallest %s after Holm's correction)",
-                     c->compared, c->compared == 1 ? "" : "s", r->tasks[0].name, verdict_p(arena, least));
+    const char *text = arena_printf(
+        arena,
+        "No ranking is possible: of %d pair%s of methods that learned equally well none differs beyond chance in what "
+        "is left of %s (smallest %s; %s)",
+        c->compared, c->compared == 1 ? "" : "s", r->tasks[0].name, verdict_p(arena, least),
+        verdict_family(arena, c->compared, "matched pairs"));
     return arena_printf(arena, "%s.%s", text, verdict_few_seeds(arena, c));
 }
 
@@ -253,20 +316,72 @@ static const char *verdict_no_leader(Arena *arena, const Results *r, const Compa
     }
     return arena_printf(
         arena,
-        "No method leads. At matched learning %d of %d pair%s differ%s beyond noise (Holm's correction): more of %s "
-        "is left %s%s.",
-        different, c->compared, c->compared == 1 ? "" : "s", different == 1 ? "s" : "", r->tasks[0].name,
-        verdict_named(arena, &names), (size_t)different > names.count ? ", among others" : "");
+        "No method leads. At matched learning %d of %d pair%s differ%s beyond chance (%s): more of %s is left "
+        "%s%s.%s",
+        different, c->compared, c->compared == 1 ? "" : "s", different == 1 ? "s" : "",
+        verdict_family(arena, c->compared, "matched pairs"), r->tasks[0].name, verdict_named(arena, &names),
+        (size_t)different > names.count ? ", among others" : "", verdict_few_seeds(arena, c));
 }
 
-static const char *verdict_ranking(Arena *arena, const Results *r)
+static const char *verdict_ranking(Arena *arena, const Results *r, const Comparison *c)
 {
-    const Comparison c = compare_methods(arena, r);
-    const int leader = compare_leader(r, &c);
+    const int leader = compare_leader(r, c);
     int different = 0;
-    for (int i = 0; i < c.pair_count; i++) different += compare_winner(&c.pairs[i]) >= 0;
-    if (!different) return verdict_no_ranking(arena, r, &c);
-    return leader < 0 ? verdict_no_leader(arena, r, &c, different) : verdict_leads(arena, r, &c, leader);
+    for (int i = 0; i < c->pair_count; i++) different += compare_winner(&c->pairs[i]) >= 0;
+    if (!different) return verdict_no_ranking(arena, r, c);
+    return leader < 0 ? verdict_no_leader(arena, r, c, different) : verdict_leads(arena, r, c, leader);
+}
+
+/* ---- where methods end ---- */
+
+/* Mean over a method's seeds of the average accuracy at the end. */
+static double verdict_end(const Results *r, int method)
+{
+    double sum = 0;
+    for (int j = 0; j < r->task_count; j++) sum += verdict_score(r, method, r->task_count - 1, j).mean;
+    return sum / r->task_count;
+}
+
+/* Of the methods that end above others the highest, at most so many are named. */
+enum { VERDICT_ENDS = 3 };
+
+/* NULL: no two methods can be compared. */
+static const char *verdict_ends(Arena *arena, const Results *r, const Comparison *c)
+{
+    VerdictNames parts = {0};
+    bool *named = arena_new(arena, bool, (size_t)r->method_count);
+    double least = 1;
+    int winners = 0;
+    if (!c->told) return NULL;
+    for (int i = 0; i < c->end_count; i++)
+        if (c->ends[i].adjusted < least) least = c->ends[i].adjusted;
+    for (;;) {
+        int best = -1;
+        VerdictNames below = {0};
+        for (int i = 0; i < c->end_count; i++) {
+            const int m = compare_higher(&c->ends[i]);
+            if (m >= 0 && !named[m] && (best < 0 || verdict_end(r, m) > verdict_end(r, best))) best = m;
+        }
+        if (best < 0) break;
+        named[best] = true;
+        if (++winners > VERDICT_ENDS) continue;
+        for (int i = 0; i < c->end_count; i++)
+            if (compare_higher(&c->ends[i]) == best)
+                verdict_add(arena, &below, r->methods[c->ends[i].a == best ? c->ends[i].b : c->ends[i].a]);
+        verdict_add(arena, &parts,
+                    arena_printf(arena, "%s (%.1f%%) above %s", r->methods[best], 100 * verdict_end(r, best),
+                                 verdict_counted(arena, &below)));
+    }
+    const char *pairs = verdict_family(arena, c->told, "pairs in where they end");
+    if (!winners)
+        return arena_printf(arena,
+                            "In where they end, the average accuracy over all tasks, no two methods differ beyond "
+                            "chance (smallest %s; %s).",
+                            verdict_p(arena, least), pairs);
+    const char *list = parts.at[0];
+    for (size_t i = 1; i < parts.count; i++) list = arena_printf(arena, "%s; %s", list, parts.at[i]);
+    return arena_printf(arena, "In where they end, the average accuracy over all tasks, beyond chance: %s%s (%s).",
+                        list, winners > VERDICT_ENDS ? "; and others" : "", pairs);
 }
 
 /* ---- what cannot be ranked, and what was not learned ---- */
@@ -282,11 +397,15 @@ static const char *verdict_reach(Arena *arena, const Results *r, int method)
                         r->tasks[0].name, 100 * verdict_score(r, method, last, 1).mean, r->tasks[1].name);
 }
 
-/* How far the others stay below the ceiling right after training; NULL: not known. */
+/* How far the others stay below the ceiling right after training; NULL: not known, or a ceiling learned too little. */
 static const char *verdict_intransigence(Arena *arena, const Results *r)
 {
     int ceilings = 0;
-    for (int m = 0; m < r->method_count; m++) ceilings += verdict_kind(r, m) == METHOD_CEILING;
+    for (int m = 0; m < r->method_count; m++) {
+        if (verdict_kind(r, m) != METHOD_CEILING) continue;
+        if (!verdict_learned_all(r, m)) return NULL;
+        ceilings++;
+    }
     const char *ceiling = ceilings > 1 ? "the ceiling of the same settings" : "it";
     int closest = -1, farthest = -1;
     double low = 0, high = 0;
@@ -322,9 +441,9 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
     if (separate.count)
         out[count++] =
             arena_printf(arena,
-                         "%s cannot forget: what it learned of %s is kept apart and never trained again, so its zero "
-                         "is no achievement%s.",
-                         verdict_named(arena, &separate), r->tasks[0].name,
+                         "%s cannot forget: what %s learned of %s is kept apart and never trained again, so a change "
+                         "of zero is no achievement%s.",
+                         verdict_named(arena, &separate), separate.count == 1 ? "it" : "they", r->tasks[0].name,
                          sequential >= 0 ? "; lora-seq, one adapter for all tasks, is the fair comparison" : "");
     if (floor >= 0)
         out[count++] = arena_printf(
@@ -336,13 +455,13 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
             arena,
             "%s is the ceiling, not a way to learn one task after another: trained on all together it reaches %s.",
             r->methods[ceiling], verdict_reach(arena, r, ceiling));
-        const char *below = verdict_learned_all(r, ceiling) ? verdict_intransigence(arena, r) : NULL;
+        const char *below = verdict_intransigence(arena, r);
         if (below) out[count++] = below;
     }
     if (after.count)
         out[count++] = arena_printf(
-            arena, "%s averages the weights before and after a training: made after the fact, it is not ranked.",
-            verdict_named(arena, &after));
+            arena, "%s average%s the weights before and after a training: made after the fact, %s not ranked.",
+            verdict_named(arena, &after), after.count == 1 ? "s" : "", after.count == 1 ? "it is" : "they are");
     return count;
 }
 
@@ -395,20 +514,39 @@ static const char *verdict_noise(Arena *arena, const Results *r)
     if (seeds > 1)
         return arena_printf(
             arena,
-            "The intervals are 95%% t intervals over %d seeds; all seeds are evaluated on the same rows, so "
-            "they tell how training varies, not how another sample of rows would look.",
+            "The intervals are 95%% t intervals over %d seeds, never narrower than a single evaluation of these rows "
+            "leaves open: all seeds are evaluated on the same ones.",
             seeds);
     const uint32_t rows = r->tasks[0].eval_rows;
     const double p = 0.8, half = 100 * 1.96 * sqrt(p * (1 - p) / rows);
     return arena_printf(arena,
                         "This is one seed and %s evaluation rows: an accuracy near 80%% is known to about %.1f points "
                         "either way, and another seed may tell another story.",
-                        verdict_rows(arena, rows), half);
+                        format_count(arena, rows), half);
 }
 
-static const char *verdict_all(Arena *arena, int count)
+/* ---- forgotten rows: forgotten by a method means with more than half of its seeds, everywhere ---- */
+
+/* "5 rows of a were forgotten by both methods that can be ranked, with most of their seeds"; at least two methods. */
+static const char *verdict_forgotten_by_all(Arena *arena, const Results *r, int task, const Forgotten *f)
 {
-    return count == 2 ? "both" : arena_printf(arena, "all %d", count);
+    const char *rows =
+        f->by_all ? arena_printf(arena, "%s row%s", format_count(arena, (uint64_t)f->by_all), f->by_all == 1 ? "" : "s")
+                  : "No row";
+    return arena_printf(arena, "%s of %s %s forgotten by %s methods that can be ranked%s", rows, r->tasks[task].name,
+                        f->by_all > 1 ? "were" : "was",
+                        f->methods == 2 ? "both" : arena_printf(arena, "all %d", f->methods),
+                        f->runs > f->methods ? ", with most of their seeds" : "");
+}
+
+/* "40 rows", of several seeds "40 rows with any of 3 seeds, 12 with most of them": what one method forgot. */
+static const char *verdict_forgotten_by_one(Arena *arena, const Forgotten *f)
+{
+    const char *rows =
+        arena_printf(arena, "%s row%s", format_count(arena, (uint64_t)f->row_count), f->row_count == 1 ? "" : "s");
+    return f->runs > 1 ? arena_printf(arena, "%s with any of %d seeds, %s with most of them", rows, f->runs,
+                                      format_count(arena, (uint64_t)f->by_all))
+                       : rows;
 }
 
 /* Which rows of the first task all methods forgot; NULL: not told, or there is no such thing. */
@@ -416,10 +554,8 @@ static const char *verdict_forgotten(Arena *arena, const Results *r)
 {
     const Forgotten f = report_forgotten(arena, r, -1, 0);
     if (f.methods < 2 || !f.row_count) return NULL;
-    const char *all = f.by_all ? arena_printf(arena, "%d row%s", f.by_all, f.by_all == 1 ? "" : "s") : "No row";
-    return arena_printf(arena, "%s of %s %s forgotten by %s methods that can be ranked, %d by at least one of them.",
-                        all, r->tasks[0].name, f.by_all > 1 ? "were" : "was", verdict_all(arena, f.methods),
-                        f.row_count);
+    return arena_printf(arena, "%s; %s by at least one of them%s.", verdict_forgotten_by_all(arena, r, 0, &f),
+                        format_count(arena, (uint64_t)f.row_count), f.runs > f.methods ? ", with any seed" : "");
 }
 
 /* What can be said of the whole run, plainly: `out` has room for VERDICT_SENTENCES. */
@@ -434,7 +570,13 @@ static int verdict_sentences(Arena *arena, const Results *r, const char **out)
         count += verdict_sentences_of_change(arena, r, out + count);
         const char *idle = verdict_idle(arena, r);
         if (idle) out[count++] = idle;
-        if (r->method_count > 1) out[count++] = verdict_ranking(arena, r);
+        if (r->method_count > 1) {
+            const Comparison c = compare_methods(arena, r);
+            const char *ends = verdict_ends(arena, r, &c);
+            out[count++] = verdict_ranking(arena, r, &c);
+            if (c.pair_count) out[count++] = verdict_matching(arena, r, &c);
+            if (ends) out[count++] = ends;
+        }
         count += verdict_sentences_of_learning(arena, r, out + count);
         count += verdict_sentences_of_kinds(arena, r, out + count);
         const char *forgotten = verdict_forgotten(arena, r);
@@ -482,12 +624,13 @@ static const char *verdict_headline(Arena *arena, const Results *r)
                       : arena_printf(arena, "Accuracy on %s", task);
     }
     for (int m = 0; m < r->method_count; m++) {
-        const Verdict verdict = verdict_change(r, m, 0).verdict;
+        const Change change = verdict_change(r, m, 0);
+        const Verdict verdict = change.verdict;
         if (verdict == VERDICT_UNFINISHED) continue;
         judged++;
         able += verdict != VERDICT_NOT_LEARNED && verdict != VERDICT_BY_CONSTRUCTION && verdict != VERDICT_CEILING;
         tests += verdict_is_test(r, m);
-        unclear += verdict == VERDICT_UNCLEAR;
+        unclear += verdict == VERDICT_UNCLEAR && change.mean < 0;
     }
     const int count = verdict_sorted(r, VERDICT_FORGOT, forgot);
     if (!judged) return arena_printf(arena, "Accuracy on %s, before %s", task, later);
@@ -496,6 +639,6 @@ static const char *verdict_headline(Arena *arena, const Results *r)
         return r->task_count == 2
                    ? arena_printf(arena, "No method learned both %s and %s: forgetting cannot be judged", task, later)
                    : arena_printf(arena, "No method learned %s and a later task: forgetting cannot be judged", task);
-    if (unclear) return arena_printf(arena, "After %s no method has surely forgotten %s", later, task);
-    return arena_printf(arena, "No method that learned lost more of %s than chance explains", task);
+    if (unclear) return arena_printf(arena, "After %s it is not decided whether %s was forgotten", later, task);
+    return arena_printf(arena, "After %s no drop on %s is shown", later, task);
 }

@@ -5,24 +5,26 @@
 
 /* What the rules of verdict.c say of one method, in words. */
 
-/* "a, b and c". */
-static const char *verdict_list(Arena *arena, const char *const *items, int count)
-{
-    const char *text = count ? items[0] : "";
-    for (int i = 1; i < count; i++)
-        text = arena_printf(arena, "%s%s%s", text, i == count - 1 ? " and " : ", ", items[i]);
-    return text;
-}
-
 static const char *verdict_join(Arena *arena, const char *a, const char *b)
 {
     return *a && *b ? arena_printf(arena, "%s; %s", a, b) : *a ? a : b;
 }
 
+/* Never rounded across 0.05. */
 static const char *verdict_p(Arena *arena, double p)
 {
     if (p < 0.0001) return "p < 0.0001";
-    return arena_printf(arena, p < 0.01 ? "p = %.4f" : "p = %.2f", p);
+    if (p >= 0.1) return arena_printf(arena, "p = %.2f", p);
+    return arena_printf(arena, p < 0.01 ? "p = %.4f" : "p = %.3f", p < VERDICT_P ? floor(p * 10000) / 10000 : p);
+}
+
+/* Lowest and highest: "p = 0.02", "p <= 0.03" or "p >= 0.06". */
+static const char *verdict_p_bound(Arena *arena, Interval p, bool at_most)
+{
+    const double end = at_most ? p.high : p.low;
+    if (p.low == p.high || (at_most && end < 0.0001)) return verdict_p(arena, end);
+    return arena_printf(arena, "p %s %s", at_most ? "≤" : "≥",
+                        verdict_p(arena, end < 0.0001 ? 0.0001 : end) + strlen("p = "));
 }
 
 /* "-23.0", "0.0", "+1.5". */
@@ -32,32 +34,49 @@ static const char *verdict_points(Arena *arena, double difference)
     return points == 0 ? "0.0" : arena_printf(arena, "%+.1f", points);
 }
 
-static const char *verdict_drop_sure(Arena *arena, const Change *c)
+/* "-27.3 to -4.6 points" */
+static const char *verdict_range(Arena *arena, Interval interval)
 {
-    const char *way = c->mean < 0 ? "drop" : "gain";
-    if (c->seeds > 1)
-        return arena_printf(arena, "the %s is there over %d seeds (%+.1f to %+.1f points)", way, c->seeds,
-                            100 * c->interval.low, 100 * c->interval.high);
-    const bool exact = c->p.low == c->p.high;
-    if (exact || c->p.high < 0.0001)
-        return arena_printf(arena, "the %s is more than chance explains (%s)", way, verdict_p(arena, c->p.high));
-    return arena_printf(arena, "the %s is more than chance explains (p ≤ %.*f)", way, c->p.high < 0.01 ? 4 : 2,
-                        c->p.high);
+    return arena_printf(arena, "%s to %s points", verdict_points(arena, interval.low),
+                        verdict_points(arena, interval.high));
 }
 
-static const char *verdict_no_change(Arena *arena, const Change *c)
+/* The largest drop that the interval leaves possible, in points. */
+static double verdict_possible(const Change *c) { return fmax(0, -100 * c->interval.low); }
+
+static const char *verdict_drop_sure(Arena *arena, const Change *c)
 {
+    const char *way = c->mean < 0 ? "drop" : "gain", *p = verdict_p_bound(arena, c->p, true);
     if (c->seeds > 1)
-        return arena_printf(arena, "no change beyond chance over %d seeds (%+.1f to %+.1f points)", c->seeds,
-                            100 * c->interval.low, 100 * c->interval.high);
-    if (c->mean == 0) return "no change";
-    return arena_printf(arena, "no change beyond chance (p %s %.2f)", c->p.low == c->p.high ? "=" : "≥", c->p.low);
+        return arena_printf(arena, "the %s is there over %d seeds and on the rows (%s, %s)", way, c->seeds,
+                            verdict_range(arena, c->interval), p);
+    return arena_printf(arena, "the %s is more than chance explains (%s)", way, p);
+}
+
+static const char *verdict_not_shown(Arena *arena, const Change *c)
+{
+    const char *over = c->seeds > 1 ? arena_printf(arena, " over %d seeds", c->seeds) : "";
+    return arena_printf(arena, "no drop shown%s (%s); one of %.1f points is possible", over,
+                        verdict_p_bound(arena, c->p, false), verdict_possible(c));
+}
+
+static const char *verdict_unclear(Arena *arena, const Change *c)
+{
+    const char *way = c->mean < 0 ? "drop" : "gain", *range = verdict_range(arena, c->interval);
+    if (c->p.low != c->p.high && c->p.high >= VERDICT_P)
+        return arena_printf(arena, "not decided: the %s may be chance or not, depending on which rows changed (%s, %s)",
+                            way, verdict_p_bound(arena, c->p, false), range);
+    if (c->p.high < VERDICT_P)
+        return arena_printf(arena,
+                            "not decided: on these rows the %s is more than chance (%s), but not over %d seeds (%s)",
+                            way, verdict_p_bound(arena, c->p, true), c->seeds, range);
+    return arena_printf(arena, "not decided: over %d seeds there is a %s (%s), but on these rows it may be chance (%s)",
+                        c->seeds, way, range, verdict_p_bound(arena, c->p, false));
 }
 
 /* One earlier task of a method, without naming the task. */
 static const char *verdict_change_words(Arena *arena, const Results *r, int method, const Change *c)
 {
-    const char *way = c->mean < 0 ? "drop" : "gain";
     switch (c->verdict) {
     case VERDICT_BY_CONSTRUCTION: return verdict_construction(r, method);
     case VERDICT_CEILING: return "trained on all tasks together: the ceiling";
@@ -65,17 +84,9 @@ static const char *verdict_change_words(Arena *arena, const Results *r, int meth
     case VERDICT_GAINED: return arena_printf(arena, "gained: %s", verdict_drop_sure(arena, c));
     case VERDICT_RELEARNED:
         return arena_printf(arena, "forgot on the way, down to %.1f%%, and re-learned: at the end %s", 100 * c->lowest,
-                            verdict_no_change(arena, c));
-    case VERDICT_UNCLEAR:
-        if (c->seeds > 1)
-            return arena_printf(
-                arena,
-                "not decided: on these rows the %s is more than chance (%s), but not over %d seeds (%+.1f to %+.1f)",
-                way, verdict_p(arena, c->p.high), c->seeds, 100 * c->interval.low, 100 * c->interval.high);
-        return arena_printf(
-            arena, "not decided: the %s may be chance or not, depending on which rows changed (p %.*f to %.2f)", way,
-            c->p.low < 0.01 ? 4 : 2, c->p.low, c->p.high);
-    case VERDICT_WITHIN_CHANCE: return verdict_no_change(arena, c);
+                            verdict_not_shown(arena, c));
+    case VERDICT_UNCLEAR: return verdict_unclear(arena, c);
+    case VERDICT_NOT_SHOWN: return verdict_not_shown(arena, c);
     default: return "";
     }
 }
@@ -94,17 +105,22 @@ static const char *verdict_missed_list(Arena *arena, const Results *r, int metho
         names[(*count)++] =
             learned ? arena_printf(arena, "%s with %d of %d seeds", name, seeds - learned, seeds) : name;
     }
-    return verdict_list(arena, names, *count);
+    return format_list(arena, names, *count);
 }
 
-/* The earlier tasks of a method that share a verdict, by name. */
+/* The earlier tasks of a method that share a verdict, by name; where no drop is shown, with the largest possible. */
 static const char *verdict_tasks_with(Arena *arena, const Results *r, int method, Verdict verdict, int *count)
 {
     const char **names = arena_new(arena, const char *, (size_t)r->task_count);
     *count = 0;
-    for (int j = 0; j < r->task_count - 1; j++)
-        if (verdict_change(r, method, j).verdict == verdict) names[(*count)++] = r->tasks[j].name;
-    return verdict_list(arena, names, *count);
+    for (int j = 0; j < r->task_count - 1; j++) {
+        const Change change = verdict_change(r, method, j);
+        if (change.verdict != verdict) continue;
+        names[(*count)++] = verdict == VERDICT_NOT_SHOWN ? arena_printf(arena, "%s (one of %.1f points is possible)",
+                                                                        r->tasks[j].name, verdict_possible(&change))
+                                                         : r->tasks[j].name;
+    }
+    return format_list(arena, names, *count);
 }
 
 /* Earlier tasks of a chain of three or more. */
@@ -118,7 +134,7 @@ static const char *verdict_chain_words(Arena *arena, const Results *r, int metho
         {VERDICT_RELEARNED, "forgot and re-learned ", ""},
         {VERDICT_GAINED, "gained on ", ""},
         {VERDICT_UNCLEAR, "not decided on ", " (rows and seeds do not agree, or are not told)"},
-        {VERDICT_WITHIN_CHANCE, "no change beyond chance on ", ""},
+        {VERDICT_NOT_SHOWN, "no drop shown on ", ""},
     };
     const char *text = "";
     int count;
@@ -159,7 +175,7 @@ static const char *verdict_remark(Arena *arena, const Results *r, int method)
                             r->task_count == 2 ? "its change" : "a change there");
     if (r->task_count == 2) {
         const Change change = verdict_change(r, method, 0);
-        if (missed && (change.verdict == VERDICT_WITHIN_CHANCE || change.verdict == VERDICT_UNCLEAR))
+        if (missed && (change.verdict == VERDICT_NOT_SHOWN || change.verdict == VERDICT_UNCLEAR))
             text = arena_printf(arena, "%s, so it had little cause to forget", text);
         if (change.verdict == VERDICT_NOT_LEARNED && verdict_construction(r, method) && change.mean == 0)
             text = verdict_join(arena, text, verdict_construction(r, method));
@@ -199,7 +215,7 @@ static const char *verdict_short_chain(Arena *arena, const Results *r, int metho
     if (verdict_count(r, method, VERDICT_CEILING)) return "ceiling";
     if (verdict_count(r, method, VERDICT_BY_CONSTRUCTION) == judged)
         return verdict_kind(r, method) == METHOD_FLOOR ? "floor" : "cannot forget";
-    return arena_printf(arena, "forgot %d of %d", forgot, judged);
+    return arena_printf(arena, forgot ? "forgot %d of %d" : "%d of %d shown", forgot, judged);
 }
 
 /* At most 13 columns. A method that missed a later task is not praised for what it kept. */
@@ -213,7 +229,7 @@ static const char *verdict_short(Arena *arena, const Results *r, int method)
         [VERDICT_RELEARNED] = "re-learned",
         [VERDICT_GAINED] = "gained",
         [VERDICT_UNCLEAR] = "not decided",
-        [VERDICT_WITHIN_CHANCE] = "within chance",
+        [VERDICT_NOT_SHOWN] = "no drop shown",
         [VERDICT_BY_CONSTRUCTION] = "cannot forget",
     };
     int missed;

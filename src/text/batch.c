@@ -63,9 +63,12 @@ void batch_pack(Arena *arena, const Split *split, const uint32_t *rows, uint32_t
         out->offsets[e] = out->first[e] = at;
         out->labels[e] = split->labels[rows[e]];
         if (size > out->longest) out->longest = size;
+        uint32_t position = position_base;
         for (uint32_t i = 0; i < size; i++, at++) {
-            out->ids[at] = split->ids[start + i];
-            out->positions[at] = position_base + i;
+            const uint32_t id = out->ids[at] = split->ids[start + i];
+            /* RoBERTa: the pad token (position_base - 1) stays on its own position and is not counted, as in
+             * transformers' create_position_ids_from_input_ids */
+            out->positions[at] = position_base && id == position_base - 1 ? id : position++;
             out->types[at] = split->types[start + i];
         }
     }

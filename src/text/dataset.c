@@ -5,144 +5,54 @@
 
 /* Files of examples become tasks: labels as class numbers, texts as token ids. */
 
-/* ---- Labels ---- */
-
-/* The labels of a train file: numbers below `classes`, or names. */
-typedef struct LabelSet {
-    bool numbers;
-    uint32_t classes;
-    Str *names;       /* [classes], in class order; of names only */
-    uint32_t *sorted; /* [classes]: classes by name, bytewise */
-} LabelSet;
-
-static const char *const label_glue[] = {"entailment", "neutral",
-                                         "contradiction"}; /* 0, 1, 2 in GLUE's MNLI and SNLI */
-
-/* -12 and 3, but not 3.5, 03 or "positive". */
-static bool label_is_number(Str label)
-{
-    const size_t sign = label.size && label.at[0] == '-', digits = label.size - sign;
-    if (!digits || (digits > 1 && label.at[sign] == '0')) return false;
-    for (size_t i = sign; i < label.size; i++)
-        if (label.at[i] < '0' || label.at[i] > '9') return false;
-    return true;
-}
-
-static int label_compare(const void *a, const void *b) { return str_compare(*(const Str *)a, *(const Str *)b); }
-
-static bool label_number(const ExampleFile *file, size_t row, uint32_t *class, Err *err)
-{
-    int64_t value;
-    if (!parse_int(file->rows[row].label, 0, TASK_MAX_CLASSES - 1, &value))
-        return fail(err, "%s, line %llu: the label %s is not within 0 to %d", file->path,
-                    (unsigned long long)file->rows[row].line, str_show(file->rows[row].label), TASK_MAX_CLASSES - 1);
-    *class = (uint32_t)value;
-    return true;
-}
-
-/* Fails unless all labels of a file are numbers, or none is; `others` names those that this was learned from. */
-static bool label_kind(const ExampleFile *file, bool numbers, const char *others, Err *err)
-{
-    for (size_t i = 0; i < file->row_count; i++)
-        if (label_is_number(file->rows[i].label) != numbers)
-            return fail(err,
-                        "%s, line %llu: the label \"%s\" is %s, but %s are %s; labels are either all whole numbers or "
-                        "all names",
-                        file->path, (unsigned long long)file->rows[i].line, str_show(file->rows[i].label),
-                        numbers ? "no whole number" : "a number", others, numbers ? "numbers" : "names");
-    return true;
-}
-
-static bool label_set_of_numbers(const ExampleFile *file, LabelSet *out, Err *err)
-{
-    bool several = false;
-    uint32_t class = 0, first = 0;
-    for (size_t i = 0; i < file->row_count; i++) {
-        if (!label_number(file, i, &class, err)) return false;
-        if (!i) first = class;
-        several |= class != first;
-        if (class >= out->classes) out->classes = class + 1;
-    }
-    return several || fail(err, "%s: every row has the label %u; at least two classes are needed", file->path, first);
-}
-
-static bool label_set_of_names(Arena *arena, const ExampleFile *file, LabelSet *out, Err *err)
-{
-    Arena scratch = {0};
-    Str *all = arena_new(&scratch, Str, file->row_count);
-    for (size_t i = 0; i < file->row_count; i++) all[i] = file->rows[i].label;
-    qsort(all, file->row_count, sizeof *all, label_compare);
-    size_t count = 0;
-    for (size_t i = 0; i < file->row_count; i++)
-        if (!count || !str_equal(all[i], all[count - 1])) all[count++] = all[i];
-    bool ok = true;
-    if (count == 1)
-        ok = fail(err, "%s: every row has the label \"%s\"; at least two classes are needed", file->path,
-                  str_show(all[0]));
-    else if (count > TASK_MAX_CLASSES)
-        ok = fail(err, "%s: %zu different labels (such as \"%s\"); at most %d are possible", file->path, count,
-                  str_show(all[0]), TASK_MAX_CLASSES);
-    if (ok) {
-        out->classes = (uint32_t)count;
-        out->names = arena_new(arena, Str, count);
-        out->sorted = arena_new(arena, uint32_t, count);
-        bool glue = count == COUNT(label_glue);
-        for (size_t i = 0; glue && i < count; i++) glue = str_equal(all[i], str(label_glue[(i + 2) % 3]));
-        for (size_t i = 0; i < count; i++) {
-            out->sorted[i] = (uint32_t)(glue ? (i + 2) % 3 : i);
-            out->names[out->sorted[i]] = all[i];
-        }
-    }
-    arena_free(&scratch);
-    return ok;
-}
-
-/* The class of a row's label; `train` is the file that the set is from. */
-static bool label_class(const LabelSet *set, const ExampleFile *file, size_t row, const char *train, uint32_t *class,
-                        Err *err)
-{
-    const Str label = file->rows[row].label;
-    if (set->numbers) {
-        if (!label_number(file, row, class, err)) return false;
-        if (*class < set->classes) return true;
-        return fail(err, "%s, line %llu: the label %u does not occur in %s, whose labels are 0 to %u", file->path,
-                    (unsigned long long)file->rows[row].line, *class, train, set->classes - 1);
-    }
-    for (uint32_t low = 0, high = set->classes; low < high;) {
-        const uint32_t middle = low + (high - low) / 2;
-        const int order = str_compare(label, set->names[set->sorted[middle]]);
-        *class = set->sorted[middle];
-        if (!order) return true;
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return fail(err, "%s, line %llu: the label \"%s\" does not occur in %s", file->path,
-                (unsigned long long)file->rows[row].line, str_show(label), train);
-}
-
 /* ---- Rows ---- */
 
-enum { SPLIT_SCRATCH_BYTES = 1 << 22 };
+enum { SPLIT_SCRATCH_BYTES = 1 << 22, ROWS_STREAM = 0x726f7773 }; /* streams of the draws: train, eval */
 
-/* Tokenises the first `rows` rows. */
-static void split_load(Arena *arena, const Tokenizer *tokenizer, const ExampleFile *file, uint32_t rows,
+/* The rows that are taken of a file, ascending. `stream`: of the draw, which depends on nothing but the number of rows;
+ * first: none is drawn, the file's first rows are taken. */
+typedef struct RowChoice {
+    uint32_t *rows, count;
+} RowChoice;
+
+static RowChoice rows_choose(Arena *arena, const ExampleFile *file, uint32_t wanted, bool first, uint64_t stream)
+{
+    const uint32_t all = (uint32_t)file->row_count;
+    RowChoice choice = {.count = wanted && wanted < all ? wanted : all};
+    choice.rows = arena_new(arena, uint32_t, choice.count);
+    if (first || choice.count == all) {
+        for (uint32_t i = 0; i < choice.count; i++) choice.rows[i] = i;
+        return choice;
+    }
+    Arena scratch = {0};
+    uint32_t *order = arena_new(&scratch, uint32_t, all), used = 0;
+    bool *taken = arena_new(&scratch, bool, all);
+    random_order(0, stream, all, order);
+    for (uint32_t i = 0; i < choice.count; i++) taken[order[i]] = true;
+    for (uint32_t i = 0; i < all; i++)
+        if (taken[i]) choice.rows[used++] = i;
+    arena_free(&scratch);
+    return choice;
+}
+
+/* Tokenises the rows of a choice. */
+static void split_load(Arena *arena, const Tokenizer *tokenizer, const ExampleFile *file, const RowChoice *choice,
                        uint32_t max_length, Split *out)
 {
     Arena scratch = {0}, growing = {0};
     DYN(uint32_t) ids = {0};
     DYN(uint8_t) types = {0};
+    const uint32_t rows = choice->count;
     uint32_t *row_ids = arena_new(&growing, uint32_t, max_length);
     uint8_t *row_types = arena_new(&growing, uint8_t, max_length);
-    *out = (Split){.rows = rows, .skipped = file->skipped_rows};
+    *out = (Split){.rows = rows, .skipped = file->skipped_rows, .file_rows = (uint32_t)file->row_count};
     out->labels = arena_new(arena, uint32_t, rows);
     out->starts = arena_new(arena, uint64_t, (size_t)rows + 1);
     out->lines = arena_new(arena, uint64_t, rows);
     out->text = arena_new(arena, Str, rows);
     out->pair = arena_new(arena, Str, rows);
     for (uint32_t r = 0; r < rows; r++) {
-        const Example *row = &file->rows[r];
+        const Example *row = &file->rows[choice->rows[r]];
         const uint32_t count =
             tokenizer_encode(tokenizer, &scratch, row->text, row->pair, max_length, row_ids, row_types);
         for (uint32_t i = 0; i < count; i++) {
@@ -164,18 +74,159 @@ static void split_load(Arena *arena, const Tokenizer *tokenizer, const ExampleFi
     arena_free(&scratch);
 }
 
-static uint32_t split_rows(const ExampleFile *file, uint32_t wanted)
+/* ---- What is said of a task before it is trained ---- */
+
+static void task_warn(Arena *arena, TaskData *task, const char *text) { *dyn_push(arena, &task->warnings) = text; }
+
+/* "1,000 of 3,000 rows", "the first 1,000 of 3,000 rows", or "all 3,000 rows". */
+static const char *rows_text(Arena *arena, const Split *split, bool first)
 {
-    return wanted && wanted < file->row_count ? wanted : (uint32_t)file->row_count;
+    const char *taken = count_text(arena, split->rows), *all = count_text(arena, split->file_rows);
+    if (split->rows == split->file_rows) return arena_printf(arena, "all %s rows", all);
+    return arena_printf(arena, "%s%s of %s rows", first ? "the first " : "", taken, all);
+}
+
+/* Classes of the train file that the rows taken do not have; at least two must be among those to train. */
+static bool task_check_classes(Arena *arena, TaskData *task, const ExampleFile *files[2], bool first, Err *err)
+{
+    enum { MOST_NAMED = 5 };
+    for (int i = 0; i < 2; i++) {
+        const Split *split = i ? &task->eval : &task->train;
+        uint32_t *counts = split_class_counts(arena, split, task->classes), missing = 0, only = 0;
+        const char *names = "", *rows = rows_text(arena, split, first);
+        for (uint32_t c = 0; c < task->classes; c++) {
+            if (counts[c]) only = c;
+            if (counts[c] || missing++ >= MOST_NAMED) continue;
+            names = arena_printf(arena, "%s%s\"%s\"", names, *names ? ", " : "", str_show(str(task->class_names[c])));
+        }
+        if (missing > MOST_NAMED) names = arena_printf(arena, "%s, ...", names);
+        if (missing == task->classes - 1 && i == 0)
+            return fail(err, "%s: %s are all of class \"%s\" (of %u classes); --train-rows 0 takes all rows",
+                        files[i]->path, rows, str_show(str(task->class_names[only])), task->classes);
+        if (missing)
+            task_warn(arena, task,
+                      arena_printf(arena, "%u of %u classes %s in %s of %s: %s", missing, task->classes,
+                                   missing == 1 ? "is missing" : "are missing", rows, files[i]->path, names));
+    }
+    return true;
+}
+
+/* A file sorted by class is drawn from as a whole; who knows it by its first rows is told so. */
+static void task_note_order(Arena *arena, TaskData *task, const ExampleFile *file, const Split *split, bool first)
+{
+    if (first || split->rows == split->file_rows || split->rows < 2) return;
+    for (uint32_t r = 1; r < split->rows; r++)
+        if (!str_equal(file->rows[r].label, file->rows[0].label)) return;
+    task_warn(arena, task,
+              arena_printf(arena, "%s: its first %s rows are all of class \"%s\"; the %s are drawn from all %s",
+                           file->path, count_text(arena, split->rows), str_show(file->rows[0].label),
+                           count_text(arena, split->rows), count_text(arena, split->file_rows)));
+}
+
+static uint64_t line_of_label(const ExampleFile *file, const char *name)
+{
+    for (size_t i = 0; i < file->row_count; i++)
+        if (str_equal(file->rows[i].label, str(name))) return file->rows[i].line;
+    return 0;
+}
+
+static void task_warn_of_labels(Arena *arena, TaskData *task, const ExampleFile *files[2])
+{
+    for (int i = 0; i < 2; i++) {
+        if (files[i]->minus_rows)
+            task_warn(arena, task,
+                      arena_printf(arena, "%s: %s rows labelled -1 count as rows without a label and are left out",
+                                   files[i]->path, count_text(arena, files[i]->minus_rows)));
+        if (files[i]->cut_rows)
+            task_warn(arena, task,
+                      arena_printf(arena, "%s: %s rows have too few columns, as in GLUE's own file, and are left out",
+                                   files[i]->path, count_text(arena, files[i]->cut_rows)));
+    }
+    static const char *const nothing[] = {"nan", "none", "null", "na", "n/a", "undefined"};
+    for (uint32_t c = 0; c < task->classes; c++)
+        for (size_t k = 0; k < COUNT(nothing); k++)
+            if (str_equal_as(str(task->class_names[c]), str(nothing[k])))
+                task_warn(arena, task,
+                          arena_printf(arena,
+                                       "%s: the label \"%s\" (line %llu) is a class; where it stands for rows without "
+                                       "a label, write '-' for it",
+                                       files[0]->path, str_show(str(task->class_names[c])),
+                                       (unsigned long long)line_of_label(files[0], task->class_names[c])));
+    for (uint32_t c = 0; c < task->classes; c++)
+        for (uint32_t k = 0; k < c; k++) {
+            const char *a = task->class_names[k], *b = task->class_names[c];
+            if (!label_is_like(str(a), str(b))) continue;
+            task_warn(arena, task,
+                      arena_printf(arena,
+                                   "%s: the labels \"%s\" (line %llu) and \"%s\" (line %llu) are two classes, but "
+                                   "differ only in case or white space",
+                                   files[0]->path, str_show(str(a)), (unsigned long long)line_of_label(files[0], a),
+                                   str_show(str(b)), (unsigned long long)line_of_label(files[0], b)));
+        }
+}
+
+typedef struct RowText {
+    Str text, pair;
+    uint32_t row;
+} RowText;
+
+static int row_text_compare(const void *a, const void *b)
+{
+    const RowText *x = a, *y = b;
+    const int order = str_compare(x->text, y->text);
+    return order ? order : str_compare(x->pair, y->pair);
+}
+
+/* Rows to evaluate whose text (or pair) is also trained on. */
+static void task_find_common(Arena *arena, TaskData *task, const ExampleFile *files[2])
+{
+    Arena scratch = {0};
+    const Split *train = &task->train, *eval = &task->eval;
+    RowText *rows = arena_new(&scratch, RowText, train->rows), *first = NULL;
+    uint64_t line = 0;
+    for (uint32_t r = 0; r < train->rows; r++) rows[r] = (RowText){train->text[r], train->pair[r], r};
+    qsort(rows, train->rows, sizeof *rows, row_text_compare);
+    for (uint32_t r = 0; r < eval->rows; r++) {
+        const RowText wanted = {eval->text[r], eval->pair[r], 0};
+        RowText *found = bsearch(&wanted, rows, train->rows, sizeof *rows, row_text_compare);
+        if (!found) continue;
+        if (!task->common_rows++) first = found, line = eval->lines[r];
+    }
+    if (files[0]->path != files[1]->path && strcmp(task->train_sha256, task->eval_sha256) == 0)
+        task_warn(arena, task,
+                  arena_printf(arena,
+                               "%s and %s are the same file: %s of %s rows to evaluate are trained on, and their "
+                               "accuracy says nothing about new rows",
+                               files[0]->path, files[1]->path, count_text(arena, task->common_rows),
+                               count_text(arena, eval->rows)));
+    else if (task->common_rows)
+        task_warn(arena, task,
+                  arena_printf(arena,
+                               "%s of %s rows to evaluate are also among the rows to train (line %llu of %s is line "
+                               "%llu of %s)",
+                               count_text(arena, task->common_rows), count_text(arena, eval->rows),
+                               (unsigned long long)line, files[1]->path, (unsigned long long)train->lines[first->row],
+                               files[0]->path));
+    arena_free(&scratch);
+}
+
+/* "sentence1 and sentence2, label gold_label" */
+static const char *columns_text(Arena *arena, const ExampleFile *file)
+{
+    const char *text =
+        arena_printf(arena, "text \"%s\"%s%s%s, label \"%s\"", str_show(str(file->text_column)),
+                     file->pair_column ? ", pair \"" : "", file->pair_column ? str_show(str(file->pair_column)) : "",
+                     file->pair_column ? "\"" : "", file->label_column ? str_show(str(file->label_column)) : "none");
+    if (file->layout) text = arena_printf(arena, "%s (%s)", text, file->layout);
+    return file->unread ? arena_printf(arena, "%s; not read, but looks like text: %s", text, file->unread) : text;
 }
 
 bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, const ExampleFile *train,
-                    const ExampleFile *eval, uint32_t train_rows, uint32_t eval_rows, uint32_t max_length,
-                    TaskData *out, Err *err)
+                    const ExampleFile *eval, uint32_t train_rows, uint32_t eval_rows, bool first_rows,
+                    uint32_t max_length, TaskData *out, Err *err)
 {
     const ExampleFile *files[2] = {train, eval};
-    LabelSet labels = {0};
-    uint32_t class;
+    LabelSet labels;
     for (size_t i = 0; i < COUNT(files); i++)
         if (!files[i]->row_count || files[i]->row_count >= UINT32_MAX)
             return fail(err, "%s: %s rows", files[i]->path, files[i]->row_count ? "too many" : "no");
@@ -183,29 +234,25 @@ bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, 
         return fail(err, "%s has %s, but %s has %s; both need the same columns", train->path,
                     train->pairs ? "pairs of texts" : "single texts", eval->path,
                     eval->pairs ? "pairs of texts" : "single texts");
+    if (!label_set(arena, train, eval, &labels, err)) return false;
 
-    labels.numbers = label_is_number(train->rows[0].label);
-    const char *others = arena_printf(arena, "the labels of %s", train->path);
-    if (!label_kind(train, labels.numbers, "those before it", err) || !label_kind(eval, labels.numbers, others, err) ||
-        !(labels.numbers ? label_set_of_numbers(train, &labels, err) : label_set_of_names(arena, train, &labels, err)))
-        return false;
-    for (size_t i = 0; i < eval->row_count; i++)
-        if (!label_class(&labels, eval, i, train->path, &class, err)) return false;
-
-    *out = (TaskData){.name = name, .classes = labels.classes};
+    *out = (TaskData){.name = name, .classes = labels.classes, .class_names = labels.names};
     memcpy(out->train_sha256, train->sha256, sizeof out->train_sha256);
     memcpy(out->eval_sha256, eval->sha256, sizeof out->eval_sha256);
-    out->class_names = arena_new(arena, const char *, labels.classes);
-    for (uint32_t c = 0; c < labels.classes; c++)
-        out->class_names[c] =
-            labels.numbers ? arena_printf(arena, "%u", c) : arena_copy(arena, labels.names[c].at, labels.names[c].size);
     Split *splits[2] = {&out->train, &out->eval};
     for (size_t i = 0; i < COUNT(files); i++) {
-        split_load(arena, tokenizer, files[i], split_rows(files[i], i ? eval_rows : train_rows), max_length, splits[i]);
-        for (uint32_t r = 0; r < splits[i]->rows; r++)
-            if (!label_class(&labels, files[i], r, train->path, &splits[i]->labels[r], err)) return false;
+        const RowChoice choice = rows_choose(arena, files[i], i ? eval_rows : train_rows, first_rows, ROWS_STREAM + i);
+        split_load(arena, tokenizer, files[i], &choice, max_length, splits[i]);
+        splits[i]->columns = columns_text(arena, files[i]);
+        for (uint32_t r = 0; r < choice.count; r++)
+            if (!label_class(&labels, files[i], choice.rows[r], train->path, &splits[i]->labels[r], err)) return false;
+        if (files[i]->unread)
+            task_warn(arena, out, arena_printf(arena, "%s: columns %s", files[i]->path, splits[i]->columns));
     }
-    return true;
+    task_warn_of_labels(arena, out, files);
+    for (size_t i = 0; i < COUNT(files); i++) task_note_order(arena, out, files[i], splits[i], first_rows);
+    task_find_common(arena, out, files);
+    return task_check_classes(arena, out, files, first_rows, err);
 }
 
 void split_subset(Arena *arena, const Split *split, const uint32_t *rows, uint32_t count, Split *out)
@@ -215,7 +262,7 @@ void split_subset(Arena *arena, const Split *split, const uint32_t *rows, uint32
         ASSERT(rows[i] < split->rows);
         tokens += split->starts[rows[i] + 1] - split->starts[rows[i]];
     }
-    *out = (Split){.rows = count, .skipped = split->skipped};
+    *out = (Split){.rows = count, .skipped = split->skipped, .file_rows = split->file_rows, .columns = split->columns};
     out->labels = arena_new(arena, uint32_t, count);
     out->starts = arena_new(arena, uint64_t, (size_t)count + 1);
     out->ids = arena_new(arena, uint32_t, tokens);
@@ -238,15 +285,22 @@ void split_subset(Arena *arena, const Split *split, const uint32_t *rows, uint32
     }
 }
 
+uint32_t *split_class_counts(Arena *arena, const Split *split, uint32_t classes)
+{
+    uint32_t *counts = arena_new(arena, uint32_t, classes);
+    for (uint32_t r = 0; r < split->rows; r++) {
+        ASSERT(split->labels[r] < classes);
+        counts[split->labels[r]]++;
+    }
+    return counts;
+}
+
 double split_majority_rate(const Split *split, uint32_t classes)
 {
     Arena scratch = {0};
-    uint32_t *counts = arena_new(&scratch, uint32_t, classes), most = 0;
-    for (uint32_t r = 0; r < split->rows; r++) {
-        ASSERT(split->labels[r] < classes);
-        const uint32_t count = ++counts[split->labels[r]];
-        if (count > most) most = count;
-    }
+    uint32_t *counts = split_class_counts(&scratch, split, classes), most = 0;
+    for (uint32_t c = 0; c < classes; c++)
+        if (counts[c] > most) most = counts[c];
     arena_free(&scratch);
     return split->rows ? (double)most / split->rows : 0;
 }

@@ -1,5 +1,6 @@
 #include "text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +12,15 @@
 #include "bpe.c"
 #include "tokenizer.c"
 #include "tokenizer_build.c"
+#include "tokenizer_keys.c"
+
+#include "tokenizer_added.c"
+#include "tokenizer_settings.c"
+
+static void tokenizer_apply(Tokenizer *t, const TokenizerSettings *s);
+
 #include "tokenizer_json.c"
 #include "tokenizer_files.c"
+#include "classes.c"
 #include "dataset.c"
 #include "batch.c"

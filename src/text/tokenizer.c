@@ -13,6 +13,7 @@ typedef struct AddedToken {
     uint32_t id;
     bool single_word;    /* not next to a word character */
     bool lstrip, rstrip; /* swallows the white space on that side */
+    bool appended;       /* after the vocabulary, without a file that gives it an id */
 } AddedToken;
 
 typedef struct AddedTokens {
@@ -38,12 +39,16 @@ typedef enum TokenizerKind { TOKENIZER_WORDPIECE, TOKENIZER_BPE } TokenizerKind;
 
 struct Tokenizer {
     TokenizerKind kind;
-    uint32_t vocab_size;
-    Normalizer normalizer; /* of WordPiece */
+    uint32_t vocab_size, model_size; /* every id is below it; and every id that the vocabulary has */
+    Normalizer normalizer;           /* of WordPiece */
     WordPiece wordpiece;
     Bpe bpe;
     AddedTokens raw, normalized; /* found in the text as it comes, and in the normalised text */
     Template single, pair;
+    bool types;         /* the model is given them, else it takes all tokens as of type 0 */
+    bool types_dropped; /* it has one type only */
+    bool cut_left;      /* rows that are too long lose their beginning */
+    const char *class;  /* transformers' name of it, without Fast */
 };
 
 uint32_t tokenizer_vocab_size(const Tokenizer *tokenizer) { return tokenizer->vocab_size; }
@@ -57,10 +62,45 @@ uint32_t tokenizer_least_length(const Tokenizer *tokenizer)
 uint32_t tokenizer_type_count(const Tokenizer *tokenizer)
 {
     uint32_t highest = 0;
+    if (!tokenizer->types) return 1;
     for (const Template *p = &tokenizer->single; p; p = p == &tokenizer->single ? &tokenizer->pair : NULL)
         for (uint32_t i = 0; i < p->count; i++)
             if (p->parts[i].type > highest) highest = p->parts[i].type;
     return highest + 1;
+}
+
+bool tokenizer_fit(Tokenizer *t, const char *name, uint32_t vocab, uint32_t types, Err *err)
+{
+    uint32_t size = 0;
+    AddedTokens *const lists[] = {&t->raw, &t->normalized};
+    for (size_t l = 0; l < COUNT(lists) && t->vocab_size > vocab; l++) {
+        size_t kept = 0;
+        for (size_t i = 0; i < lists[l]->count; i++)
+            if (!lists[l]->at[i].appended || lists[l]->at[i].id < vocab) lists[l]->at[kept++] = lists[l]->at[i];
+        lists[l]->count = kept;
+        for (size_t i = 0; i < kept; i++)
+            if (lists[l]->at[i].id >= size) size = lists[l]->at[i].id + 1;
+    }
+    if (t->vocab_size > vocab) t->vocab_size = size > t->model_size ? size : t->model_size;
+    if (t->vocab_size > vocab)
+        return fail(err,
+                    "%s: the tokenizer has %u tokens, but config.json's vocab_size is %u; the files do not belong "
+                    "together",
+                    name, t->vocab_size, vocab);
+    if (tokenizer_type_count(t) <= types) return true;
+    if (types > 1)
+        return fail(err, "%s: the tokenizer gives %u token types, but config.json's type_vocab_size is %u", name,
+                    tokenizer_type_count(t), types);
+    t->types = false;
+    t->types_dropped = true;
+    return true;
+}
+
+const char *tokenizer_note(const Tokenizer *t)
+{
+    return t->types_dropped ? "the tokenizer marks a pair's second text by token type 1, but the model has one type "
+                              "(config.json's type_vocab_size): all tokens are of type 0"
+                            : NULL;
 }
 
 static void template_add(Template *template, PartKind kind, uint32_t id, uint8_t type)
@@ -205,18 +245,21 @@ uint32_t tokenizer_encode(const Tokenizer *t, Arena *scratch, Str text, Str pair
     ASSERT(max_length >= template->tokens);
     Encoder encoder = {.tokenizer = t, .scratch = scratch};
     encoder.hashes = arena_new(scratch, uint64_t, wordpiece_longest_token(&t->wordpiece) + 1);
-    Ids a = encoder_text(&encoder, text), b = pair.at ? encoder_text(&encoder, pair) : (Ids){0};
+    const Ids a = encoder_text(&encoder, text), b = pair.at ? encoder_text(&encoder, pair) : (Ids){0};
     const size_t room = max_length - template->tokens;
+    size_t a_size = a.count, b_size = b.count;
     if (pair.at)
-        truncate_pair(room, &a.count, &b.count);
-    else if (a.count > room)
-        a.count = room;
+        truncate_pair(room, &a_size, &b_size);
+    else if (a_size > room)
+        a_size = room;
     uint32_t count = 0;
     for (uint32_t i = 0; i < template->count; i++) {
         const TemplatePart *part = &template->parts[i];
-        const uint32_t *from = part->kind == PART_TOKEN ? &part->id : part->kind == PART_TEXT ? a.at : b.at;
-        const size_t size = part->kind == PART_TOKEN ? 1 : part->kind == PART_TEXT ? a.count : b.count;
-        for (size_t k = 0; k < size; k++, count++) ids[count] = from[k], types[count] = part->type;
+        const Ids *own = part->kind == PART_TEXT ? &a : &b;
+        const size_t size = part->kind == PART_TOKEN ? 1 : part->kind == PART_TEXT ? a_size : b_size;
+        const uint32_t *from = part->kind == PART_TOKEN ? &part->id : own->at;
+        if (part->kind != PART_TOKEN && t->cut_left && own->count) from += own->count - size;
+        for (size_t k = 0; k < size; k++, count++) ids[count] = from[k], types[count] = t->types ? part->type : 0;
     }
     return count;
 }

@@ -7,10 +7,12 @@
 
 enum { TOKENS_MAX = 1 << 24, WORDPIECE_MAX_WORD = 10000 };
 
-/* Tokens by id. An empty one is legal and never found. */
+/* The tokens of a model, in the order of their file. An empty one is legal and never found; ids may have gaps. */
 typedef struct TokenList {
     Str *at;
-    uint32_t count;
+    uint32_t *ids;
+    uint32_t count, limit; /* limit: every id is below it */
+    uint32_t distinct;     /* different texts: where the tokenizers library gives the first new id */
 } TokenList;
 
 /* A merge rule as its file has it. */
@@ -36,32 +38,54 @@ static Str tokens_trim_end(Str s)
     return s;
 }
 
-/* One token a line; the first one has id 0. The text must live as long as the list. */
+/* One token a line; the first one has id 0, and of equal ones the last counts. The text must live as long as the list.
+ */
 static bool tokens_from_lines(Arena *arena, Str text, const char *what, TokenList *out, Err *err)
 {
     size_t count = 0;
     for (size_t i = 0; i < text.size; i++) count += text.at[i] == '\n' || i + 1 == text.size;
     if (!count) return fail(err, "%s: empty; one token a line is needed", what);
     if (count > TOKENS_MAX) return fail(err, "%s: %zu tokens; at most %d are possible", what, count, TOKENS_MAX);
-    *out = (TokenList){arena_new(arena, Str, count), (uint32_t)count};
+    *out = (TokenList){arena_new(arena, Str, count), arena_new(arena, uint32_t, count), (uint32_t)count,
+                       (uint32_t)count, 0};
     Vocab seen = vocab_new(arena, count);
     for (uint32_t id = 0; id < count; id++) {
         const char *end = memchr(text.at, '\n', text.size);
         const size_t size = end ? (size_t)(end - text.at) : text.size;
         if (unicode_count_errors((Str){text.at, size})) return fail(err, "%s, line %u: not valid UTF-8", what, id + 1);
-        const Str token = out->at[id] = tokens_trim_end((Str){text.at, size});
-        const uint32_t old = token.size ? vocab_add(&seen, token, id) : VOCAB_NONE;
-        if (old != VOCAB_NONE)
-            return fail(err, "%s, line %u: the token \"%s\" is already on line %u", what, id + 1, str_show(token),
-                        old + 1);
+        out->at[id] = tokens_trim_end((Str){text.at, size});
+        out->ids[id] = id;
+        out->distinct += vocab_put(&seen, out->at[id], id) == VOCAB_NONE;
         if (end) text = (Str){end + 1, text.size - size - 1};
     }
     return true;
 }
 
-/* {"token": id, ...}. Ids may leave room for `more` tokens that the caller adds, but no two are the same. */
-static bool tokens_from_json(Arena *arena, const json_t *vocab, uint32_t more, const char *what, TokenList *out,
-                             Err *err)
+static int tokens_by_id(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* No two tokens have the same id. */
+static bool tokens_differ(Arena *arena, const TokenList *tokens, const char *what, Err *err)
+{
+    uint32_t *sorted = (uint32_t *)(void *)arena_copy(arena, tokens->ids, tokens->count * sizeof *tokens->ids);
+    qsort(sorted, tokens->count, sizeof *sorted, tokens_by_id);
+    for (uint32_t i = 0; i + 1 < tokens->count; i++) {
+        Str pair[2] = {0};
+        size_t found = 0;
+        if (sorted[i] != sorted[i + 1]) continue;
+        for (uint32_t k = 0; k < tokens->count && found < 2; k++)
+            if (tokens->ids[k] == sorted[i]) pair[found++] = tokens->at[k];
+        return fail(err, "%s: the tokens \"%s\" and \"%s\" have the same id %u", what, str_show(pair[0]),
+                    str_show(pair[1]), sorted[i]);
+    }
+    return true;
+}
+
+/* {"token": id, ...} */
+static bool tokens_from_json(Arena *arena, const json_t *vocab, const char *what, TokenList *out, Err *err)
 {
     const char *token;
     json_t *value;
@@ -69,32 +93,32 @@ static bool tokens_from_json(Arena *arena, const json_t *vocab, uint32_t more, c
     const size_t count = json_object_size(vocab);
     if (!json_is_object(vocab)) return fail(err, "%s: an object {\"token\": id, ...} is needed", what);
     if (!count) return fail(err, "%s: no tokens", what);
-    if (count > TOKENS_MAX - more) return fail(err, "%s: %zu tokens; at most %d are possible", what, count, TOKENS_MAX);
+    if (count > TOKENS_MAX) return fail(err, "%s: %zu tokens; at most %d are possible", what, count, TOKENS_MAX);
     json_object_foreach((json_t *)vocab, token, value) bytes += strlen(token);
     char *text = arena_alloc(arena, bytes + 1, 1);
-    *out = (TokenList){arena_new(arena, Str, count + more), (uint32_t)count + more};
+    *out = (TokenList){arena_new(arena, Str, count), arena_new(arena, uint32_t, count), 0, 0, (uint32_t)count};
     json_object_foreach((json_t *)vocab, token, value)
     {
         const json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
-        if (id < 0 || id >= out->count)
-            return fail(err, "%s: the id of token \"%s\" must be a whole number from 0 to %u, for there are %u tokens",
-                        what, str_show(str(token)), out->count - 1, out->count);
-        if (out->at[id].at)
-            return fail(err, "%s: the tokens \"%s\" and \"%s\" have the same id %d", what, str_show(out->at[id]),
-                        str_show(str(token)), (int)id);
-        out->at[id] = (Str){text, strlen(token)};
-        memcpy(text, token, out->at[id].size);
-        text += out->at[id].size;
+        if (id < 0 || id >= TOKENS_MAX)
+            return fail(err, "%s: the id of token \"%s\" must be a whole number from 0 to %d", what,
+                        str_show(str(token)), TOKENS_MAX - 1);
+        const Str own = {text, strlen(token)};
+        memcpy(text, token, own.size);
+        text += own.size;
+        out->at[out->count] = own;
+        out->ids[out->count++] = (uint32_t)id;
+        if (id >= out->limit) out->limit = (uint32_t)id + 1;
     }
-    return true;
+    return tokens_differ(arena, out, what, err);
 }
 
 /* The tokens of a list that are not empty, by their text. */
 static Vocab tokens_index(Arena *arena, const TokenList *tokens)
 {
     Vocab vocab = vocab_new(arena, tokens->count);
-    for (uint32_t id = 0; id < tokens->count; id++)
-        if (tokens->at[id].size) vocab_add(&vocab, tokens->at[id], id);
+    for (uint32_t i = 0; i < tokens->count; i++)
+        if (tokens->at[i].size) vocab_put(&vocab, tokens->at[i], tokens->ids[i]);
     return vocab;
 }
 
@@ -112,12 +136,13 @@ static bool wordpiece_build(Arena *arena, const TokenList *tokens, Str unknown, 
     const Vocab all = tokens_index(arena, tokens);
     *out = (WordPiece){.words = vocab_new(arena, tokens->count), .max_word = max_word, .split = split};
     out->pieces = vocab_new(arena, tokens->count);
-    for (uint32_t id = 0; id < tokens->count; id++) {
-        const Str token = tokens->at[id];
-        if (token.size && token.size <= most_bytes) vocab_add(&out->words, token, id);
+    for (uint32_t i = 0; i < tokens->count; i++) {
+        const Str token = tokens->at[i];
+        const uint32_t id = tokens->ids[i];
+        if (token.size && token.size <= most_bytes) vocab_put(&out->words, token, id);
         if (token.size <= prefix.size || token.size - prefix.size > most_bytes) continue;
         if (prefix.size && memcmp(token.at, prefix.at, prefix.size) != 0) continue;
-        vocab_add(&out->pieces, (Str){token.at + prefix.size, token.size - prefix.size}, id);
+        vocab_put(&out->pieces, (Str){token.at + prefix.size, token.size - prefix.size}, id);
     }
     return tokens_need(&all, unknown, what, &out->unknown, err);
 }

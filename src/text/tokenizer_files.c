@@ -6,66 +6,67 @@
 
 /* vocab.txt, vocab.json with merges.txt, and the folder they lie in. */
 
-enum { TOKENIZER_FILE_LIMIT_BYTES = 1 << 28 };
-
 static const char *const tokenizer_file_names[] = {
     "tokenizer_config.json",   "tokenizer.json",    "vocab.txt", "vocab.json", "merges.txt",
     "special_tokens_map.json", "added_tokens.json", NULL};
 
-/* What tokenizer_config.json says, or HF's defaults. */
-typedef struct TokenizerConfig {
-    bool lower_case, strip_accents, ideographs, prefix_space;
-    double max_length; /* 0: not told */
-} TokenizerConfig;
-
-/* Tokens that the text may hold as they are, where the vocabulary has them. Not normalised, no white space swallowed.
- */
-static void tokenizer_add_special(Arena *arena, const Vocab *vocab, const char *const *names, size_t count,
-                                  Tokenizer *t)
+/* What the settings say of encoding, whatever the class. */
+static void tokenizer_apply(Tokenizer *t, const TokenizerSettings *s)
 {
-    t->raw.at = arena_new(arena, AddedToken, count);
-    for (size_t i = 0; i < count; i++) {
-        const uint32_t id = vocab_find(vocab, str(names[i]));
-        if (id != VOCAB_NONE) t->raw.at[t->raw.count++] = (AddedToken){.text = str(names[i]), .id = id};
-    }
-    added_prepare(&t->raw);
+    static const char *const names[] = {"", "BertTokenizer", "RobertaTokenizer", "PreTrainedTokenizerFast"};
+    t->types = s->types;
+    t->cut_left = s->cut_left;
+    t->class = names[s->class];
 }
 
-static bool tokenizer_bert(Arena *arena, Str text, const TokenizerConfig *config, const char *what, Tokenizer **out,
-                           Err *err)
+/* transformers' BertTokenizer around a vocabulary. */
+static bool tokenizer_bert(Arena *arena, const TokenList *tokens, TokenizerSettings *s, const char *what,
+                           Tokenizer **out, Err *err)
 {
-    static const char *const special[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
     Tokenizer *t = arena_new(arena, Tokenizer, 1);
-    TokenList tokens;
     uint32_t first, last;
-    text.at = arena_copy(arena, text.at, text.size);
-    if (!tokens_from_lines(arena, text, what, &tokens, err) ||
-        !wordpiece_build(arena, &tokens, S("[UNK]"), S("##"), 100, SPLIT_BERT, what, &t->wordpiece, err) ||
-        !tokens_need(&t->wordpiece.words, S("[CLS]"), what, &first, err) ||
-        !tokens_need(&t->wordpiece.words, S("[SEP]"), what, &last, err))
+    const Vocab vocab = tokens_index(arena, tokens);
+    AddedVocabulary added = {.model = &vocab, .model_count = tokens->distinct};
+    settings_fill(s);
+    if (s->special[SPECIAL_UNK].none) return fail(err, "%s: \"unk_token\" is null", what);
+    if (!wordpiece_build(arena, tokens, s->special[SPECIAL_UNK].spec.token.text, S("##"), 100, SPLIT_BERT, what,
+                         &t->wordpiece, err))
         return false;
     t->kind = TOKENIZER_WORDPIECE;
-    t->vocab_size = tokens.count;
+    t->vocab_size = t->model_size = tokens->limit;
     const struct {
         bool wanted;
         NormalStep step;
     } steps[] = {{true, NORMAL_CLEAN},
-                 {config->ideographs, NORMAL_IDEOGRAPHS},
-                 {config->strip_accents, NORMAL_DECOMPOSE},
-                 {config->strip_accents, NORMAL_ACCENTS},
-                 {config->lower_case, NORMAL_LOWER}};
+                 {s->ideographs, NORMAL_IDEOGRAPHS},
+                 {s->strip_accents, NORMAL_DECOMPOSE},
+                 {s->strip_accents, NORMAL_ACCENTS},
+                 {s->lower_case, NORMAL_LOWER}};
     for (size_t i = 0; i < COUNT(steps); i++)
         if (steps[i].wanted) t->normalizer.steps[t->normalizer.step_count++] = steps[i].step;
+    if (!settings_put(arena, s, &added, err) || !added_finish(arena, &added, t, err) ||
+        !settings_need(s, SPECIAL_CLS, &added, what, &first, err) ||
+        !settings_need(s, SPECIAL_SEP, &added, what, &last, err))
+        return false;
     template_usual(t, first, last, false, 1);
-    tokenizer_add_special(arena, &t->wordpiece.words, special, COUNT(special), t);
+    tokenizer_apply(t, s);
     *out = t;
     return true;
 }
 
+static bool tokenizer_bert_lines(Arena *arena, Str text, TokenizerSettings *s, const char *what, Tokenizer **out,
+                                 Err *err)
+{
+    TokenList tokens;
+    text.at = arena_copy(arena, text.at, text.size);
+    return tokens_from_lines(arena, text, what, &tokens, err) && tokenizer_bert(arena, &tokens, s, what, out, err);
+}
+
 bool tokenizer_from_vocab(Arena *arena, Str vocab, bool lower_case, const char *what, Tokenizer **out, Err *err)
 {
-    const TokenizerConfig config = {.lower_case = lower_case, .strip_accents = lower_case, .ideographs = true};
-    return tokenizer_bert(arena, vocab, &config, what, out, err);
+    TokenizerSettings settings = settings_defaults(CLASS_BERT);
+    settings.lower_case = settings.strip_accents = lower_case;
+    return tokenizer_bert_lines(arena, vocab, &settings, what, out, err);
 }
 
 /* One merge a line, "left right"; lines that begin with #version are none. */
@@ -89,10 +90,29 @@ static bool merges_from_lines(Arena *arena, Str text, const char *what, MergeRul
     return true;
 }
 
-static bool tokenizer_roberta(Arena *arena, Str vocab_json, Str merges, const TokenizerConfig *config,
-                              const char *vocab_what, const char *merges_what, Tokenizer **out, Err *err)
+/* transformers' RobertaTokenizer around a vocabulary; t->bpe is in place. */
+static bool tokenizer_roberta(Arena *arena, Tokenizer *t, const TokenList *tokens, const Vocab *vocab,
+                              TokenizerSettings *s, const char *what, Err *err)
 {
-    static const char *const special[] = {"<s>", "<pad>", "</s>", "<unk>", "<mask>"};
+    uint32_t first, last;
+    AddedVocabulary added = {.model = vocab, .model_count = tokens->distinct};
+    settings_fill(s);
+    t->kind = TOKENIZER_BPE;
+    t->vocab_size = t->model_size = tokens->limit;
+    t->bpe.prefix_space = s->prefix_space;
+    if (!settings_put(arena, s, &added, err) || !added_finish(arena, &added, t, err) ||
+        !settings_need(s, SPECIAL_CLS, &added, what, &first, err) ||
+        !settings_need(s, SPECIAL_SEP, &added, what, &last, err))
+        return false;
+    template_usual(t, first, last, true, 0);
+    tokenizer_apply(t, s);
+    return true;
+}
+
+/* vocab.json and merges.txt. */
+static bool tokenizer_roberta_files(Arena *arena, Str vocab_json, Str merges, TokenizerSettings *s,
+                                    const char *vocab_what, const char *merges_what, Tokenizer **out, Err *err)
+{
     Tokenizer *t = arena_new(arena, Tokenizer, 1);
     TokenList tokens;
     MergeRule *rules = NULL;
@@ -101,56 +121,47 @@ static bool tokenizer_roberta(Arena *arena, Str vocab_json, Str merges, const To
     if (!merges_from_lines(arena, merges, merges_what, &rules, &rule_count, err) ||
         !json_parse(vocab_json, vocab_what, &root, err))
         return false;
-    const bool read = tokens_from_json(arena, root, 0, vocab_what, &tokens, err);
+    const bool read = tokens_from_json(arena, root, vocab_what, &tokens, err);
     json_decref(root);
     if (!read) return false;
     const Vocab vocab = tokens_index(arena, &tokens);
     const char *rules_what = arena_printf(arena, "%s, line", merges_what);
-    uint32_t first, last;
-    if (!bpe_build(arena, &vocab, rules, rule_count, rules_what, &t->bpe, err) ||
-        !tokens_need(&vocab, S("<s>"), vocab_what, &first, err) ||
-        !tokens_need(&vocab, S("</s>"), vocab_what, &last, err))
-        return false;
-    t->kind = TOKENIZER_BPE;
-    t->vocab_size = tokens.count;
-    t->bpe.prefix_space = config->prefix_space;
-    template_usual(t, first, last, true, 0);
-    tokenizer_add_special(arena, &vocab, special, COUNT(special), t);
     *out = t;
-    return true;
+    return bpe_build(arena, &vocab, rules, rule_count, rules_what, &t->bpe, err) &&
+           tokenizer_roberta(arena, t, &tokens, &vocab, s, vocab_what, err);
 }
 
-static bool tokenizer_config_parse(Str text, const char *path, TokenizerConfig *config, Err *err)
+/* tokenizer.json: as it stands, or its vocabulary in the pipeline of the class. */
+static bool tokenizer_of_json(Arena *arena, const json_t *root, const char *what, TokenizerSettings *s, Tokenizer **out,
+                              Err *err)
 {
-    json_t *root = NULL;
-    /* HF writes 1000000000000000019884624838656 for "no limit" */
-    if (!json_parse_wide(text, path, &root, err)) return false;
-    const bool limited = json_is_number(json_object_get(root, "model_max_length"));
-    const bool ok =
-        (!limited || json_get_double(root, path, "model_max_length", 1, INFINITY, &config->max_length, err)) &&
-        tokjson_flag(root, path, "do_lower_case", true, &config->lower_case, err) &&
-        tokjson_flag(root, path, "strip_accents", config->lower_case, &config->strip_accents, err) &&
-        tokjson_flag(root, path, "tokenize_chinese_chars", true, &config->ideographs, err) &&
-        tokjson_flag(root, path, "add_prefix_space", false, &config->prefix_space, err);
-    json_decref(root);
-    return ok;
-}
-
-static bool tokenizer_config_read(Arena *arena, const char *path, TokenizerConfig *config, Err *err)
-{
-    Str text;
-    *config = (TokenizerConfig){.lower_case = true, .strip_accents = true, .ideographs = true};
-    return access(path, F_OK) != 0 || (file_read(arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
-                                       tokenizer_config_parse(text, path, config, err));
+    TokJson j = {.arena = arena, .root = root, .what = what, .tokenizer = arena_new(arena, Tokenizer, 1)};
+    bool bpe = false;
+    if (s->class == CLASS_AS_IT_STANDS) {
+        *out = j.tokenizer;
+        if (!tokjson_as_it_stands(&j, s, err)) return false;
+        tokenizer_apply(j.tokenizer, s);
+        return true;
+    }
+    if (!tokjson_vocab(&j, &bpe, err)) return false;
+    if (bpe != (s->class == CLASS_ROBERTA))
+        return fail(err, "%s: its model is %s, but the tokenizer's class is %s; the files do not belong together", what,
+                    bpe ? "BPE" : "WordPiece", bpe ? "BertTokenizer" : "RobertaTokenizer");
+    if (!bpe) return tokenizer_bert(arena, &j.tokens, s, what, out, err);
+    *out = j.tokenizer;
+    return tokjson_merges(&j, json_object_get(json_object_get(root, "model"), "merges"), &j.tokenizer->bpe, err) &&
+           tokenizer_roberta(arena, j.tokenizer, &j.tokens, &j.vocab, s, what, err);
 }
 
 bool tokenizer_max_length(const char *folder, uint32_t *length, Err *err)
 {
     Arena arena = {0};
-    TokenizerConfig config;
+    TokenizerSettings s = settings_defaults(CLASS_NONE);
+    Str text;
     const char *path = arena_printf(&arena, "%s/tokenizer_config.json", folder);
-    const bool ok = tokenizer_config_read(&arena, path, &config, err);
-    *length = !ok || config.max_length > UINT32_MAX ? 0 : (uint32_t)config.max_length;
+    const bool ok = access(path, F_OK) != 0 || (file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
+                                                tokenizer_config_parse(&arena, text, path, &s, err));
+    *length = !ok || s.max_length > UINT32_MAX ? 0 : (uint32_t)s.max_length;
     arena_free(&arena);
     return ok;
 }
@@ -170,7 +181,7 @@ bool tokenizer_files_copy(const char *from, const char *to, Err *err)
     return ok;
 }
 
-bool tokenizer_config_write(const char *folder, bool roberta, uint32_t max_length, Err *err)
+bool tokenizer_config_write(const char *folder, const Tokenizer *tokenizer, uint32_t max_length, Err *err)
 {
     Arena arena = {0};
     Str text;
@@ -180,8 +191,7 @@ bool tokenizer_config_write(const char *folder, bool roberta, uint32_t max_lengt
     if (access(path, F_OK) == 0)
         ok = file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) && json_parse_wide(text, path, &root, err);
     else
-        root = roberta ? json_pack("{s:s}", "tokenizer_class", "RobertaTokenizer")
-                       : json_pack("{s:s, s:b}", "tokenizer_class", "BertTokenizer", "do_lower_case", 1);
+        root = json_pack("{s:s}", "tokenizer_class", tokenizer->class);
     if (ok) json_object_set_new(root, "model_max_length", json_integer(max_length));
     ok = ok && json_write(path, root, err);
     json_decref(root);
@@ -189,26 +199,44 @@ bool tokenizer_config_write(const char *folder, bool roberta, uint32_t max_lengt
     return ok;
 }
 
-bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err)
+static bool tokenizer_of_vocab(Arena *arena, const char *folder, TokenizerSettings *s, Tokenizer **out, Err *err)
 {
-    const char *json = arena_printf(arena, "%s/tokenizer.json", folder),
-               *vocab = arena_printf(arena, "%s/vocab.txt", folder);
-    const char *tokens = arena_printf(arena, "%s/vocab.json", folder),
-               *merges = arena_printf(arena, "%s/merges.txt", folder);
-    TokenizerConfig config;
+    const char *vocab = arena_printf(arena, "%s/vocab.txt", folder),
+               *tokens = arena_printf(arena, "%s/vocab.json", folder);
+    const char *merges = arena_printf(arena, "%s/merges.txt", folder);
     Str text, rules;
-    if (access(json, F_OK) == 0)
-        return file_read(arena, json, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
-               tokenizer_from_json(arena, text, json, out, err);
-    if (!tokenizer_config_read(arena, arena_printf(arena, "%s/tokenizer_config.json", folder), &config, err))
-        return false;
-    if (access(vocab, F_OK) == 0)
+    if (s->class == CLASS_BERT && access(vocab, F_OK) == 0)
         return file_read(arena, vocab, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
-               tokenizer_bert(arena, text, &config, vocab, out, err);
-    if (access(tokens, F_OK) == 0)
+               tokenizer_bert_lines(arena, text, s, vocab, out, err);
+    if (s->class == CLASS_ROBERTA && access(tokens, F_OK) == 0)
         return file_read(arena, tokens, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                file_read(arena, merges, TOKENIZER_FILE_LIMIT_BYTES, &rules, err) &&
-               tokenizer_roberta(arena, text, rules, &config, tokens, merges, out, err);
-    return fail(err, "%s: no tokenizer; tokenizer.json, or vocab.txt, or vocab.json with merges.txt is needed there",
-                folder);
+               tokenizer_roberta_files(arena, text, rules, s, tokens, merges, out, err);
+    return fail(err, "%s: no tokenizer; %s is needed there", folder,
+                s->class == CLASS_BERT      ? "tokenizer.json or vocab.txt (for a BertTokenizer)"
+                : s->class == CLASS_ROBERTA ? "tokenizer.json, or vocab.json with merges.txt (for a RobertaTokenizer)"
+                : s->class == CLASS_AS_IT_STANDS ? "tokenizer.json"
+                                                 : "tokenizer.json, or vocab.txt, or vocab.json with merges.txt");
+}
+
+bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err)
+{
+    const char *path = arena_printf(arena, "%s/tokenizer.json", folder);
+    const bool has_json = access(path, F_OK) == 0,
+               has_vocab = access(arena_printf(arena, "%s/vocab.txt", folder), F_OK) == 0,
+               has_bpe = access(arena_printf(arena, "%s/vocab.json", folder), F_OK) == 0;
+    json_t *json = NULL;
+    Str text;
+    TokenizerSettings settings;
+    const TokenizerClass otherwise = has_json    ? CLASS_AS_IT_STANDS
+                                     : has_vocab ? CLASS_BERT
+                                     : has_bpe   ? CLASS_ROBERTA
+                                                 : CLASS_NONE;
+    bool ok = !has_json || (file_read(arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
+                            json_parse_object(text, path, &json, err));
+    ok = ok && settings_read(arena, folder, (SettingsFile){path, json}, otherwise, &settings, err) &&
+         (json ? tokenizer_of_json(arena, json, path, &settings, out, err)
+               : tokenizer_of_vocab(arena, folder, &settings, out, err));
+    json_decref(json);
+    return ok;
 }

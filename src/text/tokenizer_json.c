@@ -10,35 +10,10 @@ typedef struct TokJson {
     const json_t *root;
     const char *what;
     Tokenizer *tokenizer;
-    TokenList tokens; /* of the model, and behind them room for added ones */
-    Vocab vocab;      /* of the model */
+    TokenList tokens;      /* of the model */
+    Vocab vocab;           /* of the model */
+    AddedVocabulary added; /* once they are in place */
 } TokJson;
-
-/* object[key], or `otherwise` when it is missing or null. */
-static bool tokjson_flag(const json_t *object, const char *what, const char *key, bool otherwise, bool *out, Err *err)
-{
-    const json_t *value = json_object_get(object, key);
-    if (value && !json_is_boolean(value) && !json_is_null(value))
-        return fail(err, "%s: \"%s\" must be true or false", what, key);
-    *out = json_is_boolean(value) ? json_is_true(value) : otherwise;
-    return true;
-}
-
-static bool tokjson_text(const json_t *object, const char *what, const char *key, Str otherwise, Str *out, Err *err)
-{
-    const json_t *value = json_object_get(object, key);
-    if (value && !json_is_string(value) && !json_is_null(value))
-        return fail(err, "%s: \"%s\" must be a text", what, key);
-    *out = json_is_string(value) ? (Str){json_string_value(value), json_string_length(value)} : otherwise;
-    return true;
-}
-
-/* The "type" of a part of the tokenizer, "" when there is none. */
-static const char *tokjson_type(const json_t *part)
-{
-    const char *type = json_string_value(json_object_get(part, "type"));
-    return type ? type : "";
-}
 
 /* ---- Normalizer, pre-tokenizer ---- */
 
@@ -68,6 +43,7 @@ static bool tokjson_normalizer(const json_t *part, const char *what, Normalizer 
 {
     const char *type = tokjson_type(part);
     if (!part || json_is_null(part)) return true;
+    if (!keys_check(&tokenizer_part_keys, part, what, err)) return false;
     if (strcmp(type, "BertNormalizer") == 0) return tokjson_bert_normalizer(part, what, out, err);
     if (strcmp(type, "Lowercase") == 0) return tokjson_add_step(out, what, NORMAL_LOWER, err);
     if (strcmp(type, "StripAccents") == 0) return tokjson_add_step(out, what, NORMAL_MARKS, err);
@@ -96,6 +72,7 @@ static bool tokjson_word_split(const json_t *part, const char *what, WordSplit *
     } known[] = {{"BertPreTokenizer", SPLIT_BERT}, {"Whitespace", SPLIT_WORD_CLASS}, {"WhitespaceSplit", SPLIT_SPACES}};
     *out = SPLIT_NOTHING;
     if (!part || json_is_null(part)) return true;
+    if (!keys_check(&tokenizer_part_keys, part, what, err)) return false;
     for (size_t i = 0; i < COUNT(known); i++)
         if (strcmp(tokjson_type(part), known[i].type) == 0) {
             *out = known[i].split;
@@ -112,9 +89,9 @@ static bool tokjson_word_split(const json_t *part, const char *what, WordSplit *
 static bool tokjson_token_id(const TokJson *j, const json_t *value, uint32_t *id, Err *err)
 {
     const json_int_t n = json_is_integer(value) ? json_integer_value(value) : -1;
-    if (n < 0 || n >= j->tokens.count)
+    if (n < 0 || n >= j->tokenizer->vocab_size)
         return fail(err, "%s: post_processor: a token id must be a whole number from 0 to %u", j->what,
-                    j->tokens.count - 1);
+                    j->tokenizer->vocab_size - 1);
     *id = (uint32_t)n;
     return true;
 }
@@ -179,6 +156,11 @@ static bool tokjson_named_token(const TokJson *j, const json_t *processor, const
 static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *err)
 {
     const char *type = tokjson_type(part);
+    if (!part || json_is_null(part))
+        return fail(err,
+                    "%s: no post_processor: rows would have no special tokens, by whose first one rows are classified",
+                    j->what);
+    if (!keys_check(&tokenizer_part_keys, part, j->what, err)) return false;
     if (strcmp(type, "TemplateProcessing") == 0)
         return tokjson_template(j, part, "single", false, &j->tokenizer->single, err) &&
                tokjson_template(j, part, "pair", true, &j->tokenizer->pair, err);
@@ -201,54 +183,6 @@ static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *er
                 "%s: a post_processor of type \"%s\" is not supported; TemplateProcessing, BertProcessing and "
                 "RobertaProcessing are",
                 j->what, str_show(str(type)));
-}
-
-/* ---- Added tokens ---- */
-
-static bool tokjson_added_token(TokJson *j, const json_t *entry, Err *err)
-{
-    AddedToken token = {0};
-    Str content;
-    bool normalized;
-    int64_t id;
-    if (!tokjson_text(entry, j->what, "content", (Str){0}, &content, err)) return false;
-    if (!content.size) return fail(err, "%s: added_tokens: a token without \"content\"", j->what);
-    if (!json_get_int(entry, j->what, "id", 0, j->tokens.count - 1, &id, err) ||
-        !tokjson_flag(entry, j->what, "single_word", false, &token.single_word, err) ||
-        !tokjson_flag(entry, j->what, "lstrip", false, &token.lstrip, err) ||
-        !tokjson_flag(entry, j->what, "rstrip", false, &token.rstrip, err) ||
-        !tokjson_flag(entry, j->what, "normalized", false, &normalized, err))
-        return fail_within(err, "added token \"%s\"", str_show(content));
-    token.id = (uint32_t)id;
-    token.text = (Str){arena_copy(j->arena, content.at, content.size), content.size};
-    const uint32_t known = vocab_find(&j->vocab, content);
-    const Str owner = j->tokens.at[id];
-    if ((known != VOCAB_NONE && known != token.id) || (owner.at && !str_equal(owner, content)))
-        return fail(err, "%s: added_tokens: \"%s\" has id %u, but in the vocabulary %s", j->what, str_show(content),
-                    token.id, known != VOCAB_NONE ? "it has another" : "that is another token");
-    j->tokens.at[id] = token.text;
-    if (normalized) token.text = normalize(&j->tokenizer->normalizer, j->arena, token.text);
-    AddedTokens *list = normalized ? &j->tokenizer->normalized : &j->tokenizer->raw;
-    if (token.text.size) list->at[list->count++] = token;
-    return true;
-}
-
-static bool tokjson_added_tokens(TokJson *j, const json_t *list, Err *err)
-{
-    const json_t *entry;
-    size_t i;
-    j->tokenizer->raw.at = arena_new(j->arena, AddedToken, json_array_size(list));
-    j->tokenizer->normalized.at = arena_new(j->arena, AddedToken, json_array_size(list));
-    json_array_foreach(list, i, entry)
-    {
-        if (!tokjson_added_token(j, entry, err)) return false;
-    }
-    added_prepare(&j->tokenizer->raw);
-    added_prepare(&j->tokenizer->normalized);
-    for (uint32_t id = 0; id < j->tokens.count; id++)
-        if (!j->tokens.at[id].at)
-            return fail(err, "%s: no token has id %u; the ids must be 0, 1, 2, ... without a gap", j->what, id);
-    return true;
 }
 
 /* ---- Models ---- */
@@ -279,14 +213,33 @@ static bool tokjson_merge(const json_t *entry, MergeRule *rule)
     return json_is_string(entry) && merge_split((Str){json_string_value(entry), json_string_length(entry)}, rule);
 }
 
+static bool tokjson_merges(const TokJson *j, const json_t *merges, Bpe *bpe, Err *err)
+{
+    const size_t count = json_array_size(merges);
+    if (!json_is_array(merges) || count > TOKENS_MAX)
+        return fail(err, "%s: model.merges must be a list of merges", j->what);
+    MergeRule *rules = arena_new(j->arena, MergeRule, count);
+    const json_t *entry;
+    size_t i;
+    json_array_foreach(merges, i, entry)
+    {
+        rules[i].number = i + 1;
+        if (!tokjson_merge(entry, &rules[i]))
+            return fail(err, "%s: model.merges, entry %zu: must be two tokens", j->what, i + 1);
+    }
+    const char *rules_what = arena_printf(j->arena, "%s: model.merges, entry", j->what);
+    return bpe_build(j->arena, &j->vocab, rules, count, rules_what, bpe, err);
+}
+
 static bool tokjson_bpe(TokJson *j, const json_t *model, Err *err)
 {
     Bpe *bpe = &j->tokenizer->bpe;
-    const json_t *merges = json_object_get(model, "merges"), *pre = json_object_get(j->root, "pre_tokenizer"), *entry;
+    const json_t *pre = json_object_get(j->root, "pre_tokenizer");
     const json_t *dropout = json_object_get(model, "dropout");
     Str unknown, prefix, suffix;
     bool fuse, fallback, ignore, use_regex, prefix_space;
-    if (!tokjson_text(model, j->what, "unk_token", (Str){0}, &unknown, err) ||
+    if (!keys_check(&tokenizer_part_keys, pre, j->what, err) ||
+        !tokjson_text(model, j->what, "unk_token", (Str){0}, &unknown, err) ||
         !tokjson_text(model, j->what, "continuing_subword_prefix", (Str){0}, &prefix, err) ||
         !tokjson_text(model, j->what, "end_of_word_suffix", (Str){0}, &suffix, err) ||
         !tokjson_flag(model, j->what, "fuse_unk", false, &fuse, err) ||
@@ -306,63 +259,67 @@ static bool tokjson_bpe(TokJson *j, const json_t *model, Err *err)
                     "%s: a BPE model with continuing_subword_prefix, end_of_word_suffix, byte_fallback, ignore_merges "
                     "or dropout is not supported",
                     j->what);
-    const size_t count = json_array_size(merges);
-    if (!json_is_array(merges) || count > TOKENS_MAX)
-        return fail(err, "%s: model.merges must be a list of merges", j->what);
-    MergeRule *rules = arena_new(j->arena, MergeRule, count);
-    size_t i;
-    json_array_foreach(merges, i, entry)
-    {
-        rules[i].number = i + 1;
-        if (!tokjson_merge(entry, &rules[i]))
-            return fail(err, "%s: model.merges, entry %zu: must be two tokens", j->what, i + 1);
-    }
-    const char *rules_what = arena_printf(j->arena, "%s: model.merges, entry", j->what);
-    if (!bpe_build(j->arena, &j->vocab, rules, count, rules_what, bpe, err)) return false;
+    if (!tokjson_merges(j, json_object_get(model, "merges"), bpe, err)) return false;
     bpe->fuse_unknown = fuse;
     bpe->prefix_space = prefix_space;
     return !unknown.size || tokens_need(&j->vocab, unknown, j->what, &bpe->unknown, err);
 }
 
-static bool tokjson_tokenizer(TokJson *j, Err *err)
+/* The vocabulary, and whether it is that of a BPE model. */
+static bool tokjson_vocab(TokJson *j, bool *bpe, Err *err)
 {
-    const json_t *model = json_object_get(j->root, "model"), *added = json_object_get(j->root, "added_tokens"), *entry;
-    const json_t *vocab = json_object_get(model, "vocab");
+    const json_t *model = json_object_get(j->root, "model");
     const char *type = tokjson_type(model);
     if (!model)
         return fail(err, "%s: \"model\" is missing; is this a tokenizer.json of the tokenizers library?", j->what);
-    const bool bpe =
-        strcmp(type, "BPE") == 0 || (!*type && json_object_get(model, "merges")); /* old files have no type */
-    if (!bpe && strcmp(type, "WordPiece") != 0 && !(!*type && json_object_get(model, "max_input_chars_per_word")))
+    if (!keys_check(&tokenizer_json_keys, j->root, j->what, err) ||
+        !keys_check(&tokenizer_model_keys, model, j->what, err))
+        return false;
+    *bpe = strcmp(type, "BPE") == 0 || (!*type && json_object_get(model, "merges")); /* old files have no type */
+    if (!*bpe && strcmp(type, "WordPiece") != 0 && !(!*type && json_object_get(model, "max_input_chars_per_word")))
         return fail(err, "%s: a model of type \"%s\" is not supported; WordPiece (BERT) and BPE (RoBERTa) are", j->what,
                     str_show(str(type)));
-
-    uint32_t more = 0;
-    size_t i;
-    if (json_array_size(added) > TOKENS_MAX / 2) return fail(err, "%s: added_tokens: too many", j->what);
-    json_array_foreach(added, i, entry)
-    {
-        const char *content = json_string_value(json_object_get(entry, "content"));
-        more += content && !json_object_get(vocab, content);
-    }
     const char *vocab_what = arena_printf(j->arena, "%s: model.vocab", j->what);
-    if (!tokens_from_json(j->arena, vocab, more, vocab_what, &j->tokens, err)) return false;
+    if (!tokens_from_json(j->arena, json_object_get(model, "vocab"), vocab_what, &j->tokens, err)) return false;
     j->vocab = tokens_index(j->arena, &j->tokens);
-    j->tokenizer->kind = bpe ? TOKENIZER_BPE : TOKENIZER_WORDPIECE;
-    j->tokenizer->vocab_size = j->tokens.count;
-    return tokjson_normalizer(json_object_get(j->root, "normalizer"), j->what, &j->tokenizer->normalizer, err) &&
-           (bpe ? tokjson_bpe(j, model, err) : tokjson_wordpiece(j, model, err)) &&
-           tokjson_added_tokens(j, added, err) &&
+    j->tokenizer->kind = *bpe ? TOKENIZER_BPE : TOKENIZER_WORDPIECE;
+    j->tokenizer->vocab_size = j->tokenizer->model_size = j->tokens.limit;
+    return true;
+}
+
+/* What tokenizers' Tokenizer.from_file and then transformers' TokenizersBackend make of it. */
+static bool tokjson_as_it_stands(TokJson *j, TokenizerSettings *s, Err *err)
+{
+    const json_t *model = json_object_get(j->root, "model"),
+                 *pad = json_object_get(json_object_get(j->root, "padding"), "pad_token");
+    bool bpe = false;
+    AddedSpecs own = {0};
+    if (!tokjson_vocab(j, &bpe, err) ||
+        !tokjson_normalizer(json_object_get(j->root, "normalizer"), j->what, &j->tokenizer->normalizer, err) ||
+        !(bpe ? tokjson_bpe(j, model, err) : tokjson_wordpiece(j, model, err)) ||
+        !settings_added_list(j->arena, json_object_get(j->root, "added_tokens"), j->what, &own, err))
+        return false;
+    if (json_string_length(pad) && !s->special[SPECIAL_PAD].given) {
+        s->special[SPECIAL_PAD].given = true;
+        s->special[SPECIAL_PAD].spec = added_plain(j->arena, pad, j->what);
+    }
+    j->added = (AddedVocabulary){.model = &j->vocab, .model_count = j->tokens.distinct};
+    return added_put(j->arena, &j->added, &own, err) && settings_put(j->arena, s, &j->added, err) &&
+           added_finish(j->arena, &j->added, j->tokenizer, err) &&
            tokjson_post_processor(j, json_object_get(j->root, "post_processor"), err);
 }
 
 bool tokenizer_from_json(Arena *arena, Str json, const char *what, Tokenizer **out, Err *err)
 {
     json_t *root = NULL;
+    TokenizerSettings settings = settings_defaults(CLASS_AS_IT_STANDS);
     if (!json_parse(json, what, &root, err)) return false;
     TokJson j = {.arena = arena, .root = root, .what = what, .tokenizer = arena_new(arena, Tokenizer, 1)};
-    const bool ok = tokjson_tokenizer(&j, err);
+    const bool ok =
+        settings_side(json_object_get(root, "truncation"), "direction", "Left", "Right", what, &settings, err) &&
+        tokjson_as_it_stands(&j, &settings, err);
     json_decref(root);
+    if (ok) tokenizer_apply(j.tokenizer, &settings);
     if (ok) *out = j.tokenizer;
     return ok;
 }

@@ -53,12 +53,13 @@ static uint64_t vocab_hash(Str token)
 
 static uint32_t vocab_find(const Vocab *vocab, Str token) { return vocab_find_hashed(vocab, token, vocab_hash(token)); }
 
-/* Adds a token, whose bytes must live as long as the vocabulary; returns its old id, or VOCAB_NONE when it is new. */
-static uint32_t vocab_add(Vocab *vocab, Str token, uint32_t id)
+/* Sets a token's id; its bytes must live as long as the vocabulary. Returns its old id, or VOCAB_NONE when it is new.
+ */
+static uint32_t vocab_put(Vocab *vocab, Str token, uint32_t id)
 {
     VocabEntry *entry = vocab_entry(vocab, token, vocab_hash(token));
-    if (entry->used) return entry->id;
+    const uint32_t old = entry->used ? entry->id : VOCAB_NONE;
     *entry = (VocabEntry){token, id, true};
     if (token.size > vocab->longest) vocab->longest = token.size;
-    return VOCAB_NONE;
+    return old;
 }

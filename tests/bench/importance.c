@@ -40,10 +40,10 @@ static bool bench_open(Bench *b, const char *device, const char *task, Err *err)
         !model_config_parse(config, "config.json", &model, err) ||
         !tokenizer_from_vocab(&b->arena, vocab, true, "vocab.txt", &tokenizer, err) ||
         !asset_expand(&b->arena, train_name, &bytes, err) ||
-        !examples_parse(&b->arena, bytes, train_name, true, &train, err) ||
+        !examples_parse(&b->arena, bytes, train_name, NULL, true, &train, err) ||
         !asset_expand(&b->arena, eval_name, &bytes, err) ||
-        !examples_parse(&b->arena, bytes, eval_name, true, &eval, err) ||
-        !task_data_load(&b->arena, tokenizer, task, &train, &eval, 0, 0, 128, &b->data, err) ||
+        !examples_parse(&b->arena, bytes, eval_name, NULL, true, &eval, err) ||
+        !task_data_load(&b->arena, tokenizer, task, &train, &eval, 0, 0, false, 128, &b->data, err) ||
         !safetensors_parse(&b->arena, weights, "the encoder", &file, err))
         return false;
     b->memory.device = &b->device;

@@ -42,16 +42,40 @@ static void fuzz_model_config(Arena *arena, Str bytes, Err *err)
 /* The first byte chooses the format. */
 static void fuzz_table(Arena *arena, Str bytes, Err *err)
 {
-    static const char *const names[] = {"fuzz.tsv", "fuzz.csv", "fuzz.jsonl"};
-    ExampleFile file;
+    static const char *const names[] = {"fuzz.tsv", "fuzz.csv", "fuzz.jsonl", "fuzz.json"};
+    ExampleFile file, train, eval;
     if (!bytes.size) return;
-    const char *name = names[(uint8_t)bytes.at[0] % COUNT(names)];
-    if (!examples_parse(arena, (Str){bytes.at + 1, bytes.size - 1}, name, true, &file, err)) return;
+    const uint8_t choice = (uint8_t)bytes.at[0];
+    const char *name = names[choice % COUNT(names)];
+    if (!examples_parse(arena, (Str){bytes.at + 1, bytes.size - 1}, name, NULL, true, &file, err)) return;
     Tokenizer *tokenizer;
     TaskData task;
     ASSERT(tokenizer_from_vocab(arena, S("[UNK]\n[CLS]\n[SEP]\na\n##a\n"), true, "vocab.txt", &tokenizer, err));
-    if (!task_data_load(arena, tokenizer, "fuzz", &file, &file, 0, 0, 16, &task, err)) return;
+    train = eval = file;
+    if (choice & 0x80 && !examples_split(arena, &file, 30, &train, &eval, err)) return;
+    ASSERT(choice < 0x80 || train.row_count + eval.row_count == file.row_count);
+    if (!task_data_load(arena, tokenizer, "fuzz", &train, &eval, choice & 0x40 ? 3 : 0, 0, choice & 0x20, 16, &task,
+                        err))
+        return;
     for (uint32_t i = 0; i < task.train.rows; i++) ASSERT(task.train.labels[i] < task.classes);
+    for (size_t i = 0; i < task.warnings.count; i++) ASSERT(!strchr(task.warnings.at[i], '\n'));
+}
+
+/* A seed begins as a safetensors file does, since file_read would refuse it for what it is. */
+static void fuzz_file_kind(Arena *arena, Str bytes, Err *err)
+{
+    enum { START = 9 };
+    (void)arena;
+    if (bytes.size >= START) file_kind_check((Str){bytes.at + START, bytes.size - START}, "fuzz.csv", err);
+}
+
+/* The value of --task. */
+static void fuzz_task_option(Arena *arena, Str bytes, Err *err)
+{
+    TaskSource task;
+    if (task_parse(arena, arena_copy(arena, bytes.at, bytes.size), &task, err))
+        ASSERT(task.train[0] && task.eval[0] && task.percent >= 0 && task.percent <= 90);
+    fuzz_usage(err);
 }
 
 /* Encodes texts that the fuzzer knows nothing of, and checks what every tokenizer promises. */
@@ -88,13 +112,43 @@ static void fuzz_tokenizer_json(Arena *arena, Str bytes, Err *err)
 /* vocab.json, a 0 byte, merges.txt */
 static void fuzz_merges(Arena *arena, Str bytes, Err *err)
 {
-    static const TokenizerConfig config = {.prefix_space = true};
+    TokenizerSettings settings = settings_defaults(CLASS_ROBERTA);
+    settings.prefix_space = true;
     const char *zero = bytes.size ? memchr(bytes.at, 0, bytes.size) : NULL;
     if (!zero) return;
     const Str vocab = {bytes.at, (size_t)(zero - bytes.at)}, merges = {zero + 1, bytes.size - vocab.size - 1};
     Tokenizer *tokenizer;
-    if (tokenizer_roberta(arena, vocab, merges, &config, "vocab.json", "merges.txt", &tokenizer, err))
+    if (tokenizer_roberta_files(arena, vocab, merges, &settings, "vocab.json", "merges.txt", &tokenizer, err))
         fuzz_encode(arena, tokenizer, fuzz_text, 32);
+}
+
+/* tokenizer_config.json, config.json, special_tokens_map.json, added_tokens.json and tokenizer.json, a 0 byte between
+ * them; an empty one is not there. */
+static void fuzz_tokenizer_settings(Arena *arena, Str bytes, Err *err)
+{
+    static const char *const names[SETTINGS_FILES] = {"tokenizer_config.json", "config.json", "special_tokens_map.json",
+                                                      "added_tokens.json", "tokenizer.json"};
+    SettingsFile files[SETTINGS_FILES] = {0};
+    TokenizerSettings settings;
+    Tokenizer *tokenizer;
+    bool ok = true;
+    for (size_t i = 0; i < COUNT(files) && ok; i++) {
+        const char *zero = bytes.size ? memchr(bytes.at, 0, bytes.size) : NULL;
+        const Str own = {bytes.at, zero ? (size_t)(zero - bytes.at) : bytes.size};
+        files[i].path = names[i];
+        if (own.size) ok = json_parse_wide(own, names[i], &files[i].root, err);
+        bytes = zero ? (Str){zero + 1, bytes.size - own.size - 1} : (Str){0};
+    }
+    ok = ok && settings_resolve(arena, files, CLASS_BERT, &settings, err);
+    for (size_t i = 0; i < COUNT(files); i++) json_decref(files[i].root);
+    if (ok && settings.class == CLASS_BERT &&
+        tokenizer_bert_lines(arena, S("[UNK]\n[CLS]\n[SEP]\na\n##a\nyes\n"), &settings, "vocab.txt", &tokenizer, err)) {
+        fuzz_encode(arena, tokenizer, fuzz_text, 32);
+        if (tokenizer_fit(tokenizer, "model", 7, 1, err)) {
+            ASSERT(tokenizer_vocab_size(tokenizer) <= 7 && tokenizer_type_count(tokenizer) == 1);
+            fuzz_encode(arena, tokenizer, fuzz_text, 32);
+        }
+    }
 }
 
 /* The first byte: which tokenizer, and the max_length. */
@@ -148,8 +202,9 @@ static void fuzz_journal(Arena *arena, Str bytes, Err *err)
 static void fuzz_adapter_config(Arena *arena, Str bytes, Err *err)
 {
     Lora lora, again;
-    if (!peft_config_parse(bytes, "adapter_config.json", &lora, err)) return;
-    ASSERT(lora.r >= 1 && lora.r <= 1024 && lora.targets && lora.targets < 8 && lora.drop < 1);
+    if (!peft_config_parse(bytes, "adapter_config.json", NULL, &lora, err)) return;
+    ASSERT(lora.r >= 1 && lora.r <= 1024 && lora.targets < 8 && lora.drop < 1);
+    if (!lora.targets) return; /* the tensors tell */
     json_t *config = peft_config(&lora, NULL);
     char *text = json_dumps(config, JSON_REAL_PRECISION(9));
     const char *copy = arena_copy(arena, text, strlen(text));
@@ -157,7 +212,7 @@ static void fuzz_adapter_config(Arena *arena, Str bytes, Err *err)
     json_decref(config);
     /* an alpha at the edge of what is possible may be rounded beyond it */
     if (lora.alpha > 1e-5f && lora.alpha < 9e5f && lora.drop < 0.99f)
-        ASSERT(peft_config_parse(str(copy), "adapter_config.json", &again, err) && again.alpha == lora.alpha &&
+        ASSERT(peft_config_parse(str(copy), "adapter_config.json", NULL, &again, err) && again.alpha == lora.alpha &&
                again.drop == lora.drop && again.targets == lora.targets);
 }
 
@@ -205,9 +260,8 @@ static void fuzz_kept(Arena *arena, Str bytes, Err *err)
 
 static void fuzz_tokenizer_config(Arena *arena, Str bytes, Err *err)
 {
-    TokenizerConfig config = {0};
-    (void)arena;
-    if (tokenizer_config_parse(bytes, "tokenizer_config.json", &config, err)) ASSERT(config.max_length >= 0);
+    TokenizerSettings settings;
+    if (tokenizer_config_parse(arena, bytes, "tokenizer_config.json", &settings, err)) ASSERT(settings.max_length >= 0);
 }
 
 /* The first byte: JSON lines or not. What rows_open would make for each input, a large buffer, is made once. */
@@ -355,6 +409,8 @@ static const struct {
     {"safetensors", fuzz_safetensors},
     {"model_config", fuzz_model_config},
     {"table", fuzz_table},
+    {"file_kind", fuzz_file_kind},
+    {"task_option", fuzz_task_option},
     {"vocab", fuzz_vocab},
     {"tokenizer_json", fuzz_tokenizer_json},
     {"merges", fuzz_merges},
@@ -366,6 +422,7 @@ static const struct {
     {"labels", fuzz_labels},
     {"kept", fuzz_kept},
     {"tokenizer_config", fuzz_tokenizer_config},
+    {"tokenizer_settings", fuzz_tokenizer_settings},
     {"rows", fuzz_rows},
     {"checkpoint", fuzz_checkpoint},
     {"shards", fuzz_shards},

@@ -1,0 +1,183 @@
+#include "experiment.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Probes: what an encoder's states still say of a task, whatever its old head makes of them (Davari et al. 2022,
+ * "Probing representation forgetting in supervised and unsupervised continual learning", arXiv:2203.13381). A fresh
+ * head is trained on the frozen states of the task's training rows. Its epoch and its rate are chosen on a tenth of
+ * these rows, so that the evaluation rows only measure.
+ *
+ * Each task is probed right after its own training and at the end: the difference is what the representation has lost.
+ * Each later task is probed just before its training and on the checkpoint: the difference is what training on the
+ * earlier tasks does for it (forward transfer). */
+
+/* At an encoder's rate a head hardly leaves where it starts. The middle one is the rate of `frozen`. */
+static const float PROBE_RATES[] = {3e-3f, 1e-2f, 3e-2f};
+
+typedef struct ProbeHead {
+    const Split *rest, *held; /* nine tenths and a tenth of the training rows */
+    f32p rest_states, held_states, eval_states;
+    double lowest; /* loss on `held`, of the heads so far */
+} ProbeHead;
+
+static bool on_probe_step(void *context, const StepRecord *r, Err *err)
+{
+    (void)context, (void)r;
+    return err->code == 0;
+}
+
+static bool on_probe_eval(void *context, const EvalRecord *r, Err *err)
+{
+    double *lowest = context;
+    *lowest = fmin(*lowest, r->loss);
+    return err->code == 0;
+}
+
+/* Trains a head at one rate; when it is the best so far, *right gets its answers on the evaluation rows. */
+static bool probe_at_rate(Experiment *x, Training t, const ProbeHead *probe, float rate, double *lowest, bool *right,
+                          Err *err)
+{
+    const TaskState *state = &x->tasks[t.task];
+    DeviceArena memory = {.device = &x->device};
+    const TrainObserver observer = {.context = lowest, .step = on_probe_step, .eval = on_probe_eval};
+    const double before = *lowest;
+    t.hyper.learning_rate = rate;
+    t.weights.head = device_f32(&memory, t.head->layout.floats);
+    device_write(&x->device, t.weights.head, state->head_start, t.head->layout.floats * sizeof(float));
+    bool ok = train_task(&x->device, &t, &observer, NULL, err);
+    if (ok && *lowest < before) {
+        Arena scratch = {0};
+        EvalRecord r = {.rows = t.eval->rows, .classes = t.head->classes};
+        r.logits = arena_new(&scratch, float, (size_t)r.rows *r.classes);
+        r.prediction = arena_new(&scratch, uint32_t, r.rows);
+        ok = train_logits(&x->device, &t, t.head, t.weights.head, t.eval, NULL, r.rows, probe->eval_states, r.logits,
+                          err);
+        if (ok) record_score(&r, t.eval);
+        for (uint32_t i = 0; i < r.rows && ok; i++) right[i] = r.prediction[i] == t.eval->labels[i];
+        arena_free(&scratch);
+    }
+    device_arena_free(&memory);
+    return ok;
+}
+
+static bool probe_states(Experiment *x, DeviceArena *memory, const Training *t, const float *known, ProbeHead *probe,
+                         Err *err)
+{
+    const uint32_t batch = t->hyper.eval_batch_size;
+    const size_t floats = (size_t)t->eval->rows * x->model.config.hidden;
+    if (known) {
+        probe->eval_states = device_f32(memory, floats);
+        device_write(&x->device, probe->eval_states, known, floats * sizeof *known);
+    }
+    return (known || split_states(&x->device, memory, t->model, t->lora, &t->weights, t->eval, batch,
+                                  &probe->eval_states, err)) &&
+           split_states(&x->device, memory, t->model, t->lora, &t->weights, probe->rest, batch, &probe->rest_states,
+                        err) &&
+           split_states(&x->device, memory, t->model, t->lora, &t->weights, probe->held, batch, &probe->held_states,
+                        err);
+}
+
+/* Which evaluation rows of task `task` a head is right on that has been trained on the states that `weights` give.
+ * known: the states of the evaluation rows, [rows][H], when they are there. */
+static bool probe_right(Experiment *x, int task, const Training *weights, const float *known, bool *right, Err *err)
+{
+    TaskState *state = &x->tasks[task];
+    DeviceArena memory = {.device = &x->device};
+    Training t = *weights;
+    ProbeHead probe = {.rest = &state->probe_rest, .held = &state->probe_held};
+    if (!state->probe_rest.rows) split_hold_out(&x->arena, &state->data.train, &state->probe_rest, &state->probe_held);
+    bool ok = probe_states(x, &memory, &t, known, &probe, err);
+    t.train = probe.rest;
+    t.train_states = probe.rest_states;
+    t.choose = probe.held;
+    t.choose_states = probe.held_states;
+    t.hyper = x->plan->hyper;
+    t.train_encoder = t.joint = false;
+    t.lora = NULL;
+    t.weights.adapter = NULL;
+    double lowest = INFINITY;
+    for (size_t i = 0; i < COUNT(PROBE_RATES) && ok; i++)
+        ok = probe_at_rate(x, t, &probe, PROBE_RATES[i], &lowest, right, err);
+    device_arena_free(&memory);
+    return ok;
+}
+
+/* after: 0 for the checkpoint, else the number of tasks trained; task from 0. */
+static bool tell_probe(Experiment *x, int after, int task, const bool *right, Err *err)
+{
+    const uint32_t rows = x->tasks[task].data.eval.rows;
+    Arena scratch = {0};
+    char *hex = arena_new(&scratch, char, rows_right_digits(rows) + 1);
+    uint32_t correct = 0;
+    for (uint32_t i = 0; i < rows; i++) correct += right[i];
+    rows_right_print(right, rows, hex);
+    json_t *event = json_pack("{s:s, s:i, s:i, s:s, s:I, s:I, s:s}", "event", "probe", "after_task", after, "task",
+                              task + 1, "name", x->tasks[task].data.name, "rows", (json_int_t)rows, "correct",
+                              (json_int_t)correct, "right", hex);
+    arena_free(&scratch);
+    return emit(x, event, err);
+}
+
+static bool probes_are_wanted(const Experiment *x)
+{
+    for (int i = 0; i < x->plan->task_count; i++)
+        if (x->tasks[i].data.train.rows < 2) return false;
+    return !x->plan->no_diagnostics && x->plan->task_count > 1;
+}
+
+/* The later tasks on the checkpoint's encoder: the same for all methods of a seed. */
+static bool probe_checkpoint(Experiment *x, Err *err)
+{
+    Diagnosis *d = &x->diagnosis;
+    const bool known = d->base_known && d->base_seed == x->seed;
+    if (!probes_are_wanted(x)) return true;
+    const double begun = clock_seconds();
+    bool ok = true;
+    for (int j = 1; j < x->plan->task_count && ok; j++) {
+        Training t = training_of(x, x->method, x->seed, j);
+        t.lora = NULL;
+        t.weights.adapter = NULL;
+        if (!d->base[j]) d->base[j] = arena_new(&x->arena, bool, t.eval->rows);
+        if (!known) ok = probe_right(x, j, &t, NULL, d->base[j], err);
+        ok = ok && tell_probe(x, 0, j, d->base[j], err);
+    }
+    d->base_known = ok;
+    d->base_seed = x->seed;
+    d->seconds += clock_seconds() - begun;
+    return ok;
+}
+
+/* A probe of `task` with the weights at hand; those of a shared training are made once. */
+static bool probe_now(Experiment *x, int task, const float *known, Err *err)
+{
+    SharedTask *shared = x->passing;
+    const bool own = task == x->task; /* else the next one */
+    bool **place = shared ? &shared->probe[own ? 0 : 1] : NULL, *right = place ? *place : NULL;
+    if (!right) {
+        const Training t = training_of(x, x->method, x->seed, task);
+        right = arena_new(shared ? &shared->arena : &x->method_arena, bool, t.eval->rows);
+        if (!probe_right(x, task, &t, known, right, err)) return false;
+        if (place) *place = right;
+    }
+    return tell_probe(x, x->task + 1, task, right, err);
+}
+
+/* After a training: the task itself (of those that a later one can change), the next one, and at the end the old ones.
+ */
+static bool probe_task(Experiment *x, Err *err)
+{
+    const int next = x->task + 1;
+    const bool changes = can_forget(x->method);
+    bool ok = true;
+    if (!probes_are_wanted(x)) return true;
+    if (next < x->plan->task_count && !changes) return tell_probe(x, next, next, x->diagnosis.base[next], err);
+    if (next < x->plan->task_count)
+        return probe_now(x, x->task, x->tasks[x->task].last_states, err) && probe_now(x, next, NULL, err);
+    for (int j = 0; j < x->task && ok && changes; j++) {
+        const Training t = training_of(x, x->method, x->seed, j);
+        bool *right = arena_new(&x->method_arena, bool, t.eval->rows);
+        ok = probe_right(x, j, &t, x->tasks[j].last_states, right, err) && tell_probe(x, next, j, right, err);
+    }
+    return ok;
+}

@@ -1,0 +1,306 @@
+/* Every sentence of a report against the table's numbers: hundreds of random result sets, the degenerate ones too. */
+#include <ctype.h>
+
+#include "simulate.h"
+
+static const char *const sentence_methods[] = {"full", "bravo", "charly", "delta", "echo", "golf"};
+
+static uint32_t sentence_draw(uint32_t number, uint32_t place, uint32_t below)
+{
+    const uint32_t counter[4] = {number, place, 0, 0}, key[2] = {7, 16};
+    uint32_t out[4];
+    philox4x32(counter, key, out);
+    return out[0] % below;
+}
+
+/* Result set `number`: 1 to 4 tasks, 1 to 6 methods of any kind, 1 to 20 seeds, 1 to 500 rows; some equal in all
+ * seeds, some that learned nothing, some without rows told, some unfinished. */
+static Results sentence_results(Arena *arena, uint32_t number)
+{
+    static const uint32_t rows[] = {1, 2, 20, 100, 200, 500};
+    static const int seed_counts[] = {1, 1, 2, 3, 3, 20};
+    const uint32_t n = rows[sentence_draw(number, 0, COUNT(rows))];
+    const int tasks = 1 + (int)sentence_draw(number, 1, 4), methods = 1 + (int)sentence_draw(number, 2, 6),
+              seeds = seed_counts[sentence_draw(number, 3, COUNT(seed_counts))];
+    const bool equal = sentence_draw(number, 4, 4) == 0, untold = sentence_draw(number, 5, 6) == 0,
+               cut = sentence_draw(number, 6, 6) == 0, one_class = sentence_draw(number, 7, 10) == 0,
+               nothing = sentence_draw(number, 8, 8) == 0;
+    static const char *const names[] = {"first", "second", "third", "fourth"};
+    Results r = {.version = "0",
+                 .preset = "",
+                 .device = "",
+                 .model = "m",
+                 .acquaintance = "",
+                 .task_count = tasks,
+                 .method_count = methods,
+                 .seed_count = seeds,
+                 .finished = !cut};
+    r.tasks = arena_new(arena, ResultTask, (size_t)tasks);
+    r.methods = (const char **)arena_copy(arena, sentence_methods, (size_t)methods * sizeof *sentence_methods);
+    r.method_info = arena_new(arena, ResultMethodInfo, (size_t)methods);
+    for (int j = 0; j < tasks; j++)
+        r.tasks[j] = (ResultTask){.name = names[j],
+                                  .train = "",
+                                  .eval = "",
+                                  .classes = one_class ? 1 : 2,
+                                  .train_rows = 1234567,
+                                  .eval_rows = n,
+                                  .majority_rate = one_class ? 1 : 0.5};
+    for (int m = 0; m < methods; m++) {
+        const uint32_t kind = sentence_draw(number, 20 + (uint32_t)m, 12);
+        r.method_info[m] = (ResultMethodInfo){.kind = kind < METHOD_KINDS ? (MethodKind)kind : METHOD_ORDINARY,
+                                              .base = r.methods[m],
+                                              .about = "",
+                                              .cite = ""};
+    }
+    for (int m = 0; m < methods; m++)
+        for (int seed = 0; seed < seeds; seed++) {
+            ResultRun *run = dyn_push(arena, &r.runs);
+            *run = (ResultRun){.method = m,
+                               .seed = (uint32_t)seed + 1,
+                               .matrix = arena_new(arena, ResultCell, (size_t)(tasks * tasks)),
+                               .curves = arena_new(arena, ResultCurve, (size_t)tasks),
+                               .old = arena_new(arena, ResultOld *, (size_t)(tasks * tasks)),
+                               .probe = arena_new(arena, ResultShare, (size_t)((tasks + 1) * tasks))};
+            const bool stops = cut && m == methods - 1;
+            const double drop = 0.05 * sentence_draw(number, 40 + (uint32_t)m, 5);
+            for (int j = 0; j < tasks; j++) {
+                const Simulation s = {n, seeds, 0.3, 0.25, drop};
+                bool *first = arena_new(arena, bool, n), *second = arena_new(arena, bool, n);
+                simulate_rows(&s, number * 100 + (uint32_t)(j ? m * 10 + j : 0), equal ? 0 : seed, first, second);
+                for (int i = j; i < tasks && !(stops && i == tasks - 1); i++) {
+                    bool *now = i > j && r.method_info[m].kind != METHOD_SEPARATE ? second : first;
+                    for (uint32_t k = 0; k < n && nothing; k++) now[k] = k % 2;
+                    ResultCell *cell = &run->matrix[i * tasks + j];
+                    *cell = simulate_cell(arena, now, n);
+                    if (untold) cell->right = NULL;
+                }
+            }
+        }
+    return r;
+}
+
+/* ---- what each kind of sentence claims ---- */
+
+static bool sentence_names(const char *text, const char *name)
+{
+    for (const char *p = text; (p = strstr(p, name)); p++) {
+        const char before = p > text ? p[-1] : ' ', after = p[strlen(name)];
+        if (!isalnum((unsigned char)before) && !isalnum((unsigned char)after)) return true;
+    }
+    return false;
+}
+
+/* Names exactly the methods whose verdict on the first task it is, each with its change as the table prints it. */
+static const char *sentence_of_verdict(Arena *arena, const Results *r, const char *text, Verdict verdict, bool all)
+{
+    for (int m = 0; m < r->method_count; m++) {
+        const Change c = verdict_change(r, m, 0);
+        const bool is = c.verdict == verdict && (!all || verdict_learned_all(r, m));
+        if (sentence_names(text, r->methods[m]) != is) return r->methods[m];
+        const char *printed = table_change(arena, &c);
+        if (is && (verdict == VERDICT_FORGOT || verdict == VERDICT_GAINED) &&
+            !strstr(text, arena_printf(arena, " %s points with %s", printed + 1, r->methods[m])))
+            return printed;
+        if (is && verdict == VERDICT_FORGOT && *printed != '-') return printed;
+        const bool several = strstr(text, " points with ") != NULL;
+        const char *possible = arena_printf(arena, " %.1f points%s%s", fmax(0, -100 * c.interval.low),
+                                            several ? " with " : " possible", several ? r->methods[m] : "");
+        if (is && verdict == VERDICT_NOT_SHOWN && !strstr(text, possible)) return r->methods[m];
+    }
+    return NULL;
+}
+
+static const char *sentence_of_kind(const Results *r, const char *text, MethodKind kind)
+{
+    for (int m = 0; m < r->method_count; m++)
+        if (sentence_names(text, r->methods[m]) && r->method_info[m].kind != kind && strcmp(r->methods[m], "lora-seq"))
+            return r->methods[m];
+    return NULL;
+}
+
+/* Who leads is ordinary, learned all, and has more of the first task left than all that are named before ";". */
+static const char *sentence_of_leader(Arena *arena, const Results *r, const char *text)
+{
+    const int last = r->task_count - 1;
+    const char *less = strstr(text, "more than with "), *end = less ? strpbrk(less, ";(") : NULL;
+    if (!less || !end) return "no loser";
+    const char *losers = arena_printf(arena, "%.*s", (int)(end - less), less);
+    for (int m = 0; m < r->method_count; m++) {
+        if (strncmp(text + strlen("At matched learning "), r->methods[m], strlen(r->methods[m])) != 0) continue;
+        const double left = verdict_score(r, m, last, 0).mean;
+        if (!verdict_can_be_ranked(r, m)) return r->methods[m];
+        if (!strstr(text, arena_printf(arena, "leads: %.1f%%", 100 * left))) return "its accuracy";
+        for (int k = 0; k < r->method_count; k++) {
+            if (!sentence_names(losers, r->methods[k])) continue;
+            const double theirs = verdict_score(r, k, last, 0).mean;
+            if (!verdict_can_be_ranked(r, k) || theirs >= left) return r->methods[k];
+            for (int j = 0; j < r->task_count; j++) /* no further apart in what they learned than the margin */
+                if (fabs(verdict_score(r, m, j, j).mean - verdict_score(r, k, j, j).mean) > compare_margin(r))
+                    return r->methods[k];
+        }
+        return NULL;
+    }
+    return "no leader";
+}
+
+static const char *sentence_of_ends(Arena *arena, const Results *r, const char *text)
+{
+    for (const char *p = text; (p = strstr(p, " above ")); p++) {
+        const char *end = strpbrk(p, ";("), *start = p;
+        while (start > text && strncmp(start, ": ", 2) != 0 && strncmp(start, "; ", 2) != 0) start--;
+        const char *winner = arena_printf(arena, "%.*s", (int)(p - start), start),
+                   *losers = arena_printf(arena, "%.*s", (int)(end - p), p);
+        for (int m = 0; m < r->method_count; m++) {
+            if (!sentence_names(winner, r->methods[m])) continue;
+            if (!strstr(winner, arena_printf(arena, "(%.1f%%)", 100 * verdict_end(r, m)))) return winner;
+            for (int k = 0; k < r->method_count; k++)
+                if (sentence_names(losers, r->methods[k]) && verdict_end(r, k) >= verdict_end(r, m)) return losers;
+        }
+    }
+    return NULL;
+}
+
+/* NULL: the sentence agrees with the table; else what does not. A sentence of no known kind is wrong, too. */
+static const char *sentence_wrong(Arena *arena, const Results *r, const char *text)
+{
+    static const char *const others[] = {"This run is unfinished", "The intervals are 95%",
+                                         "This is one seed",       "No ranking is possible",
+                                         "Against it, ",           "No row of ",
+                                         "No method leads.",       "Every method that was run learned "};
+    if (strstr(text, "did not forget") || strstr(text, "nan") || strstr(text, "  ")) return "its words";
+    if (strncmp(text, "Training ", 9) == 0 && strstr(text, " cost "))
+        return sentence_of_verdict(arena, r, text, VERDICT_FORGOT, false);
+    if (strncmp(text, "Training ", 9) == 0 && strstr(text, " helped "))
+        return sentence_of_verdict(arena, r, text, VERDICT_GAINED, false);
+    if (strncmp(text, "No drop on ", 11) == 0) return sentence_of_verdict(arena, r, text, VERDICT_NOT_SHOWN, true);
+    if (strstr(text, "it is not decided whether")) return sentence_of_verdict(arena, r, text, VERDICT_UNCLEAR, false);
+    if (strstr(text, "re-learned it")) return sentence_of_verdict(arena, r, text, VERDICT_RELEARNED, false);
+    if (strstr(text, " cannot forget: what ")) return sentence_of_kind(r, text, METHOD_SEPARATE);
+    if (strstr(text, " is the floor: ")) return sentence_of_kind(r, text, METHOD_FLOOR);
+    if (strstr(text, " is the ceiling, ")) return sentence_of_kind(r, text, METHOD_CEILING);
+    if (strstr(text, "made after the fact")) {
+        const bool many = strstr(text, " and ") != NULL && strstr(text, " and ") < strstr(text, " average");
+        if (!strstr(text, many ? " average the" : " averages the")) return "averages";
+        return sentence_of_kind(r, text, METHOD_AFTER);
+    }
+    if (strncmp(text, "At matched learning ", 20) == 0) return sentence_of_leader(arena, r, text);
+    if (strncmp(text, "In where they end", 17) == 0) return sentence_of_ends(arena, r, text);
+    if (strncmp(text, "Of ", 3) == 0 && strstr(text, "learned every task equally well")) return NULL;
+    if (strstr(text, " had the very same rows right as full")) return NULL;
+    if (strstr(text, " did not learn ") || strstr(text, "method learned ")) {
+        for (int m = 0; m < r->method_count; m++)
+            for (int j = 0, missed = 0; j < r->task_count; j++) {
+                missed += verdict_missed(r, m, j);
+                if (j == r->task_count - 1 && !missed && sentence_names(text, r->methods[m])) return r->methods[m];
+            }
+        return NULL;
+    }
+    if (strstr(text, " forgotten by ")) return NULL;
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (strncmp(text, others[i], strlen(others[i])) == 0) return NULL;
+    return "its kind";
+}
+
+/* What must be there, and in few words, beside the sentences. */
+static void sentence_check_table(Arena *arena, const Results *r, uint32_t number, const char *all)
+{
+    const char *headline = verdict_headline(arena, r);
+    int forgot = 0;
+    for (int m = 0; m < r->method_count && r->task_count > 1; m++) {
+        const Verdict verdict = verdict_change(r, m, 0).verdict;
+        const char *remark = verdict_remark(arena, r, m), *brief = verdict_short(arena, r, m);
+        forgot += verdict == VERDICT_FORGOT;
+        if (r->task_count == 2 && (strcmp(brief, "forgot") == 0) != (verdict == VERDICT_FORGOT) &&
+            strcmp(brief, "unfinished") != 0)
+            fail_msg("set %u, %s: %s beside %s", number, r->methods[m], brief, verdict_words[verdict]);
+        if (r->task_count == 2 && (strstr(remark, "forgot: ") != NULL) != (verdict == VERDICT_FORGOT))
+            fail_msg("set %u, %s: \"%s\" beside %s", number, r->methods[m], remark, verdict_words[verdict]);
+        if (r->task_count == 2 && strstr(remark, "no drop shown") && strstr(remark, "forgot: "))
+            fail_msg("set %u, %s: \"%s\"", number, r->methods[m], remark);
+        if (strstr(brief, "forgot 0")) fail_msg("set %u: %s", number, brief);
+    }
+    const bool drops = strncmp(headline, "Training ", 9) == 0;
+    if (r->task_count > 1 && drops != (forgot > 0))
+        fail_msg("set %u: \"%s\" with %d that forgot", number, headline, forgot);
+    if (r->task_count > 1 && (strstr(all, " cost ") != NULL) != (forgot > 0))
+        fail_msg("set %u: %d forgot, and the sentences say\n%s", number, forgot, all);
+    if (!strstr(table_text(arena, r), "1,234,567 rows")) fail_msg("set %u: 1,234,567 is missing", number);
+}
+
+/* A name replaced by another, and a number by the next: how many of these lies are seen. */
+static void sentence_lies(Arena *arena, const Results *r, const char *text, int *told, int *seen)
+{
+    for (int a = 0; a < r->method_count; a++)
+        for (int b = 0; b < r->method_count; b++) {
+            const char *at = strstr(text, r->methods[a]);
+            if (a == b || !at || strstr(text, r->methods[b])) continue;
+            const char *lie =
+                arena_printf(arena, "%.*s%s%s", (int)(at - text), text, r->methods[b], at + strlen(r->methods[a]));
+            ++*told;
+            *seen += sentence_wrong(arena, r, lie) != NULL;
+        }
+    for (const char *p = text; (p = strstr(p, " points with ")); p++) {
+        char *lie = arena_printf(arena, "%s", text);
+        lie[p - text - 1] = p[-1] == '9' ? '0' : (char)(p[-1] + 1);
+        ++*told;
+        *seen += sentence_wrong(arena, r, lie) != NULL;
+    }
+}
+
+static void test_every_sentence_agrees_with_the_table(void **state)
+{
+    (void)state;
+    int told = 0, seen = 0, checked = 0;
+    for (uint32_t number = 0; number < 400; number++) {
+        Arena arena = {0};
+        const Results r = sentence_results(&arena, number);
+        const char *sentences[VERDICT_SENTENCES], *all = "";
+        const int count = verdict_sentences(&arena, &r, sentences);
+        for (int i = 0; i < count; i++) {
+            const char *wrong = sentence_wrong(&arena, &r, sentences[i]);
+            if (wrong)
+                fail_msg("set %u: %s is wrong in \"%s\"\n%s", number, wrong, sentences[i], table_text(&arena, &r));
+            if (strncmp(sentences[i], "Training ", 9) == 0 || strncmp(sentences[i], "No drop on ", 11) == 0)
+                sentence_lies(&arena, &r, sentences[i], &told, &seen);
+            all = arena_printf(&arena, "%s%s\n", all, sentences[i]);
+            checked++;
+        }
+        sentence_check_table(&arena, &r, number, all);
+        arena_free(&arena);
+    }
+    assert_true(checked > 1500 && told > 200);
+    assert_int_equal(seen, told); /* the checker sees every sentence that is made wrong on purpose */
+}
+
+/* ---- how often it says what is not so: a short form of ./build.sh bench verdicts, the same draws each time ---- */
+
+static void test_false_alarms_and_detection(void **state)
+{
+    (void)state;
+    enum { DRAWS = 200, MOST = 18 }; /* of 200 at a true 5% more than 18 come in one of 500 */
+    static const struct {
+        uint32_t rows;
+        int seeds;
+        double correlation;
+    } cases[] = {{500, 1, 0}, {200, 3, 0.5}, {500, 5, 0.15}, {200, 10, 0.5}, {200, 20, 0.5}, {200, 20, 0}};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const Simulation even = {cases[i].rows, cases[i].seeds, cases[i].correlation, 0.25, 0};
+        Simulation apart = even;
+        double keeps, ends, matched, none;
+        apart.drop = 0.05;
+        simulate_pairs(&even, SIMULATE_KEEPS, DRAWS, &keeps, &ends, &none);
+        simulate_pairs(&apart, SIMULATE_LEARNING, DRAWS, &none, &none, &matched);
+        const double forgot = simulate_forgot(&even, DRAWS);
+        if (forgot * DRAWS > MOST / 2.0 + 4 || keeps * DRAWS > MOST || ends * DRAWS > MOST || matched * DRAWS > MOST)
+            fail_msg("%u rows, %d seeds, correlation %g: forgot %g, keeps more %g, ends higher %g, matched %g",
+                     cases[i].rows, cases[i].seeds, cases[i].correlation, forgot, keeps, ends, matched);
+    }
+    const Simulation sure = {500, 1, 0, 0.25, 0.1};
+    assert_true(simulate_forgot(&sure, DRAWS) >= 0.9);
+}
+
+static const struct CMUnitTest sentences_tests[] = {
+    cmocka_unit_test(test_every_sentence_agrees_with_the_table),
+    cmocka_unit_test(test_false_alarms_and_detection),
+};
