@@ -24,6 +24,8 @@ static json_t *task_event(const Plan *plan, const TaskState *state, const TaskSo
         "skipped_rows", (json_int_t)data->train.skipped + (json_int_t)data->eval.skipped, "majority_rate",
         split_majority_rate(&data->eval, data->classes), "tokens_per_row",
         (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval", source->eval);
+    json_object_set_new(event, "train_sha256", json_string(data->train_sha256));
+    json_object_set_new(event, "eval_sha256", json_string(data->eval_sha256));
     json_object_set_new(event, "train_file_rows", json_integer(data->train.file_rows));
     json_object_set_new(event, "eval_file_rows", json_integer(data->eval.file_rows));
     json_object_set_new(event, "common_rows", json_integer((json_int_t)data->common_rows));
