@@ -29,7 +29,8 @@ const Command commands[] = {
      "kind\n"
      "of device and to the same results, to the bit.\n\n"
      "A table file has a header naming its columns: text in sentence, text or question; pairs in sentence1/sentence2,\n"
-     "premise/hypothesis or question/sentence; the label in label or gold_label: numbers or names, in any case; GLUE's\n"
+     "premise/hypothesis or question/sentence; the label in label or gold_label: numbers or names, in any case; "
+     "GLUE's\n"
      "own files work as they are. --dry-run shows what is read; docs/data.md lists all names and formats. TSV has no\n"
      "quoting (as in GLUE), CSV has; JSON is one object a line or one array. Rows labelled '-' or -1 are skipped.\n\n"
      "options:\n",
@@ -60,9 +61,9 @@ const Command commands[] = {
      "usage: lethe report [--out DIR] OUT...\n\n"
      "Prints the table of a run and writes OUT/report.html, table.md, summary.json and charts/ again. Several folders "
      "of\n"
-     "the same experiment, with other seeds or other methods, are joined: mean and 95% interval over seeds. What is "
-     "joined\n"
-     "is written to DIR, or nowhere without --out.\n\n"
+     "the same tasks, data and model are joined: other seeds of a method to mean and 95% interval, other values of\n"
+     "an option to a method each, as in \"ewc (ewc-lambda 100)\". What is joined is written to DIR, or nowhere "
+     "without --out.\n\n"
      "options:\n",
      report_options, COUNT(report_options)},
     {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",

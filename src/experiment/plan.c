@@ -4,7 +4,16 @@
 
 /* The plan in words: the run event, config.json, what a dry run prints, and whether the memory is there. */
 
-static json_t *task_event(const TaskState *state, const TaskSource *source)
+/* What decides on the rows of a task beside its files and their number, in words. */
+static json_t *task_rows(const Plan *plan, const TaskSource *source)
+{
+    const ColumnNames *c = &source->columns;
+    return json_sprintf("%s, %g%% split off, columns %s, %s, %s",
+                        experiment_takes_first(plan, source) ? "the first" : "drawn", source->percent,
+                        c->text ? c->text : "-", c->pair ? c->pair : "-", c->label ? c->label : "-");
+}
+
+static json_t *task_event(const Plan *plan, const TaskState *state, const TaskSource *source)
 {
     const TaskData *data = &state->data;
     json_t *names = json_array();
@@ -21,6 +30,9 @@ static json_t *task_event(const TaskState *state, const TaskSource *source)
     json_object_set_new(event, "eval_file_rows", json_integer(data->eval.file_rows));
     json_object_set_new(event, "common_rows", json_integer((json_int_t)data->common_rows));
     if (source->percent > 0) json_object_set_new(event, "split_percent", json_real(source->percent));
+    json_object_set_new(event, "rows", task_rows(plan, source));
+    json_object_set_new(event, "train_sha256", json_string(data->train_sha256));
+    json_object_set_new(event, "eval_sha256", json_string(data->eval_sha256));
     return event;
 }
 
@@ -47,7 +59,8 @@ static json_t *run_event(const Experiment *x)
     json_t *tasks = json_array(), *methods = json_array(), *infos = json_array(), *seeds = json_array(),
            *beside = json_array();
     json_t *settings = plan_settings_of(plan, NULL, beside);
-    for (int i = 0; i < plan->task_count; i++) json_array_append_new(tasks, task_event(&x->tasks[i], &plan->tasks[i]));
+    for (int i = 0; i < plan->task_count; i++)
+        json_array_append_new(tasks, task_event(plan, &x->tasks[i], &plan->tasks[i]));
     for (int i = 0; i < plan->method_count; i++) {
         json_array_append_new(methods, json_string(plan->methods[i]->name));
         json_array_append_new(infos, method_info(plan, plan->methods[i], beside));
@@ -80,8 +93,8 @@ static json_t *run_identity(const Experiment *x)
     const Plan *plan = x->plan;
     json_t *tasks = json_array(), *methods = json_array(), *seeds = json_array(), *beside = json_array();
     for (int i = 0; i < plan->task_count; i++)
-        json_array_append_new(tasks, json_pack("[s, s, s]", plan->tasks[i].name, x->tasks[i].data.train_sha256,
-                                               x->tasks[i].data.eval_sha256));
+        json_array_append_new(tasks, json_pack("[s, s, s, o]", plan->tasks[i].name, x->tasks[i].data.train_sha256,
+                                               x->tasks[i].data.eval_sha256, task_rows(plan, &plan->tasks[i])));
     for (int i = 0; i < plan->method_count; i++)
         json_array_append_new(
             methods, json_pack("[s, o]", plan->methods[i]->name, plan_settings_of(plan, plan->methods[i], beside)));

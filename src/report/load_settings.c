@@ -174,8 +174,8 @@ static bool load_same_value(const json_t *a, const json_t *b, const char *key, c
 
 static bool load_same_experiment(const json_t *a, const json_t *b, const char *path_a, const char *path_b, Err *err)
 {
-    static const char *const keys[] = {"name",        "classes",   "class_names",  "train_sha256",
-                                       "eval_sha256", "eval_rows", "majority_rate"};
+    static const char *const keys[] = {"name",        "classes", "class_names", "train_sha256",
+                                       "eval_sha256", "rows",    "eval_rows",   "majority_rate"};
     const json_t *x = json_object_get(a, "tasks"), *y = json_object_get(b, "tasks");
     const json_t *model_x = json_object_get(a, "model"), *model_y = json_object_get(b, "model");
     const char *told = json_object_get(model_x, "sha256") || json_object_get(model_y, "sha256") ? "sha256" : "name";

@@ -397,11 +397,15 @@ static const char *verdict_reach(Arena *arena, const Results *r, int method)
                         r->tasks[0].name, 100 * verdict_score(r, method, last, 1).mean, r->tasks[1].name);
 }
 
-/* How far the others stay below the ceiling right after training; NULL: not known. */
+/* How far the others stay below the ceiling right after training; NULL: not known, or a ceiling learned too little. */
 static const char *verdict_intransigence(Arena *arena, const Results *r)
 {
     int ceilings = 0;
-    for (int m = 0; m < r->method_count; m++) ceilings += verdict_kind(r, m) == METHOD_CEILING;
+    for (int m = 0; m < r->method_count; m++) {
+        if (verdict_kind(r, m) != METHOD_CEILING) continue;
+        if (!verdict_learned_all(r, m)) return NULL;
+        ceilings++;
+    }
     const char *ceiling = ceilings > 1 ? "the ceiling of the same settings" : "it";
     int closest = -1, farthest = -1;
     double low = 0, high = 0;
@@ -451,7 +455,7 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
             arena,
             "%s is the ceiling, not a way to learn one task after another: trained on all together it reaches %s.",
             r->methods[ceiling], verdict_reach(arena, r, ceiling));
-        const char *below = verdict_learned_all(r, ceiling) ? verdict_intransigence(arena, r) : NULL;
+        const char *below = verdict_intransigence(arena, r);
         if (below) out[count++] = below;
     }
     if (after.count)
