@@ -446,6 +446,24 @@ static void test_plan_takes_a_run_apart(void **state)
     expect(sh("lethe bench step --grid epochs=1"), 2, "--grid: unknown option; see lethe help bench");
 }
 
+/* Rows in are rows out, from files and from pipes, in whatever pieces they arrive. */
+static void test_no_row_is_lost(void **state)
+{
+    static const char *const feeds[] = {
+        "yes 'a good film' | head -20000",
+        "(yes 'a bad film' | head -9999; sleep 0.2; yes 'a good film' | head -10000; printf 'the last')",
+        "(for i in $(seq 40); do yes 'one two three four' | head -500; sleep 0.01; done)",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(feeds); i++) {
+        const Outcome *o = sh("%s | lethe tokenize | wc -l", feeds[i]);
+        if (o->code != 0 || atoi(o->out) != 20000) fail_msg("%s: %s%s", feeds[i], o->out, o->err);
+    }
+    const Outcome *o =
+        sh("printf '' | lethe tokenize | wc -l; (echo one; sleep 0.3; echo two) | lethe tokenize | wc -l");
+    assert_string_equal(o->out, "0\n2\n");
+}
+
 static void test_the_other_commands(void **state)
 {
     (void)state;
@@ -528,6 +546,7 @@ static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_report_joins_folders),
     cmocka_unit_test(test_report_joins_a_sweep),
     cmocka_unit_test(test_plan_takes_a_run_apart),
+    cmocka_unit_test(test_no_row_is_lost),
     cmocka_unit_test(test_the_other_commands),
     cmocka_unit_test(test_a_driver_crashes),
     cmocka_unit_test(test_the_binary_stands_alone),

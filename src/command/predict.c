@@ -123,11 +123,12 @@ static bool predictor_run(Predictor *p, RowReader *reader, Err *err)
     while (ok && !output.gone) {
         Err second = {0}; /* what came before a bad row is answered all the same */
         Example row;
-        bool got;
-        ok = rows_next(reader, p->split.rows == 0, &row, &got, err);
-        if (ok && got) predictor_add(p, &row);
+        RowState state = ROW_NOT_YET;
+        ok = rows_next(reader, p->split.rows == 0, &row, &state, err);
+        const bool got = ok && state == ROW_READ;
+        if (got) predictor_add(p, &row);
         if (!p->split.rows) break;
-        if ((!ok || !got || p->split.rows == PREDICT_BATCH_ROWS) && !predictor_answer(p, &output, ok ? err : &second))
+        if ((!got || p->split.rows == PREDICT_BATCH_ROWS) && !predictor_answer(p, &output, ok ? err : &second))
             ok = false;
     }
     return ok;

@@ -100,16 +100,24 @@ static bool rows_parse_json(RowReader *r, Str line, Example *row, Err *err)
            fail(err, "%s: an object {\"text\": \"...\"} or {\"text\": \"...\", \"pair\": \"...\"} is needed", what);
 }
 
-/* The next row; *got: there is one. At the end of the input there is none; nor, unless `wait`, when its line has not
- * arrived yet. The row's texts live until the next call. */
-static bool rows_next(RowReader *r, bool wait, Example *row, bool *got, Err *err)
+/* What rows_next comes to. */
+typedef enum RowState {
+    ROW_READ,
+    ROW_NOT_YET, /* its line has not arrived: only when not asked to wait */
+    ROW_ENDED,   /* the input is at its end */
+} RowState;
+
+/* The next row. Its texts live until the next call. */
+static bool rows_next(RowReader *r, bool wait, Example *row, RowState *state, Err *err)
 {
     Str line;
+    bool got;
     arena_free(&r->row);
     *row = (Example){0};
-    while (!(*got = rows_line(r, &line)) && wait && !r->ended)
+    while (!(got = rows_line(r, &line)) && wait && !r->ended)
         if (!rows_fill(r, err)) return false;
-    if (!*got) return true;
+    *state = got ? ROW_READ : r->ended ? ROW_ENDED : ROW_NOT_YET;
+    if (!got) return true;
     row->line = r->line;
     if (line.size > ROW_MOST_BYTES)
         return fail(err, "%s, line %llu: longer than %d bytes", r->what, (unsigned long long)r->line, ROW_MOST_BYTES);

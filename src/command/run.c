@@ -93,7 +93,7 @@ static const Option run_options[] = {
      "two methods learned a task equally well when the 90% interval of their\ndifference lies within this many points; "
      "of the report alone, lethe\nreport has it, too [5]"},
     {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
-    {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, transfer, probe, drift and swap"},
+    {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, probes, drift and swap"},
     {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run"},
     {"quiet", OPTION_FLAG, 0, 0, NULL, "no progress, no table"},
     {"json", OPTION_FLAG, 0, 0, NULL, "events on stdout as they happen, one JSON object a line"},

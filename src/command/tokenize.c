@@ -14,18 +14,20 @@ static bool tokenize_rows(const Tokenizer *tokenizer, uint32_t max_length, RowRe
     Arena arena = {0};
     uint32_t *ids = arena_new(&arena, uint32_t, max_length);
     uint8_t *types = arena_new(&arena, uint8_t, max_length);
-    bool ok = true, got = true;
-    while (ok && !output.gone && (got || output.text.count)) {
+    bool ok = true;
+    RowState state = ROW_READ;
+    while (ok && !output.gone && state != ROW_ENDED) {
         Err second = {0}; /* what came before a bad row is printed all the same */
         Arena scratch = {0};
         Example row;
-        ok = rows_next(reader, output.text.count == 0, &row, &got, err);
+        ok = rows_next(reader, output.text.count == 0, &row, &state, err);
+        const bool got = ok && state == ROW_READ;
         const uint32_t count =
-            ok && got ? tokenizer_encode(tokenizer, &scratch, row.text, row.pair, max_length, ids, types) : 0;
+            got ? tokenizer_encode(tokenizer, &scratch, row.text, row.pair, max_length, ids, types) : 0;
         for (uint32_t i = 0; i < count; i++) output_text(&output, arena_printf(&scratch, i ? " %u" : "%u", ids[i]));
-        if (ok && got) output_text(&output, "\n");
+        if (got) output_text(&output, "\n");
         arena_free(&scratch);
-        if ((!ok || !got || output.text.count > 1 << 16) && !output_flush(&output, ok ? err : &second)) ok = false;
+        if ((!got || output.text.count > 1 << 16) && !output_flush(&output, ok ? err : &second)) ok = false;
         if (ok && interrupted()) ok = fail_interrupted(err);
     }
     arena_free(&arena);
