@@ -358,6 +358,33 @@ static void test_config_repeats_a_run(void **state)
            0, "");
 }
 
+/* Two strengths of a strategy, one seed each, are two methods, not two seeds of one; plain training has its two seeds.
+ */
+static void test_report_joins_a_sweep(void **state)
+{
+    (void)state;
+    write_good();
+    fresh_model();
+    expect(sh("cd build/test-tmp; rm -rf s1 s2 joined; cd ../..; for s in 1 2; do lethe run --quiet "
+              "--seed $s --ewc-lambda $((s * 500)) --out build/test-tmp/s$s " MODEL_RUN
+              " --method full,ewc || exit 3; done"),
+           0, "");
+    const Outcome *o = sh("cd build/test-tmp; ../lethe report --out joined s1 s2");
+    if (o->code || !strstr(o->out, "ewc (ewc-lambda 500)") || !strstr(o->out, "ewc (ewc-lambda 1000)") ||
+        !strstr(o->out, "\nfull ") || !strstr(o->out, "settings beside the default: "))
+        fail_msg("exit %d: %s%s", o->code, o->err, o->out);
+    expect(sh("grep -q 'settings beside the default' build/test-tmp/joined/table.md && grep -q 'settings beside the "
+              "default' build/test-tmp/joined/report.html && grep -q '\"ewc-lambda\": \"500\"' "
+              "build/test-tmp/joined/summary.json"),
+           0, "");
+    /* a default given by name is the same run; another value is not */
+    expect(sh("lethe run --seeds 1 --ewc-lambda 5e2 --ewc-gamma 1 --out build/test-tmp/s1 " MODEL_RUN
+              " --method full,ewc"),
+           0, "holds this very run, finished");
+    expect(sh("lethe run --seed 1 --ewc-lambda 501 --out build/test-tmp/s1 " MODEL_RUN " --method full,ewc"), 1,
+           "holds a run of another configuration");
+}
+
 /* Folders of the same experiment are joined, and the report of all of them goes where --out says. */
 static void test_report_joins_folders(void **state)
 {
@@ -417,6 +444,24 @@ static void test_plan_takes_a_run_apart(void **state)
     expect(sh("lethe bench gemm --epochs 1"), 2, "--epochs: unknown option; see lethe help bench");
     expect(sh("lethe bench --config build/test-tmp/none.json"), 1, "build/test-tmp/none.json");
     expect(sh("lethe bench step --grid epochs=1"), 2, "--grid: unknown option; see lethe help bench");
+}
+
+/* Rows in are rows out, from files and from pipes, in whatever pieces they arrive. */
+static void test_no_row_is_lost(void **state)
+{
+    static const char *const feeds[] = {
+        "yes 'a good film' | head -20000",
+        "(yes 'a bad film' | head -9999; sleep 0.2; yes 'a good film' | head -10000; printf 'the last')",
+        "(for i in $(seq 40); do yes 'one two three four' | head -500; sleep 0.01; done)",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(feeds); i++) {
+        const Outcome *o = sh("%s | lethe tokenize | wc -l", feeds[i]);
+        if (o->code != 0 || atoi(o->out) != 20000) fail_msg("%s: %s%s", feeds[i], o->out, o->err);
+    }
+    const Outcome *o =
+        sh("printf '' | lethe tokenize | wc -l; (echo one; sleep 0.3; echo two) | lethe tokenize | wc -l");
+    assert_string_equal(o->out, "0\n2\n");
 }
 
 static void test_the_other_commands(void **state)
@@ -499,7 +544,9 @@ static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_results_do_not_depend_on_threads),
     cmocka_unit_test(test_config_repeats_a_run),
     cmocka_unit_test(test_report_joins_folders),
+    cmocka_unit_test(test_report_joins_a_sweep),
     cmocka_unit_test(test_plan_takes_a_run_apart),
+    cmocka_unit_test(test_no_row_is_lost),
     cmocka_unit_test(test_the_other_commands),
     cmocka_unit_test(test_a_driver_crashes),
     cmocka_unit_test(test_the_binary_stands_alone),

@@ -240,8 +240,10 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
     const bool bert = m->config.family == FAMILY_BERT;
     const double *w = ref->encoder;
     RefRows x;
-    for (size_t i = 0; i < tokens; i++) {
-        const size_t word = tiny_ids[first + i], position = m->config.position_base + i;
+    size_t next = m->config.position_base;
+    for (size_t i = 0; i < tokens; i++) { /* RoBERTa's pad token has a position of its own */
+        const size_t word = tiny_ids[first + i];
+        const size_t position = !bert && word == m->config.position_base - 1 ? word : next++;
         const size_t type = t->split.types[first + i];
         for (size_t s = 0; s < h; s++)
             x[i][s] = w[m->word + word * h + s] + w[m->position + position * h + s] + w[m->type + type * h + s];

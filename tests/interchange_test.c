@@ -324,7 +324,7 @@ static void rows_want(RowReader *r, const char *text, const char *pair)
     Example row;
     RowState state;
     if (!rows_next(r, true, &row, &state, &err)) fail_msg("%s", err.text);
-    assert_int_equal(state, text ? ROW_HERE : ROW_ENDED);
+    assert_int_equal(state, text ? ROW_READ : ROW_ENDED);
     if (!text) return;
     assert_true(str_equal(row.text, str(text)));
     assert_int_equal(row.pair.at != NULL, pair != NULL);
@@ -337,7 +337,7 @@ static void test_rows(void **state)
     RowReader r;
     Err err = {0};
     Example row;
-    RowState got;
+    RowState at;
     tmp_write("rows", S("one\ntwo\tpair of it\r\n\n\t\nlast"));
     assert_true(rows_open(&r, tmp_path("rows"), false, &err));
     rows_want(&r, "one", NULL);
@@ -362,9 +362,9 @@ static void test_rows(void **state)
     tmp_write("rows", (Str){bytes, 2 * ROW_MOST_BYTES + 10});
     assert_true(rows_open(&r, tmp_path("rows"), false, &(Err){0}));
     err = (Err){0};
-    assert_true(rows_next(&r, true, &row, &got, &err));
+    assert_true(rows_next(&r, true, &row, &at, &err));
     assert_int_equal(row.text.size, ROW_MOST_BYTES);
-    assert_false(rows_next(&r, true, &row, &got, &err));
+    assert_false(rows_next(&r, true, &row, &at, &err));
     assert_non_null(strstr(err.text, "rows, line 2: longer than 1048576 bytes"));
     rows_close(&r);
     arena_free(&arena);
@@ -375,7 +375,7 @@ static void test_rows(void **state)
     rows_want(&r, "a\n", "\u00e9");
     rows_want(&r, "b", NULL);
     err = (Err){0};
-    assert_false(rows_next(&r, true, &row, &got, &err));
+    assert_false(rows_next(&r, true, &row, &at, &err));
     assert_non_null(strstr(err.text, "rows, line 3: an object"));
     rows_close(&r);
 }
@@ -388,16 +388,16 @@ static void test_rows_as_they_come(void **state)
     RowReader r;
     Err err = {0};
     Example row;
-    RowState got;
+    RowState at;
     assert_int_equal(pipe(ends), 0);
     assert_true(rows_open(&r, tmp_path("rows"), false, &err));
     assert_int_equal(dup2(ends[0], r.fd), r.fd);
     assert_int_equal(write(ends[1], "a\nb\nc", 5), 5);
     rows_want(&r, "a", NULL);
-    assert_true(rows_next(&r, false, &row, &got, &err));
-    assert_true(got == ROW_HERE && str_equal(row.text, S("b")));
-    assert_true(rows_next(&r, false, &row, &got, &err));
-    assert_int_equal(got, ROW_NONE_YET);
+    assert_true(rows_next(&r, false, &row, &at, &err));
+    assert_true(at == ROW_READ && str_equal(row.text, S("b")));
+    assert_true(rows_next(&r, false, &row, &at, &err));
+    assert_int_equal(at, ROW_NOT_YET);
     assert_int_equal(write(ends[1], "d\n", 2), 2);
     rows_want(&r, "cd", NULL);
     assert_int_equal(write(ends[1], "e", 1), 1);

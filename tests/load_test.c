@@ -276,9 +276,11 @@ static void test_folders_that_do_not_join(void **state)
     static const struct {
         const char *from, *to, *message;
     } cases[] = {
-        {"\"epochs\":3", "\"epochs\":4", "differ in \"epochs\"; only runs of the same experiment"},
-        {"\"learning_rate\":0.0001", "\"learning_rate\":0.0002", "differ in \"learning_rate\""},
-        {"\"majority_rate\":0.5", "\"majority_rate\":0.6", "differ in \"tasks\""},
+        {"\"settings\":", "\"setting\":", "join-2/results.jsonl does not tell its settings"},
+        {"\"majority_rate\":0.5", "\"majority_rate\":0.6", "differ in majority_rate of task sentiment, 0.5 and 0.6"},
+        {"\"eval_sha256\":\"2b", "\"eval_sha256\":\"2c", "differ in eval_sha256 of task sentiment, \"2b\" and \"2c\""},
+        {"\"train_sha256\":\"1a", "\"train_sha256\":\"1c", "differ in train_sha256 of task sentiment"},
+        {"\"name\":\"MiniLM", "\"name\":\"OtherLM", "differ in name of the model"},
         {"\"kind\":\"separate\"", "\"kind\":\"method\"", "join-2/results.jsonl: method lora is of another kind"},
     };
     Arena arena = {0};
@@ -290,7 +292,7 @@ static void test_folders_that_do_not_join(void **state)
     assert_non_null(strstr(err.text, "method full with seed 1 is also in another of the folders"));
     err = (Err){0};
     assert_false(report_load(&arena, more, 2, &r, &err));
-    assert_non_null(strstr(err.text, "differ in \"tasks\""));
+    assert_non_null(strstr(err.text, "differ in their tasks: 2 and 3"));
     for (size_t i = 0; i < COUNT(cases); i++) {
         const char *folders[] = {first, load_write_made(&arena, "join-2", &other_seed, cases[i].from, cases[i].to)};
         err = (Err){0};
@@ -308,6 +310,69 @@ static void test_folders_that_do_not_join(void **state)
     arena_free(&arena);
 }
 
+static void load_expect_methods(const Results *r, const char *const *names, int count)
+{
+    assert_int_equal(r->method_count, count);
+    for (int m = 0; m < count; m++) assert_string_equal(r->methods[m], names[m]);
+}
+
+/* Other values of a method's own option: two values with two seeds each, beside a method that does not have it. */
+static void test_own_options_make_a_sweep(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"lora-seq", "ewc (ewc-lambda 100)", "ewc (ewc-lambda 1000)"};
+    Arena arena = {0};
+    Err err = {0};
+    Results r;
+    const Made ewc[] = {{.tasks = 2, .first_method = 3, .methods = 1, .seeds = 1},
+                        {.tasks = 2, .first_method = 3, .methods = 1, .seeds = 1, .first_seed = 2}},
+               both = {.tasks = 2, .first_method = 2, .methods = 2, .seeds = 2};
+    const char *from = "\"ewc-lambda\":\"100\"", *to = "\"ewc-lambda\":\"1000\"";
+    const char *folders[] = {load_write_made(&arena, "sweep-1", &both, from, to),
+                             load_write_made(&arena, "sweep-2", &ewc[0], NULL, NULL),
+                             load_write_made(&arena, "sweep-3", &ewc[1], NULL, NULL)};
+    if (!report_load(&arena, folders, 3, &r, &err)) fail_msg("%s", err.text);
+    load_expect_methods(&r, names, 3);
+    assert_int_equal(r.runs.count, 6);
+    for (size_t i = 0; i < 6; i++) assert_int_equal(r.runs.at[i].method, i / 2);
+    assert_int_equal(load_find_like(&r, "ewc", 2), 2);
+    assert_string_equal(load_beside_preset(&arena, &r), "epochs 3");
+    /* seed 1 with lambda 100, seed 2 with 1000: no mean over seeds */
+    const char *two[] = {folders[1], load_write_made(&arena, "sweep-4", &ewc[1], from, to)};
+    if (!report_load(&arena, two, 2, &r, &err)) fail_msg("%s", err.text);
+    load_expect_methods(&r, names + 1, 2);
+    assert_null(strstr(table_text(&arena, &r), "over 2 seeds"));
+    assert_non_null(strstr(table_text(&arena, &r), "settings beside the default: epochs 3"));
+    arena_free(&arena);
+}
+
+/* A setting of all methods names them all; a learning rate only those that use it. */
+static void test_common_settings_make_a_sweep(void **state)
+{
+    (void)state;
+    static const char *const epochs[] = {"full (epochs 3)", "full (epochs 5)", "lora (epochs 3)", "lora (epochs 5)"},
+                             *const rates[] = {"full (learning-rate 1e-5)", "full (learning-rate 5e-5)", "lora"};
+    Arena arena = {0};
+    Err err = {0};
+    Results r;
+    const Made one = {.tasks = 2, .methods = 2, .seeds = 1},
+               two = {.tasks = 2, .methods = 2, .seeds = 1, .first_seed = 2};
+    const char *folders[] = {load_write_made(&arena, "sweep-1", &one, "\"epochs\":\"3\"", "\"epochs\":\"5\""),
+                             load_write_made(&arena, "sweep-2", &two, NULL, NULL)};
+    if (!report_load(&arena, folders, 2, &r, &err)) fail_msg("%s", err.text);
+    load_expect_methods(&r, epochs, 4);
+    assert_int_equal(load_find_like(&r, "full", 3), 1);
+    folders[0] = load_write_made(&arena, "sweep-1", &one, "\"learning-rate\":\"5e-5\"", "\"learning-rate\":\"1e-5\"");
+    if (!report_load(&arena, folders, 2, &r, &err)) fail_msg("%s", err.text);
+    load_expect_methods(&r, rates, 3);
+    assert_int_equal(verdict_score(&r, 2, 0, 0).seeds, 2);
+    /* the same number of evaluation rows, however asked for */
+    folders[0] = load_write_made(&arena, "sweep-1", &one, "\"eval-rows\":\"300\"", "\"eval-rows\":\"0\"");
+    if (!report_load(&arena, folders, 2, &r, &err)) fail_msg("%s", err.text);
+    assert_int_equal(r.method_count, 2);
+    arena_free(&arena);
+}
+
 static const struct CMUnitTest load_tests[] = {
     cmocka_unit_test(test_made_results),
     cmocka_unit_test(test_damaged_results),
@@ -316,4 +381,6 @@ static const struct CMUnitTest load_tests[] = {
     cmocka_unit_test(test_texts_are_made_plain),
     cmocka_unit_test(test_joining_a_grid),
     cmocka_unit_test(test_folders_that_do_not_join),
+    cmocka_unit_test(test_own_options_make_a_sweep),
+    cmocka_unit_test(test_common_settings_make_a_sweep),
 };

@@ -252,7 +252,8 @@ static void made_run_event(FILE *f, const Made *made)
     for (int j = 0; j < made->tasks; j++)
         fprintf(f,
                 "%s{\"name\":\"%s\",\"classes\":%d,\"class_names\":[%s],\"train_rows\":1000,\"eval_rows\":%d,"
-                "\"majority_rate\":%g,\"train\":\"%s_train.tsv\",\"eval\":\"%s_eval.tsv\"}",
+                "\"majority_rate\":%g,\"train\":\"%s_train.tsv\",\"eval\":\"%s_eval.tsv\","
+                "\"train_sha256\":\"1a\",\"eval_sha256\":\"2b\"}",
                 j ? "," : "", made_tasks[j].name, made_tasks[j].class_count, made_tasks[j].classes, MADE_ROWS,
                 made_tasks[j].majority, made_tasks[j].name, made_tasks[j].name);
     fprintf(f, "],\"methods\":[");
@@ -265,11 +266,18 @@ static void made_run_event(FILE *f, const Made *made)
                "rate\":0.0001,\"lora_learning_rate\":0.002,\"model\":{\"name\":\"MiniLM-L6, built in\"");
     if (!made->bare) {
         fprintf(f, ",\"acquaintance\":\"MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not "
-                   "wholly new to it.\"},\"shared_first\":true,\"method_info\":[");
+                   "wholly new to it.\"},\"shared_first\":true,\"settings\":{\"epochs\":\"3\",\"eval-rows\":\"300\"},"
+                   "\"beside_preset\":[\"epochs\",\"ewc-lambda\"],\"method_info\":[");
         for (int m = made->first_method; m < made->first_method + made->methods; m++)
-            fprintf(f, "%s{\"method\":\"%s\",\"kind\":\"%s\",\"about\":\"%s\",\"cite\":\"Author et al. 2020\"}",
+            fprintf(f,
+                    "%s{\"method\":\"%s\",\"kind\":\"%s\",\"about\":\"%s\",\"cite\":\"Author et al. 2020\","
+                    "\"options\":{\"%s\":\"%s\"}}",
                     m > made->first_method ? "," : "", made_methods[m].name, made_methods[m].kind,
-                    made_methods[m].about);
+                    made_methods[m].about,
+                    strcmp(made_methods[m].name, "ewc") == 0 ? "ewc-lambda"
+                    : made_methods[m].trainable < 1000000    ? "lora-learning-rate"
+                                                             : "learning-rate",
+                    strcmp(made_methods[m].name, "ewc") == 0 ? "100" : "5e-5");
         fprintf(f, "]}\n");
     } else {
         fprintf(f, "}}\n");

@@ -48,7 +48,10 @@ static Results sentence_results(Arena *arena, uint32_t number)
                                   .majority_rate = one_class ? 1 : 0.5};
     for (int m = 0; m < methods; m++) {
         const uint32_t kind = sentence_draw(number, 20 + (uint32_t)m, 12);
-        r.method_info[m] = (ResultMethodInfo){kind < METHOD_KINDS ? (MethodKind)kind : METHOD_ORDINARY, "", ""};
+        r.method_info[m] = (ResultMethodInfo){.kind = kind < METHOD_KINDS ? (MethodKind)kind : METHOD_ORDINARY,
+                                              .base = r.methods[m],
+                                              .about = "",
+                                              .cite = ""};
     }
     for (int m = 0; m < methods; m++)
         for (int seed = 0; seed < seeds; seed++) {
@@ -161,10 +164,15 @@ static const char *sentence_of_ends(Arena *arena, const Results *r, const char *
 /* NULL: the sentence agrees with the table; else what does not. A sentence of no known kind is wrong, too. */
 static const char *sentence_wrong(Arena *arena, const Results *r, const char *text)
 {
-    static const char *const others[] = {"This run is unfinished", "The intervals are 95%",
-                                         "This is one seed",       "No ranking is possible",
-                                         "Against it, ",           "No row of ",
-                                         "No method leads.",       "Every method that was run learned "};
+    static const char *const others[] = {"This run is unfinished",
+                                         "The intervals are 95%",
+                                         "This is one seed",
+                                         "No ranking is possible",
+                                         "Against it, ",
+                                         "Against the ceiling of the same settings, ",
+                                         "No row of ",
+                                         "No method leads.",
+                                         "Every method that was run learned "};
     if (strstr(text, "did not forget") || strstr(text, "nan") || strstr(text, "  ")) return "its words";
     if (strncmp(text, "Training ", 9) == 0 && strstr(text, " cost "))
         return sentence_of_verdict(arena, r, text, VERDICT_FORGOT, false);

@@ -46,7 +46,7 @@ typedef enum SimulateKind {
 static Results simulate(Arena *arena, const Simulation *s, SimulateKind kind, uint32_t number)
 {
     static const char *methods[] = {"a", "b"};
-    static ResultMethodInfo infos[2] = {{.about = "", .cite = ""}, {.about = "", .cite = ""}};
+    static ResultMethodInfo infos[2] = {{.base = "a", .about = "", .cite = ""}, {.base = "b", .about = "", .cite = ""}};
     ResultTask *tasks = arena_new(arena, ResultTask, 2);
     for (int j = 0; j < 2; j++)
         tasks[j] = (ResultTask){.name = j ? "second" : "first",

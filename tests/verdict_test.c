@@ -92,7 +92,7 @@ static Results *chained(Chained *c, int tasks, uint32_t own, uint32_t between, u
 {
     static const char *const names[] = {"a", "b", "c"};
     static const char *method = "full";
-    *c = (Chained){.run = {.seed = 1, .finished = true}};
+    *c = (Chained){.info = {.base = method}, .run = {.seed = 1, .finished = true}};
     for (int j = 0; j < 3; j++)
         c->tasks[j] = (ResultTask){.name = names[j], .majority_rate = 0.5, .eval_rows = 200, .classes = 2};
     const uint32_t rows[3] = {own, tasks == 3 ? between : last, last};

@@ -64,9 +64,9 @@ const Command commands[] = {
      "usage: lethe report [--out DIR] OUT...\n\n"
      "Prints the table of a run and writes OUT/report.html, table.md, summary.json and charts/ again. Several folders "
      "of\n"
-     "the same experiment, with other seeds or other methods, are joined: mean and 95% interval over seeds. What is "
-     "joined\n"
-     "is written to DIR, or nowhere without --out.\n\n"
+     "the same tasks, data and model are joined: other seeds of a method to mean and 95% interval, other values of\n"
+     "an option to a method each, as in \"ewc (ewc-lambda 100)\". What is joined is written to DIR, or nowhere "
+     "without --out.\n\n"
      "options:\n",
      report_options, COUNT(report_options)},
     {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",

@@ -136,9 +136,13 @@ static bool predictor_run(Predictor *p, RowReader *reader, Err *err)
         Err second = {0}; /* what came before a bad row is answered all the same */
         Example row;
         ok = rows_next(reader, p->split.rows == 0, &row, &state, err);
-        if (ok && state == ROW_HERE) predictor_add(p, &row);
+        if (ok && state == ROW_READ) predictor_add(p, &row);
+        if (ok && reader->assumed) {
+            fprintf(stderr, "%s: the first row has a tab, so all rows are taken as pairs\n", reader->what);
+            reader->assumed = false;
+        }
         if (!p->split.rows) break;
-        if ((!ok || state != ROW_HERE || p->split.rows == PREDICT_BATCH_ROWS) &&
+        if ((!ok || state != ROW_READ || p->split.rows == PREDICT_BATCH_ROWS) &&
             !predictor_answer(p, reader->what, ok ? err : &second))
             ok = false;
         progress_step(&progress, p->answered, "%s", "");

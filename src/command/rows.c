@@ -16,8 +16,8 @@ enum { ROW_MOST_BYTES = 1 << 20, ROW_WAIT_MS = 250 };
 
 /* What rows_next has found. */
 typedef enum RowState {
-    ROW_HERE,
-    ROW_NONE_YET, /* the next row has not arrived as a whole */
+    ROW_READ,
+    ROW_NOT_YET, /* the next row has not arrived as a whole */
     ROW_ENDED     /* there are no more */
 } RowState;
 
@@ -29,6 +29,7 @@ typedef struct RowReader {
     ExampleFile table;
     PairKind pairs;        /* what the rows must be */
     const char *pairs_why; /* "the model takes": who says so; NULL: the user, for whom a tab may be text */
+    bool assumed;          /* that all are pairs, since the first one has a tab */
     bool alike;            /* lines are all single texts or all pairs, as the first one is */
     Arena arena, row;      /* row: what the last row is made of */
     char *bytes;           /* [ROW_MOST_BYTES + 2]: lines that have arrived, from begin to end */
@@ -261,7 +262,7 @@ static bool rows_check_pair(RowReader *r, const Example *row, Err *err)
     const bool pair = row->pair.at != NULL;
     if (r->alike && r->rows == 0) {
         r->pairs = pair ? PAIRS_YES : PAIRS_NO;
-        if (pair) fprintf(stderr, "%s: the first row has a tab, so all rows are taken as pairs\n", r->what);
+        r->assumed = pair;
     }
     if (r->pairs == PAIRS_UNKNOWN || pair == (r->pairs == PAIRS_YES)) return true;
     if (r->alike)
@@ -275,7 +276,7 @@ static bool rows_check_pair(RowReader *r, const Example *row, Err *err)
 
 static bool rows_next_of_table(RowReader *r, Example *row, RowState *state)
 {
-    *state = r->rows < r->table.row_count ? ROW_HERE : ROW_ENDED;
+    *state = r->rows < r->table.row_count ? ROW_READ : ROW_ENDED;
     if (*state == ROW_ENDED) return true;
     *row = r->table.rows[r->rows++];
     r->line = row->line;
@@ -292,12 +293,12 @@ static bool rows_next(RowReader *r, bool wait, Example *row, RowState *state, Er
     if (r->is_table) return rows_next_of_table(r, row, state);
     while (!rows_line(r, &line)) {
         bool arrived;
-        *state = r->ended ? ROW_ENDED : ROW_NONE_YET;
+        *state = r->ended ? ROW_ENDED : ROW_NOT_YET;
         if (r->ended) return true;
         if (!rows_fill(r, wait, &arrived, err)) return false;
         if (!arrived) return true;
     }
-    *state = ROW_HERE;
+    *state = ROW_READ;
     row->line = r->line;
     if (line.size > ROW_MOST_BYTES)
         return fail(err, "%s, line %llu: longer than %d bytes", r->what, (unsigned long long)r->line, ROW_MOST_BYTES);

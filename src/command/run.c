@@ -93,7 +93,7 @@ static const Option run_options[] = {
      "two methods learned a task equally well when the 90% interval of their\ndifference lies within this many points; "
      "of the report alone, lethe\nreport has it, too [5]"},
     {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it"},
-    {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, transfer, probe, drift and swap"},
+    {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, probes, drift and swap"},
     {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run"},
     {"quiet", OPTION_FLAG, 0, 0, NULL, "no progress, no table"},
     {"json", OPTION_FLAG, 0, 0, NULL, "events on stdout as they happen, one JSON object a line"},
@@ -214,10 +214,8 @@ static bool run_set_targets(Plan *plan, const char *value, Err *err)
     return true;
 }
 
-/* In the order of KeepModels, KeepEpoch and RowOrder; notebook is preset 1. */
+/* In the order of KeepModels; notebook is preset 1. */
 static const char *const run_keep_models[] = {"all", "adapters", "none", NULL};
-static const char *const run_keep_epochs[] = {"last", "held-out", "eval", NULL};
-static const char *const run_row_orders[] = {"independent", "hf", NULL};
 static const char *const run_presets[] = {"default", "notebook", NULL};
 
 static bool run_set_strategy(Plan *plan, int strategy, int place, const char *value, Err *err)
@@ -293,11 +291,11 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
         plan->keep = (KeepModels)choice;
     }
     if (strcmp(name, "keep-epoch") == 0) {
-        if (!option_choice(name, run_keep_epochs, value, &choice, err)) return false;
+        if (!option_choice(name, setting_epochs, value, &choice, err)) return false;
         plan->keep_epoch = (KeepEpoch)choice;
     }
     if (strcmp(name, "row-order") == 0) {
-        if (!option_choice(name, run_row_orders, value, &choice, err)) return false;
+        if (!option_choice(name, setting_orders, value, &choice, err)) return false;
         plan->hyper.order = (RowOrder)choice;
     }
     if (strcmp(name, "device") == 0) plan->device = value;
@@ -416,6 +414,9 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     if (!option_choice("preset", run_presets, plan->preset, &notebook, err)) return false;
     preset_apply(plan, notebook, folder ? run_hidden(folder) : 0);
     strategy_defaults(&plan->values);
+    Plan *standard = arena_new(arena, Plan, 1);
+    *standard = *plan;
+    plan->standard = standard;
     if (!run_add_methods(plan, arena, S("full,lora,lora-seq"), err) || !run_set_all(plan, arena, options, err))
         return false;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;

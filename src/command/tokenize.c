@@ -86,17 +86,17 @@ static bool tokenize_flush(TokenizeBatch *batch, Output *output, Err *err)
 static bool tokenize_rows(TokenizeBatch *batch, RowReader *reader, Err *err)
 {
     Output output = output_open();
-    RowState state = ROW_HERE;
+    RowState state = ROW_READ;
     bool ok = true;
     while (ok && !output.gone && state != ROW_ENDED) {
         Err second = {0}; /* what came before a bad row is printed all the same */
         Example row;
         ok = rows_next(reader, batch->count == 0, &row, &state, err);
-        if (ok && state == ROW_HERE)
+        if (ok && state == ROW_READ)
             batch->rows[batch->count++] =
                 (Example){.text = tokenize_keep(batch, row.text), .pair = tokenize_keep(batch, row.pair)};
         const bool full = batch->count == TOKENIZE_ROWS || batch->bytes >= TOKENIZE_BYTES;
-        if (batch->count && (!ok || state != ROW_HERE || full) && !tokenize_flush(batch, &output, ok ? err : &second))
+        if (batch->count && (!ok || state != ROW_READ || full) && !tokenize_flush(batch, &output, ok ? err : &second))
             ok = false;
         if (ok && interrupted()) ok = fail_interrupted(err);
     }

@@ -48,8 +48,9 @@ typedef struct Plan {
     float match_margin;          /* of the report, in points; 0: its default */
     KeepModels keep;
     KeepEpoch keep_epoch;
-    StrategyValues values; /* of the strategies' own options */
-    bool no_diagnostics;   /* only what the accuracy matrix needs */
+    StrategyValues values;       /* of the strategies' own options */
+    const struct Plan *standard; /* what the preset alone makes of such a model; null: not known */
+    bool no_diagnostics;         /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;
 } Plan;
 

@@ -30,6 +30,12 @@ static bool choose_rows(Experiment *x, TaskState *state, Err *err)
     return true;
 }
 
+/* The first rows of a task's files, not rows drawn at random: so does the preset notebook, and the built-in data. */
+static bool experiment_takes_first(const Plan *plan, const TaskSource *source)
+{
+    return plan->first_rows || source->train_bytes.at;
+}
+
 static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err)
 {
     const Plan *plan = x->plan;
@@ -40,7 +46,7 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
         /* the built-in data lies in the order of a draw already */
         if (!experiment_examples(&x->arena, source, files, err) ||
             !task_data_load(&x->arena, tokenizer, source->name, &files[0], &files[1], plan->train_rows, plan->eval_rows,
-                            plan->first_rows || source->train_bytes.at, plan->max_length, data, err))
+                            experiment_takes_first(plan, source), plan->max_length, data, err))
             return false;
         for (size_t k = 0; k < data->warnings.count && !plan->quiet; k++)
             fprintf(stderr, "lethe: task %s: %s\n", data->name, data->warnings.at[k]);

@@ -4,7 +4,16 @@
 
 /* The plan in words: the run event, config.json, what a dry run prints, and whether the memory is there. */
 
-static json_t *task_event(const TaskState *state, const TaskSource *source)
+/* What decides on the rows of a task beside its files and their number, in words. */
+static json_t *task_rows(const Plan *plan, const TaskSource *source)
+{
+    const ColumnNames *c = &source->columns;
+    return json_sprintf("%s, %g%% split off, columns %s, %s, %s",
+                        experiment_takes_first(plan, source) ? "the first" : "drawn", source->percent,
+                        c->text ? c->text : "-", c->pair ? c->pair : "-", c->label ? c->label : "-");
+}
+
+static json_t *task_event(const Plan *plan, const TaskState *state, const TaskSource *source)
 {
     const TaskData *data = &state->data;
     json_t *names = json_array();
@@ -15,27 +24,23 @@ static json_t *task_event(const TaskState *state, const TaskSource *source)
         "skipped_rows", (json_int_t)data->train.skipped + (json_int_t)data->eval.skipped, "majority_rate",
         split_majority_rate(&data->eval, data->classes), "tokens_per_row",
         (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval", source->eval);
+    json_object_set_new(event, "train_sha256", json_string(data->train_sha256));
+    json_object_set_new(event, "eval_sha256", json_string(data->eval_sha256));
     json_object_set_new(event, "train_file_rows", json_integer(data->train.file_rows));
     json_object_set_new(event, "eval_file_rows", json_integer(data->eval.file_rows));
     json_object_set_new(event, "common_rows", json_integer((json_int_t)data->common_rows));
     if (source->percent > 0) json_object_set_new(event, "split_percent", json_real(source->percent));
+    json_object_set_new(event, "rows", task_rows(plan, source));
+    json_object_set_new(event, "train_sha256", json_string(data->train_sha256));
+    json_object_set_new(event, "eval_sha256", json_string(data->eval_sha256));
     return event;
 }
 
-/* What is known of a method before it runs; "options": those of its strategies. */
-static json_t *method_info(const Plan *plan, const Method *method)
+/* What is known of a method before it runs; "options": what changes its results beyond the run's "settings". */
+static json_t *method_info(const Plan *plan, const Method *method, json_t *beside)
 {
-    json_t *options = json_object();
-    for (int i = 0; i < method->parts; i++) {
-        const Strategy *s = method->part[i];
-        const double *value = strategy_values(&plan->values, s);
-        for (int k = 0; k < s->option_count; k++)
-            json_object_set_new(options, s->options[k].name,
-                                s->options[k].choices ? json_string(s->options[k].choices[(int)value[k]])
-                                                      : json_real(value[k]));
-    }
     return json_pack("{s:s, s:s, s:s, s:s, s:o}", "method", method->name, "kind", method->kind, "about", method->about,
-                     "cite", method->cite, "options", options);
+                     "cite", method->cite, "options", plan_settings_of(plan, method, beside));
 }
 
 /* Whether two of the methods train their first task alike. */
@@ -51,11 +56,14 @@ static json_t *run_event(const Experiment *x)
 {
     const Plan *plan = x->plan;
     const ModelConfig *c = &x->model.config;
-    json_t *tasks = json_array(), *methods = json_array(), *infos = json_array(), *seeds = json_array();
-    for (int i = 0; i < plan->task_count; i++) json_array_append_new(tasks, task_event(&x->tasks[i], &plan->tasks[i]));
+    json_t *tasks = json_array(), *methods = json_array(), *infos = json_array(), *seeds = json_array(),
+           *beside = json_array();
+    json_t *settings = plan_settings_of(plan, NULL, beside);
+    for (int i = 0; i < plan->task_count; i++)
+        json_array_append_new(tasks, task_event(plan, &x->tasks[i], &plan->tasks[i]));
     for (int i = 0; i < plan->method_count; i++) {
         json_array_append_new(methods, json_string(plan->methods[i]->name));
-        json_array_append_new(infos, method_info(plan, plan->methods[i]));
+        json_array_append_new(infos, method_info(plan, plan->methods[i], beside));
     }
     for (int i = 0; i < plan->seed_count; i++) json_array_append_new(seeds, json_integer(plan->seeds[i]));
     json_t *model = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b}", "name", x->model_name, "family",
@@ -72,27 +80,38 @@ static json_t *run_event(const Experiment *x)
         (json_int_t)h->max_steps, "max_length", (json_int_t)plan->max_length, "learning_rate", (double)h->learning_rate,
         "lora_learning_rate", (double)plan->lora_learning_rate, "weight_decay", (double)h->weight_decay, "lora_r",
         (json_int_t)plan->lora_r, "lora_alpha", (double)plan->lora_alpha, "lora_drop", (double)plan->lora_drop);
+    json_object_set_new(event, "settings", settings);
+    json_object_set_new(event, "beside_preset", beside);
     json_object_set_new(event, "method_info", infos);
     if (plan_shares_first(plan)) json_object_set_new(event, "shared_first", json_true());
     return event;
 }
 
+/* Whatever the run's results depend on, resolved, so that a default that changes makes another run. */
+static json_t *run_identity(const Experiment *x)
+{
+    const Plan *plan = x->plan;
+    json_t *tasks = json_array(), *methods = json_array(), *seeds = json_array(), *beside = json_array();
+    for (int i = 0; i < plan->task_count; i++)
+        json_array_append_new(tasks, json_pack("[s, s, s, o]", plan->tasks[i].name, x->tasks[i].data.train_sha256,
+                                               x->tasks[i].data.eval_sha256, task_rows(plan, &plan->tasks[i])));
+    for (int i = 0; i < plan->method_count; i++)
+        json_array_append_new(
+            methods, json_pack("[s, o]", plan->methods[i]->name, plan_settings_of(plan, plan->methods[i], beside)));
+    for (int i = 0; i < plan->seed_count; i++) json_array_append_new(seeds, json_integer(plan->seeds[i]));
+    json_t *identity =
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:b, s:s}", "model", x->model_name, "model_sha256", x->model_sha256,
+                  "tasks", tasks, "methods", methods, "seeds", seeds, "settings", plan_settings_of(plan, NULL, beside),
+                  "no-diagnostics", plan->no_diagnostics, "preset", plan->preset);
+    json_decref(beside);
+    return identity;
+}
+
 /* config.json: `options` repeats the run; `identity` is what makes two runs the same run. */
 static json_t *run_config(const Experiment *x, const json_t *options)
 {
-    json_t *identity = json_deep_copy(options);
-    static const char *const beside[] = {"threads", "device", "out", "keep-models",
-                                         "checkpoint-seconds"}; /* do not change what is computed */
-    for (size_t i = 0; i < COUNT(beside); i++) json_object_del(identity, beside[i]);
-    json_t *data = json_array();
-    for (int i = 0; i < x->plan->task_count; i++) {
-        json_array_append_new(data, json_string(x->tasks[i].data.train_sha256));
-        json_array_append_new(data, json_string(x->tasks[i].data.eval_sha256));
-    }
-    json_object_set_new(identity, "model_sha256", json_string(x->model_sha256));
-    json_object_set_new(identity, "data_sha256", data);
     return json_pack("{s:s, s:O, s:o, s:s, s:s, s:i}", "version", LETHE_VERSION, "options", options, "identity",
-                     identity, "device", x->device.name, "engine", x->device.engine, "threads", threads_count());
+                     run_identity(x), "device", x->device.name, "engine", x->device.engine, "threads", threads_count());
 }
 
 /* What the trainings of a method take beyond the encoder, and what its strategies hold. */

@@ -12,7 +12,9 @@
  * Each later task is probed just before its training and on the checkpoint: the difference is what training on the
  * earlier tasks does for it (forward transfer). */
 
-/* At an encoder's rate a head hardly leaves where it starts. The middle one is the rate of `frozen`. */
+/* A probe's training is its own, whatever the run's is: so few epochs as a run may have teach a head nothing. At an
+ * encoder's rate a head hardly leaves where it starts; the middle one is the rate of `frozen`. */
+enum { PROBE_EPOCHS = 5 };
 static const float PROBE_RATES[] = {3e-3f, 1e-2f, 3e-2f};
 
 typedef struct ProbeHead {
@@ -93,6 +95,8 @@ static bool probe_right(Experiment *x, int task, const Training *weights, const 
     t.choose = probe.held;
     t.choose_states = probe.held_states;
     t.hyper = x->plan->hyper;
+    t.hyper.epochs = PROBE_EPOCHS;
+    t.hyper.max_steps = 0;
     t.train_encoder = t.joint = false;
     t.lora = NULL;
     t.weights.adapter = NULL;

@@ -184,10 +184,10 @@ static void curve_tell(Arena *arena, const Results *r, const CurveLine *lines, C
     canvas->see = arena_printf(arena, "%s ends lowest with %s: %.1f%%, from %.1f%%. %s", task, r->methods[lowest],
                                100 * curve_end(&lines[lowest]), 100 * curve_start(&lines[lowest]),
                                dips ? arena_printf(arena,
-                                                   "On the way it lies lower than at both ends, beyond chance, and is "
-                                                   "made good again: by %s.",
+                                                   "On the way it lies lower than at both ends, beyond chance; below "
+                                                   "where it ends by %s.",
                                                    dips)
-                                    : "No dip on the way is shown that is made good again.");
+                                    : "No look between lies below both ends beyond chance.");
 }
 
 static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)

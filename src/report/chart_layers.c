@@ -140,6 +140,18 @@ static void layers_extreme(const LayerTable *t, bool swap, int *row, int *part)
         }
 }
 
+/* Of how many rows the chart is: the fewest of any run. */
+static uint32_t layers_rows_of(const Results *r, bool swap)
+{
+    uint32_t rows = 0;
+    for (size_t i = 0; i < r->runs.count && r->task_count > 1; i++) {
+        const ResultOld *old = r->runs.at[i].old[(r->task_count - 1) * r->task_count];
+        const uint32_t own = !old ? 0 : !swap ? old->drift_rows : old->swaps.count ? old->swaps.at[0].rows : 0;
+        if (own && (!rows || own < rows)) rows = own;
+    }
+    return rows;
+}
+
 static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, bool swap, Canvas *canvas)
 {
     int row, part;
@@ -150,12 +162,15 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
         canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %.2f, where 1 is unchanged.",
                                    task, where, method, value);
     else if (value >= 0.0005)
-        canvas->see = arena_printf(
-            arena, "Putting back %s alone gives %s %.1f points on %s: the most that any single part returns.", where,
-            method, 100 * value, task);
+        canvas->see =
+            arena_printf(arena,
+                         "The largest value is %.1f points, with %s of %s put back. One row of %u is %.1f "
+                         "points, and the largest of many values is large by chance: a few rows say nothing.",
+                         100 * value, where, method, layers_rows_of(r, true), 100.0 / layers_rows_of(r, true));
     else
         canvas->see =
-            arena_printf(arena, "No single part of the encoder, put back alone, returns accuracy on %s.", task);
+            arena_printf(arena, "No part of the encoder, put back alone, has more of these %u rows of %s right.",
+                         layers_rows_of(r, true), task);
     const char *alt = "";
     for (int i = 0; i < t->row_count; i++) {
         alt = arena_printf(arena, "%s%s%s:", alt, i ? "; " : "", r->methods[t->rows[i].method]);
@@ -176,10 +191,12 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
     const char *title = swap ? arena_printf(arena, "Which part of the encoder, put back, returns %s", task)
                              : arena_printf(arena, "How far each layer moved from %s", task);
     const char *subtitle =
-        swap ? arena_printf(arena, "points of accuracy on %s with only that part back in its state right after %s%s",
-                            task, task, over)
-             : arena_printf(arena, "CKA of first-token states on %s, right after it and after %s; 1: unchanged%s", task,
-                            verdict_later(arena, r), over);
+        swap ? arena_printf(arena, "points on %u rows of %s with only that part back in its state right after %s%s",
+                            layers_rows_of(r, true), task, task, over)
+             : arena_printf(arena,
+                            "debiased CKA of first-token states of %u rows of %s, right after it and after %s; 1: "
+                            "unchanged%s",
+                            layers_rows_of(r, false), task, verdict_later(arena, r), over);
     const float extra = t.row_count > 20 ? (float)(t.row_count - 20) * LAYERS_ROW : 0;
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (int)fminf(extra, 30000), font, err)) return false;
     const float y = chart_title(canvas, title, subtitle);

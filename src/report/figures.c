@@ -57,13 +57,20 @@ static double figure_max_including_last(Arena *arena, const Results *r, const Re
     return measure_forgetting(figure_matrix(arena, r, run), r->task_count, FORGETTING_MAX_INCLUDING_LAST);
 }
 
-/* The run of the ceiling with the same seed; NULL: there is none. */
+/* The run of the ceiling with the same seed and settings; NULL: there is none, or several that differ in settings which
+ * the run does not have. */
 static const ResultRun *figure_ceiling(const Results *r, const ResultRun *run)
 {
-    for (size_t i = 0; i < r->runs.count; i++)
-        if (r->runs.at[i].seed == run->seed && verdict_kind(r, r->runs.at[i].method) == METHOD_CEILING)
-            return &r->runs.at[i];
-    return NULL;
+    const ResultRun *found = NULL;
+    for (size_t i = 0; i < r->runs.count; i++) {
+        const ResultRun *ceiling = &r->runs.at[i];
+        if (ceiling->seed != run->seed || verdict_kind(r, ceiling->method) != METHOD_CEILING ||
+            !load_settings_agree(&r->method_info[run->method], &r->method_info[ceiling->method]))
+            continue;
+        if (found) return NULL;
+        found = ceiling;
+    }
+    return found;
 }
 
 static double figure_intransigence(Arena *arena, const Results *r, const ResultRun *run)

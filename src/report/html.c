@@ -127,6 +127,7 @@ static void html_write_facts(Html *h, const Results *r)
     html_fact(h, "device", r->device);
     html_fact(h, "seeds", table_seeds(arena, r));
     html_fact(h, "preset", r->preset);
+    html_fact(h, "settings beside the default", load_beside_preset(arena, r));
     if (r->epochs) html_fact(h, "epochs a task", arena_printf(arena, "%u", r->epochs));
     if (r->batch_size) html_fact(h, "batch size", arena_printf(arena, "%u", r->batch_size));
     if (r->learning_rate > 0) html_fact(h, "learning rate", arena_printf(arena, "%g", r->learning_rate));

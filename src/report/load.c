@@ -147,7 +147,7 @@ static bool load_method_info(Loader *l, Err *err)
     const json_t *list = json_object_get(l->run, "method_info");
     const int count = l->out->method_count;
     l->out->method_info = arena_new(l->arena, ResultMethodInfo, (size_t)count);
-    for (int m = 0; m < count; m++) l->out->method_info[m] = (ResultMethodInfo){METHOD_ORDINARY, "", ""};
+    for (int m = 0; m < count; m++) l->out->method_info[m] = (ResultMethodInfo){.about = "", .cite = ""};
     if (!list) return true;
     if (json_array_size(list) != (size_t)count)
         return fail(err, "%s: \"method_info\" must describe each of the %d methods", l->what, count);
@@ -163,8 +163,9 @@ static bool load_method_info(Loader *l, Err *err)
         if (k == METHOD_KINDS)
             return fail(err, "%s: the \"kind\" of method %s is none of method, separate, floor, ceiling, after",
                         l->what, name);
-        l->out->method_info[m] = (ResultMethodInfo){(MethodKind)k, load_text(l, json_object_get(entry, "about")),
-                                                    load_text(l, json_object_get(entry, "cite"))};
+        l->out->method_info[m] = (ResultMethodInfo){.kind = (MethodKind)k,
+                                                    .about = load_text(l, json_object_get(entry, "about")),
+                                                    .cite = load_text(l, json_object_get(entry, "cite"))};
     }
     return true;
 }
@@ -204,6 +205,8 @@ static double load_optional(const Loader *l, const char *key)
     return x > 0 && x <= UINT32_MAX ? x : 0;
 }
 
+static bool load_settings(Loader *l, Err *err); /* load_settings.c */
+
 static bool load_run_event(Loader *l, json_t *event, Err *err)
 {
     if (l->run) return fail(err, "%s: a second \"run\" event; a results.jsonl holds one run", l->what);
@@ -220,7 +223,8 @@ static bool load_run_event(Loader *l, json_t *event, Err *err)
     out->batch_size = (uint32_t)load_optional(l, "batch_size");
     out->learning_rate = load_optional(l, "learning_rate");
     out->lora_learning_rate = load_optional(l, "lora_learning_rate");
-    return load_tasks(l, err) && load_methods(l, err) && load_method_info(l, err) && load_seeds(l, err);
+    return load_tasks(l, err) && load_methods(l, err) && load_method_info(l, err) && load_settings(l, err) &&
+           load_seeds(l, err);
 }
 
 /* The run that the event's method and seed belong to. */

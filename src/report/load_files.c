@@ -105,42 +105,6 @@ bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *e
 
 /* ---- several folders ---- */
 
-/* What does not change the numbers, or is what the folders are there to vary. */
-static json_t *load_identity(const json_t *run)
-{
-    static const char *const free_keys[] = {"event",   "seeds",   "threads",     "device",
-                                            "version", "methods", "method_info", "shared_first"};
-    json_t *identity = json_deep_copy(run), *task;
-    size_t i;
-    for (i = 0; i < COUNT(free_keys); i++) json_object_del(identity, free_keys[i]);
-    json_array_foreach(json_object_get(identity, "tasks"), i, task)
-    {
-        json_object_del(task, "train"); /* paths; rows, classes and rates say whether the data are the same */
-        json_object_del(task, "eval");
-    }
-    return identity;
-}
-
-static bool load_same_experiment(const json_t *a, const json_t *b, const char *path_a, const char *path_b, Err *err)
-{
-    json_t *x = load_identity(a), *y = load_identity(b), *value;
-    const char *key;
-    bool ok = true;
-    json_object_update_missing(x, y);
-    json_object_foreach(x, key, value)
-    {
-        if (json_equal(json_object_get(a, key) ? value : NULL, json_object_get(y, key))) continue;
-        ok = fail(
-            err,
-            "%s and %s differ in \"%s\"; only runs of the same experiment, with other seeds or methods, can be joined",
-            path_a, path_b, str_show(str(key)));
-        break;
-    }
-    json_decref(x);
-    json_decref(y);
-    return ok;
-}
-
 /* Adds the methods that are new in `more`; map[m]: the place of its method m in *all. */
 static bool load_join_methods(Arena *arena, Results *all, const Results *more, int *map, const char *path, Err *err)
 {
@@ -152,14 +116,17 @@ static bool load_join_methods(Arena *arena, Results *all, const Results *more, i
     all->methods = names;
     all->method_info = info;
     for (int m = 0; m < more->method_count; m++) {
-        map[m] = load_find_method(all, more->methods[m]);
-        if (map[m] < 0) {
-            map[m] = all->method_count++;
-            names[map[m]] = more->methods[m];
-            info[map[m]] = more->method_info[m];
+        const ResultMethodInfo *found = &more->method_info[m];
+        map[m] = -1;
+        for (int i = 0; i < all->method_count; i++) {
+            if (strcmp(info[i].base, found->base) == 0 && info[i].kind != found->kind)
+                return fail(err, "%s: method %s is of another kind than in the other folders", path, found->base);
+            if (load_method_is_same(&info[i], found)) map[m] = i;
         }
-        if (info[map[m]].kind != more->method_info[m].kind)
-            return fail(err, "%s: method %s is of another kind than in the other folders", path, more->methods[m]);
+        if (map[m] >= 0) continue;
+        map[m] = all->method_count++;
+        names[map[m]] = found->base;
+        info[map[m]] = *found;
     }
     return true;
 }
@@ -199,6 +166,11 @@ static bool load_join(Arena *arena, Results *all, const Results *more, const cha
                             all->methods[run.method], run.seed);
         *dyn_push(arena, &all->runs) = run;
     }
+    if (strcmp(all->preset, more->preset) != 0) all->preset = "";
+    if (all->epochs != more->epochs) all->epochs = 0;
+    if (all->batch_size != more->batch_size) all->batch_size = 0;
+    if (all->learning_rate != more->learning_rate) all->learning_rate = 0;
+    if (all->lora_learning_rate != more->lora_learning_rate) all->lora_learning_rate = 0;
     all->finished = all->finished && more->finished;
     all->shared_first = all->shared_first && more->shared_first;
     all->seconds = all->finished ? all->seconds + more->seconds : 0;
@@ -248,6 +220,7 @@ bool report_load(Arena *arena, const char *const *folders, int folder_count, Res
         json_decref(next.run);
     }
     if (ok) out->seed_count = (int)json_array_size(json_object_get(first.run, "seeds"));
+    if (ok) load_name_sweep(arena, out);
     if (ok && out->runs.count) qsort(out->runs.at, out->runs.count, sizeof *out->runs.at, load_compare_runs);
     json_decref(first.run);
     return ok;

@@ -54,6 +54,8 @@ static void markdown_tables(Arena *arena, const Results *r, FILE *out)
         fputc('\n', out);
     }
     if (table_star(r)) fprintf(out, "%s\n\n", markdown_escape(arena, table_star(r)));
+    const char *beside = table_beside(arena, r);
+    if (beside) fprintf(out, "%s\n\n", markdown_escape(arena, beside));
 }
 
 /* ---- forgotten examples ---- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "load.c"
+#include "load_settings.c"
 #include "load_events.c"
 #include "load_files.c"
 #include "paired.c"

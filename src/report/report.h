@@ -31,8 +31,17 @@ typedef enum MethodKind {
     METHOD_KINDS
 } MethodKind;
 
+/* An option that changes results, as the run resolved it. */
+typedef struct ResultSetting {
+    const char *name, *value; /* as the command line takes them */
+    bool beside;              /* differs from the preset's default */
+} ResultSetting;
+
 typedef struct ResultMethodInfo {
     MethodKind kind;
+    const char *base;        /* the method's name without the settings that set it apart from others of the name */
+    ResultSetting *settings; /* [setting_count] its own first, then those of all methods; not told: none */
+    int setting_count;
     const char *about, *cite; /* for people; "": not told */
 } ResultMethodInfo;
 
@@ -129,9 +138,10 @@ typedef struct Results {
     double match_margin; /* of matched learning, a share; 0: the default, 0.05. Not read: whoever reports sets it */
 } Results;
 
-/* Reads FOLDER/results.jsonl of each folder. Several must be the same experiment with other seeds or other methods: no
- * method twice with the same seed. A last line cut short is passed over, and so are events of unknown kind; anything
- * else that does not make sense is an error that names file and line. *out lives in the arena. */
+/* Reads FOLDER/results.jsonl of each folder. Several must have the same tasks, data and model, and no method twice with
+ * the same settings and seed. What differs in other settings becomes methods of their own, "ewc (ewc-lambda 100)". A
+ * last line cut short is passed over, and so are events of unknown kind; anything else that does not make sense is an
+ * error that names file and line. *out lives in the arena. */
 bool report_load(Arena *arena, const char *const *folders, int folder_count, Results *out, Err *err);
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);

@@ -185,6 +185,15 @@ static json_t *summary_parts(Arena *arena, const Results *r, int method, bool sw
     return means;
 }
 
+/* All settings that change a method's results. */
+static json_t *summary_settings(const ResultMethodInfo *info)
+{
+    json_t *settings = json_object();
+    for (int i = 0; i < info->setting_count; i++)
+        json_object_set_new(settings, info->settings[i].name, json_string(info->settings[i].value));
+    return settings;
+}
+
 /* A method over its seeds: mean and 95% t interval of every cell and every measure. */
 static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
 {
@@ -213,11 +222,12 @@ static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
         json_object_set_new(measures, figures[i].name, summary_mean(&over));
     }
     verdict_learned(r, method, 0, &seeds);
-    return json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "method", r->methods[method], "kind",
-                     load_kinds[verdict_kind(r, method)], "seeds", seeds, "matrix", mean, "intervals", intervals,
-                     "measures", measures, "changes", changes, "drift_cka", summary_parts(arena, r, method, false),
-                     "swap_returns", summary_parts(arena, r, method, true), "short", verdict_short(arena, r, method),
-                     "verdict", verdict_remark(arena, r, method));
+    return json_pack("{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "method", r->methods[method],
+                     "settings", summary_settings(&r->method_info[method]), "kind", load_kinds[verdict_kind(r, method)],
+                     "seeds", seeds, "matrix", mean, "intervals", intervals, "measures", measures, "changes", changes,
+                     "drift_cka", summary_parts(arena, r, method, false), "swap_returns",
+                     summary_parts(arena, r, method, true), "short", verdict_short(arena, r, method), "verdict",
+                     verdict_remark(arena, r, method));
 }
 
 /* How two methods learned each task. */

@@ -390,6 +390,13 @@ static const char *table_legend(Arena *arena, const Results *r)
                         what, seeds);
 }
 
+/* What differs from the preset; NULL: nothing, or it is not told. */
+static const char *table_beside(Arena *arena, const Results *r)
+{
+    const char *beside = load_beside_preset(arena, r);
+    return *beside ? arena_printf(arena, "settings beside the default: %s", beside) : NULL;
+}
+
 /* What a star means, when there is one; NULL: there is none. */
 static const char *table_star(const Results *r)
 {
@@ -422,6 +429,8 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
         table_print_grid(out, style, &tasks);
     }
     if (table_star(r)) fprintf(out, "%s\n", table_star(r));
+    const char *beside = table_beside(&arena, r);
+    if (beside) table_wrap(out, table_styled(&arena, style, beside), 0, 2);
     const char *sentences[VERDICT_SENTENCES];
     const int count = verdict_sentences(&arena, r, sentences);
     if (count) fputc('\n', out);

@@ -171,10 +171,11 @@ static bool verdict_did_nothing(const Results *r, int method, int plain)
 static const char *verdict_idle(Arena *arena, const Results *r)
 {
     VerdictNames idle = {0};
-    const int plain = load_find_method(r, "full");
-    for (int m = 0; m < r->method_count && plain >= 0; m++)
-        if (m != plain && verdict_kind(r, m) == METHOD_ORDINARY && verdict_did_nothing(r, m, plain))
+    for (int m = 0; m < r->method_count; m++) {
+        const int plain = load_find_like(r, "full", m);
+        if (plain >= 0 && m != plain && verdict_kind(r, m) == METHOD_ORDINARY && verdict_did_nothing(r, m, plain))
             verdict_add(arena, &idle, r->methods[m]);
+    }
     if (!idle.count) return NULL;
     return arena_printf(arena, "%s had the very same rows right as full: at %s strength %s held nothing back.",
                         verdict_counted(arena, &idle), idle.count > 1 ? "their" : "its",
@@ -396,9 +397,16 @@ static const char *verdict_reach(Arena *arena, const Results *r, int method)
                         r->tasks[0].name, 100 * verdict_score(r, method, last, 1).mean, r->tasks[1].name);
 }
 
-/* How far the others stay below the ceiling right after training; NULL: not known. */
+/* How far the others stay below the ceiling right after training; NULL: not known, or a ceiling learned too little. */
 static const char *verdict_intransigence(Arena *arena, const Results *r)
 {
+    int ceilings = 0;
+    for (int m = 0; m < r->method_count; m++) {
+        if (verdict_kind(r, m) != METHOD_CEILING) continue;
+        if (!verdict_learned_all(r, m)) return NULL;
+        ceilings++;
+    }
+    const char *ceiling = ceilings > 1 ? "the ceiling of the same settings" : "it";
     int closest = -1, farthest = -1;
     double low = 0, high = 0;
     for (int m = 0; m < r->method_count; m++) {
@@ -410,11 +418,11 @@ static const char *verdict_intransigence(Arena *arena, const Results *r)
     const char *later = r->task_count == 2 ? r->tasks[1].name : "the later tasks";
     if (closest < 0) return NULL;
     if (closest == farthest)
-        return arena_printf(arena, "Against it, %s is at %s points on %s right after training.", r->methods[closest],
-                            verdict_points(arena, -low), later);
+        return arena_printf(arena, "Against %s, %s is at %s points on %s right after training.", ceiling,
+                            r->methods[closest], verdict_points(arena, -low), later);
     return arena_printf(
-        arena, "Against it, on %s right after training, the others are between %s (%s) and %s points (%s).", later,
-        verdict_points(arena, -high), r->methods[farthest], verdict_points(arena, -low), r->methods[closest]);
+        arena, "Against %s, on %s right after training, the others are between %s (%s) and %s points (%s).", ceiling,
+        later, verdict_points(arena, -high), r->methods[farthest], verdict_points(arena, -low), r->methods[closest]);
 }
 
 static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char **out)
@@ -447,7 +455,7 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
             arena,
             "%s is the ceiling, not a way to learn one task after another: trained on all together it reaches %s.",
             r->methods[ceiling], verdict_reach(arena, r, ceiling));
-        const char *below = verdict_learned_all(r, ceiling) ? verdict_intransigence(arena, r) : NULL;
+        const char *below = verdict_intransigence(arena, r);
         if (below) out[count++] = below;
     }
     if (after.count)

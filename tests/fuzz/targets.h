@@ -277,11 +277,11 @@ static void fuzz_rows(Arena *arena, Str bytes, Err *err)
     RowReader reader = {.fd = fd, .what = "rows", .jsonl = bytes.at[0] & 1, .bytes = buffer};
     if (!rows_expect(&reader, (PairKind)((uint8_t)bytes.at[0] >> 1 & 3) % 3, bytes.at[0] & 8 ? "the model takes" : NULL, err)) return;
     Example row;
-    RowState state = ROW_HERE;
+    RowState state = ROW_READ;
     uint64_t rows = 0;
-    while (state == ROW_HERE && rows_next(&reader, true, &row, &state, err)) {
-        ASSERT(state != ROW_NONE_YET && (state == ROW_ENDED || row.text.at || !row.text.size));
-        rows += state == ROW_HERE;
+    while (state == ROW_READ && rows_next(&reader, true, &row, &state, err)) {
+        ASSERT(state != ROW_NOT_YET && (state == ROW_ENDED || row.text.at || !row.text.size));
+        rows += state == ROW_READ;
     }
     ASSERT(rows == reader.rows && rows <= bytes.size);
     arena_free(&reader.row);

@@ -232,7 +232,9 @@ class Method:
         trained = list(range(task + 1)) if earlier else [task]
         params = list(shared.values()) + [v for t in trained for v in self.heads[t].values()]
         names = list(shared) + [k for t in trained for k in self.heads[t]]
-        decays = [not (k.endswith(".bias") or "LayerNorm" in k) for k in names]
+        # a head of an earlier task is moved by the losses that go through it alone: it is not decayed
+        owners = [task] * len(shared) + [t for t in trained for _ in self.heads[t]]
+        decays = [not (k.endswith(".bias") or "LayerNorm" in k) and t == task for k, t in zip(names, owners)]
         for p in params:
             p.requires_grad_(True)
         m, v = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]
@@ -348,6 +350,7 @@ CASES = [(name, {}) for name in (
 # o-lora+lwf by more. Whether the reference or lethe is wrong there is open. `strategies.py NAME...` prints them.
 OPEN = ("l2sp lwf replay der++ si+lwf der+++wise-ft ewc+replay lwf+replay l2sp+mas lora-seq+replay "
         "lora-seq+ewc+replay o-lora+replay o-lora+lwf lwf+ewc+wise-ft").split()
+CASES += [(name, {}) for name in OPEN]
 CASES += [("ewc", {"ewc-fisher": k, "ewc-form": f}) for k in ("exact", "empirical", "batched") for f in FORM]
 CASES += [("ewc", {"ewc-gamma": 0.5})]
 STRONG = {"si-c": 2000, "l2sp-alpha": 0.5, "wise-ft-alpha": 0.4, "ewc-lambda": 1e5, "mas-lambda": 100, "lwf-alpha": 20}

@@ -38,6 +38,12 @@ compare() { # compare NAME
 
 build/lethe plan --for parallel "${run[@]}" --out "$work/parallel" | parallel --will-cite -j 2
 compare parallel
+build/lethe plan --for parallel "${run[@]}" --grid learning-rate=1e-4,1e-3 --out "$work/sweep" | parallel --will-cite -j 2
+build/lethe report "$work/sweep"/* >"$work/table"
+for line in 'full (learning-rate 1e-4)' 'full (learning-rate 1e-3)' 'lora '; do
+    grep -qF "$line" "$work/table" || { echo "grid: no line '$line' in the report of a sweep"; exit 1; }
+done
+echo "grid: a sweep of learning rates: one method a value"
 
 if [ "$(id -u)" != 0 ]; then
     echo "grid: slurm skipped: starting one takes root"
