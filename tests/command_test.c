@@ -94,7 +94,7 @@ static void test_wrong_usage(void **state)
     expect(sh("lethe bench ops --device"), 2, "--device: a value is missing");
     expect(sh("lethe bench gemm --threads 0"), 2, "--threads 0: a whole number from 1 to 256 is needed");
     expect(sh("lethe bench ops fly"), 2, "fly: unexpected argument");
-    expect(sh("lethe run --out ''"), 2, "--out: the folder's name is empty");
+    expect(sh("lethe run --out ''"), 2, "--out: the value is empty");
 }
 
 /* good.tsv: 40 rows of two classes; used as the other half of tasks with one bad file. */
