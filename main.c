@@ -30,6 +30,7 @@
 int main(int argc, char **argv)
 {
     Err err = {0};
+    streams_open();
     setlocale(LC_CTYPE, ""); /* whether the terminal speaks UTF-8; numbers keep their '.' */
     interrupt_install();
     json_start();

@@ -18,6 +18,7 @@ enum { ARENA_ALIGN = 64 };
 enum { ARENA_GUARD_BYTES = ARENA_ALIGN };
 #else
 #define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 enum { ARENA_GUARD_BYTES = 0 };
 #endif
 
@@ -99,6 +100,24 @@ void arena_free(Arena *arena)
         free(block->raw);
     }
     *arena = (Arena){0};
+}
+
+void arena_clear(Arena *arena)
+{
+    ArenaBlock *kept = NULL;
+    for (ArenaBlock *block = arena->blocks, *next; block; block = next) {
+        next = block->next;
+        if (!kept && block->size == ARENA_BLOCK_BYTES)
+            kept = block;
+        else
+            free(block->raw);
+    }
+    *arena = (Arena){.blocks = kept};
+    if (!kept) return;
+    ASAN_UNPOISON_MEMORY_REGION(arena_data(kept), kept->used);
+    memset(arena_data(kept), 0, kept->used);
+    kept->used = 0;
+    kept->next = NULL;
 }
 
 void *arena_grow(Arena *arena, void *old, size_t count, size_t *capacity, size_t size)

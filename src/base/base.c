@@ -1,6 +1,7 @@
 #include "base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <math.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include "random.c"
 #include "threads.c"
 #include "crash.c"
+#include "nearest.c"
 
 /* ---- errors ---- */
 
@@ -257,6 +259,15 @@ const char *format_list(Arena *arena, const char *const *items, int count)
     for (int i = 1; i < count; i++)
         text = arena_printf(arena, "%s%s%s", text, i == count - 1 ? " and " : ", ", items[i]);
     return text;
+}
+
+/* ---- standard streams ---- */
+
+void streams_open(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) /* the lowest free number is taken: this one */
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 /* ---- clock, Ctrl-C ---- */

@@ -45,6 +45,8 @@ void *arena_alloc(Arena *arena, size_t count, size_t size); /* count * size byte
 char *arena_copy(Arena *arena, const void *bytes, size_t count); /* a copy with a 0 byte behind it */
 char *arena_printf(Arena *arena, const char *format, ...) PRINTF(2, 3);
 void arena_free(Arena *arena); /* gives everything back; the arena is empty and usable again */
+/* As arena_free, but keeps one block for what comes next: for work that is done over and over, row by row. */
+void arena_clear(Arena *arena);
 /* realloc (old null: malloc) for libraries that would fail in the dark: without memory ends the program as arenas do.
  */
 void *memory_need(void *old, size_t size);
@@ -94,6 +96,19 @@ const char *format_count(Arena *arena, uint64_t count);    /* "1000", "10,000", 
 const char *format_duration(Arena *arena, double seconds); /* "0.4 s", "33 s", "5 min 33 s", "2 h 5 min" */
 const char *format_list(Arena *arena, const char *const *items, int count); /* "", "a", "a and b", "a, b and c" */
 
+/* ---- Did you mean? ---- The name nearest to a word that is none of them, if one is near: at most a quarter of its
+ * letters differ, or it begins with the word. */
+enum { NEAREST_MOST_BYTES = 64 }; /* longer words and names are near to nothing */
+typedef struct Nearest {
+    Str word;
+    const char *name; /* NULL: none is near */
+    int distance;
+    char hint[128];
+} Nearest;
+Nearest nearest_to(Str word);
+void nearest_offer(Nearest *nearest, const char *name);              /* kept, not copied; of two equally near the first */
+const char *nearest_hint(Nearest *nearest, const char *before); /* "; did you mean BEFORE and the name?", or "" */
+
 /* ---- Random numbers ---- */
 /* Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): out = f(counter, key). */
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
@@ -123,6 +138,11 @@ bool isolated(void (*work)(const void *context, void *result), const void *conte
 /* From now on a crash of this process prints this line and exits 1; NULL: no longer. */
 void crash_says(const char *line);
 
+/* ---- Standard streams ---- */
+/* Of stdin, stdout and stderr those that were closed when the program began (>&-) become files that cannot be read or
+ * written, so that no file that is opened later takes their place. */
+void streams_open(void);
+
 /* ---- Clock ---- */
 double clock_seconds(void); /* monotonic */
 
@@ -143,6 +163,7 @@ void progress_begin(Progress *progress, bool quiet, uint64_t total, const char *
 void progress_step(Progress *progress, uint64_t done, const char *note_format, ...) PRINTF(3, 4);
 /* Removes the bar from a terminal; prints nothing. */
 void progress_end(Progress *progress);
-int terminal_columns(void); /* of stderr, 80 when unknown */
+/* Columns of the terminal that a descriptor stands for: what COLUMNS says, else the terminal's own; 80 when unknown. */
+int terminal_columns(int fd);
 
 #endif

@@ -1,47 +1,62 @@
 #include "base.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { PROGRESS_LINE_SECONDS = 15 }; /* between two lines when stderr is no terminal */
 
-int terminal_columns(void)
+int terminal_columns(int fd)
 {
+    enum { LEAST = 20, MOST = 1000, USUAL = 80 };
     struct winsize size;
-    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+    const char *said = getenv("COLUMNS");
+    int64_t columns = 0;
+    if (!said || !parse_int(str(said), 1, 1 << 20, &columns))
+        columns = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : USUAL;
+    return columns < LEAST ? LEAST : columns > MOST ? MOST : (int)columns;
 }
 
-static void progress_duration(double seconds, char text[16])
+/* The bytes of the first `columns` code points of UTF-8. */
+static size_t progress_fit(const char *text, int columns)
 {
-    int s = (int)(seconds + 0.5);
-    if (s < 0 || s > 359999) s = 359999;
-    if (s < 3600)
-        snprintf(text, 16, "%d:%02d", s / 60, s % 60);
-    else
-        snprintf(text, 16, "%d:%02d:%02d", s / 3600, s / 60 % 60, s % 60);
+    size_t size = 0;
+    while (text[size] && (columns > 0 || ((uint8_t)text[size] & 0xc0) == 0x80)) {
+        columns -= ((uint8_t)text[size] & 0xc0) != 0x80;
+        size++;
+    }
+    return size;
+}
+
+/* What of the line fits: without room first the bar goes, then the rate, then the note, then the rest's end. */
+static void progress_line(const Progress *p, double now, const char *note, int columns, char *line, size_t room)
+{
+    enum { WITH_BAR, WITH_RATE, WITH_NOTE, PLAIN };
+    Arena scratch = {0};
+    const double elapsed = now - p->started, rate = p->done && elapsed > 0 ? (double)p->done / elapsed : 0;
+    const char *left = format_duration(&scratch, rate > 0 ? (double)(p->total - p->done) / rate : 0);
+    const char *all = "";
+    for (int form = p->terminal ? WITH_BAR : WITH_RATE; form <= PLAIN; form++) {
+        char bar[32] = "", speed[32] = "";
+        const int width = columns >= 100 ? 30 : 20;
+        const int full = p->total ? (int)(p->done * (uint64_t)width / p->total) : width;
+        for (int i = 0; i < width && form == WITH_BAR; i++) bar[i] = i < full ? '#' : '.';
+        if (form <= WITH_RATE) snprintf(speed, sizeof speed, "  %.1f/s", rate);
+        all = arena_printf(&scratch, "%-*s %s%s%llu/%llu%s  %s left%s%s", form <= WITH_RATE ? 20 : 0, p->label, bar,
+                           *bar ? " " : "", (unsigned long long)p->done, (unsigned long long)p->total, speed, left,
+                           *note && form < PLAIN ? "  " : "", form < PLAIN ? note : "");
+        if (!p->terminal || !all[progress_fit(all, columns - 1)]) break;
+    }
+    snprintf(line, room, "%.*s", (int)(p->terminal ? progress_fit(all, columns - 1) : strlen(all)), all);
+    arena_free(&scratch);
 }
 
 static void progress_show(Progress *p, double now, const char *note)
 {
-    char left[16], line[320], bar[41] = "";
-    double elapsed = now - p->started, rate = p->done && elapsed > 0 ? (double)p->done / elapsed : 0;
-    progress_duration(rate > 0 ? (double)(p->total - p->done) / rate : 0, left);
-    int columns = terminal_columns();
-    if (p->terminal) {
-        int width = columns >= 100 ? 30 : columns >= 70 ? 20 : 0;
-        int full = p->total ? (int)(p->done * (uint64_t)width / p->total) : width;
-        for (int i = 0; i < width; i++) bar[i] = i < full ? '#' : '.';
-        bar[width] = 0;
-    }
-    int size = snprintf(line, sizeof line, "%-20s %s%s%llu/%llu  %.1f/s  %s left%s%s", p->label, bar, *bar ? " " : "",
-                        (unsigned long long)p->done, (unsigned long long)p->total, rate, left, *note ? "  " : "", note);
-    if (size < 0) return;
-    if (p->terminal && size > columns - 1 && columns > 1) line[columns - 1] = 0;
-    if (p->terminal)
-        fprintf(stderr, "\r%s\033[K", line);
-    else
-        fprintf(stderr, "%s\n", line);
+    char line[512];
+    progress_line(p, now, note, terminal_columns(STDERR_FILENO), line, sizeof line);
+    fprintf(stderr, p->terminal ? "\r%s\033[K" : "%s\n", line);
     fflush(stderr);
     p->shown = now;
     p->drawn = true;

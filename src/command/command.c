@@ -4,19 +4,22 @@
 #include <string.h>
 
 #include "assets.c"
+#include "help.c"
 #include "options.c"
+#include "task_option.c"
 #include "rows.c"
 #include "devices.c"
+#include "labelled.c"
 #include "predict.c"
 #include "export.c"
 #include "licenses.c"
 #include "report.c"
-#include "task_option.c"
 #include "run.c"
 #include "plan.c"
 #include "tokenize.c"
 
 static bool command_help(int argc, char **argv, Err *err);
+static bool command_version(int argc, char **argv, Err *err);
 
 const Command commands[] = {
     {"run", command_run, "train the tasks in order with every method and compare them",
@@ -94,50 +97,94 @@ const Command commands[] = {
      "prints the worst\nnormalised mean squared error of each device. Exit code 1 when a device is wrong.\n",
      NULL, 0},
     {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n", NULL, 0},
-    {"help", command_help, "this text, or the text of a command", "usage: lethe help [COMMAND]\n", NULL, 0},
+    {"help", command_help, "this text, or the text of a command",
+     "usage: lethe help [COMMAND]\n       lethe COMMAND --help\n", NULL, 0},
+    {"version", command_version, "the version of this program", "usage: lethe version\n", NULL, 0},
     {0},
 };
 
-static const Command *command_find(const char *name)
+static const Command *command_find(const char *name, Err *err)
 {
-    for (const Command *c = commands; c->name; c++)
+    Nearest near = nearest_to(str(name));
+    for (const Command *c = commands; c->name; c++) {
         if (strcmp(c->name, name) == 0) return c;
+        nearest_offer(&near, c->name);
+    }
+    const char *hint = nearest_hint(&near, "");
+    fail_usage(err, "%s: unknown command%s", str_show(str(name)), *hint ? hint : "; see lethe help");
     return NULL;
+}
+
+static void command_print_help(const Command *about)
+{
+    help_text(about->help);
+    if (about->run == command_run)
+        run_print_options();
+    else
+        options_print(about->options, about->option_count);
 }
 
 static bool command_help(int argc, char **argv, Err *err)
 {
-    const Command *about = argc > 1 ? command_find(argv[1]) : NULL;
-    if (argc > 1 && !about) return fail_usage(err, "%s: unknown command; see lethe help", str_show(str(argv[1])));
+    const Command *about = argc > 1 ? command_find(argv[1], err) : NULL;
+    if (err->code) return false;
+    if (argc > 2) return fail_usage(err, "%s: unexpected argument; see lethe help help", str_show(str(argv[2])));
     if (about) {
-        fputs(about->help, stdout);
-        if (about->run == command_run)
-            run_print_options();
-        else
-            options_print(about->options, about->option_count);
+        command_print_help(about);
         return true;
     }
-    printf("lethe %s: fine-tunes a text encoder on one task after another and shows what it forgets.\n\n",
-           LETHE_VERSION);
-    printf("usage: lethe [COMMAND] [options]        without a command: run\n\n");
-    for (const Command *c = commands; c->name; c++) printf("  %-10s %s\n", c->name, c->about);
+    help_text("lethe " LETHE_VERSION
+              ": fine-tunes a text encoder on one task after another and shows what it forgets.\n\n"
+              "usage: lethe [COMMAND] [options]        without a command: run\n\n");
+    for (const Command *c = commands; c->name; c++) {
+        printf("  %-10s", c->name);
+        help_wrap(c->about, 1, 12, 13);
+        printf("\n");
+    }
     printf("\nlethe help COMMAND says more.\n");
     return true;
 }
 
-bool command_dispatch(int argc, char **argv, Err *err)
+static bool command_version(int argc, char **argv, Err *err)
 {
-    if (argc < 2) return command_run(1, (char *[]){"run", NULL}, err);
-    const char *name = argv[1];
-    if (strcmp(name, "--version") == 0) {
-        printf("lethe %s\n", LETHE_VERSION);
+    if (argc > 1) return fail_usage(err, "%s: unexpected argument; see lethe help version", str_show(str(argv[1])));
+    printf("lethe %s\n", LETHE_VERSION);
+    return true;
+}
+
+static bool command_asks_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0) return true;
+    return false;
+}
+
+/* argv[0] is a command's name, or the program's: then lethe --epochs 1 is lethe run --epochs 1. */
+static bool command_start(int argc, char **argv, Err *err)
+{
+    static const char *const versions[] = {"-v", "-V", "--version"};
+    const char *first = argc > 1 ? argv[1] : "run";
+    for (size_t i = 0; i < COUNT(versions); i++)
+        if (strcmp(first, versions[i]) == 0) first = "version";
+    const bool asked = strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0;
+    if (asked) first = "help";
+    const bool named = argc > 1 && (asked || !option_begins(argv[1]) || strcmp(first, "version") == 0);
+    const Command *command = command_find(named ? first : "run", err);
+    if (!command) return false;
+    if (named) argc--, argv++;
+    argv[0] = (char *)command->name;
+    if (!asked && command_asks_help(argc, argv)) {
+        command_print_help(command);
         return true;
     }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) name = "help";
-    if (name[0] == '-') return command_run(argc, argv, err); /* lethe --epochs 1 = lethe run --epochs 1 */
-    const Command *command = command_find(name);
-    if (!command) return fail_usage(err, "%s: unknown command; see lethe help", str_show(str(name)));
-    bool ok = command->run(argc - 1, argv + 1, err);
-    if (ok && (fflush(stdout) != 0 || ferror(stdout))) ok = fail(err, "writing to stdout failed: %s", strerror(errno));
+    return command->run(argc, argv, err);
+}
+
+bool command_dispatch(int argc, char **argv, Err *err)
+{
+    static char name[] = "lethe", *alone[] = {name, NULL};
+    const bool ok = argc ? command_start(argc, argv, err) : command_start(1, alone, err);
+    if (ok && (fflush(stdout) != 0 || ferror(stdout)))
+        return fail(err, "writing to stdout failed: %s", strerror(errno));
     return ok;
 }

@@ -119,7 +119,7 @@ static bool bench_ops(const char *word, int argc, char **argv, Err *err)
     json_t *options = json_object();
     int64_t threads = 0;
     Device device = {0};
-    bool ok = options_parse(bench_ops_options, COUNT(bench_ops_options), argc, argv, 0, options, err) &&
+    bool ok = options_parse(bench_ops_options, COUNT(bench_ops_options), argc, argv, 0, options, NULL, err) &&
               option_whole(bench_ops_options, COUNT(bench_ops_options), options, "threads", &threads, err);
     const char *name = option_text(options, "device");
     ok = ok && device_open(&device, name ? name : "auto", (int)threads, err) &&

@@ -16,12 +16,13 @@ bool command_export(int argc, char **argv, Err *err)
     ClassifierSource source;
     Classifier classifier = {0};
     json_t *options = json_object();
-    bool ok = options_parse(export_options, COUNT(export_options), argc, argv, 1, options, err);
+    int rest = 0;
+    bool ok = options_parse(export_options, COUNT(export_options), argc, argv, 1, options, &rest, err);
     const char *to = option_text(options, "to");
-    if (ok && optind == argc) ok = fail_usage(err, "name the folder of a run; see lethe help export");
+    if (ok && !rest) ok = fail_usage(err, "name the folder of a run; see lethe help export");
     if (ok && (!to || !*to || !option_text(options, "task")))
         ok = fail_usage(err, "--task NAME and --to DIR are needed; see lethe help export");
-    ok = ok && predict_source(&arena, options, argv[optind], &source, err) &&
+    ok = ok && predict_source(&arena, options, argv[1], &source, err) &&
          classifier_open(&arena, &source, &classifier, err) && classifier_export(&classifier, to, err);
     if (ok)
         printf("%s/ holds %s; lethe predict --%s %s labels rows with it\n", to,

@@ -30,6 +30,18 @@ static Axis *plan_axis(JobGrid *grid, const char *option, int room)
     return axis;
 }
 
+static bool plan_fail_axis(const char *text, const char *name, Err *err)
+{
+    Option option;
+    int strategy, place;
+    Nearest near = nearest_to(str(name));
+    for (size_t i = 0; run_option_at(i, &option, &strategy, &place); i++)
+        if (option.kind != OPTION_FLAG && option.kind != OPTION_LIST) nearest_offer(&near, option.name);
+    if (near.distance == 0) near.name = NULL; /* one that no grid varies */
+    return fail_usage(err, "--grid %s: %s is not an option of lethe run that a grid can vary%s", str_show(str(text)),
+                      str_show(str(name)), nearest_hint(&near, ""));
+}
+
 /* --grid OPTION=VALUE,VALUE,... */
 static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
 {
@@ -42,8 +54,7 @@ static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
     int strategy, place;
     if (!run_option(name, &option, &strategy, &place) || option.kind == OPTION_FLAG || option.kind == OPTION_LIST ||
         strcmp(name, "out") == 0 || strcmp(name, "config") == 0 || strcmp(name, "seeds") == 0)
-        return fail_usage(err, "--grid %s: %s is not an option of lethe run that a grid can vary", str_show(str(text)),
-                          str_show(str(name)));
+        return plan_fail_axis(text, name, err);
     for (int i = 0; i < grid->axis_count; i++)
         if (strcmp(grid->axes[i].option, name) == 0) return fail_usage(err, "--grid: %s is named twice", name);
     if (grid->axis_count == PLAN_MAX_AXES - 2) return fail_usage(err, "--grid: at most %d options", PLAN_MAX_AXES - 2);
@@ -68,8 +79,9 @@ static bool plan_take_own(JobGrid *grid, json_t *options, Err *err)
     const json_t *axis;
     const char *target = option_text(options, "for");
     if (!target) return fail_usage(err, "plan: --for parallel or --for slurm is needed; see lethe help plan");
-    if (strcmp(target, "parallel") != 0 && strcmp(target, "slurm") != 0)
-        return fail_usage(err, "--for %s: there are parallel and slurm", str_show(str(target)));
+    static const char *const targets[] = {"parallel", "slurm", NULL};
+    int choice;
+    if (!option_choice("for", targets, target, &choice, err)) return false;
     grid->target = arena_copy(grid->arena, target, strlen(target));
     json_array_foreach(json_object_get(options, "grid"), i, axis)
     {

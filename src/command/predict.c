@@ -1,12 +1,13 @@
 #include "command.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* lethe predict: labels rows with a trained model, as they come. */
 
 enum { PREDICT_BATCH_ROWS = 32 };
+#define GOLD_NONE UINT32_MAX
 
 static const Option predict_options[] = {
     {"run", OPTION_TEXT, 0, 0, "OUT", "the folder of a run: a model that it keeps"},
@@ -18,6 +19,12 @@ static const Option predict_options[] = {
      "now"},
     {"adapter", OPTION_TEXT, 0, 0, "DIR", "a PEFT folder (LoRA); without --model its base is DIR/base"},
     {"jsonl", OPTION_FLAG, 0, 0, NULL, "rows are JSON lines {\"text\": \"...\", \"pair\": \"...\"}"},
+    {"pairs", OPTION_TEXT, 0, 0, "KIND",
+     "yes: rows are pairs of texts; no: single texts, in which a tab is text; auto:\nas the model's task or the file's "
+     "columns say, else as the first row is [auto]"},
+    {"with", OPTION_TEXT, 0, 0, "LIST", "answers carry, too: row (its number), text, pair, label (the file's own)"},
+    {"to", OPTION_TEXT, 0, 0, "FILE",
+     "a table of rows and answers, .csv, .tsv or .jsonl: whole, or not at all\n(in place of lines on stdout)"},
     {"logits", OPTION_FLAG, 0, 0, NULL, "the logits, too"},
     {"max-length", OPTION_INT, 8, 100000, "N", "tokens a row at most; longer rows are cut [as in training]"},
     {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},
@@ -32,7 +39,13 @@ typedef struct Predictor {
     Weights weights;
     uint32_t max_length;
     Split split;
-    bool logits;
+    Arena texts; /* of the rows that have come */
+    Example rows[PREDICT_BATCH_ROWS];
+    uint64_t answered;
+    Labelled to;
+    /* [rows of a table]: the class that the file itself names, or GOLD_NONE; NULL without a column of labels */
+    const uint32_t *gold;
+    uint32_t gold_rows, right;
 } Predictor;
 
 static f32p predictor_upload(Predictor *p, const float *w, size_t floats)
@@ -58,50 +71,44 @@ static bool predictor_open(Arena *arena, Predictor *p, Classifier *c, const char
     return device_ok(&p->device, err);
 }
 
+static Str predictor_keep(Predictor *p, Str text)
+{
+    return text.at ? (Str){arena_copy(&p->texts, text.at, text.size), text.size} : text;
+}
+
 static void predictor_add(Predictor *p, const Example *row)
 {
-    Arena scratch = {0};
     Split *s = &p->split;
     const uint64_t at = s->starts[s->rows];
-    const uint32_t tokens = tokenizer_encode(p->classifier->tokenizer, &scratch, row->text, row->pair, p->max_length,
+    Example *kept = &p->rows[s->rows];
+    *kept =
+        (Example){predictor_keep(p, row->text), predictor_keep(p, row->pair), predictor_keep(p, row->label), row->line};
+    const uint32_t tokens = tokenizer_encode(p->classifier->tokenizer, &p->texts, row->text, row->pair, p->max_length,
                                              s->ids + at, s->types + at);
     s->starts[++s->rows] = at + tokens;
-    arena_free(&scratch);
 }
 
-static json_t *predictor_by_name(const Labels *labels, const double *values)
+static bool predictor_print(Predictor *p, Arena *scratch, const float *logits, uint32_t prediction, const Example *row,
+                            const char *what, Err *err)
 {
-    json_t *object = json_object();
-    for (uint32_t c = 0; c < labels->classes; c++) json_object_set_new(object, labels->names[c], json_real(values[c]));
-    return object;
-}
-
-/* One line for a row. */
-static void predictor_print(const Predictor *p, const float *logits, uint32_t prediction, Output *output)
-{
-    const Labels *labels = &p->classifier->labels;
-    Arena scratch = {0};
-    double *z = arena_new(&scratch, double, labels->classes), *share = arena_new(&scratch, double, labels->classes);
+    const uint32_t classes = p->classifier->labels.classes;
+    double *z = arena_new(scratch, double, classes), *share = arena_new(scratch, double, classes);
     double sum = 0;
-    for (uint32_t c = 0; c < labels->classes; c++) {
+    for (uint32_t c = 0; c < classes; c++) {
         z[c] = (double)logits[c];
         sum += share[c] = exp(z[c] - (double)logits[prediction]);
     }
-    for (uint32_t c = 0; c < labels->classes; c++) share[c] /= sum;
-    json_t *line =
-        json_pack("{s:s, s:o}", "label", labels->names[prediction], "probabilities", predictor_by_name(labels, share));
-    if (p->logits) json_object_set_new(line, "logits", predictor_by_name(labels, z));
-    char *text = json_dumps(line, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
-    ASSERT(text);
-    output_text(output, text);
-    output_text(output, "\n");
-    free(text);
-    json_decref(line);
-    arena_free(&scratch);
+    for (uint32_t c = 0; c < classes; c++) share[c] /= sum;
+    if (p->gold && p->gold[p->answered] != GOLD_NONE) {
+        p->gold_rows++;
+        p->right += p->gold[p->answered] == prediction;
+    }
+    const Answer answer = {row, ++p->answered, prediction, z, share};
+    return labelled_add(&p->to, scratch, &answer, what, err);
 }
 
 /* Answers the rows that have come. */
-static bool predictor_answer(Predictor *p, Output *output, Err *err)
+static bool predictor_answer(Predictor *p, const char *what, Err *err)
 {
     const Classifier *c = p->classifier;
     Arena scratch = {0};
@@ -109,35 +116,117 @@ static bool predictor_answer(Predictor *p, Output *output, Err *err)
     bool ok = evaluate(&p->device, &scratch, &c->model, c->adapted ? &c->lora : NULL, &c->head, &p->weights, &p->split,
                        PREDICT_BATCH_ROWS, &record, err);
     for (uint32_t i = 0; i < record.rows && ok; i++)
-        predictor_print(p, record.logits + (size_t)i * record.classes, record.prediction[i], output);
+        ok = predictor_print(p, &scratch, record.logits + (size_t)i * record.classes, record.prediction[i], &p->rows[i],
+                             what, err);
     p->split.rows = 0;
     arena_free(&scratch);
-    return ok && output_flush(output, err);
+    arena_clear(&p->texts);
+    return ok && output_flush(&p->to.out, err);
 }
 
 /* A row is answered as soon as nothing more has arrived: nobody waits for the end of the input. */
 static bool predictor_run(Predictor *p, RowReader *reader, Err *err)
 {
-    Output output = output_open();
+    Progress progress;
+    RowState state;
     bool ok = true;
-    while (ok && !output.gone) {
+    progress_begin(&progress, !p->to.path || !reader->is_table || !isatty(STDERR_FILENO), reader->table.row_count,
+                   "predict");
+    while (ok && !p->to.out.gone) {
         Err second = {0}; /* what came before a bad row is answered all the same */
         Example row;
-        RowState state = ROW_NOT_YET;
         ok = rows_next(reader, p->split.rows == 0, &row, &state, err);
-        const bool got = ok && state == ROW_READ;
-        if (got) predictor_add(p, &row);
+        if (ok && state == ROW_READ) predictor_add(p, &row);
+        if (ok && reader->assumed) {
+            fprintf(stderr, "%s: the first row has a tab, so all rows are taken as pairs\n", reader->what);
+            reader->assumed = false;
+        }
         if (!p->split.rows) break;
-        if ((!got || p->split.rows == PREDICT_BATCH_ROWS) && !predictor_answer(p, &output, ok ? err : &second))
+        if ((!ok || state != ROW_READ || p->split.rows == PREDICT_BATCH_ROWS) &&
+            !predictor_answer(p, reader->what, ok ? err : &second))
             ok = false;
+        progress_step(&progress, p->answered, "%s", "");
     }
+    progress_end(&progress);
     return ok;
 }
 
 static void predictor_close(Predictor *p)
 {
+    arena_free(&p->texts);
     device_arena_free(&p->memory);
     device_close(&p->device);
+}
+
+/* ---- the file's own labels ---- */
+
+/* The class of that name; numbers are the same however they are spelled, names in any case. */
+static uint32_t gold_named(const Labels *labels, Str label)
+{
+    double number, other;
+    const bool is_number = parse_double(label, &number);
+    for (uint32_t c = 0; c < labels->classes; c++)
+        if (str_equal(label, str(labels->names[c]))) return c;
+    for (uint32_t c = 0; c < labels->classes; c++)
+        if (str_equal_as(label, str(labels->names[c])) ||
+            (is_number && parse_double(str(labels->names[c]), &other) && number == other))
+            return c;
+    return GOLD_NONE;
+}
+
+static uint32_t gold_numbered(const Labels *labels, Str label)
+{
+    double number;
+    const bool is_class =
+        parse_double(label, &number) && number >= 0 && number < labels->classes && number == (double)(uint32_t)number;
+    return is_class ? (uint32_t)number : GOLD_NONE;
+}
+
+static bool gold_is_given(Str label)
+{
+    return label.size && !str_equal(label, S("-")) && !str_equal(label, S("-1")) && !str_equal(label, S("-1.0"));
+}
+
+/* The classes that a table names, by name; when no name fits and all are numbers of classes, by number. Says what was
+ * assumed. */
+static void predictor_gold(Arena *arena, Predictor *p, const ExampleFile *table)
+{
+    const Labels *labels = &p->classifier->labels;
+    uint64_t given = 0, named = 0, numbered = 0;
+    const Example *odd = NULL;
+    if (!table->label_column) return;
+    uint32_t *gold = arena_new(arena, uint32_t, table->row_count);
+    for (size_t i = 0; i < table->row_count; i++) {
+        const Str label = table->rows[i].label;
+        gold[i] = gold_is_given(label) ? gold_named(labels, label) : GOLD_NONE;
+        if (!gold_is_given(label)) continue;
+        given++;
+        named += gold[i] != GOLD_NONE;
+        numbered += gold_numbered(labels, label) != GOLD_NONE;
+        if (gold[i] == GOLD_NONE && !odd) odd = &table->rows[i];
+    }
+    if (!given) return;
+    if (!named && numbered == given) {
+        for (size_t i = 0; i < table->row_count; i++) gold[i] = gold_numbered(labels, table->rows[i].label);
+        fprintf(stderr, "%s: the labels are taken as the numbers of the model's classes: 0 is %s, 1 is %s%s\n",
+                table->path, labels->names[0], labels->names[1], labels->classes > 2 ? ", ..." : "");
+    } else if (odd) {
+        fprintf(stderr, "%s: %s label%s no class of the model (the first, line %llu: %s) and %s not counted\n",
+                table->path, format_count(arena, given - named), given - named == 1 ? " is" : "s are",
+                (unsigned long long)odd->line, str_show(odd->label), given - named == 1 ? "is" : "are");
+    }
+    p->gold = gold;
+}
+
+static void predictor_accuracy(const Predictor *p)
+{
+    if (!p->gold_rows) return;
+    Arena scratch = {0};
+    const Interval interval = measure_wilson(p->right, p->gold_rows);
+    fprintf(stderr, "accuracy %.1f%% (95%% interval %.1f to %.1f%%): %s of %s rows are labelled as in the file\n",
+            100.0 * p->right / p->gold_rows, 100 * interval.low, 100 * interval.high, format_count(&scratch, p->right),
+            format_count(&scratch, p->gold_rows));
+    arena_free(&scratch);
 }
 
 /* ---- the command ---- */
@@ -172,7 +261,25 @@ static bool predict_check(const json_t *options, Err *err)
     return true;
 }
 
-static bool predict_open(Arena *arena, const json_t *options, Predictor *p, Classifier *c, Err *err)
+/* --pairs, and what the model's task says. */
+static bool predict_pairs(const json_t *options, const ClassifierSource *source, const Classifier *c, RowReader *reader,
+                          Err *err)
+{
+    static const char *const kinds[] = {"auto", "no", "yes", NULL}; /* in the order of PairKind */
+    const char *said = option_text(options, "pairs");
+    int kind = PAIRS_UNKNOWN;
+    bool ok = option_choice("pairs", kinds, said ? said : kinds[0], &kind, err);
+    if (ok && kind != PAIRS_UNKNOWN && c->pairs != PAIRS_UNKNOWN && kind != (int)c->pairs)
+        ok = fail_usage(err, "--pairs %s: the rows of task %s are %s", said, source->task,
+                        c->pairs == PAIRS_YES ? "pairs" : "single texts");
+    if (ok && kind == PAIRS_UNKNOWN && c->pairs != PAIRS_UNKNOWN)
+        ok = rows_expect(reader, c->pairs, arena_printf(&reader->arena, "task %s has", source->task), err);
+    else
+        ok = ok && rows_expect(reader, (PairKind)kind, NULL, err);
+    return ok;
+}
+
+static bool predict_open(Arena *arena, const json_t *options, RowReader *reader, Predictor *p, Classifier *c, Err *err)
 {
     ClassifierSource source;
     int64_t length = 0, threads = 0;
@@ -180,7 +287,9 @@ static bool predict_open(Arena *arena, const json_t *options, Predictor *p, Clas
     if (!predict_check(options, err) || !predict_source(arena, options, option_text(options, "run"), &source, err) ||
         !option_whole(predict_options, COUNT(predict_options), options, "max-length", &length, err) ||
         !option_whole(predict_options, COUNT(predict_options), options, "threads", &threads, err) ||
-        !classifier_open(arena, &source, c, err))
+        !labelled_read(options, &p->to, err) ||
+        (p->to.path && !labelled_check(p->to.path, reader->fd, reader->is_table ? reader->what : NULL, err)) ||
+        !classifier_open(arena, &source, c, err) || !predict_pairs(options, &source, c, reader, err))
         return false;
     const uint32_t most = source_most_tokens(&c->model.config);
     if (length > most) return fail_usage(err, "--max-length %d: this model takes at most %u tokens", (int)length, most);
@@ -188,8 +297,8 @@ static bool predict_open(Arena *arena, const json_t *options, Predictor *p, Clas
         return fail_usage(err, "--max-length %d: too short for the special tokens", (int)length);
     if (tokenizer_note(c->tokenizer)) fprintf(stderr, "%s: %s\n", c->folder, tokenizer_note(c->tokenizer));
     p->max_length = length ? (uint32_t)length : c->max_length;
-    p->logits = json_object_get(options, "logits") != NULL;
-    return predictor_open(arena, p, c, device ? device : "auto", (int)threads, err);
+    return labelled_open(&p->to, &c->labels, err) &&
+           predictor_open(arena, p, c, device ? device : "auto", (int)threads, err);
 }
 
 bool command_predict(int argc, char **argv, Err *err)
@@ -197,13 +306,23 @@ bool command_predict(int argc, char **argv, Err *err)
     Arena arena = {0};
     RowReader reader = {.fd = -1};
     Classifier classifier = {0};
-    Predictor predictor = {0};
+    Predictor *predictor = arena_new(&arena, Predictor, 1);
     json_t *options = json_object();
-    bool ok = options_parse(predict_options, COUNT(predict_options), argc, argv, 1, options, err);
-    const char *path = ok && optind < argc ? argv[optind] : NULL;
-    ok = ok && rows_open(&reader, path, json_object_get(options, "jsonl") != NULL, err) &&
-         predict_open(&arena, options, &predictor, &classifier, err) && predictor_run(&predictor, &reader, err);
-    predictor_close(&predictor);
+    int rest = 0;
+    bool ok = options_parse(predict_options, COUNT(predict_options), argc, argv, 1, options, &rest, err) &&
+              rows_open(&reader, rest ? argv[1] : NULL, json_object_get(options, "jsonl") != NULL, err) &&
+              predict_open(&arena, options, &reader, predictor, &classifier, err);
+    if (ok) {
+        predictor_gold(&arena, predictor, &reader.table);
+        rows_prompt(&reader);
+        ok = predictor_run(predictor, &reader, err);
+    }
+    ok = labelled_close(&predictor->to, ok, err) && ok;
+    if (ok) {
+        rows_note(&reader);
+        predictor_accuracy(predictor);
+    }
+    predictor_close(predictor);
     classifier_close(&classifier);
     rows_close(&reader);
     json_decref(options);

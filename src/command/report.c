@@ -24,14 +24,14 @@ bool command_report(int argc, char **argv, Err *err)
     Results results = {0};
     Str font;
     json_t *options = json_object();
-    bool ok = options_parse(report_options, COUNT(report_options), argc, argv, argc, options, err);
+    int count = 0;
+    bool ok = options_parse(report_options, COUNT(report_options), argc, argv, argc, options, &count, err);
     const char *out = option_text(options, "out"), *margin = option_text(options, "match-margin");
     double points = 0;
     if (ok && margin)
         ok = option_number(option_find(report_options, COUNT(report_options), "match-margin"), margin, NULL, &points,
                            err);
-    const char *const *folders = (const char *const *)(argv + optind);
-    const int count = argc - optind;
+    const char *const *folders = (const char *const *)(argv + 1);
     if (ok && count < 1) ok = fail_usage(err, "report: name the folder of a run, as in: lethe report lethe-out");
     ok = ok && (!out || report_check_out(&arena, out, err)) && asset_expand(&arena, "DejaVuSans.ttf", &font, err) &&
          report_load(&arena, folders, count, &results, err);

@@ -159,17 +159,6 @@ static bool run_set_task(Plan *plan, Arena *arena, const char *value, Err *err)
     return true;
 }
 
-/* Cuts the next item off a comma-separated list; false at its end. */
-static bool list_next(Str *rest, Str *item)
-{
-    if (!rest->at) return false;
-    const char *comma = rest->size ? memchr(rest->at, ',', rest->size) : NULL;
-    item->at = rest->at;
-    item->size = comma ? (size_t)(comma - rest->at) : rest->size;
-    *rest = comma ? (Str){comma + 1, rest->size - item->size - 1} : (Str){0};
-    return true;
-}
-
 static bool run_add_methods(Plan *plan, Arena *arena, Str list, Err *err)
 {
     Str item;
@@ -215,28 +204,19 @@ static bool run_set_targets(Plan *plan, const char *value, Err *err)
     plan->lora_targets = 0;
     while (list_next(&rest, &item)) {
         size_t i = 0;
-        while (i < COUNT(names) && !str_equal(str(names[i]), item)) i++;
+        Nearest near = nearest_to(item);
+        for (; i < COUNT(names) && !str_equal(str(names[i]), item); i++) nearest_offer(&near, names[i]);
         if (i == COUNT(names))
-            return fail_usage(err, "--lora-targets %s: targets are query, key and value", str_show(item));
+            return fail_usage(err, "--lora-targets %s: targets are query, key and value%s", str_show(item),
+                              nearest_hint(&near, ""));
         plan->lora_targets |= 1u << i;
     }
     return true;
 }
 
-/* *choice: which of the names (NULL behind the last) the value is. */
-static bool run_set_choice(const char *option, const char *const *names, const char *value, int *choice, Err *err)
-{
-    char all[256] = "";
-    size_t used = 0;
-    for (*choice = 0; names[*choice]; ++*choice) {
-        if (strcmp(names[*choice], value) == 0) return true;
-        used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", *choice ? ", " : "", names[*choice]);
-    }
-    return fail_usage(err, "--%s %s: there are %s", option, str_show(str(value)), all);
-}
-
-/* In the order of KeepModels. */
+/* In the order of KeepModels; notebook is preset 1. */
 static const char *const run_keep_models[] = {"all", "adapters", "none", NULL};
+static const char *const run_presets[] = {"default", "notebook", NULL};
 
 static bool run_set_strategy(Plan *plan, int strategy, int place, const char *value, Err *err)
 {
@@ -244,7 +224,7 @@ static bool run_set_strategy(Plan *plan, int strategy, int place, const char *va
     double x = 0;
     int choice = 0;
     if (option->choices) {
-        if (!run_set_choice(option->name, option->choices, value, &choice, err)) return false;
+        if (!option_choice(option->name, option->choices, value, &choice, err)) return false;
         x = choice;
     } else if (!parse_double(str(value), &x) || x < option->low || x > option->high) {
         return fail_usage(err, "--%s %s: a number from %g to %g is needed", option->name, str_show(str(value)),
@@ -307,15 +287,15 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
     if (strcmp(name, "lora-targets") == 0) return run_set_targets(plan, value, err);
     int choice = 0;
     if (strcmp(name, "keep-models") == 0) {
-        if (!run_set_choice(name, run_keep_models, value, &choice, err)) return false;
+        if (!option_choice(name, run_keep_models, value, &choice, err)) return false;
         plan->keep = (KeepModels)choice;
     }
     if (strcmp(name, "keep-epoch") == 0) {
-        if (!run_set_choice(name, setting_epochs, value, &choice, err)) return false;
+        if (!option_choice(name, setting_epochs, value, &choice, err)) return false;
         plan->keep_epoch = (KeepEpoch)choice;
     }
     if (strcmp(name, "row-order") == 0) {
-        if (!run_set_choice(name, setting_orders, value, &choice, err)) return false;
+        if (!option_choice(name, setting_orders, value, &choice, err)) return false;
         plan->hyper.order = (RowOrder)choice;
     }
     if (strcmp(name, "device") == 0) plan->device = value;
@@ -368,7 +348,7 @@ static bool run_parse(int argc, char **argv, const Option *own, size_t own_count
     ASSERT(own_count <= RUN_MOST_OWN);
     while (run_option_at(count, &all[count], &strategy, &place)) count++;
     for (size_t i = 0; i < own_count; i++) all[count++] = own[i];
-    if (!options_parse(all, count, argc, argv, 0, options, err)) return false;
+    if (!options_parse(all, count, argc, argv, 0, options, NULL, err)) return false;
     return !option_text(options, "seed") || !option_text(options, "seeds") ||
            fail_usage(err, "--seed and --seeds say the same; give one of them");
 }
@@ -430,9 +410,9 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
                    .seeds = {42},
                    .seed_count = 1,
                    .checkpoint_seconds = 30};
-    if (strcmp(plan->preset, "default") != 0 && strcmp(plan->preset, "notebook") != 0)
-        return fail_usage(err, "--preset %s: there are default and notebook", str_show(str(plan->preset)));
-    preset_apply(plan, strcmp(plan->preset, "notebook") == 0, folder ? run_hidden(folder) : 0);
+    int notebook;
+    if (!option_choice("preset", run_presets, plan->preset, &notebook, err)) return false;
+    preset_apply(plan, notebook, folder ? run_hidden(folder) : 0);
     strategy_defaults(&plan->values);
     Plan *standard = arena_new(arena, Plan, 1);
     *standard = *plan;
@@ -521,25 +501,6 @@ static const char *run_option_about(Arena *arena, const StrategyOption *o)
     return arena_printf(arena, "%s [%s]\none of %s", o->about, o->choices[(int)o->standard], names);
 }
 
-/* Words of a text in lines of at most 80 columns; the first line goes on behind what is there. */
-static void run_print_wrapped(const char *text, char separator, int indent)
-{
-    int column = indent;
-    for (bool first = true; *text; first = false) {
-        const char *end = strchr(text, separator);
-        const int size = end ? (int)(end - text) + (separator != ' ') : (int)strlen(text);
-        if (!first && column + size + (separator == ' ') > 80) {
-            printf("\n%*s", indent, "");
-            column = indent;
-        } else if (!first && separator == ' ') {
-            column += printf(" ");
-        }
-        column += printf("%.*s", size, text);
-        text = end ? end + 1 : "";
-    }
-    printf("\n");
-}
-
 void run_print_options(void)
 {
     enum { METHOD_INDENT = 12 };
@@ -548,17 +509,18 @@ void run_print_options(void)
     printf("\nMethods, and their options:\n");
     for (int s = 0; s < strategy_count; s++) {
         const Strategy *strategy = strategies[s];
-        printf("  %-9s ", strategy->name);
-        run_print_wrapped(arena_printf(&arena, "%s (%s)", strategy->about, strategy->cite), ' ', METHOD_INDENT);
+        const int size = printf("  %-9s", strategy->name);
+        help_wrap(arena_printf(&arena, "%s (%s)", strategy->about, strategy->cite), 1, size, METHOD_INDENT);
         if (strategy->departs) {
-            printf("%*s", METHOD_INDENT, "");
-            run_print_wrapped(strategy->departs, ' ', METHOD_INDENT);
+            printf("\n%*s", METHOD_INDENT, "");
+            help_wrap(strategy->departs, 0, METHOD_INDENT, METHOD_INDENT);
         }
+        printf("\n");
         for (int k = 0; k < strategy->option_count; k++)
             option_print(strategy->options[k].name, strategy->options[k].choices ? "NAME" : "X",
                          run_option_about(&arena, &strategy->options[k]));
     }
-    printf("\nMethods that go together are joined with +, as in ewc+replay,lora-seq+replay.\n");
+    help_text("\nMethods that go together are joined with +, as in ewc+replay,lora-seq+replay.\n");
     arena_free(&arena);
 }
 

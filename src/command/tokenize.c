@@ -1,37 +1,117 @@
 #include "command.h"
 
+#include <string.h>
+
 /* lethe tokenize: one row a line, ids separated by spaces. */
 
 static const Option tokenize_options[] = {
     {"model", OPTION_TEXT, 0, 0, "DIR", "a Hugging Face folder with a tokenizer [the built-in one]"},
     {"max-length", OPTION_INT, 8, 1000000, "N", "tokens a row at most; longer rows are cut [128]"},
     {"jsonl", OPTION_FLAG, 0, 0, NULL, "rows are JSON lines {\"text\": \"...\", \"pair\": \"...\"}"},
+    {"threads", OPTION_INT, 1, 256, "N", "threads [one a processor]"},
 };
 
-static bool tokenize_rows(const Tokenizer *tokenizer, uint32_t max_length, RowReader *reader, Err *err)
+/* Rows are gathered while they are there, tokenised on all threads, and printed in their order. */
+enum { TOKENIZE_ROWS = 4096, TOKENIZE_BYTES = 1 << 20, TOKENIZE_SHARE = 32 };
+
+typedef struct TokenizeShare { /* TOKENIZE_SHARE rows of a batch, as one thread prints them */
+    Arena arena, scratch;
+    Output out;
+} TokenizeShare;
+
+typedef struct TokenizeBatch {
+    const Tokenizer *tokenizer;
+    uint32_t max_length;
+    Arena arena; /* the rows' texts */
+    Example rows[TOKENIZE_ROWS];
+    size_t count, bytes;
+    TokenizeShare shares[TOKENIZE_ROWS / TOKENIZE_SHARE];
+} TokenizeBatch;
+
+static void tokenize_print(Output *out, const uint32_t *ids, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char text[12], *at = text + sizeof text;
+        uint32_t id = ids[i];
+        do *--at = (char)('0' + id % 10);
+        while (id /= 10);
+        if (i) *--at = ' ';
+        output_bytes(out, at, (size_t)(text + sizeof text - at));
+    }
+    output_bytes(out, "\n", 1);
+}
+
+static void tokenize_share(void *context, size_t item, int thread)
+{
+    TokenizeBatch *batch = context;
+    TokenizeShare *share = &batch->shares[item];
+    (void)thread;
+    arena_clear(&share->arena);
+    uint32_t *ids = arena_new(&share->arena, uint32_t, batch->max_length);
+    uint8_t *types = arena_new(&share->arena, uint8_t, batch->max_length);
+    for (size_t i = item * TOKENIZE_SHARE; i < (item + 1) * TOKENIZE_SHARE && i < batch->count; i++) {
+        const Example *row = &batch->rows[i];
+        const uint32_t count =
+            tokenizer_encode(batch->tokenizer, &share->scratch, row->text, row->pair, batch->max_length, ids, types);
+        tokenize_print(&share->out, ids, count);
+        arena_clear(&share->scratch);
+    }
+}
+
+static Str tokenize_keep(TokenizeBatch *batch, Str text)
+{
+    batch->bytes += text.size;
+    return text.at ? (Str){arena_copy(&batch->arena, text.at, text.size), text.size} : text;
+}
+
+/* Prints the rows that have been gathered. */
+static bool tokenize_flush(TokenizeBatch *batch, Output *output, Err *err)
+{
+    const size_t shares = (batch->count + TOKENIZE_SHARE - 1) / TOKENIZE_SHARE;
+    bool ok = true;
+    parallel(shares, tokenize_share, batch);
+    for (size_t i = 0; i < shares; i++) {
+        TokenizeShare *share = &batch->shares[i];
+        if (ok && !output->gone) {
+            output_bytes(output, share->out.text.at, share->out.text.count);
+            ok = (output->text.count < 1 << 18 && i + 1 < shares) || output_flush(output, err);
+        }
+        share->out.text.count = 0;
+    }
+    batch->count = batch->bytes = 0;
+    arena_clear(&batch->arena);
+    return ok;
+}
+
+static bool tokenize_rows(TokenizeBatch *batch, RowReader *reader, Err *err)
 {
     Output output = output_open();
-    Arena arena = {0};
-    uint32_t *ids = arena_new(&arena, uint32_t, max_length);
-    uint8_t *types = arena_new(&arena, uint8_t, max_length);
-    bool ok = true;
     RowState state = ROW_READ;
+    bool ok = true;
     while (ok && !output.gone && state != ROW_ENDED) {
         Err second = {0}; /* what came before a bad row is printed all the same */
-        Arena scratch = {0};
         Example row;
-        ok = rows_next(reader, output.text.count == 0, &row, &state, err);
-        const bool got = ok && state == ROW_READ;
-        const uint32_t count =
-            got ? tokenizer_encode(tokenizer, &scratch, row.text, row.pair, max_length, ids, types) : 0;
-        for (uint32_t i = 0; i < count; i++) output_text(&output, arena_printf(&scratch, i ? " %u" : "%u", ids[i]));
-        if (got) output_text(&output, "\n");
-        arena_free(&scratch);
-        if ((!got || output.text.count > 1 << 16) && !output_flush(&output, ok ? err : &second)) ok = false;
+        ok = rows_next(reader, batch->count == 0, &row, &state, err);
+        if (ok && state == ROW_READ)
+            batch->rows[batch->count++] =
+                (Example){.text = tokenize_keep(batch, row.text), .pair = tokenize_keep(batch, row.pair)};
+        const bool full = batch->count == TOKENIZE_ROWS || batch->bytes >= TOKENIZE_BYTES;
+        if (batch->count && (!ok || state != ROW_READ || full) && !tokenize_flush(batch, &output, ok ? err : &second))
+            ok = false;
         if (ok && interrupted()) ok = fail_interrupted(err);
     }
-    arena_free(&arena);
+    output_close(&output);
     return ok;
+}
+
+static void tokenize_close(TokenizeBatch *batch)
+{
+    for (size_t i = 0; i < COUNT(batch->shares); i++) {
+        arena_free(&batch->shares[i].arena);
+        arena_free(&batch->shares[i].scratch);
+        output_close(&batch->shares[i].out);
+    }
+    arena_free(&batch->arena);
 }
 
 bool command_tokenize(int argc, char **argv, Err *err)
@@ -40,16 +120,26 @@ bool command_tokenize(int argc, char **argv, Err *err)
     RowReader reader = {.fd = -1};
     ModelSource source = {0};
     Tokenizer *tokenizer = NULL;
-    int64_t length = 128;
+    TokenizeBatch *batch = arena_new(&arena, TokenizeBatch, 1);
+    int64_t length = 128, threads = processors_available();
+    int rest = 0;
     json_t *options = json_object();
-    bool ok = options_parse(tokenize_options, COUNT(tokenize_options), argc, argv, 1, options, err) &&
-              option_whole(tokenize_options, COUNT(tokenize_options), options, "max-length", &length, err);
+    bool ok = options_parse(tokenize_options, COUNT(tokenize_options), argc, argv, 1, options, &rest, err) &&
+              option_whole(tokenize_options, COUNT(tokenize_options), options, "max-length", &length, err) &&
+              option_whole(tokenize_options, COUNT(tokenize_options), options, "threads", &threads, err);
     source.folder = option_text(options, "model");
-    const char *path = ok && optind < argc ? argv[optind] : NULL;
     ok = ok && (source.folder || asset_expand(&arena, "vocab.txt", &source.vocab, err)) &&
          model_source_tokenizer(&arena, &source, &tokenizer, err) &&
-         rows_open(&reader, path, json_object_get(options, "jsonl") != NULL, err) &&
-         tokenize_rows(tokenizer, (uint32_t)length, &reader, err);
+         rows_open(&reader, rest ? argv[1] : NULL, json_object_get(options, "jsonl") != NULL, err);
+    if (ok) {
+        rows_prompt(&reader);
+        *batch = (TokenizeBatch){.tokenizer = tokenizer, .max_length = (uint32_t)length};
+        threads_start((int)threads);
+        ok = tokenize_rows(batch, &reader, err);
+        threads_stop();
+    }
+    if (ok) rows_note(&reader);
+    tokenize_close(batch);
     rows_close(&reader);
     json_decref(options);
     arena_free(&arena);

@@ -117,13 +117,22 @@ static void device_try(const char *what, int threads, DeviceTrial *trial)
     if (!trial_isolated(trial_work, &ask, trial, sizeof *trial, crash)) fail(&trial->err, DEVICE_CRASHED, crash);
 }
 
+static bool choose_fail(const char *what, Err *err)
+{
+    static const char *const names[] = {"auto", "cpu", "gpu", "gpu:0"};
+    Nearest near = nearest_to(str(what));
+    for (size_t i = 0; i < COUNT(names); i++) nearest_offer(&near, names[i]);
+    return fail_usage(err, "--device %s: unknown device; use auto, cpu, gpu or gpu:N%s", str_show(str(what)),
+                      nearest_hint(&near, ""));
+}
+
 /* "gpu" or "gpu:N" as a number of vulkan_list. "gpu": the first discrete one, else integrated, virtual, software. */
 static bool choose_named(const char *what, int *number, Err *err)
 {
     static const char *const order[] = {"discrete", "integrated", "virtual", "other", "software"};
     int64_t wanted = 0;
     if (strncmp(what, "gpu", 3) != 0 || (what[3] && what[3] != ':'))
-        return fail_usage(err, "--device %s: unknown device; use auto, cpu, gpu or gpu:N", str_show(str(what)));
+        return choose_fail(what, err);
     if (what[3] && !parse_int(str(what + 4), 0, VULKAN_MOST_DEVICES - 1, &wanted))
         return fail_usage(err, "--device %s: gpu:N needs a number N from 0; lethe devices lists them",
                           str_show(str(what)));

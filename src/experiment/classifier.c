@@ -94,6 +94,7 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
         return fail(err, "%s is of seed %u, not of %lld", method, kept.seed, (long long)source->seed);
     c->folder = arena_printf(arena, "%s/models/encoder", source->run);
     c->labels = kept.labels;
+    c->pairs = kept.pairs;
     c->max_length = kept.max_length;
     const char *task = arena_printf(arena, "%s/%s", method, source->task);
     if (!classifier_read_folder(arena, c, err)) return false;

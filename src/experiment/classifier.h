@@ -28,6 +28,9 @@ typedef struct ClassifierSource {
     ModelSource embedded; /* what a run without --model began with */
 } ClassifierSource;
 
+/* Whether a task's rows are pairs of texts. A Hugging Face folder does not say so. */
+typedef enum PairKind { PAIRS_UNKNOWN, PAIRS_NO, PAIRS_YES } PairKind;
+
 typedef struct Classifier {
     const char *folder; /* of config.json and the tokenizer's files */
     const char *base;   /* the checkpoint folder whose encoder this is, weight by weight; NULL: there is none */
@@ -35,6 +38,7 @@ typedef struct Classifier {
     Tokenizer *tokenizer;
     uint32_t max_length; /* tokens a row: what it was trained with, or the most it can take */
     Labels labels;
+    PairKind pairs;
     Model model;
     Lora lora;
     bool adapted; /* with the adapter `lora` */

@@ -16,6 +16,7 @@
 typedef struct KeptTask {
     const char *name;
     Labels labels;
+    bool pairs; /* its rows are pairs of texts */
     const Head *head;
     float *head_w;
     const Lora *lora; /* NULL: no adapter */
@@ -106,7 +107,8 @@ static json_t *kept_json(const Kept *kept)
         json_t *names = json_array();
         for (uint32_t c = 0; c < kept->tasks[i].labels.classes; c++)
             json_array_append_new(names, json_string(kept->tasks[i].labels.names[c]));
-        json_array_append_new(tasks, json_pack("{s:s, s:o}", "name", kept->tasks[i].name, "class_names", names));
+        json_array_append_new(tasks, json_pack("{s:s, s:b, s:o}", "name", kept->tasks[i].name, "pairs",
+                                               kept->tasks[i].pairs, "class_names", names));
     }
     return json_pack("{s:s, s:s, s:I, s:I, s:{s:s?, s:s}, s:b, s:o}", "version", LETHE_VERSION, "method", kept->method,
                      "seed", (json_int_t)kept->seed, "max_length", (json_int_t)kept->max_length, "checkpoint", "folder",
@@ -142,13 +144,15 @@ typedef struct KeptModel {
     const char *checkpoint, *sha256;
     bool own_encoder;
     Labels labels;
+    PairKind pairs; /* unknown: kept by a lethe that did not note it */
 } KeptModel;
 
-static bool kept_read_task(Arena *arena, const json_t *tasks, const char *what, const char *task, Labels *out, Err *err)
+static bool kept_read_task(Arena *arena, const json_t *tasks, const char *what, const char *task, KeptModel *out, Err *err)
 {
     size_t i, c;
     json_t *entry, *name;
     char all[256] = "";
+    Nearest near = nearest_to(str(task));
     json_array_foreach(tasks, i, entry)
     {
         const char *at = json_string_value(json_object_get(entry, "name"));
@@ -156,17 +160,25 @@ static bool kept_read_task(Arena *arena, const json_t *tasks, const char *what, 
         if (!at || !kept_name_is_plain(at) || json_array_size(names) < 2 || json_array_size(names) > TASK_MAX_CLASSES)
             return fail(err, "%s: task %zu has no usable name or class_names", what, i + 1);
         snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", i ? ", " : "", at);
-        if (strcmp(at, task) != 0) continue;
+        if (strcmp(at, task) != 0) {
+            nearest_offer(&near, arena_copy(arena, at, strlen(at)));
+            continue;
+        }
         const char **list = arena_new(arena, const char *, json_array_size(names));
-        *out = (Labels){(uint32_t)json_array_size(names), list};
+        const json_t *pairs = json_object_get(entry, "pairs");
+        if (pairs && !json_is_boolean(pairs))
+            return fail(err, "%s: task \"%s\": \"pairs\" must be true or false", what, task);
+        out->pairs = !pairs ? PAIRS_UNKNOWN : json_is_true(pairs) ? PAIRS_YES : PAIRS_NO;
+        out->labels = (Labels){(uint32_t)json_array_size(names), list};
         json_array_foreach(names, c, name)
         {
             if (!json_is_string(name)) return fail(err, "%s: a class of task \"%s\" has no name", what, task);
             list[c] = arena_copy(arena, json_string_value(name), json_string_length(name));
         }
-        return labels_distinct(out, what, err);
+        return labels_distinct(&out->labels, what, err);
     }
-    return fail_usage(err, "--task %s: not a task of this run, which has %s", str_show(str(task)), *all ? all : "none");
+    return fail_usage(err, "--task %s: not a task of this run, which has %s%s", str_show(str(task)),
+                      *all ? all : "none", nearest_hint(&near, ""));
 }
 
 static bool kept_parse(Arena *arena, Str json, const char *what, const char *task, KeptModel *out, Err *err)
@@ -188,7 +200,7 @@ static bool kept_parse(Arena *arena, Str json, const char *what, const char *tas
         out->own_encoder = json_is_true(own);
         out->sha256 = arena_copy(arena, sha256, 64);
         out->checkpoint = folder ? arena_copy(arena, folder, strlen(folder)) : NULL;
-        ok = kept_read_task(arena, json_object_get(o, "tasks"), what, task, &out->labels, err);
+        ok = kept_read_task(arena, json_object_get(o, "tasks"), what, task, out, err);
     }
     json_decref(o);
     return ok;

@@ -63,6 +63,11 @@ static const char *strategy_names(Arena *arena)
 static bool method_add(Arena *arena, Method *m, Str whole, Str name, Err *err)
 {
     const Strategy *s = strategy_find(name);
+    Nearest near = nearest_to(name);
+    for (int i = 0; i < strategy_count; i++) nearest_offer(&near, strategies[i]->name);
+    if (!s && near.name)
+        return fail_usage(err, "--method %s: unknown method '%s'%s", str_show(whole), str_show(name),
+                          nearest_hint(&near, ""));
     if (!s)
         return fail_usage(err, "--method %s: unknown method '%s'; there are %s, and compositions such as ewc+replay",
                           str_show(whole), str_show(name), strategy_names(arena));
