@@ -96,7 +96,6 @@ static bool probe_right(Experiment *x, int task, const Training *weights, const 
     t.choose_states = probe.held_states;
     t.hyper = x->plan->hyper;
     t.hyper.epochs = PROBE_EPOCHS;
-    t.hyper.max_steps = 0;
     t.train_encoder = t.joint = false;
     t.lora = NULL;
     t.weights.adapter = NULL;

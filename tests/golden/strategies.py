@@ -346,11 +346,9 @@ def number(x):
 CASES = [(name, {}) for name in (
     "full lora lora-seq o-lora si mas agem wise-ft frozen ewc+wise-ft mas+wise-ft si+wise-ft ewc+si lora-seq+ewc "
     "lora-seq+wise-ft agem+ewc").split()]
-# Computed, but not compared: l2sp and all that trains heads of earlier tasks along differ from lethe by up to 1e-2, and
-# o-lora+lwf by more. Whether the reference or lethe is wrong there is open. `strategies.py NAME...` prints them.
-OPEN = ("l2sp lwf replay der++ si+lwf der+++wise-ft ewc+replay lwf+replay l2sp+mas lora-seq+replay "
-        "lora-seq+ewc+replay o-lora+replay o-lora+lwf lwf+ewc+wise-ft").split()
-CASES += [(name, {}) for name in OPEN]
+CASES += [(name, {}) for name in (
+    "l2sp lwf replay der++ si+lwf der+++wise-ft ewc+replay lwf+replay l2sp+mas lora-seq+replay "
+    "lora-seq+ewc+replay o-lora+replay o-lora+lwf lwf+ewc+wise-ft").split()]
 CASES += [("ewc", {"ewc-fisher": k, "ewc-form": f}) for k in ("exact", "empirical", "batched") for f in FORM]
 CASES += [("ewc", {"ewc-gamma": 0.5})]
 STRONG = {"si-c": 2000, "l2sp-alpha": 0.5, "wise-ft-alpha": 0.4, "ewc-lambda": 1e5, "mas-lambda": 100, "lwf-alpha": 20}
