@@ -196,6 +196,14 @@ static void test_predict_streams(void **state)
            "stdin, line 1: longer than 1048576 bytes");
     expect(sh("echo a | build/lethe predict --device cpu --model " HF "bert >/dev/full"), 1,
            "writing to stdout failed");
+    /* all rows are what the first one is, unless --pairs says what they are */
+    o = sh("printf 'a\nb\tc\n' | build/lethe predict --device cpu --model " HF "bert");
+    expect(o, 1, "stdin, line 2: a pair (it has a tab), but the rows before it are single texts");
+    assert_int_equal(lines_of(o->out), 1);
+    expect(sh("echo a | build/lethe predict --device cpu --pairs yes --model " HF "bert"), 1,
+           "stdin, line 1: a single text, but --pairs yes wants pairs");
+    expect(sh("printf 'sentence\tlabel\na\t1\n' | build/lethe predict --device cpu --model " HF "bert"), 1,
+           "stdin, line 1: the header of a table, it seems");
 }
 
 static void test_wrong_models(void **state)

@@ -41,7 +41,8 @@ const Command commands[] = {
     {"predict", command_predict, "label new rows with a trained model",
      "usage: lethe predict --run OUT --task NAME [options] [FILE|-]\n"
      "       lethe predict --model DIR [--adapter DIR] [options] [FILE|-]\n\n"
-     "Reads one row a line, text or text<TAB>text for a pair, and answers each as it comes with one JSON line:\n"
+     "Reads one row a line, text or text<TAB>text for a pair, or a table named .tsv, .csv or .jsonl as lethe run does,\n"
+     "and answers each as it comes with one JSON line:\n"
      "{\"label\": \"...\", \"probabilities\": {\"...\": 0.9, ...}}. The model is one that a run keeps (as it is after "
      "the\n"
      "last task), a Hugging Face folder, or a PEFT adapter (LoRA on query, key, value) on top of one.\n\n"
@@ -57,7 +58,7 @@ const Command commands[] = {
     {"tokenize", command_tokenize, "text to token ids, one row a line",
      "usage: lethe tokenize [options] [FILE|-]\n\n"
      "Prints the ids of each row, special tokens included, separated by spaces. A row is a line of text, or\n"
-     "text<TAB>text for a pair.\n\n"
+     "text<TAB>text for a pair; tables named .tsv, .csv or .jsonl are read as lethe run reads them.\n\n"
      "options:\n",
      tokenize_options, COUNT(tokenize_options)},
     {"report", command_report, "table and charts again, from results.jsonl",

@@ -248,7 +248,7 @@ static bool rows_parse_json(RowReader *r, Str line, Example *row, Err *err)
 static bool rows_parse_line(RowReader *r, Str line, Example *row, Err *err)
 {
     const char *tab = line.size ? memchr(line.at, '\t', line.size) : NULL;
-    if (r->pairs == PAIRS_NO && !r->pairs_why) tab = NULL; /* --pairs no */
+    if (r->pairs == PAIRS_NO && !r->pairs_why && !r->alike) tab = NULL; /* --pairs no */
     row->text = (Str){line.at, tab ? (size_t)(tab - line.at) : line.size};
     if (!tab) return true;
     row->pair = (Str){tab + 1, line.size - row->text.size - 1};
