@@ -227,7 +227,7 @@ static void test_wrong_models(void **state)
               "; lethe predict --device cpu "                                                          \
               "--model " W "x --adapter " W "x <" ROWS),                                               \
            1, message)
-    BROKEN("\"use_dora\" is set", "sed -i 's/\"use_dora\": false/\"use_dora\": true/' $d/adapter_config.json");
+    BROKEN("\"use_dora\" is true", "sed -i 's/\"use_dora\": false/\"use_dora\": true/' $d/adapter_config.json");
     BROKEN("has shape [4, 16], but config.json asks for [5, 16]",
            "sed -i 's/\"r\": 4/\"r\": 5/' $d/adapter_config.json");
     BROKEN("key.lora_A.weight\" is of no use to lethe", "sed -i 's/^  \"key\",$//' $d/adapter_config.json");
