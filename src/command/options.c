@@ -17,17 +17,10 @@ static bool options_add(const Option *option, const char *text, json_t *options,
 {
     json_t *value = option->kind == OPTION_FLAG ? json_true() : json_string(text);
     if (!value) return fail_usage(err, "--%s %s: the value is not UTF-8", option->name, str_show(str(text)));
-    json_t *old = json_object_get(options, option->name);
-    if (option->kind == OPTION_LIST) {
-        if (!old) json_object_set_new(options, option->name, old = json_array());
-        return json_array_append_new(old, value) == 0;
-    }
-    const bool other = old && !json_equal(old, value);
-    if (other)
-        fail_usage(err, "--%s: given twice, as %s and as %s; give it once", option->name,
-                   str_show(str(json_string_value(old))), str_show(str(text)));
-    json_object_set_new(options, option->name, value);
-    return !other;
+    if (option->kind != OPTION_LIST) return json_object_set_new(options, option->name, value) == 0; /* the last wins */
+    json_t *list = json_object_get(options, option->name);
+    if (!list) json_object_set_new(options, option->name, list = json_array());
+    return json_array_append_new(list, value) == 0;
 }
 
 /* "-", which is stdin, is no option; the dashes that word processors make of "--" begin one. */
