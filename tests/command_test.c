@@ -336,7 +336,8 @@ static void test_results_do_not_depend_on_threads(void **state)
     (void)state;
     sh("rm -rf build/test-tmp/t1 build/test-tmp/t2");
     for (int threads = 1; threads <= 4; threads *= 2)
-        expect(sh("rm -rf build/test-tmp/t%d; lethe run --quiet --max-steps 6 --epochs 1 --eval-rows 40 --threads %d "
+        expect(sh("rm -rf build/test-tmp/t%d; lethe run --quiet --max-steps 6 --epochs 1 --train-rows 96 --eval-rows "
+                  "40 --threads %d "
                   "--out build/test-tmp/t%d",
                   threads, threads, threads),
                0, "");
