@@ -382,7 +382,7 @@ static void test_report_joins_a_sweep(void **state)
     expect(sh("lethe run --seeds 1 --ewc-lambda 5e2 --ewc-gamma 1 --out build/test-tmp/s1 " MODEL_RUN
               " --method full,ewc"),
            0, "holds this very run, finished");
-    expect(sh("lethe run --seed 1 --ewc-lambda 501 --out build/test-tmp/s1 " MODEL_RUN " --method full,ewc"), 1,
+    expect(sh("lethe run --quiet --seed 1 --ewc-lambda 501 --out build/test-tmp/s1 " MODEL_RUN " --method full,ewc"), 1,
            "holds a run of another configuration");
 }
 
