@@ -5,7 +5,7 @@
 #define PREDICT "lethe predict --device cpu --threads 1 --jsonl --logits "
 #define ROWS T "interchange/rows.jsonl"
 #define SINGLES T "interchange/singles.jsonl" /* those of them that are no pairs */
-#define W T "interchange/"                     /* where it works */
+#define W T "interchange/"                    /* where it works */
 
 static const char *interchange_kinds[] = {"bert", "roberta"};
 
@@ -127,7 +127,8 @@ static void interchange_round(const char *kind, const char *lora)
                   "out --task $t --method %s --to $d >/dev/null && " PREDICT "--run " W
                   "out --task $t --method %s " SINGLES " >" W "own && " PREDICT "%s $d " SINGLES " | cmp - " W
                   "own || exit 9; done; "
-                  "while read -r row; do printf '%%s\\n' \"$row\" | " PREDICT "%s $d; done <" SINGLES " | cmp - " W "own",
+                  "while read -r row; do printf '%%s\\n' \"$row\" | " PREDICT "%s $d; done <" SINGLES " | cmp - " W
+                  "own",
                   methods[m], methods[m], methods[m], from, from),
                0, "");
     }
@@ -230,7 +231,8 @@ static void test_wrong_models(void **state)
     BROKEN("\"use_dora\" is true", "sed -i 's/\"use_dora\": false/\"use_dora\": true/' $d/adapter_config.json");
     BROKEN("has shape [4, 16], but config.json asks for [5, 16]",
            "sed -i 's/\"r\": 4/\"r\": 5/' $d/adapter_config.json");
-    BROKEN("target_modules does not name \"bert.encoder.layer.0.attention.self.key\"", "sed -i 's/^  \"key\",$//' $d/adapter_config.json");
+    BROKEN("target_modules does not name \"bert.encoder.layer.0.attention.self.key\"",
+           "sed -i 's/^  \"key\",$//' $d/adapter_config.json");
     BROKEN("the file is cut off", "truncate -s -4 $d/adapter_model.safetensors");
     BROKEN("adapter_model.safetensors: the file does not exist", "rm $d/adapter_model.safetensors");
     BROKEN("model-00002-of-00002.safetensors: the file does not exist",

@@ -8,7 +8,6 @@ static void sg_open(Chain *c, const json_t *golden, const json_t *what)
 {
     const char *method = json_string_value(json_object_get(what, "method")), *option;
     const json_t *value;
-    Err err = {0};
     *c = (Chain){0};
     c->plan = (Plan){.device = "cpu",
                      .preset = "default",
@@ -46,15 +45,7 @@ static void sg_open(Chain *c, const json_t *golden, const json_t *what)
     for (int s = 0; s < strategy_count; s++) /* a quarter of 24 rows of each task: two tasks' are one batch */
         for (int k = 0; k < strategies[s]->option_count; k++)
             if (strstr(strategies[s]->options[k].name, "-fraction")) c->plan.values.at[s][k] = 0.25;
-    Method *parsed = arena_new(&c->arena, Method, 1);
-    if (!method_parse(&c->arena, str(method), parsed, &err)) fail_msg("%s", err.text);
-    c->plan.methods[c->plan.method_count++] = parsed;
-    bool done, fresh;
-    c->x = (Experiment){.plan = &c->plan, .journal.log = LOG_CLOSED};
-    json_t *config = json_object();
-    if (!experiment_open(&c->x, &err) || !journal_open(&c->x.journal, &c->plan, config, &done, &fresh, &err))
-        fail_msg("%s", err.text);
-    json_decref(config);
+    chain_begin(c, method);
 }
 
 /* Relative to the value, or to `scale` where that is larger; the largest difference is counted, not the first. */

@@ -47,10 +47,26 @@ static int chains_open;
 static KeepEpoch chain_keep_epoch; /* of the chains that are opened; and their evaluation rows, unless they are the */
 static const char *chain_eval;     /* training rows, too */
 
+/* The plan's methods, and the run opened. */
+static void chain_begin(Chain *c, const char *methods)
+{
+    Err err = {0};
+    for (Str rest = str(methods), item; list_next(&rest, &item);) {
+        Method *method = arena_new(&c->arena, Method, 1);
+        if (!method_parse(&c->arena, item, method, &err)) fail_msg("%s", err.text);
+        c->plan.methods[c->plan.method_count++] = method;
+    }
+    bool done, fresh;
+    c->x = (Experiment){.plan = &c->plan, .journal.log = LOG_CLOSED};
+    json_t *config = json_object();
+    if (!experiment_open(&c->x, &err) || !journal_open(&c->x.journal, &c->plan, config, &done, &fresh, &err))
+        fail_msg("%s", err.text);
+    json_decref(config);
+}
+
 static void chain_open(Chain *c, const char *methods, int tasks)
 {
     static const uint32_t classes[CHAIN_TASKS] = {2, 3, 2};
-    Err err = {0};
     *c = (Chain){0};
     chain_model(1);
     c->plan = (Plan){.device = "cpu",
@@ -81,17 +97,7 @@ static void chain_open(Chain *c, const char *methods, int tasks)
     c->plan.keep_epoch = chain_keep_epoch;
     c->plan.force = true;
     strategy_defaults(&c->plan.values);
-    for (Str rest = str(methods), item; list_next(&rest, &item);) {
-        Method *method = arena_new(&c->arena, Method, 1);
-        if (!method_parse(&c->arena, item, method, &err)) fail_msg("%s", err.text);
-        c->plan.methods[c->plan.method_count++] = method;
-    }
-    bool done, fresh;
-    c->x = (Experiment){.plan = &c->plan, .journal.log = LOG_CLOSED};
-    json_t *config = json_object();
-    if (!experiment_open(&c->x, &err) || !journal_open(&c->x.journal, &c->plan, config, &done, &fresh, &err))
-        fail_msg("%s", err.text);
-    json_decref(config);
+    chain_begin(c, methods);
 }
 
 static void chain_close(Chain *c)

@@ -43,9 +43,10 @@ static void arena_want_huge_pages(char *raw, size_t size)
 
 static _Noreturn void memory_out(size_t size)
 {
-    fprintf(stderr,
-            "lethe: out of memory: the system refused %zu bytes; close other programs or use a smaller model or batch\n",
-            size);
+    fprintf(
+        stderr,
+        "lethe: out of memory: the system refused %zu bytes; close other programs or use a smaller model or batch\n",
+        size);
     exit(EXIT_WORLD);
 }
 

@@ -91,7 +91,7 @@ int str_compare(Str a, Str b)
     return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
-static char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
+char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
 bool str_equal_as(Str a, Str b)
 {

@@ -78,6 +78,7 @@ typedef struct Str {
 Str str(const char *zero_terminated);
 bool str_equal(Str a, Str b);
 bool str_ends(Str s, Str end);
+char ascii_lower(char c);
 bool str_ends_as(Str s, Str end);                /* ASCII letters in any case */
 bool str_equal_as(Str a, Str b);                 /* ASCII letters in any case */
 Str str_trim(Str s);                             /* without Unicode white space at either end */
@@ -106,7 +107,7 @@ typedef struct Nearest {
     char hint[128];
 } Nearest;
 Nearest nearest_to(Str word);
-void nearest_offer(Nearest *nearest, const char *name);              /* kept, not copied; of two equally near the first */
+void nearest_offer(Nearest *nearest, const char *name);         /* kept, not copied; of two equally near the first */
 const char *nearest_hint(Nearest *nearest, const char *before); /* "; did you mean BEFORE and the name?", or "" */
 
 /* ---- Random numbers ---- */

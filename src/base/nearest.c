@@ -5,11 +5,7 @@
 /* Did you mean? The edit distance of Damerau and Levenshtein, restricted to neighbours: letters put in, left out,
  * replaced, or two that have changed places, each counts 1. */
 
-static char nearest_fold(char c)
-{
-    if (c >= 'A' && c <= 'Z') return (char)(c - 'A' + 'a');
-    return c == '_' ? '-' : c;
-}
+static char nearest_fold(char c) { return c == '_' ? '-' : ascii_lower(c); }
 
 static int nearest_least(int a, int b) { return a < b ? a : b; }
 

@@ -41,7 +41,8 @@ const Command commands[] = {
     {"predict", command_predict, "label new rows with a trained model",
      "usage: lethe predict --run OUT --task NAME [options] [FILE|-]\n"
      "       lethe predict --model DIR [--adapter DIR] [options] [FILE|-]\n\n"
-     "Reads one row a line, text or text<TAB>text for a pair, or a table named .tsv, .csv or .jsonl as lethe run does,\n"
+     "Reads one row a line, text or text<TAB>text for a pair, or a table named .tsv, .csv or .jsonl as lethe run "
+     "does,\n"
      "and answers each as it comes with one JSON line:\n"
      "{\"label\": \"...\", \"probabilities\": {\"...\": 0.9, ...}}. The model is one that a run keeps (as it is after "
      "the\n"

@@ -18,7 +18,7 @@ enum { ROW_MOST_BYTES = 1 << 20, ROW_WAIT_MS = 250 };
 typedef enum RowState {
     ROW_READ,
     ROW_NOT_YET, /* the next row has not arrived as a whole */
-    ROW_ENDED     /* there are no more */
+    ROW_ENDED    /* there are no more */
 } RowState;
 
 typedef struct RowReader {
@@ -55,16 +55,6 @@ static bool rows_split_name(RowReader *r, const char *path, ColumnNames *names, 
     return true;
 }
 
-static bool rows_is_table(const char *path)
-{
-    static const char *const ends[] = {".tsv", ".csv", ".jsonl", ".ndjson", ".json"};
-    Str name = str(path);
-    if (str_ends_as(name, S(".zst"))) name.size -= 4;
-    for (size_t i = 0; i < COUNT(ends); i++)
-        if (str_ends_as(name, str(ends[i]))) return true;
-    return false;
-}
-
 /* path: "-" or NULL is stdin. */
 static bool rows_open(RowReader *r, const char *path, bool jsonl, Err *err)
 {
@@ -73,7 +63,7 @@ static bool rows_open(RowReader *r, const char *path, bool jsonl, Err *err)
     const bool from_stdin = !path || strcmp(path, "-") == 0;
     *r = (RowReader){.fd = STDIN_FILENO, .what = from_stdin ? "stdin" : path, .jsonl = jsonl};
     if (!from_stdin && !rows_split_name(r, path, &names, err)) return false;
-    r->is_table = !from_stdin && !jsonl && rows_is_table(r->what);
+    r->is_table = !from_stdin && !jsonl && table_format(str(r->what)) != TABLE_NONE;
     if (r->is_table) return examples_read(&r->arena, r->what, &names, false, &r->table, err);
     if (!from_stdin && (r->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
         return fail(err, "%s: %s%s", str_show(str(path)), strerror(errno),

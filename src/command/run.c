@@ -199,14 +199,14 @@ static bool run_set_seeds(Plan *plan, const char *option, const char *value, Err
 
 static bool run_set_targets(Plan *plan, const char *value, Err *err)
 {
-    static const char *const names[] = {"query", "key", "value"};
     Str rest = str(value), item;
     plan->lora_targets = 0;
     while (list_next(&rest, &item)) {
         size_t i = 0;
         Nearest near = nearest_to(item);
-        for (; i < COUNT(names) && !str_equal(str(names[i]), item); i++) nearest_offer(&near, names[i]);
-        if (i == COUNT(names))
+        for (; i < COUNT(peft_targets) && !str_equal(str(peft_targets[i]), item); i++)
+            nearest_offer(&near, peft_targets[i]);
+        if (i == COUNT(peft_targets))
             return fail_usage(err, "--lora-targets %s: targets are query, key and value%s", str_show(item),
                               nearest_hint(&near, ""));
         plan->lora_targets |= 1u << i;

@@ -131,8 +131,7 @@ static bool choose_named(const char *what, int *number, Err *err)
 {
     static const char *const order[] = {"discrete", "integrated", "virtual", "other", "software"};
     int64_t wanted = 0;
-    if (strncmp(what, "gpu", 3) != 0 || (what[3] && what[3] != ':'))
-        return choose_fail(what, err);
+    if (strncmp(what, "gpu", 3) != 0 || (what[3] && what[3] != ':')) return choose_fail(what, err);
     if (what[3] && !parse_int(str(what + 4), 0, VULKAN_MOST_DEVICES - 1, &wanted))
         return fail_usage(err, "--device %s: gpu:N needs a number N from 0; lethe devices lists them",
                           str_show(str(what)));

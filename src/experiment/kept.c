@@ -147,7 +147,8 @@ typedef struct KeptModel {
     PairKind pairs; /* unknown: kept by a lethe that did not note it */
 } KeptModel;
 
-static bool kept_read_task(Arena *arena, const json_t *tasks, const char *what, const char *task, KeptModel *out, Err *err)
+static bool kept_read_task(Arena *arena, const json_t *tasks, const char *what, const char *task, KeptModel *out,
+                           Err *err)
 {
     size_t i, c;
     json_t *entry, *name;

@@ -35,8 +35,8 @@ static bool models_keep(Experiment *x, Err *err)
     for (int i = 0; i < plan->task_count; i++) {
         const Training t = training_of(x, x->method, x->seed, i);
         const TaskData *data = &x->tasks[i].data;
-        tasks[i] = (KeptTask){
-            .name = data->name, .labels = {data->classes, data->class_names}, .pairs = data->train.any_pair};
+        tasks[i] =
+            (KeptTask){.name = data->name, .labels = {data->classes, data->class_names}, .pairs = data->train.any_pair};
         tasks[i].head = t.head;
         tasks[i].head_w = models_read(x, &arena, t.weights.head, &t.head->layout);
         tasks[i].lora = t.lora;

@@ -68,7 +68,6 @@ static const char *setting_real(Arena *arena, double x, bool single)
 
 static const char *setting_text(Arena *arena, const Plan *plan, const struct PlanSetting *s)
 {
-    static const char *const targets[] = {"query", "key", "value"}; /* in the order of their bits */
     const void *at = (const char *)plan + s->at;
     const char *text = "";
     switch (s->kind) {
@@ -76,9 +75,9 @@ static const char *setting_text(Arena *arena, const Plan *plan, const struct Pla
     case SETTING_REAL: return setting_real(arena, (double)*(const float *)at, true);
     case SETTING_CHOICE: return s->choices[*(const unsigned *)at];
     case SETTING_TARGETS:
-        for (size_t i = 0; i < COUNT(targets); i++)
+        for (size_t i = 0; i < COUNT(peft_targets); i++)
             if (*(const uint32_t *)at >> i & 1)
-                text = arena_printf(arena, "%s%s%s", text, *text ? "," : "", targets[i]);
+                text = arena_printf(arena, "%s%s%s", text, *text ? "," : "", peft_targets[i]);
     }
     return text;
 }

@@ -173,6 +173,9 @@ typedef struct Table {
     uint64_t *lines;   /* [row_count]: line of the file on which the row begins, from 1 */
     uint64_t cut_rows; /* of QQP, whose own file has rows that end early: those left out */
 } Table;
+/* What a file's name says that it holds; ".zst" at its end and capitals say nothing. */
+typedef enum TableFormat { TABLE_NONE, TABLE_TSV, TABLE_CSV, TABLE_JSON } TableFormat;
+TableFormat table_format(Str name);
 /* `name` decides on the format by its ending, in any case (.tsv; .csv, whose header says whether comma, semicolon or
  * tab separates; .jsonl, .ndjson, .json: an object a line, or one array of objects; each also with .zst after it), and
  * names the data in errors. Lines end with LF, CRLF or CR alone. */

@@ -207,26 +207,32 @@ static bool table_delimited(TableReader *r, bool csv, Table *out)
     return true;
 }
 
-static bool name_ends(Str name, const char *const *endings)
+TableFormat table_format(Str name)
 {
-    for (size_t i = 0; endings[i]; i++)
-        if (str_ends_as(name, str(endings[i]))) return true;
-    return false;
+    static const struct {
+        const char *ending;
+        TableFormat format;
+    } formats[] = {{".tsv", TABLE_TSV},
+                   {".csv", TABLE_CSV},
+                   {".jsonl", TABLE_JSON},
+                   {".ndjson", TABLE_JSON},
+                   {".json", TABLE_JSON}};
+    if (str_ends_as(name, S(".zst"))) name.size -= 4;
+    for (size_t i = 0; i < COUNT(formats); i++)
+        if (str_ends_as(name, str(formats[i].ending))) return formats[i].format;
+    return TABLE_NONE;
 }
 
 bool table_parse(Arena *arena, Str bytes, const char *name, Table *out, Err *err)
 {
-    static const char *const jsons[] = {".jsonl", ".ndjson", ".json", NULL};
+    const TableFormat format = table_format(str(name));
+    const bool csv = format == TABLE_CSV, json = format == TABLE_JSON;
     TableReader reader = {.arena = arena, .name = name, .rest = bytes, .line = 1, .separator = '\t', .err = err};
-    Str format = str(name);
     *out = (Table){.path = name};
-    if (str_ends_as(format, S(".zst"))) format.size -= 4;
-    const bool tsv = str_ends_as(format, S(".tsv")), csv = str_ends_as(format, S(".csv")),
-               json = name_ends(format, jsons);
     if (!file_kind_check(bytes, name, err)) return false;
     if (bytes.size >= 4 && memcmp(bytes.at, "\x28\xb5\x2f\xfd", 4) == 0)
         return fail(err, "%s: this is zstd data; its name must end in .zst", name);
-    if (!tsv && !csv && !json)
+    if (format == TABLE_NONE)
         return fail(
             err, "%s: unknown format; the name must end in .tsv, .csv, .jsonl or .json, each also with .zst after it",
             name);

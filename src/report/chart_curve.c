@@ -7,8 +7,8 @@
  * and on a fixed subset of rows every few steps between. The band is what the rows of each point leave open. */
 
 typedef struct CurveLine {
-    float *points; /* [count] step over all later tasks, accuracy: mean over seeds */
-    float *band;   /* [count] Wilson interval of that accuracy on so many rows */
+    DYN(float) points; /* [count] step over all later tasks, accuracy: mean over seeds */
+    DYN(float) band;   /* [count] Wilson interval of that accuracy on so many rows: low, high */
     size_t count;
     int dip;      /* index of the look that lies below start and end beyond chance, with every seed; -1: none */
     double depth; /* dip: how far it lies below the end, on the same rows; mean over seeds */
@@ -60,17 +60,11 @@ static bool curve_shown(const Results *r)
 
 static void curve_add(Arena *arena, CurveLine *line, double step, double accuracy, uint32_t rows)
 {
-    float *points = arena_new(arena, float, 2 * (line->count + 1)),
-          *band = arena_new(arena, float, 2 * (line->count + 1));
     const Interval interval = measure_wilson((uint32_t)lrint(accuracy * rows), rows);
-    if (line->count) memcpy(points, line->points, 2 * line->count * sizeof *points);
-    if (line->count) memcpy(band, line->band, 2 * line->count * sizeof *band);
-    points[2 * line->count] = (float)step;
-    points[2 * line->count + 1] = (float)accuracy;
-    band[2 * line->count] = (float)interval.low;
-    band[2 * line->count + 1] = (float)interval.high;
-    line->points = points;
-    line->band = band;
+    *dyn_push(arena, &line->points) = (float)step;
+    *dyn_push(arena, &line->points) = (float)accuracy;
+    *dyn_push(arena, &line->band) = (float)interval.low;
+    *dyn_push(arena, &line->band) = (float)interval.high;
     line->count++;
 }
 
@@ -154,8 +148,8 @@ static CurveLine curve_collect(Arena *arena, const Results *r, int method, const
     return line;
 }
 
-static double curve_start(const CurveLine *line) { return (double)line->points[1]; }
-static double curve_end(const CurveLine *line) { return (double)line->points[2 * line->count - 1]; }
+static double curve_start(const CurveLine *line) { return (double)line->points.at[1]; }
+static double curve_end(const CurveLine *line) { return (double)line->points.at[2 * line->count - 1]; }
 
 /* "A dip of 5.2 points with a, 7.1 points with b"; NULL: none is shown. */
 static const char *curve_dips(Arena *arena, const Results *r, const CurveLine *lines)
@@ -214,8 +208,8 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         for (int after = 1; after < r->task_count && lines[m].count; after++)
             if (curve_stretch(r, m, after) < 1) squeezed = m;
         for (size_t k = 0; k < lines[m].count; k++) {
-            low = fmin(low, (double)lines[m].band[2 * k]);
-            high = fmax(high, (double)lines[m].band[2 * k + 1]);
+            low = fmin(low, (double)lines[m].band.at[2 * k]);
+            high = fmax(high, (double)lines[m].band.at[2 * k + 1]);
         }
     }
     for (size_t i = 0; i < r->runs.count && !rows; i++)
@@ -244,15 +238,15 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         if (!lines[m].count || chart.count == PANELS_MOST) continue;
         Panel *panel = &chart.panels[together ? 0 : chart.count++];
         PanelLine line = panels_line_of(r, m, together);
-        line.points = lines[m].points;
+        line.points = lines[m].points.at;
         line.count = lines[m].count;
-        line.band = lines[m].band;
+        line.band = lines[m].band.at;
         line.dot = lines[m].dip;
         if (together) {
             line.label = arena_printf(arena, "%s %.1f%%", r->methods[m], 100 * curve_end(&lines[m]));
         } else {
             if (pale >= 0 && pale != m)
-                *dyn_push(arena, &panel->lines) = (PanelLine){.points = lines[pale].points,
+                *dyn_push(arena, &panel->lines) = (PanelLine){.points = lines[pale].points.at,
                                                               .count = lines[pale].count,
                                                               .colour = COLOUR_PALE,
                                                               .width = 2.5f,

@@ -14,8 +14,8 @@
 typedef struct Tokenizer Tokenizer;
 
 /* The tokenizer of an HF checkpoint folder, as AutoTokenizer of transformers 5 makes it of tokenizer.json, or vocab.txt
- * (BERT), or vocab.json with merges.txt (RoBERTa); tokenizer_config.json, special_tokens_map.json, added_tokens.json and
- * config.json. docs/model-folders.md says what each key does. Fails, by name, on what would give other ids, and on
+ * (BERT), or vocab.json with merges.txt (RoBERTa); tokenizer_config.json, special_tokens_map.json, added_tokens.json
+ * and config.json. docs/model-folders.md says what each key does. Fails, by name, on what would give other ids, and on
  * vocabularies that contradict themselves. */
 bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err);
 /* A BERT tokenizer from the text of a vocab.txt; `what` names it in errors. */
