@@ -242,6 +242,9 @@ static void expect_diagnoses(const Ran *ran, const char *method, bool encoder)
     for (size_t i = 0; i < parts; i++) {
         assert_int_equal(event_int(swap[i], "rows"), RUN_EVAL_ROWS);
         assert_int_equal(event_int(swap[i], "correct_without"), subset_right(after, RUN_EVAL_ROWS));
+        bool with[RUN_EVAL_ROWS]; /* which rows */
+        assert_true(rows_right_parse(str(json_string_value(json_object_get(swap[i], "right"))), RUN_EVAL_ROWS, with));
+        assert_int_equal(event_int(swap[i], "correct"), subset_right(with, RUN_EVAL_ROWS));
         any = any || event_int(swap[i], "correct") != event_int(swap[i], "correct_without");
     }
     assert_true(any || !encoder);

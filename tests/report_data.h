@@ -176,10 +176,32 @@ static const char *made_part(Arena *arena, int part)
     return part > MADE_LAYERS ? "pooler" : arena_printf(arena, "layer %d", part);
 }
 
-/* Where in the encoder an old task was lost: drift, swap, sweep and probe after the last task. */
-static void made_places(Arena *arena, FILE *f, int method, uint32_t seed, int last, int task, uint32_t own,
-                        uint32_t now)
+/* Part `part` put back: of the rows that were lost, some are right again. */
+static void made_swap(Arena *arena, FILE *f, int method, uint32_t seed, int last, int task, int part,
+                      const uint8_t *own, const uint8_t *now)
 {
+    static const double back[] = {0.02, 0.1, 0.3, 0.5, 0.15};
+    uint8_t of[MADE_ROWS], right[MADE_ROWS];
+    for (uint32_t r = 0; r < MADE_ROWS; r++) {
+        of[r] = 1;
+        right[r] = now[r] || (own[r] && made_random(r, (uint32_t)task, seed, 70 + (uint32_t)part) < back[part]);
+    }
+    fprintf(f,
+            "{\"event\":\"swap\",\"method\":\"%s\",\"seed\":%u,\"after_task\":%d,\"task\":%d,\"name\":\"%s\","
+            "\"part\":\"%s\",\"correct_without\":%u,\"rows\":%d,\"correct\":%u,\"looked\":\"",
+            made_methods[method].name, seed, last + 1, task + 1, made_tasks[task].name, made_part(arena, part),
+            made_count(now, MADE_ROWS), MADE_ROWS, made_count(right, MADE_ROWS));
+    made_hex(f, of);
+    fprintf(f, "\",\"right\":\"");
+    made_hex(f, right);
+    fprintf(f, "\"}\n");
+}
+
+/* Where in the encoder an old task was lost: drift, swap, sweep and probe after the last task. */
+static void made_places(Arena *arena, FILE *f, int method, uint32_t seed, int last, int task, const uint8_t *own_right,
+                        const uint8_t *now_right)
+{
+    const uint32_t own = made_count(own_right, MADE_ROWS), now = made_count(now_right, MADE_ROWS);
     const double loss = (double)own - now;
     fprintf(f,
             "{\"event\":\"drift\",\"method\":\"%s\",\"seed\":%u,\"after_task\":%d,\"task\":%d,\"name\":\"%s\",\"rows\":"
@@ -190,12 +212,7 @@ static void made_places(Arena *arena, FILE *f, int method, uint32_t seed, int la
     for (int p = 0; p <= MADE_LAYERS; p++)
         fprintf(f, "%s%.6f", p ? "," : "", 1 - made_methods[method].forget * 0.5 * p);
     fprintf(f, "]}\n");
-    for (int p = 0; p <= MADE_LAYERS + 1; p++) {
-        static const double back[] = {0.02, 0.1, 0.3, 0.5, 0.15};
-        made_share(f, "swap", method, seed, last + 1, task,
-                   arena_printf(arena, "\"part\":\"%s\",\"correct_without\":%u,", made_part(arena, p), now),
-                   (uint32_t)(now + fmax(0, loss) * back[p]));
-    }
+    for (int p = 0; p <= MADE_LAYERS + 1; p++) made_swap(arena, f, method, seed, last, task, p, own_right, now_right);
     made_share(f, "probe", method, seed, last + 1, task, "", (uint32_t)(now + fmax(0, loss) * 0.4));
     for (int a = 0; a <= 10 && strcmp(made_methods[method].name, "wise-ft") == 0; a++)
         made_share(f, "sweep", method, seed, last + 1, task, arena_printf(arena, "\"alpha\":%g,", a / 10.0),
@@ -306,8 +323,7 @@ static void made_run(Arena *arena, FILE *f, const Made *made, int method, uint32
             made_share(f, "probe", method, seed, i + 1, i, "", made_count(right[i][i], MADE_ROWS) + 2);
     }
     for (int j = 0; j < last && !made->bare; j++) {
-        made_places(arena, f, method, seed, last, j, made_count(right[j][j], MADE_ROWS),
-                    made_count(right[j][last], MADE_ROWS));
+        made_places(arena, f, method, seed, last, j, right[j][j], right[j][last]);
         made_lost(arena, f, method, seed, last, j, right[j][j], right[j][last], told[j]);
     }
     fprintf(f, "{\"event\":\"method\",\"method\":\"%s\",\"seed\":%u,\"trainable\":%u,\"seconds\":%.1f}\n",

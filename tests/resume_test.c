@@ -132,7 +132,7 @@ static void half_run(const char *out)
     fine(child_run, line);
     const long calls = faults->count[FAULT_RENAME];
     sh("rm -rf " R "whole; mv %s " R "whole", out);
-    const char *second = arena_printf(&arena, "%s/checkpoint/full-seed42-task2.safetensors.zst", out);
+    const char *second = arena_printf(&arena, "%s/checkpoint/full-seed1-task2.safetensors.zst", out);
     for (long at = calls / 2; !exists(second); at++) {
         assert_true(at < calls);
         sh("rm -rf %s", out);
@@ -149,16 +149,16 @@ static void test_damaged_checkpoints_begin_anew(void **state)
         "truncate -s 0 $f",
         "printf x | dd of=$f bs=1 seek=9000 conv=notrunc status=none",
         "echo x >>$f",
-        "zstd -qd $f -o $f.x; sed -i 's/seed42-task2/seed43-task2/' $f.x; zstd -qf --check $f.x -o $f; rm $f.x",
+        "zstd -qd $f -o $f.x; sed -i 's/seed1-task2/seed2-task2/' $f.x; zstd -qf --check $f.x -o $f; rm $f.x",
         "zstd -qd $f -o $f.x; sed -i 's/0: weights/1: weights/' $f.x; zstd -qf --check $f.x -o $f; rm $f.x",
         "zstd -qd $f -o $f.x; sed -i 's/ended/epoch/' $f.x; zstd -qf --check $f.x -o $f; rm $f.x",
-        "cp " R "out/checkpoint/full-seed42-task1.safetensors.zst $f",
+        "cp " R "out/checkpoint/full-seed1-task1.safetensors.zst $f",
     };
     (void)state;
     resume_files();
     half_run(R "half");
     for (size_t i = 0; i < COUNT(damages); i++) {
-        sh("rm -rf " R "out; cp -r " R "half " R "out; f=" R "out/checkpoint/full-seed42-task2.safetensors.zst; %s",
+        sh("rm -rf " R "out; cp -r " R "half " R "out; f=" R "out/checkpoint/full-seed1-task2.safetensors.zst; %s",
            damages[i]);
         const Child *c = fine(child_run, RESUME_RUN "--method full --out " R "out");
         if (!strstr(c->err, "task2.safetensors.zst: ") || !strstr(c->err, "; this training begins anew\n"))
@@ -224,7 +224,7 @@ static void test_folder_vanishes(void **state)
     pid_t busy = busy_child();
     sh("mv " R "busy " R "elsewhere");
     expect_line(child_end(busy, R "busy.err"), "cannot be written: ");
-    assert_true(exists(R "elsewhere/checkpoint/full-seed42-task1.safetensors.zst"));
+    assert_true(exists(R "elsewhere/checkpoint/full-seed1-task1.safetensors.zst"));
     busy = busy_child();
     sh("rm -rf " R "busy; rm -rf " R "busy");
     expect_line(child_end(busy, R "busy.err"), "cannot be written: ");
@@ -250,7 +250,7 @@ static void test_two_processes(void **state)
     kill(third, SIGINT);
     assert_int_equal(child_end(third, R "busy.err")->code, EXIT_INTERRUPTED);
     assert_false(exists(R "busy/lock"));
-    assert_true(exists(R "busy/checkpoint/full-seed42-task1.safetensors.zst"));
+    assert_true(exists(R "busy/checkpoint/full-seed1-task1.safetensors.zst"));
 }
 
 /* ---- every call fails once ---- */

@@ -48,8 +48,12 @@ static Results sentence_results(Arena *arena, uint32_t number)
                                   .majority_rate = one_class ? 1 : 0.5};
     for (int m = 0; m < methods; m++) {
         const uint32_t kind = sentence_draw(number, 20 + (uint32_t)m, 12);
+        const bool chosen = sentence_draw(number, 60 + (uint32_t)m, 3) == 0;
+        static ResultSetting settings[] = {{"keep-epoch", "last", false}, {"keep-epoch", "eval", false}};
         r.method_info[m] = (ResultMethodInfo){.kind = kind < METHOD_KINDS ? (MethodKind)kind : METHOD_ORDINARY,
                                               .base = r.methods[m],
+                                              .settings = &settings[chosen],
+                                              .setting_count = 1,
                                               .about = "",
                                               .cite = ""};
     }
@@ -161,12 +165,34 @@ static const char *sentence_of_ends(Arena *arena, const Results *r, const char *
     return NULL;
 }
 
+/* Names the methods whose epoch the reported rows chose, or none where it is so of all. */
+static const char *sentence_of_choice(const Results *r, const char *text)
+{
+    const bool all = strstr(text, "was kept (--") != NULL;
+    for (int m = 0; m < r->method_count; m++) {
+        const bool chosen = strcmp(r->method_info[m].settings->value, "eval") == 0;
+        if (sentence_names(text, r->methods[m]) != (chosen && !all) || (all && !chosen)) return r->methods[m];
+    }
+    return NULL;
+}
+
+/* "3.9 points either way": no accuracy of the first task is known to less, and one to no more. */
+static const char *sentence_of_noise(Arena *arena, const Results *r, const char *text)
+{
+    double widest = 0;
+    for (int m = 0; m < r->method_count; m++)
+        for (int i = 0; i < r->task_count; i++) {
+            const Interval of = verdict_score(r, m, i, 0).interval;
+            widest = fmax(widest, 50 * (of.high - of.low));
+        }
+    return strstr(text, arena_printf(arena, " known to %.1f points either way", widest)) ? NULL : "its interval";
+}
+
 /* NULL: the sentence agrees with the table; else what does not. A sentence of no known kind is wrong, too. */
 static const char *sentence_wrong(Arena *arena, const Results *r, const char *text)
 {
     static const char *const others[] = {"This run is unfinished",
                                          "The intervals are 95%",
-                                         "This is one seed",
                                          "No ranking is possible",
                                          "Against it, ",
                                          "Against the ceiling of the same settings, ",
@@ -202,6 +228,8 @@ static const char *sentence_wrong(Arena *arena, const Results *r, const char *te
         return NULL;
     }
     if (strstr(text, " forgotten by ")) return NULL;
+    if (strncmp(text, "This is one seed", 16) == 0) return sentence_of_noise(arena, r, text);
+    if (strncmp(text, "The evaluation rows also chose", 30) == 0) return sentence_of_choice(r, text);
     for (size_t i = 0; i < COUNT(others); i++)
         if (strncmp(text, others[i], strlen(others[i])) == 0) return NULL;
     return "its kind";
@@ -305,7 +333,67 @@ static void test_false_alarms_and_detection(void **state)
     assert_true(simulate_forgot(&sure, DRAWS) >= 0.9);
 }
 
+/* ---- the chart of swaps ---- */
+
+enum { SWAP_PARTS = 8, SWAP_DRAWS = 200 };
+
+/* The first task's rows at the end with a part put back: a tenth of the rows change, and `returns` more are right. */
+static ResultSwap swap_made(Arena *arena, const ResultCell *end, uint32_t draw, int seed, double returns)
+{
+    static const char *const parts[SWAP_PARTS] = {"embeddings", "layer 1", "layer 2", "layer 3",
+                                                  "layer 4",    "layer 5", "layer 6", "pooler"};
+    const double lost = (0.1 - returns) / 2 / SIMULATE_ACCURACY, gained = (0.1 + returns) / 2 / (1 - SIMULATE_ACCURACY);
+    bool *all = arena_new(arena, bool, end->rows), *with = arena_new(arena, bool, end->rows);
+    ResultSwap swap = {parts[draw % SWAP_PARTS], end->rows, 0, end->correct, {all, with}};
+    for (uint32_t k = 0; k < end->rows; k++) {
+        const uint32_t counter[4] = {k, draw, (uint32_t)seed, 1}, common[4] = {k, draw, 0, 2}, key[2] = {2026, 12};
+        uint32_t own[4], row[4];
+        philox4x32(counter, key, own);
+        philox4x32(common, key, row);
+        const double x = (own[0] % 3 ? own[1] : row[1]) / 4294967296.0; /* a third of the seeds do as the row does */
+        all[k] = true;
+        with[k] = end->right[k] ? x >= lost : x < gained;
+        swap.correct += with[k];
+    }
+    return swap;
+}
+
+/* In how many draws the chart marks any part as more than chance explains. */
+static int swaps_with_a_star(uint32_t rows, int seeds, double returns)
+{
+    const Simulation s = {rows, seeds, 0.15, 0.25, 0};
+    int stars = 0;
+    for (uint32_t number = 0; number < SWAP_DRAWS; number++) {
+        Arena arena = {0};
+        const Results r = simulate(&arena, &s, SIMULATE_FORGETS, number);
+        for (size_t i = 0; i < r.runs.count; i++) {
+            ResultRun *run = &r.runs.at[i];
+            run->old[2] = arena_new(&arena, ResultOld, 1);
+            for (uint32_t k = 0; k < SWAP_PARTS; k++)
+                *dyn_push(&arena, &run->old[2]->swaps) =
+                    swap_made(&arena, &run->matrix[2], number * SWAP_PARTS + k, (int)i, k == 3 ? returns : 0);
+        }
+        const LayerTable t = layers_collect(&arena, &r, true);
+        stars += layers_count_sure(&t) > 0;
+        arena_free(&arena);
+    }
+    return stars;
+}
+
+static void test_swaps_by_chance_have_no_star(void **state)
+{
+    (void)state;
+    static const int seeds[] = {1, 3};
+    for (size_t i = 0; i < COUNT(seeds); i++) {
+        const int by_chance = swaps_with_a_star(200, seeds[i], 0), real = swaps_with_a_star(200, seeds[i], 0.1);
+        if (by_chance > 18 || real < SWAP_DRAWS * 9 / 10) /* of 200 at a true 5% more than 18 come in one of 500 */
+            fail_msg("%d seeds, %d draws: a star by chance in %d, for 10 points in %d", seeds[i], SWAP_DRAWS, by_chance,
+                     real);
+    }
+}
+
 static const struct CMUnitTest sentences_tests[] = {
+    cmocka_unit_test(test_swaps_by_chance_have_no_star),
     cmocka_unit_test(test_every_sentence_agrees_with_the_table),
     cmocka_unit_test(test_false_alarms_and_detection),
 };

@@ -30,6 +30,7 @@ static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
     plan->lora_drop = 0.1f;
     plan->lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE;
     plan->first_rows = notebook;
+    plan->seeds[0] = notebook ? 42 : 1;
     if (notebook) return;
     const bool large = hidden >= LARGE_HIDDEN;
     plan->eval_rows = 500;
@@ -78,7 +79,7 @@ static const Option run_options[] = {
     {"lora-alpha", OPTION_REAL, 1e-6, 1e6, "X", "scale: alpha / r [16]"},
     {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters [0.1]"},
     {"lora-targets", OPTION_TEXT, 0, 0, "LIST", "of query, key, value [all three]"},
-    {"seed", OPTION_TEXT, 0, 0, "N", "of row order, dropout and new weights [42]"},
+    {"seed", OPTION_TEXT, 0, 0, "N", "of row order, dropout and new weights [1; notebook 42]"},
     {"seeds", OPTION_TEXT, 0, 0, "LIST", "several, as in 1,2,3: mean and interval over seeds"},
     {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},
     {"threads", OPTION_INT, 1, 256, "N", "threads of the CPU engine [one a processor]"},
@@ -407,7 +408,6 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     *plan = (Plan){.preset = preset ? preset : "default",
                    .out = "lethe-out",
                    .device = "auto",
-                   .seeds = {42},
                    .seed_count = 1,
                    .checkpoint_seconds = 30};
     int notebook;

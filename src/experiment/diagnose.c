@@ -10,7 +10,7 @@
  * Subsets of the evaluation rows are the first so many of one random order that depends on nothing but their number, so
  * they are the same for all methods and seeds. */
 
-enum { SWAP_ROWS = 128, STATE_ROWS = 256 };
+enum { SWAP_ROWS = 200, STATE_ROWS = 256 };
 enum { CURVE_ROWS = 200, CURVE_LEAST_POINTS = 3, CURVE_MOST_POINTS = 48 };
 /* Of a training, that the curve may cost: a look costs a pass of its rows. Where that pays for fewer looks than
  * CURVE_LEAST_POINTS, so many are made all the same: fewer than CURVE_ROWS rows a look would say nothing. */
@@ -42,18 +42,6 @@ static double tokens_per_row(const Split *split) { return (double)split->starts[
 static double training_tokens(const Split *train, const Hyper *hyper)
 {
     return (double)train_steps(hyper, train->rows) * fewer(train->rows, hyper->batch_size) * tokens_per_row(train);
-}
-
-/* How many rows of `split` are right with the weights of `t`. */
-static bool correct_as(Experiment *x, const Training *t, const Split *split, uint32_t *correct, Err *err)
-{
-    Arena scratch = {0};
-    EvalRecord r;
-    const bool ok = evaluate(&x->device, &scratch, t->model, t->lora, t->head, &t->weights, split,
-                             t->hyper.eval_batch_size, &r, err);
-    *correct = r.correct;
-    arena_free(&scratch);
-    return ok;
 }
 
 /* An event about task `task` after training task `after` (both from 0; after -1: before the first). */
@@ -130,25 +118,30 @@ static uint32_t curve_choose(uint32_t steps, uint32_t looks, uint32_t *at)
     return curve_steps(steps, first, stride, at);
 }
 
-/* A look at an old task: of which rows (hex, as "right" in evaluations), and which of these are right. */
-static json_t *curve_event(const Experiment *x, int task, uint32_t step, const EvalRecord *r, Arena *arena)
+/* A look at a subset of an old task's rows: of which (hex, as "right" in evaluations), and which of these are right. */
+static void set_look(json_t *event, const Experiment *x, int task, const Split *looked, const EvalRecord *r,
+                     Arena *arena)
 {
     const TaskState *state = &x->tasks[task];
-    const Split *looked = &x->diagnosis.curve[task];
     const uint32_t rows = state->data.eval.rows;
     bool *of = arena_new(arena, bool, rows), *right = arena_new(arena, bool, rows);
     char *hex = arena_new(arena, char, rows_right_digits(rows) + 1);
-    json_t *event = diagnosis_event(x, "curve", x->task, task);
     for (uint32_t i = 0; i < looked->rows; i++) {
         of[state->order[i]] = true;
         right[state->order[i]] = r->prediction[i] == looked->labels[i];
     }
-    json_object_set_new(event, "step", json_integer(step));
     set_counts(event, looked->rows, r->correct);
     rows_right_print(of, rows, hex);
     json_object_set_new(event, "looked", json_string(hex));
     rows_right_print(right, rows, hex);
     json_object_set_new(event, "right", json_string(hex));
+}
+
+static json_t *curve_event(const Experiment *x, int task, uint32_t step, const EvalRecord *r, Arena *arena)
+{
+    json_t *event = diagnosis_event(x, "curve", x->task, task);
+    json_object_set_new(event, "step", json_integer(step));
+    set_look(event, x, task, &x->diagnosis.curve[task], r, arena);
     return event;
 }
 
@@ -304,18 +297,20 @@ static bool diagnose_swap(Experiment *x, Err *err)
     const Weights w = shared_weights(x->method, &t), now = weights_kept(x, &w);
     Arena scratch = {0};
     Split split;
+    uint32_t without = 0;
     subset_of(&scratch, state, SWAP_ROWS, &split);
-    uint32_t correct, without = 0;
     for (uint32_t i = 0; i < split.rows; i++) without += state->latest.right[state->order[i]];
     bool ok = true;
     for (uint32_t part = 0; part <= x->model.config.layers + 1 && ok; part++) {
         if (!weights_copy_part(x, part, &x->diagnosis.first, &w)) continue;
-        ok = correct_as(x, &t, &split, &correct, err);
+        EvalRecord r;
+        ok = evaluate(&x->device, &scratch, t.model, t.lora, t.head, &t.weights, &split, t.hyper.eval_batch_size, &r,
+                      err);
         weights_copy_part(x, part, &now, &w);
         if (!ok) break;
         json_t *event = diagnosis_event(x, "swap", x->task, 0);
         json_object_set_new(event, "part", json_string(part_name(&scratch, &x->model, part)));
-        set_counts(event, split.rows, correct);
+        set_look(event, x, 0, &split, &r, &scratch);
         json_object_set_new(event, "correct_without", json_integer(without));
         ok = emit(x, event, err);
     }
@@ -345,15 +340,26 @@ static size_t diagnosis_floats(const Experiment *x, const Method *method)
     return (w.encoder ? x->model.encoder.floats : 0) + (w.adapter ? x->lora.layout.floats : 0);
 }
 
-/* Tokens that go forward for the diagnostics of a task's training, at most. */
+/* Tokens that go forward for a probe: the states that it trains on, and those that it is evaluated on. */
+static double probe_tokens(const Experiment *x, int task)
+{
+    const TaskData *data = &x->tasks[task].data;
+    return (double)data->train.starts[data->train.rows] + (double)data->eval.starts[data->eval.rows];
+}
+
+/* Tokens that go forward for the diagnostics of a task's training, at most; with the first task's, for the probes of
+ * the checkpoint. */
 static double diagnosis_tokens(const Experiment *x, const Method *method, int task)
 {
-    if (x->plan->no_diagnostics || !task || !can_forget(method)) return 0;
+    if (x->plan->no_diagnostics || x->plan->task_count == 1 || !can_forget(method)) return 0;
+    if (!task) {
+        double first = probe_tokens(x, 0) + probe_tokens(x, 1);
+        for (int j = 1; j < x->plan->task_count; j++) first += probe_tokens(x, j);
+        return first;
+    }
     const Split *train = &x->tasks[task].data.train, *first = &x->tasks[0].data.eval;
-    double tokens = CURVE_SHARE * step_passes(method) * training_tokens(train, &x->plan->hyper) +
-                    (double)x->tasks[task].data.eval.starts[x->tasks[task].data.eval.rows]; /* and transfer */
-    tokens += (double)train->starts[train->rows]; /* the states that probes train on */
-    if (task + 1 < x->plan->task_count) return tokens;
-    for (int j = 0; j < task; j++) tokens += (double)x->tasks[j].data.train.starts[x->tasks[j].data.train.rows];
+    double tokens = CURVE_SHARE * step_passes(method) * training_tokens(train, &x->plan->hyper);
+    if (task + 1 < x->plan->task_count) return tokens + probe_tokens(x, task) + probe_tokens(x, task + 1);
+    for (int j = 0; j < task; j++) tokens += probe_tokens(x, j);
     return tokens + (x->model.config.layers + 2) * fewer(first->rows, SWAP_ROWS) * tokens_per_row(first);
 }

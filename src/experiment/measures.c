@@ -321,7 +321,7 @@ double measure_learning_accuracy(const double *r, int tasks)
 
 double measure_backward_transfer(const double *r, int tasks)
 {
-    return -measure_forgetting(r, tasks, FORGETTING_FIRST_LAST);
+    return 0 - measure_forgetting(r, tasks, FORGETTING_FIRST_LAST); /* not -x: no change is 0, never -0 */
 }
 
 double measure_forgetting_of(const double *r, int tasks, int task, Forgetting convention)

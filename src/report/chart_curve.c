@@ -201,10 +201,11 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     }
     CurveLine *lines = arena_new(arena, CurveLine, (size_t)r->method_count);
     int shown = 0, squeezed = -1;
-    const int pale = load_find_method(r, "full"); /* what the others are there to improve on */
+    bool pale_shown = false; /* full of the same settings: what the others are there to improve on */
     for (int m = 0; m < r->method_count; m++) {
         lines[m] = curve_collect(arena, r, m, &chart);
         shown += lines[m].count > 0;
+        pale_shown = pale_shown || (lines[m].count && load_find_like(r, "full", m) >= 0);
         for (int after = 1; after < r->task_count && lines[m].count; after++)
             if (curve_stretch(r, m, after) < 1) squeezed = m;
         for (size_t k = 0; k < lines[m].count; k++) {
@@ -227,8 +228,7 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         "majority "
         "class, %.1f%%%s%s%s%s",
         r->tasks[0].eval_rows, rows, verdict_most_seeds(r) > 1 ? ", mean over seeds" : "",
-        100 * r->tasks[0].majority_rate,
-        !together && pale >= 0 ? arena_printf(arena, "; grey: %s", r->methods[pale]) : "",
+        100 * r->tasks[0].majority_rate, !together && pale_shown ? "; grey: full" : "",
         squeezed >= 0 ? arena_printf(arena, "; %s: more steps in the same width", r->methods[squeezed]) : "",
         others ? arena_printf(arena, "; not looked at during %s", others) : "", numbers);
     const float y = chart_title(canvas, title, subtitle);
@@ -245,6 +245,7 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         if (together) {
             line.label = arena_printf(arena, "%s %.1f%%", r->methods[m], 100 * curve_end(&lines[m]));
         } else {
+            const int pale = load_find_like(r, "full", m);
             if (pale >= 0 && pale != m)
                 *dyn_push(arena, &panel->lines) = (PanelLine){.points = lines[pale].points.at,
                                                               .count = lines[pale].count,

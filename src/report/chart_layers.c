@@ -12,8 +12,8 @@ enum { LAYERS_MOST = 64, LAYERS_ROW = 40 };
 
 typedef struct LayerRow {
     int method;
-    int seeds[LAYERS_MOST]; /* 0: not told */
-    double values[LAYERS_MOST];
+    int seeds[LAYERS_MOST];                     /* 0: not told */
+    double values[LAYERS_MOST], p[LAYERS_MOST]; /* p: swap, after Holm's correction over the table; NAN: not told */
 } LayerRow;
 
 typedef struct LayerTable {
@@ -32,6 +32,24 @@ static int layers_part(LayerTable *t, const char *name)
     return t->part_count++;
 }
 
+/* Holm's correction over all cells that tell a p. */
+static void layers_correct(Arena *arena, LayerTable *t)
+{
+    const size_t most = (size_t)t->row_count * LAYERS_MOST;
+    double *p = arena_new(arena, double, most), *adjusted = arena_new(arena, double, most), **of;
+    int count = 0;
+    of = arena_new(arena, double *, most);
+    for (int i = 0; i < t->row_count; i++)
+        for (int k = 0; k < t->part_count; k++) {
+            double *own = &t->rows[i].p[k];
+            if (!t->rows[i].seeds[k] || isnan(*own)) continue;
+            p[count] = *own;
+            of[count++] = own;
+        }
+    measure_holm(p, count, adjusted);
+    for (int i = 0; i < count; i++) *of[i] = adjusted[i];
+}
+
 static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
 {
     LayerTable t = {.rows = arena_new(arena, LayerRow, (size_t)r->method_count)};
@@ -46,9 +64,11 @@ static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
             told = true;
             row->seeds[i] = (int)parts.at[k].values.count;
             row->values[i] = measure_mean(parts.at[k].values.at, row->seeds[i]).mean;
+            row->p[i] = figure_part_p(&parts.at[k], r->tasks[0].eval_rows);
         }
         t.row_count += told;
     }
+    layers_correct(arena, &t);
     return t;
 }
 
@@ -89,11 +109,17 @@ static void layers_draw_heads(Canvas *canvas, const LayerTable *t, Box area, flo
     }
 }
 
-static const char *layers_value(Arena *arena, double value, bool swap)
+/* More than chance explains. Drift has no test. */
+static bool layers_sure(const LayerRow *row, int part) { return row->p[part] < VERDICT_P; }
+
+/* "0.93"; of a swap "+4.5", with a star where it is more than chance explains. */
+static const char *layers_value(Arena *arena, const LayerRow *row, int part, bool swap)
 {
-    if (!swap) return arena_printf(arena, "%.2f", value);
-    const double points = round(value * 1000) / 10;
-    return points == 0 ? "0" : arena_printf(arena, "%s%.1f", points < 0 ? "−" : "+", fabs(points));
+    const double points = round(row->values[part] * 1000) / 10;
+    if (!swap) return arena_printf(arena, "%.2f", row->values[part]);
+    return points == 0 ? "0"
+                       : arena_printf(arena, "%s%.1f%s", points < 0 ? "−" : "+", fabs(points),
+                                      layers_sure(row, part) ? "*" : "");
 }
 
 /* most: the value that has the darkest shade. */
@@ -102,7 +128,7 @@ static void layers_draw_table(Canvas *canvas, const Results *r, const LayerTable
     const float width = (area.x1 - area.x0) / (float)t->part_count, height = (area.y1 - area.y0) / (float)t->row_count;
     const float name_size = canvas_clamp(height * 0.5f, 19, 32);
     const float size =
-        floorf(fminf(fminf(height * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8", 100) / 100)));
+        floorf(fminf(fminf(height * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8*", 100) / 100)));
     layers_draw_heads(canvas, t, area, width);
     for (int i = 0; i < t->row_count; i++) {
         const LayerRow *row = &t->rows[i];
@@ -121,9 +147,18 @@ static void layers_draw_table(Canvas *canvas, const Results *r, const LayerTable
             canvas_rect(canvas, cell, fill, 1);
             if (size >= 9)
                 canvas_text(canvas, (cell.x0 + cell.x1) / 2, (cell.y0 + cell.y1) / 2 + size * 0.365f, ALIGN_CENTRE,
-                            layers_value(canvas->arena, row->values[k], swap), size, heat_ink(fill));
+                            layers_value(canvas->arena, row, k, swap), size, heat_ink(fill));
         }
     }
+}
+
+/* How much of the table's swaps chance does not explain. */
+static int layers_count_sure(const LayerTable *t)
+{
+    int count = 0;
+    for (int i = 0; i < t->row_count; i++)
+        for (int k = 0; k < t->part_count; k++) count += t->rows[i].seeds[k] && layers_sure(&t->rows[i], k);
+    return count;
 }
 
 /* The cell that stands out: the largest value of a swap, the smallest of a drift. */
@@ -152,6 +187,24 @@ static uint32_t layers_rows_of(const Results *r, bool swap)
     return rows;
 }
 
+/* What may be said of the largest return. */
+static const char *layers_largest_return(Arena *arena, const Results *r, const LayerTable *t, int row, int part)
+{
+    const LayerRow *of = &t->rows[row];
+    const int sure = layers_count_sure(t);
+    const char *largest = arena_printf(arena, "The largest return is %.1f points, with %s of %s put back",
+                                       100 * of->values[part], t->parts[part], r->methods[of->method]);
+    if (layers_sure(of, part))
+        return arena_printf(arena,
+                            "%s (%s after Holm's correction over all cells; a star marks the %d that chance does not "
+                            "explain).",
+                            largest, verdict_p(arena, of->p[part]), sure);
+    return arena_printf(arena, "%s; %s.", largest,
+                        isnan(of->p[part]) ? "whether chance explains it is not told"
+                        : sure             ? "chance may explain it; a star marks what it does not explain"
+                               : "chance may explain it, and all others (sign-flip tests over the rows, Holm)");
+}
+
 static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, bool swap, Canvas *canvas)
 {
     int row, part;
@@ -162,11 +215,7 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
         canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %.2f, where 1 is unchanged.",
                                    task, where, method, value);
     else if (value >= 0.0005)
-        canvas->see =
-            arena_printf(arena,
-                         "The largest value is %.1f points, with %s of %s put back. One row of %u is %.1f "
-                         "points, and the largest of many values is large by chance: a few rows say nothing.",
-                         100 * value, where, method, layers_rows_of(r, true), 100.0 / layers_rows_of(r, true));
+        canvas->see = layers_largest_return(arena, r, t, row, part);
     else
         canvas->see =
             arena_printf(arena, "No part of the encoder, put back alone, has more of these %u rows of %s right.",
@@ -177,7 +226,7 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
         for (int k = 0; k < t->part_count; k++)
             if (t->rows[i].seeds[k])
                 alt = arena_printf(arena, "%s%s %s %s", alt, k ? "," : "", t->parts[k],
-                                   layers_value(arena, t->rows[i].values[k], swap));
+                                   layers_value(arena, &t->rows[i], k, swap));
     }
     canvas->alt = arena_printf(arena, "%s%s.", swap ? "Points returned. " : "CKA. ", alt);
 }

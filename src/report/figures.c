@@ -241,19 +241,37 @@ static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
 typedef struct FigurePart {
     const char *name;
     DYN(double) values; /* of the runs that have one */
+    int32_t *sums; /* swap: [eval_rows] over seeds, right with the part put back minus right without; NULL: not told */
 } FigurePart;
 typedef DYN(FigurePart) FigureParts;
 
 /* Accuracy that comes back with one part of the encoder. */
 static double figure_swap_returns(const ResultSwap *s) { return ((double)s->correct - s->correct_without) / s->rows; }
 
-static void figure_parts_add(Arena *arena, FigureParts *parts, const char *name, double value)
+static FigurePart *figure_parts_add(Arena *arena, FigureParts *parts, const char *name, double value)
 {
     size_t i = 0;
     while (i < parts->count && strcmp(parts->at[i].name, name) != 0) i++;
     if (i == parts->count) *dyn_push(arena, parts) = (FigurePart){.name = name};
     /* CKA is not defined where all rows have the same state */
     if (!isnan(value)) *dyn_push(arena, &parts->at[i].values) = value;
+    return &parts->at[i];
+}
+
+/* Adds what a swap changed, row by row; `without`: the evaluation at the end. */
+static void figure_swap_add(Arena *arena, FigurePart *part, const ResultSwap *s, const ResultCell *without)
+{
+    if (part->values.count == 1) part->sums = arena_new(arena, int32_t, without->rows);
+    if (!without->right) part->sums = NULL;
+    for (uint32_t k = 0; part->sums && k < without->rows; k++)
+        part->sums[k] += s->look.of[k] ? s->look.right[k] - without->right[k] : 0;
+}
+
+/* Exact sign-flip test of the rows' sums over seeds (with one seed McNemar's) that putting the part back changes
+ * nothing; NAN: not told. */
+static double figure_part_p(const FigurePart *part, uint32_t eval_rows)
+{
+    return part->sums ? measure_sign_flips(part->sums, eval_rows) : NAN;
 }
 
 /* Of the first task after the last, over a method's runs: what putting each part back returns, or how alike each
@@ -266,8 +284,11 @@ static FigureParts figure_parts(Arena *arena, const Results *r, int method, bool
         if (r->runs.at[i].method != method || !old) continue;
         for (int k = 0; k < old->layer_count && !swap; k++)
             figure_parts_add(arena, &parts, old->layers[k], old->cka[k]);
-        for (size_t k = 0; k < old->swaps.count && swap; k++)
-            figure_parts_add(arena, &parts, old->swaps.at[k].part, figure_swap_returns(&old->swaps.at[k]));
+        for (size_t k = 0; k < old->swaps.count && swap; k++) {
+            const ResultSwap *s = &old->swaps.at[k];
+            figure_swap_add(arena, figure_parts_add(arena, &parts, s->part, figure_swap_returns(s)), s,
+                            verdict_cell(r, &r->runs.at[i], r->task_count - 1, 0));
+        }
     }
     return parts;
 }

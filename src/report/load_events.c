@@ -149,7 +149,7 @@ static bool load_eval_event(Loader *l, const json_t *event, Err *err)
 /* ---- beside the evaluations ---- */
 
 /* Which rows of task `task` were looked at, and which of these were right. */
-static bool load_look(Loader *l, const json_t *event, uint32_t task, ResultPoint *point, Err *err)
+static bool load_look(Loader *l, const json_t *event, uint32_t task, const ResultShare *share, Look *look, Err *err)
 {
     const uint32_t rows = l->out->tasks[task - 1].eval_rows;
     const json_t *looked = json_object_get(event, "looked"), *marks = json_object_get(event, "right");
@@ -166,10 +166,10 @@ static bool load_look(Loader *l, const json_t *event, uint32_t task, ResultPoint
         correct += right[r];
         if (right[r] && !of[r]) return fail(err, "%s: \"right\" marks row %u, \"looked\" does not", l->what, r + 1);
     }
-    if (count != point->rows || correct != point->correct)
+    if (count != share->rows || correct != share->correct)
         return fail(err, "%s: \"looked\" marks %u rows and \"right\" %u, but \"rows\" is %u and \"correct\" %u",
-                    l->what, count, correct, point->rows, point->correct);
-    point->look = (Look){of, right};
+                    l->what, count, correct, share->rows, share->correct);
+    *look = (Look){of, right};
     return true;
 }
 
@@ -190,7 +190,7 @@ static bool load_curve_event(Loader *l, const json_t *event, Err *err)
         return fail(err, "%s: step %u follows step %u of the same curve", l->what, point.step, last->step);
     if (last && point.rows != last->rows)
         return fail(err, "%s: %u rows, but the curve began with %u", l->what, point.rows, last->rows);
-    if (!load_look(l, event, task, &point, err)) return false;
+    if (!load_look(l, event, task, &share, &point.look, err)) return false;
     *dyn_push(l->arena, &old->curve) = point;
     return true;
 }
@@ -256,7 +256,8 @@ static bool load_swap_event(Loader *l, const json_t *event, Err *err)
     ResultOld *old = load_old_of(l, event, false, &after, &task, &run, err);
     if (!old || !load_share(l, event, task, &share, err) ||
         !load_count(l, event, "correct_without", 0, share.rows, &swap.correct_without, err) ||
-        !(swap.part = load_name(l, json_object_get(event, "part"), "\"part\"", err)))
+        !(swap.part = load_name(l, json_object_get(event, "part"), "\"part\"", err)) ||
+        !load_look(l, event, task, &share, &swap.look, err))
         return false;
     swap.rows = share.rows;
     swap.correct = share.correct;

@@ -78,6 +78,7 @@ typedef struct ResultPoint {
 typedef struct ResultSwap {
     const char *part; /* "embeddings", "layer 1", ..., "pooler" */
     uint32_t rows, correct, correct_without;
+    Look look; /* of the task's evaluation rows */
 } ResultSwap;
 
 /* (1 - alpha) * weights before + alpha * weights after. */

@@ -180,7 +180,9 @@ static json_t *summary_parts(Arena *arena, const Results *r, int method, bool sw
     for (size_t i = 0; i < parts.count; i++) {
         const int count = (int)parts.at[i].values.count;
         const MeanOver mean = count ? measure_mean(parts.at[i].values.at, count) : (MeanOver){0};
-        json_object_set_new(means, parts.at[i].name, summary_mean(&mean));
+        json_t *entry = summary_mean(&mean);
+        if (swap) json_object_set_new(entry, "p", summary_number(figure_part_p(&parts.at[i], r->tasks[0].eval_rows)));
+        json_object_set_new(means, parts.at[i].name, entry);
     }
     return means;
 }

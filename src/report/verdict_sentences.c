@@ -507,7 +507,19 @@ static int verdict_most_seeds(const Results *r)
     return most;
 }
 
-/* How far an accuracy of 80% is from its own limits: the scale of the noise. */
+/* Half the width of the widest interval that the table shows of the first task. */
+static double verdict_widest(const Results *r)
+{
+    double widest = 0;
+    for (int m = 0; m < r->method_count; m++)
+        for (int after = 0; after < r->task_count; after++) {
+            const Score score = verdict_score(r, m, after, 0);
+            if (score.seeds) widest = fmax(widest, (score.interval.high - score.interval.low) / 2);
+        }
+    return widest;
+}
+
+/* The scale of the noise. */
 static const char *verdict_noise(Arena *arena, const Results *r)
 {
     const int seeds = verdict_most_seeds(r);
@@ -518,11 +530,26 @@ static const char *verdict_noise(Arena *arena, const Results *r)
             "leaves open: all seeds are evaluated on the same ones.",
             seeds);
     const uint32_t rows = r->tasks[0].eval_rows;
-    const double p = 0.8, half = 100 * 1.96 * sqrt(p * (1 - p) / rows);
     return arena_printf(arena,
-                        "This is one seed and %s evaluation rows: an accuracy near 80%% is known to about %.1f points "
-                        "either way, and another seed may tell another story.",
-                        format_count(arena, rows), half);
+                        "This is one seed and %s evaluation row%s: each accuracy on %s is known to %.1f points either "
+                        "way at most, and another seed may tell another story.",
+                        format_count(arena, rows), rows == 1 ? "" : "s", r->tasks[0].name, 100 * verdict_widest(r));
+}
+
+/* Which rows chose the epoch, where it is those that are reported; NULL: others did, or it is not told. */
+static const char *verdict_chosen(Arena *arena, const Results *r)
+{
+    VerdictNames names = {0};
+    for (int m = 0; m < r->method_count; m++) {
+        const ResultSetting *kept = load_setting(&r->method_info[m], "keep-epoch");
+        if (kept && strcmp(kept->value, "eval") == 0) verdict_add(arena, &names, r->methods[m]);
+    }
+    if (!names.count) return NULL;
+    return arena_printf(
+        arena,
+        "The evaluation rows also chose the epoch that was kept%s (--keep-epoch eval): each accuracy "
+        "right after a training is that of the best epoch on these rows, and a little too high.",
+        (int)names.count == r->method_count ? "" : arena_printf(arena, " of %s", verdict_counted(arena, &names)));
 }
 
 /* ---- forgotten rows: forgotten by a method means with more than half of its seeds, everywhere ---- */
@@ -582,6 +609,8 @@ static int verdict_sentences(Arena *arena, const Results *r, const char **out)
         const char *forgotten = verdict_forgotten(arena, r);
         if (forgotten) out[count++] = forgotten;
     }
+    const char *chosen = verdict_chosen(arena, r);
+    if (chosen) out[count++] = chosen;
     if (*r->acquaintance) out[count++] = r->acquaintance;
     out[count++] = verdict_noise(arena, r);
     ASSERT(count <= VERDICT_SENTENCES);

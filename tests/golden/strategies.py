@@ -134,8 +134,8 @@ def features(p, rows):
     return torch.tanh(line(x[:, 0], "pooler.dense"))
 
 
-def order(epoch):
-    return torch.randperm(ROWS, generator=torch.Generator().manual_seed(SEED + epoch)).tolist()
+def order(epoch, count=ROWS):
+    return torch.randperm(count, generator=torch.Generator().manual_seed(SEED + epoch)).tolist()
 
 
 def labels(rows):
@@ -150,7 +150,7 @@ class Method:
         self.parts, self.o = set(name.replace("der++", "derpp").split("+")), options
         self.lora = bool(self.parts & {"lora", "lora-seq", "o-lora"})
         self.fresh = bool(self.parts & {"lora", "o-lora"})
-        self.frozen = "frozen" in self.parts
+        self.frozen, self.joint = "frozen" in self.parts, "joint" in self.parts
         self.encoder = {k: v.clone() for k, v in BASE.items()}
         self.heads = [new_head(t) for t in range(TASKS)]
         self.adapter, self.adapters = None, []
@@ -222,6 +222,9 @@ class Method:
     def train(self, task):
         if self.lora and (task == 0 or self.fresh):
             self.adapter = new_adapter(task)
+        if self.joint: # from the checkpoint, with new heads, on the rows of all tasks so far
+            self.encoder = {k: v.clone() for k, v in BASE.items()}
+            self.heads = [new_head(t) for t in range(TASKS)]
         shared = self.shared()
         if task == 0:
             self.origin = {k: v.clone() for k, v in shared.items()}
@@ -229,25 +232,27 @@ class Method:
         self.old_heads = [{k: v.clone() for k, v in h.items()} for h in self.heads]
         self.path = {k: torch.zeros_like(v) for k, v in shared.items()}
         earlier = task > 0 and self.parts & {"lwf", "replay", "derpp"}
-        trained = list(range(task + 1)) if earlier else [task]
+        trained = list(range(task + 1)) if earlier or self.joint else [task]
         params = list(shared.values()) + [v for t in trained for v in self.heads[t].values()]
         names = list(shared) + [k for t in trained for k in self.heads[t]]
-        # a head of an earlier task is moved by the losses that go through it alone: it is not decayed
+        # a head of an earlier task is moved by the losses that go through it alone: it is not decayed, unless its task
+        # is trained again
         owners = [task] * len(shared) + [t for t in trained for _ in self.heads[t]]
-        decays = [not (k.endswith(".bias") or "LayerNorm" in k) and t == task for k, t in zip(names, owners)]
+        decays = [not (k.endswith(".bias") or "LayerNorm" in k) and (t == task or self.joint)
+                  for k, t in zip(names, owners)]
         for p in params:
             p.requires_grad_(True)
         m, v = [torch.zeros_like(p) for p in params], [torch.zeros_like(p) for p in params]
-        per_epoch = (ROWS + BATCH - 1) // BATCH
+        updates = [0] * len(params)
+        per_epoch = (ROWS + BATCH - 1) // BATCH * (task + 1 if self.joint else 1)
         total, step = per_epoch * EPOCHS, 0
         rate = self.get("frozen-learning-rate", 1e-2) if self.frozen else LORA_RATE if self.lora else RATE
         grads = lambda loss: [torch.zeros_like(p) if g is None else g for p, g in
                               zip(params, torch.autograd.grad(loss, params, allow_unused=True))]
         for epoch in range(EPOCHS):
-            rows_of = order(epoch)
-            for at in range(0, ROWS, BATCH):
-                rows = [TRAIN[task][r] for r in rows_of[at:at + BATCH]]
-                loss = nf.cross_entropy(self.logits_of(shared, self.heads[task], rows), labels(rows))
+            for of, batch in self.batches(task, epoch):
+                rows = [TRAIN[of][r] for r in batch]
+                loss = nf.cross_entropy(self.logits_of(shared, self.heads[of], rows), labels(rows))
                 g_task = grads(loss)
                 own = self.own_loss(task, shared, self.heads, rows) if task else None
                 g = [a + b for a, b in zip(g_task, grads(own))] if own is not None else list(g_task)
@@ -263,17 +268,26 @@ class Method:
                 with torch.no_grad():
                     before = [p.clone() for p in params]
                     for i, p in enumerate(params):
+                        if self.joint and i >= len(shared) and owners[i] != of:
+                            continue # another task's head: no gradient, so the optimizer passes it by
+                        updates[i] += 1
                         if decays[i]:
                             p -= lr * DECAY * p
                         d = scale * g[i]
                         m[i] = 0.9 * m[i] + 0.1 * d
                         v[i] = 0.999 * v[i] + 0.001 * d * d
-                        p -= lr * (m[i] / (1 - 0.9 ** step)) / ((v[i] / (1 - 0.999 ** step)).sqrt() + 1e-8)
+                        p -= lr * (m[i] / (1 - 0.9 ** updates[i])) / ((v[i] / (1 - 0.999 ** updates[i])).sqrt() + 1e-8)
                     for i, k in enumerate(shared):
                         self.path[k] -= g_task[i] * (params[i] - before[i])
                 self.steps.append([loss.item(), None if own is None else own.item(), norm])
         for p in params:
             p.requires_grad_(False)
+
+    def batches(self, task, epoch):
+        """(task, rows) of each step of an epoch; jointly: a batch is of one task, the batches of all are shuffled."""
+        rows = order(epoch)
+        out = [(t, rows[at:at + BATCH]) for t in range(0 if self.joint else task, task + 1) for at in range(0, ROWS, BATCH)]
+        return [out[i] for i in order(epoch, len(out))] if task and self.joint else out
 
     def squares(self, loss):
         return {k: g ** 2 for k, g in zip(self.shared(), torch.autograd.grad(loss, list(self.shared().values()),
@@ -344,7 +358,7 @@ def number(x):
 
 
 CASES = [(name, {}) for name in (
-    "full lora lora-seq o-lora si mas agem wise-ft frozen ewc+wise-ft mas+wise-ft si+wise-ft ewc+si lora-seq+ewc "
+    "full lora lora-seq o-lora si mas agem wise-ft joint frozen ewc+wise-ft mas+wise-ft si+wise-ft ewc+si lora-seq+ewc "
     "lora-seq+wise-ft agem+ewc").split()]
 CASES += [(name, {}) for name in (
     "l2sp lwf replay der++ si+lwf der+++wise-ft ewc+replay lwf+replay l2sp+mas lora-seq+replay "
