@@ -119,6 +119,7 @@ static void test_damaged_events(void **state)
         {0, "\"name\":\"nli\",\"classes\"", "\"name\":\"n\\u009bi\",\"classes\"", "must be a name"},
         {0, "\"task\":1,\"name\":\"sentiment\",\"step\":1,", "\"task\":1,\"name\":\"nli\",\"step\":1,",
          "task 1 is called sentiment, not nli"},
+        {0, "\"shared_first\":true", "\"match_margin\":101", "\"match_margin\" is 101, outside"},
         {0, "\"penalty\":", "\"penalty\":\"much\",\"x\":", "\"penalty\" must be a number"},
         {0, "\"right\":\"", "\"right\":\"0", "\"right\" must hold 75 hexadecimal digits"},
         {0, "\"right\":\"", "\"right\":\"g", "\"right\" must hold 75 hexadecimal digits"},

@@ -35,7 +35,7 @@ bool command_report(int argc, char **argv, Err *err)
     if (ok && count < 1) ok = fail_usage(err, "report: name the folder of a run, as in: lethe report lethe-out");
     ok = ok && (!out || report_check_out(&arena, out, err)) && asset_expand(&arena, "DejaVuSans.ttf", &font, err) &&
          report_load(&arena, folders, count, &results, err);
-    results.match_margin = points / 100;
+    if (margin) results.match_margin = points / 100;
     ok = ok && report_table(&results, stdout);
     if (!out && count == 1) out = folders[0];
     if (ok && out) ok = report_write(&results, out, font, err);

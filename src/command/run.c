@@ -440,7 +440,7 @@ static bool run_show(const Plan *plan, Err *err)
     Results results = {0};
     Str font;
     bool ok = asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, &plan->out, 1, &results, err);
-    results.match_margin = (double)plan->match_margin / 100;
+    if (plan->match_margin > 0) results.match_margin = (double)plan->match_margin / 100;
     ok = ok && report_write(&results, plan->out, font, err);
     if (ok && !plan->quiet && !plan->json) {
         ok = report_table(&results, stdout);

@@ -84,6 +84,7 @@ static json_t *run_event(const Experiment *x)
     json_object_set_new(event, "beside_preset", beside);
     json_object_set_new(event, "method_info", infos);
     if (plan_shares_first(plan)) json_object_set_new(event, "shared_first", json_true());
+    if (plan->match_margin > 0) json_object_set_new(event, "match_margin", json_real((double)plan->match_margin));
     return event;
 }
 

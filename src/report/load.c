@@ -219,6 +219,9 @@ static bool load_run_event(Loader *l, json_t *event, Err *err)
     out->model = load_text(l, json_is_object(model) ? json_object_get(model, "name") : NULL);
     out->acquaintance = load_text(l, json_is_object(model) ? json_object_get(model, "acquaintance") : NULL);
     out->shared_first = json_is_true(json_object_get(event, "shared_first"));
+    out->match_margin = load_optional(l, "match_margin") / 100;
+    if (out->match_margin > 1)
+        return fail(err, "%s: \"match_margin\" is %g, outside 0 to 100", l->what, 100 * out->match_margin);
     out->epochs = (uint32_t)load_optional(l, "epochs");
     out->batch_size = (uint32_t)load_optional(l, "batch_size");
     out->learning_rate = load_optional(l, "learning_rate");

@@ -171,6 +171,7 @@ static bool load_join(Arena *arena, Results *all, const Results *more, const cha
     if (all->batch_size != more->batch_size) all->batch_size = 0;
     if (all->learning_rate != more->learning_rate) all->learning_rate = 0;
     if (all->lora_learning_rate != more->lora_learning_rate) all->lora_learning_rate = 0;
+    if (all->match_margin != more->match_margin) all->match_margin = 0;
     all->finished = all->finished && more->finished;
     all->shared_first = all->shared_first && more->shared_first;
     all->seconds = all->finished ? all->seconds + more->seconds : 0;
