@@ -48,6 +48,7 @@
 #include "fuzz_test.c"
 #include "interchange_test.c"
 #include "limits_test.c"
+#include "rows_test.c"
 #endif
 
 #define GROUP(name)                              \
@@ -74,10 +75,11 @@ static const struct {
     GROUP(charts),
     GROUP(page),
 #else
-    GROUP(base),     GROUP(files),           GROUP(text),   GROUP(device),     GROUP(model),       GROUP(importance),
-    GROUP(strategy), GROUP(strategy_golden), GROUP(choice), GROUP(measures),   GROUP(load),        GROUP(verdict),
-    GROUP(report),   GROUP(sentences),       GROUP(fuzz),   GROUP(experiment), GROUP(interchange), GROUP(limits),
-    GROUP(leaks),
+    GROUP(base),        GROUP(files),      GROUP(text),     GROUP(device),
+    GROUP(model),       GROUP(importance), GROUP(strategy), GROUP(strategy_golden),
+    GROUP(choice),      GROUP(measures),   GROUP(load),     GROUP(verdict),
+    GROUP(report),      GROUP(sentences),  GROUP(fuzz),     GROUP(experiment),
+    GROUP(interchange), GROUP(limits),     GROUP(leaks),    GROUP(rows),
 #endif
 };
 
