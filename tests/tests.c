@@ -20,6 +20,7 @@
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
+#include "manners_test.c"
 #include "resume_test.c"
 #include "composition_test.c"
 #include "vulkan_layer.c"
@@ -67,6 +68,7 @@ static const struct {
     GROUP(composition),
     GROUP(golden),
     GROUP(command),
+    GROUP(manners),
     GROUP(tokenizer_golden),
     GROUP(interchange_command),
     GROUP(vulkan_ops),
