@@ -50,6 +50,7 @@
 #include "interchange_test.c"
 #include "limits_test.c"
 #include "rows_test.c"
+#include "glue_test.c"
 #endif
 
 #define GROUP(name)                              \
@@ -63,18 +64,9 @@ static const struct {
 } groups[] = {
 #ifdef LETHE_TESTS_FAST
     /* First what forks: a child hangs in a graphics driver whose threads its parent has started. */
-    GROUP(resume),
-    GROUP(faults),
-    GROUP(composition),
-    GROUP(golden),
-    GROUP(command),
-    GROUP(manners),
-    GROUP(tokenizer_golden),
-    GROUP(interchange_command),
-    GROUP(vulkan_ops),
-    GROUP(vulkan_training),
-    GROUP(vulkan_failure),
-    GROUP(charts),
+    GROUP(resume),     GROUP(faults),          GROUP(composition),      GROUP(golden),
+    GROUP(command),    GROUP(manners),         GROUP(tokenizer_golden), GROUP(interchange_command),
+    GROUP(vulkan_ops), GROUP(vulkan_training), GROUP(vulkan_failure),   GROUP(charts),
     GROUP(page),
 #else
     GROUP(base),        GROUP(files),      GROUP(text),     GROUP(device),
@@ -82,6 +74,7 @@ static const struct {
     GROUP(choice),      GROUP(measures),   GROUP(load),     GROUP(verdict),
     GROUP(report),      GROUP(sentences),  GROUP(fuzz),     GROUP(experiment),
     GROUP(interchange), GROUP(limits),     GROUP(leaks),    GROUP(rows),
+    GROUP(glue),
 #endif
 };
 
