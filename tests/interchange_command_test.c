@@ -305,6 +305,116 @@ static void test_what_a_run_keeps(void **state)
     expect(sh("lethe run --keep-models some"), 2, "--keep-models some: there are all, adapters and none");
 }
 
+/* ---- tables in, tables out ---- */
+
+#define TABLES "lethe predict --device cpu --threads 1 --model " HF "bert "
+static void tables_begin(void)
+{
+    json_decref(interchange_begin());
+    expect(sh("cd " W "; rm -rf x.* y.* z.*; { echo 'premise,hypothesis,label'; for i in 0 1 2 3; do printf '\"a bad, "
+              "film %%s\",film,no\nthe film %%s,\"a \"\"good\"\" film\",yes\n' $i $i; done; } >pairs.csv; printf "
+              "'{\"text\": \"a\"}\\n{\"text\": \"c\", \"pair\": \"d\"}\\n' >mixed; printf '{\"text\": \"a\\\\tb\"}\\n' "
+              ">tab.jsonl; printf old >z.tsv; printf old >z.csv"),
+           0, "");
+}
+
+static void expect_out(const Outcome *o, int rows, const char *head, const char *said)
+{
+    expect(o, 0, said);
+    if (lines_of(o->out) != rows || strncmp(o->out, head, strlen(head)) != 0) fail_msg("%s%s", o->out, o->err);
+}
+
+static void test_predict_reads_tables(void **state)
+{
+    (void)state;
+    tables_begin();
+    expect_out(sh(TABLES W "three.tsv"), 24, "{\"label\":\"", "of 24 rows are labelled as in the file\n");
+    expect_out(sh(TABLES "--with row,text,pair,label " W "pairs.csv"), 8,
+               "{\"row\":1,\"text\":\"a bad, film 0\",\"pair\":\"film\",\"gold_label\":\"no\",\"label\":\"",
+               "of 8 rows");
+    expect_out(sh(TABLES "--with text " W "pairs.csv,text=hypothesis"), 8, "{\"text\":\"film\",\"label\":\"",
+               "of 8 rows");
+    expect_out(sh("printf 'sentence\\tlabel\\na\\t0\\nb\\t2\\nc\\t1\\n' >" W "x.tsv; " TABLES W "x.tsv"), 3, "{",
+               "x.tsv: the labels are taken as the numbers of the model's classes: 0 is no, 1 is perhaps, ...\n");
+    const Outcome *o =
+        sh("printf 'sentence\\tlabel\\na\\tno\\nb\\tmaybe\\nc\\tYES\\nd\\t-\\n' >" W "x.tsv; " TABLES W "x.tsv");
+    expect_out(o, 4, "{", "x.tsv: 1 label is no class of the model (the first, line 3: maybe) and is not counted\n");
+    assert_non_null(strstr(o->err, " of 2 rows are labelled"));
+    /* a table without labels: no figure is given */
+    o = sh("printf 'text\\na\\n' >" W "x.csv; " TABLES W "x.csv");
+    expect_out(o, 1, "{", "");
+    assert_string_equal(o->err, "");
+    expect(sh(TABLES "--pairs yes " W "three.tsv"), 1,
+           "the rows are single texts (column sentence), but --pairs yes wants pairs; ");
+    expect(sh(TABLES "--pairs no " W "pairs.csv"), 1,
+           "the rows are pairs (columns premise and hypothesis), but --pairs no wants single texts; ");
+    expect(sh("printf 'a\\tb\\n' | build/" TABLES "--pairs no"), 0, ""); /* there a tab is text */
+    expect(sh("echo a | build/" TABLES "--pairs yes"), 1, "stdin, line 1: a single text, but --pairs yes wants pairs");
+    expect(sh(TABLES W "none.tsv"), 1, "none.tsv: the file does not exist");
+    expect(sh(TABLES "--pairs both " W "three.tsv"), 2, "--pairs both: there are auto, no and yes");
+}
+
+/* The task of a run says what its rows are. */
+static void test_predict_wants_what_was_trained(void **state)
+{
+    (void)state;
+    tables_begin();
+    expect(sh("rm -rf " W "two; lethe run --quiet --device cpu --threads 1 --epochs 1 --max-steps 1 --max-length 20 "
+              "--method full --model " HF "bert --out " W "two --task single=" W "three.tsv,20%% --task pair=" W
+              "pairs.csv,25%%"),
+           0, "");
+#define TWO "lethe predict --device cpu --threads 1 --run " W "two --task "
+    expect_out(sh(TWO "single " W "three.tsv"), 24, "{", "");
+    expect_out(sh(TWO "pair " W "pairs.csv"), 8, "{", "");
+    expect_out(sh("echo 'a\tb' | build/" TWO "pair"), 1, "{", "");
+    expect(sh(TWO "single " W "pairs.csv"), 1,
+           "the rows are pairs (columns premise and hypothesis), but task single has single texts; ");
+    expect(sh(TWO "pair " W "three.tsv"), 1, "the rows are single texts (column sentence), but task pair has pairs; ");
+    expect(sh("printf 'a\\nb\tc\\n' | build/" TWO "single"), 1,
+           "stdin, line 2: a pair, but task single has single texts");
+    expect(sh("echo a | build/" TWO "pair"), 1, "stdin, line 1: a single text, but task pair has pairs, text<TAB>text");
+    expect(sh(TWO "pair --jsonl " W "mixed"), 1, "mixed, line 1: a single text, but task pair has pairs");
+    expect(sh(TWO "pair --pairs no " W "pairs.csv"), 2, "--pairs no: the rows of task pair are pairs");
+}
+
+/* --to: whole, and read back as it was; what the format cannot hold leaves the old file alone. */
+static void test_predict_writes_tables(void **state)
+{
+    static const char *const forms[] = {"csv", "tsv", "jsonl"};
+    char own[8192];
+    (void)state;
+    tables_begin();
+    for (size_t i = 0; i < COUNT(forms); i++) {
+        expect_out(sh(TABLES "--with row,label --to " W "x.%s " W "pairs.csv", forms[i]), 1, W "x.", "of 8 rows");
+        snprintf(own, sizeof own, "%s", sh(TABLES "--with text,pair,label " W "pairs.csv")->out);
+        assert_string_equal(sh(TABLES "--with text,pair,label " W "x.%s,label=gold_label", forms[i])->out, own);
+        expect_out(sh(TABLES "--to " W "y.%s " W "three.tsv; wc -l <" W "y.%s", forms[i], forms[i]), 2, W "y.", "");
+        expect_out(sh(TABLES W "y.%s", forms[i]), 24, "{", "24 of 24 rows are labelled as in the file\n");
+    }
+    assert_string_equal(sh("head -n 1 " W "x.csv; head -n 1 " W "y.tsv; wc -l <" W "y.csv")->out,
+                        "row,text,pair,label,probability,gold_label\ntext\tlabel\tprobability\n25\n");
+    expect(sh(TABLES "--to " W "z.tsv " W "tab.jsonl"), 1,
+           "tab.jsonl, line 1: a tab or a line break in the text, which TSV cannot hold; --to FILE.csv or .jsonl can");
+    expect(sh(TABLES "--jsonl --to " W "z.csv " W "mixed"), 1,
+           "mixed, line 2: a pair among single texts; --to FILE.jsonl holds both");
+    expect_out(sh(TABLES "--jsonl --to " W "z.jsonl " W "mixed"), 1, W "z.jsonl: 2 rows labelled\n", "");
+    expect(sh(TABLES "--to " W "y.csv " W "y.csv"), 2, "this is the file that the rows come from; choose another name");
+    expect(sh(TABLES "--to " W "y.tsv <" W "y.tsv"), 2,
+           "this is the file that the rows come from; choose another name");
+    expect(sh("mkdir " W "x.d.csv; " TABLES "--to " W "x.d.csv " W "three.tsv"), 1,
+           "this is a folder, a file is needed");
+    expect(sh(TABLES "--to " W "z.txt " W "three.tsv"), 2, "the name must end in .csv, .tsv or .jsonl");
+    expect(sh(TABLES "--logits --to " W "z.csv " W "three.tsv"), 2, "--logits are written to .jsonl, not to ");
+    expect(sh(TABLES "--to " W "no/z.csv " W "three.tsv"), 1, "no/z.csv: cannot be written: No such file or directory");
+    expect(sh("{ printf 'sentence\\nfine\\n'; head -c 2000000 /dev/zero | tr '\\0' x; } >" W "x.long; " TABLES "--to " W
+              "z.csv " W "x.long"),
+           1, "x.long, line 3: ");
+    expect(sh("trap '' XFSZ; yes 'a good film' | head -n 3000 >" W "many; ulimit -f 8; " TABLES "--to " W "z.csv " W
+              "many"),
+           1, "writing the table failed: File too large");
+    assert_string_equal(sh("cat " W "z.tsv " W "z.csv; ls " W " | grep -c '^z\\.'")->out, "oldold3\n");
+}
+
 static const struct CMUnitTest interchange_command_tests[] = {
     cmocka_unit_test(test_answers_of_hf_and_peft),
     cmocka_unit_test(test_exports_answer_as_the_run_does),
@@ -312,4 +422,7 @@ static const struct CMUnitTest interchange_command_tests[] = {
     cmocka_unit_test(test_predict_streams),
     cmocka_unit_test(test_wrong_models),
     cmocka_unit_test(test_what_a_run_keeps),
+    cmocka_unit_test(test_predict_reads_tables),
+    cmocka_unit_test(test_predict_wants_what_was_trained),
+    cmocka_unit_test(test_predict_writes_tables),
 };

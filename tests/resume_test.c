@@ -284,6 +284,16 @@ static void test_every_call_fails_in_a_run(void **state)
 
 static int child_lethe(int argc, char **argv) { return lethe_main(argc, argv); }
 
+/* predict --to: the file that was there before, or the whole new one. */
+static void expect_old_or_whole(bool failed, const char *kind, long at)
+{
+    static char got[4096], whole[4096];
+    slurp(R "answers.csv", got, sizeof got);
+    slurp(R "whole.csv", whole, sizeof whole);
+    if (!*whole || strcmp(got, failed ? "old" : whole) != 0)
+        fail_msg("%s %ld %s, but the file is: %s", kind, at, failed ? "failed" : "did no harm", got);
+}
+
 static void test_calls_fail_in_other_commands(void **state)
 {
     static const char *const lines[] = {
@@ -292,7 +302,10 @@ static void test_calls_fail_in_other_commands(void **state)
         "tokenize --model " R "model " R "texts",
         "report " R "made",
         "plan --for parallel --method full" RESUME_TASKS "--model " R "model",
+        "predict --run " R "made --task a --method full --device cpu --threads 1 --with row,label --to " R
+        "answers.csv " R "eval.tsv",
     };
+    enum { TO_LINE = COUNT(lines) - 1 };
     (void)state;
     resume_files();
     tmp_write("resume/texts", S("a good film\na bad film\n"));
@@ -300,13 +313,16 @@ static void test_calls_fail_in_other_commands(void **state)
     for (size_t i = 0; i < COUNT(lines); i++) {
         fine(child_lethe, lines[i]);
         const Faults counts = *faults;
+        if (i == TO_LINE) sh("mv " R "answers.csv " R "whole.csv");
         const long most = every_failure() ? 3000 : i == 3 ? 2 : 20; /* of a kind: a report has 50,000 */
         long tried = 0, failed = 0;
         for (int kind = 0; kind < FAULT_KINDS; kind++)
             for (long at = 1, calls = counts.count[kind]; at <= calls; at += 1 + calls / most, tried++) {
-                sh("rm -rf " R "exported");
-                failed +=
+                sh("rm -rf " R "exported; printf old >" R "answers.csv");
+                const bool ended =
                     expect_clear(child(child_lethe, lines[i], (FaultKind)kind, at, FAULT_FAIL), fault_names[kind], at);
+                failed += ended;
+                if (i == TO_LINE) expect_old_or_whole(ended, fault_names[kind], at);
                 assert_string_equal(sh("find " R " -name '*.tmp'")->out, "");
             }
         print_message("%.*s %ld of %ld calls, %ld ended it\n", (int)strcspn(lines[i], " "), lines[i], tried,

@@ -20,6 +20,7 @@
 #include "golden_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
+#include "manners_test.c"
 #include "resume_test.c"
 #include "composition_test.c"
 #include "vulkan_layer.c"
@@ -48,6 +49,8 @@
 #include "fuzz_test.c"
 #include "interchange_test.c"
 #include "limits_test.c"
+#include "rows_test.c"
+#include "glue_test.c"
 #endif
 
 #define GROUP(name)                              \
@@ -61,23 +64,17 @@ static const struct {
 } groups[] = {
 #ifdef LETHE_TESTS_FAST
     /* First what forks: a child hangs in a graphics driver whose threads its parent has started. */
-    GROUP(resume),
-    GROUP(faults),
-    GROUP(composition),
-    GROUP(golden),
-    GROUP(command),
-    GROUP(tokenizer_golden),
-    GROUP(interchange_command),
-    GROUP(vulkan_ops),
-    GROUP(vulkan_training),
-    GROUP(vulkan_failure),
-    GROUP(charts),
+    GROUP(resume),     GROUP(faults),          GROUP(composition),      GROUP(golden),
+    GROUP(command),    GROUP(manners),         GROUP(tokenizer_golden), GROUP(interchange_command),
+    GROUP(vulkan_ops), GROUP(vulkan_training), GROUP(vulkan_failure),   GROUP(charts),
     GROUP(page),
 #else
-    GROUP(base),     GROUP(files),           GROUP(text),   GROUP(device),     GROUP(model),       GROUP(importance),
-    GROUP(strategy), GROUP(strategy_golden), GROUP(choice), GROUP(measures),   GROUP(load),        GROUP(verdict),
-    GROUP(report),   GROUP(sentences),       GROUP(fuzz),   GROUP(experiment), GROUP(interchange), GROUP(limits),
-    GROUP(leaks),
+    GROUP(base),        GROUP(files),      GROUP(text),     GROUP(device),
+    GROUP(model),       GROUP(importance), GROUP(strategy), GROUP(strategy_golden),
+    GROUP(choice),      GROUP(measures),   GROUP(load),     GROUP(verdict),
+    GROUP(report),      GROUP(sentences),  GROUP(fuzz),     GROUP(experiment),
+    GROUP(interchange), GROUP(limits),     GROUP(leaks),    GROUP(rows),
+    GROUP(glue),
 #endif
 };
 

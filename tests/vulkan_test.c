@@ -1,6 +1,8 @@
 /* The Vulkan engine against the CPU engine: every op on all cases of src/device/cases.c, and whole trainings. Runs on
  * what `--device gpu` takes: without a GPU that is Mesa's software device, lavapipe. */
 
+#include "indices.h"
+
 static Device vulkan_device;
 
 static void vulkan_test_end(void) { device_close(&vulkan_device); }
@@ -36,6 +38,12 @@ static void test_vulkan_ops_match_plain(void **state)
     }
     layer_expect_no_hazard();
     print_message("%d cases on %s\n", cases, device->name);
+}
+
+static void test_vulkan_indices_are_checked(void **state)
+{
+    (void)state;
+    indices_expect(vulkan_test_device());
 }
 
 /* ---- Training with dropout: the same losses as on the CPU, and the same bits twice ---- */
@@ -205,6 +213,7 @@ static void test_vulkan_learns_submissions(void **state)
 
 static const struct CMUnitTest vulkan_ops_tests[] = {
     cmocka_unit_test(test_vulkan_learns_submissions),
+    cmocka_unit_test(test_vulkan_indices_are_checked),
     cmocka_unit_test(test_vulkan_ops_match_plain),
 };
 /* ---- Strategies: all of them in whole runs of the program, as on the CPU ---- */

@@ -85,8 +85,10 @@ static bool selftest_device(const char *name, Err *err)
         return fail(err, "%s: " DEVICE_CRASHED, name, crash);
     *err = test.err;
     if (err->code) return false;
-    printf("%-7s %s: %d cases of %d ops right, worst normalised mean squared error %.1e; opened in %.2f s\n", name,
-           test.name, test.cases, OP_COUNT, test.worst, test.opened_seconds);
+    Arena scratch = {0};
+    printf("%-7s %s: %d cases of %d ops right, worst normalised mean squared error %.1e; opened in %s\n", name,
+           test.name, test.cases, OP_COUNT, test.worst, format_duration(&scratch, test.opened_seconds));
+    arena_free(&scratch);
     return true;
 }
 

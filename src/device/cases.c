@@ -178,7 +178,8 @@ static void device_case_upload(Device *device, const DeviceCase *c, size_t shift
     copy->memory = (DeviceArena){.device = device};
     for (int b = 0; b < c->count; b++) {
         const size_t count = c->buffers[b].count + 2 * DEVICE_GUARD;
-        copy->buffers[b] = (char *)(device_f32(&copy->memory, count + shift) + shift);
+        copy->buffers[b] = c->buffers[b].whole ? (char *)(device_u32(&copy->memory, count + shift) + shift)
+                                               : (char *)(device_f32(&copy->memory, count + shift) + shift);
         device_write(device, copy->buffers[b], c->buffers[b].at - DEVICE_GUARD, count * sizeof(f32));
     }
     memcpy(copy->args, &c->args, sizeof copy->args);

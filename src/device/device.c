@@ -103,25 +103,40 @@ uint64_t device_memory_bytes(const Device *device)
 
 bool device_memory_is_lazy(const Device *device) { return !device->vulkan; }
 
-static void *device_alloc(DeviceArena *arena, size_t count)
+static void *device_alloc(DeviceArena *arena, size_t count, bool words)
 {
     enum { ALIGN = 256 };
-    if (arena->device->vulkan) return vulkan_alloc(arena->device->vulkan, &arena->blocks, count * 4);
-    char *bytes = arena_alloc(&arena->host, count + ALIGN / 4, 4);
-    return bytes + (ALIGN - (uintptr_t)bytes % ALIGN) % ALIGN;
+    char *at;
+    if (arena->device->vulkan) {
+        at = vulkan_alloc(arena->device->vulkan, &arena->blocks, count * 4);
+    } else {
+        at = arena_alloc(&arena->host, count + ALIGN / 4, 4);
+        at += (ALIGN - (uintptr_t)at % ALIGN) % ALIGN;
+    }
+#ifdef LETHE_CHECK_INDICES
+    if (!check_failed(arena->device)) check_take(arena, at, count, words && arena->device->vulkan);
+#endif
+    (void)words;
+    return at;
 }
 
-f32p device_f32(DeviceArena *arena, size_t count) { return device_alloc(arena, count); }
-u32p device_u32(DeviceArena *arena, size_t count) { return device_alloc(arena, count); }
+f32p device_f32(DeviceArena *arena, size_t count) { return device_alloc(arena, count, false); }
+u32p device_u32(DeviceArena *arena, size_t count) { return device_alloc(arena, count, true); }
 
 void device_arena_free(DeviceArena *arena)
 {
+#ifdef LETHE_CHECK_INDICES
+    check_free(arena);
+#endif
     if (arena->blocks) vulkan_free(arena->device->vulkan, &arena->blocks);
     arena_free(&arena->host);
 }
 
 void device_write(Device *device, void *to, const void *from, size_t bytes)
 {
+#ifdef LETHE_CHECK_INDICES
+    check_write(to, from, bytes);
+#endif
     if (device->vulkan)
         vulkan_write(device->vulkan, to, from, bytes);
     else if (bytes)
@@ -139,13 +154,14 @@ void device_read(Device *device, void *to, const void *from, size_t bytes)
 void device_run(Device *device, Op op, const void *args)
 {
     const double begun = device->profile ? clock_seconds() : 0;
-    if (device->vulkan) {
-        vulkan_run(device->vulkan, op, args);
-    } else {
 #ifdef LETHE_CHECK_INDICES
-        ASSERT(!op_index_problem(op, args));
+    const char *problem = check_failed(device) ? NULL : op_index_problem(op, args);
+    if (problem) fprintf(stderr, "lethe: %s\n", problem);
+    ASSERT(!problem);
 #endif
+    if (device->vulkan)
+        vulkan_run(device->vulkan, op, args);
+    else
         device->ops[op](args);
-    }
     if (device->profile) profile_add(device, op, args, clock_seconds() - begun);
 }

@@ -52,7 +52,7 @@ void device_read(Device *device, void *to, const void *from, size_t bytes);  /* 
 
 void device_run(Device *device, Op op, const void *args);
 #ifdef LETHE_CHECK_INDICES
-/* What is out of range among an op's indices, or NULL: see check.c. args: of the CPU engine. */
+/* What is out of range among an op's indices, or NULL: see check.c. The text lives until the next call. */
 const char *op_index_problem(Op op, const void *args);
 #endif
 /* RUN(device, gelu, .x = x, .y = y, .n = n): fields not named are 0. */

@@ -347,7 +347,8 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
                            err);
         if (ok) journal_finish(&x->journal, method->name, seed);
         if (ok && !plan->quiet)
-            fprintf(stderr, "%-10s %s%u  %u steps, %.0f s\n", method->name, "seed ", seed, x->method_steps, seconds);
+            fprintf(stderr, "%-10s seed %u  %u steps, %s\n", method->name, seed, x->method_steps,
+                    format_duration(&x->method_arena, seconds));
     }
     x->predictions.at = NULL;
     x->predictions.count = x->predictions.capacity = 0;

@@ -336,6 +336,9 @@ static bool print_time(Experiment *x, Err *err)
             if (!shared) total += seconds_per_token[like] * time_tokens(x, method, i);
         }
     }
-    printf("time     about %.0f s, by eight trial steps of each kind of training\n", total * plan->seed_count);
+    Arena scratch = {0};
+    printf("time     about %s, by eight trial steps of each kind of training\n",
+           format_duration(&scratch, total * plan->seed_count));
+    arena_free(&scratch);
     return true;
 }

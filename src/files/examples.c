@@ -50,13 +50,14 @@ static bool fail_several(const Table *table, const int two[2], const char *what,
                 table->path, str_show(names[two[0]]), str_show(names[two[1]]), what, key, str_show(names[two[0]]));
 }
 
-/* First the names that GLUE uses, in this order; then others, of which there must be only one. */
+/* First the names that GLUE uses, in this order, and what predict --to writes; then others, of which there must be only
+ * one. */
 static bool columns_find_text(Arena *arena, const Table *table, Columns *c, Err *err)
 {
     static const char *const pairs[][2] = {
-        {"sentence1", "sentence2"}, {"premise", "hypothesis"},  {"question", "sentence"},
-        {"question1", "question2"}, {"#1 String", "#2 String"}, {"question", "passage"},
-        {"text1", "text2"},         {"text_a", "text_b"},       {"sentence_a", "sentence_b"},
+        {"sentence1", "sentence2"},   {"premise", "hypothesis"}, {"question", "sentence"}, {"question1", "question2"},
+        {"#1 String", "#2 String"},   {"question", "passage"},   {"text1", "text2"},       {"text_a", "text_b"},
+        {"sentence_a", "sentence_b"}, {"text", "text_pair"},     {"text", "pair"},
     };
     static const char *const singles[] = {"sentence", "text", "question"};
     static const char *const others[] = {"review",       "review_text", "reviewText", "content",  "comment",

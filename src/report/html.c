@@ -134,7 +134,7 @@ static void html_write_facts(Html *h, const Results *r)
     if (r->lora_learning_rate > 0)
         html_fact(h, "learning rate of adapters", arena_printf(arena, "%g", r->lora_learning_rate));
     if (r->shared_first) html_fact(h, "first task", "trained once for all methods that train it alike");
-    if (r->seconds > 0) html_fact(h, "time", arena_printf(arena, "%.1f s", r->seconds));
+    if (r->seconds > 0) html_fact(h, "time", format_duration(arena, r->seconds));
     if (r->peak_bytes) html_fact(h, "highest memory", arena_printf(arena, "%.0f MB", (double)r->peak_bytes / 1e6));
     html_raw(h, "</tbody>\n");
     html_table_end(h);

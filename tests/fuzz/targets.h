@@ -409,6 +409,142 @@ static void fuzz_checkpoint(Arena *arena, Str bytes, Err *err)
     archive_close(&archive);
 }
 
+/* ---- the command line, and what it writes ---- */
+
+/* Cuts the next piece off what stands before `end`; false when nothing is left. */
+static bool fuzz_piece(Str *rest, char end, Str *piece)
+{
+    if (!rest->at) return false;
+    const char *at = rest->size ? memchr(rest->at, end, rest->size) : NULL;
+    *piece = (Str){rest->at, at ? (size_t)(at - rest->at) : rest->size};
+    *rest = at ? (Str){at + 1, rest->size - piece->size - 1} : (Str){0};
+    return true;
+}
+
+/* Lines: a word, and the names that it may be. */
+static void fuzz_nearest(Arena *arena, Str bytes, Err *err)
+{
+    Str word, name;
+    (void)err;
+    if (!fuzz_piece(&bytes, '\n', &word)) return;
+    Nearest near = nearest_to(word);
+    while (fuzz_piece(&bytes, '\n', &name)) {
+        const char *copy = arena_copy(arena, name.at, name.size), *best = near.name;
+        const int before = near.distance;
+        nearest_offer(&near, copy);
+        ASSERT(!best || (near.name && (near.name == best || near.distance < before)));
+        name = str(copy);
+        if (near.name == copy) ASSERT(near.distance >= 0 && near.distance * 3 <= NEAREST_MOST_BYTES);
+        if (word.size > NEAREST_MOST_BYTES || name.size > NEAREST_MOST_BYTES) {
+            ASSERT(near.name != copy);
+            continue;
+        }
+        const int distance = nearest_distance(word, name),
+                  longer = (int)(word.size > name.size ? word.size : name.size);
+        ASSERT(distance == nearest_distance(name, word) && distance <= longer);
+        ASSERT(distance >= longer - (int)(word.size < name.size ? word.size : name.size));
+        if (word.size && str_equal(word, name)) ASSERT(near.name && near.distance == 0);
+    }
+    const char *hint = nearest_hint(&near, "--");
+    ASSERT(near.name ? str_ends(str(hint), S("?")) && strstr(hint, near.name) : !*hint);
+}
+
+/* Lines: the words behind lethe predict; or, after "run", "plan" and so on, behind that command. */
+static void fuzz_arguments(Arena *arena, Str bytes, Err *err)
+{
+    enum { MOST_WORDS = 64 };
+    char *words[MOST_WORDS + 1] = {0};
+    int count = 0, rest = 0;
+    Str piece;
+    while (count < MOST_WORDS && fuzz_piece(&bytes, '\n', &piece))
+        words[count++] = arena_copy(arena, piece.at, piece.size);
+    if (!count) return;
+    const Option *table = predict_options;
+    size_t options_count = COUNT(predict_options);
+    for (const Command *c = commands; c->name; c++)
+        if (c->options && strcmp(c->name, words[0]) == 0) table = c->options, options_count = c->option_count;
+    json_t *options = json_object(), *value;
+    const char *name;
+    command_asks_help(count, words);
+    const bool ok = options_parse(table, options_count, count, words, 2, options, &rest, err);
+    ASSERT(ok == !err->code && rest >= 0 && rest <= 2 && rest < count);
+    json_object_foreach(options, name, value)
+    {
+        const Option *option = option_find(table, options_count, name);
+        const json_type types[] = {JSON_STRING, JSON_ARRAY, JSON_STRING, JSON_STRING, JSON_TRUE};
+        int64_t whole;
+        double real;
+        ASSERT(option && json_typeof(value) == types[option->kind]);
+        if (!ok || (option->kind != OPTION_INT && option->kind != OPTION_REAL)) continue;
+        if (!option_number(option, json_string_value(value), &whole, &real, err)) break;
+        if (option->kind == OPTION_INT) real = (double)whole;
+        ASSERT(real >= option->low && real <= option->high);
+    }
+    json_decref(options);
+    fuzz_usage(err);
+}
+
+/* The rows of fuzz_labelled, as they must come back. */
+static void fuzz_read_labelled(Arena *arena, const Labelled *l, const Answer *answers, size_t count, bool gold)
+{
+    static const char *const names[] = {"fuzz.jsonl", "fuzz.csv", "fuzz.tsv"};
+    const ColumnNames columns = {.label = gold ? "gold_label" : "label"};
+    Err err = {0};
+    ExampleFile file;
+    const Str table = {l->out.text.at, l->out.text.count};
+    if (!examples_parse(arena, table, names[l->form], &columns, false, &file, &err)) {
+        fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    ASSERT(file.row_count == count && file.pairs == l->pairs);
+    for (size_t i = 0; i < count; i++) {
+        const Example *row = answers[i].row;
+        ASSERT(str_equal(file.rows[i].text, unicode_repair(arena, row->text)));
+        ASSERT(!l->pairs || str_equal(file.rows[i].pair, unicode_repair(arena, row->pair)));
+        const Str label = gold ? unicode_repair(arena, row->label) : str(l->labels->names[answers[i].label]);
+        ASSERT(str_equal(file.rows[i].label, str_trim(label)));
+    }
+}
+
+/* What predict --to writes is read back as the same rows. The first byte: the format, the columns, pairs; the pieces
+ * between bytes 0x1e: two names of classes, then text, pair and label of each row. */
+static void fuzz_labelled(Arena *arena, Str bytes, Err *err)
+{
+    enum { MOST_ROWS = 32 };
+    static const double shares[] = {0.1, 0.9};
+    const char *names[2];
+    Str pieces[3];
+    if (!bytes.size) return;
+    const uint8_t choice = (uint8_t)bytes.at[0];
+    const bool gold = choice & 8;
+    Labels labels = {2, names};
+    Labelled l = {.path = "fuzz", .form = (LabelledForm)(choice % 4 % 3), .labels = &labels};
+    l.with = WITH_TEXT | WITH_PAIR | (choice & 4 ? WITH_ROW : 0) | (gold ? WITH_LABEL : 0);
+    l.logits = choice & 16;
+    bytes = (Str){bytes.at + 1, bytes.size - 1};
+    for (int i = 0; i < 2; i++) {
+        if (!fuzz_piece(&bytes, 0x1e, &pieces[0])) return;
+        const Str name = unicode_repair(arena, pieces[0]); /* as JSON's parser lets it through */
+        names[i] = arena_copy(arena, name.at, strnlen(name.at ? name.at : "", name.size));
+    }
+    if (!*names[0] || !*names[1] || strcmp(names[0], names[1]) == 0) return;
+    Answer answers[MOST_ROWS];
+    size_t count = 0;
+    bool ok = true;
+    while (ok && count < MOST_ROWS && fuzz_piece(&bytes, 0x1e, &pieces[0]) && fuzz_piece(&bytes, 0x1e, &pieces[1]) &&
+           fuzz_piece(&bytes, 0x1e, &pieces[2])) {
+        Example *row = arena_new(arena, Example, 1);
+        *row = (Example){pieces[0], choice & 32 ? pieces[1] : (Str){0}, pieces[2], count + 1};
+        if (row->label.size) row->label.size = strnlen(row->label.at, row->label.size); /* the reader takes no other */
+        if (!gold) row->label = (Str){0};
+        answers[count] = (Answer){row, count + 1, pieces[1].size % 2, shares, shares};
+        ok = labelled_add(&l, arena, &answers[count++], "fuzz", err);
+    }
+    l.pairs = choice & 32;
+    if (ok && count) fuzz_read_labelled(arena, &l, answers, count, gold);
+    output_close(&l.out);
+}
+
 static const struct {
     const char *name;
     FuzzTarget *run;
@@ -437,6 +573,9 @@ static const struct {
     {"pipeline_cache", fuzz_pipeline_cache},
     {"run_config", fuzz_run_config},
     {"options", fuzz_options},
+    {"nearest", fuzz_nearest},
+    {"arguments", fuzz_arguments},
+    {"labelled", fuzz_labelled},
 };
 
 static void fuzz_one(FuzzTarget *run, Str bytes)

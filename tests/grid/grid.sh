@@ -40,7 +40,7 @@ build/lethe plan --for parallel "${run[@]}" --out "$work/parallel" | parallel --
 compare parallel
 build/lethe plan --for parallel "${run[@]}" --grid learning-rate=1e-4,1e-3 --out "$work/sweep" | parallel --will-cite -j 2
 build/lethe report "$work/sweep"/* >"$work/table"
-for line in 'full (learning-rate 1e-4)' 'full (learning-rate 1e-3)' 'lora '; do
+for line in 'full (learning-rate 0.0001)' 'full (learning-rate 0.001)' 'lora '; do
     grep -qF "$line" "$work/table" || { echo "grid: no line '$line' in the report of a sweep"; exit 1; }
 done
 echo "grid: a sweep of learning rates: one method a value"
