@@ -25,6 +25,7 @@
 #include "composition_test.c"
 #include "vulkan_layer.c"
 #include "interchange_command_test.c"
+#include "traps_test.c"
 #include "vulkan_test.c"
 #include "charts_test.c"
 #include "page_test.c"
@@ -71,6 +72,7 @@ static const struct {
     GROUP(manners),
     GROUP(tokenizer_golden),
     GROUP(interchange_command),
+    GROUP(traps),
     GROUP(vulkan_ops),
     GROUP(vulkan_training),
     GROUP(vulkan_failure),
