@@ -172,7 +172,7 @@ static void test_adapter_configs(void **state)
         {"{\"peft_type\": \"LORA\", \"lora_alpha\": 1, \"target_modules\": [\"query\"]}", "\"r\" is missing"},
         {"{\"peft_type\": \"LORA\", \"r\": 0, \"lora_alpha\": 1}", "\"r\" is 0, outside 1 to 1024"},
         {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": 3}",
-         "\"target_modules\" is neither a list of names nor a text"},
+         "\"target_modules\" must be a text or a list"},
         {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"query\", \"dense\"]}",
          "holds \"dense\""},
         {PEFT(", \"init_lora_weights\": \"pissa\""),

@@ -184,8 +184,131 @@ static void test_tokenizer_parts_are_named(void **state)
     }
 }
 
+/* ---- what a run repeats ---- */
+
+#define TRAP_RUN \
+    "lethe run --quiet --device cpu --threads 1 --method full --max-length 16 --no-diagnostics --keep-models none "
+
+static void trap_task(const char *train)
+{
+    expect(sh("mkdir -p " TRAP "; for i in 1 2 3 4 5 6; do echo \"%s $i,$((i%%2))\"; done | sed '1i text,label' >" TRAP
+              "tr.csv; sed 's/%s/bad/' " TRAP "tr.csv >" TRAP "ev.csv",
+              train, train),
+           0, "");
+}
+
+static void test_repeated_runs(void **state)
+{
+    (void)state;
+    trap_model("rm -rf build/test-tmp/traps/o1 build/test-tmp/traps/o2");
+    trap_task("good");
+    expect(sh(TRAP_RUN "--epochs 1 --model " TRAP "x --out " TRAP "o1 --task a=" TRAP "tr.csv," TRAP "ev.csv"), 0, "");
+    expect(sh(TRAP_RUN "--config " TRAP "o1/config.json --out " TRAP "o2"), 0, "");
+    trap_task("other");
+#define TRAP_CHANGED \
+    TRAP "o1/config.json: " TRAP "tr.csv is not the file that it was for task a; leave --config out, or name it"
+    expect(sh(TRAP_RUN "--config " TRAP "o1/config.json --out " TRAP "o3"), 1, TRAP_CHANGED);
+    expect(sh(TRAP_RUN "--dry-run --config " TRAP "o1/config.json --out " TRAP "o3"), 1, TRAP_CHANGED);
+    expect(sh(TRAP_RUN "--epochs 1 --model " TRAP "x --out " TRAP "o1 --task a=" TRAP "tr.csv," TRAP "ev.csv"), 1,
+           "o1 holds a run of another configuration: " TRAP "tr.csv is not the file that it was for task a; choose");
+    expect(sh(TRAP_RUN "--dry-run --config " TRAP "o1/config.json --out " TRAP "o3 --task a=" TRAP "tr.csv," TRAP
+                       "ev.csv"),
+           0, "");
+    trap_task("good");
+    trap_tensors(TRAP "x/model.safetensors", "pooler", NULL, NULL);
+    expect(sh(TRAP_RUN "--config " TRAP "o1/config.json --out " TRAP "o3"), 1,
+           "config.json: the weights of " TRAP "x are not those that they were; leave --config out");
+    expect(sh(TRAP_RUN "--dry-run --config " TRAP "o1/config.json --out " TRAP "o3 --model " TRAP "x"), 0, "");
+    /* people write numbers as numbers */
+    trap_model("sed 's/\"epochs\": \"1\"/\"epochs\": 2/' build/test-tmp/traps/o1/config.json >$d/c.json");
+    const Outcome *o = sh(TRAP_RUN "--dry-run --config " TRAP "x/c.json");
+    expect(o, 0, "");
+    assert_non_null(strstr(o->out, "2 epochs of"));
+    expect(sh("sed -i 's/\"epochs\": 2/\"epochs\": [2]/' " TRAP "x/c.json; " TRAP_RUN "--config " TRAP "x/c.json"), 1,
+           "option \"epochs\" must be a text or a number");
+}
+
+/* ---- rows ---- */
+
+static void test_rows_are_counted(void **state)
+{
+    (void)state;
+    trap_model("printf 'text\na\n\"\"\n\nb\n' >$d/one.csv; printf '{\"text\":\"a\\u0000b\"}\n\n{\"text\":\"c "
+               "\\ud83d\"}\n{\"text\": 7}\n' >$d/x.jsonl");
+#define TRAP_TOKENS "lethe tokenize --model " TRAP "x "
+    const Outcome *o = sh(TRAP_PREDICT TRAP "x --with row,text " TRAP "x/one.csv");
+    expect(o, 0, "");
+    assert_int_equal(lines_of(o->out), 3);
+    assert_non_null(strstr(o->out, "{\"row\":2,\"text\":\"\","));
+    assert_int_equal(lines_of(sh(TRAP_TOKENS TRAP "x/one.csv")->out), 3);
+    /* JSON lines are what a table of them is */
+    assert_string_equal(sh(TRAP_PREDICT TRAP "x --with row,text " TRAP "x/x.jsonl >" TRAP "y; build/" TRAP_PREDICT TRAP
+                                             "x --with row,text --jsonl <" TRAP "x/x.jsonl | diff - " TRAP
+                                             "y; wc -l <" TRAP "y")
+                            ->out,
+                        "3\n");
+    assert_string_equal(sh(TRAP_TOKENS TRAP "x/x.jsonl >" TRAP "y; build/" TRAP_TOKENS "--jsonl <" TRAP
+                                            "x/x.jsonl | diff - " TRAP "y; wc -l <" TRAP "y")
+                            ->out,
+                        "3\n");
+    /* lines that were converted twice; texts that begin like other files; a NUL is no UTF-16 */
+    assert_string_equal(sh("printf 'a\r\r\nb\r\n' | build/" TRAP_PREDICT TRAP "x --with text | cut -d, -f1")->out,
+                        "{\"text\":\"a\"\n{\"text\":\"b\"\n");
+    static const char *const texts[] = {
+        "GGUF is good",     "SQLite format 3 is good", "PAR1 is good",  "ARROW1",   "FEA1 x",
+        "%PDF-1.4 is good", "<html> is a tag",         "<?xml is good", "a\\000bc", "ab\\000"};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        o = sh("printf '%%b\\n' '%s' | build/" TRAP_PREDICT TRAP "x", texts[i]);
+        expect(o, 0, "");
+        assert_int_equal(lines_of(o->out), 1);
+    }
+    expect(sh("printf 'text,label\na\\000b,1\n' >" TRAP "x/n.csv; " TRAP_PREDICT TRAP "x " TRAP "x/n.csv"), 1,
+           "n.csv, line 2: a NUL byte; is this a text file?");
+    /* two tables in one file; the answers of predict --to beside the file's own labels */
+    expect(
+        sh("printf 'text,label\na,1\ntext,label\nb,0\n' >" TRAP "x/two.csv; " TRAP_PREDICT TRAP "x " TRAP "x/two.csv"),
+        1, "two.csv, line 3: the header once more; are these two tables in one file?");
+    expect(sh("printf 'text,label,probability,gold_label\na,no,1,yes\n' >" TRAP "x/g.csv; " TRAP_PREDICT TRAP
+              "x --with label " TRAP "x/g.csv"),
+           0, "");
+    assert_non_null(strstr(sh(TRAP_PREDICT TRAP "x --with label " TRAP "x/g.csv")->out, "\"gold_label\":\"yes\""));
+}
+
+/* ---- limits of the system ---- */
+
+static void test_small_limits(void **state)
+{
+    (void)state;
+    trap_model("for i in $(seq 300); do echo good $i; done >$d/many");
+    trap_task("good");
+    expect(sh("ulimit -s 256; echo good | build/" TRAP_PREDICT TRAP "x"), 0, "");
+    expect(
+        sh("ulimit -s 256; " TRAP_RUN "--threads 2 --dry-run --model " TRAP "x --task a=" TRAP "tr.csv," TRAP "ev.csv"),
+        0, "");
+    expect(sh("ulimit -f 2; " TRAP_PREDICT TRAP "x " TRAP "x/many >" TRAP "big"), 1,
+           "writing to stdout failed: File too large");
+}
+
+/* ---- plans ---- */
+
+static void test_grids(void **state)
+{
+    (void)state;
+    trap_task("good");
+#define TRAP_PLAN "lethe plan --for parallel --task a=" TRAP "tr.csv," TRAP "ev.csv "
+    expect(sh(TRAP_PLAN "--grid seed=1,1"), 2, "--grid seed=1,1: 1 is named twice");
+    expect(sh(TRAP_PLAN "--grid learning-rate=1e-5,0.00001"), 2, "0.00001 is named twice");
+    expect(sh(TRAP_PLAN "--grid seed=1,2 --seeds 3,4"), 2, "--seeds and --grid seed= say the same; give one of them");
+    expect(sh(TRAP_PLAN "--grid seed=1,2 --seed 3"), 2, "--seed and --grid seed= say the same");
+    expect(sh(TRAP_PLAN "--grid method=full,lora --method ewc"), 2, "--method and --grid method= say the same");
+    expect(sh(TRAP_PLAN "--grid epochs=1,2 --epochs 3"), 2, "--epochs and --grid epochs= say the same");
+    assert_int_equal(lines_of(sh(TRAP_PLAN "--method full --grid epochs=1,2 --seeds 3,4")->out), 4);
+}
+
 static const struct CMUnitTest traps_tests[] = {
     cmocka_unit_test(test_labels_of_minus_one), cmocka_unit_test(test_types_of_keys),
     cmocka_unit_test(test_all_keys_have_types), cmocka_unit_test(test_one_tensor_for_a_weight),
     cmocka_unit_test(test_saved_modules),       cmocka_unit_test(test_tokenizer_parts_are_named),
+    cmocka_unit_test(test_repeated_runs),       cmocka_unit_test(test_rows_are_counted),
+    cmocka_unit_test(test_small_limits),        cmocka_unit_test(test_grids),
 };
