@@ -27,13 +27,25 @@
 #include "src/command/command.h"  // one file for each subcommand
 #include "src/command/command.c"
 
+typedef struct MainCall {
+    int argc;
+    char **argv;
+    Err err;
+} MainCall;
+
+static void main_call(void *context)
+{
+    MainCall *call = context;
+    if (!command_dispatch(call->argc, call->argv, &call->err)) fprintf(stderr, "lethe: %s\n", call->err.text);
+}
+
 int main(int argc, char **argv)
 {
-    Err err = {0};
+    MainCall call = {.argc = argc, .argv = argv};
     streams_open();
     setlocale(LC_CTYPE, ""); /* whether the terminal speaks UTF-8; numbers keep their '.' */
     interrupt_install();
     json_start();
-    if (!command_dispatch(argc, argv, &err)) fprintf(stderr, "lethe: %s\n", err.text);
-    return err.code;
+    stack_run(main_call, &call);
+    return call.err.code;
 }

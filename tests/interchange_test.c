@@ -172,7 +172,7 @@ static void test_adapter_configs(void **state)
         {"{\"peft_type\": \"LORA\", \"lora_alpha\": 1, \"target_modules\": [\"query\"]}", "\"r\" is missing"},
         {"{\"peft_type\": \"LORA\", \"r\": 0, \"lora_alpha\": 1}", "\"r\" is 0, outside 1 to 1024"},
         {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": 3}",
-         "\"target_modules\" is neither a list of names nor a text"},
+         "\"target_modules\" must be a text or a list"},
         {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"query\", \"dense\"]}",
          "holds \"dense\""},
         {PEFT(", \"init_lora_weights\": \"pissa\""),
@@ -369,14 +369,17 @@ static void test_rows(void **state)
     rows_close(&r);
     arena_free(&arena);
 
-    tmp_write("rows",
-              S("{\"text\": \"a\\n\", \"pair\": \"\\u00e9\"}\n{\"text\": \"b\", \"pair\": null}\n{\"text\": 1}\n"));
+    tmp_write(
+        "rows",
+        S("{\"text\": \"a\\n\", \"pair\": \"\\u00e9\"}\n{\"text\": \"b\", \"pair\": null}\n{\"text\": 1}\n{\"text\": "
+          "[1]}\n"));
     assert_true(rows_open(&r, tmp_path("rows"), true, &(Err){0}));
     rows_want(&r, "a\n", "\u00e9");
     rows_want(&r, "b", NULL);
+    rows_want(&r, "1", NULL); /* as in a table */
     err = (Err){0};
     assert_false(rows_next(&r, true, &row, &at, &err));
-    assert_non_null(strstr(err.text, "rows, line 3: an object"));
+    assert_non_null(strstr(err.text, "rows, line 4: an object"));
     rows_close(&r);
 }
 

@@ -25,6 +25,7 @@
 #include "composition_test.c"
 #include "vulkan_layer.c"
 #include "interchange_command_test.c"
+#include "traps_test.c"
 #include "vulkan_test.c"
 #include "charts_test.c"
 #include "page_test.c"
@@ -64,10 +65,10 @@ static const struct {
 } groups[] = {
 #ifdef LETHE_TESTS_FAST
     /* First what forks: a child hangs in a graphics driver whose threads its parent has started. */
-    GROUP(resume),     GROUP(faults),          GROUP(composition),      GROUP(golden),
-    GROUP(command),    GROUP(manners),         GROUP(tokenizer_golden), GROUP(interchange_command),
-    GROUP(vulkan_ops), GROUP(vulkan_training), GROUP(vulkan_failure),   GROUP(charts),
-    GROUP(page),
+    GROUP(resume),  GROUP(faults),     GROUP(composition),      GROUP(golden),
+    GROUP(command), GROUP(manners),    GROUP(tokenizer_golden), GROUP(interchange_command),
+    GROUP(traps),   GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(vulkan_failure),
+    GROUP(charts),  GROUP(page),
 #else
     GROUP(base),        GROUP(files),      GROUP(text),     GROUP(device),
     GROUP(model),       GROUP(importance), GROUP(strategy), GROUP(strategy_golden),

@@ -270,6 +270,14 @@ static void test_broken_labels(void **state)
          "x\t11.5\nx\t12.5\nx\t13.5\nx\t14.5\nx\t15.5\nx\t16.5\nx\t17.5\nx\t18.5\nx\t19.5\nx\t20.5\n",
          "x\t1.5\n",
          "train.tsv: the labels are 21 different numbers with fractions (such as 0.5): this is a regression"},
+        {"x\t0.3333333333333333\nx\t0.6666666666666666\nx\t0.1111111111111111\nx\t0.14285714285714285\n"
+         "x\t0.2222222222222222\nx\t0.2857142857142857\nx\t0.4444444444444444\nx\t0.42857142857142855\n"
+         "x\t0.5555555555555556\nx\t0.5714285714285714\nx\t0.7777777777777778\nx\t0.7142857142857143\n"
+         "x\t0.8888888888888888\nx\t0.8571428571428571\nx\t0.09090909090909091\nx\t0.18181818181818182\n"
+         "x\t0.2727272727272727\nx\t0.36363636363636365\nx\t0.45454545454545453\nx\t0.5454545454545454\n"
+         "x\t0.6363636363636364\n",
+         "x\t0.3333333333333333\n",
+         "the labels are 21 different numbers with fractions (such as 0.09090909090909091): this is a regression"},
         {"x\t0\nx\t1\n", "x\t2\n",
          "eval.tsv, line 2: the label 2 does not occur in train.tsv, whose labels are 0 to 1"},
         {"x\tno\nx\tyes\n", "x\tmaybe\n", "eval.tsv, line 2: the label \"maybe\" does not occur in train.tsv"},
@@ -314,14 +322,23 @@ static void test_labels(void **state)
     assert_int_equal(task.classes, 5);
     assert_string_equal(task.class_names[0], "1");
     assert_int_equal(task.eval.labels[0], 2);
-    /* 0.10 and 0.1; more digits than a double holds are names */
+    /* 0.10 and 0.1; any number of digits */
     if (!load_rows(&arena, ROWS_HEAD "a\t0.10\na\t0.5\n", ROWS_HEAD "b\t0.1\n", 0, &task, &err))
         fail_msg("%s", err.text);
     assert_string_equal(task.class_names[0], "0.1");
-    if (!load_rows(&arena, ROWS_HEAD "a\t10000000000000000001\na\t10000000000000000002\n",
-                   ROWS_HEAD "b\t10000000000000000002\n", 0, &task, &err))
+    if (!load_rows(&arena,
+                   ROWS_HEAD "a\t20000000000000000001\na\t9007199254740993\na\t9007199254740992\na\t4111111111111111\n"
+                             "a\t4111111111111112.0\na\t20000000000000000002\na\t0.3333333333333333\n",
+                   ROWS_HEAD "b\t9007199254740993\nb\t4111111111111112\nb\t0.33333333333333330\n", 0, &task, &err))
         fail_msg("%s", err.text);
-    assert_int_equal(task.classes, 2);
+    static const char *const ascending[] = {"0.3333333333333333",  "4111111111111111", "4111111111111112",
+                                            "9007199254740992",    "9007199254740993", "20000000000000000001",
+                                            "20000000000000000002"};
+    assert_int_equal(task.classes, COUNT(ascending));
+    for (size_t i = 0; i < COUNT(ascending); i++) assert_string_equal(task.class_names[i], ascending[i]);
+    assert_int_equal(task.eval.labels[0], 4);
+    assert_int_equal(task.eval.labels[1], 2);
+    assert_int_equal(task.eval.labels[2], 0);
     /* names: in bytewise order */
     if (!load_rows(&arena, ROWS_HEAD "a\tpear\na\tZoo\na\tapple\n", ROWS_HEAD "b\tapple\n", 0, &task, &err))
         fail_msg("%s", err.text);

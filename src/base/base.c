@@ -292,6 +292,7 @@ void interrupt_install(void)
     struct sigaction action = {.sa_handler = interrupt_handle};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit on a file's size then fails, which is reported */
 }
 
 bool interrupted(void) { return interrupt_flag != 0; }

@@ -122,6 +122,8 @@ void random_order(uint64_t seed, uint64_t stream, uint32_t n, uint32_t *order);
 
 /* ---- Threads: one pool for the process ---- */
 int processors_available(void); /* by affinity mask and cgroup quota; at least 1 */
+/* Calls body(context), on a thread with a stack of its own where the limit (ulimit -s) is too small for lethe. */
+void stack_run(void (*body)(void *context), void *context);
 void threads_start(int count);  /* count >= 1, the calling thread included; called again: changes the count */
 int threads_count(void);
 void threads_stop(void);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -87,6 +88,43 @@ static void threads_announce(void)
     }
 }
 
+/* The matrix product keeps its panels on the stack. */
+enum { STACK_BYTES = 8 << 20 };
+
+static bool thread_start(pthread_t *thread, void *(*body)(void *), void *context)
+{
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) return false;
+    const bool ok = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
+                    pthread_create(thread, &attributes, body, context) == 0;
+    pthread_attr_destroy(&attributes);
+    return ok;
+}
+
+typedef struct StackCall {
+    void (*body)(void *context);
+    void *context;
+} StackCall;
+
+static void *stack_call(void *context)
+{
+    const StackCall *call = context;
+    call->body(call->context);
+    return NULL;
+}
+
+void stack_run(void (*body)(void *context), void *context)
+{
+    struct rlimit limit;
+    pthread_t thread;
+    StackCall call = {body, context};
+    const bool is_small = getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < STACK_BYTES;
+    if (is_small && thread_start(&thread, stack_call, &call))
+        pthread_join(thread, NULL);
+    else
+        body(context);
+}
+
 void threads_start(int count)
 {
     ASSERT(count >= 1);
@@ -97,7 +135,7 @@ void threads_start(int count)
     atomic_store(&pool.stop, false);
     pool.count = 1;
     for (int i = 1; i < count; i++) {
-        if (pthread_create(&pool.threads[i], NULL, threads_worker, (void *)(intptr_t)i) != 0) break; /* fewer will do */
+        if (!thread_start(&pool.threads[i], threads_worker, (void *)(intptr_t)i)) break; /* fewer will do */
         pool.count++;
     }
 }

@@ -42,6 +42,14 @@ static bool plan_fail_axis(const char *text, const char *name, Err *err)
                       str_show(str(name)), nearest_hint(&near, ""));
 }
 
+/* Texts as they stand, numbers by their value. */
+static bool plan_same_value(const Option *option, const char *a, const char *b)
+{
+    double x, y;
+    const bool numbers = option->kind == OPTION_INT || option->kind == OPTION_REAL || strcmp(option->name, "seed") == 0;
+    return strcmp(a, b) == 0 || (numbers && parse_double(str(a), &x) && parse_double(str(b), &y) && x == y);
+}
+
 /* --grid OPTION=VALUE,VALUE,... */
 static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
 {
@@ -62,7 +70,11 @@ static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
     Str rest = str(equals + 1), item;
     while (list_next(&rest, &item)) {
         if (!item.size) return fail_usage(err, "--grid %s: an empty value", str_show(str(text)));
-        axis->values[axis->count++] = arena_copy(grid->arena, item.at, item.size);
+        const char *value = arena_copy(grid->arena, item.at, item.size);
+        for (int i = 0; i < axis->count; i++)
+            if (plan_same_value(&option, axis->values[i], value))
+                return fail_usage(err, "--grid %s: %s is named twice", str_show(str(text)), str_show(item));
+        axis->values[axis->count++] = value;
     }
     return true;
 }
@@ -89,6 +101,13 @@ static bool plan_take_own(JobGrid *grid, json_t *options, Err *err)
     }
     json_object_del(options, "for");
     json_object_del(options, "grid");
+    for (int k = 0; k < grid->axis_count; k++) {
+        const char *name = grid->axes[k].option;
+        const char *said = json_object_get(options, name)                                           ? name
+                           : strcmp(name, "seed") == 0 && json_object_get(options, "seeds") != NULL ? "seeds"
+                                                                                                    : NULL;
+        if (said) return fail_usage(err, "--%s and --grid %s= say the same; give one of them", said, name);
+    }
     return true;
 }
 

@@ -164,9 +164,9 @@ static void predictor_close(Predictor *p)
 static uint32_t gold_named(const Labels *labels, Str label)
 {
     double number, other;
-    const bool is_number = parse_double(label, &number);
+    const bool is_number = parse_double(label, &number) && fabs(number) < 0x1p53; /* beyond, doubles merge them */
     for (uint32_t c = 0; c < labels->classes; c++)
-        if (str_equal(label, str(labels->names[c]))) return c;
+        if (str_equal(label, str(labels->names[c])) || labels_same_number(label, str(labels->names[c]))) return c;
     for (uint32_t c = 0; c < labels->classes; c++)
         if (str_equal_as(label, str(labels->names[c])) ||
             (is_number && parse_double(str(labels->names[c]), &other) && number == other))
@@ -182,13 +182,13 @@ static uint32_t gold_numbered(const Labels *labels, Str label)
     return is_class ? (uint32_t)number : GOLD_NONE;
 }
 
-static bool gold_is_given(Str label)
+static bool gold_is_missing(Str label)
 {
-    return label.size && !str_equal(label, S("-")) && !str_equal(label, S("-1")) && !str_equal(label, S("-1.0"));
+    return !label.size || str_equal(label, S("-")) || str_equal(label, S("-1")) || str_equal(label, S("-1.0"));
 }
 
-/* The classes that a table names, by name; when no name fits and all are numbers of classes, by number. Says what was
- * assumed. */
+/* The classes that a table names, by name; when no name fits and all are numbers of classes, by number. "-" and -1 are
+ * rows without a label unless the model has a class of that name. Says what was assumed. */
 static void predictor_gold(Arena *arena, Predictor *p, const ExampleFile *table)
 {
     const Labels *labels = &p->classifier->labels;
@@ -198,8 +198,8 @@ static void predictor_gold(Arena *arena, Predictor *p, const ExampleFile *table)
     uint32_t *gold = arena_new(arena, uint32_t, table->row_count);
     for (size_t i = 0; i < table->row_count; i++) {
         const Str label = table->rows[i].label;
-        gold[i] = gold_is_given(label) ? gold_named(labels, label) : GOLD_NONE;
-        if (!gold_is_given(label)) continue;
+        gold[i] = gold_named(labels, label);
+        if (gold[i] == GOLD_NONE && gold_is_missing(label)) continue;
         given++;
         named += gold[i] != GOLD_NONE;
         numbered += gold_numbered(labels, label) != GOLD_NONE;
@@ -215,6 +215,10 @@ static void predictor_gold(Arena *arena, Predictor *p, const ExampleFile *table)
                 table->path, format_count(arena, given - named), given - named == 1 ? " is" : "s are",
                 (unsigned long long)odd->line, str_show(odd->label), given - named == 1 ? "is" : "are");
     }
+    const uint64_t missing = table->row_count - given;
+    if (missing)
+        fprintf(stderr, "%s: %s row%s no label and %s not counted in the accuracy\n", table->path,
+                format_count(arena, missing), missing == 1 ? " has" : "s have", missing == 1 ? "is" : "are");
     p->gold = gold;
 }
 

@@ -166,7 +166,7 @@ static bool rows_line(RowReader *r, Str *line)
     if (!end && (!r->ended || r->begin == r->end)) return false;
     *line = (Str){at, end ? (size_t)(end - at) : r->end - r->begin};
     r->begin = r->searched = end ? (size_t)(end + 1 - r->bytes) : r->end;
-    if (line->size && line->at[line->size - 1] == '\r') line->size--;
+    while (line->size && line->at[line->size - 1] == '\r') line->size--; /* CRLF, or twice converted to it */
     r->line++;
     return true;
 }
@@ -221,7 +221,7 @@ static bool rows_parse_json(RowReader *r, Str line, Example *row, Err *err)
 {
     json_t *object = NULL;
     const char *what = arena_printf(&r->row, "%s, line %llu", r->what, (unsigned long long)r->line);
-    if (!json_parse(line, what, &object, err)) return false;
+    if (!json_row_parse(&r->row, line, what, &object, err)) return false;
     const json_t *a = json_object_get(object, "text"), *b = json_object_get(object, "pair");
     if (!b) b = json_object_get(object, "text_pair"); /* as Hugging Face's pipeline names it */
     const bool ok = json_is_string(a) && (!b || json_is_string(b) || json_is_null(b));
@@ -281,8 +281,12 @@ static bool rows_next(RowReader *r, bool wait, Example *row, RowState *state, Er
     arena_clear(&r->row);
     *row = (Example){0};
     if (r->is_table) return rows_next_of_table(r, row, state);
-    while (!rows_line(r, &line)) {
+    for (;;) {
         bool arrived;
+        if (rows_line(r, &line)) {
+            if (!r->jsonl || str_trim(line).size) break;
+            continue; /* of JSON lines blank ones are no rows, as in a table */
+        }
         *state = r->ended ? ROW_ENDED : ROW_NOT_YET;
         if (r->ended) return true;
         if (!rows_fill(r, wait, &arrived, err)) return false;

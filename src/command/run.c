@@ -354,8 +354,44 @@ static bool run_parse(int argc, char **argv, const Option *own, size_t own_count
            fail_usage(err, "--seed and --seeds say the same; give one of them");
 }
 
-/* Adds the options of a config.json that are not given. */
-static bool run_merge_config(Str text, const char *path, json_t *options, Err *err)
+/* An option of a config.json: as lethe writes it, or as people do: a number as a number. */
+static bool run_check_config_option(const char *path, json_t *old, const char *name, json_t *value, Err *err)
+{
+    Option option;
+    int strategy, place;
+    if (!run_option(name, &option, &strategy, &place) || strcmp(name, "config") == 0)
+        return fail(err, "%s: option \"%s\" is not one that lethe writes", path, str_show(str(name)));
+    const bool list = option.kind == OPTION_LIST, flag = option.kind == OPTION_FLAG;
+    if (json_is_number(value) && !list && !flag) {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        json_object_set_new(old, name, json_string(text));
+        free(text);
+        return true;
+    }
+    return (list   ? json_is_array(value)
+            : flag ? json_is_true(value)
+                   : json_is_string(value)) ||
+           fail(err, "%s: option \"%s\" must be %s", path, name,
+                list   ? "a list of texts"
+                : flag ? "true"
+                       : "a text or a number");
+}
+
+/* What the run to repeat was made of, but for what the command line names anew. */
+static void run_repeat(const json_t *config, const char *path, const json_t *options, Arena *arena, Plan *plan)
+{
+    json_t *identity = json_copy(json_object_get(config, "identity"));
+    if (json_object_get(options, "task")) json_object_del(identity, "tasks");
+    if (json_object_get(options, "model")) json_object_del(identity, "model_sha256");
+    char *text = json_is_object(identity) ? json_dumps(identity, JSON_COMPACT) : NULL;
+    plan->repeats = text ? arena_copy(arena, text, strlen(text)) : NULL;
+    plan->repeats_path = path;
+    free(text);
+    json_decref(identity);
+}
+
+/* Adds the options of a config.json that are not given; of the plan sets what is repeated. */
+static bool run_merge_config(Str text, const char *path, json_t *options, Arena *arena, Plan *plan, Err *err)
 {
     json_t *config = NULL;
     if (!json_parse(text, path, &config, err)) return false;
@@ -367,17 +403,9 @@ static bool run_merge_config(Str text, const char *path, json_t *options, Err *e
         json_object_del(old, "seed");
         json_object_del(old, "seeds");
     }
-    json_object_foreach(old, name, value)
-    {
-        Option option;
-        int strategy, place;
-        const bool known = run_option(name, &option, &strategy, &place), tasks = known && option.kind == OPTION_LIST;
-        if (!known || strcmp(name, "config") == 0 ||
-            !(tasks                        ? json_is_array(value)
-              : option.kind == OPTION_FLAG ? json_is_true(value)
-                                           : json_is_string(value)))
-            ok = fail(err, "%s: option \"%s\" is not one that lethe writes", path, str_show(str(name)));
-    }
+    void *next;
+    json_object_foreach_safe(old, next, name, value) ok = ok && run_check_config_option(path, old, name, value, err);
+    if (ok) run_repeat(config, path, options, arena, plan);
     if (ok) json_object_update_missing(options, old);
     json_decref(config);
     return ok;
@@ -455,14 +483,19 @@ static bool run_show(const Plan *plan, Err *err)
 static bool run_read(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
 {
     bool ok = run_parse(argc, argv, NULL, 0, options, err);
+    Plan repeated = {0};
     const char *config = option_text(options, "config");
     if (ok && config) {
         Str text = {0};
         config = arena_copy(arena, config, strlen(config)); /* options, which own it, will change */
-        ok = file_read(arena, config, 1 << 24, &text, err) && run_merge_config(text, config, options, err);
+        ok = file_read(arena, config, 1 << 24, &text, err) &&
+             run_merge_config(text, config, options, arena, &repeated, err);
         json_object_del(options, "config");
     }
-    return ok && run_plan(plan, arena, options, err);
+    ok = ok && run_plan(plan, arena, options, err);
+    plan->repeats = repeated.repeats;
+    plan->repeats_path = repeated.repeats_path;
+    return ok;
 }
 
 /* All of lethe run but its report; the plan as of run_read. */

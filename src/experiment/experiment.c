@@ -142,7 +142,7 @@ static bool experiment_open(Experiment *x, Err *err)
         (Lora){.r = plan->lora_r, .targets = plan->lora_targets, .alpha = plan->lora_alpha, .drop = plan->lora_drop};
     lora_layout(&x->arena, &config, &x->lora);
     if (!experiment_tasks(x, tokenizer, err) || !check_steps(x, err) || !check_memory(x, err) ||
-        !source_sha256(&plan->model, x->model_sha256, err))
+        !source_sha256(&plan->model, x->model_sha256, err) || !run_check_repeated(x, err))
         return false;
 
     x->encoder = device_f32(&x->memory, x->model.encoder.floats);

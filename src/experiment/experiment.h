@@ -50,7 +50,10 @@ typedef struct Plan {
     KeepEpoch keep_epoch;
     StrategyValues values;       /* of the strategies' own options */
     const struct Plan *standard; /* what the preset alone makes of such a model; null: not known */
-    bool no_diagnostics;         /* only what the accuracy matrix needs */
+    /* The identity in the config.json that is repeated (JSON text), and its path: its data and model must be as they
+     * were, but for those that the command line names. NULL: nothing is repeated. */
+    const char *repeats, *repeats_path;
+    bool no_diagnostics; /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;
 } Plan;
 

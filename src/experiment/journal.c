@@ -195,19 +195,46 @@ static void journal_remove(Journal *journal)
     journal->texts = 0;
 }
 
-/* *engine: on which one that run was begun, when it was another. */
-static bool journal_same_config(Journal *journal, const char *path, const json_t *config, bool *exists, bool *same,
-                                const char **engine, Err *err)
+static bool hash_differs(const json_t *then, const json_t *now)
+{
+    return json_is_string(then) && json_is_string(now) && !json_equal(then, now);
+}
+
+/* "tr.csv is not the file that it was for task a": the first file or model that differs between two identities of runs
+ * (see run_identity) whose plan is this one; NULL: none does. */
+static const char *journal_changed_file(Arena *arena, const Plan *plan, const json_t *then, const json_t *now)
+{
+    const json_t *tasks = json_object_get(now, "tasks"), *old = json_object_get(then, "tasks");
+    for (int i = 0; i < plan->task_count; i++) {
+        const json_t *a = json_array_get(old, (size_t)i), *b = json_array_get(tasks, (size_t)i);
+        if (!json_equal(json_array_get(a, 0), json_array_get(b, 0))) continue; /* another task */
+        const bool train = hash_differs(json_array_get(a, 1), json_array_get(b, 1));
+        if (train || hash_differs(json_array_get(a, 2), json_array_get(b, 2)))
+            return arena_printf(
+                arena, "%s is not the file that it was for task %s",
+                str_show(str(train || plan->tasks[i].percent > 0 ? plan->tasks[i].train : plan->tasks[i].eval)),
+                plan->tasks[i].name);
+    }
+    if (hash_differs(json_object_get(then, "model_sha256"), json_object_get(now, "model_sha256")))
+        return arena_printf(arena, "the weights of %s are not those that they were", str_show(str(plan->model.name)));
+    return NULL;
+}
+
+/* *engine: on which one that run was begun, when it was another; *changed: as of journal_changed_file. */
+static bool journal_same_config(Journal *journal, const Plan *plan, const char *path, const json_t *config,
+                                bool *exists, bool *same, const char **engine, const char **changed, Err *err)
 {
     Arena arena = {0};
     Str text;
     *exists = access(path, F_OK) == 0;
     *same = false;
-    *engine = NULL;
+    *engine = *changed = NULL;
     if (!*exists) return true;
     if (!file_read(&arena, path, 1 << 24, &text, err)) return false;
     json_t *old = journal_parse(text);
     *same = old && json_equal(json_object_get(old, "identity"), json_object_get(config, "identity"));
+    *changed = journal_changed_file(&journal->arena, plan, json_object_get(old, "identity"),
+                                    json_object_get(config, "identity"));
     const json_t *before = json_object_get(old, "engine");
     if (json_is_string(before) && !json_equal(before, json_object_get(config, "engine")))
         *engine = arena_copy(&journal->arena, json_string_value(before), json_string_length(before));
@@ -236,16 +263,18 @@ static bool journal_open(Journal *journal, const Plan *plan, json_t *config, boo
 {
     *journal = (Journal){
         .out = plan->out, .echo = plan->json, .log = LOG_CLOSED, .finished = json_object(), .told = json_object()};
-    const char *engine;
+    const char *engine, *changed;
     bool exists, same;
     if (!journal_take_folder(journal, err)) return false;
     const char *path = journal_path(journal, "config.json");
-    if (!journal_same_config(journal, path, config, &exists, &same, &engine, err) || !journal_read(journal, done, err))
+    if (!journal_same_config(journal, plan, path, config, &exists, &same, &engine, &changed, err) ||
+        !journal_read(journal, done, err))
         return false;
     if (exists && !same && !plan->force)
-        return fail(
-            err, "%s holds a run of another configuration; choose another folder with --out or start anew with --force",
-            plan->out);
+        return fail(err,
+                    "%s holds a run of another configuration%s%s; choose another folder with --out or start anew with "
+                    "--force",
+                    plan->out, changed ? ": " : "", changed ? changed : "");
     if (!exists && !plan->force && access(journal_path(journal, "results.jsonl"), F_OK) == 0)
         return fail(err,
                     "%s holds a results.jsonl without its config.json; choose another folder with --out or start anew "

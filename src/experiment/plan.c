@@ -108,6 +108,25 @@ static json_t *run_identity(const Experiment *x)
     return identity;
 }
 
+/* Fails when a run that is repeated had other files. */
+static bool run_check_repeated(const Experiment *x, Err *err)
+{
+    const Plan *plan = x->plan;
+    if (!plan->repeats) return true;
+    Arena scratch = {0};
+    json_t *now = run_identity(x), *then = json_loads(plan->repeats, 0, NULL);
+    const char *changed = journal_changed_file(&scratch, plan, then, now);
+    if (changed)
+        fail(err,
+             "%s: %s; leave --config out, or name it on the command line (--task, --model), to train with what lies "
+             "there now",
+             str_show(str(plan->repeats_path)), changed);
+    json_decref(now);
+    json_decref(then);
+    arena_free(&scratch);
+    return !changed;
+}
+
 /* config.json: `options` repeats the run; `identity` is what makes two runs the same run. */
 static json_t *run_config(const Experiment *x, const json_t *options)
 {

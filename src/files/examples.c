@@ -86,7 +86,8 @@ static bool columns_find_text(Arena *arena, const Table *table, Columns *c, Err 
 /* A column of another name is taken as the label when it is the only one that may be. */
 static bool columns_find_label(Arena *arena, const Table *table, bool need, Columns *c, Err *err)
 {
-    static const char *const names[] = {"label", "gold_label"};
+    /* beside a gold_label, label is what predict --to has answered */
+    static const char *const names[] = {"gold_label", "label"};
     static const char *const others[] = {"labels",   "is_duplicate", "Quality", "coarse_label",
                                          "category", "sentiment",    "class",   "target"};
     int two[2];

@@ -67,6 +67,9 @@ bool json_parse(Str text, const char *what, json_t **out, Err *err);
 bool json_parse_object(Str text, const char *what, json_t **out, Err *err); /* it must be an object */
 /* An object in which whole numbers beyond 64 bits are legal: they become reals. */
 bool json_parse_wide(Str text, const char *what, json_t **out, Err *err);
+/* One row of JSON lines, as tables have them: \u0000 is text, half a surrogate pair U+FFFD, a number the text that it is
+ * written as. */
+bool json_row_parse(Arena *arena, Str line, const char *what, json_t **out, Err *err);
 /* object[key], which must be there, of that type, and within [low, high]. */
 bool json_get_int(const json_t *object, const char *what, const char *key, int64_t low, int64_t high, int64_t *value,
                   Err *err);
@@ -82,10 +85,21 @@ typedef enum KeyRule {
     KEY_ONLY,     /* null or one of the listed values; anything else is refused by name */
     KEY_EMPTY,    /* null, false, empty text, or lists and objects of these; anything else is refused by name */
 } KeyRule;
+/* What a value may be: bits, so that a key may have several. A whole number is a number, too. */
+enum {
+    TYPE_FLAG = 1,
+    TYPE_WHOLE = 2,
+    TYPE_NUMBER = 4,
+    TYPE_TEXT = 8,
+    TYPE_LIST = 16,
+    TYPE_OBJECT = 32,
+    TYPE_NULL = 64,
+};
 typedef struct FileKey {
     const char *name;
     KeyRule rule;
     const char *only; /* of KEY_ONLY: the values as JSON, a space between them */
+    unsigned types;   /* TYPE_*; of all that is read; 0: any */
 } FileKey;
 /* All keys of one file that are known. Unknown ones are refused by name unless they are as empty as KEY_EMPTY asks for.
  */
@@ -96,6 +110,7 @@ typedef struct FileKeys {
     bool unknown_text_passes; /* a note that somebody has left */
 } FileKeys;
 const FileKey *keys_find(const FileKeys *keys, const char *name); /* NULL: unknown */
+/* Fails on the first key whose value is not of its type, or is refused by its rule. */
 bool keys_check(const FileKeys *keys, const json_t *object, const char *what, Err *err);
 
 /* ---- safetensors ---- */

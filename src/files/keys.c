@@ -44,6 +44,33 @@ static bool key_passes(const FileKeys *keys, const FileKey *key, const json_t *v
     return false;
 }
 
+static unsigned key_type(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_TRUE:
+    case JSON_FALSE: return TYPE_FLAG;
+    case JSON_INTEGER: return TYPE_WHOLE | TYPE_NUMBER;
+    case JSON_REAL: return TYPE_NUMBER;
+    case JSON_STRING: return TYPE_TEXT;
+    case JSON_ARRAY: return TYPE_LIST;
+    case JSON_OBJECT: return TYPE_OBJECT;
+    case JSON_NULL: return TYPE_NULL;
+    }
+    return 0;
+}
+
+static bool key_fail_type(const FileKey *key, const char *what, Err *err)
+{
+    static const char *const names[] = {"true or false", "a whole number", "a number",
+                                        "a text",        "a list",         "an object"}; /* in the order of TYPE_* */
+    const char *said[COUNT(names)] = {""};
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (key->types >> i & 1) said[count++] = names[i];
+    return fail(err, "%s: \"%s\" must be %s%s%s", what, key->name, said[0], count > 1 ? " or " : "",
+                count > 1 ? said[1] : "");
+}
+
 bool keys_check(const FileKeys *keys, const json_t *object, const char *what, Err *err)
 {
     const char *name;
@@ -51,6 +78,7 @@ bool keys_check(const FileKeys *keys, const json_t *object, const char *what, Er
     json_object_foreach((json_t *)object, name, value)
     {
         const FileKey *key = keys_find(keys, name);
+        if (key && key->types && !(key->types & key_type(value))) return key_fail_type(key, what, err);
         char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS), shown[64];
         const bool passes = key_passes(keys, key, value, text);
         snprintf(shown, sizeof shown, "%s%s", str_show((Str){text, strnlen(text, 40)}),

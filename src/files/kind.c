@@ -12,11 +12,16 @@ typedef struct FileMagic {
     const char *bytes;
     size_t size;
     const char *what;
+    bool word; /* somebody's text may begin so: then bytes that no text has must follow */
 } FileMagic;
 
-#define MAGIC(literal, what)               \
-    {                                      \
-        literal, sizeof(literal) - 1, what \
+#define MAGIC(literal, what)                      \
+    {                                             \
+        literal, sizeof(literal) - 1, what, false \
+    }
+#define MAGIC_WORD(literal, what)                \
+    {                                            \
+        literal, sizeof(literal) - 1, what, true \
     }
 static const FileMagic file_magics[] = {
     MAGIC("version https://git-lfs.github.com/spec/",
@@ -27,17 +32,29 @@ static const FileMagic file_magics[] = {
           "xz data; unpack it first (unxz)"),
     MAGIC("7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
     MAGIC("Rar!\x1a\x07", "a rar archive; unpack it first"),
-    MAGIC("%PDF-", "a PDF document; a text file is needed"),
-    MAGIC("PAR1", "a Parquet file; in Python, pandas.read_parquet(FILE).to_csv(NAME, index=False) writes a table"),
-    MAGIC("ARROW1", "an Arrow file; in Python, save it as CSV or JSON lines"),
-    MAGIC("FEA1", "a Feather file; in Python, save it as CSV or JSON lines"),
+    MAGIC_WORD("PAR1", "a Parquet file; in Python, pandas.read_parquet(FILE).to_csv(NAME, index=False) writes a table"),
+    MAGIC_WORD("ARROW1", "an Arrow file; in Python, save it as CSV or JSON lines"),
+    MAGIC_WORD("FEA1", "a Feather file; in Python, save it as CSV or JSON lines"),
     MAGIC("\x89HDF\r\n\x1a\n", "an HDF5 file, which lethe does not read"),
     MAGIC("\x93NUMPY", "a NumPy array, which lethe does not read"),
-    MAGIC("SQLite format 3", "an SQLite database; export the table as CSV"),
-    MAGIC("GGUF", "a GGUF model, which lethe does not read; the original checkpoint folder is needed"),
+    MAGIC("SQLite format 3\0", "an SQLite database; export the table as CSV"),
+    MAGIC_WORD("GGUF", "a GGUF model, which lethe does not read; the original checkpoint folder is needed"),
     MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file; save the table as CSV (UTF-8)"),
 };
 #undef MAGIC
+#undef MAGIC_WORD
+
+/* Whether the beginning of a file holds what no text does: control characters, or what is not UTF-8. */
+static bool bytes_are_no_text(Str bytes)
+{
+    enum { SAMPLE = 1024, LONGEST_CHARACTER = 4 };
+    for (size_t i = 0, n; i < bytes.size && i < SAMPLE; i += n) {
+        n = utf8_length(bytes.at + i, bytes.size - i);
+        if (!n) return bytes.size - i >= LONGEST_CHARACTER; /* not one that is cut off */
+        if ((uint8_t)bytes.at[i] < ' ' && !(bytes.at[i] && strchr("\t\n\r\f", bytes.at[i]))) return true;
+    }
+    return false;
+}
 
 static bool bytes_hold(Str bytes, size_t most, Str wanted)
 {
@@ -48,6 +65,25 @@ static bool bytes_hold(Str bytes, size_t most, Str wanted)
 static bool bytes_begin(Str bytes, Str start)
 {
     return bytes.size >= start.size && strncasecmp(bytes.at, start.at, start.size) == 0;
+}
+
+/* "%PDF-1.7", and nothing after it in its line. */
+static bool bytes_are_pdf(Str bytes)
+{
+    if (bytes.size < 8 || memcmp(bytes.at, "%PDF-", 5) != 0 || bytes.at[6] != '.') return false;
+    return bytes.size == 8 || bytes.at[8] == '\n' || bytes.at[8] == '\r';
+}
+
+/* Whether a tag begins the text and nothing but tags follow it: "<html> is a tag" is somebody's text. */
+static bool bytes_are_page(Str text)
+{
+    static const char *const starts[] = {"<!doctype html", "<html", "<head"};
+    bool start = false;
+    for (size_t i = 0; i < COUNT(starts); i++) start = start || bytes_begin(text, str(starts[i]));
+    const char *end = start ? memchr(text.at, '>', text.size) : NULL;
+    if (!end) return false;
+    const Str rest = str_trim((Str){end + 1, text.size - (size_t)(end + 1 - text.at)});
+    return !rest.size || rest.at[0] == '<';
 }
 
 static const char *kind_of_zip(Str bytes)
@@ -77,7 +113,7 @@ static const char *kind_of_wide_text(Str bytes)
         plain += (c >= 0x20 && c < 0x7f) || c == '\n' || c == '\r' || c == '\t';
     }
     const size_t fours = size / 4, all = zeros[0] + zeros[1] + zeros[2] + zeros[3];
-    if (!fours || all + plain < size * 9 / 10) return NULL;
+    if (all < 2 || all + plain < size * 9 / 10) return NULL;
     if (all >= fours * 3 && (!zeros[0] || !zeros[3])) return utf32;
     if (zeros[1] + zeros[3] >= fours && !zeros[0] && !zeros[2]) return utf16;
     if (zeros[0] + zeros[2] >= fours && !zeros[1] && !zeros[3]) return utf16;
@@ -90,8 +126,10 @@ const char *file_kind(Str bytes)
     /* The length of a safetensors header may look like any of them. */
     if (bytes.size > 8 && bytes.at[8] == '{' && memcmp(bytes.at + 4, "\0\0\0", 4) == 0) return NULL;
     for (size_t i = 0; i < COUNT(file_magics); i++)
-        if (bytes.size >= file_magics[i].size && memcmp(bytes.at, file_magics[i].bytes, file_magics[i].size) == 0)
+        if (bytes.size >= file_magics[i].size && memcmp(bytes.at, file_magics[i].bytes, file_magics[i].size) == 0 &&
+            (!file_magics[i].word || bytes_are_no_text(bytes)))
             return file_magics[i].what;
+    if (bytes_are_pdf(bytes)) return "a PDF document; a text file is needed";
     if (bytes.size >= 4 && memcmp(bytes.at, "PK\3\4", 4) == 0) return kind_of_zip(bytes);
     if (bytes.size >= 10 && memcmp(bytes.at, "BZh", 3) == 0 && memcmp(bytes.at + 4, "1AY&SY", 6) == 0)
         return "bzip2 data; unpack it first (bunzip2)";
@@ -100,9 +138,9 @@ const char *file_kind(Str bytes)
                "lines or safetensors";
     if (bytes_begin(text, S("\xef\xbb\xbf"))) text = (Str){text.at + 3, text.size - 3};
     while (text.size && strchr(" \t\r\n", text.at[0]) && text.at[0]) text = (Str){text.at + 1, text.size - 1};
-    if (bytes_begin(text, S("<!doctype html")) || bytes_begin(text, S("<html")) || bytes_begin(text, S("<head>")))
+    if (bytes_are_page(text))
         return "an HTML page, not the file: the download gave a page for browsers; fetch the file itself";
-    if (bytes_begin(text, S("<?xml"))) return "an XML file, which lethe does not read";
+    if (bytes_begin(text, S("<?xml version"))) return "an XML file, which lethe does not read";
     return kind_of_wide_text(bytes);
 }
 

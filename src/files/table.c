@@ -42,6 +42,7 @@ static bool table_csv_record(TableReader *r)
     const char *p = r->rest.at, *end = p + r->rest.size;
     const uint64_t first = r->line;
     r->cells.count = 0;
+    r->quoted = p < end && *p == '"';
     if (p == end) return false;
     for (;;) {
         if (p < end && *p == '"') {
@@ -168,6 +169,14 @@ static bool table_header(TableReader *r, uint64_t at, Table *out, bool *row)
     return true;
 }
 
+/* Whether a row is the header of another table, appended to this one; a single word may be a text. */
+static bool table_is_header_again(const TableReader *r, const Table *table)
+{
+    for (size_t i = 0; i < table->column_count; i++)
+        if (!str_equal(str_trim(r->cells.at[i]), table->columns[i])) return false;
+    return table->column_count > 1;
+}
+
 /* TSV and CSV: a header, then rows of as many cells. */
 static bool table_delimited(TableReader *r, bool csv, Table *out)
 {
@@ -180,7 +189,7 @@ static bool table_delimited(TableReader *r, bool csv, Table *out)
         Str line = {0};
         if (csv ? !table_csv_record(r) : !table_line(r, &line)) break;
         if (!csv) table_split(r, line);
-        if (r->cells.count == 1 && r->cells.at[0].size == 0) continue; /* an empty line */
+        if (r->cells.count == 1 && r->cells.at[0].size == 0 && !r->quoted) continue; /* an empty line */
         if (!out->columns) {
             bool row;
             is_qqp = !csv && cells_are(r, qqp, COUNT(qqp));
@@ -195,6 +204,10 @@ static bool table_delimited(TableReader *r, bool csv, Table *out)
             return fail(r->err, "%s, line %llu: %zu columns, but the header has %zu%s", r->name, (unsigned long long)at,
                         r->cells.count, out->column_count,
                         csv ? "; a cell that holds the separator stands in quotation marks" : "");
+        if (table_is_header_again(r, out))
+            return fail(r->err,
+                        "%s, line %llu: the header once more; are these two tables in one file? Take the line out",
+                        r->name, (unsigned long long)at);
         for (size_t i = 0; i < r->cells.count; i++) *dyn_push(r->arena, &cells) = r->cells.at[i];
         *dyn_push(r->arena, &lines) = at;
     }

@@ -13,6 +13,7 @@ typedef struct TableReader {
     uint64_t line;  /* of the first byte of rest, from 1 */
     char separator; /* of cells */
     DYN(Str) cells; /* of the row being read */
+    bool quoted;    /* its first cell, in CSV: then it is a row even when nothing is in it */
     Err *err;
 } TableReader;
 
@@ -142,6 +143,14 @@ static Str table_json_cell(Arena *arena, const json_t *value)
         return (Str){arena_copy(arena, json_string_value(value), json_string_length(value)), json_string_length(value)};
     if (json_is_boolean(value)) return json_is_true(value) ? S("true") : S("false");
     return (Str){0}; /* null, arrays and objects are no cells */
+}
+
+bool json_row_parse(Arena *arena, Str line, const char *what, json_t **out, Err *err)
+{
+    json_error_t problem;
+    const Str plain = json_with_plain_numbers(arena, line);
+    *out = json_loadb(plain.at, plain.size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &problem);
+    return *out || fail(err, "%s: not valid JSON: %s", what, str_show(str(problem.text)));
 }
 
 static size_t table_column(const StrArray *columns, Str name)

@@ -81,23 +81,42 @@ bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *er
     return ok;
 }
 
-/* The tensor of a view under any of the names in use: "bert.", "roberta." or no prefix; gamma and beta in old files.
- * All names begin with `stem`. */
-static const Tensor *checkpoint_find(const Safetensors *file, const char *stem, const char *name, char found[256])
+/* The name of a view's tensor in one of CHECKPOINT_NAMES ways: with "bert.", "roberta." or no prefix, gamma and beta in
+ * old files. All names begin with `stem`. false: this view has no such name. */
+enum { CHECKPOINT_NAMES = 6 };
+static bool checkpoint_spelling(const char *stem, const char *name, int way, char found[256])
 {
     static const char *const prefixes[] = {"", "bert.", "roberta."};
-    for (size_t i = 0; i < COUNT(prefixes); i++)
-        for (int old = 0; old < 2; old++) {
-            snprintf(found, 256, "%s%s%s", stem, prefixes[i], name);
-            char *norm = strstr(found, "LayerNorm.");
-            if (old && !norm) continue;
-            if (old)
-                snprintf(norm, 256 - (size_t)(norm - found), "LayerNorm.%s",
-                         str_ends(str(name), S(".weight")) ? "gamma" : "beta");
-            const Tensor *tensor = safetensors_find(file, found);
-            if (tensor) return tensor;
-        }
+    snprintf(found, 256, "%s%s%s", stem, prefixes[way / 2], name);
+    char *norm = strstr(found, "LayerNorm.");
+    if (way % 2 && norm)
+        snprintf(norm, 256 - (size_t)(norm - found), "LayerNorm.%s",
+                 str_ends(str(name), S(".weight")) ? "gamma" : "beta");
+    return !(way % 2) || norm;
+}
+
+/* The tensor of a view under any of the names in use. */
+static const Tensor *checkpoint_find(const Safetensors *file, const char *stem, const char *name, char found[256])
+{
+    for (int way = 0; way < CHECKPOINT_NAMES; way++) {
+        const Tensor *tensor = checkpoint_spelling(stem, name, way, found) ? safetensors_find(file, found) : NULL;
+        if (tensor) return tensor;
+    }
     return NULL;
+}
+
+/* Two tensors for one weight: which of them counts, nobody has said. */
+static bool checkpoint_check_once(const Safetensors *file, const char *stem, const char *name, const Tensor *tensor,
+                                  Err *err)
+{
+    char other[256];
+    for (int way = 0; way < CHECKPOINT_NAMES; way++) {
+        const Tensor *second = checkpoint_spelling(stem, name, way, other) ? safetensors_find(file, other) : NULL;
+        if (second && second != tensor)
+            return fail(err, "%s: \"%s\" and \"%s\" are two tensors for one weight; take out the one that is not meant",
+                        file->path, tensor->name, other);
+    }
+    return true;
 }
 
 static bool checkpoint_shape(const Tensor *tensor, const View *view)
@@ -113,9 +132,10 @@ static bool checkpoint_finite(const float *x, size_t n)
     return sum == 0;
 }
 
-static bool checkpoint_read(const Safetensors *file, const char *name, const Tensor *tensor, const View *view, float *w,
-                            Err *err)
+static bool checkpoint_read(const Safetensors *file, const char *stem, const char *name, const Tensor *tensor,
+                            const View *view, float *w, Err *err)
 {
+    if (!checkpoint_check_once(file, stem, view->name, tensor, err)) return false;
     char shape[128] = "";
     for (int i = 0, used = 0; i < tensor->rank && used < 100; i++)
         used += snprintf(shape + used, sizeof shape - (size_t)used, "%s%llu", i ? ", " : "",
@@ -142,7 +162,7 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
         char found[256];
         const Tensor *tensor = checkpoint_find(file, "", view->name, found);
         if (tensor) {
-            if (!checkpoint_read(file, found, tensor, view, w, err)) return false;
+            if (!checkpoint_read(file, "", found, tensor, view, w, err)) return false;
         } else if (strncmp(view->name, "pooler.", 7) == 0) {
             *fresh_pooler = true;
             for (size_t j = view->at; j < view->at + (size_t)view->rows * view->cols; j++)
@@ -164,7 +184,7 @@ bool layout_load(const Layout *layout, const Safetensors *file, const char *stem
         char found[256];
         const Tensor *tensor = checkpoint_find(file, stem, view->name, found);
         if (!tensor) return fail(err, "%s: tensor \"%s%s\" is missing", file->path, stem, view->name);
-        if (!checkpoint_read(file, found, tensor, view, w, err)) return false;
+        if (!checkpoint_read(file, stem, found, tensor, view, w, err)) return false;
     }
     return true;
 }

@@ -93,6 +93,28 @@ static bool peft_read_targets(const json_t *targets, const char *what, const Saf
     return peft_match_targets(targets, what, file, lora->targets, err);
 }
 
+/* Whether the file has tensors of each module that the config says is trained beside the adapter ("classifier"). PEFT
+ * knows "score", the head of other families, from its own list. */
+static bool peft_check_saved(const json_t *saved, const char *what, const Safetensors *file, Err *err)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(saved, i, item)
+    {
+        const char *name = json_string_value(item);
+        bool found = name && strcmp(name, "score") == 0;
+        if (!name) return fail(err, "%s: \"modules_to_save\" holds what is no text", what);
+        for (size_t t = 0; t < file->count && !found; t++) {
+            const char *at = strstr(file->tensors[t].name, name);
+            found = at && at > file->tensors[t].name && at[-1] == '.' && at[strlen(name)] == '.';
+        }
+        if (!found)
+            return fail(err, "%s: modules_to_save names \"%s\", for which %s has no tensors", what, str_show(str(name)),
+                        file->path);
+    }
+    return true;
+}
+
 /* file: NULL when the targets are not wanted. */
 static bool peft_read(const json_t *o, const char *what, const Safetensors *file, Lora *lora, Err *err)
 {
@@ -110,7 +132,9 @@ static bool peft_read(const json_t *o, const char *what, const Safetensors *file
     if (json_is_true(json_object_get(o, "use_rslora"))) alpha *= sqrt((double)r);
     *lora = (Lora){.r = (uint32_t)r, .alpha = (float)alpha, .drop = (float)drop};
     const json_t *targets = json_object_get(o, "target_modules");
-    return peft_check_targets(targets, what, lora, err) && (!file || peft_read_targets(targets, what, file, lora, err));
+    return peft_check_targets(targets, what, lora, err) &&
+           (!file || (peft_read_targets(targets, what, file, lora, err) &&
+                      peft_check_saved(json_object_get(o, "modules_to_save"), what, file, err)));
 }
 
 bool peft_config_parse(Str json, const char *what, const Safetensors *file, Lora *lora, Err *err)

@@ -1,6 +1,5 @@
 #include "text.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,39 +8,76 @@
 typedef struct LabelSet {
     bool numbers;
     uint32_t classes;
-    const char **names; /* [classes], in class order */
-    double *values;     /* [classes], ascending; of numbers only */
+    const char **names; /* [classes], in class order; of numbers: ascending */
     uint32_t *sorted;   /* [classes]: classes by name, bytewise; of names only */
 } LabelSet;
 
 static const char *const label_glue[] = {"entailment", "neutral",
                                          "contradiction"}; /* 0, 1, 2 in GLUE's MNLI and SNLI */
 
-/* -12, 3 and 4.0, but not 03, 1e5, "positive", nor numbers that doubles do not hold. */
-static bool label_is_number(Str label)
+/* A decimal number by its digits, however many: a double would merge numbers that differ after the 16th. */
+typedef struct LabelNumber {
+    bool negative; /* 0 never is */
+    Str whole;     /* without leading zeros, but at least one digit */
+    Str fraction;  /* without trailing zeros */
+} LabelNumber;
+
+/* -12, 3 and 4.0, but not 03, 1e5 and "positive". */
+static bool label_parse_number(Str label, LabelNumber *out)
 {
-    enum { MOST_DIGITS = 15 };
     size_t i = label.size && label.at[0] == '-';
+    *out = (LabelNumber){.negative = i};
     const size_t digits = i;
     while (i < label.size && label.at[i] >= '0' && label.at[i] <= '9') i++;
     if (i == digits || (i - digits > 1 && label.at[digits] == '0')) return false;
+    out->whole = (Str){label.at + digits, i - digits};
     if (i < label.size && label.at[i] == '.') {
         const size_t fraction = ++i;
         while (i < label.size && label.at[i] >= '0' && label.at[i] <= '9') i++;
         if (i == fraction) return false;
+        out->fraction = (Str){label.at + fraction, i - fraction};
+        while (out->fraction.size && out->fraction.at[out->fraction.size - 1] == '0') out->fraction.size--;
     }
-    return i == label.size && i - digits <= MOST_DIGITS + 1;
+    if (!out->fraction.size && str_equal(out->whole, S("0"))) out->negative = false;
+    return i == label.size;
 }
 
-static bool label_number(const ExampleFile *file, size_t row, double *value, Err *err)
+static bool label_is_number(Str label)
 {
-    if (!parse_double(file->rows[row].label, value) || *value < 0)
-        return fail(err,
-                    "%s, line %llu: the label %s is negative; -1 stands for rows without a label, so negative numbers "
-                    "are no classes: write them as names",
-                    file->path, (unsigned long long)file->rows[row].line, str_show(file->rows[row].label));
-    *value += 0.0; /* no negative zero */
-    return true;
+    LabelNumber number;
+    return label_parse_number(label, &number);
+}
+
+static int label_number_compare(const void *a, const void *b)
+{
+    const LabelNumber *x = a, *y = b;
+    if (x->negative != y->negative) return x->negative ? -1 : 1;
+    int order =
+        x->whole.size != y->whole.size ? (x->whole.size > y->whole.size ? 1 : -1) : str_compare(x->whole, y->whole);
+    if (!order) order = str_compare(x->fraction, y->fraction);
+    return x->negative ? -order : order;
+}
+
+/* "4" of 4.0: a class's name. */
+static const char *label_number_text(Arena *arena, const LabelNumber *x)
+{
+    return arena_printf(arena, "%s%.*s%s%.*s", x->negative ? "-" : "", (int)x->whole.size, x->whole.at,
+                        x->fraction.size ? "." : "", (int)x->fraction.size, x->fraction.size ? x->fraction.at : "");
+}
+
+bool labels_same_number(Str a, Str b)
+{
+    LabelNumber x, y;
+    return label_parse_number(a, &x) && label_parse_number(b, &y) && !label_number_compare(&x, &y);
+}
+
+static bool label_number(const ExampleFile *file, size_t row, LabelNumber *value, Err *err)
+{
+    if (label_parse_number(file->rows[row].label, value) && !value->negative) return true;
+    return fail(err,
+                "%s, line %llu: the label %s is negative; -1 stands for rows without a label, so negative numbers "
+                "are no classes: write them as names",
+                file->path, (unsigned long long)file->rows[row].line, str_show(file->rows[row].label));
 }
 
 /* Fails unless all labels of a file are numbers, or none is; `others` names those that this was learned from. */
@@ -65,40 +101,33 @@ static bool label_set_fail(const ExampleFile *file, size_t count, const char *fi
                 file->minus_rows ? ", and those with -1 count as rows without one" : "");
 }
 
-static int value_compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static bool label_set_of_numbers(Arena *arena, const ExampleFile *file, LabelSet *out, Err *err)
 {
     enum { MOST_FRACTIONS = 20 }; /* half stars make ten classes; more are measurements */
     Arena scratch = {0};
-    double *all = arena_new(&scratch, double, file->row_count);
+    LabelNumber *all = arena_new(&scratch, LabelNumber, file->row_count);
     size_t count = 0;
     bool ok = true, fractions = false;
     for (size_t i = 0; i < file->row_count && ok; i++) ok = label_number(file, i, &all[i], err);
     if (ok) {
-        qsort(all, file->row_count, sizeof *all, value_compare);
+        qsort(all, file->row_count, sizeof *all, label_number_compare);
         for (size_t i = 0; i < file->row_count; i++) {
-            fractions |= all[i] != trunc(all[i]);
-            if (!count || all[i] != all[count - 1]) all[count++] = all[i];
+            fractions |= all[i].fraction.size > 0;
+            if (!count || label_number_compare(&all[i], &all[count - 1])) all[count++] = all[i];
         }
+        const char *first = str_show(str(label_number_text(&scratch, &all[0])));
         if (fractions && count > MOST_FRACTIONS)
             ok = fail(err,
-                      "%s: the labels are %zu different numbers with fractions (such as %.15g): this is a regression, "
+                      "%s: the labels are %zu different numbers with fractions (such as %s): this is a regression, "
                       "and lethe trains classes",
-                      file->path, count, all[0]);
+                      file->path, count, first);
         else if (count < 2 || count > TASK_MAX_CLASSES)
-            ok = label_set_fail(file, count, arena_printf(&scratch, "%.15g", all[0]), err);
+            ok = label_set_fail(file, count, first, err);
     }
     if (ok) {
         out->classes = (uint32_t)count;
-        out->values = arena_new(arena, double, count);
         out->names = arena_new(arena, const char *, count);
-        memcpy(out->values, all, count * sizeof *all);
-        for (size_t i = 0; i < count; i++) out->names[i] = arena_printf(arena, "%.15g", all[i]);
+        for (size_t i = 0; i < count; i++) out->names[i] = label_number_text(arena, &all[i]);
     }
     arena_free(&scratch);
     return ok;
@@ -154,18 +183,26 @@ static bool label_is_like(Str a, Str b)
     }
 }
 
+/* Where a label stands against a class's name in the order in which the set is searched. */
+static int label_order(const LabelSet *set, Str label, Str name)
+{
+    LabelNumber x, y;
+    if (!set->numbers || !label_parse_number(label, &x) || !label_parse_number(name, &y))
+        return str_compare(label, name);
+    return label_number_compare(&x, &y);
+}
+
 /* The class of a row's label; `train` is the file that the set is from. */
 static bool label_class(const LabelSet *set, const ExampleFile *file, size_t row, const char *train, uint32_t *class,
                         Err *err)
 {
     const Str label = file->rows[row].label;
-    double value = 0;
+    LabelNumber value;
     if (set->numbers && !label_number(file, row, &value, err)) return false;
     for (uint32_t low = 0, high = set->classes; low < high;) {
         const uint32_t middle = low + (high - low) / 2;
         *class = set->numbers ? middle : set->sorted[middle];
-        const int order =
-            set->numbers ? value_compare(&value, &set->values[middle]) : str_compare(label, str(set->names[*class]));
+        const int order = label_order(set, label, str(set->names[*class]));
         if (!order) return true;
         if (order < 0)
             high = middle;

@@ -77,6 +77,9 @@ typedef struct TaskData {
     DYN(const char *) warnings;             /* what the user may not have meant, a line each */
 } TaskData;
 
+/* Whether both are decimal numbers, of any number of digits, and the same one: 4 and 4.0. */
+bool labels_same_number(Str a, Str b);
+
 /* Tokenises train_rows and eval_rows rows (0: all). They are drawn at random, the same rows whatever the seed and the
  * other tasks, and stay in the file's order; first_rows: the file's first rows instead. The classes are the labels of
  * the whole train file: numbers in ascending order, or names in bytewise order, except that entailment, neutral and

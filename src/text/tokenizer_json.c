@@ -41,18 +41,21 @@ static bool tokjson_bert_normalizer(const json_t *part, const char *what, Normal
 
 static bool tokjson_normalizer(const json_t *part, const char *what, Normalizer *out, Err *err)
 {
+    static const char *const known[] = {"BertNormalizer", "Lowercase", "StripAccents", "NFD", "Sequence"};
     const char *type = tokjson_type(part);
+    bool is_known = false;
     if (!part || json_is_null(part)) return true;
+    for (size_t i = 0; i < COUNT(known); i++) is_known = is_known || strcmp(type, known[i]) == 0;
+    if (!is_known) /* before its keys, which are those of its type */
+        return fail(
+            err,
+            "%s: a normalizer of type \"%s\" is not supported; BertNormalizer, Lowercase, StripAccents and NFD are",
+            what, str_show(str(type)));
     if (!keys_check(&tokenizer_part_keys, part, what, err)) return false;
     if (strcmp(type, "BertNormalizer") == 0) return tokjson_bert_normalizer(part, what, out, err);
     if (strcmp(type, "Lowercase") == 0) return tokjson_add_step(out, what, NORMAL_LOWER, err);
     if (strcmp(type, "StripAccents") == 0) return tokjson_add_step(out, what, NORMAL_MARKS, err);
     if (strcmp(type, "NFD") == 0) return tokjson_add_step(out, what, NORMAL_DECOMPOSE, err);
-    if (strcmp(type, "Sequence") != 0)
-        return fail(
-            err,
-            "%s: a normalizer of type \"%s\" is not supported; BertNormalizer, Lowercase, StripAccents and NFD are",
-            what, str_show(str(type)));
     const json_t *list = json_object_get(part, "normalizers"), *item;
     size_t i;
     json_array_foreach(list, i, item)
@@ -72,11 +75,10 @@ static bool tokjson_word_split(const json_t *part, const char *what, WordSplit *
     } known[] = {{"BertPreTokenizer", SPLIT_BERT}, {"Whitespace", SPLIT_WORD_CLASS}, {"WhitespaceSplit", SPLIT_SPACES}};
     *out = SPLIT_NOTHING;
     if (!part || json_is_null(part)) return true;
-    if (!keys_check(&tokenizer_part_keys, part, what, err)) return false;
     for (size_t i = 0; i < COUNT(known); i++)
         if (strcmp(tokjson_type(part), known[i].type) == 0) {
             *out = known[i].split;
-            return true;
+            return keys_check(&tokenizer_part_keys, part, what, err);
         }
     return fail(err,
                 "%s: a pre_tokenizer of type \"%s\" is not supported with WordPiece; BertPreTokenizer, Whitespace and "
@@ -153,6 +155,14 @@ static bool tokjson_named_token(const TokJson *j, const json_t *processor, const
                                       : fail(err, "%s: post_processor: \"%s\" must be [token, id]", j->what, key);
 }
 
+static bool tokjson_fail_processor(const TokJson *j, const char *type, Err *err)
+{
+    return fail(err,
+                "%s: a post_processor of type \"%s\" is not supported; TemplateProcessing, BertProcessing and "
+                "RobertaProcessing are",
+                j->what, str_show(str(type)));
+}
+
 static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *err)
 {
     const char *type = tokjson_type(part);
@@ -160,6 +170,9 @@ static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *er
         return fail(err,
                     "%s: no post_processor: rows would have no special tokens, by whose first one rows are classified",
                     j->what);
+    if (strcmp(type, "Sequence") != 0 && strcmp(type, "TemplateProcessing") != 0 &&
+        strcmp(type, "BertProcessing") != 0 && strcmp(type, "RobertaProcessing") != 0 && strcmp(type, "ByteLevel") != 0)
+        return tokjson_fail_processor(j, type, err);
     if (!keys_check(&tokenizer_part_keys, part, j->what, err)) return false;
     if (strcmp(type, "TemplateProcessing") == 0)
         return tokjson_template(j, part, "single", false, &j->tokenizer->single, err) &&
@@ -167,6 +180,14 @@ static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *er
     const bool roberta = strcmp(type, "RobertaProcessing") == 0;
     if (roberta || strcmp(type, "BertProcessing") == 0) {
         uint32_t first, last;
+        /* the library takes a RobertaProcessing without them for a BertProcessing: one token between two texts, not two
+         */
+        if (roberta && !(json_is_boolean(json_object_get(part, "trim_offsets")) &&
+                         json_is_boolean(json_object_get(part, "add_prefix_space"))))
+            return fail(err,
+                        "%s: post_processor: a RobertaProcessing needs \"trim_offsets\" and \"add_prefix_space\", true "
+                        "or false: without them the tokenizers library does what BertProcessing does",
+                        j->what);
         if (!tokjson_named_token(j, part, "cls", &first, err) || !tokjson_named_token(j, part, "sep", &last, err))
             return false;
         template_usual(j->tokenizer, first, last, roberta, !roberta);
@@ -179,10 +200,7 @@ static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *er
         if (strcmp(tokjson_type(item), "ByteLevel") != 0 && !json_object_get(item, "processors"))
             return tokjson_post_processor(j, item, err);
     }
-    return fail(err,
-                "%s: a post_processor of type \"%s\" is not supported; TemplateProcessing, BertProcessing and "
-                "RobertaProcessing are",
-                j->what, str_show(str(type)));
+    return tokjson_fail_processor(j, type, err);
 }
 
 /* ---- Models ---- */
@@ -238,6 +256,9 @@ static bool tokjson_bpe(TokJson *j, const json_t *model, Err *err)
     const json_t *dropout = json_object_get(model, "dropout");
     Str unknown, prefix, suffix;
     bool fuse, fallback, ignore, use_regex, prefix_space;
+    if (strcmp(tokjson_type(pre), "ByteLevel") != 0)
+        return fail(err, "%s: a pre_tokenizer of type \"%s\" is not supported with BPE; ByteLevel is", j->what,
+                    str_show(str(tokjson_type(pre))));
     if (!keys_check(&tokenizer_part_keys, pre, j->what, err) ||
         !tokjson_text(model, j->what, "unk_token", (Str){0}, &unknown, err) ||
         !tokjson_text(model, j->what, "continuing_subword_prefix", (Str){0}, &prefix, err) ||
@@ -248,9 +269,8 @@ static bool tokjson_bpe(TokJson *j, const json_t *model, Err *err)
         !tokjson_flag(pre, j->what, "use_regex", true, &use_regex, err) ||
         !tokjson_flag(pre, j->what, "add_prefix_space", true, &prefix_space, err))
         return false;
-    if (strcmp(tokjson_type(pre), "ByteLevel") != 0 || !use_regex)
-        return fail(err, "%s: a BPE model is supported with a pre_tokenizer of type ByteLevel and its pattern only",
-                    j->what);
+    if (!use_regex)
+        return fail(err, "%s: a pre_tokenizer of type ByteLevel without its pattern is not supported", j->what);
     if (j->tokenizer->normalizer.step_count)
         return fail(err, "%s: a BPE model with a normalizer is not supported", j->what);
     if (prefix.size || suffix.size || fallback || ignore ||
