@@ -67,8 +67,8 @@ bool json_parse(Str text, const char *what, json_t **out, Err *err);
 bool json_parse_object(Str text, const char *what, json_t **out, Err *err); /* it must be an object */
 /* An object in which whole numbers beyond 64 bits are legal: they become reals. */
 bool json_parse_wide(Str text, const char *what, json_t **out, Err *err);
-/* One row of JSON lines, as tables have them: \u0000 is text, half a surrogate pair U+FFFD, a number the text that it is
- * written as. */
+/* One row of JSON lines, as tables have them: \u0000 is text, half a surrogate pair U+FFFD, a number the text that it
+ * is written as. */
 bool json_row_parse(Arena *arena, Str line, const char *what, json_t **out, Err *err);
 /* object[key], which must be there, of that type, and within [low, high]. */
 bool json_get_int(const json_t *object, const char *what, const char *key, int64_t low, int64_t high, int64_t *value,
@@ -98,8 +98,8 @@ enum {
 typedef struct FileKey {
     const char *name;
     KeyRule rule;
-    const char *only; /* of KEY_ONLY: the values as JSON, a space between them */
     unsigned types;   /* TYPE_*; of all that is read; 0: any */
+    const char *only; /* of KEY_ONLY: the values as JSON, a space between them */
 } FileKey;
 /* All keys of one file that are known. Unknown ones are refused by name unless they are as empty as KEY_EMPTY asks for.
  */
