@@ -274,22 +274,32 @@ tests_ops() { # all ops under both kinds of validation
     fi
 }
 
+tests_checked() { # build/tests, in a folder with links to all files: what runs at the same time has its own build/test-tmp
+    local file
+    rm -rf build/beside
+    mkdir -p build/beside/build
+    for file in *; do [ "$file" = build ] || ln -s "$PWD/$file" build/beside/; done
+    for file in build/*; do
+        case $file in build/beside | build/test-tmp) ;; *) ln -s "$PWD/$file" build/beside/build/ ;; esac
+    done
+    [ ! -d ../shared ] || ln -sfn "$(cd ../shared && pwd)" build/shared
+    (cd build/beside && tests_watched SYNCHRONIZATION_VALIDATION build/tests)
+}
 tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N skipped'
     tests_build
-    local program beside='' group=("$@")
+    local program
     rm -rf build/test-tmp
     export CMOCKA_MESSAGE_OUTPUT=stdout ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
     export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
     {
-        if [ $# = 0 ]; then # beside the rest: a processor takes minutes to compile all shaders
+        if [ $# = 0 ]; then # three at a time: a processor takes minutes to compile all shaders, or to run under sanitizers
             tests_ops >build/test-ops.log &
-            beside=$!
-            group=(-vulkan_ops)
-        fi
-        for program in build/tests build/tests-fast; do tests_watched SYNCHRONIZATION_VALIDATION $program "${group[@]}"; done
-        if [ -n "$beside" ]; then
-            wait $beside
-            cat build/test-ops.log
+            tests_checked >build/test-checked.log &
+            tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast -vulkan_ops
+            wait
+            cat build/test-checked.log build/test-ops.log
+        else
+            for program in build/tests build/tests-fast; do tests_watched SYNCHRONIZATION_VALIDATION $program "$@"; done
         fi
     } | tee build/test.log
     # A program that fails without a failed test has crashed: that is a failure too. Newer layers tell of their own
