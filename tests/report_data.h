@@ -181,20 +181,20 @@ static void made_swap(Arena *arena, FILE *f, int method, uint32_t seed, int last
                       const uint8_t *own, const uint8_t *now)
 {
     static const double back[] = {0.02, 0.1, 0.3, 0.5, 0.15};
-    uint8_t of[MADE_ROWS], right[MADE_ROWS];
+    bool of[MADE_ROWS], right[MADE_ROWS];
+    char looked[MADE_ROWS / 4 + 2], marks[MADE_ROWS / 4 + 2];
+    uint32_t correct = 0;
     for (uint32_t r = 0; r < MADE_ROWS; r++) {
-        of[r] = 1;
+        of[r] = true;
         right[r] = now[r] || (own[r] && made_random(r, (uint32_t)task, seed, 70 + (uint32_t)part) < back[part]);
+        correct += right[r];
     }
-    fprintf(f,
-            "{\"event\":\"swap\",\"method\":\"%s\",\"seed\":%u,\"after_task\":%d,\"task\":%d,\"name\":\"%s\","
-            "\"part\":\"%s\",\"correct_without\":%u,\"rows\":%d,\"correct\":%u,\"looked\":\"",
-            made_methods[method].name, seed, last + 1, task + 1, made_tasks[task].name, made_part(arena, part),
-            made_count(now, MADE_ROWS), MADE_ROWS, made_count(right, MADE_ROWS));
-    made_hex(f, of);
-    fprintf(f, "\",\"right\":\"");
-    made_hex(f, right);
-    fprintf(f, "\"}\n");
+    rows_right_print(of, MADE_ROWS, looked);
+    rows_right_print(right, MADE_ROWS, marks);
+    made_share(f, "swap", method, seed, last + 1, task,
+               arena_printf(arena, "\"part\":\"%s\",\"correct_without\":%u,\"looked\":\"%s\",\"right\":\"%s\",",
+                            made_part(arena, part), made_count(now, MADE_ROWS), looked, marks),
+               correct);
 }
 
 /* Where in the encoder an old task was lost: drift, swap, sweep and probe after the last task. */

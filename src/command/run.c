@@ -377,21 +377,21 @@ static bool run_check_config_option(const char *path, json_t *old, const char *n
                        : "a text or a number");
 }
 
-/* What the run to repeat was made of, but for what the command line names anew. */
-static void run_repeat(const json_t *config, const char *path, const json_t *options, Arena *arena, Plan *plan)
+/* What the run to repeat was made of, but for what the command line names anew, as JSON text; NULL: it is not told. */
+static const char *run_repeated(const json_t *config, const json_t *options, Arena *arena)
 {
     json_t *identity = json_copy(json_object_get(config, "identity"));
     if (json_object_get(options, "task")) json_object_del(identity, "tasks");
     if (json_object_get(options, "model")) json_object_del(identity, "model_sha256");
     char *text = json_is_object(identity) ? json_dumps(identity, JSON_COMPACT) : NULL;
-    plan->repeats = text ? arena_copy(arena, text, strlen(text)) : NULL;
-    plan->repeats_path = path;
+    const char *copy = text ? arena_copy(arena, text, strlen(text)) : NULL;
     free(text);
     json_decref(identity);
+    return copy;
 }
 
-/* Adds the options of a config.json that are not given; of the plan sets what is repeated. */
-static bool run_merge_config(Str text, const char *path, json_t *options, Arena *arena, Plan *plan, Err *err)
+/* Adds the options of a config.json that are not given. *repeats: as of run_repeated. */
+static bool run_merge_config(Str text, const char *path, json_t *options, Arena *arena, const char **repeats, Err *err)
 {
     json_t *config = NULL;
     if (!json_parse(text, path, &config, err)) return false;
@@ -405,7 +405,7 @@ static bool run_merge_config(Str text, const char *path, json_t *options, Arena 
     }
     void *next;
     json_object_foreach_safe(old, next, name, value) ok = ok && run_check_config_option(path, old, name, value, err);
-    if (ok) run_repeat(config, path, options, arena, plan);
+    if (ok) *repeats = run_repeated(config, options, arena);
     if (ok) json_object_update_missing(options, old);
     json_decref(config);
     return ok;
@@ -483,18 +483,17 @@ static bool run_show(const Plan *plan, Err *err)
 static bool run_read(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
 {
     bool ok = run_parse(argc, argv, NULL, 0, options, err);
-    Plan repeated = {0};
-    const char *config = option_text(options, "config");
+    const char *config = option_text(options, "config"), *repeats = NULL;
     if (ok && config) {
         Str text = {0};
         config = arena_copy(arena, config, strlen(config)); /* options, which own it, will change */
         ok = file_read(arena, config, 1 << 24, &text, err) &&
-             run_merge_config(text, config, options, arena, &repeated, err);
+             run_merge_config(text, config, options, arena, &repeats, err);
         json_object_del(options, "config");
     }
     ok = ok && run_plan(plan, arena, options, err);
-    plan->repeats = repeated.repeats;
-    plan->repeats_path = repeated.repeats_path;
+    plan->repeats = repeats;
+    plan->repeats_path = config;
     return ok;
 }
 

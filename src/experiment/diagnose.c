@@ -352,13 +352,9 @@ static double probe_tokens(const Experiment *x, int task)
 static double diagnosis_tokens(const Experiment *x, const Method *method, int task)
 {
     if (x->plan->no_diagnostics || x->plan->task_count == 1 || !can_forget(method)) return 0;
-    if (!task) {
-        double first = probe_tokens(x, 0) + probe_tokens(x, 1);
-        for (int j = 1; j < x->plan->task_count; j++) first += probe_tokens(x, j);
-        return first;
-    }
     const Split *train = &x->tasks[task].data.train, *first = &x->tasks[0].data.eval;
-    double tokens = CURVE_SHARE * step_passes(method) * training_tokens(train, &x->plan->hyper);
+    double tokens = task ? CURVE_SHARE * step_passes(method) * training_tokens(train, &x->plan->hyper) : 0;
+    for (int j = 1; j < x->plan->task_count && !task; j++) tokens += probe_tokens(x, j);
     if (task + 1 < x->plan->task_count) return tokens + probe_tokens(x, task) + probe_tokens(x, task + 1);
     for (int j = 0; j < task; j++) tokens += probe_tokens(x, j);
     return tokens + (x->model.config.layers + 2) * fewer(first->rows, SWAP_ROWS) * tokens_per_row(first);

@@ -95,28 +95,22 @@ static bool checkpoint_spelling(const char *stem, const char *name, int way, cha
     return !(way % 2) || norm;
 }
 
-/* The tensor of a view under any of the names in use. */
-static const Tensor *checkpoint_find(const Safetensors *file, const char *stem, const char *name, char found[256])
+/* The next tensor of a view under any of the names in use, from spelling *way on; NULL: there is none left. */
+static const Tensor *checkpoint_next(const Safetensors *file, const char *stem, const char *name, int *way)
 {
-    for (int way = 0; way < CHECKPOINT_NAMES; way++) {
-        const Tensor *tensor = checkpoint_spelling(stem, name, way, found) ? safetensors_find(file, found) : NULL;
-        if (tensor) return tensor;
-    }
+    char found[256];
+    while (*way < CHECKPOINT_NAMES)
+        if (checkpoint_spelling(stem, name, (*way)++, found)) {
+            const Tensor *tensor = safetensors_find(file, found);
+            if (tensor) return tensor;
+        }
     return NULL;
 }
 
-/* Two tensors for one weight: which of them counts, nobody has said. */
-static bool checkpoint_check_once(const Safetensors *file, const char *stem, const char *name, const Tensor *tensor,
-                                  Err *err)
+static const Tensor *checkpoint_find(const Safetensors *file, const char *stem, const char *name)
 {
-    char other[256];
-    for (int way = 0; way < CHECKPOINT_NAMES; way++) {
-        const Tensor *second = checkpoint_spelling(stem, name, way, other) ? safetensors_find(file, other) : NULL;
-        if (second && second != tensor)
-            return fail(err, "%s: \"%s\" and \"%s\" are two tensors for one weight; take out the one that is not meant",
-                        file->path, tensor->name, other);
-    }
-    return true;
+    int way = 0;
+    return checkpoint_next(file, stem, name, &way);
 }
 
 static bool checkpoint_shape(const Tensor *tensor, const View *view)
@@ -132,24 +126,33 @@ static bool checkpoint_finite(const float *x, size_t n)
     return sum == 0;
 }
 
-static bool checkpoint_read(const Safetensors *file, const char *stem, const char *name, const Tensor *tensor,
-                            const View *view, float *w, Err *err)
+/* Fails on two tensors for one weight, too: which of them counts, nobody has said. *there: false when there is none. */
+static bool checkpoint_read(const Safetensors *file, const char *stem, const View *view, float *w, bool *there,
+                            Err *err)
 {
-    if (!checkpoint_check_once(file, stem, view->name, tensor, err)) return false;
+    int way = 0;
+    const Tensor *tensor = checkpoint_next(file, stem, view->name, &way);
+    *there = tensor != NULL;
+    if (!tensor) return true;
+    const Tensor *second = checkpoint_next(file, stem, view->name, &way);
+    if (second)
+        return fail(err, "%s: \"%s\" and \"%s\" are two tensors for one weight; take out the one that is not meant",
+                    file->path, tensor->name, second->name);
     char shape[128] = "";
     for (int i = 0, used = 0; i < tensor->rank && used < 100; i++)
         used += snprintf(shape + used, sizeof shape - (size_t)used, "%s%llu", i ? ", " : "",
                          (unsigned long long)tensor->shape[i]);
     if (!checkpoint_shape(tensor, view))
         return view->rows == 1 ? fail(err, "%s: tensor \"%s\" has shape [%s], but config.json asks for [%u]",
-                                      file->path, name, shape, view->cols)
+                                      file->path, tensor->name, shape, view->cols)
                                : fail(err, "%s: tensor \"%s\" has shape [%s], but config.json asks for [%u, %u]",
-                                      file->path, name, shape, view->rows, view->cols);
+                                      file->path, tensor->name, shape, view->rows, view->cols);
     if (!tensor_is_float(tensor))
-        return fail(err, "%s: tensor \"%s\" is not of type F64, F32, F16 or BF16", file->path, name);
+        return fail(err, "%s: tensor \"%s\" is not of type F64, F32, F16 or BF16", file->path, tensor->name);
     tensor_to_f32(tensor, w + view->at);
     if (!checkpoint_finite(w + view->at, (size_t)view->rows * view->cols))
-        return fail(err, "%s: tensor \"%s\" holds NaN or infinity; the checkpoint is damaged", file->path, name);
+        return fail(err, "%s: tensor \"%s\" holds NaN or infinity; the checkpoint is damaged", file->path,
+                    tensor->name);
     return true;
 }
 
@@ -159,11 +162,10 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
     *fresh_pooler = false;
     for (int i = 0; i < model->encoder.count; i++) {
         const View *view = &model->encoder.views[i];
-        char found[256];
-        const Tensor *tensor = checkpoint_find(file, "", view->name, found);
-        if (tensor) {
-            if (!checkpoint_read(file, "", found, tensor, view, w, err)) return false;
-        } else if (strncmp(view->name, "pooler.", 7) == 0) {
+        bool there;
+        if (!checkpoint_read(file, "", view, w, &there, err)) return false;
+        if (there) continue;
+        if (strncmp(view->name, "pooler.", 7) == 0) {
             *fresh_pooler = true;
             for (size_t j = view->at; j < view->at + (size_t)view->rows * view->cols; j++)
                 w[j] = view->rows == 1 ? 0 : 0.02f * random_normal(seed, 0x706f6f6c, j);
@@ -181,10 +183,9 @@ bool layout_load(const Layout *layout, const Safetensors *file, const char *stem
 {
     for (int i = 0; i < layout->count; i++) {
         const View *view = &layout->views[i];
-        char found[256];
-        const Tensor *tensor = checkpoint_find(file, stem, view->name, found);
-        if (!tensor) return fail(err, "%s: tensor \"%s%s\" is missing", file->path, stem, view->name);
-        if (!checkpoint_read(file, stem, found, tensor, view, w, err)) return false;
+        bool there;
+        if (!checkpoint_read(file, stem, view, w, &there, err)) return false;
+        if (!there) return fail(err, "%s: tensor \"%s%s\" is missing", file->path, stem, view->name);
     }
     return true;
 }

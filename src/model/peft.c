@@ -177,21 +177,18 @@ uint32_t peft_classes(const Safetensors *file, Family family)
 static size_t peft_count(const Layout *layout, const Safetensors *file)
 {
     size_t count = 0;
-    char found[256];
-    for (int i = 0; i < layout->count; i++)
-        count += checkpoint_find(file, PEFT_STEM, layout->views[i].name, found) != NULL;
+    for (int i = 0; i < layout->count; i++) count += checkpoint_find(file, PEFT_STEM, layout->views[i].name) != NULL;
     return count;
 }
 
 static const char *peft_unknown(const Lora *lora, const Head *head, const Safetensors *file)
 {
     const Layout *const layouts[] = {&lora->layout, &head->layout};
-    char found[256];
     for (size_t t = 0; t < file->count; t++) {
         bool known = false;
         for (size_t l = 0; l < COUNT(layouts) && !known; l++)
             for (int i = 0; i < layouts[l]->count && !known; i++)
-                known = checkpoint_find(file, PEFT_STEM, layouts[l]->views[i].name, found) == &file->tensors[t];
+                known = checkpoint_find(file, PEFT_STEM, layouts[l]->views[i].name) == &file->tensors[t];
         if (!known) return file->tensors[t].name;
     }
     return NULL;

@@ -64,7 +64,7 @@ static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
             told = true;
             row->seeds[i] = (int)parts.at[k].values.count;
             row->values[i] = measure_mean(parts.at[k].values.at, row->seeds[i]).mean;
-            row->p[i] = figure_part_p(&parts.at[k], r->tasks[0].eval_rows);
+            row->p[i] = figure_part_p(&parts.at[k]);
         }
         t.row_count += told;
     }

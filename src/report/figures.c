@@ -241,7 +241,7 @@ static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
 typedef struct FigurePart {
     const char *name;
     DYN(double) values; /* of the runs that have one */
-    int32_t *sums; /* swap: [eval_rows] over seeds, right with the part put back minus right without; NULL: not told */
+    Differences back;   /* swap: right with the part put back minus right without */
 } FigurePart;
 typedef DYN(FigurePart) FigureParts;
 
@@ -258,21 +258,28 @@ static FigurePart *figure_parts_add(Arena *arena, FigureParts *parts, const char
     return &parts->at[i];
 }
 
-/* Adds what a swap changed, row by row; `without`: the evaluation at the end. */
-static void figure_swap_add(Arena *arena, FigurePart *part, const ResultSwap *s, const ResultCell *without)
+/* Adds what a swap changed; `end`: the evaluation at the end. A row that was not looked at did not change. */
+static void figure_swap_add(Arena *arena, FigurePart *part, const Results *r, const ResultSwap *s,
+                            const ResultCell *end)
 {
-    if (part->values.count == 1) part->sums = arena_new(arena, int32_t, without->rows);
-    if (!without->right) part->sums = NULL;
-    for (uint32_t k = 0; part->sums && k < without->rows; k++)
-        part->sums[k] += s->look.of[k] ? s->look.right[k] - without->right[k] : 0;
+    ResultCell without = {.rows = s->rows, .correct = s->correct_without},
+               with = {.rows = s->rows, .correct = s->correct};
+    if (end->right) {
+        bool *right = arena_new(arena, bool, end->rows);
+        without = *end;
+        with = (ResultCell){.rows = end->rows, .right = right};
+        for (uint32_t k = 0; k < end->rows; k++) {
+            right[k] = s->look.of[k] ? s->look.right[k] : end->right[k];
+            with.correct += right[k];
+        }
+    }
+    if (!part->back.values) part->back = differences_new(arena, r->tasks[0].eval_rows, r->runs.count);
+    differences_add(arena, &part->back, &without, &with);
 }
 
 /* Exact sign-flip test of the rows' sums over seeds (with one seed McNemar's) that putting the part back changes
  * nothing; NAN: not told. */
-static double figure_part_p(const FigurePart *part, uint32_t eval_rows)
-{
-    return part->sums ? measure_sign_flips(part->sums, eval_rows) : NAN;
-}
+static double figure_part_p(const FigurePart *part) { return part->back.sums ? differences_p(&part->back).high : NAN; }
 
 /* Of the first task after the last, over a method's runs: what putting each part back returns, or how alike each
  * layer's states still are (CKA). */
@@ -286,7 +293,7 @@ static FigureParts figure_parts(Arena *arena, const Results *r, int method, bool
             figure_parts_add(arena, &parts, old->layers[k], old->cka[k]);
         for (size_t k = 0; k < old->swaps.count && swap; k++) {
             const ResultSwap *s = &old->swaps.at[k];
-            figure_swap_add(arena, figure_parts_add(arena, &parts, s->part, figure_swap_returns(s)), s,
+            figure_swap_add(arena, figure_parts_add(arena, &parts, s->part, figure_swap_returns(s)), r, s,
                             verdict_cell(r, &r->runs.at[i], r->task_count - 1, 0));
         }
     }

@@ -136,7 +136,8 @@ typedef struct Results {
     uint64_t peak_bytes;                      /* the highest of all folders */
     uint32_t epochs, batch_size;              /* 0: not told */
     double learning_rate, lora_learning_rate; /* 0: not told */
-    double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run was told; a report may be told another */
+    double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run was told; a report may be
+                            told another */
 } Results;
 
 /* Reads FOLDER/results.jsonl of each folder. Several must have the same tasks, data and model, and no method twice with

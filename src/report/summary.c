@@ -181,7 +181,7 @@ static json_t *summary_parts(Arena *arena, const Results *r, int method, bool sw
         const int count = (int)parts.at[i].values.count;
         const MeanOver mean = count ? measure_mean(parts.at[i].values.at, count) : (MeanOver){0};
         json_t *entry = summary_mean(&mean);
-        if (swap) json_object_set_new(entry, "p", summary_number(figure_part_p(&parts.at[i], r->tasks[0].eval_rows)));
+        if (swap) json_object_set_new(entry, "p", summary_number(figure_part_p(&parts.at[i])));
         json_object_set_new(means, parts.at[i].name, entry);
     }
     return means;

@@ -41,21 +41,23 @@ static bool tokjson_bert_normalizer(const json_t *part, const char *what, Normal
 
 static bool tokjson_normalizer(const json_t *part, const char *what, Normalizer *out, Err *err)
 {
-    static const char *const known[] = {"BertNormalizer", "Lowercase", "StripAccents", "NFD", "Sequence"};
+    static const struct {
+        const char *type;
+        NormalStep step;
+    } known[] = {{"Lowercase", NORMAL_LOWER}, {"StripAccents", NORMAL_MARKS}, {"NFD", NORMAL_DECOMPOSE}};
     const char *type = tokjson_type(part);
-    bool is_known = false;
+    const bool bert = strcmp(type, "BertNormalizer") == 0, sequence = strcmp(type, "Sequence") == 0;
+    size_t step = 0;
     if (!part || json_is_null(part)) return true;
-    for (size_t i = 0; i < COUNT(known); i++) is_known = is_known || strcmp(type, known[i]) == 0;
-    if (!is_known) /* before its keys, which are those of its type */
+    while (step < COUNT(known) && strcmp(type, known[step].type) != 0) step++;
+    if (!bert && !sequence && step == COUNT(known)) /* before its keys, which are those of its type */
         return fail(
             err,
             "%s: a normalizer of type \"%s\" is not supported; BertNormalizer, Lowercase, StripAccents and NFD are",
             what, str_show(str(type)));
     if (!keys_check(&tokenizer_part_keys, part, what, err)) return false;
-    if (strcmp(type, "BertNormalizer") == 0) return tokjson_bert_normalizer(part, what, out, err);
-    if (strcmp(type, "Lowercase") == 0) return tokjson_add_step(out, what, NORMAL_LOWER, err);
-    if (strcmp(type, "StripAccents") == 0) return tokjson_add_step(out, what, NORMAL_MARKS, err);
-    if (strcmp(type, "NFD") == 0) return tokjson_add_step(out, what, NORMAL_DECOMPOSE, err);
+    if (bert) return tokjson_bert_normalizer(part, what, out, err);
+    if (!sequence) return tokjson_add_step(out, what, known[step].step, err);
     const json_t *list = json_object_get(part, "normalizers"), *item;
     size_t i;
     json_array_foreach(list, i, item)
@@ -166,22 +168,21 @@ static bool tokjson_fail_processor(const TokJson *j, const char *type, Err *err)
 static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *err)
 {
     const char *type = tokjson_type(part);
+    const bool template = strcmp(type, "TemplateProcessing") == 0, roberta = strcmp(type, "RobertaProcessing") == 0,
+               bert = strcmp(type, "BertProcessing") == 0, sequence = strcmp(type, "Sequence") == 0,
+               bytes = strcmp(type, "ByteLevel") == 0;
     if (!part || json_is_null(part))
         return fail(err,
                     "%s: no post_processor: rows would have no special tokens, by whose first one rows are classified",
                     j->what);
-    if (strcmp(type, "Sequence") != 0 && strcmp(type, "TemplateProcessing") != 0 &&
-        strcmp(type, "BertProcessing") != 0 && strcmp(type, "RobertaProcessing") != 0 && strcmp(type, "ByteLevel") != 0)
-        return tokjson_fail_processor(j, type, err);
+    if (!template && !roberta && !bert && !sequence && !bytes) return tokjson_fail_processor(j, type, err);
     if (!keys_check(&tokenizer_part_keys, part, j->what, err)) return false;
-    if (strcmp(type, "TemplateProcessing") == 0)
+    if (template)
         return tokjson_template(j, part, "single", false, &j->tokenizer->single, err) &&
                tokjson_template(j, part, "pair", true, &j->tokenizer->pair, err);
-    const bool roberta = strcmp(type, "RobertaProcessing") == 0;
-    if (roberta || strcmp(type, "BertProcessing") == 0) {
+    if (roberta || bert) {
         uint32_t first, last;
-        /* the library takes a RobertaProcessing without them for a BertProcessing: one token between two texts, not two
-         */
+        /* without them the library takes it for a BertProcessing: one token between two texts, not two */
         if (roberta && !(json_is_boolean(json_object_get(part, "trim_offsets")) &&
                          json_is_boolean(json_object_get(part, "add_prefix_space"))))
             return fail(err,

@@ -332,8 +332,9 @@ static void fuzz_run_config(Arena *arena, Str bytes, Err *err)
 {
     Plan *plan = arena_new(arena, Plan, 1);
     json_t *options = json_object();
+    const char *repeats = NULL;
     strategy_defaults(&plan->values);
-    if (run_merge_config(bytes, "config.json", options, arena, plan, err) && run_set_all(plan, arena, options, err))
+    if (run_merge_config(bytes, "config.json", options, arena, &repeats, err) && run_set_all(plan, arena, options, err))
         fuzz_check_plan(plan);
     json_decref(options);
     fuzz_usage(err);
