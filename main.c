@@ -18,6 +18,8 @@
 #include "src/model/model.c"
 #include "src/train/train.h"  // the training loop and evaluation
 #include "src/train/train.c"
+#include "src/saved/saved.h"  // models on disk: checkpoints, what runs keep, classifiers
+#include "src/saved/saved.c"
 #include "src/strategy/strategy.h"  // the methods that are compared
 #include "src/strategy/strategy.c"
 #include "src/experiment/experiment.h"  // the plan, the run, the measures

@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "state.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static bool checkpoint_is_ours(const char *name)
 static void checkpoint_tidy(const Experiment *x, bool all)
 {
     Arena arena = {0};
-    const char *path = x->checkpoint.folder;
+    const char *path = x->checkpoints.path;
     DIR *folder = opendir(path);
     for (struct dirent *entry; folder && (entry = readdir(folder));)
         if (checkpoint_is_ours(entry->d_name) && (all || !checkpoint_is_wanted(x, entry->d_name)))
@@ -69,33 +69,36 @@ static void checkpoint_tidy(const Experiment *x, bool all)
 
 static bool checkpoint_due(void *context, bool ended)
 {
-    const Experiment *x = context;
-    const Checkpoint *c = &x->checkpoint;
-    const double since = clock_seconds() - c->last, least = ended ? 0 : x->plan->checkpoint_seconds;
-    if (x->plan->checkpoint_seconds == 0 || (ended && c->stored)) return true; /* what has ended takes less room */
-    return since >= least && since >= CHECKPOINT_SPACING * c->byte_cost * (double)c->bytes[ended];
+    const MethodRun *m = context;
+    const CheckpointFolder *folder = &m->x->checkpoints;
+    const Checkpointing *c = &m->checkpoint;
+    const uint32_t spacing = m->x->plan->checkpoint_seconds;
+    const double since = clock_seconds() - folder->last, least = ended ? 0 : spacing;
+    if (spacing == 0 || (ended && c->stored)) return true; /* what has ended takes less room */
+    return since >= least && since >= CHECKPOINT_SPACING * folder->byte_cost * (double)c->bytes[ended];
 }
 
 static void checkpoint_written(void *context, bool ended, double seconds)
 {
-    Experiment *x = context;
-    Checkpoint *c = &x->checkpoint;
-    if (c->bytes[ended] >= CHECKPOINT_LARGE_BYTES) c->byte_cost = seconds / (double)c->bytes[ended];
+    MethodRun *m = context;
+    CheckpointFolder *folder = &m->x->checkpoints;
+    Checkpointing *c = &m->checkpoint;
+    if (c->bytes[ended] >= CHECKPOINT_LARGE_BYTES) folder->byte_cost = seconds / (double)c->bytes[ended];
     c->stored = true;
     c->spent += seconds;
-    c->last = clock_seconds();
+    folder->last = clock_seconds();
 }
 
 static json_t *checkpoint_told(void *context)
 {
-    const Experiment *x = context;
-    return json_incref(x->recording);
+    const MethodRun *m = context;
+    return json_incref(m->recording);
 }
 
 static bool checkpoint_tell(void *context, const json_t *told, uint32_t step, Err *err)
 {
-    Experiment *x = context;
-    Checkpoint *c = &x->checkpoint;
+    MethodRun *m = context;
+    Checkpointing *c = &m->checkpoint;
     size_t i;
     const json_t *event;
     c->went_on = c->stored = true;
@@ -104,56 +107,57 @@ static bool checkpoint_tell(void *context, const json_t *told, uint32_t step, Er
     {
         const bool eval = strcmp(json_string_value(json_object_get(event, "event")), "eval") == 0;
         const double loss = json_number_value(json_object_get(event, "loss"));
-        if (c->owner == x->method) c->seconds += json_number_value(json_object_get(event, "seconds"));
+        if (c->owner == m->method) c->seconds += json_number_value(json_object_get(event, "seconds"));
         /* an epoch that was better than those to come; its predictions are not known any more */
-        if (eval && json_integer_value(json_object_get(event, "task")) == x->task + 1 && loss < x->best.loss)
-            x->best.loss = loss;
+        if (eval && json_integer_value(json_object_get(event, "task")) == m->task + 1 && loss < m->lowest)
+            m->lowest = loss;
     }
-    return tell_again(x, told, err);
+    return tell_again(m, told, err);
 }
 
 /* Said once, where something new begins. */
-static void checkpoint_say(Experiment *x)
+static void checkpoint_say(MethodRun *m)
 {
-    Checkpoint *c = &x->checkpoint;
-    if (c->went_on && !x->plan->quiet)
-        fprintf(stderr, "goes on: %s, task %d, step %u of %u\n", x->method->name, x->task + 1, c->step, c->steps);
+    Checkpointing *c = &m->checkpoint;
+    if (c->went_on && !m->x->plan->quiet)
+        fprintf(stderr, "goes on: %s, task %d, step %u of %u\n", m->method->name, m->task + 1, c->step, c->steps);
     c->went_on = false;
 }
 
 /* Has a training of the method at work kept in its file. */
-static bool checkpoint_attach(Experiment *x, Training *t, Err *err)
+static bool checkpoint_attach(MethodRun *m, Training *t, Err *err)
 {
-    Checkpoint *c = &x->checkpoint;
-    if (!c->folder) return true;
-    c->owner = checkpoint_owner(x, x->method, x->task);
+    const CheckpointFolder *folder = &m->x->checkpoints;
+    Checkpointing *c = &m->checkpoint;
+    if (!folder->path) return true;
+    c->owner = checkpoint_owner(m->x, m->method, m->task);
     c->stored = false;
     c->step = 0;
     c->steps = train_total_steps(t);
     c->bytes[false] = train_store_bytes(t, false);
     c->bytes[true] = train_store_bytes(t, true);
-    const char *name = checkpoint_name(&x->method_arena, c->owner, x->seed, x->task);
-    c->store = (TrainStore){.path = arena_printf(&x->method_arena, "%s/%s", c->folder, name),
-                            .identity = arena_printf(&x->method_arena, "%s %s", c->identity, name),
-                            .context = x,
+    const char *name = checkpoint_name(&m->arena, c->owner, m->seed, m->task);
+    c->store = (TrainStore){.path = arena_printf(&m->arena, "%s/%s", folder->path, name),
+                            .identity = arena_printf(&m->arena, "%s %s", folder->identity, name),
+                            .context = m,
                             .due = checkpoint_due,
                             .written = checkpoint_written,
                             .told = checkpoint_told,
                             .tell = checkpoint_tell};
     t->store = &c->store;
-    return folder_make(c->folder, err);
+    return folder_make(folder->path, err);
 }
 
 /* The run begins, or goes on. */
 static void checkpoint_begin(Experiment *x, const json_t *config)
 {
-    Checkpoint *c = &x->checkpoint;
+    CheckpointFolder *c = &x->checkpoints;
     Arena scratch = {0};
     char *identity = json_dumps(json_object_get(config, "identity"), JSON_COMPACT | JSON_SORT_KEYS);
     sha256_hex(str(arena_printf(&scratch, "%s %s %s", LETHE_VERSION, x->device.engine, identity)), c->identity);
     free(identity);
     arena_free(&scratch);
-    c->folder = arena_printf(&x->arena, "%s/checkpoint", x->plan->out);
+    c->path = arena_printf(&x->arena, "%s/checkpoint", x->plan->out);
     c->last = clock_seconds();
     checkpoint_tidy(x, x->plan->force);
 }

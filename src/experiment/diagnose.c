@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "state.h"
 
 #include <math.h>
 #include <string.h>
@@ -10,16 +10,11 @@
  * Subsets of the evaluation rows are the first so many of one random order that depends on nothing but their number, so
  * they are the same for all methods and seeds. */
 
-enum { SWAP_ROWS = 200, STATE_ROWS = 256 };
+enum { SWAP_ROWS = 200 };
 enum { CURVE_ROWS = 200, CURVE_LEAST_POINTS = 3, CURVE_MOST_POINTS = 48 };
 /* Of a training, that the curve may cost: a look costs a pass of its rows. Where that pays for fewer looks than
  * CURVE_LEAST_POINTS, so many are made all the same: fewer than CURVE_ROWS rows a look would say nothing. */
 static const double CURVE_SHARE = 0.05;
-
-static bool can_forget(const Method *method)
-{
-    return method->trains == TRAINS_ENCODER || method->trains == TRAINS_ADAPTER;
-}
 
 /* What a training step costs in forward passes of its rows: one forward, one backward for the gradients of activations,
  * and one for those of weights; an adapter's own are next to nothing. */
@@ -29,12 +24,7 @@ static int step_passes(const Method *method)
     return method->trains == TRAINS_ENCODER ? ENCODER_PASSES : ADAPTER_PASSES;
 }
 
-static bool diagnosing(const Experiment *x)
-{
-    return !x->plan->no_diagnostics && x->plan->task_count > 1 && can_forget(x->method);
-}
-
-static uint32_t fewer(uint32_t rows, uint32_t most) { return rows < most ? rows : most; }
+static bool diagnosing(const MethodRun *m) { return experiment_diagnoses(m->x) && can_forget(m->method); }
 
 static double tokens_per_row(const Split *split) { return (double)split->starts[split->rows] / split->rows; }
 
@@ -62,8 +52,6 @@ static void subset_of(Arena *arena, const TaskState *state, uint32_t rows, Split
 {
     split_subset(arena, &state->data.eval, state->order, fewer(state->data.eval.rows, rows), out);
 }
-
-#include "probe.c"
 
 /* ---- curve: old tasks while a new one trains ---- */
 
@@ -137,43 +125,43 @@ static void set_look(json_t *event, const Experiment *x, int task, const Split *
     json_object_set_new(event, "right", json_string(hex));
 }
 
-static json_t *curve_event(const Experiment *x, int task, uint32_t step, const EvalRecord *r, Arena *arena)
+static json_t *curve_event(const MethodRun *m, int task, uint32_t step, const EvalRecord *r, Arena *arena)
 {
-    json_t *event = diagnosis_event(x, "curve", x->task, task);
+    json_t *event = diagnosis_event(m->x, "curve", m->task, task);
     json_object_set_new(event, "step", json_integer(step));
-    set_look(event, x, task, &x->diagnosis.curve[task], r, arena);
+    set_look(event, m->x, task, &m->diagnosis.curve[task], r, arena);
     return event;
 }
 
 static bool on_look(void *context, uint32_t step, Err *err)
 {
-    Experiment *x = context;
+    MethodRun *m = context;
     const double begun = clock_seconds();
     bool ok = true;
-    for (int j = 0; j < x->task && ok; j++) {
-        const Training t = training_of(x, x->method, x->seed, j);
+    for (int j = 0; j < m->task && ok; j++) {
+        const Training t = training_of(m->x, m->method, m->seed, j);
         Arena scratch = {0};
         EvalRecord r;
-        ok = evaluate(&x->device, &scratch, t.model, t.lora, t.head, &t.weights, &x->diagnosis.curve[j],
+        ok = evaluate(&m->x->device, &scratch, t.model, t.lora, t.head, &t.weights, &m->diagnosis.curve[j],
                       t.hyper.eval_batch_size, &r, err) &&
-             emit(x, curve_event(x, j, step, &r, &scratch), err);
+             emit(m, curve_event(m, j, step, &r, &scratch), err);
         arena_free(&scratch);
     }
-    x->diagnosis.curve_seconds += clock_seconds() - begun;
+    m->diagnosis.curve_seconds += clock_seconds() - begun;
     return ok;
 }
 
 /* Has the training of the current task show its weights at the curve's steps. */
-static void diagnose_curve(Experiment *x, Training *t)
+static void diagnose_curve(MethodRun *m, Training *t)
 {
-    if (!x->task || !diagnosing(x)) return;
-    const CurvePlan plan = curve_plan(x->tasks, x->task, &t->hyper, step_passes(x->method));
-    uint32_t *at = arena_new(&x->method_arena, uint32_t, plan.looks);
+    if (!m->task || !diagnosing(m)) return;
+    const CurvePlan plan = curve_plan(m->x->tasks, m->task, &t->hyper, step_passes(m->method));
+    uint32_t *at = arena_new(&m->arena, uint32_t, plan.looks);
     const uint32_t count = curve_choose(train_total_steps(t), plan.looks, at);
     if (!count) return;
-    x->diagnosis.looks = (TrainLooks){.at = at, .count = count, .context = x, .look = on_look};
-    t->looks = &x->diagnosis.looks;
-    for (int j = 0; j < x->task; j++) subset_of(&x->method_arena, &x->tasks[j], plan.rows, &x->diagnosis.curve[j]);
+    m->diagnosis.looks = (TrainLooks){.at = at, .count = count, .context = m, .look = on_look};
+    t->looks = &m->diagnosis.looks;
+    for (int j = 0; j < m->task; j++) subset_of(&m->arena, &m->x->tasks[j], plan.rows, &m->diagnosis.curve[j]);
 }
 
 /* ---- drift: how far each layer's states of an old task have moved ---- */
@@ -185,33 +173,24 @@ static const char *part_name(Arena *arena, const Model *model, uint32_t part)
     return part ? arena_printf(arena, "layer %u", part) : "embeddings";
 }
 
-/* A final evaluation: with states when there are diagnostics, whoever of the methods that share it wants them. */
-static bool diagnose_evaluate(Experiment *x, Arena *arena, int task, EvalRecord *r, Err *err)
-{
-    if (x->plan->no_diagnostics || x->plan->task_count == 1) return evaluate_one(x, arena, task, r, err);
-    const TaskState *state = &x->tasks[task];
-    const Training t = training_of(x, x->method, x->seed, task);
-    return evaluate_layers(&x->device, arena, &t, state->order, fewer(t.eval->rows, STATE_ROWS), r, err);
-}
-
 /* Remembers the states of the task just trained; of an older one says how far they have moved since. */
-static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *err)
+static bool diagnose_drift(MethodRun *m, int task, const EvalRecord *r, Err *err)
 {
-    if (!diagnosing(x)) return true;
+    if (!diagnosing(m)) return true;
     const double begun = clock_seconds();
-    TaskState *state = &x->tasks[task];
-    const uint32_t h = x->model.config.hidden, n = fewer(r->rows, STATE_ROWS);
-    state->last_states = r->last_states;
-    if (task == x->task) {
-        state->learned_states = r->states;
+    TaskProgress *progress = &m->tasks[task];
+    const uint32_t h = m->x->model.config.hidden, n = fewer(r->rows, STATE_ROWS);
+    progress->last_states = r->last_states;
+    if (task == m->task) {
+        progress->learned_states = r->states;
         return true;
     }
-    json_t *event = diagnosis_event(x, "drift", x->task, task), *names = json_array(), *cka = json_array();
+    json_t *event = diagnosis_event(m->x, "drift", m->task, task), *names = json_array(), *cka = json_array();
     Arena scratch = {0};
-    for (uint32_t l = 1; l <= x->model.config.layers; l++) { /* before, the first token is the same in every row */
+    for (uint32_t l = 1; l <= m->x->model.config.layers; l++) { /* before, the first token is the same in every row */
         const size_t at = (size_t)(l - 1) * n * h;
-        const double similarity = measure_cka(state->learned_states + at, r->states + at, n, h);
-        json_array_append_new(names, json_string(part_name(&scratch, &x->model, l)));
+        const double similarity = measure_cka(progress->learned_states + at, r->states + at, n, h);
+        json_array_append_new(names, json_string(part_name(&scratch, &m->x->model, l)));
         /* unknown where all rows have the same state */
         json_array_append_new(cka, isnan(similarity) ? json_null() : json_real(similarity));
     }
@@ -219,8 +198,8 @@ static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *er
     json_object_set_new(event, "rows", json_integer(n));
     json_object_set_new(event, "layers", names);
     json_object_set_new(event, "cka", cka);
-    x->diagnosis.seconds += clock_seconds() - begun;
-    return emit(x, event, err);
+    m->diagnosis.seconds += clock_seconds() - begun;
+    return emit(m, event, err);
 }
 
 /* ---- swap: one part of the encoder back as it was ---- */
@@ -253,18 +232,18 @@ static Weights shared_weights(const Method *method, const Training *t)
     return (Weights){.encoder = encoder ? t->weights.encoder : NULL, .adapter = t->weights.adapter};
 }
 
-static f32p floats_kept(Experiment *x, f32p w, const Layout *layout)
+static f32p floats_kept(MethodRun *m, f32p w, const Layout *layout)
 {
     if (!w) return NULL;
-    f32p kept = device_f32(&x->diagnosis.memory, layout->floats);
-    floats_copy(&x->device, w, kept, layout->floats);
+    f32p kept = device_f32(&m->diagnosis.memory, layout->floats);
+    floats_copy(&m->x->device, w, kept, layout->floats);
     return kept;
 }
 
-static Weights weights_kept(Experiment *x, const Weights *w)
+static Weights weights_kept(MethodRun *m, const Weights *w)
 {
-    return (Weights){.encoder = floats_kept(x, w->encoder, &x->model.encoder),
-                     .adapter = floats_kept(x, w->adapter, &x->lora.layout)};
+    return (Weights){.encoder = floats_kept(m, w->encoder, &m->x->model.encoder),
+                     .adapter = floats_kept(m, w->adapter, &m->x->lora.layout)};
 }
 
 /* Copies a part of the weights; false when it is none that changes. */
@@ -275,44 +254,43 @@ static bool weights_copy_part(Experiment *x, uint32_t part, const Weights *from,
 }
 
 /* Keeps the weights as the first task left them; methods that share its training have them already. */
-static void diagnose_keep(Experiment *x)
+static void diagnose_keep(MethodRun *m)
 {
-    if (x->task || !diagnosing(x)) return;
-    const Training t = training_of(x, x->method, x->seed, 0);
-    Weights w = shared_weights(x->method, &t);
-    const SharedTask *shared = x->passing;
-    x->diagnosis.memory.device = &x->device;
-    x->diagnosis.first = (Weights){0};
-    if (shared && w.encoder && shared->encoder) x->diagnosis.first.encoder = shared->encoder, w.encoder = NULL;
-    if (shared && w.adapter && shared->adapter) x->diagnosis.first.adapter = shared->adapter, w.adapter = NULL;
-    const Weights kept = weights_kept(x, &w);
-    if (kept.encoder) x->diagnosis.first.encoder = kept.encoder;
-    if (kept.adapter) x->diagnosis.first.adapter = kept.adapter;
+    if (m->task || !diagnosing(m)) return;
+    const Training t = training_of(m->x, m->method, m->seed, 0);
+    Weights w = shared_weights(m->method, &t);
+    const SharedTask *shared = m->passing;
+    m->diagnosis.first = (Weights){0};
+    if (shared && w.encoder && shared->encoder) m->diagnosis.first.encoder = shared->encoder, w.encoder = NULL;
+    if (shared && w.adapter && shared->adapter) m->diagnosis.first.adapter = shared->adapter, w.adapter = NULL;
+    const Weights kept = weights_kept(m, &w);
+    if (kept.encoder) m->diagnosis.first.encoder = kept.encoder;
+    if (kept.adapter) m->diagnosis.first.adapter = kept.adapter;
 }
 
-static bool diagnose_swap(Experiment *x, Err *err)
+static bool diagnose_swap(MethodRun *m, Err *err)
 {
-    const TaskState *state = &x->tasks[0];
-    const Training t = training_of(x, x->method, x->seed, 0);
-    const Weights w = shared_weights(x->method, &t), now = weights_kept(x, &w);
+    const TaskState *state = &m->x->tasks[0];
+    const Training t = training_of(m->x, m->method, m->seed, 0);
+    const Weights w = shared_weights(m->method, &t), now = weights_kept(m, &w);
     Arena scratch = {0};
     Split split;
     uint32_t without = 0;
     subset_of(&scratch, state, SWAP_ROWS, &split);
-    for (uint32_t i = 0; i < split.rows; i++) without += state->latest.right[state->order[i]];
+    for (uint32_t i = 0; i < split.rows; i++) without += m->tasks[0].latest.right[state->order[i]];
     bool ok = true;
-    for (uint32_t part = 0; part <= x->model.config.layers + 1 && ok; part++) {
-        if (!weights_copy_part(x, part, &x->diagnosis.first, &w)) continue;
+    for (uint32_t part = 0; part <= m->x->model.config.layers + 1 && ok; part++) {
+        if (!weights_copy_part(m->x, part, &m->diagnosis.first, &w)) continue;
         EvalRecord r;
-        ok = evaluate(&x->device, &scratch, t.model, t.lora, t.head, &t.weights, &split, t.hyper.eval_batch_size, &r,
+        ok = evaluate(&m->x->device, &scratch, t.model, t.lora, t.head, &t.weights, &split, t.hyper.eval_batch_size, &r,
                       err);
-        weights_copy_part(x, part, &now, &w);
+        weights_copy_part(m->x, part, &now, &w);
         if (!ok) break;
-        json_t *event = diagnosis_event(x, "swap", x->task, 0);
-        json_object_set_new(event, "part", json_string(part_name(&scratch, &x->model, part)));
-        set_look(event, x, 0, &split, &r, &scratch);
+        json_t *event = diagnosis_event(m->x, "swap", m->task, 0);
+        json_object_set_new(event, "part", json_string(part_name(&scratch, &m->x->model, part)));
+        set_look(event, m->x, 0, &split, &r, &scratch);
         json_object_set_new(event, "correct_without", json_integer(without));
-        ok = emit(x, event, err);
+        ok = emit(m, event, err);
     }
     arena_free(&scratch);
     return ok;
@@ -321,13 +299,13 @@ static bool diagnose_swap(Experiment *x, Err *err)
 /* ---- when ---- */
 
 /* After a task's training and the evaluations behind it. */
-static bool diagnose_task(Experiment *x, Err *err)
+static bool diagnose_task(MethodRun *m, Err *err)
 {
     const double begun = clock_seconds();
-    diagnose_keep(x);
-    bool ok = probe_task(x, err);
-    if (diagnosing(x) && x->task + 1 == x->plan->task_count) ok = ok && diagnose_swap(x, err);
-    x->diagnosis.seconds += clock_seconds() - begun;
+    diagnose_keep(m);
+    bool ok = probe_task(m, err);
+    if (diagnosing(m) && m->task + 1 == m->x->plan->task_count) ok = ok && diagnose_swap(m, err);
+    m->diagnosis.seconds += clock_seconds() - begun;
     return ok;
 }
 
@@ -336,7 +314,7 @@ static size_t diagnosis_floats(const Experiment *x, const Method *method)
 {
     const Training t = training_of(x, method, 0, 0);
     const Weights w = shared_weights(method, &t);
-    if (x->plan->no_diagnostics || x->plan->task_count == 1 || !can_forget(method)) return 0;
+    if (!experiment_diagnoses(x) || !can_forget(method)) return 0;
     return (w.encoder ? x->model.encoder.floats : 0) + (w.adapter ? x->lora.layout.floats : 0);
 }
 
@@ -351,7 +329,7 @@ static double probe_tokens(const Experiment *x, int task)
  * the checkpoint. */
 static double diagnosis_tokens(const Experiment *x, const Method *method, int task)
 {
-    if (x->plan->no_diagnostics || x->plan->task_count == 1 || !can_forget(method)) return 0;
+    if (!experiment_diagnoses(x) || !can_forget(method)) return 0;
     const Split *train = &x->tasks[task].data.train, *first = &x->tasks[0].data.eval;
     double tokens = task ? CURVE_SHARE * step_passes(method) * training_tokens(train, &x->plan->hyper) : 0;
     for (int j = 1; j < x->plan->task_count && !task; j++) tokens += probe_tokens(x, j);

@@ -2,8 +2,8 @@
 #ifndef LETHE_EXPERIMENT_H
 #define LETHE_EXPERIMENT_H
 
+#include "../saved/saved.h"
 #include "../strategy/strategy.h"
-#include "classifier.h"
 
 enum { PLAN_MAX_TASKS = 64, PLAN_MAX_METHODS = 32, PLAN_MAX_SEEDS = 100 };
 

@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "state.h"
 
 /* Where the run begins: tasks, tokenizer and checkpoint, and the weights that every method starts from. */
 
@@ -74,6 +74,8 @@ static bool experiment_weights(Experiment *x, uint32_t seed, Err *err)
         if (ok) device_write(&x->device, x->encoder, w, x->model.encoder.floats * sizeof *w);
         x->encoder_is_base = ok;
     }
+    if (ok && (!x->base || x->base_seed != seed)) x->base = ++x->weights_made;
+    x->base_seed = seed;
     for (int i = 0; i < x->plan->task_count && ok; i++) {
         const Head *head = &x->tasks[i].head;
         float *w = x->tasks[i].head_start;

@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "state.h"
 
 #include <math.h>
 #include <string.h>
@@ -107,80 +107,75 @@ static bool probe_right(Experiment *x, int task, const Training *weights, const 
 }
 
 /* after: 0 for the checkpoint, else the number of tasks trained; task from 0. */
-static bool tell_probe(Experiment *x, int after, int task, const bool *right, Err *err)
+static bool tell_probe(MethodRun *m, int after, int task, const bool *right, Err *err)
 {
-    const uint32_t rows = x->tasks[task].data.eval.rows;
+    const uint32_t rows = m->x->tasks[task].data.eval.rows;
     Arena scratch = {0};
     char *hex = arena_new(&scratch, char, rows_right_digits(rows) + 1);
     uint32_t correct = 0;
     for (uint32_t i = 0; i < rows; i++) correct += right[i];
     rows_right_print(right, rows, hex);
     json_t *event = json_pack("{s:s, s:i, s:i, s:s, s:I, s:I, s:s}", "event", "probe", "after_task", after, "task",
-                              task + 1, "name", x->tasks[task].data.name, "rows", (json_int_t)rows, "correct",
+                              task + 1, "name", m->x->tasks[task].data.name, "rows", (json_int_t)rows, "correct",
                               (json_int_t)correct, "right", hex);
     arena_free(&scratch);
-    return emit(x, event, err);
+    return emit(m, event, err);
 }
 
 static bool probes_are_wanted(const Experiment *x)
 {
     for (int i = 0; i < x->plan->task_count; i++)
         if (x->tasks[i].data.train.rows < 2) return false;
-    return !x->plan->no_diagnostics && x->plan->task_count > 1;
+    return experiment_diagnoses(x);
+}
+
+/* A probe of `task` with certain weights, those on the device; it is made once. known: as in probe_right. */
+static bool probe_kept(MethodRun *m, WeightsId weights, int task, const Training *t, const float *known, Err *err)
+{
+    Evaluation *e = evaluation_at(m->x, weights, task);
+    if (!e->probe) {
+        bool *right = arena_new(&e->arena, bool, t->eval->rows);
+        if (!probe_right(m->x, task, t, known, right, err)) return false;
+        e->probe = right;
+    }
+    return tell_probe(m, weights == m->x->base ? 0 : m->task + 1, task, e->probe, err);
 }
 
 /* The later tasks on the checkpoint's encoder: the same for all methods of a seed. */
-static bool probe_checkpoint(Experiment *x, Err *err)
+static bool probe_checkpoint(MethodRun *m, Err *err)
 {
-    Diagnosis *d = &x->diagnosis;
-    const bool known = d->base_known && d->base_seed == x->seed;
+    Experiment *x = m->x;
     if (!probes_are_wanted(x)) return true;
     const double begun = clock_seconds();
     bool ok = true;
     for (int j = 1; j < x->plan->task_count && ok; j++) {
-        Training t = training_of(x, x->method, x->seed, j);
+        Training t = training_of(x, m->method, m->seed, j);
         t.lora = NULL;
         t.weights.adapter = NULL;
-        if (!d->base[j]) d->base[j] = arena_new(&x->arena, bool, t.eval->rows);
-        if (!known) ok = probe_right(x, j, &t, NULL, d->base[j], err);
-        ok = ok && tell_probe(x, 0, j, d->base[j], err);
+        ok = probe_kept(m, x->base, j, &t, NULL, err);
     }
-    d->base_known = ok;
-    d->base_seed = x->seed;
-    d->seconds += clock_seconds() - begun;
+    m->diagnosis.seconds += clock_seconds() - begun;
     return ok;
 }
 
-/* A probe of `task` with the weights at hand; those of a shared training are made once. */
-static bool probe_now(Experiment *x, int task, const float *known, Err *err)
+static bool probe_now(MethodRun *m, int task, const float *known, Err *err)
 {
-    SharedTask *shared = x->passing;
-    const bool own = task == x->task; /* else the next one */
-    bool **place = shared ? &shared->probe[own ? 0 : 1] : NULL, *right = place ? *place : NULL;
-    if (!right) {
-        const Training t = training_of(x, x->method, x->seed, task);
-        right = arena_new(shared ? &shared->arena : &x->method_arena, bool, t.eval->rows);
-        if (!probe_right(x, task, &t, known, right, err)) return false;
-        if (place) *place = right;
-    }
-    return tell_probe(x, x->task + 1, task, right, err);
+    const Training t = training_of(m->x, m->method, m->seed, task);
+    return probe_kept(m, m->weights, task, &t, known, err);
 }
 
 /* After a training: the task itself (of those that a later one can change), the next one, and at the end the old ones.
  */
-static bool probe_task(Experiment *x, Err *err)
+static bool probe_task(MethodRun *m, Err *err)
 {
-    const int next = x->task + 1;
-    const bool changes = can_forget(x->method);
+    const int next = m->task + 1;
+    const bool changes = can_forget(m->method);
     bool ok = true;
-    if (!probes_are_wanted(x)) return true;
-    if (next < x->plan->task_count && !changes) return tell_probe(x, next, next, x->diagnosis.base[next], err);
-    if (next < x->plan->task_count)
-        return probe_now(x, x->task, x->tasks[x->task].last_states, err) && probe_now(x, next, NULL, err);
-    for (int j = 0; j < x->task && ok && changes; j++) {
-        const Training t = training_of(x, x->method, x->seed, j);
-        bool *right = arena_new(&x->method_arena, bool, t.eval->rows);
-        ok = probe_right(x, j, &t, x->tasks[j].last_states, right, err) && tell_probe(x, next, j, right, err);
-    }
+    if (!probes_are_wanted(m->x)) return true;
+    if (next < m->x->plan->task_count && !changes)
+        return tell_probe(m, next, next, evaluation_at(m->x, m->x->base, next)->probe, err);
+    if (next < m->x->plan->task_count)
+        return probe_now(m, m->task, m->tasks[m->task].last_states, err) && probe_now(m, next, NULL, err);
+    for (int j = 0; j < m->task && ok && changes; j++) ok = probe_now(m, j, m->tasks[j].last_states, err);
     return ok;
 }

@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "state.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "state.h"
 
 #include <string.h>
 
@@ -14,34 +14,33 @@ static bool training_is_shared(const Method *a, const Method *b, int task)
 }
 
 /* Whether a method that comes after the one at work shares a training of `method`. */
-static bool shared_is_wanted(const Experiment *x, const Method *method, int task)
+static bool shared_is_wanted(const MethodRun *m, const Method *method, int task)
 {
     bool after = false;
-    for (int i = 0; i < x->plan->method_count; i++) {
-        const Method *other = x->plan->methods[i];
+    for (int i = 0; i < m->x->plan->method_count; i++) {
+        const Method *other = m->x->plan->methods[i];
         if (after && training_is_shared(method, other, task)) return true;
-        if (other == x->method) after = true;
+        if (other == m->method) after = true;
     }
     return false;
 }
 
 static void shared_clear(SharedTask *shared)
 {
+    if (!shared->method) return;
     json_decref(shared->events);
-    if (shared->method) {
-        shelf_clear(&shared->shelf);
-        device_arena_free(&shared->memory);
-    }
-    arena_free(&shared->arena);
+    shelf_clear(&shared->shelf);
+    device_arena_free(&shared->memory);
     *shared = (SharedTask){0};
 }
 
 /* Gives back what no later method wants. */
-static void shared_forget(Experiment *x, bool all)
+static void shared_forget(MethodRun *m)
 {
-    for (int i = 0; i < SHARED_MAX_TASKS; i++)
-        if (all || (x->shared[i].method && !shared_is_wanted(x, x->shared[i].method, x->shared[i].task)))
-            shared_clear(&x->shared[i]);
+    for (int i = 0; i < SHARED_MAX_TASKS; i++) {
+        SharedTask *shared = &m->x->shared[i];
+        if (shared->method && !shared_is_wanted(m, shared->method, shared->task)) shared_clear(shared);
+    }
 }
 
 static f32p shared_copy(Experiment *x, SharedTask *shared, f32p w, size_t floats)
@@ -51,38 +50,38 @@ static f32p shared_copy(Experiment *x, SharedTask *shared, f32p w, size_t floats
     return copy;
 }
 
-static SharedTask *shared_keep(Experiment *x, const Training *t)
+static SharedTask *shared_keep(MethodRun *m, const Training *t)
 {
-    SharedTask *shared = x->shared;
+    SharedTask *shared = m->x->shared;
     while (shared->method) shared++;
-    ASSERT(shared < x->shared + SHARED_MAX_TASKS);
-    *shared = (SharedTask){.method = x->method, .seed = x->seed, .task = x->task, .events = json_incref(x->recording)};
-    shared->kept = x->kept;
-    shared->memory.device = shared->shelf.memory.device = &x->device;
-    shared->final = arena_new(&shared->arena, EvalRecord, x->task + 1);
-    shared->head = shared_copy(x, shared, t->weights.head, t->head->layout.floats);
-    if (t->lora) shared->adapter = shared_copy(x, shared, t->weights.adapter, t->lora->layout.floats);
-    if (t->train_encoder) shared->encoder = shared_copy(x, shared, t->weights.encoder, t->model->encoder.floats);
+    ASSERT(shared < m->x->shared + SHARED_MAX_TASKS);
+    *shared = (SharedTask){.method = m->method, .seed = m->seed, .task = m->task, .events = json_incref(m->recording)};
+    shared->kept = m->kept;
+    shared->memory.device = shared->shelf.memory.device = &m->x->device;
+    shared->weights = m->weights;
+    shared->head = shared_copy(m->x, shared, t->weights.head, t->head->layout.floats);
+    if (t->lora) shared->adapter = shared_copy(m->x, shared, t->weights.adapter, t->lora->layout.floats);
+    if (t->train_encoder) shared->encoder = shared_copy(m->x, shared, t->weights.encoder, t->model->encoder.floats);
     return shared;
 }
 
-static SharedTask *shared_find(Experiment *x)
+static SharedTask *shared_find(MethodRun *m)
 {
     for (int i = 0; i < SHARED_MAX_TASKS; i++) {
-        SharedTask *shared = &x->shared[i];
-        if (shared->method && shared->seed == x->seed && shared->task == x->task &&
-            training_is_shared(shared->method, x->method, x->task))
+        SharedTask *shared = &m->x->shared[i];
+        if (shared->method && shared->seed == m->seed && shared->task == m->task &&
+            training_is_shared(shared->method, m->method, m->task))
             return shared;
     }
     return NULL;
 }
 
 /* Takes over a training; its events are told again. */
-static bool shared_restore(Experiment *x, const SharedTask *shared, const Training *t, Err *err)
+static bool shared_restore(MethodRun *m, const SharedTask *shared, const Training *t, Err *err)
 {
-    floats_copy(&x->device, shared->head, t->weights.head, t->head->layout.floats);
-    if (t->lora) floats_copy(&x->device, shared->adapter, t->weights.adapter, t->lora->layout.floats);
-    if (t->train_encoder) floats_copy(&x->device, shared->encoder, t->weights.encoder, t->model->encoder.floats);
-    x->kept = shared->kept;
-    return tell_again(x, shared->events, err);
+    floats_copy(&m->x->device, shared->head, t->weights.head, t->head->layout.floats);
+    if (t->lora) floats_copy(&m->x->device, shared->adapter, t->weights.adapter, t->lora->layout.floats);
+    if (t->train_encoder) floats_copy(&m->x->device, shared->encoder, t->weights.encoder, t->model->encoder.floats);
+    m->kept = shared->kept;
+    return tell_again(m, shared->events, err);
 }

@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "saved.h"
 
 #include <string.h>
 #include <unistd.h>

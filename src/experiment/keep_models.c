@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "state.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,35 +23,36 @@ static const char *models_folder(const Experiment *x, Arena *arena, const Method
 }
 
 /* The method at work, finished, as predict and export want it. */
-static bool models_keep(Experiment *x, Err *err)
+static bool models_keep(MethodRun *m, Err *err)
 {
-    const Plan *plan = x->plan;
-    const bool own_encoder = x->method->changes_encoder;
+    const Plan *plan = m->x->plan;
+    const bool own_encoder = m->method->changes_encoder;
     if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && own_encoder)) return true;
     char *checkpoint = plan->model.folder ? realpath(plan->model.folder, NULL) : NULL;
     if (plan->model.folder && !checkpoint) return fail(err, "%s: %s", plan->model.folder, strerror(errno));
     Arena arena = {0};
     KeptTask *tasks = arena_new(&arena, KeptTask, (size_t)plan->task_count);
     for (int i = 0; i < plan->task_count; i++) {
-        const Training t = training_of(x, x->method, x->seed, i);
-        const TaskData *data = &x->tasks[i].data;
+        const Training t = training_of(m->x, m->method, m->seed, i);
+        const TaskData *data = &m->x->tasks[i].data;
         tasks[i] =
             (KeptTask){.name = data->name, .labels = {data->classes, data->class_names}, .pairs = data->train.any_pair};
         tasks[i].head = t.head;
-        tasks[i].head_w = models_read(x, &arena, t.weights.head, &t.head->layout);
+        tasks[i].head_w = models_read(m->x, &arena, t.weights.head, &t.head->layout);
         tasks[i].lora = t.lora;
-        if (t.lora) tasks[i].adapter = models_read(x, &arena, t.weights.adapter, &t.lora->layout);
+        if (t.lora) tasks[i].adapter = models_read(m->x, &arena, t.weights.adapter, &t.lora->layout);
     }
-    const Kept kept = {.method = x->method->name,
-                       .seed = x->seed,
+    const Kept kept = {.method = m->method->name,
+                       .seed = m->seed,
                        .max_length = plan->max_length,
                        .checkpoint = checkpoint,
-                       .sha256 = x->model_sha256,
-                       .model = &x->model,
-                       .encoder = own_encoder ? models_read(x, &arena, x->encoder, &x->model.encoder) : NULL,
+                       .sha256 = m->x->model_sha256,
+                       .model = &m->x->model,
+                       .encoder = own_encoder ? models_read(m->x, &arena, m->x->encoder, &m->x->model.encoder) : NULL,
                        .tasks = tasks,
                        .task_count = plan->task_count};
-    const bool ok = device_ok(&x->device, err) && kept_write(models_folder(x, &arena, x->method, x->seed), &kept, err);
+    const bool ok =
+        device_ok(&m->x->device, err) && kept_write(models_folder(m->x, &arena, m->method, m->seed), &kept, err);
     free(checkpoint);
     arena_free(&arena);
     return ok;
@@ -83,7 +84,7 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
     const uint64_t need = models_bytes(x) + checkpoint_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
     arena_free(&arena);
-    if (fresh && access(x->checkpoint.folder, F_OK) != 0 && statvfs(x->plan->out, &disk) == 0 &&
+    if (fresh && access(x->checkpoints.path, F_OK) != 0 && statvfs(x->plan->out, &disk) == 0 &&
         (uint64_t)disk.f_bavail * disk.f_frsize < need)
         return fail(err,
                     "%s: the trained models and checkpoints need %.1f MB there, but %.1f MB are free; --keep-models "

@@ -1,4 +1,4 @@
-#include "experiment.h"
+#include "state.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,13 +19,13 @@ static double softmax_of(const float *z, uint32_t classes, uint32_t label)
     return exp((double)z[label] - (double)highest) / sum;
 }
 
-static Answers answers_of(Arena *arena, const EvalRecord *r, const Split *split)
+static Predictions predictions_of(Arena *arena, const EvalRecord *r, const Split *split)
 {
-    Answers a = {.right = arena_new(arena, bool, r->rows),
-                 .prediction = arena_new(arena, uint32_t, r->rows),
-                 .p = arena_new(arena, double, r->rows)};
+    Predictions a = {.right = arena_new(arena, bool, r->rows),
+                     .answer = arena_new(arena, uint32_t, r->rows),
+                     .p = arena_new(arena, double, r->rows)};
     for (uint32_t i = 0; i < r->rows; i++) {
-        a.prediction[i] = r->prediction[i];
+        a.answer[i] = r->prediction[i];
         a.right[i] = r->prediction[i] == split->labels[i];
         a.p[i] = softmax_of(r->logits + (size_t)i * r->classes, r->classes, split->labels[i]);
     }
@@ -34,19 +34,18 @@ static Answers answers_of(Arena *arena, const EvalRecord *r, const Split *split)
 
 /* A final evaluation: which rows are right and, once another task has been trained since, how many rows changed sides
  * or prediction since the task's own training. */
-static json_t *final_event(const Experiment *x, const EvalRecord *r, int task)
+static json_t *final_event(const MethodRun *m, const EvalRecord *r, int task)
 {
-    const TaskState *state = &x->tasks[task];
-    const Answers *before = &state->learned, *now = &state->latest;
-    json_t *event = eval_event(x, r, task, true);
+    const Predictions *before = &m->tasks[task].learned, *now = &m->tasks[task].latest;
+    json_t *event = eval_event(m, r, task, true);
     Arena scratch = {0};
     char *hex = arena_new(&scratch, char, rows_right_digits(r->rows) + 1);
     rows_right_print(now->right, r->rows, hex);
     json_object_set_new(event, "right", json_string(hex));
     arena_free(&scratch);
-    if (task == x->task) return event;
+    if (task == m->task) return event;
     const Disagreement sides = measure_disagreement(before->right, now->right, r->rows);
-    const uint32_t changed = measure_changed(before->prediction, now->prediction, r->rows);
+    const uint32_t changed = measure_changed(before->answer, now->answer, r->rows);
     json_object_set_new(event, "lost", json_integer(sides.first));
     json_object_set_new(event, "gained", json_integer(sides.second));
     json_object_set_new(event, "changed", json_integer(changed));
@@ -89,11 +88,11 @@ static int lost_compare(const void *a, const void *b) /* the largest drop first 
 }
 
 /* The rows that the last training made the method forget, with their words. */
-static bool tell_lost(Experiment *x, int task, Err *err)
+static bool tell_lost(MethodRun *m, int task, Err *err)
 {
-    if (task == x->task || x->task + 1 < x->plan->task_count) return true;
-    const TaskState *state = &x->tasks[task];
-    const Answers *before = &state->learned, *now = &state->latest;
+    if (task == m->task || m->task + 1 < m->x->plan->task_count) return true;
+    const TaskState *state = &m->x->tasks[task];
+    const Predictions *before = &m->tasks[task].learned, *now = &m->tasks[task].latest;
     Arena scratch = {0};
     DYN(LostRow) lost = {0};
     for (uint32_t r = 0; r < state->data.eval.rows; r++)
@@ -103,26 +102,26 @@ static bool tell_lost(Experiment *x, int task, Err *err)
     bool ok = true;
     for (size_t i = 0; i < lost.count && i < LOST_MOST_ROWS && ok; i++) {
         const uint32_t r = lost.at[i].row;
-        ok = tell_text(x, task, r, err);
-        json_array_append_new(rows, json_pack("[I, f, f, I]", (json_int_t)r + 1, before->p[r], now->p[r],
-                                              (json_int_t)now->prediction[r]));
+        ok = tell_text(m->x, task, r, err);
+        json_array_append_new(
+            rows, json_pack("[I, f, f, I]", (json_int_t)r + 1, before->p[r], now->p[r], (json_int_t)now->answer[r]));
     }
     arena_free(&scratch);
     if (!ok) {
         json_decref(rows);
         return false;
     }
-    return emit(x,
-                json_pack("{s:s, s:i, s:i, s:s, s:o}", "event", "lost", "after_task", x->task + 1, "task", task + 1,
+    return emit(m,
+                json_pack("{s:s, s:i, s:i, s:s, s:o}", "event", "lost", "after_task", m->task + 1, "task", task + 1,
                           "name", state->data.name, "rows", rows),
                 err);
 }
 
 /* A final evaluation of a task, and what it has cost rows that were right. */
-static bool tell_final(Experiment *x, int task, const EvalRecord *r, Err *err)
+static bool final_tell(MethodRun *m, int task, const EvalRecord *r, Err *err)
 {
-    TaskState *state = &x->tasks[task];
-    state->latest = answers_of(&x->method_arena, r, &state->data.eval);
-    if (task == x->task) state->learned = state->latest;
-    return emit(x, final_event(x, r, task), err) && tell_lost(x, task, err);
+    TaskProgress *progress = &m->tasks[task];
+    progress->latest = predictions_of(&m->arena, r, &m->x->tasks[task].data.eval);
+    if (task == m->task) progress->learned = progress->latest;
+    return emit(m, final_event(m, r, task), err) && tell_lost(m, task, err);
 }

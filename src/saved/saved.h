@@ -1,7 +1,7 @@
-/* classifier: a trained model that labels rows: one that a run keeps in OUT/models, or a Hugging Face folder, perhaps
- * with a PEFT adapter. */
-#ifndef LETHE_CLASSIFIER_H
-#define LETHE_CLASSIFIER_H
+/* saved: models on disk: the checkpoints that runs begin with, the models that a run keeps in OUT/models, and the
+ * classifiers that predict and export make of either, or of a Hugging Face folder, perhaps with a PEFT adapter. */
+#ifndef LETHE_SAVED_H
+#define LETHE_SAVED_H
 
 #include "../train/train.h"
 

@@ -1,0 +1,72 @@
+#include "state.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What a method trains, and the events that a method's run leaves. */
+
+static Training training_of(const Experiment *x, const Method *method, uint32_t seed, int task)
+{
+    const TaskState *state = &x->tasks[task];
+    Training t = {.model = &x->model, .head = &state->head, .train = &state->data.train, .eval = &state->data.eval};
+    t.choose = state->choose;
+    t.hyper = x->plan->hyper;
+    t.seed = seed;
+    t.task = (uint32_t)task;
+    t.earlier = x->earlier;
+    t.joint = method->joint;
+    t.train_encoder = method->trains == TRAINS_ENCODER;
+    t.weights = (Weights){.encoder = x->encoder, .head = state->head_w};
+    if (method->own_rate) t.hyper.learning_rate = (float)*strategy_values(&x->plan->values, method->own_rate);
+    if (method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH) {
+        t.lora = &x->lora;
+        t.hyper.learning_rate = x->plan->lora_learning_rate;
+        t.weights.adapter = method->trains == TRAINS_ADAPTER ? x->shared_adapter : state->adapter_w;
+    }
+    return t;
+}
+
+/* Writes an event for the method at work, and keeps a copy while a training is recorded. */
+static bool emit(MethodRun *m, json_t *body, Err *err)
+{
+    if (m->recording) json_array_append(m->recording, body);
+    json_t *event = json_pack("{s:O, s:s, s:I}", "event", json_object_get(body, "event"), "method", m->method->name,
+                              "seed", (json_int_t)m->seed);
+    json_object_update_missing(event, body);
+    json_decref(body);
+    return journal_event(&m->x->journal, event, err);
+}
+
+/* Events of a training as they were recorded. */
+static bool tell_again(MethodRun *m, const json_t *events, Err *err)
+{
+    size_t i;
+    json_t *event;
+    json_array_foreach(events, i, event)
+    {
+        if (!emit(m, json_incref(event), err)) return false;
+        m->step += strcmp(json_string_value(json_object_get(event, "event")), "step") == 0;
+    }
+    return true;
+}
+
+static json_t *eval_event(const MethodRun *m, const EvalRecord *r, int task, bool final)
+{
+    return json_pack("{s:s, s:i, s:i, s:s, s:I, s:I, s:I, s:I, s:f, s:f, s:b}", "event", "eval", "after_task",
+                     m->task + 1, "task", task + 1, "name", m->x->tasks[task].data.name, "epoch", (json_int_t)r->epoch,
+                     "step", (json_int_t)r->step, "rows", (json_int_t)r->rows, "correct", (json_int_t)r->correct,
+                     "accuracy", (double)r->correct / r->rows, "loss", r->loss, "final", final);
+}
+
+/* ---- what the diagnostics ask of every method ---- */
+
+/* Whether later trainings can change what a method says of earlier tasks. */
+static bool can_forget(const Method *method)
+{
+    return method->trains == TRAINS_ENCODER || method->trains == TRAINS_ADAPTER;
+}
+
+/* The smaller of a number of rows and a limit. */
+static uint32_t fewer(uint32_t rows, uint32_t most) { return rows < most ? rows : most; }
+
+static bool experiment_diagnoses(const Experiment *x) { return !x->plan->no_diagnostics && x->plan->task_count > 1; }

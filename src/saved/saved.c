@@ -1,0 +1,5 @@
+#include "saved.h"
+
+#include "source.c"        // checkpoints
+#include "saved_models.c"  // OUT/models
+#include "classifier.c"    // models that label rows
