@@ -177,7 +177,7 @@ assets() { # build/assets.o
         squeeze 12 build/encoder.safetensors # no higher level makes it smaller
         rm build/encoder.safetensors
     fi
-    for file in build/encoder/{config.json,vocab.txt} assets/*.tsv "$fonts"/DejaVuSans{,-Bold}.ttf; do squeeze 19 "$file"; done
+    for file in build/encoder/{config.json,vocab.txt} assets/*.tsv "$fonts/DejaVuSans.ttf"; do squeeze 19 "$file"; done
     if newer build/licenses.txt build.sh LICENSE assets/encoder.lock; then licenses >build/licenses.txt; fi
     squeeze 19 build/licenses.txt
     if newer build/assets.o build/assets build/compiler assets/embed.c src/assets.h; then

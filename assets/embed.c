@@ -11,7 +11,6 @@
     X(nli_train, "nli_train.tsv.zst")             \
     X(nli_eval, "nli_eval.tsv.zst")               \
     X(font, "DejaVuSans.ttf.zst")                 \
-    X(font_bold, "DejaVuSans-Bold.ttf.zst")       \
     X(licenses, "licenses.txt.zst")
 
 #define EMBED(id, file)                                 \

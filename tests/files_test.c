@@ -367,11 +367,12 @@ static void test_zstd_round_trip_and_damage(void **state)
     (void)state;
     Arena arena = {0};
     Err err = {0};
-    const size_t size = 3000000;
+    const size_t size = 3000000, bound = ZSTD_compressBound(size);
     char *data = arena_new(&arena, char, size);
     for (size_t i = 0; i < size; i++) data[i] = (char)(i * i >> 7);
-    Str packed, back;
-    assert_true(zstd_compress(&arena, (Str){data, size}, 3, &packed, &err));
+    char *compressed = arena_new(&arena, char, bound);
+    const Str packed = {compressed, ZSTD_compress(compressed, bound, data, size, 3)};
+    Str back;
     assert_true(zstd_expand(&arena, packed, size, "x", &back, &err));
     assert_true(str_equal(back, (Str){data, size}));
     assert_false(zstd_expand(&arena, packed, size - 1, "x", &back, &err));

@@ -53,7 +53,6 @@ bool log_close(Log *log, Err *err); /* fsync; a closed log is fine */
 
 /* All frames of `compressed`, at most limit_bytes expanded. `what` names the data in errors. */
 bool zstd_expand(Arena *arena, Str compressed, size_t limit_bytes, const char *what, Str *out, Err *err);
-bool zstd_compress(Arena *arena, Str bytes, int level, Str *out, Err *err);
 
 /* ---- sha256 (FIPS 180-4) ---- */
 void sha256_hex(Str bytes, char hex[65]);

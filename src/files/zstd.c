@@ -43,13 +43,3 @@ bool zstd_expand(Arena *arena, Str compressed, size_t limit_bytes, const char *w
     *out = (Str){at, used};
     return true;
 }
-
-bool zstd_compress(Arena *arena, Str bytes, int level, Str *out, Err *err)
-{
-    size_t bound = ZSTD_compressBound(bytes.size);
-    char *at = arena_alloc(arena, bound, 1);
-    size_t size = ZSTD_compress(at, bound, bytes.at, bytes.size, level);
-    if (ZSTD_isError(size)) return fail(err, "zstd: %s", ZSTD_getErrorName(size));
-    *out = (Str){at, size};
-    return true;
-}

@@ -703,8 +703,6 @@ void train_pass_backward(TrainState *t, f32p g, bool head)
     if (head) pass_add_head(run);
 }
 
-void train_settle(TrainState *t) { run_wake(run_of(t), NULL); }
-
 /* ---- memory ---- */
 
 uint64_t train_memory_bytes(const Device *device, const Training *t)

@@ -79,9 +79,6 @@ f32p train_dlogits(TrainState *t);
  */
 void train_pass_backward(TrainState *t, f32p g, bool head);
 
-/* Makes all weights current: rows of the word table that no batch has used are otherwise behind with their decay. */
-void train_settle(TrainState *t);
-
 /* ops count with 32 bits: these take longer arrays in pieces. */
 void floats_copy(Device *device, f32p from, f32p to, size_t count);
 void floats_fill(Device *device, f32p x, size_t count, float value);
