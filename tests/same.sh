@@ -19,8 +19,8 @@ if [ ! -x "$then" ]; then
     git worktree remove --force "$work/source"
 fi
 rows=(--train-rows 24 --eval-rows 30 --epochs 1 --batch-size 8 --max-length 32 --threads 1 --quiet)
-three=(--task "feel=sentiment.tsv,sentiment_eval.tsv" --task "topic=topic.tsv,20%" --task "nli=nli.tsv,nli_eval.tsv")
 tiny=(--model ../tiny-bert)
+three=("${tiny[@]}" --task "feel=sentiment.tsv,sentiment_eval.tsv" --task "topic=topic.tsv,20%" --task "nli=nli.tsv,nli_eval.tsv")
 
 tokenizers() { # for the tiny models, which come without
     { printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' {a..z} {0..9} '##'{a..z} '##'{0..9} . , '!' "'" - the team bank storm good bad film; } >tiny-bert/vocab.txt
@@ -44,24 +44,31 @@ topics() { # a third task, of words alone
 }
 runs() { # runs LETHE: all of them, below the current folder
     local lethe=$1 name seed
-    run() { name=$1; shift; "$lethe" run "${rows[@]}" --device cpu --out "$name" "$@" >"$name.said" 2>&1; }
+    run() { name=$1; shift; "$lethe" run "${rows[@]}" --device cpu --out "$name" "$@" >"$name.said" 2>&1 ||
+        { echo "same: run $name of $lethe:"; cat "$name.said"; return 1; }; }
     run default
-    run all --method all
     run notebook --preset notebook --method full,lora,ewc
-    run seeds --seeds 1,2,3 --method full,lora-seq --no-diagnostics
-    run models --seeds 1,2 --method full,replay --keep-models all
-    run pairs --method ewc+replay,replay+ewc,si+lwf,wise-ft+ewc,lora-seq+ewc+replay
+    run all "${tiny[@]}" --method all
+    run all-roberta --model ../tiny-roberta --method all
+    run seeds "${tiny[@]}" --seeds 1,2,3 --method full,lora-seq --no-diagnostics
+    run models "${tiny[@]}" --seeds 4,5 --method full,lora-seq --keep-models all --no-diagnostics
+    run pairs "${tiny[@]}" --method ewc+replay,si+lwf,wise-ft+ewc,lora-seq+ewc+replay
+    run turned "${tiny[@]}" --method lwf+si,replay+ewc,full,ewc+wise-ft
     run three "${three[@]}" --method full,ewc,si,mas,o-lora,der++,agem,lwf
     run three-more "${three[@]}" --method lora-seq,wise-ft,replay+o-lora,joint,l2sp --seed 7
-    run epochs --epochs 3 --keep-epoch held-out --method full,lora
-    run chosen --epochs 3 --keep-epoch eval --row-order hf --method full
-    run options --method ewc,si,mas --ewc-lambda 50 --ewc-fisher empirical --si-c 0.5 --weight-decay 0 --learning-rate 1e-4
-    run targets --method lora,lora-seq,o-lora --lora-targets query,value --lora-r 4 --o-lora-form authors
+    run three-roberta "${three[@]:2}" --model ../tiny-roberta --method all --seed 3
+    run epochs "${tiny[@]}" --epochs 3 --keep-epoch held-out --method full,lora
+    run chosen "${tiny[@]}" --epochs 3 --keep-epoch eval --row-order hf --method full,ewc,joint,wise-ft
+    run options "${tiny[@]}" --method ewc,si,mas --ewc-lambda 50 --ewc-fisher empirical --si-c 0.5 --weight-decay 0 --learning-rate 1e-3
+    run wise-end "${tiny[@]}" --method wise-ft,full --wise-ft-alpha 1
+    run wise-start "${tiny[@]}" --method full,wise-ft --wise-ft-alpha 0
+    run targets "${tiny[@]}" --method lora,lora-seq,o-lora --lora-targets query,value --lora-r 4 --o-lora-form authors
     run tiny-bert "${tiny[@]}" --method full,lora,ewc,lwf
     run tiny-roberta --model ../tiny-roberta --method full,lora,mas,frozen
-    run killed-whole --checkpoint-seconds 0 --method full,ewc
-    ("$lethe" run "${rows[@]}" --device cpu --checkpoint-seconds 0 --method full,ewc --out killed >/dev/null 2>&1 & sleep 2.5; kill -9 $!) 2>/dev/null || true
-    run killed --checkpoint-seconds 0 --method full,ewc
+    run killed-whole "${tiny[@]}" --epochs 20 --checkpoint-seconds 0 --method full,ewc
+    ("$lethe" run "${rows[@]}" "${tiny[@]}" --device cpu --epochs 20 --checkpoint-seconds 0 --method full,ewc --out killed >/dev/null 2>&1 & sleep 1; kill -9 $!) 2>/dev/null || true
+    run killed "${tiny[@]}" --epochs 20 --checkpoint-seconds 0 --method full,ewc
+    sed -i '/^goes on/d' killed.said
     "$lethe" export default --task nli --method full --to exported >/dev/null
     "$lethe" export default --task sentiment --method lora --to exported-lora >/dev/null
     "$lethe" export tiny-roberta --task sentiment --method full --to exported-roberta >/dev/null
@@ -80,7 +87,7 @@ runs() { # runs LETHE: all of them, below the current folder
     "$lethe" plan --for parallel --seeds 1,2 --method full,ewc --grid learning-rate=2e-5,5e-5 >plan.said 2>&1
     "$lethe" run --dry-run --method all --device cpu --threads 1 --out nothing >dry.said 2>&1
     if "$lethe" devices 2>/dev/null | grep -q '^gpu'; then
-        "$lethe" run "${rows[@]}" "${tiny[@]}" --device gpu --method full,lora,ewc,derpp --out gpu-bert >gpu-bert.said 2>&1
+        "$lethe" run "${rows[@]}" "${tiny[@]}" --device gpu --method full,lora,ewc,der++ --out gpu-bert >gpu-bert.said 2>&1
         "$lethe" run "${rows[@]}" --model ../tiny-roberta --device gpu --method full,o-lora,lwf --out gpu-roberta >gpu-roberta.said 2>&1
     fi
 }
