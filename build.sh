@@ -214,8 +214,8 @@ build() {
     shaders
     if newer build/vendor.o src/vendor.c build.sh build/compiler; then produce build/vendor.o "$CC" -std=gnu11 -O2 -w -c src/vendor.c; fi
     # for the oldest processors, whatever the rest is made for: it says that the rest cannot run there
-    if newer build/baseline.o src/baseline.c build.sh build/compiler; then
-        produce build/baseline.o "$CC" -std=gnu11 -O2 ${baseline:+"$baseline"} -c src/baseline.c
+    if newer build/baseline.o src/platform/baseline.c build.sh build/compiler; then
+        produce build/baseline.o "$CC" -std=gnu11 -O2 ${baseline:+"$baseline"} -c src/platform/baseline.c
     fi
     if newer build/lethe "${sources[@]}"; then
         compile build/lethe -O2 "${fortify[@]}" main.c
@@ -328,6 +328,45 @@ check_one() { # check_one NAME COMMAND...: one line when it finds nothing; what 
     fi
 }
 
+# The operating system has one room, src/platform: elsewhere no header but the language's own and the libraries', no call
+# and no name of a system. (src/vendor.c holds the libraries' code.) Texts and comments are left out.
+check_platform() {
+    local files headers calls names places
+    mapfile -t files < <(find main.c src -name '*.[ch]' ! -path 'src/platform/*' ! -path src/vendor.c)
+    headers='assert|ctype|float|inttypes|limits|math|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string'
+    headers+='|immintrin|arm_neon|sanitizer/asan_interface|jansson|utf8proc|zstd|volk|stb/stb_[a-z_]+'
+    calls='open|openat|creat|close|read|write|pread|pwrite|lseek|fsync|fdatasync|f?truncate|dup[23]?|pipe2?|fcntl|ioctl'
+    calls+='|flock|lockf|[fl]?stat|statx|access|unlink|unlinkat|rename|renameat|remove|mkdir|mkdirat|rmdir|s?y?m?link|readlink'
+    calls+='|f?d?opendir|readdir|closedir|dirfd|scandir|n?ftw|glob|realpath|getcwd|chdir|chmod|isatty|fileno|fd?open|freopen'
+    calls+='|popen|tmpfile|mkstemp|mkdtemp|open_memstream|getpid|getppid|getuid|v?fork|exec[lv]p?e?|posix_[a-z_]+|wait|waitpid'
+    calls+='|kill|raise|signal|sig[a-z]+|alarm|_exit|_Exit|sysconf|getpagesize|mmap|munmap|mprotect|madvise|poll|select'
+    calls+='|u?sleep|nanosleep|sched_[a-z_]+|pthread_[a-z_]+|thrd_[a-z]+|mtx_[a-z]+|cnd_[a-z]+|clock|clock_get[a-z]+'
+    calls+='|gettimeofday|time|(local|gm)time(_r)?|strftime|[gs]etrlimit|getrusage|f?statvfs|nl_langinfo|setlocale|localeconv'
+    calls+='|strerror(_r)?|strsignal|perror|dl(open|sym|close)|strn?casecmp|memmem|strtok_r|getline|v?asprintf|getopt(_long)?'
+    calls+='|(un)?setenv|putenv|secure_getenv|system|volkInitialize'
+    names='errno|environ|STD(IN|OUT|ERR)_FILENO|PATH_MAX|ssize_t|off_t|pid_t|mode_t|DIR|_WIN32|__linux__|__APPLE__|__unix__'
+    places='HOME|XDG_[A-Z_]*|TMPDIR|TEMP|APPDATA|LOCALAPPDATA|USERPROFILE' # of a user, as each system has them
+    awk -v headers="^#include <($headers)[.]h>" -v calls="(^|[^A-Za-z0-9_.>])($calls) *[(]" \
+        -v names="(^|[^A-Za-z0-9_])($names)([^A-Za-z0-9_]|\$)" -v places="getenv[(]\"($places)\"" '
+        FNR == 1 {block = 0}
+        /^#include </ && $0 !~ headers {print FILENAME ":" FNR ": " $0; found = 1; next}
+        {
+            line = $0
+            code = ""
+            gsub(/\047(\\.|[^\047\\])\047/, "0", line)
+            gsub(/"([^"\\]|\\.)*"/, "0", line)
+            while (line != "") {
+                at = index(line, block ? "*/" : "/*")
+                if (!block) code = code (at ? substr(line, 1, at - 1) : line)
+                line = at ? substr(line, at + 2) : ""
+                if (at) block = !block
+            }
+            sub(/\/\/.*/, "", code)
+            if (code ~ calls || code ~ names || $0 ~ places) {print FILENAME ":" FNR ": " $0; found = 1}
+        }
+        END {exit found}' "${files[@]}"
+}
+
 check_valgrind() { # a short run of a tiny encoder with all that a run does, and a prediction; leaks are errors, too
     local lethe=(valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible build/lethe)
     rm -rf build/check/run
@@ -347,6 +386,7 @@ check() { # what a change must stand before it is handed on; goes on behind what
     if newer build/check/tests-fast "${sources[@]}" tests/*.[ch] tests/faults; then # -O2: they are the long ones
         compile build/check/tests-fast "${sanitizers[@]}" -O2 -DLETHE_TESTS_FAST -Wno-unused-function "${tests[@]}" -lcmocka
     fi
+    check_one platform check_platform
     check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c
     check_one clang-tidy clang-tidy --quiet main.c -- "${flags[@]}"
     check_one cppcheck cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c

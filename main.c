@@ -4,9 +4,9 @@
  * header before its sources, so a layer can only use what stands above it in this list. */
 #define LETHE_VERSION "0.1"
 
-#include <locale.h>
-
-#include "src/base/base.h"  // errors, arenas, strings, random numbers, threads, clock, progress
+#include "src/platform/platform.h"  // the operating system: files, locks, threads, signals, the terminal
+#include "src/platform/platform.c"
+#include "src/base/base.h"  // errors, arenas, strings, random numbers, the pool of threads, progress
 #include "src/base/base.c"
 #include "src/files/files.h"  // whole files, zstd, safetensors, tables, JSON
 #include "src/files/files.c"
@@ -44,8 +44,7 @@ static void main_call(void *context)
 int main(int argc, char **argv)
 {
     MainCall call = {.argc = argc, .argv = argv};
-    streams_open();
-    setlocale(LC_CTYPE, ""); /* whether the terminal speaks UTF-8; numbers keep their '.' */
+    sys_start();
     interrupt_install();
     json_start();
     stack_run(main_call, &call);

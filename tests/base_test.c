@@ -1,7 +1,4 @@
-/* base: errors, arenas, strings, random numbers, threads, crashes. */
-#include <fcntl.h>
-#include <signal.h>
-#include <unistd.h>
+/* base: errors, arenas, strings, random numbers, threads. */
 
 static void test_first_error_wins(void **state)
 {
@@ -219,46 +216,6 @@ static void test_parallel_does_each_item_once(void **state)
     threads_stop();
 }
 
-static void isolated_sum(const void *context, void *result) { *(int *)result = *(const int *)context + 1; }
-static void isolated_crash(const void *context, void *result)
-{
-    (void)context;
-    *(int *)result = 9;
-    fprintf(stderr, "nobody sees this\n");
-    raise(SIGKILL);
-}
-static void isolated_exit(const void *context, void *result)
-{
-    (void)context;
-    (void)result;
-    _exit(0);
-}
-
-static void test_a_crash_ends_a_process_of_its_own(void **state)
-{
-    (void)state;
-    const int one = 1;
-    int result = 0;
-    char crash[64] = "", told[64];
-    const int before = dup(STDERR_FILENO), file = open(tmp_path("isolated"), O_RDWR | O_CREAT | O_TRUNC, 0666);
-    dup2(file, STDERR_FILENO);
-    assert_true(isolated(isolated_sum, &one, &result, sizeof result, crash));
-    assert_int_equal(result, 2);
-    assert_false(isolated(isolated_crash, &one, &result, sizeof result, crash));
-    assert_string_equal(crash, strsignal(SIGKILL));
-    assert_false(isolated(isolated_exit, &one, &result, sizeof result, crash));
-    assert_string_equal(crash, "it ended the process");
-    assert_int_equal(result, 2); /* nothing of them came back */
-    dup2(before, STDERR_FILENO);
-    assert_int_equal(pread(file, told, sizeof told, 0), 0);
-    close(before);
-    close(file);
-    threads_start(2); /* a pool at work: this process */
-    assert_true(isolated(isolated_sum, &result, &result, sizeof result, crash));
-    assert_int_equal(result, 3);
-    threads_stop();
-}
-
 static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_first_error_wins),
     cmocka_unit_test(test_arena_gives_zeroed_aligned_memory),
@@ -272,5 +229,4 @@ static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_philox_known_answers),
     cmocka_unit_test(test_normal_has_mean_0_and_deviation_1),
     cmocka_unit_test(test_parallel_does_each_item_once),
-    cmocka_unit_test(test_a_crash_ends_a_process_of_its_own),
 };

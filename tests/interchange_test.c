@@ -394,7 +394,7 @@ static void test_rows_as_they_come(void **state)
     RowState at;
     assert_int_equal(pipe(ends), 0);
     assert_true(rows_open(&r, tmp_path("rows"), false, &err));
-    assert_int_equal(dup2(ends[0], r.fd), r.fd);
+    assert_int_equal(dup2(ends[0], (int)r.file), r.file);
     assert_int_equal(write(ends[1], "a\nb\nc", 5), 5);
     rows_want(&r, "a", NULL);
     assert_true(rows_next(&r, false, &row, &at, &err));

@@ -53,7 +53,7 @@ static void *rows_write(void *context)
     for (size_t at = 0, size; at < feed->text.size; at += size) {
         size = feed->piece ? feed->piece : 1 + (size_t)(random_uniform(STREAM, 0, turn++) * MOST);
         if (size > feed->text.size - at) size = feed->text.size - at;
-        if (!file_write_all(feed->ends[1], (Str){feed->text.at + at, size})) abort();
+        if (sys_write(feed->ends[1], feed->text.at + at, size)) abort();
         if (feed->pause) usleep(feed->pause);
     }
     close(feed->ends[1]);
@@ -99,7 +99,7 @@ static void rows_through_pipe(RowFeed *feed)
     bool waits = false;
     rows_reader(&r);
     assert_int_equal(pipe(feed->ends), 0);
-    assert_int_equal(dup2(feed->ends[0], r.fd), r.fd);
+    assert_int_equal(dup2(feed->ends[0], (int)r.file), r.file);
     close(feed->ends[0]);
     assert_int_equal(pthread_create(&feed->thread, NULL, rows_write, feed), 0);
     rows_take(&r, feed, &waits);
@@ -146,12 +146,12 @@ static void test_rows_split_at_every_place(void **state)
             size_t rows = 0;
             rows_reader(&r);
             assert_int_equal(pipe(ends), 0);
-            assert_int_equal(dup2(ends[0], r.fd), r.fd);
+            assert_int_equal(dup2(ends[0], (int)r.file), r.file);
             close(ends[0]);
-            assert_true(file_write_all(ends[1], (Str){text.at, place}));
+            assert_int_equal(sys_write(ends[1], text.at, place), 0);
             while (rows_next(&r, false, &row, &at, &err) && at == ROW_READ) rows_same(&feed, &row, rows++);
             assert_int_equal(at, ROW_NOT_YET);
-            assert_true(file_write_all(ends[1], (Str){text.at + place, text.size - place}));
+            assert_int_equal(sys_write(ends[1], text.at + place, text.size - place), 0);
             close(ends[1]);
             while (rows_next(&r, true, &row, &at, &err) && at == ROW_READ) rows_same(&feed, &row, rows++);
             if (err.code || at != ROW_ENDED || rows != feed.rows)

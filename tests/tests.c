@@ -31,6 +31,7 @@
 #include "page_test.c"
 #include "vulkan_failure_test.c"
 #else
+#include "platform_test.c"
 #include "base_test.c"
 #include "files_test.c"
 #include "text_test.c"
@@ -75,7 +76,7 @@ static const struct {
     GROUP(choice),      GROUP(measures),   GROUP(load),     GROUP(verdict),
     GROUP(report),      GROUP(sentences),  GROUP(fuzz),     GROUP(experiment),
     GROUP(interchange), GROUP(limits),     GROUP(leaks),    GROUP(rows),
-    GROUP(glue),
+    GROUP(glue),        GROUP(platform),
 #endif
 };
 
@@ -88,7 +89,9 @@ const char *__asan_default_options(void) { return "detect_stack_use_after_return
 int main(int argc, char **argv)
 {
     int failed = 0;
+    if (argc > 1 && strcmp(argv[1], TRIAL_WORD) == 0) return lethe_main(argc, argv);
 #ifndef LETHE_TESTS_FAST
+    if (argc > 1 && strcmp(argv[1], PLATFORM_CHILD) == 0) return platform_child(argc, argv);
     setenv("VK_DRIVER_FILES", "/dev/null", true); /* graphics drivers leak, and the leak checker would tell of it */
 #endif
     const char *word = argc < 2 ? "" : argv[1];

@@ -1,11 +1,7 @@
 #include "base.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 enum { ARENA_ALIGN = 64 };
 #ifndef ARENA_BLOCK_BYTES /* the fuzzer has blocks so small that each allocation gets its own */
@@ -38,7 +34,7 @@ static void arena_want_huge_pages(char *raw, size_t size)
 {
     if (size < 2 * HUGE_PAGE_BYTES) return;
     char *begin = raw + (-(uintptr_t)raw & (HUGE_PAGE_BYTES - 1));
-    (void)madvise(begin, (size_t)(raw + size - begin), MADV_HUGEPAGE);
+    memory_want_huge_pages(begin, (size_t)(raw + size - begin));
 }
 
 static _Noreturn void memory_out(size_t size)
@@ -148,41 +144,4 @@ char *arena_printf(Arena *arena, const char *format, ...)
     vsnprintf(text, (size_t)size + 1, format, args);
     va_end(args);
     return text;
-}
-
-/* The number on the first line of a file (or behind `key` on any line), or `otherwise`. */
-static uint64_t memory_file_number(const char *path, const char *key, uint64_t otherwise)
-{
-    FILE *file = fopen(path, "r");
-    char line[256];
-    uint64_t value = otherwise;
-    while (file && fgets(line, sizeof line, file)) {
-        size_t skip = key ? strlen(key) : 0;
-        if (key && strncmp(line, key, skip) != 0) continue;
-        if (sscanf(line + skip, "%lu", (unsigned long *)&value) != 1) value = otherwise;
-        break;
-    }
-    if (file) fclose(file);
-    return value;
-}
-
-uint64_t memory_available_bytes(void)
-{
-    uint64_t least = memory_file_number("/proc/meminfo", "MemAvailable:", UINT64_MAX / 1024) * 1024;
-    uint64_t limit = memory_file_number("/sys/fs/cgroup/memory.max", NULL, UINT64_MAX);
-    uint64_t used = memory_file_number("/sys/fs/cgroup/memory.current", NULL, 0);
-    if (limit != UINT64_MAX && (limit > used ? limit - used : 0) < least) least = limit > used ? limit - used : 0;
-    struct rlimit space;
-    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) {
-        uint64_t size = memory_file_number("/proc/self/statm", NULL, 0) * (uint64_t)sysconf(_SC_PAGESIZE);
-        uint64_t rest = space.rlim_cur > size ? space.rlim_cur - size : 0;
-        if (rest < least) least = rest;
-    }
-    return least;
-}
-
-uint64_t memory_peak_bytes(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }

@@ -1,20 +1,13 @@
 #include "base.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <langinfo.h>
 #include <math.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "arena.c"
 #include "progress.c"
 #include "random.c"
 #include "threads.c"
-#include "crash.c"
 #include "nearest.c"
 
 /* ---- errors ---- */
@@ -82,6 +75,13 @@ bool str_equal(Str a, Str b) { return a.size == b.size && (a.size == 0 || memcmp
 bool str_ends(Str s, Str end)
 {
     return s.size >= end.size && str_equal((Str){s.at + s.size - end.size, end.size}, end);
+}
+
+bool str_holds(Str s, Str wanted)
+{
+    for (size_t i = 0; i + wanted.size <= s.size; i++)
+        if (memcmp(s.at + i, wanted.at, wanted.size) == 0) return true;
+    return false;
 }
 
 int str_compare(Str a, Str b)
@@ -167,7 +167,7 @@ const char *str_show(Str s)
     static _Thread_local char ring[BUFFERS][2 * WIDTH + 8];
     static _Thread_local unsigned turn;
     char *out = ring[turn++ % BUFFERS];
-    const bool utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    const bool utf8 = terminal_is_utf8();
     size_t used = 0, columns = 0, n;
     for (size_t i = 0; i < s.size; i += n) {
         n = utf8_length(s.at + i, s.size - i);
@@ -260,39 +260,3 @@ const char *format_list(Arena *arena, const char *const *items, int count)
         text = arena_printf(arena, "%s%s%s", text, i == count - 1 ? " and " : ", ", items[i]);
     return text;
 }
-
-/* ---- standard streams ---- */
-
-void streams_open(void)
-{
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) /* the lowest free number is taken: this one */
-            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
-}
-
-/* ---- clock, Ctrl-C ---- */
-
-double clock_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static volatile sig_atomic_t interrupt_flag;
-
-static void interrupt_handle(int signal_number)
-{
-    if (interrupt_flag) _exit(128 + signal_number);
-    interrupt_flag = 1;
-}
-
-void interrupt_install(void)
-{
-    struct sigaction action = {.sa_handler = interrupt_handle};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGXFSZ, SIG_IGN); /* a write beyond the limit on a file's size then fails, which is reported */
-}
-
-bool interrupted(void) { return interrupt_flag != 0; }

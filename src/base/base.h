@@ -1,12 +1,10 @@
-/* base: what every layer may use. Errors, arenas, strings, random numbers, threads, crashes, clock, progress. */
+/* base: what every layer may use. Errors, arenas, strings, random numbers, the pool of threads, progress. */
 #ifndef LETHE_BASE_H
 #define LETHE_BASE_H
 
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+
+#include "../platform/platform.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define PRINTF(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
@@ -35,7 +33,6 @@ bool fail_within(Err *err, const char *format, ...) PRINTF(2, 3);
  * in huge pages where it has them: those that are never touched cost nothing. When the machine has no memory left,
  * prints one line and exits 1 (the only place beside main that does: results so far are on disk). A zeroed Arena is
  * empty and ready. */
-enum { HUGE_PAGE_BYTES = 2 << 20 };
 typedef struct Arena {
     struct ArenaBlock *blocks;
     size_t total_bytes; /* handed out since the arena was last empty */
@@ -50,9 +47,6 @@ void arena_clear(Arena *arena);
 /* realloc (old null: malloc) for libraries that would fail in the dark: without memory ends the program as arenas do.
  */
 void *memory_need(void *old, size_t size);
-/* Bytes of memory that this process may still use: the least of free memory, cgroup limit and address-space limit. */
-uint64_t memory_available_bytes(void);
-uint64_t memory_peak_bytes(void); /* highest resident size of this process so far */
 
 /* A growing array inside an arena: DYN(Row) rows = {0}; *dyn_push(arena, &rows) = row; the old copy stays until the
  * arena is freed. */
@@ -81,6 +75,7 @@ bool str_ends(Str s, Str end);
 char ascii_lower(char c);
 bool str_ends_as(Str s, Str end);                /* ASCII letters in any case */
 bool str_equal_as(Str a, Str b);                 /* ASCII letters in any case */
+bool str_holds(Str s, Str wanted);               /* somewhere in it */
 Str str_trim(Str s);                             /* without Unicode white space at either end */
 size_t utf8_length(const char *at, size_t size); /* of the valid UTF-8 sequence there (Unicode 15, table 3-7), or 0 */
 int str_compare(Str a, Str b);                   /* bytewise, as strcmp */
@@ -121,37 +116,13 @@ void random_permutation(uint32_t seed, uint32_t n, uint32_t *order);
 void random_order(uint64_t seed, uint64_t stream, uint32_t n, uint32_t *order);
 
 /* ---- Threads: one pool for the process ---- */
-int processors_available(void); /* by affinity mask and cgroup quota; at least 1 */
-/* Calls body(context), on a thread with a stack of its own where the limit (ulimit -s) is too small for lethe. */
-void stack_run(void (*body)(void *context), void *context);
-void threads_start(int count);  /* count >= 1, the calling thread included; called again: changes the count */
+void threads_start(int count); /* count >= 1, the calling thread included; called again: changes the count */
 int threads_count(void);
 void threads_stop(void);
 /* Calls work(context, item, thread) once for each item in [0, items), on all threads (thread in [0, threads_count())),
  * and returns when all are done. Which thread takes which item is not fixed: results must not depend on it. Not
  * reentrant. Denormal numbers are flushed to zero on the pool's threads, the caller's included. */
 void parallel(size_t items, void (*work)(void *context, size_t item, int thread), void *context);
-
-/* ---- Other people's code that may crash ---- */
-/* Runs work(context, result) in a process of its own, whose stderr is dropped, and copies `bytes` of result from there.
- * False when that process was ended before: `crash` says by what ("Segmentation fault"). Where there is no process to
- * be had, or the pool of threads is at work, which no other process would have, it runs in this one. */
-bool isolated(void (*work)(const void *context, void *result), const void *context, void *result, size_t bytes,
-              char crash[64]);
-/* From now on a crash of this process prints this line and exits 1; NULL: no longer. */
-void crash_says(const char *line);
-
-/* ---- Standard streams ---- */
-/* Of stdin, stdout and stderr those that were closed when the program began (>&-) become files that cannot be read or
- * written, so that no file that is opened later takes their place. */
-void streams_open(void);
-
-/* ---- Clock ---- */
-double clock_seconds(void); /* monotonic */
-
-/* ---- Ctrl-C ---- */
-void interrupt_install(void); /* SIGINT and SIGTERM set the flag; a second one ends the process at once */
-bool interrupted(void);
 
 /* ---- Progress on stderr ----
  * On a terminal one line that redraws itself; otherwise a line now and then. Quiet: nothing. */
@@ -166,7 +137,7 @@ void progress_begin(Progress *progress, bool quiet, uint64_t total, const char *
 void progress_step(Progress *progress, uint64_t done, const char *note_format, ...) PRINTF(3, 4);
 /* Removes the bar from a terminal; prints nothing. */
 void progress_end(Progress *progress);
-/* Columns of the terminal that a descriptor stands for: what COLUMNS says, else the terminal's own; 80 when unknown. */
-int terminal_columns(int fd);
+/* Columns of the terminal that a stream goes to: what COLUMNS says, else the terminal's own; 80 when unknown. */
+int terminal_columns(FILE *stream);
 
 #endif

@@ -2,19 +2,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 enum { PROGRESS_LINE_SECONDS = 15 }; /* between two lines when stderr is no terminal */
 
-int terminal_columns(int fd)
+int terminal_columns(FILE *stream)
 {
     enum { LEAST = 20, MOST = 1000, USUAL = 80 };
-    struct winsize size;
     const char *said = getenv("COLUMNS");
     int64_t columns = 0;
-    if (!said || !parse_int(str(said), 1, 1 << 20, &columns))
-        columns = ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : USUAL;
+    if (!said || !parse_int(str(said), 1, 1 << 20, &columns)) columns = terminal_width(stream);
+    if (!columns) columns = USUAL;
     return columns < LEAST ? LEAST : columns > MOST ? MOST : (int)columns;
 }
 
@@ -55,7 +52,7 @@ static void progress_line(const Progress *p, double now, const char *note, int c
 static void progress_show(Progress *p, double now, const char *note)
 {
     char line[512];
-    progress_line(p, now, note, terminal_columns(STDERR_FILENO), line, sizeof line);
+    progress_line(p, now, note, terminal_columns(stderr), line, sizeof line);
     fprintf(stderr, p->terminal ? "\r%s\033[K" : "%s\n", line);
     fflush(stderr);
     p->shown = now;
@@ -64,7 +61,7 @@ static void progress_show(Progress *p, double now, const char *note)
 
 void progress_begin(Progress *progress, bool quiet, uint64_t total, const char *label_format, ...)
 {
-    *progress = (Progress){.total = total, .quiet = quiet, .terminal = isatty(STDERR_FILENO) != 0};
+    *progress = (Progress){.total = total, .quiet = quiet, .terminal = terminal_is(stderr)};
     va_list args;
     va_start(args, label_format);
     vsnprintf(progress->label, sizeof progress->label, label_format, args);

@@ -1,11 +1,6 @@
 #include "base.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -14,19 +9,19 @@
 /* One job at a time. A new job is announced by `generation`; workers look for it for a short while before they sleep,
  * because the ops of a training step follow each other within microseconds. */
 static struct {
-    pthread_t threads[256];
+    SysThread threads[256];
     int count; /* the caller included; 0: not started */
-    pthread_mutex_t lock;
-    pthread_cond_t wake;
+    SysMonitor monitor;
+    bool has_monitor;
     _Atomic uint64_t generation;
-    _Atomic int sleeping; /* workers that wait on `wake` */
+    _Atomic int sleeping; /* workers that wait */
     _Atomic int busy;     /* workers that have not finished the current job */
     _Atomic bool stop;
     void (*work)(void *, size_t, int);
     void *context;
     size_t items;
     _Atomic size_t next;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} pool;
 
 static void thread_relax(void)
 {
@@ -55,7 +50,7 @@ static void threads_take_items(int thread)
         pool.work(pool.context, i, thread);
 }
 
-static void *threads_worker(void *argument)
+static void threads_worker(void *argument)
 {
     int thread = (int)(intptr_t)argument;
     thread_flush_denormals();
@@ -64,14 +59,14 @@ static void *threads_worker(void *argument)
         int patience = 4000;
         while (atomic_load_explicit(&pool.generation, memory_order_acquire) == seen && --patience) thread_relax();
         if (!patience) {
-            pthread_mutex_lock(&pool.lock);
+            sys_monitor_enter(&pool.monitor);
             atomic_fetch_add(&pool.sleeping, 1);
-            while (atomic_load(&pool.generation) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+            while (atomic_load(&pool.generation) == seen) sys_monitor_wait(&pool.monitor);
             atomic_fetch_sub(&pool.sleeping, 1);
-            pthread_mutex_unlock(&pool.lock);
+            sys_monitor_leave(&pool.monitor);
         }
         seen++;
-        if (atomic_load(&pool.stop)) return NULL;
+        if (atomic_load(&pool.stop)) return;
         threads_take_items(thread);
         atomic_fetch_sub_explicit(&pool.busy, 1, memory_order_release);
     }
@@ -82,47 +77,10 @@ static void threads_announce(void)
     atomic_fetch_add(&pool.generation, 1);
     /* A worker counts itself as sleeping before it looks at the generation for the last time, so none is missed. */
     if (atomic_load(&pool.sleeping)) {
-        pthread_mutex_lock(&pool.lock);
-        pthread_cond_broadcast(&pool.wake);
-        pthread_mutex_unlock(&pool.lock);
+        sys_monitor_enter(&pool.monitor);
+        sys_monitor_wake(&pool.monitor);
+        sys_monitor_leave(&pool.monitor);
     }
-}
-
-/* The matrix product keeps its panels on the stack. */
-enum { STACK_BYTES = 8 << 20 };
-
-static bool thread_start(pthread_t *thread, void *(*body)(void *), void *context)
-{
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes) != 0) return false;
-    const bool ok = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0 &&
-                    pthread_create(thread, &attributes, body, context) == 0;
-    pthread_attr_destroy(&attributes);
-    return ok;
-}
-
-typedef struct StackCall {
-    void (*body)(void *context);
-    void *context;
-} StackCall;
-
-static void *stack_call(void *context)
-{
-    const StackCall *call = context;
-    call->body(call->context);
-    return NULL;
-}
-
-void stack_run(void (*body)(void *context), void *context)
-{
-    struct rlimit limit;
-    pthread_t thread;
-    StackCall call = {body, context};
-    const bool is_small = getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur < STACK_BYTES;
-    if (is_small && thread_start(&thread, stack_call, &call))
-        pthread_join(thread, NULL);
-    else
-        body(context);
 }
 
 void threads_start(int count)
@@ -134,8 +92,10 @@ void threads_start(int count)
     atomic_store(&pool.generation, 0);
     atomic_store(&pool.stop, false);
     pool.count = 1;
+    if (!pool.has_monitor) sys_monitor_open(&pool.monitor);
+    pool.has_monitor = true;
     for (int i = 1; i < count; i++) {
-        if (!thread_start(&pool.threads[i], threads_worker, (void *)(intptr_t)i)) break; /* fewer will do */
+        if (!sys_thread_start(&pool.threads[i], threads_worker, (void *)(intptr_t)i)) break; /* fewer will do */
         pool.count++;
     }
 }
@@ -145,7 +105,7 @@ void threads_stop(void)
     if (pool.count > 1) {
         atomic_store(&pool.stop, true);
         threads_announce();
-        for (int i = 1; i < pool.count; i++) pthread_join(pool.threads[i], NULL);
+        for (int i = 1; i < pool.count; i++) sys_thread_join(&pool.threads[i]);
     }
     pool.count = 0;
 }
@@ -166,19 +126,5 @@ void parallel(size_t items, void (*work)(void *context, size_t item, int thread)
     threads_announce();
     threads_take_items(0);
     for (int patience = 0; atomic_load_explicit(&pool.busy, memory_order_acquire); patience++)
-        patience < 4000 ? thread_relax() : (void)sched_yield();
-}
-
-int processors_available(void)
-{
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r"); /* "quota period" or "max period" */
-    long quota, period;
-    if (file && fscanf(file, "%ld %ld", &quota, &period) == 2 && period > 0 && quota > 0) {
-        long whole = (quota + period - 1) / period;
-        if (whole < count) count = (int)whole;
-    }
-    if (file) fclose(file);
-    return count < 1 ? 1 : count;
+        patience < 4000 ? thread_relax() : sys_thread_yield();
 }

@@ -1,6 +1,5 @@
 #include "command.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "assets.c"
@@ -166,6 +165,7 @@ static bool command_start(int argc, char **argv, Err *err)
 {
     static const char *const versions[] = {"-v", "-V", "--version"};
     const char *first = argc > 1 ? argv[1] : "run";
+    trial_answer(argc, argv);
     for (size_t i = 0; i < COUNT(versions); i++)
         if (strcmp(first, versions[i]) == 0) first = "version";
     const bool asked = strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0;
@@ -186,7 +186,6 @@ bool command_dispatch(int argc, char **argv, Err *err)
 {
     static char name[] = "lethe", *alone[] = {name, NULL};
     const bool ok = argc ? command_start(argc, argv, err) : command_start(1, alone, err);
-    if (ok && (fflush(stdout) != 0 || ferror(stdout)))
-        return fail(err, "writing to stdout failed: %s", strerror(errno));
-    return ok;
+    const SysError error = ok ? sys_stream_flush(stdout) : 0;
+    return error ? fail(err, "writing to stdout failed: %s", sys_error_text(error)) : ok;
 }

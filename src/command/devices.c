@@ -49,40 +49,10 @@ static bool command_devices(int argc, char **argv, Err *err)
     return true;
 }
 
-typedef struct Selftest {
-    char name[256];
-    int cases;
-    double worst, opened_seconds;
-    Err err;
-} Selftest;
-
-static void selftest_work(const void *context, void *result)
-{
-    Selftest *test = result;
-    Device device;
-    const double begun = clock_seconds();
-    bool ok = device_open(&device, context, 0, &test->err); /* checks a GPU, as at every start */
-    test->opened_seconds = clock_seconds() - begun;
-    memcpy(test->name, device.name, sizeof test->name);
-    for (int op = 0; op < OP_COUNT && ok; op++) {
-        bool exists = true;
-        double nmse;
-        for (int variant = 0; exists && ok; variant++) {
-            ok = device_case_compare(&device, (Op)op, variant, &exists, &nmse, &test->err);
-            test->cases += exists;
-            if (nmse > test->worst) test->worst = nmse;
-        }
-        if (interrupted()) ok = fail_interrupted(&test->err);
-    }
-    device_close(&device);
-}
-
 static bool selftest_device(const char *name, Err *err)
 {
-    Selftest test = {0};
-    char crash[64];
-    if (!trial_isolated(selftest_work, name, &test, sizeof test, crash))
-        return fail(err, "%s: " DEVICE_CRASHED, name, crash);
+    DeviceTest test;
+    device_test(name, &test);
     *err = test.err;
     if (err->code) return false;
     Arena scratch = {0};

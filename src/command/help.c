@@ -1,14 +1,13 @@
 #include "command.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* Help texts in as many columns as there are, at most 80. */
 
 static int help_columns(void)
 {
     enum { MOST = 80 };
-    const int columns = terminal_columns(STDOUT_FILENO);
+    const int columns = terminal_columns(stdout);
     return columns < MOST ? columns : MOST;
 }
 

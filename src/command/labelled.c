@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Where predict's answers go: JSON lines on stdout, or a table that appears as --to FILE, whole or not at all. */
 
@@ -70,13 +69,13 @@ static bool labelled_read(const json_t *options, Labelled *l, Err *err)
     return ok;
 }
 
-/* input: the descriptor that rows come from, or the name of a table. */
-static bool labelled_check(const char *path, int fd, const char *input, Err *err)
+/* from: what rows come from; of a table that is `input`, its name. */
+static bool labelled_check(const char *path, SysFile from, const char *input, Err *err)
 {
-    struct stat to, from;
-    if (stat(path, &to) != 0) return true;
-    if (S_ISDIR(to.st_mode)) return fail(err, "%s: this is a folder, a file is needed", path);
-    if ((input ? stat(input, &from) : fstat(fd, &from)) == 0 && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
+    SysInfo there, here;
+    if (sys_info(path, &there)) return true;
+    if (there.kind == SYS_FOLDER) return fail(err, "%s: this is a folder, a file is needed", path);
+    if (!(input ? sys_info(input, &here) : sys_file_info(from, &here)) && sys_same(&there, &here))
         return fail_usage(err, "--to %s: this is the file that the rows come from; choose another name",
                           str_show(str(path)));
     return true;
@@ -88,7 +87,7 @@ static bool labelled_open(Labelled *l, const Labels *labels, Err *err)
     l->labels = labels;
     if (!l->path) return true;
     if (!draft_open(&l->draft, l->path, err)) return false;
-    l->out.fd = l->draft.fd;
+    l->out.file = l->draft.file;
     l->out.what = "writing the table failed";
     labelled_draft = &l->draft;
     (void)atexit(labelled_drop);

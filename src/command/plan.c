@@ -1,9 +1,7 @@
 #include "command.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* lethe plan: a run taken apart into jobs that know nothing of each other, one for each point of a grid of options, as
  * input for GNU parallel or as a Slurm job array. */
@@ -202,7 +200,7 @@ static bool plan_jobs(JobGrid *grid, json_t *options, const char *out, const cha
                 folder = arena_printf(&scratch, "%s%s%s=%s", folder, i ? "," : "/", grid->axes[i].option,
                                       json_string_value(json_object_get(options, grid->axes[i].option)));
             for (char *p = (char *)folder + strlen(out) + 1; *p; p++)
-                if (*p == '/') *p = '_';
+                if (!sys_name_may_have(*p)) *p = '_';
             json_object_set_new(options, "out", json_string(folder));
             const bool ok = !check || run_plan(&plan, &scratch, options, err);
             if (ok && !check) plan_print(grid, (int)job, (int)jobs, plan_command(&scratch, options, program));
@@ -218,9 +216,8 @@ bool command_plan(int argc, char **argv, Err *err)
     Plan plan;
     JobGrid grid = {.arena = &arena};
     json_t *options = json_object();
-    char program[PATH_MAX] = "lethe";
-    const ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
-    if (size > 0) program[size] = 0;
+    char program[SYS_PATH_BYTES];
+    if (!sys_program(program)) snprintf(program, sizeof program, "lethe");
     bool ok = run_parse(argc, argv, plan_options, COUNT(plan_options), options, err) &&
               plan_take_own(&grid, options, err) && run_plan(&plan, &arena, options, err);
     if (ok) {

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* lethe predict: labels rows with a trained model, as they come. */
 
@@ -130,7 +129,7 @@ static bool predictor_run(Predictor *p, RowReader *reader, Err *err)
     Progress progress;
     RowState state;
     bool ok = true;
-    progress_begin(&progress, !p->to.path || !reader->is_table || !isatty(STDERR_FILENO), reader->table.row_count,
+    progress_begin(&progress, !p->to.path || !reader->is_table || !terminal_is(stderr), reader->table.row_count,
                    "predict");
     while (ok && !p->to.out.gone) {
         Err second = {0}; /* what came before a bad row is answered all the same */
@@ -292,7 +291,7 @@ static bool predict_open(Arena *arena, const json_t *options, RowReader *reader,
         !option_whole(predict_options, COUNT(predict_options), options, "max-length", &length, err) ||
         !option_whole(predict_options, COUNT(predict_options), options, "threads", &threads, err) ||
         !labelled_read(options, &p->to, err) ||
-        (p->to.path && !labelled_check(p->to.path, reader->fd, reader->is_table ? reader->what : NULL, err)) ||
+        (p->to.path && !labelled_check(p->to.path, reader->file, reader->is_table ? reader->what : NULL, err)) ||
         !classifier_open(arena, &source, c, err) || !predict_pairs(options, &source, c, reader, err))
         return false;
     const uint32_t most = source_most_tokens(&c->model.config);
@@ -308,7 +307,7 @@ static bool predict_open(Arena *arena, const json_t *options, RowReader *reader,
 bool command_predict(int argc, char **argv, Err *err)
 {
     Arena arena = {0};
-    RowReader reader = {.fd = -1};
+    RowReader reader = {.file = SYS_NO_FILE};
     Classifier classifier = {0};
     Predictor *predictor = arena_new(&arena, Predictor, 1);
     json_t *options = json_object();

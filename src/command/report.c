@@ -1,13 +1,12 @@
 #include "command.h"
 
-#include <unistd.h>
 
 /* lethe report [--out DIR] OUT...: table, charts and page again from results.jsonl; several folders are joined. */
 
 /* A folder to write to must not be another run's: its report would be overwritten. */
 static bool report_check_out(Arena *arena, const char *out, Err *err)
 {
-    if (access(arena_printf(arena, "%s/results.jsonl", out), F_OK) != 0) return true;
+    if (!file_exists(arena_printf(arena, "%s/results.jsonl", out))) return true;
     return fail(err, "%s holds a run of its own; choose another folder with --out", out);
 }
 

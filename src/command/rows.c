@@ -1,12 +1,6 @@
 #include "command.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* What commands that work row by row read and write. A row is a line: text, or text<TAB>text for a pair; or, as JSON
  * lines, {"text": "...", "pair": "..."}. Any bytes are legal text. A file whose name says that it is a table is read as
@@ -22,7 +16,8 @@ typedef enum RowState {
 } RowState;
 
 typedef struct RowReader {
-    int fd;
+    SysFile file; /* of a table SYS_NO_FILE */
+    bool from_stdin;
     const char *what; /* for errors */
     bool jsonl;
     bool is_table;
@@ -44,7 +39,7 @@ static bool rows_split_name(RowReader *r, const char *path, ColumnNames *names, 
 {
     const char *rest = path;
     char *item;
-    if (access(path, F_OK) == 0 || !task_item(&r->arena, &rest, &item)) return true;
+    if (file_exists(path) || !task_item(&r->arena, &rest, &item)) return true;
     const char *file = item;
     while (task_item(&r->arena, &rest, &item)) {
         bool column;
@@ -58,19 +53,24 @@ static bool rows_split_name(RowReader *r, const char *path, ColumnNames *names, 
 /* path: "-" or NULL is stdin. */
 static bool rows_open(RowReader *r, const char *path, bool jsonl, Err *err)
 {
-    struct stat st;
+    SysInfo info;
+    SysError error = 0;
     ColumnNames names = {0};
     const bool from_stdin = !path || strcmp(path, "-") == 0;
-    *r = (RowReader){.fd = STDIN_FILENO, .what = from_stdin ? "stdin" : path, .jsonl = jsonl};
+    *r = (RowReader){.file = from_stdin ? sys_stream_file(stdin) : SYS_NO_FILE,
+                     .from_stdin = from_stdin,
+                     .what = from_stdin ? "stdin" : path,
+                     .jsonl = jsonl};
     if (!from_stdin && !rows_split_name(r, path, &names, err)) return false;
     r->is_table = !from_stdin && !jsonl && table_format(str(r->what)) != TABLE_NONE;
     if (r->is_table) return examples_read(&r->arena, r->what, &names, false, &r->table, err);
-    if (!from_stdin && (r->fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-        return fail(err, "%s: %s%s", str_show(str(path)), strerror(errno),
-                    errno == ENOENT && strchr(path, ' ')
+    if (!from_stdin) error = sys_open(path, SYS_READ_STREAM, &r->file);
+    if (error)
+        return fail(err, "%s: %s%s", str_show(str(path)), sys_error_text(error),
+                    error == sys_missing && strchr(path, ' ')
                         ? "; FILE is needed here, or rows on stdin: echo TEXT | lethe ..."
                         : "");
-    if (fstat(r->fd, &st) == 0 && S_ISDIR(st.st_mode))
+    if (sys_file_info(r->file, &info) == 0 && info.kind == SYS_FOLDER)
         return fail(err, "%s: this is a folder, a file is needed", r->what);
     if (str_ends_as(str(r->what), S(".zst")))
         return fail(err, "%s: only tables are read from .zst; zstd -dc %s | lethe ... gives lines", r->what, r->what);
@@ -81,7 +81,7 @@ static bool rows_open(RowReader *r, const char *path, bool jsonl, Err *err)
 /* On a terminal says what to type. */
 static void rows_prompt(RowReader *r)
 {
-    r->prompts = r->fd == STDIN_FILENO && !r->is_table && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    r->prompts = r->from_stdin && terminal_is(stdin) && terminal_is(stdout);
     if (r->prompts)
         fprintf(stderr, "%s, then Enter; Ctrl-D ends.\n",
                 r->jsonl                ? "Type {\"text\": \"...\"} or {\"text\": \"...\", \"pair\": \"...\"}"
@@ -92,7 +92,7 @@ static void rows_prompt(RowReader *r)
 
 static void rows_close(RowReader *r)
 {
-    if (r->fd > STDIN_FILENO) close(r->fd);
+    if (r->file != SYS_NO_FILE && !r->from_stdin) sys_close(r->file, false);
     arena_free(&r->row);
     arena_free(&r->arena);
 }
@@ -139,17 +139,17 @@ static bool rows_fill(RowReader *r, bool wait, bool *arrived, Err *err)
     if (wait && r->prompts) fprintf(stderr, "> ");
     if (r->end == ROW_MOST_BYTES + 2) return rows_fail_long(r, err);
     for (;;) {
-        struct pollfd input = {.fd = r->fd, .events = POLLIN};
-        const int ready = poll(&input, 1, wait ? ROW_WAIT_MS : 0);
+        size_t got;
+        SysArrival arrival;
+        const SysError error = sys_read_within(r->file, wait ? ROW_WAIT_MS : 0, r->bytes + r->end,
+                                               ROW_MOST_BYTES + 2 - r->end, &got, &arrival);
         if (interrupted()) return fail_interrupted(err);
-        if (ready <= 0 && wait) continue;
-        if (ready <= 0) return true;
-        const ssize_t got = read(r->fd, r->bytes + r->end, ROW_MOST_BYTES + 2 - r->end);
-        if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-        if (got < 0) return fail(err, "%s: reading failed: %s", r->what, strerror(errno));
-        r->end += (size_t)got;
-        r->ended = got == 0;
-        return *arrived = true;
+        if (error) return fail(err, "%s: reading failed: %s", r->what, sys_error_text(error));
+        if (arrival == SYS_NOT_YET && wait) continue;
+        r->end += got;
+        r->ended = arrival == SYS_ENDED;
+        *arrived = arrival != SYS_NOT_YET;
+        return true;
     }
 }
 
@@ -329,15 +329,15 @@ static void rows_note(const RowReader *r)
 typedef struct Output {
     Arena arena;
     DYN(char) text;
-    int fd;
+    SysFile file;
     const char *what; /* for errors */
     bool gone;
 } Output;
 
 static Output output_open(void)
 {
-    signal(SIGPIPE, SIG_IGN); /* a write says it instead */
-    return (Output){.fd = STDOUT_FILENO, .what = "writing to stdout failed"};
+    sys_unread_is_error();
+    return (Output){.file = sys_stream_file(stdout), .what = "writing to stdout failed"};
 }
 
 static void output_bytes(Output *o, const char *bytes, size_t size)
@@ -357,11 +357,10 @@ static void output_text(Output *o, const char *text) { output_bytes(o, text, str
 /* Hands over what has been gathered, so that the reader has it now. */
 static bool output_flush(Output *o, Err *err)
 {
-    const bool ok = !o->text.count || file_write_all(o->fd, (Str){o->text.at, o->text.count});
-    const int code = errno;
+    const SysError error = sys_write(o->file, o->text.at, o->text.count);
     o->text.count = 0;
-    o->gone = !ok && code == EPIPE;
-    return ok || o->gone || fail(err, "%s: %s", o->what, strerror(code));
+    o->gone = error == sys_unread;
+    return !error || o->gone || fail(err, "%s: %s", o->what, sys_error_text(error));
 }
 
 static void output_close(Output *o) { arena_free(&o->arena); }

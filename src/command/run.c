@@ -1,10 +1,8 @@
 #include "command.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- presets ----
  * notebook: the hyperparameters of the experiment that lethe grew out of, exactly, and Hugging Face's order of rows and

@@ -23,9 +23,8 @@ static bool task_item(Arena *arena, const char **rest, char **item)
 /* "~" and "~/..." as a shell would have it where it does not look: after a comma or an equals sign. */
 static const char *task_path(Arena *arena, const char *path)
 {
-    const char *home = getenv("HOME");
-    return home && *home && path[0] == '~' && (!path[1] || path[1] == '/') ? arena_printf(arena, "%s%s", home, path + 1)
-                                                                           : path;
+    const char *home = path[0] == '~' && (!path[1] || sys_is_separator(path[1])) ? sys_home() : NULL;
+    return home ? arena_printf(arena, "%s%s", home, path + 1) : path;
 }
 
 /* "20%" as 20; false: it is none. */

@@ -117,7 +117,7 @@ static void tokenize_close(TokenizeBatch *batch)
 bool command_tokenize(int argc, char **argv, Err *err)
 {
     Arena arena = {0};
-    RowReader reader = {.fd = -1};
+    RowReader reader = {.file = SYS_NO_FILE};
     ModelSource source = {0};
     Tokenizer *tokenizer = NULL;
     TokenizeBatch *batch = arena_new(&arena, TokenizeBatch, 1);

@@ -23,6 +23,7 @@ float adamw_shrink(float lr, float decay) { return fmaf(-lr, decay, 1.0f); }
 #include "check.c"
 
 #include "cases.c"
+#include "trial.c"
 #include "choose.c"
 #include "perf.c"
 

@@ -1,9 +1,7 @@
 #include "state.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* OUT/checkpoint: the trainings of methods that are not finished, one file each, so that a run that was cut off goes on
  * within a method. Everything computes the same bits again, so nothing but trainings is kept: the one at work, those
@@ -56,13 +54,14 @@ static void checkpoint_tidy(const Experiment *x, bool all)
 {
     Arena arena = {0};
     const char *path = x->checkpoints.path;
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (checkpoint_is_ours(entry->d_name) && (all || !checkpoint_is_wanted(x, entry->d_name)))
-            unlink(arena_printf(&arena, "%s/%s", path, entry->d_name));
-    if (folder) closedir(folder);
+    SysError ignored;
+    SysFolder *folder = sys_folder_open(path, &ignored);
+    for (const char *name; (name = sys_folder_next(folder));)
+        if (checkpoint_is_ours(name) && (all || !checkpoint_is_wanted(x, name)))
+            sys_remove(arena_printf(&arena, "%s/%s", path, name));
+    sys_folder_close(folder);
     arena_free(&arena);
-    rmdir(path);
+    sys_folder_remove(path);
 }
 
 /* ---- what train_task asks and tells ---- */

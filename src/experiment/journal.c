@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* The run's diary: events go to OUT/results.jsonl as they happen; the predictions of a method go to OUT/predictions.tsv
  * when it is finished. What an interrupted method left behind is dropped when the run goes on. */
@@ -111,7 +109,7 @@ static bool journal_filter(Journal *journal, const char *path, bool header, bool
 {
     Str all;
     Arena arena = {0};
-    if (access(path, F_OK) != 0) return true;
+    if (!file_exists(path)) return true;
     bool ok = file_read(&arena, path, UINT32_MAX, &all, err) &&
               file_write(path, journal_kept(journal, &arena, all, header, keep), err);
     arena_free(&arena);
@@ -180,7 +178,7 @@ static bool journal_read(Journal *journal, bool *done, Err *err)
     Arena arena = {0};
     const char *path = journal_path(journal, "results.jsonl");
     *done = false;
-    if (access(path, F_OK) != 0) return true;
+    if (!file_exists(path)) return true;
     const bool ok = file_read(&arena, path, UINT32_MAX, &all, err);
     if (ok) journal_survey(journal, all, done);
     arena_free(&arena);
@@ -189,8 +187,8 @@ static bool journal_read(Journal *journal, bool *done, Err *err)
 
 static void journal_remove(Journal *journal)
 {
-    unlink(journal_path(journal, "results.jsonl"));
-    unlink(journal_path(journal, "predictions.tsv"));
+    sys_remove(journal_path(journal, "results.jsonl"));
+    sys_remove(journal_path(journal, "predictions.tsv"));
     json_object_clear(journal->finished);
     journal->texts = 0;
 }
@@ -226,7 +224,7 @@ static bool journal_same_config(Journal *journal, const Plan *plan, const char *
 {
     Arena arena = {0};
     Str text;
-    *exists = access(path, F_OK) == 0;
+    *exists = file_exists(path);
     *same = false;
     *engine = *changed = NULL;
     if (!*exists) return true;
@@ -275,7 +273,7 @@ static bool journal_open(Journal *journal, const Plan *plan, json_t *config, boo
                     "%s holds a run of another configuration%s%s; choose another folder with --out or start anew with "
                     "--force",
                     plan->out, changed ? ": " : "", changed ? changed : "");
-    if (!exists && !plan->force && access(journal_path(journal, "results.jsonl"), F_OK) == 0)
+    if (!exists && !plan->force && file_exists(journal_path(journal, "results.jsonl")))
         return fail(err,
                     "%s holds a results.jsonl without its config.json; choose another folder with --out or start anew "
                     "with --force",
@@ -311,8 +309,8 @@ static bool journal_predictions(Journal *journal, Str lines, Err *err)
 {
     Log file = LOG_CLOSED;
     const char *path = journal_path(journal, "predictions.tsv");
-    struct stat st;
-    const bool fresh = stat(path, &st) != 0 || st.st_size == 0; /* empty: its header could not be written */
+    SysInfo info;
+    const bool fresh = sys_info(path, &info) || !info.size; /* empty: its header could not be written */
     bool ok = log_open(&file, path, err);
     if (ok && fresh) ok = log_append(&file, S("method\tseed\tafter_task\ttask\trow\tlabel\tprediction\tlogits"), err);
     if (ok && lines.size) ok = log_append(&file, lines, err);

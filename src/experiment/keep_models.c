@@ -1,11 +1,7 @@
 #include "state.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 /* What a run keeps of its trained models, and the room that takes on the disk. */
 
@@ -28,8 +24,9 @@ static bool models_keep(MethodRun *m, Err *err)
     const Plan *plan = m->x->plan;
     const bool own_encoder = m->method->changes_encoder;
     if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && own_encoder)) return true;
-    char *checkpoint = plan->model.folder ? realpath(plan->model.folder, NULL) : NULL;
-    if (plan->model.folder && !checkpoint) return fail(err, "%s: %s", plan->model.folder, strerror(errno));
+    char checkpoint[SYS_PATH_BYTES];
+    const SysError error = plan->model.folder ? sys_path_real(plan->model.folder, checkpoint) : 0;
+    if (error) return fail(err, "%s: %s", plan->model.folder, sys_error_text(error));
     Arena arena = {0};
     KeptTask *tasks = arena_new(&arena, KeptTask, (size_t)plan->task_count);
     for (int i = 0; i < plan->task_count; i++) {
@@ -45,7 +42,7 @@ static bool models_keep(MethodRun *m, Err *err)
     const Kept kept = {.method = m->method->name,
                        .seed = m->seed,
                        .max_length = plan->max_length,
-                       .checkpoint = checkpoint,
+                       .checkpoint = plan->model.folder ? checkpoint : NULL,
                        .sha256 = m->x->model_sha256,
                        .model = &m->x->model,
                        .encoder = own_encoder ? models_read(m->x, &arena, m->x->encoder, &m->x->model.encoder) : NULL,
@@ -53,7 +50,6 @@ static bool models_keep(MethodRun *m, Err *err)
                        .task_count = plan->task_count};
     const bool ok =
         device_ok(&m->x->device, err) && kept_write(models_folder(m->x, &arena, m->method, m->seed), &kept, err);
-    free(checkpoint);
     arena_free(&arena);
     return ok;
 }
@@ -80,16 +76,15 @@ static uint64_t models_bytes(const Experiment *x)
 static bool models_begin(const Experiment *x, bool fresh, Err *err)
 {
     Arena arena = {0};
-    struct statvfs disk;
+    uint64_t room;
     const uint64_t need = models_bytes(x) + checkpoint_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
     arena_free(&arena);
-    if (fresh && access(x->checkpoints.path, F_OK) != 0 && statvfs(x->plan->out, &disk) == 0 &&
-        (uint64_t)disk.f_bavail * disk.f_frsize < need)
+    if (fresh && !file_exists(x->checkpoints.path) && sys_disk_free(x->plan->out, &room) && room < need)
         return fail(err,
                     "%s: the trained models and checkpoints need %.1f MB there, but %.1f MB are free; --keep-models "
                     "adapters or none keeps less",
-                    x->plan->out, (double)need * 1e-6, (double)disk.f_bavail * (double)disk.f_frsize * 1e-6);
+                    x->plan->out, (double)need * 1e-6, (double)room * 1e-6);
     if (x->plan->keep == KEEP_NONE) return true;
     return kept_write_encoder(x->plan->out, &x->plan->model, err);
 }

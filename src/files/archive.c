@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <zstd.h>
 
 #ifndef ARCHIVE_PIECE_BYTES /* the fuzzer has pieces so small that each file comes in several */
@@ -160,8 +159,8 @@ bool archive_open(Arena *arena, const char *path, Archive *out, Err *err)
     const bool ok = archive_parse(arena, packed, path, out, err);
     if (ok)
         out->file.map = (void *)(uintptr_t)packed.at;
-    else if (packed.size)
-        munmap((void *)(uintptr_t)packed.at, packed.size);
+    else
+        file_unmap(packed);
     return ok;
 }
 
@@ -195,6 +194,6 @@ bool archive_read(const Archive *archive, ArchiveMove *take, void *context, Err 
 void archive_close(Archive *archive)
 {
     json_decref(archive->metadata);
-    if (archive->file.map) munmap(archive->file.map, archive->packed.size);
+    if (archive->file.map) sys_unmap(archive->file.map, archive->packed.size);
     *archive = (Archive){0};
 }

@@ -15,15 +15,14 @@ bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, E
 /* What the bytes are when they are none of the formats that lethe reads, and what to do ("gzip data; unpack it first");
  * NULL: nothing is known against them. file_read, and every file that is mapped, refuses such a file by this. */
 const char *file_kind(Str bytes);
+bool file_exists(const char *path); /* or a folder, or whatever has this name */
 /* Whether there is such a folder; the error of --option says how a checkpoint folder is brought. */
 bool folder_need(const char *option, const char *path, Err *err);
 /* Appears whole or not at all: temporary name, fsync, rename. */
 bool file_write(const char *path, Str bytes, Err *err);
 bool file_write_parts(const char *path, const Str *parts, size_t count, Err *err); /* one file of the parts in a row */
-bool file_write_all(int fd, Str bytes);       /* to an open descriptor; false: errno says why */
 bool folder_make(const char *path, Err *err); /* with its parents; fine when it exists */
-/* Where small files that only save time may lie (XDG_CACHE_HOME/lethe or ~/.cache/lethe), made when it is not there.
- * NULL: nowhere. */
+/* Where small files that only save time may lie, made when it is not there. NULL: nowhere. */
 const char *cache_folder(Arena *arena);
 
 /* Removes what a process that was killed has left of files it was writing; other files and folders stay. */
@@ -31,7 +30,7 @@ void folder_sweep(const char *path);
 
 /* A file that only one process holds at a time. The system gives it back when that process ends, however it ends. */
 typedef struct FileLock {
-    int fd;
+    SysFile file;
     const char *path; /* kept, not copied; null: not held */
 } FileLock;
 /* *free: whether it was; then it is held. Where the file system knows no locks, everything is free. */
@@ -40,10 +39,10 @@ void lock_release(FileLock *lock); /* and removes the file; one that is not held
 
 /* A file that grows by whole lines or blocks, each handed to the system at once. */
 typedef struct Log {
-    int fd;
+    SysFile file;
     const char *path; /* kept, not copied */
 } Log;
-#define LOG_CLOSED ((Log){.fd = -1})
+#define LOG_CLOSED ((Log){.file = SYS_NO_FILE})
 bool log_open(Log *log, const char *path, Err *err); /* appends; creates the file when there is none */
 /* Adds a newline when `line` does not end in one. Fails when the file has been moved or removed meanwhile. */
 bool log_append(Log *log, Str line, Err *err);

@@ -1,9 +1,6 @@
 #include "files.h"
 
-#include <errno.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
 
 /* What a file is, when it is not what its name promises: the downloads, exports and containers that people hand over in
  * place of a table or a checkpoint. One table for all files that are opened. */
@@ -59,12 +56,12 @@ static bool bytes_are_no_text(Str bytes)
 static bool bytes_hold(Str bytes, size_t most, Str wanted)
 {
     if (bytes.size > most) bytes.size = most;
-    return bytes.size && memmem(bytes.at, bytes.size, wanted.at, wanted.size);
+    return str_holds(bytes, wanted);
 }
 
 static bool bytes_begin(Str bytes, Str start)
 {
-    return bytes.size >= start.size && strncasecmp(bytes.at, start.at, start.size) == 0;
+    return bytes.size >= start.size && str_equal_as((Str){bytes.at, start.size}, start);
 }
 
 /* "%PDF-1.7", and nothing after it in its line. */
@@ -152,11 +149,12 @@ static bool file_kind_check(Str bytes, const char *path, Err *err)
 
 bool folder_need(const char *option, const char *path, Err *err)
 {
-    struct stat st;
-    if (stat(path, &st) == 0)
-        return S_ISDIR(st.st_mode) ||
+    SysInfo info;
+    const SysError error = sys_info(path, &info);
+    if (!error)
+        return info.kind == SYS_FOLDER ||
                fail(err, "--%s %s: this is a file; the folder it lies in is needed", option, str_show(str(path)));
-    if (errno != ENOENT) return fail(err, "--%s %s: %s", option, str_show(str(path)), strerror(errno));
+    if (error != sys_missing) return fail(err, "--%s %s: %s", option, str_show(str(path)), sys_error_text(error));
     return fail(err,
                 "--%s %s: there is no such folder; a checkpoint folder on this machine is needed, since lethe loads "
                 "nothing from the network (\"hf download NAME --local-dir FOLDER\" brings one)",

@@ -1,10 +1,7 @@
 #include "files.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { SAFETENSORS_MAX_HEADER = 100 << 20, SAFETENSORS_LIMIT_GB = 64 };
 
@@ -127,7 +124,7 @@ bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err
     if (!file_map(path, &bytes, err)) return false;
     void *map = (void *)(uintptr_t)bytes.at;
     if (!safetensors_parse(arena, bytes, path, out, err)) {
-        if (map) munmap(map, bytes.size);
+        file_unmap(bytes);
         *out = (Safetensors){.path = path};
         return false;
     }
@@ -138,7 +135,7 @@ bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err
 void safetensors_close(Safetensors *file)
 {
     for (size_t i = 0; i < file->shard_count; i++) safetensors_close(&file->shards[i]);
-    if (file->map) munmap(file->map, file->bytes.size);
+    if (file->map) sys_unmap(file->map, file->bytes.size);
     *file = (Safetensors){0};
 }
 

@@ -19,7 +19,9 @@ typedef struct ShardIndex {
 /* The file must lie beside the index: a name with a folder in it could lead anywhere. */
 static bool shard_name_is_plain(const char *name)
 {
-    return *name != '.' && !strchr(name, '/') && str_ends(str(name), S(".safetensors"));
+    for (const char *c = name; *c; c++)
+        if (!sys_name_may_have(*c)) return false;
+    return *name != '.' && str_ends(str(name), S(".safetensors"));
 }
 
 static int shard_name_order(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* results.jsonl -> Results. The file may be damaged: nothing in it is believed before it is checked. Here: what every
  * event needs, and the run event. */

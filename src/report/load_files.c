@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The lines of a results.jsonl, and several folders as one experiment. */
 
@@ -197,7 +196,7 @@ static bool load_folder(Arena *arena, const char *folder, Loader *loader, Err *e
     Str text;
     Arena scratch = {0};
     loader->path = arena_printf(arena, "%s/results.jsonl", folder);
-    if (access(loader->path, F_OK) != 0)
+    if (!file_exists(loader->path))
         return fail(err, "%s: no such file; name the folder that lethe run wrote", loader->path);
     const bool ok =
         file_read(&scratch, loader->path, LOAD_LIMIT_BYTES, &text, err) && load_text_of_run(loader, text, err);

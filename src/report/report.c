@@ -53,18 +53,15 @@ static const struct {
 
 static bool report_write_markdown(const Results *results, const char *path, Err *err)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&text, &size);
-    if (!memory) return fail(err, "%s: out of memory", path);
-    markdown_write(results, memory);
+    SysText text;
+    if (!sys_text_open(&text)) return fail(err, "%s: out of memory", path);
+    markdown_write(results, text.stream);
     for (size_t i = 0; i < COUNT(report_charts); i++)
         if (!report_charts[i].shown || report_charts[i].shown(results))
-            fprintf(memory, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
-    const bool whole = !ferror(memory);
+            fprintf(text.stream, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
     const bool ok =
-        fclose(memory) == 0 && whole ? file_write(path, (Str){text, size}, err) : fail(err, "%s: out of memory", path);
-    free(text);
+        sys_text_close(&text) ? file_write(path, (Str){text.at, text.size}, err) : fail(err, "%s: out of memory", path);
+    free(text.at);
     return ok;
 }
 

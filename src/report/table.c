@@ -1,10 +1,8 @@
 #include "report.h"
 
-#include <langinfo.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* The results as a table, and on a terminal. */
 
@@ -441,8 +439,8 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
 bool report_table(const Results *results, FILE *out)
 {
     const char *no_colour = getenv("NO_COLOR");
-    const TableStyle style = {.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
-                              .colour = isatty(fileno(out)) && !(no_colour && *no_colour)};
+    const TableStyle style = {.utf8 = terminal_is_utf8(),
+                              .colour = terminal_has_colours(out) && !(no_colour && *no_colour)};
     table_print(results, out, style);
     return true;
 }

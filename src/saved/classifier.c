@@ -1,12 +1,7 @@
 #include "saved.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- reading ---- */
 
@@ -49,7 +44,7 @@ static bool classifier_read_lora(Arena *arena, Classifier *c, const char *folder
     const char *weights = arena_printf(arena, "%s/adapter_model.safetensors", folder);
     c->adapted = true;
     if (!file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err)) return false;
-    if (access(weights, F_OK) != 0 && access(arena_printf(arena, "%s/adapter_model.bin", folder), F_OK) == 0)
+    if (!file_exists(weights) && file_exists(arena_printf(arena, "%s/adapter_model.bin", folder)))
         return fail(err,
                     "%s: the weights are in adapter_model.bin, which lethe does not read; in Python, "
                     "model.save_pretrained(FOLDER) of PEFT writes adapter_model.safetensors",
@@ -98,7 +93,7 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
     c->max_length = kept.max_length;
     const char *task = arena_printf(arena, "%s/%s", method, source->task);
     if (!classifier_read_folder(arena, c, err)) return false;
-    bool ok = access(arena_printf(arena, "%s/adapter_config.json", task), F_OK) != 0 ||
+    bool ok = !file_exists(arena_printf(arena, "%s/adapter_config.json", task)) ||
               classifier_read_lora(arena, c, task, &file, err);
     if (ok) classifier_layouts(arena, c);
     if (ok && c->adapted)
@@ -128,7 +123,7 @@ static bool classifier_read_labels(Arena *arena, Classifier *c, const char *adap
 {
     Str text;
     const char *path = arena_printf(arena, "%s/labels.json", adapter ? adapter : c->folder);
-    const bool own = adapter && access(path, F_OK) == 0;
+    const bool own = adapter && file_exists(path);
     if (!own) path = arena_printf(arena, "%s/config.json", c->folder);
     if (!file_read(arena, path, CONFIG_LIMIT_BYTES, &text, err) || !labels_parse(arena, text, path, &c->labels, err))
         return false;
@@ -164,7 +159,7 @@ static bool classifier_of_folders(Arena *arena, const ClassifierSource *source, 
     Safetensors file = {0};
     bool has_head = false;
     c->folder = c->base = source->model ? source->model : arena_printf(arena, "%s/base", adapter);
-    if (!source->model && access(c->folder, F_OK) != 0)
+    if (!source->model && !file_exists(c->folder))
         return fail_usage(err, "%s holds no base/: name the checkpoint that the adapter belongs to with --model",
                           adapter);
     if (!classifier_read_folder(arena, c, err) || !tokenizer_max_length(c->folder, &c->max_length, err)) return false;
@@ -234,30 +229,28 @@ static bool export_checkpoint(Arena *arena, const Classifier *c, const char *fol
  * whole model there. */
 static bool export_adapter(Arena *arena, const Classifier *c, const char *folder, const char *target, Err *err)
 {
-    char here[PATH_MAX], *base = c->base ? realpath(c->base, NULL) : NULL;
-    const char *name = base;
-    if (!base && getcwd(here, sizeof here))
-        name =
-            *target == '/' ? arena_printf(arena, "%s/base", target) : arena_printf(arena, "%s/%s/base", here, target);
-    const bool ok =
-        export_tokenizer(c, folder, err) &&
-        export_json(arena_printf(arena, "%s/labels.json", folder), labels_json(&c->labels), err) &&
-        export_json(arena_printf(arena, "%s/adapter_config.json", folder), peft_config(&c->lora, name), err) &&
-        peft_write(arena_printf(arena, "%s/adapter_model.safetensors", folder), c->model.config.family, &c->lora,
-                   &c->head, c->adapter, c->head_w, err) &&
-        (c->base || export_checkpoint(arena, c, arena_printf(arena, "%s/base", folder), false, err));
-    free(base);
-    return ok;
+    char path[SYS_PATH_BYTES];
+    const char *name = NULL;
+    if (c->base && !sys_path_real(c->base, path))
+        name = path;
+    else if (!sys_path_whole(arena_printf(arena, "%s/base", target), path))
+        name = path;
+    return export_tokenizer(c, folder, err) &&
+           export_json(arena_printf(arena, "%s/labels.json", folder), labels_json(&c->labels), err) &&
+           export_json(arena_printf(arena, "%s/adapter_config.json", folder), peft_config(&c->lora, name), err) &&
+           peft_write(arena_printf(arena, "%s/adapter_model.safetensors", folder), c->model.config.family, &c->lora,
+                      &c->head, c->adapter, c->head_w, err) &&
+           (c->base || export_checkpoint(arena, c, arena_printf(arena, "%s/base", folder), false, err));
 }
 
 static bool export_target_is_free(const char *folder)
 {
-    int entries = 0;
-    DIR *there = opendir(folder);
-    if (!there) return errno == ENOENT;
-    while (readdir(there)) entries++;
-    closedir(there);
-    return entries <= 2; /* . and .. */
+    SysError error;
+    SysFolder *there = sys_folder_open(folder, &error);
+    if (!there) return error == sys_missing;
+    const bool is_empty = !sys_folder_next(there);
+    sys_folder_close(there);
+    return is_empty;
 }
 
 /* The folder in which an export is made, while it is: running out of memory ends the program. */
@@ -272,9 +265,9 @@ bool classifier_export(const Classifier *c, const char *folder, Err *err)
 {
     Arena arena = {0};
     size_t size = strlen(folder);
-    while (size > 1 && folder[size - 1] == '/') size--;
+    while (size > 1 && sys_is_separator(folder[size - 1])) size--;
     const char *target = arena_copy(&arena, folder, size);
-    const char *temporary = arena_printf(&arena, "%s.%d.tmp", target, (int)getpid());
+    const char *temporary = arena_printf(&arena, "%s.%u.tmp", target, sys_process_id());
     bool ok = export_target_is_free(target) ||
               fail(err, "%s: lies there already; an empty or a new folder is needed", target);
     if (ok) {
@@ -282,7 +275,8 @@ bool classifier_export(const Classifier *c, const char *folder, Err *err)
         (void)atexit(export_drop);
         ok = c->adapted ? export_adapter(&arena, c, temporary, target, err)
                         : export_checkpoint(&arena, c, temporary, true, err);
-        if (ok && rename(temporary, target) != 0) ok = fail(err, "%s: cannot be made: %s", target, strerror(errno));
+        const SysError error = ok ? sys_folder_move(temporary, target) : 0;
+        if (error) ok = fail(err, "%s: cannot be made: %s", target, sys_error_text(error));
         if (ok) export_draft = NULL;
         export_drop();
     }

@@ -1,9 +1,6 @@
 #include "saved.h"
 
-#include <dirent.h>
-#include <ftw.h>
 #include <string.h>
-#include <unistd.h>
 
 /* OUT/models: what a run keeps of each method.
  *
@@ -43,24 +40,32 @@ static bool kept_name_is_plain(const char *name)
 /* ---- writing ---- */
 
 /* Only what lethe writes: whatever else lies in a folder stays, and the folder with it. */
-static int kept_remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
+static bool kept_is_ours(const char *name)
 {
     static const char *const names[] = {"model.json",        "config.json",         "encoder.safetensors",
                                         "head.safetensors",  "adapter_config.json", "adapter_model.safetensors",
                                         "model.safetensors", "labels.json"};
-    const char *name = path + at->base;
     bool ours = str_ends(str(name), S(".tmp"));
-    (void)st;
     for (size_t i = 0; i < COUNT(names); i++) ours |= strcmp(name, names[i]) == 0;
     for (size_t i = 0; tokenizer_file_names[i]; i++) ours |= strcmp(name, tokenizer_file_names[i]) == 0;
-    if (kind == FTW_DP)
-        rmdir(path);
-    else if (ours)
-        unlink(path);
-    return 0;
+    return ours;
 }
 
-static void kept_remove(const char *folder) { nftw(folder, kept_remove_one, 16, FTW_DEPTH | FTW_PHYS); }
+static void kept_remove(const char *folder)
+{
+    char path[SYS_PATH_BYTES]; /* no arena: it may be for lack of memory that a folder goes */
+    SysError ignored;
+    SysFolder *entries = sys_kind(folder) == SYS_FOLDER ? sys_folder_open(folder, &ignored) : NULL;
+    for (const char *name; (name = sys_folder_next(entries));) {
+        if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) continue;
+        if (sys_kind(path) == SYS_FOLDER)
+            kept_remove(path);
+        else if (kept_is_ours(name))
+            sys_remove(path);
+    }
+    sys_folder_close(entries);
+    sys_folder_remove(folder);
+}
 
 /* The checkpoint's config.json and tokenizer. */
 static bool kept_write_encoder(const char *out, const ModelSource *source, Err *err)
@@ -209,7 +214,7 @@ static bool kept_parse(Arena *arena, Str json, const char *what, const char *tas
 
 static bool kept_exists(Arena *arena, const char *out, const char *name)
 {
-    return access(arena_printf(arena, "%s/models/%s/model.json", out, name), F_OK) == 0;
+    return file_exists(arena_printf(arena, "%s/models/%s/model.json", out, name));
 }
 
 /* The part of a folder's name in OUT/models that is the method's; 0 when no model is kept there. */
@@ -226,11 +231,12 @@ static const char *kept_only_method(Arena *arena, const char *out, Err *err)
     DYN(const char *) methods = {0};
     const char *all = "";
     bool full = false;
-    DIR *folder = opendir(arena_printf(arena, "%s/models", out));
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        const size_t size = kept_method_size(arena, out, entry->d_name);
+    SysError ignored;
+    SysFolder *folder = sys_folder_open(arena_printf(arena, "%s/models", out), &ignored);
+    for (const char *name; (name = sys_folder_next(folder));) {
+        const size_t size = kept_method_size(arena, out, name);
         if (!size) continue;
-        const char *method = arena_copy(arena, entry->d_name, size);
+        const char *method = arena_copy(arena, name, size);
         bool known = false; /* with another seed */
         for (size_t i = 0; i < methods.count; i++) known = known || strcmp(methods.at[i], method) == 0;
         if (known) continue;
@@ -238,7 +244,7 @@ static const char *kept_only_method(Arena *arena, const char *out, Err *err)
         all = arena_printf(arena, "%s%s%s", all, *all ? ", " : "", method);
         full = full || strcmp(method, "full") == 0;
     }
-    if (folder) closedir(folder);
+    sys_folder_close(folder);
     if (full) return "full";
     if (methods.count == 1) return methods.at[0];
     if (methods.count)
@@ -252,7 +258,7 @@ static const char *kept_only_method(Arena *arena, const char *out, Err *err)
 static const char *kept_find(Arena *arena, const ClassifierSource *source, Err *err)
 {
     const char *out = source->run, *method = source->method;
-    if (access(out, F_OK) != 0) {
+    if (!file_exists(out)) {
         fail(err, "%s: there is no such folder; the folder of a run is needed", out);
         return NULL;
     }
@@ -267,11 +273,11 @@ static const char *kept_find(Arena *arena, const ClassifierSource *source, Err *
     }
     if (kept_exists(arena, out, method)) return arena_printf(arena, "%s/models/%s", out, method);
     bool several = false;
-    DIR *folder = opendir(arena_printf(arena, "%s/models", out));
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        several |= kept_method_size(arena, out, entry->d_name) == strlen(method) &&
-                   strncmp(entry->d_name, method, strlen(method)) == 0;
-    if (folder) closedir(folder);
+    SysError ignored;
+    SysFolder *folder = sys_folder_open(arena_printf(arena, "%s/models", out), &ignored);
+    for (const char *name; (name = sys_folder_next(folder));)
+        several |= kept_method_size(arena, out, name) == strlen(method) && strncmp(name, method, strlen(method)) == 0;
+    sys_folder_close(folder);
     if (several && source->seed < 0)
         fail_usage(err, "%s keeps %s with several seeds: choose with --seed", out, method);
     else if (several)

@@ -1,7 +1,6 @@
 #include "saved.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* A checkpoint: an HF folder, or files inside the binary. */
 
@@ -31,11 +30,11 @@ static bool source_weights(Arena *arena, const ModelSource *source, Safetensors 
     }
     const char *plain = arena_printf(arena, "%s/model.safetensors", source->folder);
     const char *packed = arena_printf(arena, "%s.zst", plain);
-    if (access(plain, F_OK) == 0) return safetensors_open(arena, plain, file, err);
-    if (access(packed, F_OK) == 0) return safetensors_open(arena, packed, file, err);
+    if (file_exists(plain)) return safetensors_open(arena, plain, file, err);
+    if (file_exists(packed)) return safetensors_open(arena, packed, file, err);
     const char *index = arena_printf(arena, "%s.index.json", plain);
-    if (access(index, F_OK) == 0) return safetensors_open_shards(arena, index, file, err);
-    if (access(arena_printf(arena, "%s/pytorch_model.bin", source->folder), F_OK) == 0)
+    if (file_exists(index)) return safetensors_open_shards(arena, index, file, err);
+    if (file_exists(arena_printf(arena, "%s/pytorch_model.bin", source->folder)))
         return fail(err,
                     "%s: the weights are in pytorch_model.bin, which lethe does not read; in Python, "
                     "model.save_pretrained(FOLDER) writes model.safetensors",

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* vocab.txt, vocab.json with merges.txt, and the folder they lie in. */
 
@@ -159,7 +158,7 @@ bool tokenizer_max_length(const char *folder, uint32_t *length, Err *err)
     TokenizerSettings s = settings_defaults(CLASS_NONE);
     Str text;
     const char *path = arena_printf(&arena, "%s/tokenizer_config.json", folder);
-    const bool ok = access(path, F_OK) != 0 || (file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
+    const bool ok = !file_exists(path) || (file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                                                 tokenizer_config_parse(&arena, text, path, &s, err));
     *length = !ok || s.max_length > UINT32_MAX ? 0 : (uint32_t)s.max_length;
     arena_free(&arena);
@@ -173,7 +172,7 @@ bool tokenizer_files_copy(const char *from, const char *to, Err *err)
     for (int i = 0; tokenizer_file_names[i] && ok; i++) {
         const char *source = arena_printf(&arena, "%s/%s", from, tokenizer_file_names[i]);
         Str bytes;
-        if (access(source, F_OK) != 0) continue;
+        if (!file_exists(source)) continue;
         ok = file_read(&arena, source, TOKENIZER_FILE_LIMIT_BYTES, &bytes, err) &&
              file_write(arena_printf(&arena, "%s/%s", to, tokenizer_file_names[i]), bytes, err);
     }
@@ -188,7 +187,7 @@ bool tokenizer_config_write(const char *folder, const Tokenizer *tokenizer, uint
     json_t *root = NULL;
     const char *path = arena_printf(&arena, "%s/tokenizer_config.json", folder);
     bool ok = true;
-    if (access(path, F_OK) == 0)
+    if (file_exists(path))
         ok = file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) && json_parse_wide(text, path, &root, err);
     else
         root = json_pack("{s:s}", "tokenizer_class", tokenizer->class);
@@ -205,10 +204,10 @@ static bool tokenizer_of_vocab(Arena *arena, const char *folder, TokenizerSettin
                *tokens = arena_printf(arena, "%s/vocab.json", folder);
     const char *merges = arena_printf(arena, "%s/merges.txt", folder);
     Str text, rules;
-    if (s->class == CLASS_BERT && access(vocab, F_OK) == 0)
+    if (s->class == CLASS_BERT && file_exists(vocab))
         return file_read(arena, vocab, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                tokenizer_bert_lines(arena, text, s, vocab, out, err);
-    if (s->class == CLASS_ROBERTA && access(tokens, F_OK) == 0)
+    if (s->class == CLASS_ROBERTA && file_exists(tokens))
         return file_read(arena, tokens, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                file_read(arena, merges, TOKENIZER_FILE_LIMIT_BYTES, &rules, err) &&
                tokenizer_roberta_files(arena, text, rules, s, tokens, merges, out, err);
@@ -222,9 +221,9 @@ static bool tokenizer_of_vocab(Arena *arena, const char *folder, TokenizerSettin
 bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err)
 {
     const char *path = arena_printf(arena, "%s/tokenizer.json", folder);
-    const bool has_json = access(path, F_OK) == 0,
-               has_vocab = access(arena_printf(arena, "%s/vocab.txt", folder), F_OK) == 0,
-               has_bpe = access(arena_printf(arena, "%s/vocab.json", folder), F_OK) == 0;
+    const bool has_json = file_exists(path),
+               has_vocab = file_exists(arena_printf(arena, "%s/vocab.txt", folder)),
+               has_bpe = file_exists(arena_printf(arena, "%s/vocab.json", folder));
     json_t *json = NULL;
     Str text;
     TokenizerSettings settings;

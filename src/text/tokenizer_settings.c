@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What a folder's files say of its tokenizer besides its vocabulary, resolved as AutoTokenizer of transformers 5 does:
  * tokenizer_config.json; without added_tokens_decoder in it special_tokens_map.json, added_tokens.json and the
@@ -302,7 +301,7 @@ static bool settings_file(Arena *arena, const char *folder, const char *name, co
     Str text;
     *out = NULL;
     *path = arena_printf(arena, "%s/%s", folder, name);
-    return access(*path, F_OK) != 0 ||
+    return !file_exists(*path) ||
            (file_read(arena, *path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) && json_parse_wide(text, *path, out, err));
 }
 

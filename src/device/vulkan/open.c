@@ -97,13 +97,16 @@ bool vulkan_loaded(void) { return vulkan_is_loaded; }
 static uint32_t vulkan_devices(VkPhysicalDevice devices[VULKAN_MOST_DEVICES], char why[256])
 {
     static VkInstance instance;
-    if (!vulkan_is_loaded && volkInitialize() != VK_SUCCESS) {
-        snprintf(why, 256,
-                 "no Vulkan loader (libvulkan.so.1) on this machine; it comes with the graphics driver or the package "
-                 "libvulkan1");
-        return 0;
+    if (!vulkan_is_loaded) {
+        const char *missing;
+        const SysCall call = sys_vulkan(&missing);
+        if (!call) {
+            snprintf(why, 256, "%s", missing);
+            return 0;
+        }
+        volkInitializeCustom((PFN_vkGetInstanceProcAddr)call);
+        vulkan_is_loaded = true;
     }
-    vulkan_is_loaded = true;
     if (!instance) {
         const VkApplicationInfo application = {
             .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "lethe", .apiVersion = VK_API_VERSION_1_2};
