@@ -24,12 +24,12 @@ typedef struct TaskState {
     Split held_out;      /* [a tenth of the training rows], when that is what chooses */
     Head head;
     Split probe_rest, probe_held; /* of the training rows; no rows: not asked for yet */
-    float *head_start;       /* the head before any training, for the seed at work */
-    uint32_t *order;         /* [eval rows]: subsets of the evaluation rows are its first so many */
-    f32p head_w, adapter_w;  /* adapter_w: of methods with an adapter for each task */
-    Answers learned, latest; /* right after training this task, and by the last evaluation */
-    float *learned_states;   /* of some rows, all layers, right after training this task: see diagnose_drift */
-    float *last_states;      /* of all rows, the last layer, by the last evaluation */
+    float *head_start;            /* the head before any training, for the seed at work */
+    uint32_t *order;              /* [eval rows]: subsets of the evaluation rows are its first so many */
+    f32p head_w, adapter_w;       /* adapter_w: of methods with an adapter for each task */
+    Answers learned, latest;      /* right after training this task, and by the last evaluation */
+    float *learned_states;        /* of some rows, all layers, right after training this task: see diagnose_drift */
+    float *last_states;           /* of all rows, the last layer, by the last evaluation */
 } TaskState;
 
 /* A training that several methods have in common, as it ended: see shared.c. */
@@ -43,7 +43,7 @@ typedef struct SharedTask {
     json_t *events;              /* step and eval events, without the method's name */
     TrainKept kept;
     EvalRecord *final; /* [task + 1]: its evaluations; logits null: not evaluated yet */
-    bool *probe[2]; /* [eval rows] of its own task and of the next: see probe.c; null: not made yet */
+    bool *probe[2];    /* [eval rows] of its own task and of the next: see probe.c; null: not made yet */
     Shelf shelf;
 } SharedTask;
 enum { SHARED_MAX_TASKS = 4 }; /* the first task of the encoder, of an adapter, of a head; the second of the encoder */
@@ -85,7 +85,6 @@ typedef struct Experiment {
     Journal journal;
     Model model;
     Lora lora;
-    uint64_t encoder_parameters;
     char model_sha256[65];
     const char *model_name;
     bool fresh_pooler;
