@@ -331,6 +331,7 @@ static void fuzz_check_plan(const Plan *plan)
 static void fuzz_run_config(Arena *arena, Str bytes, Err *err)
 {
     Plan *plan = arena_new(arena, Plan, 1);
+    plan->family = &family_bert;
     json_t *options = json_object();
     const char *repeats = NULL;
     strategy_defaults(&plan->values);
@@ -344,6 +345,7 @@ static void fuzz_run_config(Arena *arena, Str bytes, Err *err)
 static void fuzz_options(Arena *arena, Str bytes, Err *err)
 {
     Plan *plan = arena_new(arena, Plan, 1);
+    plan->family = &family_bert;
     JobGrid grid = {.arena = arena};
     strategy_defaults(&plan->values);
     bool ok = true;
