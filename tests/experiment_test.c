@@ -76,6 +76,7 @@ static Ran run_tiny(const char *methods, const char *device, int threads, float 
                  .lora_learning_rate = learning_rate,
                  .lora_r = 4,
                  .lora_alpha = 8,
+                 .family = &family_bert,
                  .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE,
                  .no_diagnostics = !diagnostics,
                  .force = true,

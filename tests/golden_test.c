@@ -74,7 +74,7 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
     const char *path = arena_printf(&g->arena, "%s/config.json", folder);
     if (!model_config_parse(golden_file(g, path), path, &config, &err)) fail_msg("%s", err.text);
     config.hidden_drop = config.attention_drop = config.classifier_drop = 0;
-    g->prefix = config.family == FAMILY_BERT ? "bert" : "roberta";
+    g->prefix = config.family->prefix;
     model_layout(&g->arena, &config, &g->model);
     head_layout(&g->arena, &config, (uint32_t)json_integer_value(json_object_get(g->json, "classes")), &g->head);
 
@@ -94,13 +94,14 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
     if (adapter) {
         bool has_head;
         path = arena_printf(&g->arena, "%s/adapter_config.json", adapter);
-        if (!peft_config_parse(golden_file(g, path), path, NULL, &g->lora, &err)) fail_msg("%s", err.text);
+        if (!peft_config_parse(golden_file(g, path), path, config.family, NULL, &g->lora, &err))
+            fail_msg("%s", err.text);
         assert_true(g->lora.drop == 0 && g->lora.targets == (LORA_QUERY | LORA_KEY | LORA_VALUE));
         lora_layout(&g->arena, &config, &g->lora);
         float *a = arena_new(&g->arena, float, g->lora.layout.floats);
         path = arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter);
         if (!safetensors_open(&g->arena, path, &lora_file, &err) ||
-            !peft_load(&g->lora, &g->head, &lora_file, a, h, &has_head, &err))
+            !peft_load(config.family, &g->lora, &g->head, &lora_file, a, h, &has_head, &err))
             fail_msg("%s", err.text);
         assert_true(has_head);
         safetensors_close(&lora_file);
@@ -148,7 +149,7 @@ static int golden_gradient_views(Golden *g, const Layout *layout, f32p grad, boo
     const json_t *all = json_object_get(g->json, "gradients");
     for (int i = 0; i < layout->count; i++) {
         const View *view = &layout->views[i];
-        const char *name = prefixed ? arena_printf(&g->arena, "%s.%s", g->prefix, view->name) : view->name;
+        const char *name = prefixed ? arena_printf(&g->arena, "%s%s", g->prefix, view->name) : view->name;
         const json_t *wanted = json_object_get(all, name);
         if (!wanted) fail_msg("no gradient of %s in the golden", name);
         const size_t n = (size_t)view->rows * view->cols;

@@ -112,11 +112,11 @@ static SlowImportance slow_importance(TinyModel *t, ImportanceKind kind)
 static void test_importance_equals_a_loop_over_examples(void **state)
 {
     (void)state;
-    for (int family = FAMILY_BERT; family <= FAMILY_ROBERTA; family++)
+    for (int f = 0; f < family_count; f++)
         for (int with_lora = 0; with_lora < 2; with_lora++)
             for (size_t k = 0; k < COUNT(importance_kinds); k++) {
                 TinyModel t;
-                tiny_open(&t, "cpu", (Family)family, with_lora, 0.1f); /* a dropout that must be off */
+                tiny_open(&t, "cpu", family_rows[f], with_lora, 0.1f); /* a dropout that must be off */
                 const Weights out = tiny_importance(&t, importance_kinds[k]);
                 const SlowImportance slow = slow_importance(&t, importance_kinds[k]);
                 if (with_lora)
@@ -135,7 +135,7 @@ static void test_importance_and_batch_size(void **state)
     for (size_t k = 0; k < COUNT(importance_kinds); k++) {
         TinyModel t;
         Err err = {0};
-        tiny_open(&t, "cpu", FAMILY_BERT, false, 0);
+        tiny_open(&t, "cpu", &family_bert, false, 0);
         const size_t n = t.model.encoder.floats;
         double *expected = arena_new(&t.arena, double, n);
         const Weights three = tiny_importance(&t, importance_kinds[k]);
@@ -237,13 +237,13 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
     const TinyModel *t = ref->t;
     const Model *m = &t->model;
     const size_t h = m->config.hidden, first = tiny_starts[row], tokens = tiny_starts[row + 1] - first;
-    const bool bert = m->config.family == FAMILY_BERT;
+    const bool pooler = !m->config.family->head.dense;
     const double *w = ref->encoder;
     RefRows x;
     size_t next = m->config.position_base;
     for (size_t i = 0; i < tokens; i++) { /* RoBERTa's pad token has a position of its own */
         const size_t word = tiny_ids[first + i];
-        const size_t position = !bert && word == m->config.position_base - 1 ? word : next++;
+        const size_t position = m->config.position_base && word == m->config.position_base - 1 ? word : next++;
         const size_t type = t->split.types[first + i];
         for (size_t s = 0; s < h; s++)
             x[i][s] = w[m->word + word * h + s] + w[m->position + position * h + s] + w[m->type + type * h + s];
@@ -251,8 +251,8 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
     }
     for (uint32_t l = 0; l < m->config.layers; l++) reference_layer(ref, l, tokens, x);
     double dense[REF_WIDE];
-    reference_linear(x[0], h, bert ? w + m->pooler_w : ref->head + t->head.dense_w,
-                     bert ? w + m->pooler_b : ref->head + t->head.dense_b, h, 1, dense);
+    reference_linear(x[0], h, pooler ? w + m->pooler_w : ref->head + t->head.dense_w,
+                     pooler ? w + m->pooler_b : ref->head + t->head.dense_b, h, 1, dense);
     for (size_t s = 0; s < h; s++) dense[s] = tanh(dense[s]);
     reference_linear(dense, h, ref->head + t->head.out_w, ref->head + t->head.out_b, TINY_CLASSES, 1, z);
 }
@@ -316,10 +316,10 @@ static void reference_check(const Reference *ref, ImportanceKind kind, double *w
 static void test_importance_by_finite_differences(void **state)
 {
     (void)state;
-    for (int family = FAMILY_BERT; family <= FAMILY_ROBERTA; family++)
+    for (int f = 0; f < family_count; f++)
         for (int with_lora = 0; with_lora < 2; with_lora++) {
             TinyModel t;
-            tiny_open(&t, "cpu", (Family)family, with_lora, 0);
+            tiny_open(&t, "cpu", family_rows[f], with_lora, 0);
             const size_t sizes[] = {t.model.encoder.floats, t.lora.layout.floats, t.head.layout.floats};
             const Reference ref = {&t, reference_widen(&t.arena, t.weights.encoder, sizes[0]),
                                    with_lora ? reference_widen(&t.arena, t.weights.adapter, sizes[1]) : NULL,

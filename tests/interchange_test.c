@@ -119,7 +119,8 @@ static void test_adapters_are_read_as_written(void **state)
             assert_string_equal(text, wanted[i]);
         }
         assert_int_equal(peft_classes(&file, p.model.config.family), 3);
-        assert_true(peft_load(&p.lora, &p.head, &file, p.adapter_back, p.head_back, &has_head, &err));
+        assert_true(
+            peft_load(p.model.config.family, &p.lora, &p.head, &file, p.adapter_back, p.head_back, &has_head, &err));
         assert_true(has_head);
         assert_memory_equal(p.adapter, p.adapter_back, p.lora.layout.floats * 4);
         assert_memory_equal(p.head_w, p.head_back, p.head.layout.floats * 4);
@@ -130,10 +131,10 @@ static void test_adapters_are_read_as_written(void **state)
         lora_layout(&p.arena, &p.model.config, &less);
         lora_layout(&p.arena, &p.model.config, &more);
         float *room = arena_new(&p.arena, float, more.layout.floats);
-        assert_false(peft_load(&more, &p.head, &file, room, p.head_back, &has_head, &err));
+        assert_false(peft_load(p.model.config.family, &more, &p.head, &file, room, p.head_back, &has_head, &err));
         assert_non_null(strstr(err.text, "is missing"));
         err = (Err){0};
-        assert_false(peft_load(&less, &p.head, &file, room, p.head_back, &has_head, &err));
+        assert_false(peft_load(p.model.config.family, &less, &p.head, &file, room, p.head_back, &has_head, &err));
         assert_non_null(strstr(err.text, turn ? "query.lora_A.weight\" is missing"
                                               : "value.lora_A.weight\" is of no use to lethe"));
         safetensors_close(&file);
@@ -198,7 +199,7 @@ static void test_adapter_configs(void **state)
     Lora lora;
     for (size_t i = 0; i < COUNT(bad); i++) {
         Err err = {0};
-        assert_false(peft_config_parse(str(bad[i].json), "adapter_config.json", NULL, &lora, &err));
+        assert_false(peft_config_parse(str(bad[i].json), "adapter_config.json", &family_bert, NULL, &lora, &err));
         if (!strstr(err.text, bad[i].message)) fail_msg("%s\nwanted: %s", err.text, bad[i].message);
     }
     static const char *const inits[] = {"true", "false", "null", "\"gaussian\"", "\"orthogonal\"", "\"eva\""};
@@ -207,21 +208,21 @@ static void test_adapter_configs(void **state)
         char json[256];
         snprintf(json, sizeof json, PEFT(", \"init_lora_weights\": %s, \"something_new\": {\"a\": [null, false]}"),
                  inits[i]);
-        if (!peft_config_parse(str(json), "x", NULL, &lora, &none)) fail_msg("%s", none.text);
+        if (!peft_config_parse(str(json), "x", &family_bert, NULL, &lora, &none)) fail_msg("%s", none.text);
     }
     Err err = {0};
     assert_true(peft_config_parse(
         S(PEFT(", \"use_dora\": false, \"rank_pattern\": {}, \"exclude_modules\": null, \"lora_dropout\": 0.1")), "x",
-        NULL, &lora, &err));
+        &family_bert, NULL, &lora, &err));
     assert_true(lora.r == 4 && lora.alpha == 8 && lora.drop == 0.1f && lora.targets == (LORA_QUERY | LORA_VALUE));
-    assert_true(peft_config_parse(S(PEFT(", \"use_rslora\": true")), "x", NULL, &lora, &err));
+    assert_true(peft_config_parse(S(PEFT(", \"use_rslora\": true")), "x", &family_bert, NULL, &lora, &err));
     assert_true(lora.alpha == 16); /* 8 / sqrt(4) = 16 / 4 */
 
     const Lora written = {.r = 8, .targets = LORA_KEY, .alpha = 16.25f, .drop = 0.1f};
-    json_t *config = peft_config(&written, NULL);
+    json_t *config = peft_config(&family_bert, &written, NULL);
     char *text = json_dumps(config, JSON_COMPACT | JSON_REAL_PRECISION(9));
     assert_non_null(strstr(text, "\"lora_dropout\":0.1,"));
-    assert_true(peft_config_parse(str(text), "x", NULL, &lora, &err));
+    assert_true(peft_config_parse(str(text), "x", &family_bert, NULL, &lora, &err));
     assert_true(lora.r == 8 && lora.alpha == 16.25f && lora.drop == 0.1f && lora.targets == LORA_KEY);
     free(text);
     json_decref(config);
@@ -259,7 +260,7 @@ static void test_class_names(void **state)
 
     json_t *encoder =
         json_loads("{\"model_type\": \"bert\", \"dtype\": \"float16\", \"num_labels\": 7, \"vocab_size\": 9}", 0, NULL);
-    json_t *config = labels_config(encoder, FAMILY_BERT, &labels);
+    json_t *config = labels_config(encoder, &family_bert, &labels);
     char *text = json_dumps(config, JSON_COMPACT | JSON_SORT_KEYS);
     assert_string_equal(text,
                         "{\"architectures\":[\"BertForSequenceClassification\"],"
@@ -480,7 +481,7 @@ static void test_adapter_targets(void **state)
         err = (Err){0};
         snprintf(json, sizeof json, "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 2, \"target_modules\": %s}",
                  cases[i].targets);
-        const bool ok = peft_config_parse(str(json), "adapter_config.json", &file, &lora, &err);
+        const bool ok = peft_config_parse(str(json), "adapter_config.json", &family_bert, &file, &lora, &err);
         if (ok != !cases[i].message || (!ok && !strstr(err.text, cases[i].message)))
             fail_msg("%s: %s", cases[i].targets, ok ? "accepted" : err.text);
         if (ok) assert_int_equal(lora.targets, LORA_QUERY | LORA_VALUE);

@@ -29,13 +29,13 @@ static uint32_t tiny_ids[] = {3, 5, 7, 1, 2, 9, 9, 30, 41, 3, 5, 6, 1, 1, 0}, ti
 static uint8_t tiny_types[] = {0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1}, tiny_no_types[15];
 static uint64_t tiny_starts[] = {0, 4, 5, 11, 15};
 
-static void tiny_open(TinyModel *t, const char *engine, Family family, bool with_lora, float drop)
+static void tiny_open(TinyModel *t, const char *engine, const Family *family, bool with_lora, float drop)
 {
     Err err = {0};
     *t = (TinyModel){.with_lora = with_lora};
     assert_true(device_open(&t->device, engine, 2, &err));
     t->memory.device = &t->device;
-    const bool bert = family == FAMILY_BERT;
+    const bool after_pad = family->positions == POSITIONS_AFTER_PAD;
     const ModelConfig config = {.family = family,
                                 .layers = 2,
                                 .hidden = 12,
@@ -43,8 +43,8 @@ static void tiny_open(TinyModel *t, const char *engine, Family family, bool with
                                 .inner = 20,
                                 .vocab = 50,
                                 .positions = 20,
-                                .types = bert ? 2 : 1,
-                                .position_base = bert ? 0 : 2,
+                                .types = family->types,
+                                .position_base = after_pad ? family->pad + 1 : 0,
                                 .eps = 1e-5f,
                                 .hidden_drop = drop,
                                 .attention_drop = 1.5f * drop,
@@ -65,7 +65,7 @@ static void tiny_open(TinyModel *t, const char *engine, Family family, bool with
                        .labels = tiny_labels,
                        .starts = tiny_starts,
                        .ids = tiny_ids,
-                       .types = bert ? tiny_types : tiny_no_types};
+                       .types = family->types > 1 ? tiny_types : tiny_no_types};
     const uint32_t rows[] = {0, 1, 2, 3};
     Batch batch;
     batch_pack(&t->arena, &t->split, rows, 4, config.position_base, &batch);
@@ -112,11 +112,11 @@ static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, const PassOptio
 static void test_model_gradients_by_finite_differences(void **state)
 {
     (void)state;
-    for (int family = FAMILY_BERT; family <= FAMILY_ROBERTA; family++)
+    for (int f = 0; f < family_count; f++)
         for (int with_lora = 0; with_lora < 2; with_lora++)
             for (int drop = 0; drop < 2; drop++) {
                 TinyModel t;
-                tiny_open(&t, "plain", (Family)family, with_lora, drop ? 0.2f : 0);
+                tiny_open(&t, "plain", family_rows[f], with_lora, drop ? 0.2f : 0);
                 const PassOptions options = {.dropout = true, .seed = 5, .step = 9};
                 tiny_loss(&t, &options);
                 model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
@@ -135,7 +135,7 @@ static void test_frozen_parts_change_no_gradient(void **state)
 {
     (void)state;
     TinyModel t;
-    tiny_open(&t, "cpu", FAMILY_ROBERTA, true, 0.1f);
+    tiny_open(&t, "cpu", &family_roberta, true, 0.1f);
     const PassOptions options = {.dropout = true, .seed = 1, .step = 2};
     tiny_loss(&t, &options);
     model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
@@ -154,7 +154,7 @@ static void test_inference_equals_training_pass(void **state)
     (void)state;
     for (int with_lora = 0; with_lora < 2; with_lora++) {
         TinyModel t;
-        tiny_open(&t, "cpu", FAMILY_BERT, with_lora, 0.1f);
+        tiny_open(&t, "cpu", &family_bert, with_lora, 0.1f);
         Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 3, false);
         f32p a = model_forward(t.workspace, &t.weights, &t.head, &t.batch, &(PassOptions){0});
         f32p b = model_forward(lean, &t.weights, &t.head, &t.batch, &(PassOptions){0});
@@ -170,7 +170,7 @@ static void test_states_of_every_layer(void **state)
     (void)state;
     for (int with_lora = 0; with_lora < 2; with_lora++) {
         TinyModel t;
-        tiny_open(&t, "cpu", FAMILY_ROBERTA, with_lora, 0.1f);
+        tiny_open(&t, "cpu", &family_roberta, with_lora, 0.1f);
         const PassOptions options = {0};
         const size_t n = 4 * 12;
         Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 3, false);
@@ -230,7 +230,7 @@ static void test_unused_words_are_decayed_exactly(void **state)
 {
     (void)state;
     TinyModel t;
-    tiny_open(&t, "cpu", FAMILY_BERT, false, 0.1f);
+    tiny_open(&t, "cpu", &family_bert, false, 0.1f);
     Training training = tiny_training(&t);
     training.hyper.epochs = 1; /* the end state is then the last step's, whichever epoch is best */
     float expected[12];
@@ -256,7 +256,7 @@ static void test_training_is_the_same_for_any_number_of_threads(void **state)
         TinyModel t[3];
         for (int i = 0; i < 3; i++) {
             Err err = {0};
-            tiny_open(&t[i], "cpu", FAMILY_ROBERTA, with_lora, 0.1f);
+            tiny_open(&t[i], "cpu", &family_roberta, with_lora, 0.1f);
             threads_start(1 << i);
             double *at = losses[i];
             const Training training = tiny_training(&t[i]);
@@ -280,7 +280,7 @@ static void test_lora_leaves_the_encoder_alone(void **state)
     (void)state;
     TinyModel t;
     Err err = {0};
-    tiny_open(&t, "cpu", FAMILY_BERT, true, 0.1f);
+    tiny_open(&t, "cpu", &family_bert, true, 0.1f);
     const size_t n = t.model.encoder.floats;
     float *before = arena_new(&t.arena, float, n);
     memcpy(before, t.weights.encoder, n * sizeof *before);
@@ -296,7 +296,7 @@ static void test_divergence_is_told(void **state)
     (void)state;
     TinyModel t;
     Err err = {0};
-    tiny_open(&t, "cpu", FAMILY_BERT, false, 0);
+    tiny_open(&t, "cpu", &family_bert, false, 0);
     Training training = tiny_training(&t);
     t.weights.head[0] = NAN;
     double losses[16], *at = losses;
@@ -310,7 +310,7 @@ static void test_trainable_parameters(void **state)
 {
     (void)state;
     Arena arena = {0};
-    const ModelConfig roberta = {.family = FAMILY_ROBERTA,
+    const ModelConfig roberta = {.family = &family_roberta,
                                  .layers = 12,
                                  .hidden = 768,
                                  .heads = 12,
@@ -318,7 +318,7 @@ static void test_trainable_parameters(void **state)
                                  .vocab = 50265,
                                  .positions = 514,
                                  .types = 1};
-    const ModelConfig minilm = {.family = FAMILY_BERT,
+    const ModelConfig minilm = {.family = &family_bert,
                                 .layers = 6,
                                 .hidden = 384,
                                 .heads = 12,
@@ -378,7 +378,7 @@ static void test_indices_are_checked(void **state)
 static void test_keys_are_documented(void **state)
 {
     (void)state;
-    static const FileKeys *const tables[] = {&config_keys,         &adapter_keys,        &tokenizer_config_keys,
+    static const FileKeys *const shared[] = {&config_keys,         &adapter_keys,        &tokenizer_config_keys,
                                              &special_map_keys,    &tokenizer_json_keys, &tokenizer_model_keys,
                                              &tokenizer_part_keys, &added_token_keys};
     static const char *const rules[] = {"applied", "harmless", "only ", "refused when set"};
@@ -386,21 +386,21 @@ static void test_keys_are_documented(void **state)
     Err err = {0};
     Str page;
     if (!file_read(&arena, "docs/model-folders.md", 1 << 20, &page, &err)) fail_msg("%s", err.text);
-    for (size_t t = 0; t < COUNT(tables); t++) {
-        const char *heading = arena_printf(&arena, "\n## %s\n", tables[t]->file), *at = strstr(page.at, heading);
+    for (size_t t = 0; t < COUNT(shared) + (size_t)family_count; t++) {
+        const FileKeys *keys = t < COUNT(shared) ? shared[t] : &family_rows[t - COUNT(shared)]->config->keys;
+        const char *heading = arena_printf(&arena, "\n## %s\n", keys->file), *at = strstr(page.at, heading);
         size_t rows = 0;
-        if (!at) fail_msg("no section \"%s\"", tables[t]->file);
+        if (!at) fail_msg("no section \"%s\"", keys->file);
         const char *end = strstr(at + 4, "\n## ");
         for (; (at = strstr(at, "\n| `")) && (!end || at < end); rows++, at++) {
             const char *name = arena_copy(&arena, at + 4, strcspn(at + 4, "`"));
-            const FileKey *key = keys_find(tables[t], name);
-            if (!key) fail_msg("%s: \"%s\" is in the page, not in the program", tables[t]->file, name);
+            const FileKey *key = keys_find(keys, name);
+            if (!key) fail_msg("%s: \"%s\" is in the page, not in the program", keys->file, name);
             const char *wanted = arena_printf(&arena, "\n| `%s` | %s%s |", name, rules[key->rule],
                                               key->rule == KEY_ONLY ? key->only : "");
-            if (strncmp(at, wanted, strlen(wanted)) != 0)
-                fail_msg("%s: the page lacks %s", tables[t]->file, wanted + 1);
+            if (strncmp(at, wanted, strlen(wanted)) != 0) fail_msg("%s: the page lacks %s", keys->file, wanted + 1);
         }
-        assert_int_equal(rows, tables[t]->count);
+        assert_int_equal(rows, keys->count);
     }
     arena_free(&arena);
 }

@@ -21,6 +21,7 @@ static void sg_open(Chain *c, const json_t *golden, const json_t *what)
                      .task_count = CHAIN_TASKS,
                      .lora_r = (uint32_t)sg_number(golden, "r"),
                      .lora_alpha = (float)sg_number(golden, "alpha"),
+                     .family = &family_bert,
                      .lora_targets = 7,
                      .lora_learning_rate = (float)sg_number(golden, "lora_rate"),
                      .keep_epoch = KEEP_EPOCH_LAST};

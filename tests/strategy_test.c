@@ -79,6 +79,7 @@ static void chain_open(Chain *c, const char *methods, int tasks)
                      .lora_r = 4,
                      .lora_alpha = 8,
                      .lora_drop = 0.1f,
+                     .family = &family_bert,
                      .lora_targets = 7,
                      .lora_learning_rate = 1e-2f};
     c->plan.hyper =
@@ -341,7 +342,7 @@ static Moment lab_moment(Lab *l, Training *t, uint32_t task)
 }
 
 /* Two tasks have passed, and the third is in the middle of a step. */
-static void lab_open_family(Lab *l, const char *name, Family family, float drop)
+static void lab_open_family(Lab *l, const char *name, const Family *family, float drop)
 {
     Err err = {0};
     Training before;
@@ -393,7 +394,7 @@ static void lab_open_family(Lab *l, const char *name, Family family, float drop)
     l->run.state.count = LAB_COUNT;
 }
 
-static void lab_open(Lab *l, const char *name, float drop) { lab_open_family(l, name, FAMILY_ROBERTA, drop); }
+static void lab_open(Lab *l, const char *name, float drop) { lab_open_family(l, name, &family_roberta, drop); }
 
 static void lab_close(Lab *l)
 {
@@ -445,7 +446,7 @@ static void test_penalty_gradients_by_finite_differences(void **state)
     static const char *const names[] = {"ewc", "si", "mas", "l2sp", "lwf", "replay", "der++", "o-lora", "lwf"};
     for (size_t n = 0; n < COUNT(names); n++) {
         Lab l;
-        lab_open_family(&l, names[n], n + 1 < COUNT(names) ? FAMILY_ROBERTA : FAMILY_BERT, 0.2f);
+        lab_open_family(&l, names[n], n + 1 < COUNT(names) ? &family_roberta : &family_bert, 0.2f);
         assert_true(lab_penalty(&l) != 0);
         float *gradient[4] = {0};
         for (int i = 0; i < l.run.params_count; i++) {

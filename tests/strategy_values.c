@@ -297,7 +297,7 @@ static void test_si_against_a_reference(void **state)
     TinyModel t[2];
     for (int dense = 0; dense < 2; dense++) { /* whether the word table sleeps changes nothing */
         Err err = {0};
-        tiny_open(&t[dense], "plain", FAMILY_BERT, false, 0.2f);
+        tiny_open(&t[dense], "plain", &family_bert, false, 0.2f);
         Training training = tiny_training(&t[dense]);
         const size_t n = t[dense].model.encoder.floats;
         Arena *arena = &t[dense].arena;

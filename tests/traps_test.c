@@ -59,14 +59,15 @@ static void test_types_of_keys(void **state)
 /* Each key that is read has a type, in all tables. */
 static void test_all_keys_have_types(void **state)
 {
-    static const FileKeys *const tables[] = {&config_keys,         &adapter_keys,        &tokenizer_config_keys,
+    static const FileKeys *const shared[] = {&config_keys,         &adapter_keys,        &tokenizer_config_keys,
                                              &special_map_keys,    &tokenizer_json_keys, &tokenizer_model_keys,
                                              &tokenizer_part_keys, &added_token_keys};
     (void)state;
-    for (size_t t = 0; t < COUNT(tables); t++)
-        for (size_t i = 0; i < tables[t]->count; i++) {
-            const FileKey *key = &tables[t]->at[i];
-            if (key->rule == KEY_APPLIED && !key->types) fail_msg("%s: %s has no type", tables[t]->file, key->name);
+    for (size_t t = 0; t < COUNT(shared) + (size_t)family_count; t++) {
+        const FileKeys *keys = t < COUNT(shared) ? shared[t] : &family_rows[t - COUNT(shared)]->config->keys;
+        for (size_t i = 0; i < keys->count; i++) {
+            const FileKey *key = &keys->at[i];
+            if (key->rule == KEY_APPLIED && !key->types) fail_msg("%s: %s has no type", keys->file, key->name);
             for (int type = 0; type < 7 && key->types; type++) {
                 static const char *const values[] = {"true", "1", "0.5", "\"x\"", "[]", "{}", "null"};
                 Err err = {0};
@@ -74,11 +75,12 @@ static void test_all_keys_have_types(void **state)
                 snprintf(json, sizeof json, "{\"%s\": %s}", key->name, values[type]);
                 json_t *object = json_loads(json, 0, NULL);
                 const unsigned passes = key->types & (1u << type | (type == 1 ? TYPE_NUMBER : 0));
-                if (keys_check(tables[t], object, "x.json", &err) != (passes != 0))
-                    fail_msg("%s: %s: %s", tables[t]->file, json, err.text);
+                if (keys_check(keys, object, "x.json", &err) != (passes != 0))
+                    fail_msg("%s: %s: %s", keys->file, json, err.text);
                 json_decref(object);
             }
         }
+    }
 }
 
 /* A file of tensors without those that have `without` in their names; the one named `twice`, scaled, once more `as`. */

@@ -26,7 +26,7 @@ static void preset_apply(Plan *plan, bool notebook, uint32_t hidden)
     plan->lora_r = 8;
     plan->lora_alpha = 16;
     plan->lora_drop = 0.1f;
-    plan->lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE;
+    plan->lora_targets = plan->family->lora_targets;
     plan->first_rows = notebook;
     plan->seeds[0] = notebook ? 42 : 1;
     if (notebook) return;
@@ -201,14 +201,15 @@ static bool run_set_targets(Plan *plan, const char *value, Err *err)
     Str rest = str(value), item;
     plan->lora_targets = 0;
     while (list_next(&rest, &item)) {
-        size_t i = 0;
+        int t = 0;
+        char known[FAMILY_TEXT];
         Nearest near = nearest_to(item);
-        for (; i < COUNT(peft_targets) && !str_equal(str(peft_targets[i]), item); i++)
-            nearest_offer(&near, peft_targets[i]);
-        if (i == COUNT(peft_targets))
-            return fail_usage(err, "--lora-targets %s: targets are query, key and value%s", str_show(item),
-                              nearest_hint(&near, ""));
-        plan->lora_targets |= 1u << i;
+        for (; t < LORA_TARGETS && !str_equal(str(family_target(plan->family, t)), item); t++)
+            nearest_offer(&near, family_target(plan->family, t));
+        if (t == LORA_TARGETS)
+            return fail_usage(err, "--lora-targets %s: targets are %s%s", str_show(item),
+                              family_targets_text(plan->family, known), nearest_hint(&near, ""));
+        plan->lora_targets |= 1u << t;
     }
     return true;
 }
@@ -308,18 +309,19 @@ static bool run_set(Plan *plan, Arena *arena, const char *name, const char *valu
     return true; /* preset, model and config have been seen to before */
 }
 
-/* The hidden size decides on the default's rates; a broken config.json is told of later. */
-static uint32_t run_hidden(const char *folder)
+/* The hidden size decides on the default's rates, the family on the adapters' targets; those of the built-in encoder
+ * without a folder, and for a broken config.json, which is told of later. */
+static ModelConfig run_model(const char *folder)
 {
     Arena arena = {0};
     Err ignored = {0};
     ModelConfig config = {0};
     Str json;
-    const char *path = arena_printf(&arena, "%s/config.json", folder);
-    const bool ok =
-        file_read(&arena, path, 1 << 24, &json, &ignored) && model_config_parse(json, path, &config, &ignored);
+    const char *path = arena_printf(&arena, "%s/config.json", folder ? folder : "");
+    const bool ok = folder && file_read(&arena, path, 1 << 24, &json, &ignored) &&
+                    model_config_parse(json, path, &config, &ignored);
     arena_free(&arena);
-    return ok ? config.hidden : 0;
+    return ok ? config : (ModelConfig){.family = family_rows[0]};
 }
 
 static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
@@ -438,7 +440,9 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
                    .checkpoint_seconds = 30};
     int notebook;
     if (!option_choice("preset", run_presets, plan->preset, &notebook, err)) return false;
-    preset_apply(plan, notebook, folder ? run_hidden(folder) : 0);
+    const ModelConfig model = run_model(folder);
+    plan->family = model.family;
+    preset_apply(plan, notebook, model.hidden);
     strategy_defaults(&plan->values);
     Plan *standard = arena_new(arena, Plan, 1);
     *standard = *plan;

@@ -204,21 +204,13 @@ static bool diagnose_drift(MethodRun *m, int task, const EvalRecord *r, Err *err
 
 /* ---- swap: one part of the encoder back as it was ---- */
 
-/* Which part (as part_name counts) a view belongs to. */
-static uint32_t part_of(const Model *model, const View *view)
-{
-    unsigned layer;
-    if (sscanf(view->name, "encoder.layer.%u.", &layer) == 1) return layer + 1;
-    return strncmp(view->name, "pooler.", 7) == 0 ? model->config.layers + 1 : 0;
-}
-
-/* Copies a part's views; false when the layout has none. */
+/* Copies the views of a part (View.block); false when the layout has none. */
 static bool copy_part(Experiment *x, const Layout *layout, uint32_t part, f32p from, f32p to)
 {
     bool any = false;
     for (int i = 0; i < layout->count; i++) {
         const View *view = &layout->views[i];
-        if (part_of(&x->model, view) != part) continue;
+        if (view->block != part) continue;
         floats_copy(&x->device, from + view->at, to + view->at, (size_t)view->rows * view->cols);
         any = true;
     }

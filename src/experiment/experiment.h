@@ -36,6 +36,7 @@ typedef struct Plan {
     uint32_t seeds[PLAN_MAX_SEEDS];
     int task_count, method_count, seed_count;
     ModelSource model;
+    const Family *family; /* of the model: names the targets of adapters */
     const char *preset, *out, *device;
     int threads;                                /* 0: as many as there are processors */
     uint32_t train_rows, eval_rows, max_length; /* rows: 0 = all */

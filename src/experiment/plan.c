@@ -66,10 +66,10 @@ static json_t *run_event(const Experiment *x)
         json_array_append_new(infos, method_info(plan, plan->methods[i], beside));
     }
     for (int i = 0; i < plan->seed_count; i++) json_array_append_new(seeds, json_integer(plan->seeds[i]));
-    json_t *model = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b}", "name", x->model_name, "family",
-                              c->family == FAMILY_BERT ? "bert" : "roberta", "layers", (json_int_t)c->layers, "hidden",
-                              (json_int_t)c->hidden, "parameters", (json_int_t)x->model.encoder.floats, "sha256",
-                              x->model_sha256, "fresh_pooler", x->fresh_pooler);
+    json_t *model =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:b}", "name", x->model_name, "family", c->family->type, "layers",
+                  (json_int_t)c->layers, "hidden", (json_int_t)c->hidden, "parameters",
+                  (json_int_t)x->model.encoder.floats, "sha256", x->model_sha256, "fresh_pooler", x->fresh_pooler);
     if (plan->model.acquaintance) json_object_set_new(model, "acquaintance", json_string(plan->model.acquaintance));
     const Hyper *h = &plan->hyper;
     json_t *event = json_pack(
@@ -272,9 +272,8 @@ static void print_task(const Plan *plan, const TaskData *data, int task)
 static void print_plan(const Experiment *x)
 {
     const Plan *plan = x->plan;
-    printf("model    %s: %s, %u layers, hidden %u, %.1f M parameters\n", x->model_name,
-           x->model.config.family == FAMILY_BERT ? "BERT" : "RoBERTa", x->model.config.layers, x->model.config.hidden,
-           (double)x->model.encoder.floats * 1e-6);
+    printf("model    %s: %s, %u layers, hidden %u, %.1f M parameters\n", x->model_name, x->model.config.family->title,
+           x->model.config.layers, x->model.config.hidden, (double)x->model.encoder.floats * 1e-6);
     printf("device   %s\n", x->device.name);
     for (int i = 0; i < plan->task_count; i++) print_task(plan, &x->tasks[i].data, i);
     for (int m = 0; m < plan->method_count; m++) {

@@ -75,9 +75,9 @@ static const char *setting_text(Arena *arena, const Plan *plan, const struct Pla
     case SETTING_REAL: return setting_real(arena, (double)*(const float *)at, true);
     case SETTING_CHOICE: return s->choices[*(const unsigned *)at];
     case SETTING_TARGETS:
-        for (size_t i = 0; i < COUNT(peft_targets); i++)
-            if (*(const uint32_t *)at >> i & 1)
-                text = arena_printf(arena, "%s%s%s", text, *text ? "," : "", peft_targets[i]);
+        for (int t = 0; t < LORA_TARGETS; t++)
+            if (*(const uint32_t *)at >> t & 1)
+                text = arena_printf(arena, "%s%s%s", text, *text ? "," : "", family_target(plan->family, t));
     }
     return text;
 }

@@ -105,7 +105,8 @@ typedef struct FileKeys {
     const char *file;
     const FileKey *at;
     size_t count;
-    bool unknown_text_passes; /* a note that somebody has left */
+    bool unknown_text_passes;    /* a note that somebody has left */
+    const struct FileKeys *also; /* further keys of the same file, looked up after these; NULL: none */
 } FileKeys;
 const FileKey *keys_find(const FileKeys *keys, const char *name); /* NULL: unknown */
 /* Fails on the first key whose value is not of its type, or is refused by its rule. */

@@ -6,8 +6,9 @@
 
 const FileKey *keys_find(const FileKeys *keys, const char *name)
 {
-    for (size_t i = 0; i < keys->count; i++)
-        if (strcmp(keys->at[i].name, name) == 0) return &keys->at[i];
+    for (; keys; keys = keys->also)
+        for (size_t i = 0; i < keys->count; i++)
+            if (strcmp(keys->at[i].name, name) == 0) return &keys->at[i];
     return NULL;
 }
 

@@ -30,29 +30,29 @@ static bool config_drop(const json_t *object, const char *what, const char *key,
 static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *err)
 {
     const char *type = json_string_value(json_object_get(o, "model_type"));
-    if (!type) return fail(err, "%s: \"model_type\" is missing; \"bert\" and \"roberta\" are supported", what);
-    if (strcmp(type, "bert") != 0 && strcmp(type, "roberta") != 0)
-        return fail(err, "%s: model_type \"%s\" is not supported; \"bert\" and \"roberta\" are", what,
-                    str_show(str(type)));
-    if (!keys_check(&config_keys, o, what, err)) return false;
-    *c = (ModelConfig){.family = *type == 'b' ? FAMILY_BERT : FAMILY_ROBERTA, .eps = 1e-12f};
-    c->hidden_drop = c->attention_drop = 0.1f;
-    if (!config_dimension(o, what, "num_hidden_layers", MODEL_MAX_LAYERS, &c->layers, err) ||
-        !config_dimension(o, what, "hidden_size", 65536, &c->hidden, err) ||
-        !config_dimension(o, what, "num_attention_heads", 65536, &c->heads, err) ||
-        !config_dimension(o, what, "intermediate_size", 1 << 20, &c->inner, err) ||
+    char types[FAMILY_TEXT];
+    if (!type) return fail(err, "%s: \"model_type\" is missing; %s are supported", what, family_types_text(types));
+    const Family *family = family_find(type);
+    if (!family)
+        return fail(err, "%s: model_type \"%s\" is not supported; %s are", what, str_show(str(type)),
+                    family_types_text(types));
+    const FamilyConfig *key = family->config;
+    if (!keys_check(&key->keys, o, what, err)) return false;
+    *c = (ModelConfig){.family = family, .types = family->types, .eps = family->eps};
+    if (!config_dimension(o, what, key->layers, MODEL_MAX_LAYERS, &c->layers, err) ||
+        !config_dimension(o, what, key->hidden, 65536, &c->hidden, err) ||
+        !config_dimension(o, what, key->heads, 65536, &c->heads, err) ||
+        !config_dimension(o, what, key->inner, 1 << 20, &c->inner, err) ||
         !config_dimension(o, what, "vocab_size", MODEL_MAX_DIMENSION, &c->vocab, err) ||
         !config_dimension(o, what, "max_position_embeddings", 1 << 20, &c->positions, err))
         return false;
-    c->types = c->family == FAMILY_BERT ? 2 : 1;
-    if (json_object_get(o, "type_vocab_size") && !config_dimension(o, what, "type_vocab_size", 65536, &c->types, err))
-        return false;
+    if (json_object_get(o, key->types) && !config_dimension(o, what, key->types, 65536, &c->types, err)) return false;
     if (c->hidden % c->heads)
-        return fail(err, "%s: hidden_size %u is not a multiple of num_attention_heads %u", what, c->hidden, c->heads);
+        return fail(err, "%s: %s %u is not a multiple of %s %u", what, key->hidden, c->hidden, key->heads, c->heads);
     if ((uint64_t)c->vocab * c->hidden > UINT32_MAX || (uint64_t)c->inner * c->hidden > UINT32_MAX)
         return fail(err, "%s: the model has a matrix of over 4,294,967,295 values, which lethe does not support", what);
-    if (c->family == FAMILY_ROBERTA) {
-        int64_t pad = 1;
+    if (family->positions == POSITIONS_AFTER_PAD) {
+        int64_t pad = family->pad;
         if (json_object_get(o, "pad_token_id") &&
             !json_get_int(o, what, "pad_token_id", 0, c->positions - 2, &pad, err))
             return false;
@@ -61,15 +61,14 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
     if (c->positions <= c->position_base + 2)
         return fail(err, "%s: max_position_embeddings %u is too small", what, c->positions);
     double eps = (double)c->eps;
-    if (json_object_get(o, "layer_norm_eps") && !json_get_double(o, what, "layer_norm_eps", 0, 1, &eps, err))
-        return false;
+    if (json_object_get(o, key->eps) && !json_get_double(o, what, key->eps, 0, 1, &eps, err)) return false;
     c->eps = (float)eps;
-    if (!config_drop(o, what, "hidden_dropout_prob", &c->hidden_drop, err) ||
-        !config_drop(o, what, "attention_probs_dropout_prob", &c->attention_drop, err))
+    c->hidden_drop = c->attention_drop = 0.1f;
+    if (!config_drop(o, what, key->hidden_drop, &c->hidden_drop, err) ||
+        !config_drop(o, what, key->attention_drop, &c->attention_drop, err))
         return false;
-    c->classifier_drop = c->hidden_drop;
-    if (!config_drop(o, what, "classifier_dropout", &c->classifier_drop, err)) return false;
-    return true;
+    c->classifier_drop = family->classifier_drop < 0 ? c->hidden_drop : family->classifier_drop;
+    return config_drop(o, what, key->classifier_drop, &c->classifier_drop, err);
 }
 
 bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *err)
@@ -81,29 +80,32 @@ bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *er
     return ok;
 }
 
-/* The name of a view's tensor in one of CHECKPOINT_NAMES ways: with "bert.", "roberta." or no prefix, gamma and beta in
- * old files. All names begin with `stem`. false: this view has no such name. */
-enum { CHECKPOINT_NAMES = 6 };
-static bool checkpoint_spelling(const char *stem, const char *name, int way, char found[256])
+/* The name of a view's tensor in way 0, 1, ...: without prefix or with that of a family, each once more with gamma and
+ * beta as in old files. All names begin with `stem`. *exists: false when this view has no such name. Returns false when
+ * all ways have been. */
+static bool checkpoint_spelling(const char *stem, const char *name, int way, char found[256], bool *exists)
 {
-    static const char *const prefixes[] = {"", "bert.", "roberta."};
-    snprintf(found, 256, "%s%s%s", stem, prefixes[way / 2], name);
+    const char *prefix = way < 2 ? "" : family_prefix(way / 2 - 1);
+    if (!prefix) return false;
+    snprintf(found, 256, "%s%s%s", stem, prefix, name);
     char *norm = strstr(found, "LayerNorm.");
     if (way % 2 && norm)
         snprintf(norm, 256 - (size_t)(norm - found), "LayerNorm.%s",
                  str_ends(str(name), S(".weight")) ? "gamma" : "beta");
-    return !(way % 2) || norm;
+    *exists = !(way % 2) || norm;
+    return true;
 }
 
 /* The next tensor of a view under any of the names in use, from spelling *way on; NULL: there is none left. */
 static const Tensor *checkpoint_next(const Safetensors *file, const char *stem, const char *name, int *way)
 {
     char found[256];
-    while (*way < CHECKPOINT_NAMES)
-        if (checkpoint_spelling(stem, name, (*way)++, found)) {
-            const Tensor *tensor = safetensors_find(file, found);
-            if (tensor) return tensor;
-        }
+    bool exists;
+    while (checkpoint_spelling(stem, name, *way, found, &exists)) {
+        const Tensor *tensor = exists ? safetensors_find(file, found) : NULL;
+        ++*way;
+        if (tensor) return tensor;
+    }
     return NULL;
 }
 
@@ -165,15 +167,16 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
         bool there;
         if (!checkpoint_read(file, "", view, w, &there, err)) return false;
         if (there) continue;
-        if (strncmp(view->name, "pooler.", 7) == 0) {
+        if (view->block > model->config.layers) { /* the pooler: an encoder that was trained as such has none */
             *fresh_pooler = true;
             for (size_t j = view->at; j < view->at + (size_t)view->rows * view->cols; j++)
                 w[j] = view->rows == 1 ? 0 : 0.02f * random_normal(seed, 0x706f6f6c, j);
         } else {
+            char prefixes[FAMILY_TEXT];
             return fail(err,
-                        "%s: tensor \"%s\" is missing (also with the prefixes \"bert.\" and \"roberta.\"); is this a "
-                        "BERT or RoBERTa checkpoint that fits its config.json?",
-                        file->path, view->name);
+                        "%s: tensor \"%s\" is missing (also with the prefixes %s); is this a %s checkpoint that fits "
+                        "its config.json?",
+                        file->path, view->name, family_prefixes_text(prefixes), model->config.family->title);
         }
     }
     return true;
@@ -204,8 +207,6 @@ void layout_tensors(Arena *arena, const Layout *layout, const char *stem, float 
         out[i].data = (const uint8_t *)(w + view->at);
     }
 }
-
-const char *family_name(Family family) { return family == FAMILY_BERT ? "bert" : "roberta"; }
 
 bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w)
 {

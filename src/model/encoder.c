@@ -384,17 +384,21 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
         .drop = hidden_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_DOWN));
 }
 
-/* BERT's pooler lies in the encoder, RoBERTa's dense layer in the head; they compute the same. head may be null for
- * BERT. */
+/* Whether the dense layer on the first tokens' states is the head's; else it is the encoder's pooler. They compute the
+ * same. */
+static bool head_has_dense(const Model *m) { return m->config.family->head.dense != NULL; }
+
+/* head may be null when the dense layer is the pooler. */
 static f32p dense_at(const Model *m, const Head *head, f32p encoder, f32p head_w, bool bias)
 {
-    if (m->config.family == FAMILY_BERT) return encoder ? encoder + (bias ? m->pooler_b : m->pooler_w) : NULL;
+    if (!head_has_dense(m)) return encoder ? encoder + (bias ? m->pooler_b : m->pooler_w) : NULL;
     return head_w ? head_w + (bias ? head->dense_b : head->dense_w) : NULL;
 }
 
-static float head_in_drop(const ModelConfig *c, const PassOptions *o)
+/* Before a dense layer of the head's own; the pooler has no dropout before it. */
+static float head_in_drop(const Model *m, const PassOptions *o)
 {
-    return o->dropout && c->family == FAMILY_ROBERTA ? c->classifier_drop : 0;
+    return o->dropout && head_has_dense(m) ? m->config.classifier_drop : 0;
 }
 
 /* The dense layer between the first tokens' states and the last layer of a head, with the dropout around it. */
@@ -404,8 +408,8 @@ static void dense_forward(const Workspace *ws, const Weights *w, const Head *hea
     const ModelConfig *c = &ws->model->config;
     const u32 h = c->hidden;
     f32p in = ws->layer[c->layers - 1].norm2;
-    RUN(d, dropout, .x = in, .y = ws->head_in, .rows = examples, .cols = h, .drop = head_in_drop(c, o), .seed = o->seed,
-        .step = o->step, .site = SITE_HEAD_IN);
+    RUN(d, dropout, .x = in, .y = ws->head_in, .rows = examples, .cols = h, .drop = head_in_drop(ws->model, o),
+        .seed = o->seed, .step = o->step, .site = SITE_HEAD_IN);
     linear(d, ws->head_in, examples, h, dense_at(ws->model, head, w->encoder, w->head, false),
            dense_at(ws->model, head, w->encoder, w->head, true), h, ws->dense, h, NULL);
     RUN(d, tanh, .x = ws->dense, .y = ws->dense, .n = examples * h);
@@ -468,7 +472,7 @@ static void dense_backward(const Workspace *ws, const Weights *w, const Weights 
     if (!below) return;
     f32p to = more ? ws->d_context : ws->d_state; /* its dropout is of this gradient alone */
     linear_dx(d, ws->d_dense, h, examples, h, dense_at(ws->model, head, w->encoder, w->head, false), h, to, false);
-    RUN(d, dropout, .x = to, .y = to, .rows = examples, .cols = h, .drop = head_in_drop(c, o), .seed = o->seed,
+    RUN(d, dropout, .x = to, .y = to, .rows = examples, .cols = h, .drop = head_in_drop(ws->model, o), .seed = o->seed,
         .step = o->step, .site = SITE_HEAD_IN);
     if (more) RUN(d, axpby, .x = to, .y = ws->d_state, .n = examples * h, .alpha = 1, .beta = 1);
 }
@@ -478,7 +482,7 @@ void model_head_backward(Workspace *ws, const Weights *weights, const Weights *g
 {
     Device *d = ws->device;
     const u32 h = ws->model->config.hidden, examples = batch->examples, classes = head->classes;
-    const bool own = ws->model->config.family != FAMILY_BERT, below = grads->encoder || grads->adapter;
+    const bool own = head_has_dense(ws->model), below = grads->encoder || grads->adapter;
     ASSERT(ws->training);
     if (grads->head)
         linear_dw(d, options, true, ws->d_logits, classes, examples, classes, ws->head_out, h,
@@ -587,8 +591,7 @@ void model_encoder_backward(Workspace *ws, const Weights *weights, const Weights
     const bool embeddings = grads->encoder != NULL;
     if (!embeddings && !grads->adapter) return;
     ASSERT(!options->states);
-    if (ws->model->config.family == FAMILY_BERT)
-        dense_backward(ws, weights, grads, NULL, batch->examples, options, true, false);
+    if (!head_has_dense(ws->model)) dense_backward(ws, weights, grads, NULL, batch->examples, options, true, false);
     for (uint32_t l = ws->model->config.layers; l-- > 0;)
         layer_backward(ws, l, weights, grads, batch, options, l > 0 || embeddings);
     if (embeddings) embedding_backward(ws, weights->encoder, grads->encoder, batch, options);

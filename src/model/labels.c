@@ -87,7 +87,7 @@ json_t *labels_json(const Labels *labels)
     return json_pack("{s:o}", "id2label", id2label);
 }
 
-json_t *labels_config(const json_t *encoder, Family family, const Labels *labels)
+json_t *labels_config(const json_t *encoder, const Family *family, const Labels *labels)
 {
     /* What was true of the encoder's own file, and is not of this one. */
     static const char *const stale[] = {"_name_or_path", "transformers_version", "num_labels", "dtype",
@@ -95,9 +95,7 @@ json_t *labels_config(const json_t *encoder, Family family, const Labels *labels
     json_t *config = json_deep_copy(encoder), *names = labels_json(labels), *label2id = json_object();
     for (size_t i = 0; i < COUNT(stale); i++) json_object_del(config, stale[i]);
     for (uint32_t c = 0; c < labels->classes; c++) json_object_set_new(label2id, labels->names[c], json_integer(c));
-    json_object_set_new(
-        config, "architectures",
-        json_pack("[s]", family == FAMILY_BERT ? "BertForSequenceClassification" : "RobertaForSequenceClassification"));
+    json_object_set_new(config, "architectures", json_pack("[s]", family->classifier));
     json_object_set_new(config, "problem_type", json_string("single_label_classification"));
     json_object_set_new(config, "torch_dtype", json_string("float32")); /* the name that all versions understand */
     json_object_update(config, names);

@@ -3,82 +3,96 @@
 #include <math.h>
 #include <string.h>
 
-const View *layout_find(const Layout *layout, const char *name)
-{
-    for (int i = 0; i < layout->count; i++)
-        if (strcmp(layout->views[i].name, name) == 0) return &layout->views[i];
-    return NULL;
-}
+/* Adds views to a layout, one after the other. */
+typedef struct LayoutWriter {
+    Arena *arena;
+    Layout *layout;
+    const char *stem; /* before the names of modules */
+    uint32_t block;   /* see View */
+} LayoutWriter;
 
-static size_t layout_add(Layout *layout, const char *name, size_t rows, size_t cols)
+/* A tensor `kind` ("weight") of a module. Returns where it lies. */
+static size_t layout_add(const LayoutWriter *to, const char *module, const char *kind, size_t rows, size_t cols)
 {
-    size_t at = layout->floats;
-    layout->views[layout->count++] = (View){name, at, (uint32_t)rows, (uint32_t)cols};
+    Layout *layout = to->layout;
+    const size_t at = layout->floats;
+    layout->views[layout->count++] = (View){.name = arena_printf(to->arena, "%s%s.%s", to->stem, module, kind),
+                                            .at = at,
+                                            .rows = (uint32_t)rows,
+                                            .cols = (uint32_t)cols,
+                                            .block = to->block};
     layout->floats += rows * cols;
     return at;
+}
+
+static size_t layout_add_norm(const LayoutWriter *to, const char *module, size_t h)
+{
+    const size_t at = layout_add(to, module, "weight", 1, h);
+    layout_add(to, module, "bias", 1, h);
+    return at;
+}
+
+/* The names of the next views begin with layer l's. */
+static void layout_enter_layer(LayoutWriter *to, const FamilyModules *names, size_t l)
+{
+    to->stem = arena_printf(to->arena, "%s%zu.", names->layer, l);
+    to->block = (uint32_t)l + 1;
 }
 
 void model_layout(Arena *arena, const ModelConfig *config, Model *model)
 {
     const size_t h = config->hidden, inner = config->inner, layers = config->layers;
+    const FamilyModules *names = config->family->modules;
     *model = (Model){.config = *config, .layer = arena_new(arena, LayerAt, layers)};
     Layout *all = &model->encoder;
     all->views = arena_new(arena, View, 7 + 16 * layers);
-#define NAME(suffix) arena_printf(arena, "encoder.layer.%zu." suffix, l)
-    model->word = layout_add(all, "embeddings.word_embeddings.weight", config->vocab, h);
+    const LayoutWriter embeddings = {arena, all, "", 0}, pooler = {arena, all, "", (uint32_t)layers + 1};
+    LayoutWriter layer = {arena, all, "", 0};
+    model->word = layout_add(&embeddings, names->word, "weight", config->vocab, h);
     all->table_rows = config->vocab;
     all->table_cols = config->hidden;
-    model->position = layout_add(all, "embeddings.position_embeddings.weight", config->positions, h);
-    model->type = layout_add(all, "embeddings.token_type_embeddings.weight", config->types, h);
+    model->position = layout_add(&embeddings, names->position, "weight", config->positions, h);
+    model->type = layout_add(&embeddings, names->type, "weight", config->types, h);
     for (size_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];
-        at->qkv_w = layout_add(all, NAME("attention.self.query.weight"), h, h);
-        layout_add(all, NAME("attention.self.key.weight"), h, h);
-        layout_add(all, NAME("attention.self.value.weight"), h, h);
-        at->context_w = layout_add(all, NAME("attention.output.dense.weight"), h, h);
-        at->up_w = layout_add(all, NAME("intermediate.dense.weight"), inner, h);
-        at->down_w = layout_add(all, NAME("output.dense.weight"), h, inner);
+        layout_enter_layer(&layer, names, l);
+        at->qkv_w = layout_add(&layer, names->projection[0], "weight", h, h);
+        for (int t = 1; t < LORA_TARGETS; t++) layout_add(&layer, names->projection[t], "weight", h, h);
+        at->context_w = layout_add(&layer, names->context, "weight", h, h);
+        at->up_w = layout_add(&layer, names->up, "weight", inner, h);
+        at->down_w = layout_add(&layer, names->down, "weight", h, inner);
     }
-    const bool pooler = config->family == FAMILY_BERT;
-    if (pooler) model->pooler_w = layout_add(all, "pooler.dense.weight", h, h);
+    if (names->pooler) model->pooler_w = layout_add(&pooler, names->pooler, "weight", h, h);
     all->decay_floats = all->floats;
 
-    model->norm = layout_add(all, "embeddings.LayerNorm.weight", 1, h);
-    layout_add(all, "embeddings.LayerNorm.bias", 1, h);
+    model->norm = layout_add_norm(&embeddings, names->norm, h);
     for (size_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];
-        at->qkv_b = layout_add(all, NAME("attention.self.query.bias"), 1, h);
-        layout_add(all, NAME("attention.self.key.bias"), 1, h);
-        layout_add(all, NAME("attention.self.value.bias"), 1, h);
-        at->context_b = layout_add(all, NAME("attention.output.dense.bias"), 1, h);
-        at->norm1 = layout_add(all, NAME("attention.output.LayerNorm.weight"), 1, h);
-        layout_add(all, NAME("attention.output.LayerNorm.bias"), 1, h);
-        at->up_b = layout_add(all, NAME("intermediate.dense.bias"), 1, inner);
-        at->down_b = layout_add(all, NAME("output.dense.bias"), 1, h);
-        at->norm2 = layout_add(all, NAME("output.LayerNorm.weight"), 1, h);
-        layout_add(all, NAME("output.LayerNorm.bias"), 1, h);
+        layout_enter_layer(&layer, names, l);
+        at->qkv_b = layout_add(&layer, names->projection[0], "bias", 1, h);
+        for (int t = 1; t < LORA_TARGETS; t++) layout_add(&layer, names->projection[t], "bias", 1, h);
+        at->context_b = layout_add(&layer, names->context, "bias", 1, h);
+        at->norm1 = layout_add_norm(&layer, names->norm1, h);
+        at->up_b = layout_add(&layer, names->up, "bias", 1, inner);
+        at->down_b = layout_add(&layer, names->down, "bias", 1, h);
+        at->norm2 = layout_add_norm(&layer, names->norm2, h);
     }
-    if (pooler) model->pooler_b = layout_add(all, "pooler.dense.bias", 1, h);
-#undef NAME
+    if (names->pooler) model->pooler_b = layout_add(&pooler, names->pooler, "bias", 1, h);
 }
 
 void head_layout(Arena *arena, const ModelConfig *config, uint32_t classes, Head *head)
 {
     const size_t h = config->hidden;
+    const FamilyHead *names = &config->family->head;
     *head = (Head){.classes = classes};
     Layout *all = &head->layout;
     all->views = arena_new(arena, View, 4);
-    if (config->family == FAMILY_BERT) {
-        head->out_w = layout_add(all, "classifier.weight", classes, h);
-        all->decay_floats = all->floats;
-        head->out_b = layout_add(all, "classifier.bias", 1, classes);
-    } else {
-        head->dense_w = layout_add(all, "classifier.dense.weight", h, h);
-        head->out_w = layout_add(all, "classifier.out_proj.weight", classes, h);
-        all->decay_floats = all->floats;
-        head->dense_b = layout_add(all, "classifier.dense.bias", 1, h);
-        head->out_b = layout_add(all, "classifier.out_proj.bias", 1, classes);
-    }
+    const LayoutWriter to = {arena, all, "", 0};
+    if (names->dense) head->dense_w = layout_add(&to, names->dense, "weight", h, h);
+    head->out_w = layout_add(&to, names->out, "weight", classes, h);
+    all->decay_floats = all->floats;
+    if (names->dense) head->dense_b = layout_add(&to, names->dense, "bias", 1, h);
+    head->out_b = layout_add(&to, names->out, "bias", 1, classes);
 }
 
 void head_initialise(const Head *head, uint64_t seed, uint64_t stream, float *w)
@@ -89,19 +103,21 @@ void head_initialise(const Head *head, uint64_t seed, uint64_t stream, float *w)
 
 void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora)
 {
-    static const char *const target[3] = {"query", "key", "value"};
     const size_t layers = config->layers;
+    const FamilyModules *names = config->family->modules;
     Layout *all = &lora->layout;
-    *all = (Layout){.views = arena_new(arena, View, 6 * layers)};
+    *all = (Layout){.views = arena_new(arena, View, 2 * LORA_TARGETS * layers)};
     lora->a = arena_alloc(arena, layers, sizeof *lora->a);
     lora->b = arena_alloc(arena, layers, sizeof *lora->b);
-    for (size_t l = 0; l < layers; l++)
-        for (int t = 0; t < 3; t++) {
+    LayoutWriter to = {arena, all, "", 0};
+    for (size_t l = 0; l < layers; l++) {
+        layout_enter_layer(&to, names, l);
+        for (int t = 0; t < LORA_TARGETS; t++) {
             if (!(lora->targets >> t & 1)) continue;
-            const char *stem = arena_printf(arena, "encoder.layer.%zu.attention.self.%s", l, target[t]);
-            lora->a[l][t] = layout_add(all, arena_printf(arena, "%s.lora_A.weight", stem), lora->r, config->hidden);
-            lora->b[l][t] = layout_add(all, arena_printf(arena, "%s.lora_B.weight", stem), config->hidden, lora->r);
+            lora->a[l][t] = layout_add(&to, names->projection[t], "lora_A.weight", lora->r, config->hidden);
+            lora->b[l][t] = layout_add(&to, names->projection[t], "lora_B.weight", config->hidden, lora->r);
         }
+    }
     all->decay_floats = all->floats;
 }
 

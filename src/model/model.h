@@ -1,23 +1,22 @@
-/* model: BERT and RoBERTa encoders, classification heads and LoRA, forward and backward written out over ops.
+/* model: encoders, classification heads and LoRA, forward and backward written out over ops.
  *
- * Formulas: Hugging Face's BertForSequenceClassification, RobertaForSequenceClassification and PEFT's lora.Linear.
- * T: tokens of a batch, packed without padding; B: its examples; H: hidden; I: inner; A: heads; C: classes. */
+ * Formulas: the classes ...ForSequenceClassification of Hugging Face's transformers and PEFT's lora.Linear; what
+ * differs between families stands in their rows, see family.h. T: tokens of a batch, packed without padding; B: its
+ * examples; H: hidden; I: inner; A: heads; C: classes. */
 #ifndef LETHE_MODEL_H
 #define LETHE_MODEL_H
 
 #include "../device/device.h"
+#include "../family/family.h"
 #include "../files/files.h"
 #include "../text/text.h"
 
 /* ---- What a model is ---- */
 
-typedef enum Family { FAMILY_BERT, FAMILY_ROBERTA } Family;
-const char *family_name(Family family); /* "bert", "roberta": HF's model_type, and with a '.' the prefix of names */
-
 typedef struct ModelConfig {
-    Family family;
+    const Family *family;
     uint32_t layers, hidden, heads, inner, vocab, positions, types;
-    uint32_t position_base; /* position of an example's first token: 0 for BERT, padding_idx + 1 for RoBERTa */
+    uint32_t position_base; /* position of an example's first token: see FamilyPositions */
     float eps;              /* of LayerNorm */
     float hidden_drop, attention_drop, classifier_drop;
 } ModelConfig;
@@ -27,9 +26,10 @@ bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *er
 
 /* A named matrix [rows][cols] (vectors: one row) inside a flat array of floats. */
 typedef struct View {
-    const char *name; /* as in HF checkpoints, without the prefix "bert." or "roberta." */
+    const char *name; /* as in HF checkpoints, without the family's prefix */
     size_t at;
     uint32_t rows, cols;
+    uint32_t block; /* of an encoder and its adapter: 0 embeddings, 1 .. layers the layers, layers + 1 the pooler */
 } View;
 
 /* How a flat array of parameters (and its gradient, and its moments) is laid out: first a table whose rows are updated
@@ -41,7 +41,6 @@ typedef struct Layout {
     size_t decay_floats; /* the table and all other decayed views */
     size_t floats;
 } Layout;
-const View *layout_find(const Layout *layout, const char *name); /* NULL when there is none */
 
 /* Where a layer's parameters lie in the encoder's array. Query, key and value are neighbours, so are gamma and beta. */
 typedef struct LayerAt {
@@ -53,12 +52,12 @@ typedef struct Model {
     ModelConfig config;
     Layout encoder;
     size_t word, position, type, norm; /* [vocab][H] [positions][H] [types][H] [2][H] */
-    size_t pooler_w, pooler_b;         /* BERT: [H][H] [H] */
+    size_t pooler_w, pooler_b;         /* of a family with a pooler: [H][H] [H] */
     LayerAt *layer;                    /* [layers] */
 } Model;
 void model_layout(Arena *arena, const ModelConfig *config, Model *model);
 
-/* A task's head. RoBERTa: dense [H][H] and out [C][H]; BERT: out only (its dense is the pooler). */
+/* A task's head: dense [H][H] and out [C][H]; of a family with a pooler, which is its dense layer, out only. */
 typedef struct Head {
     uint32_t classes;
     Layout layout;
@@ -69,12 +68,11 @@ void head_layout(Arena *arena, const ModelConfig *config, uint32_t classes, Head
 void head_initialise(const Head *head, uint64_t seed, uint64_t stream, float *w);
 
 /* Low-rank adapters on query, key, value of every layer (Hu et al. 2021, arXiv:2106.09685). */
-enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4 };
 typedef struct Lora {
     uint32_t r, targets; /* targets: LORA_* bits */
     float alpha, drop;
     Layout layout;
-    size_t (*a)[3], (*b)[3]; /* [layers][q k v]: A [r][H], B [H][r] */
+    size_t (*a)[LORA_TARGETS], (*b)[LORA_TARGETS]; /* [layers][q k v]: A [r][H], B [H][r] */
 } Lora;
 void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora); /* fills layout, a, b from the other fields */
 /* A ~ U(-1/sqrt(H), 1/sqrt(H)), B = 0. stream: LORA_STREAM + task, so that each task's adapter starts differently. */
@@ -88,7 +86,7 @@ void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w)
  * finite. A missing pooler is initialised from `seed` and told by *fresh_pooler. */
 bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t seed, float *w, bool *fresh_pooler,
                         Err *err);
-/* Copies all views of a layout from a file into w; the names there are `stem`, perhaps "bert." or "roberta.", and the
+/* Copies all views of a layout from a file into w; the names there are `stem`, perhaps a family's prefix, and the
  * view's. Fails as model_load_encoder does. */
 bool layout_load(const Layout *layout, const Safetensors *file, const char *stem, float *w, Err *err);
 /* The other way round: the views of w as tensors to be written, out[0 .. layout->count - 1], named `stem` and the
@@ -112,23 +110,23 @@ bool labels_distinct(const Labels *labels, const char *what, Err *err); /* no tw
 json_t *labels_json(const Labels *labels); /* {"id2label": ...}, which labels_parse reads; the caller owns it */
 /* The config.json of a classifier with the encoder that `encoder` (HF's config.json) describes, weights in fp32. The
  * caller owns it. */
-json_t *labels_config(const json_t *encoder, Family family, const Labels *labels);
+json_t *labels_config(const json_t *encoder, const Family *family, const Labels *labels);
 
 /* ---- Adapters, as PEFT saves them ---- */
 
 /* adapter_config.json: fills r, targets, alpha and drop of *lora. file: adapter_model.safetensors, whose tensors say
  * what the targets are, and must be those that target_modules names when it is a list; NULL: the list alone (of a text,
  * none). Fails, by name, on whatever a lethe adapter cannot do. */
-bool peft_config_parse(Str json, const char *what, const Safetensors *file, Lora *lora, Err *err);
+bool peft_config_parse(Str json, const char *what, const Family *family, const Safetensors *file, Lora *lora, Err *err);
 /* The config of an adapter whose base lies in the folder `base` (NULL: not told). The caller owns it. */
-json_t *peft_config(const Lora *lora, const char *base);
+json_t *peft_config(const Family *family, const Lora *lora, const char *base);
 /* adapter_model.safetensors. *has_head: it holds the head, too, and head_w was filled. Fails on tensors that are
  * missing, wrongly shaped, or of no use to lethe: an adapter that does more than lethe's can. */
-bool peft_load(const Lora *lora, const Head *head, const Safetensors *file, float *adapter, float *head_w,
-               bool *has_head, Err *err);
-uint32_t peft_classes(const Safetensors *file, Family family); /* of the head in the file; 0: there is none */
-bool peft_write(const char *path, Family family, const Lora *lora, const Head *head, float *adapter, float *head_w,
-                Err *err);
+bool peft_load(const Family *family, const Lora *lora, const Head *head, const Safetensors *file, float *adapter,
+               float *head_w, bool *has_head, Err *err);
+uint32_t peft_classes(const Safetensors *file, const Family *family); /* of the head in the file; 0: there is none */
+bool peft_write(const char *path, const Family *family, const Lora *lora, const Head *head, float *adapter,
+                float *head_w, Err *err);
 
 /* ---- One pass over a batch ---- */
 

@@ -6,7 +6,6 @@
 
 /* LoRA adapters as PEFT (0.21) saves them: adapter_config.json and adapter_model.safetensors. */
 
-static const char *const peft_targets[] = {"query", "key", "value"}; /* bit t of Lora.targets */
 #define PEFT_STEM "base_model.model."
 
 /* Whether PEFT puts an adapter on a module for this entry of target_modules: it is the module's name, or the end of it
@@ -26,30 +25,32 @@ static Str peft_module(const Tensor *tensor)
     return (Str){tensor->name + strlen(PEFT_STEM), (size_t)(end - tensor->name) - strlen(PEFT_STEM)};
 }
 
-/* The LORA_* bit of query, key or value that a module's name, or an entry of target_modules, ends in; 0: none. */
-static uint32_t peft_target_bit(Str name)
+/* The LORA_* bit of the target that a module's name, or an entry of target_modules, ends in; 0: none. */
+static uint32_t peft_target_bit(const Family *family, Str name)
 {
-    for (size_t t = 0; t < COUNT(peft_targets); t++) {
-        const size_t size = strlen(peft_targets[t]);
-        if (name.size < size || memcmp(name.at + name.size - size, peft_targets[t], size) != 0) continue;
+    for (int t = 0; t < LORA_TARGETS; t++) {
+        const char *target = family_target(family, t);
+        const size_t size = strlen(target);
+        if (name.size < size || memcmp(name.at + name.size - size, target, size) != 0) continue;
         if (name.size == size || name.at[name.size - size - 1] == '.') return 1u << t;
     }
     return 0;
 }
 
 /* A list of names. A text is "all-linear" or a pattern: then the tensors alone tell. */
-static bool peft_check_targets(const json_t *targets, const char *what, Lora *lora, Err *err)
+static bool peft_check_targets(const json_t *targets, const char *what, const Family *family, Lora *lora, Err *err)
 {
     size_t i;
     json_t *item;
+    char known[FAMILY_TEXT];
     json_array_foreach(targets, i, item)
     {
         const char *name = json_string_value(item);
-        const uint32_t bit = name ? peft_target_bit(str(name)) : 0;
+        const uint32_t bit = name ? peft_target_bit(family, str(name)) : 0;
         lora->targets |= bit;
         if (!bit)
-            return fail(err, "%s: target_modules holds \"%s\"; lethe's adapters sit on query, key and value only", what,
-                        name ? str_show(str(name)) : "");
+            return fail(err, "%s: target_modules holds \"%s\"; lethe's adapters sit on %s only", what,
+                        name ? str_show(str(name)) : "", family_targets_text(family, known));
     }
     return json_array_size(targets) || json_string_length(targets) ||
            fail(err, "%s: \"target_modules\" is neither a list of names nor a text", what);
@@ -57,13 +58,14 @@ static bool peft_check_targets(const json_t *targets, const char *what, Lora *lo
 
 /* Whether each adapted module is one that the list names, and each that it names is adapted: PEFT leaves out the
  * tensors of any other. */
-static bool peft_match_targets(const json_t *list, const char *what, const Safetensors *file, uint32_t found, Err *err)
+static bool peft_match_targets(const json_t *list, const char *what, const Family *family, const Safetensors *file,
+                               uint32_t found, Err *err)
 {
     size_t i;
     json_t *item;
     json_array_foreach(list, i, item)
     {
-        if (!(peft_target_bit(str(json_string_value(item))) & found))
+        if (!(peft_target_bit(family, str(json_string_value(item))) & found))
             return fail(err, "%s: target_modules names \"%s\", for which %s has no tensors", what,
                         str_show(str(json_string_value(item))), file->path);
     }
@@ -78,19 +80,24 @@ static bool peft_match_targets(const json_t *list, const char *what, const Safet
     return true;
 }
 
-static bool peft_read_targets(const json_t *targets, const char *what, const Safetensors *file, Lora *lora, Err *err)
+static bool peft_read_targets(const json_t *targets, const char *what, const Family *family, const Safetensors *file,
+                              Lora *lora, Err *err)
 {
+    char known[FAMILY_TEXT];
+    family_targets_text(family, known);
     lora->targets = 0;
     for (size_t i = 0; i < file->count; i++) {
         const Str module = peft_module(&file->tensors[i]);
-        const uint32_t bit = peft_target_bit(module);
+        const uint32_t bit = peft_target_bit(family, module);
         if (module.size && !bit)
-            return fail(err, "%s: an adapter sits on \"%s\"; lethe's adapters sit on query, key and value only",
-                        file->path, str_show(module));
+            return fail(err, "%s: an adapter sits on \"%s\"; lethe's adapters sit on %s only", file->path,
+                        str_show(module), known);
         lora->targets |= bit;
     }
-    if (!lora->targets) return fail(err, "%s: no adapter on query, key or value in it", file->path);
-    return peft_match_targets(targets, what, file, lora->targets, err);
+    if (!lora->targets)
+        return fail(err, "%s: no adapter on %s, %s or %s in it", file->path, family_target(family, 0),
+                    family_target(family, 1), family_target(family, 2));
+    return peft_match_targets(targets, what, family, file, lora->targets, err);
 }
 
 /* Whether the file has tensors of each module that the config says is trained beside the adapter ("classifier"). PEFT
@@ -116,7 +123,8 @@ static bool peft_check_saved(const json_t *saved, const char *what, const Safete
 }
 
 /* file: NULL when the targets are not wanted. */
-static bool peft_read(const json_t *o, const char *what, const Safetensors *file, Lora *lora, Err *err)
+static bool peft_read(const json_t *o, const char *what, const Family *family, const Safetensors *file, Lora *lora,
+                      Err *err)
 {
     const char *type = json_string_value(json_object_get(o, "peft_type"));
     int64_t r = 0;
@@ -132,16 +140,16 @@ static bool peft_read(const json_t *o, const char *what, const Safetensors *file
     if (json_is_true(json_object_get(o, "use_rslora"))) alpha *= sqrt((double)r);
     *lora = (Lora){.r = (uint32_t)r, .alpha = (float)alpha, .drop = (float)drop};
     const json_t *targets = json_object_get(o, "target_modules");
-    return peft_check_targets(targets, what, lora, err) &&
-           (!file || (peft_read_targets(targets, what, file, lora, err) &&
+    return peft_check_targets(targets, what, family, lora, err) &&
+           (!file || (peft_read_targets(targets, what, family, file, lora, err) &&
                       peft_check_saved(json_object_get(o, "modules_to_save"), what, file, err)));
 }
 
-bool peft_config_parse(Str json, const char *what, const Safetensors *file, Lora *lora, Err *err)
+bool peft_config_parse(Str json, const char *what, const Family *family, const Safetensors *file, Lora *lora, Err *err)
 {
     json_t *object = NULL;
     if (!json_parse_object(json, what, &object, err)) return false;
-    const bool ok = peft_read(object, what, file, lora, err);
+    const bool ok = peft_read(object, what, family, file, lora, err);
     json_decref(object);
     return ok;
 }
@@ -155,21 +163,38 @@ static double peft_decimal(float x)
     return strtod(text, NULL);
 }
 
-json_t *peft_config(const Lora *lora, const char *base)
+/* The names of the head's modules, as PEFT's modules_to_save has them: the outermost ones. */
+static json_t *peft_head_modules(const FamilyHead *head)
 {
-    json_t *targets = json_array();
-    for (size_t t = 0; t < COUNT(peft_targets); t++)
-        if (lora->targets >> t & 1) json_array_append_new(targets, json_string(peft_targets[t]));
-    return json_pack("{s:s, s:s, s:s?, s:b, s:I, s:f, s:f, s:s, s:o, s:[s]}", "peft_type", "LORA", "task_type",
-                     "SEQ_CLS", "base_model_name_or_path", base, "inference_mode", 1, "r", (json_int_t)lora->r,
-                     "lora_alpha", peft_decimal(lora->alpha), "lora_dropout", peft_decimal(lora->drop), "bias", "none",
-                     "target_modules", targets, "modules_to_save", "classifier");
+    const char *const modules[] = {head->dense, head->out};
+    json_t *names = json_array();
+    for (size_t i = 0; i < COUNT(modules); i++) {
+        if (!modules[i]) continue;
+        json_t *name = json_stringn(modules[i], strcspn(modules[i], "."));
+        if (json_equal(name, json_array_get(names, 0)))
+            json_decref(name);
+        else
+            json_array_append_new(names, name);
+    }
+    return names;
 }
 
-uint32_t peft_classes(const Safetensors *file, Family family)
+json_t *peft_config(const Family *family, const Lora *lora, const char *base)
 {
-    const Tensor *out = safetensors_find(file, family == FAMILY_BERT ? PEFT_STEM "classifier.weight"
-                                                                     : PEFT_STEM "classifier.out_proj.weight");
+    json_t *targets = json_array();
+    for (int t = 0; t < LORA_TARGETS; t++)
+        if (lora->targets >> t & 1) json_array_append_new(targets, json_string(family_target(family, t)));
+    return json_pack("{s:s, s:s, s:s?, s:b, s:I, s:f, s:f, s:s, s:o, s:o}", "peft_type", "LORA", "task_type", "SEQ_CLS",
+                     "base_model_name_or_path", base, "inference_mode", 1, "r", (json_int_t)lora->r, "lora_alpha",
+                     peft_decimal(lora->alpha), "lora_dropout", peft_decimal(lora->drop), "bias", "none",
+                     "target_modules", targets, "modules_to_save", peft_head_modules(&family->head));
+}
+
+uint32_t peft_classes(const Safetensors *file, const Family *family)
+{
+    char name[256];
+    snprintf(name, sizeof name, PEFT_STEM "%s.weight", family->head.out);
+    const Tensor *out = safetensors_find(file, name);
     return out && out->rank == 2 && out->shape[0] <= UINT32_MAX ? (uint32_t)out->shape[0] : 0;
 }
 
@@ -194,26 +219,27 @@ static const char *peft_unknown(const Lora *lora, const Head *head, const Safete
     return NULL;
 }
 
-bool peft_load(const Lora *lora, const Head *head, const Safetensors *file, float *adapter, float *head_w,
-               bool *has_head, Err *err)
+bool peft_load(const Family *family, const Lora *lora, const Head *head, const Safetensors *file, float *adapter,
+               float *head_w, bool *has_head, Err *err)
 {
+    char known[FAMILY_TEXT];
     const size_t of_head = peft_count(&head->layout, file);
     *has_head = of_head > 0;
     if (!layout_load(&lora->layout, file, PEFT_STEM, adapter, err) ||
         (of_head && !layout_load(&head->layout, file, PEFT_STEM, head_w, err)))
         return false;
     if ((size_t)lora->layout.count + of_head == file->count) return true;
-    return fail(err, "%s: tensor \"%s\" is of no use to lethe, whose adapters sit on query, key and value only",
-                file->path, str_show(str(peft_unknown(lora, head, file))));
+    return fail(err, "%s: tensor \"%s\" is of no use to lethe, whose adapters sit on %s only", file->path,
+                str_show(str(peft_unknown(lora, head, file))), family_targets_text(family, known));
 }
 
-bool peft_write(const char *path, Family family, const Lora *lora, const Head *head, float *adapter, float *head_w,
-                Err *err)
+bool peft_write(const char *path, const Family *family, const Lora *lora, const Head *head, float *adapter,
+                float *head_w, Err *err)
 {
     Arena arena = {0};
     const size_t count = (size_t)lora->layout.count, all = count + (size_t)head->layout.count;
     Tensor *tensors = arena_new(&arena, Tensor, all);
-    const char *stem = arena_printf(&arena, PEFT_STEM "%s.", family_name(family));
+    const char *stem = arena_printf(&arena, PEFT_STEM "%s", family->prefix);
     layout_tensors(&arena, &lora->layout, stem, adapter, tensors);
     layout_tensors(&arena, &head->layout, PEFT_STEM, head_w, tensors + count);
     const bool ok = safetensors_write(path, tensors, all, err);

@@ -49,7 +49,8 @@ static bool classifier_read_lora(Arena *arena, Classifier *c, const char *folder
                     "%s: the weights are in adapter_model.bin, which lethe does not read; in Python, "
                     "model.save_pretrained(FOLDER) of PEFT writes adapter_model.safetensors",
                     folder);
-    return safetensors_open(arena, weights, file, err) && peft_config_parse(text, path, file, &c->lora, err);
+    return safetensors_open(arena, weights, file, err) &&
+           peft_config_parse(text, path, c->model.config.family, file, &c->lora, err);
 }
 
 /* The encoder that the run began with: the very same weights, or none. */
@@ -97,7 +98,7 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
               classifier_read_lora(arena, c, task, &file, err);
     if (ok) classifier_layouts(arena, c);
     if (ok && c->adapted)
-        ok = peft_load(&c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
+        ok = peft_load(c->model.config.family, &c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
     else if (ok)
         ok = safetensors_open(arena, arena_printf(arena, "%s/head.safetensors", task), &file, err) &&
              layout_load(&c->head.layout, &file, "", c->head_w, err);
@@ -173,7 +174,7 @@ static bool classifier_of_folders(Arena *arena, const ClassifierSource *source, 
               classifier_read_labels(arena, c, adapter, &file, err);
     if (own_length) c->max_length = own_length;
     if (ok) classifier_layouts(arena, c);
-    ok = ok && peft_load(&c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
+    ok = ok && peft_load(c->model.config.family, &c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
     safetensors_close(&file);
     return ok && classifier_read_base(arena, c, has_head, err);
 }
@@ -214,10 +215,10 @@ static bool export_json(const char *path, json_t *value, Err *err)
 /* A checkpoint with or without the head. */
 static bool export_checkpoint(Arena *arena, const Classifier *c, const char *folder, bool head, Err *err)
 {
-    const Family family = c->model.config.family;
+    const Family *family = c->model.config.family;
     const size_t count = (size_t)c->model.encoder.count, all = count + (size_t)c->head.layout.count;
     Tensor *tensors = arena_new(arena, Tensor, all);
-    layout_tensors(arena, &c->model.encoder, arena_printf(arena, "%s.", family_name(family)), c->encoder, tensors);
+    layout_tensors(arena, &c->model.encoder, family->prefix, c->encoder, tensors);
     layout_tensors(arena, &c->head.layout, "", c->head_w, tensors + count);
     return export_tokenizer(c, folder, err) &&
            export_json(arena_printf(arena, "%s/config.json", folder), labels_config(c->config, family, &c->labels),
@@ -237,7 +238,7 @@ static bool export_adapter(Arena *arena, const Classifier *c, const char *folder
         name = path;
     return export_tokenizer(c, folder, err) &&
            export_json(arena_printf(arena, "%s/labels.json", folder), labels_json(&c->labels), err) &&
-           export_json(arena_printf(arena, "%s/adapter_config.json", folder), peft_config(&c->lora, name), err) &&
+           export_json(arena_printf(arena, "%s/adapter_config.json", folder), peft_config(c->model.config.family, &c->lora, name), err) &&
            peft_write(arena_printf(arena, "%s/adapter_model.safetensors", folder), c->model.config.family, &c->lora,
                       &c->head, c->adapter, c->head_w, err) &&
            (c->base || export_checkpoint(arena, c, arena_printf(arena, "%s/base", folder), false, err));

@@ -87,7 +87,7 @@ static bool kept_write_encoder(const char *out, const ModelSource *source, Err *
     return ok;
 }
 
-static bool kept_write_task(Arena *arena, const char *folder, Family family, const KeptTask *task, Err *err)
+static bool kept_write_task(Arena *arena, const char *folder, const Family *family, const KeptTask *task, Err *err)
 {
     const char *path = arena_printf(arena, "%s/%s", folder, task->name);
     if (!folder_make(path, err)) return false;
@@ -97,7 +97,7 @@ static bool kept_write_task(Arena *arena, const char *folder, Family family, con
         return safetensors_write(arena_printf(arena, "%s/head.safetensors", path), tensors,
                                  (size_t)task->head->layout.count, err);
     }
-    json_t *config = peft_config(task->lora, NULL);
+    json_t *config = peft_config(family, task->lora, NULL);
     const bool ok = json_write(arena_printf(arena, "%s/adapter_config.json", path), config, err) &&
                     peft_write(arena_printf(arena, "%s/adapter_model.safetensors", path), family, task->lora,
                                task->head, task->adapter, task->head_w, err);

@@ -7,6 +7,7 @@
 #define LETHE_TEXT_H
 
 #include "../base/base.h"
+#include "../family/family.h"
 #include "../files/files.h"
 
 /* ---- Tokenizers ---- */

@@ -74,11 +74,11 @@ static const FileKey tokenizer_config_key_list[] = {
     {"_commit_hash", KEY_HARMLESS, 0, NULL},
 };
 static const FileKeys tokenizer_config_keys = {"tokenizer_config.json", tokenizer_config_key_list,
-                                               COUNT(tokenizer_config_key_list), false};
+                                               COUNT(tokenizer_config_key_list), false, NULL};
 
 static const FileKey special_map_key_list[] = {SPECIAL_KEYS};
 static const FileKeys special_map_keys = {"special_tokens_map.json", special_map_key_list, COUNT(special_map_key_list),
-                                          false};
+                                          false, NULL};
 #undef SPECIAL_KEYS
 
 /* added_tokens.json has no keys of its own: each is a token, its value the token's id. */
@@ -94,7 +94,8 @@ static const FileKey added_token_key_list[] = {
     {"special", KEY_HARMLESS, TYPE_FLAG | TYPE_NULL, NULL},
     {"__type", KEY_ONLY, 0, "\"AddedToken\""},
 };
-static const FileKeys added_token_keys = {"an added token", added_token_key_list, COUNT(added_token_key_list), false};
+static const FileKeys added_token_keys = {"an added token", added_token_key_list, COUNT(added_token_key_list), false,
+                                          NULL};
 
 static const FileKey tokenizer_json_key_list[] = {
     {"version", KEY_ONLY, 0, "\"1.0\""},
@@ -108,7 +109,7 @@ static const FileKey tokenizer_json_key_list[] = {
     {"decoder", KEY_HARMLESS, 0, NULL},
 };
 static const FileKeys tokenizer_json_keys = {"tokenizer.json", tokenizer_json_key_list, COUNT(tokenizer_json_key_list),
-                                             false};
+                                             false, NULL};
 
 static const FileKey tokenizer_model_key_list[] = {
     {"type", KEY_APPLIED, TYPE_TEXT, NULL},
@@ -124,7 +125,7 @@ static const FileKey tokenizer_model_key_list[] = {
     {"dropout", KEY_APPLIED, TYPE_NUMBER | TYPE_NULL, NULL},
 };
 static const FileKeys tokenizer_model_keys = {"tokenizer.json, model", tokenizer_model_key_list,
-                                              COUNT(tokenizer_model_key_list), false};
+                                              COUNT(tokenizer_model_key_list), false, NULL};
 
 /* Of a normalizer, a pre_tokenizer or a post_processor, whatever its type. */
 static const FileKey tokenizer_part_key_list[] = {
@@ -145,7 +146,7 @@ static const FileKey tokenizer_part_key_list[] = {
     {"trim_offsets", KEY_HARMLESS, TYPE_FLAG | TYPE_NULL, NULL},
 };
 static const FileKeys tokenizer_part_keys = {"tokenizer.json, parts", tokenizer_part_key_list,
-                                             COUNT(tokenizer_part_key_list), false};
+                                             COUNT(tokenizer_part_key_list), false, NULL};
 
 /* ---- Values ---- */
 

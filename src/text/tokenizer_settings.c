@@ -67,15 +67,14 @@ static bool settings_class_key(const json_t *root, const char *what, TokenizerSe
 static bool settings_model(const json_t *root, const char *what, TokenizerSettings *s, Err *err)
 {
     const char *type = json_string_value(json_object_get(root, "model_type"));
+    char types[FAMILY_TEXT];
     if (s->class != CLASS_NONE) return true;
     if (!settings_class_key(root, what, s, err)) return false;
     if (s->class != CLASS_NONE || !type) return true;
-    if (strcmp(type, "bert") == 0) s->class = CLASS_BERT;
-    if (strcmp(type, "roberta") == 0) s->class = CLASS_ROBERTA;
-    return s->class != CLASS_NONE ||
-           fail(err,
-                "%s: model_type \"%s\" has a tokenizer that is not supported; those of \"bert\" and \"roberta\" are",
-                what, str_show(str(type)));
+    const Family *family = family_find(type);
+    return family ? settings_class(family->tokenizer, what, s, err)
+                  : fail(err, "%s: model_type \"%s\" has a tokenizer that is not supported; those of %s are", what,
+                         str_show(str(type)), family_types_text(types));
 }
 
 /* ---- Special and added tokens ---- */

@@ -202,23 +202,23 @@ static void fuzz_journal(Arena *arena, Str bytes, Err *err)
 static void fuzz_adapter_config(Arena *arena, Str bytes, Err *err)
 {
     Lora lora, again;
-    if (!peft_config_parse(bytes, "adapter_config.json", NULL, &lora, err)) return;
+    if (!peft_config_parse(bytes, "adapter_config.json", &family_bert, NULL, &lora, err)) return;
     ASSERT(lora.r >= 1 && lora.r <= 1024 && lora.targets < 8 && lora.drop < 1);
     if (!lora.targets) return; /* the tensors tell */
-    json_t *config = peft_config(&lora, NULL);
+    json_t *config = peft_config(&family_bert, &lora, NULL);
     char *text = json_dumps(config, JSON_REAL_PRECISION(9));
     const char *copy = arena_copy(arena, text, strlen(text));
     free(text);
     json_decref(config);
     /* an alpha at the edge of what is possible may be rounded beyond it */
     if (lora.alpha > 1e-5f && lora.alpha < 9e5f && lora.drop < 0.99f)
-        ASSERT(peft_config_parse(str(copy), "adapter_config.json", NULL, &again, err) && again.alpha == lora.alpha &&
-               again.drop == lora.drop && again.targets == lora.targets);
+        ASSERT(peft_config_parse(str(copy), "adapter_config.json", &family_bert, NULL, &again, err) &&
+               again.alpha == lora.alpha && again.drop == lora.drop && again.targets == lora.targets);
 }
 
 static void fuzz_adapter(Arena *arena, Str bytes, Err *err)
 {
-    static const ModelConfig config = {.family = FAMILY_BERT,
+    static const ModelConfig config = {.family = &family_bert,
                                        .layers = 1,
                                        .hidden = 4,
                                        .heads = 1,
@@ -234,8 +234,8 @@ static void fuzz_adapter(Arena *arena, Str bytes, Err *err)
     head_layout(arena, &config, 2, &head);
     lora_layout(arena, &config, &lora);
     float *adapter = arena_new(arena, float, lora.layout.floats), *head_w = arena_new(arena, float, head.layout.floats);
-    peft_classes(&file, FAMILY_BERT);
-    if (peft_load(&lora, &head, &file, adapter, head_w, &has_head, err))
+    peft_classes(&file, &family_bert);
+    if (peft_load(&family_bert, &lora, &head, &file, adapter, head_w, &has_head, err))
         ASSERT(file.count == (size_t)lora.layout.count + (has_head ? (size_t)head.layout.count : 0));
 }
 
@@ -244,7 +244,7 @@ static void fuzz_labels(Arena *arena, Str bytes, Err *err)
     Labels labels;
     if (!labels_parse(arena, bytes, "config.json", &labels, err)) return;
     ASSERT(labels.classes >= 2 && labels.classes <= TASK_MAX_CLASSES);
-    json_t *encoder = json_object(), *config = labels_config(encoder, FAMILY_BERT, &labels);
+    json_t *encoder = json_object(), *config = labels_config(encoder, &family_bert, &labels);
     ASSERT(json_object_size(json_object_get(config, "label2id")) == labels.classes);
     json_decref(encoder);
     json_decref(config);
@@ -331,6 +331,7 @@ static void fuzz_check_plan(const Plan *plan)
 static void fuzz_run_config(Arena *arena, Str bytes, Err *err)
 {
     Plan *plan = arena_new(arena, Plan, 1);
+    plan->family = &family_bert;
     json_t *options = json_object();
     const char *repeats = NULL;
     strategy_defaults(&plan->values);
@@ -344,6 +345,7 @@ static void fuzz_run_config(Arena *arena, Str bytes, Err *err)
 static void fuzz_options(Arena *arena, Str bytes, Err *err)
 {
     Plan *plan = arena_new(arena, Plan, 1);
+    plan->family = &family_bert;
     JobGrid grid = {.arena = arena};
     strategy_defaults(&plan->values);
     bool ok = true;

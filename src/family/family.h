@@ -1,0 +1,85 @@
+/* family: what differs between the encoder families of Hugging Face's transformers, as data: one row and one file each.
+ *
+ * text, model and experiment follow the rows; no other file asks which family it has. To add one: family_NAME.c with
+ * its row, its name in `family_rows` (family.c), its own keys in docs/model-folders.md, its goldens (tests/golden).
+ *
+ * What all rows share is written out in src/model/encoder.c: the embeddings are summed and normalised; in each layer
+ * query, key and value are linear layers of their own, LayerNorm follows each residual sum, the activation is the exact
+ * GELU, every linear layer has a bias; the first token's state goes to the head. A family that departs from this gets a
+ * field here, which says how, and a branch there. */
+#ifndef LETHE_FAMILY_H
+#define LETHE_FAMILY_H
+
+#include "../base/base.h"
+#include "../files/files.h"
+
+/* The linear layers on which an adapter may sit: bits, and the order in which they are laid out. */
+enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4, LORA_TARGETS = 3 };
+
+/* The family's own keys of config.json, and which of them is which setting. All families share vocab_size,
+ * max_position_embeddings and pad_token_id. */
+typedef struct FamilyConfig {
+    FileKeys keys;                               /* with those that all families share behind them (`also`) */
+    const char *layers, *hidden, *heads, *inner; /* needed in the file */
+    const char *types;                           /* these may be absent: the defaults stand in Family */
+    const char *eps;                             /* of LayerNorm */
+    const char *hidden_drop, *attention_drop, *classifier_drop;
+} FamilyConfig;
+
+/* Names of the encoder's modules in a checkpoint: a tensor's name is the module's with ".weight" or ".bias" after it.
+ */
+typedef struct FamilyModules {
+    const char *word, *position, *type;   /* the tables of embeddings */
+    const char *norm;                     /* LayerNorm of their sum */
+    const char *layer;                    /* before a layer's number; after it a '.', and one of: */
+    const char *projection[LORA_TARGETS]; /* query, key, value; their last parts are the names of LoRA's targets */
+    const char *context;                  /* the attention's output projection */
+    const char *up, *down;                /* the linear layers before and after the activation */
+    const char *norm1, *norm2;            /* LayerNorm after the attention and after `down` */
+    const char *pooler;                   /* dense layer on the first token's state; NULL: the head has it */
+} FamilyModules;
+
+/* The head of a classifier: dropout, dense layer, tanh, dropout, linear layer to the classes. */
+typedef struct FamilyHead {
+    const char
+        *dense;      /* module in the classifier; NULL: the encoder's pooler is this layer, without dropout before it */
+    const char *out; /* module of the last layer */
+} FamilyHead;
+
+typedef enum FamilyPositions {
+    POSITIONS_FROM_ZERO,
+    POSITIONS_AFTER_PAD, /* from pad_token_id + 1; a pad token in a text keeps position pad_token_id, uncounted */
+} FamilyPositions;
+
+typedef struct Family {
+    const char *type;       /* model_type in config.json */
+    const char *title;      /* for people: "RoBERTa" */
+    const char *prefix;     /* before the encoder's names in a classifier's file, with its '.' */
+    const char *classifier; /* the classifier's class: "architectures" in an exported config.json */
+    const char *tokenizer;  /* the tokenizer's class when no file names one */
+    const FamilyConfig *config;
+    const FamilyModules *modules;
+    FamilyHead head;
+    FamilyPositions positions;
+    uint32_t pad;          /* pad_token_id when config.json has none */
+    uint32_t types;        /* token types when config.json says none */
+    float eps;             /* of LayerNorm when config.json says none */
+    float classifier_drop; /* of the head when config.json says none; below 0: as hidden_drop */
+    uint32_t lora_targets; /* LORA_* bits of an adapter when no option names them */
+} Family;
+extern const Family *const family_rows[]; /* first the built-in encoder's */
+extern const int family_count;
+
+const Family *family_find(const char *type); /* by model_type; NULL: none of them */
+/* The name of target t of an adapter ("query"), t < LORA_TARGETS. */
+const char *family_target(const Family *family, int t);
+/* The i-th of the distinct prefixes of all families; NULL: there are no more. Checkpoints are found under any. */
+const char *family_prefix(int i);
+
+/* Lists for people, written to `text`, which is returned. */
+enum { FAMILY_TEXT = 256 };
+const char *family_types_text(char text[FAMILY_TEXT]);                         /* "bert" and "roberta", in quotes */
+const char *family_prefixes_text(char text[FAMILY_TEXT]);                      /* "bert." and "roberta.", in quotes */
+const char *family_targets_text(const Family *family, char text[FAMILY_TEXT]); /* query, key and value */
+
+#endif
