@@ -10,6 +10,8 @@
 #include "src/base/base.c"
 #include "src/files/files.h"  // whole files, zstd, safetensors, tables, JSON
 #include "src/files/files.c"
+#include "src/options/options.h"  // a row for each option of the command line
+#include "src/options/options.c"
 #include "src/text/text.h"  // tokenizers; rows -> examples -> packed batches
 #include "src/text/text.c"
 #include "src/device/device.h"  // the op list and the engine that runs it

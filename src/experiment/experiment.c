@@ -117,7 +117,7 @@ typedef struct Experiment {
 
 #include "load.c"
 #include "method.c"
-#include "settings.c"
+#include "run_options.c"
 #include "plan.c"
 
 static bool experiment_open(Experiment *x, Err *err)
