@@ -12,6 +12,8 @@
 #include "src/files/files.c"
 #include "src/family/family.h"  // what differs between encoder families, a row each
 #include "src/family/family.c"
+#include "src/options/options.h"  // a row for each option of the command line
+#include "src/options/options.c"
 #include "src/text/text.h"  // tokenizers; rows -> examples -> packed batches
 #include "src/text/text.c"
 #include "src/device/device.h"  // the op list and the engine that runs it

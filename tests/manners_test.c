@@ -78,9 +78,10 @@ static void test_mistyped_words(void **state)
 
 static void test_options_are_read(void **state)
 {
-    static const Option table[] = {{"rows", OPTION_INT, 0, 99, "N", ""},
-                                   {"task", OPTION_LIST, 0, 0, "T", ""},
-                                   {"quiet", OPTION_FLAG, 0, 0, NULL, ""}};
+    static const Option table[] = {{"rows", OPTION_INT, 0, 99, "N", "", .target = 0},
+                                   {"task", OPTION_LIST, 0, 0, "T", "", .target = 0},
+                                   {"quiet", OPTION_FLAG, 0, 0, NULL, "", .target = 0}};
+    OptionRows rows = {0};
     static const struct {
         const char *words, *options; /* what is read, or what is said */
         int rest;
@@ -105,6 +106,7 @@ static void test_options_are_read(void **state)
         {"x a b rows", "rows: unexpected argument; did you mean --rows?", 0},
     };
     (void)state;
+    option_rows_add(&rows, table, COUNT(table));
     for (size_t i = 0; i < COUNT(cases); i++) {
         char copy[200], *words[9], *rest_of = copy;
         int count = 0, rest = 0;
@@ -112,7 +114,7 @@ static void test_options_are_read(void **state)
         snprintf(copy, sizeof copy, "%s", cases[i].words);
         while ((words[count] = strsep(&rest_of, " "))) count++;
         json_t *options = json_object();
-        const bool ok = options_parse(table, COUNT(table), count, words, 2, options, &rest, &err);
+        const bool ok = options_parse(&rows, count, words, 2, options, &rest, &err);
         char *text = json_dumps(options, JSON_COMPACT | JSON_SORT_KEYS);
         if (strcmp(ok ? text : err.text, cases[i].options) != 0 || (ok && rest != cases[i].rest))
             fail_msg("%s: %s %s, %d", cases[i].words, text, err.text, rest);
@@ -137,6 +139,42 @@ static void expect_narrow(const char *what, const char *text, int columns)
         const int size = (int)strcspn(line, "\n"), start = (int)strspn(line, " ");
         if (size > columns && memchr(line + start, ' ', (size_t)(size - start)))
             fail_msg("%s: %d columns: %.*s", what, columns, size, line);
+    }
+}
+
+/* Runs of white space become a blank. */
+static void squeeze(char *text)
+{
+    char *out = text;
+    for (const char *p = text; *p; p++)
+        if (!strchr(" \n", *p) || (p > text && !strchr(" \n", p[-1]))) *out++ = (char)(*p == '\n' ? ' ' : *p);
+    *out = 0;
+}
+
+static void expect_option(const char *command, const char *help, const Option *row)
+{
+    Arena arena = {0};
+    char *wanted = arena_printf(&arena, "--%s%s%s %s ", row->name, row->argument ? " " : "",
+                                row->argument ? row->argument : "", option_about(&arena, row));
+    squeeze(wanted);
+    if (!strstr(help, wanted)) fail_msg("lethe help %s: %s", command, wanted);
+    if (row->large_value) assert_non_null(strstr(wanted, row->large_value));
+    if (row->notebook_value) assert_non_null(strstr(wanted, row->notebook_value));
+    for (size_t k = 0; row->choices && row->choices[k]; k++) assert_non_null(strstr(help, row->choices[k]));
+    arena_free(&arena);
+}
+
+/* Every row stands in the help of its command, with its default. */
+static void test_help_of_every_option(void **state)
+{
+    static char text[1 << 16];
+    (void)state;
+    for (const Command *c = commands; c->name; c++) {
+        const bool run = strcmp(c->name, "run") == 0;
+        snprintf(text, sizeof text, "%s", sh("lethe help %s", c->name)->out);
+        squeeze(text);
+        for (size_t i = 0; i < c->option_count; i++) expect_option(c->name, text, &c->options[i]);
+        for (size_t i = 0; run && i < run_options()->count; i++) expect_option(c->name, text, run_options()->at[i]);
     }
 }
 
@@ -195,7 +233,7 @@ static void test_messages_in_all_worlds(void **state)
 }
 
 static const struct CMUnitTest manners_tests[] = {
-    cmocka_unit_test(test_nearest_names),          cmocka_unit_test(test_mistyped_words),
-    cmocka_unit_test(test_options_are_read),       cmocka_unit_test(test_help_of_every_command),
-    cmocka_unit_test(test_messages_in_all_worlds),
+    cmocka_unit_test(test_nearest_names),        cmocka_unit_test(test_mistyped_words),
+    cmocka_unit_test(test_options_are_read),     cmocka_unit_test(test_help_of_every_command),
+    cmocka_unit_test(test_help_of_every_option), cmocka_unit_test(test_messages_in_all_worlds),
 };

@@ -279,8 +279,7 @@ static void made_run_event(FILE *f, const Made *made)
     fprintf(f, "],\"seeds\":[");
     for (int s = 0; s < made->seeds; s++)
         fprintf(f, "%s%u", s ? "," : "", (made->first_seed ? made->first_seed : 1) + (uint32_t)s);
-    fprintf(f, "],\"preset\":\"default\",\"device\":\"CPU\",\"threads\":2,\"epochs\":3,\"batch_size\":16,\"learning_"
-               "rate\":0.0001,\"lora_learning_rate\":0.002,\"model\":{\"name\":\"MiniLM-L6, built in\"");
+    fprintf(f, "],\"preset\":\"default\",\"device\":\"CPU\",\"threads\":2,\"model\":{\"name\":\"MiniLM-L6, built in\"");
     if (!made->bare) {
         fprintf(f, ",\"acquaintance\":\"MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not "
                    "wholly new to it.\"},\"shared_first\":true,\"settings\":{\"epochs\":\"3\",\"eval-rows\":\"300\"},"

@@ -53,6 +53,7 @@
 #include "limits_test.c"
 #include "rows_test.c"
 #include "glue_test.c"
+#include "options_test.c"
 #endif
 
 #define GROUP(name)                              \
@@ -76,7 +77,7 @@ static const struct {
     GROUP(choice),      GROUP(measures),   GROUP(load),     GROUP(verdict),
     GROUP(report),      GROUP(sentences),  GROUP(fuzz),     GROUP(experiment),
     GROUP(interchange), GROUP(limits),     GROUP(leaks),    GROUP(rows),
-    GROUP(glue),        GROUP(platform),
+    GROUP(glue),        GROUP(platform),   GROUP(options),
 #endif
 };
 

@@ -4,8 +4,6 @@
 
 #include "assets.c"
 #include "help.c"
-#include "options.c"
-#include "task_option.c"
 #include "rows.c"
 #include "devices.c"
 #include "labelled.c"
@@ -13,6 +11,7 @@
 #include "export.c"
 #include "licenses.c"
 #include "report.c"
+#include "repeat.c"
 #include "run.c"
 #include "plan.c"
 #include "tokenize.c"
@@ -36,7 +35,7 @@ const Command commands[] = {
      "own files work as they are. --dry-run shows what is read; docs/data.md lists all names and formats. TSV has no\n"
      "quoting (as in GLUE), CSV has; JSON is one object a line or one array. Rows labelled '-' or -1 are skipped.\n\n"
      "options:\n",
-     NULL, 0},
+     NULL, 0, true},
     {"predict", command_predict, "label new rows with a trained model",
      "usage: lethe predict --run OUT --task NAME [options] [FILE|-]\n"
      "       lethe predict --model DIR [--adapter DIR] [options] [FILE|-]\n\n"
@@ -47,20 +46,20 @@ const Command commands[] = {
      "the\n"
      "last task), a Hugging Face folder, or a PEFT adapter (LoRA on query, key, value) on top of one.\n\n"
      "options:\n",
-     predict_options, COUNT(predict_options)},
+     predict_options, COUNT(predict_options), false},
     {"export", command_export, "a trained model for Hugging Face's libraries and PEFT",
      "usage: lethe export OUT --task NAME [--method NAME] [--seed N] --to DIR\n\n"
      "Writes what AutoModelForSequenceClassification.from_pretrained(DIR) loads; of a method with an adapter, what\n"
      "PeftModel.from_pretrained(base, DIR) loads, and the base into DIR/base when it is no checkpoint folder of "
      "yours.\n\n"
      "options:\n",
-     export_options, COUNT(export_options)},
+     export_options, COUNT(export_options), false},
     {"tokenize", command_tokenize, "text to token ids, one row a line",
      "usage: lethe tokenize [options] [FILE|-]\n\n"
      "Prints the ids of each row, special tokens included, separated by spaces. A row is a line of text, or\n"
      "text<TAB>text for a pair; tables named .tsv, .csv or .jsonl are read as lethe run reads them.\n\n"
      "options:\n",
-     tokenize_options, COUNT(tokenize_options)},
+     tokenize_options, COUNT(tokenize_options), false},
     {"report", command_report, "table and charts again, from results.jsonl",
      "usage: lethe report [--out DIR] OUT...\n\n"
      "Prints the table of a run and writes OUT/report.html, table.md, summary.json and charts/ again. Several folders "
@@ -69,7 +68,7 @@ const Command commands[] = {
      "an option to a method each, as in \"ewc (ewc-lambda 100)\". What is joined is written to DIR, or nowhere "
      "without --out.\n\n"
      "options:\n",
-     report_options, COUNT(report_options)},
+     report_options, COUNT(report_options), false},
     {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",
      "usage: lethe plan --for parallel|slurm [--grid OPTION=VALUE,VALUE,...]... [options of run]\n\n"
      "Takes a run apart: one job for each method, each seed and each value of the options that --grid names. Every "
@@ -80,29 +79,38 @@ const Command commands[] = {
      "  lethe plan --for slurm --seeds 1,2,3 --out grid >jobs.sh && sbatch --cpus-per-task=2 jobs.sh\n"
      "  lethe report grid/*                 when they have ended: all jobs of one configuration together\n\n"
      "options, beside those of run:\n",
-     plan_options, COUNT(plan_options)},
+     plan_options, COUNT(plan_options), true},
     {"devices", command_devices, "what can run here",
      "usage: lethe devices\n\nLists what can run here, with measured speed, and says which one --device auto takes, "
      "and why. The environment\n"
      "variable LETHE_DEVICE (cpu, gpu, gpu:N) decides instead of auto.\n",
-     NULL, 0},
+     NULL, 0, false},
     {"bench", command_bench, "speed of the engine on this machine",
      "usage: lethe bench [step] [options of run]\n"
      "       lethe bench ops|gemm [--device NAME] [--threads N]\n\n"
      "step: times 40 training steps (--max-steps) of each method on each task, and says which ops the time goes to.\n"
      "ops: GFLOPS and GB/s of every op on a device, at sizes of training; gemm: of matrix products alone.\n",
-     NULL, 0},
+     NULL, 0, true},
     {"selftest", command_selftest, "every op on every device against the plain CPU version",
      "usage: lethe selftest\n\nRuns every op at many odd sizes on every device and compares with the plain CPU "
      "version; "
      "prints the worst\nnormalised mean squared error of each device. Exit code 1 when a device is wrong.\n",
-     NULL, 0},
-    {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n", NULL, 0},
+     NULL, 0, false},
+    {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n", NULL, 0,
+     false},
     {"help", command_help, "this text, or the text of a command",
-     "usage: lethe help [COMMAND]\n       lethe COMMAND --help\n", NULL, 0},
-    {"version", command_version, "the version of this program", "usage: lethe version\n", NULL, 0},
+     "usage: lethe help [COMMAND]\n       lethe COMMAND --help\n", NULL, 0, false},
+    {"version", command_version, "the version of this program", "usage: lethe version\n", NULL, 0, false},
     {0},
 };
+
+void command_rows(const Command *command, OptionRows *rows)
+{
+    *rows = (OptionRows){0};
+    option_rows_add(rows, command->options, command->option_count);
+    for (size_t i = 0; command->takes_run && i < run_options()->count; i++)
+        option_rows_add(rows, run_options()->at[i], 1);
+}
 
 static const Command *command_find(const char *name, Err *err)
 {
@@ -120,7 +128,7 @@ static void command_print_help(const Command *about)
 {
     help_text(about->help);
     if (about->run == command_run)
-        run_print_options();
+        run_options_print();
     else
         options_print(about->options, about->option_count);
 }

@@ -80,23 +80,22 @@ static bool command_selftest(int argc, char **argv, Err *err)
     return ok;
 }
 
-static const Option bench_ops_options[] = {
-    {"device", OPTION_TEXT, 0, 0, "NAME", NULL},
-    {"threads", OPTION_INT, 1, 256, "N", NULL},
-};
-
 /* lethe bench ops|gemm [--device NAME] [--threads N] */
 static bool bench_ops(const char *word, int argc, char **argv, Err *err)
 {
-    json_t *options = json_object();
-    int64_t threads = 0;
+    static const char *const names[] = {"device", "threads"}; /* of the options of a run */
+    Arena arena = {0};
+    OptionRows rows = {0};
+    Plan plan = {0};
+    json_t *given = json_object();
     Device device = {0};
-    bool ok = options_parse(bench_ops_options, COUNT(bench_ops_options), argc, argv, 0, options, NULL, err) &&
-              option_whole(bench_ops_options, COUNT(bench_ops_options), options, "threads", &threads, err);
-    const char *name = option_text(options, "device");
-    ok = ok && device_open(&device, name ? name : "auto", (int)threads, err) &&
-         perf_ops(&device, strcmp(word, "gemm") == 0 ? "gemm" : NULL, err);
+    for (size_t i = 0; i < COUNT(names); i++) option_rows_add(&rows, option_find(run_options(), names[i]), 1);
+    const bool ok = options_parse(&rows, argc, argv, 0, given, NULL, err) &&
+                    options_set(&rows, given, &plan, &arena, err) &&
+                    device_open(&device, plan.device, plan.threads, err) &&
+                    perf_ops(&device, strcmp(word, "gemm") == 0 ? "gemm" : NULL, err);
     device_close(&device);
-    json_decref(options);
+    json_decref(given);
+    arena_free(&arena);
     return ok;
 }

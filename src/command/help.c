@@ -65,3 +65,54 @@ static void help_text(const char *text)
     }
     if (column) printf("\n");
 }
+
+/* ---- options ---- */
+
+static void option_print(const Option *row, const char *about)
+{
+    enum { COLUMN = 28, NARROW = 60 }; /* where what it does stands, and on what it gets lines of its own */
+    char head[80];
+    const bool narrow = help_columns() < NARROW;
+    const int indent = narrow ? 6 : COLUMN;
+    const int size = snprintf(head, sizeof head, "--%s%s%s", row->name, row->argument ? " " : "",
+                              row->argument ? row->argument : "");
+    int column = help_wrap(head, 2, 0, 4);
+    if (narrow || size > COLUMN - 3) printf("\n"), column = 0;
+    help_wrap(about, indent - column, column, indent);
+    printf("\n");
+}
+
+static void options_print(const Option *table, size_t count)
+{
+    Arena arena = {0};
+    for (size_t i = 0; i < count; i++) option_print(&table[i], option_about(&arena, &table[i]));
+    arena_free(&arena);
+}
+
+/* The options of a run, then each method with its own. */
+static void run_options_print(void)
+{
+    enum { METHOD_INDENT = 12 };
+    Arena arena = {0};
+    options_print(run_rows, COUNT(run_rows));
+    printf("\nMethods, and their options:\n");
+    for (int s = 0; s < strategy_count; s++) {
+        const Strategy *strategy = strategies[s];
+        const int size = printf("  %-9s", strategy->name);
+        help_wrap(arena_printf(&arena, "%s (%s)", strategy->about, strategy->cite), 1, size, METHOD_INDENT);
+        if (strategy->departs) {
+            printf("\n%*s", METHOD_INDENT, "");
+            help_wrap(strategy->departs, 0, METHOD_INDENT, METHOD_INDENT);
+        }
+        printf("\n");
+        for (int k = 0; k < strategy->option_count; k++) {
+            const Option *row = &strategy->options[k];
+            const char *about = option_about(&arena, row);
+            for (int i = 0; row->choices && row->choices[i]; i++)
+                about = arena_printf(&arena, "%s%s%s", about, i ? ", " : "\none of ", row->choices[i]);
+            option_print(row, about);
+        }
+    }
+    help_text("\nMethods that go together are joined with +, as in ewc+replay,lora-seq+replay.\n");
+    arena_free(&arena);
+}

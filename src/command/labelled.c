@@ -48,25 +48,13 @@ static bool labelled_form(const char *path, LabelledForm *form, Err *err)
                       str_show(str(path)));
 }
 
-/* What --with and --to say. */
-static bool labelled_read(const json_t *options, Labelled *l, Err *err)
+/* What --with, --to and --logits say. */
+static bool labelled_read(const char *to, unsigned with, bool logits, Labelled *l, Err *err)
 {
-    Arena scratch = {0};
-    const char *with = option_text(options, "with");
-    Str rest = with ? str(with) : (Str){0}, item;
-    bool ok = true;
-    *l = (Labelled){.path = option_text(options, "to"), .logits = json_object_get(options, "logits") != NULL};
-    while (ok && list_next(&rest, &item)) {
-        int choice = 0;
-        ok = option_choice("with", labelled_withs, arena_copy(&scratch, item.at, item.size), &choice, err);
-        l->with |= 1u << choice;
-    }
-    if (ok && l->path) ok = labelled_form(l->path, &l->form, err);
-    if (l->path) l->with |= WITH_TEXT | WITH_PAIR;
-    if (ok && l->logits && l->form != LABELLED_JSONL)
-        ok = fail_usage(err, "--logits are written to .jsonl, not to %s", str_show(str(l->path)));
-    arena_free(&scratch);
-    return ok;
+    *l = (Labelled){.path = to, .with = with | (to ? WITH_TEXT | WITH_PAIR : 0), .logits = logits};
+    if (to && !labelled_form(to, &l->form, err)) return false;
+    return !logits || l->form == LABELLED_JSONL ||
+           fail_usage(err, "--logits are written to .jsonl, not to %s", str_show(str(to)));
 }
 
 /* from: what rows come from; of a table that is `input`, its name. */

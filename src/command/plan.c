@@ -30,11 +30,11 @@ static Axis *plan_axis(JobGrid *grid, const char *option, int room)
 
 static bool plan_fail_axis(const char *text, const char *name, Err *err)
 {
-    Option option;
-    int strategy, place;
+    const OptionRows *rows = run_options();
     Nearest near = nearest_to(str(name));
-    for (size_t i = 0; run_option_at(i, &option, &strategy, &place); i++)
-        if (option.kind != OPTION_FLAG && option.kind != OPTION_LIST) nearest_offer(&near, option.name);
+    for (size_t i = 0; i < rows->count; i++)
+        if (rows->at[i]->type != OPTION_FLAG && rows->at[i]->type != OPTION_LIST)
+            nearest_offer(&near, rows->at[i]->name);
     if (near.distance == 0) near.name = NULL; /* one that no grid varies */
     return fail_usage(err, "--grid %s: %s is not an option of lethe run that a grid can vary%s", str_show(str(text)),
                       str_show(str(name)), nearest_hint(&near, ""));
@@ -44,7 +44,7 @@ static bool plan_fail_axis(const char *text, const char *name, Err *err)
 static bool plan_same_value(const Option *option, const char *a, const char *b)
 {
     double x, y;
-    const bool numbers = option->kind == OPTION_INT || option->kind == OPTION_REAL || strcmp(option->name, "seed") == 0;
+    const bool numbers = option->type == OPTION_INT || option->type == OPTION_REAL;
     return strcmp(a, b) == 0 || (numbers && parse_double(str(a), &x) && parse_double(str(b), &y) && x == y);
 }
 
@@ -56,10 +56,9 @@ static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
         return fail_usage(err, "--grid %s: write OPTION=VALUE,VALUE, as in --grid learning-rate=1e-5,5e-5",
                           str_show(str(text)));
     const char *name = arena_copy(grid->arena, text, (size_t)(equals - text));
-    Option option;
-    int strategy, place;
-    if (!run_option(name, &option, &strategy, &place) || option.kind == OPTION_FLAG || option.kind == OPTION_LIST ||
-        strcmp(name, "out") == 0 || strcmp(name, "config") == 0 || strcmp(name, "seeds") == 0)
+    const Option *row = option_find(run_options(), name);
+    if (!row || row->type == OPTION_FLAG || row->type == OPTION_LIST || strcmp(name, "out") == 0 ||
+        strcmp(name, "config") == 0 || strcmp(name, "seeds") == 0)
         return plan_fail_axis(text, name, err);
     for (int i = 0; i < grid->axis_count; i++)
         if (strcmp(grid->axes[i].option, name) == 0) return fail_usage(err, "--grid: %s is named twice", name);
@@ -70,16 +69,18 @@ static bool plan_add_axis(JobGrid *grid, const char *text, Err *err)
         if (!item.size) return fail_usage(err, "--grid %s: an empty value", str_show(str(text)));
         const char *value = arena_copy(grid->arena, item.at, item.size);
         for (int i = 0; i < axis->count; i++)
-            if (plan_same_value(&option, axis->values[i], value))
+            if (plan_same_value(row, axis->values[i], value))
                 return fail_usage(err, "--grid %s: %s is named twice", str_show(str(text)), str_show(item));
         axis->values[axis->count++] = value;
     }
     return true;
 }
 
+static const char *const plan_targets[] = {"parallel", "slurm", NULL};
 static const Option plan_options[] = {
-    {"for", OPTION_TEXT, 0, 0, "WHAT", "parallel or slurm"},
-    {"grid", OPTION_LIST, 0, 0, "OPTION=VALUE,VALUE", "values that an option of run takes in turn; repeat for each"},
+    {"for", OPTION_CHOICE, 0, 0, "WHAT", "parallel or slurm", .choices = plan_targets, .passing = true},
+    {"grid", OPTION_LIST, 0, 0, "OPTION=VALUE,VALUE", "values that an option of run takes in turn; repeat for each",
+     .passing = true},
 };
 
 /* Takes --for and --grid out of the options; the rest are lethe run's. */
@@ -89,10 +90,9 @@ static bool plan_take_own(JobGrid *grid, json_t *options, Err *err)
     const json_t *axis;
     const char *target = option_text(options, "for");
     if (!target) return fail_usage(err, "plan: --for parallel or --for slurm is needed; see lethe help plan");
-    static const char *const targets[] = {"parallel", "slurm", NULL};
-    int choice;
-    if (!option_choice("for", targets, target, &choice, err)) return false;
-    grid->target = arena_copy(grid->arena, target, strlen(target));
+    double place;
+    if (!option_number(&plan_options[0], target, &place, err)) return false;
+    grid->target = plan_targets[(int)place];
     json_array_foreach(json_object_get(options, "grid"), i, axis)
     {
         if (!plan_add_axis(grid, json_string_value(axis), err)) return false;

@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 /* lethe predict: labels rows with a trained model, as they come. */
@@ -8,26 +9,53 @@
 enum { PREDICT_BATCH_ROWS = 32 };
 #define GOLD_NONE UINT32_MAX
 
+/* What predict and export are asked for. */
+typedef struct PredictOptions {
+    ClassifierSource source;
+    uint32_t seed, with, max_length, threads; /* max_length 0: as in training */
+    unsigned pairs;                           /* a PairKind */
+    bool jsonl, logits;
+    const char *to, *device;
+} PredictOptions;
+
+static const char *const predict_pair_kinds[] = {
+    [PAIRS_UNKNOWN] = "auto", [PAIRS_NO] = "no", [PAIRS_YES] = "yes", NULL};
+
+#define TO(field) .target = offsetof(PredictOptions, field)
+#define PREDICT_METHOD                                                               \
+    {                                                                                \
+        "method", OPTION_TEXT, 0, 0, "NAME", "the method that trained it",           \
+            .default_words = "full, or the only one that is kept", TO(source.method) \
+    }
+#define PREDICT_SEED                                                                          \
+    {                                                                                         \
+        "seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of a run with several seeds", TO(seed) \
+    }
 static const Option predict_options[] = {
-    {"run", OPTION_TEXT, 0, 0, "OUT", "the folder of a run: a model that it keeps"},
-    {"task", OPTION_TEXT, 0, 0, "NAME", "the task whose labels are wanted"},
-    {"method", OPTION_TEXT, 0, 0, "NAME", "the method that trained it [full, or the only one that is kept]"},
-    {"seed", OPTION_INT, 0, 4294867295, "N", "of a run with several seeds"},
+    {"run", OPTION_TEXT, 0, 0, "OUT", "the folder of a run: a model that it keeps", TO(source.run)},
+    {"task", OPTION_TEXT, 0, 0, "NAME", "the task whose labels are wanted", TO(source.task)},
+    PREDICT_METHOD,
+    PREDICT_SEED,
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face folder of a classifier, or the base of --adapter; beside\n--run: where the run's own --model lies "
-     "now"},
-    {"adapter", OPTION_TEXT, 0, 0, "DIR", "a PEFT folder (LoRA); without --model its base is DIR/base"},
-    {"jsonl", OPTION_FLAG, 0, 0, NULL, "rows are JSON lines {\"text\": \"...\", \"pair\": \"...\"}"},
-    {"pairs", OPTION_TEXT, 0, 0, "KIND",
+     "now",
+     TO(source.model)},
+    {"adapter", OPTION_TEXT, 0, 0, "DIR", "a PEFT folder (LoRA); without --model its base is DIR/base",
+     TO(source.adapter)},
+    {"jsonl", OPTION_FLAG, 0, 0, NULL, "rows are JSON lines {\"text\": \"...\", \"pair\": \"...\"}", TO(jsonl)},
+    {"pairs", OPTION_CHOICE, 0, 0, "KIND",
      "yes: rows are pairs of texts; no: single texts, in which a tab is text; auto:\nas the model's task or the file's "
-     "columns say, else as the first row is [auto]"},
-    {"with", OPTION_TEXT, 0, 0, "LIST", "answers carry, too: row (its number), text, pair, label (the file's own)"},
+     "columns say, else as the first row is",
+     .default_value = "auto", .choices = predict_pair_kinds, TO(pairs)},
+    {"with", OPTION_CHOICES, 0, 0, "LIST", "answers carry, too: row (its number), text, pair, label (the file's own)",
+     .choices = labelled_withs, TO(with)},
     {"to", OPTION_TEXT, 0, 0, "FILE",
-     "a table of rows and answers, .csv, .tsv or .jsonl: whole, or not at all\n(in place of lines on stdout)"},
-    {"logits", OPTION_FLAG, 0, 0, NULL, "the logits, too"},
-    {"max-length", OPTION_INT, 8, 100000, "N", "tokens a row at most; longer rows are cut [as in training]"},
-    {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},
-    {"threads", OPTION_INT, 1, 256, "N", "threads of the CPU engine [one a processor]"},
+     "a table of rows and answers, .csv, .tsv or .jsonl: whole, or not at all\n(in place of lines on stdout)", TO(to)},
+    {"logits", OPTION_FLAG, 0, 0, NULL, "the logits, too", TO(logits)},
+    {"max-length", OPTION_INT, 8, 100000, "N", "tokens a row at most; longer rows are cut",
+     .default_words = "as in training", .unit = "tokens", TO(max_length)},
+    OPTION_DEVICE(offsetof(PredictOptions, device)),
+    OPTION_THREADS("threads of the CPU engine", offsetof(PredictOptions, threads)),
 };
 
 /* A classifier on a device, and the rows that have come for it. */
@@ -234,74 +262,55 @@ static void predictor_accuracy(const Predictor *p)
 
 /* ---- the command ---- */
 
-/* Which classifier predict and export are asked for. */
-static bool predict_source(Arena *arena, const json_t *options, const char *run, ClassifierSource *source, Err *err)
+/* The options that are given, and which classifier they ask for. Texts live as long as `given`. */
+static bool predict_read(Arena *arena, const OptionRows *rows, const json_t *given, PredictOptions *out, Err *err)
 {
-    ModelSource embedded;
-    *source = (ClassifierSource){.run = run, .seed = -1};
-    source->task = option_text(options, "task");
-    source->method = option_text(options, "method");
-    source->model = option_text(options, "model");
-    source->adapter = option_text(options, "adapter");
-    if (!option_whole(predict_options, COUNT(predict_options), options, "seed", &source->seed, err) ||
-        !asset_model(arena, &embedded, err))
-        return false;
-    source->embedded = embedded;
-    return true;
+    *out = (PredictOptions){0};
+    if (!options_set(rows, given, out, arena, err)) return false;
+    out->source.seed = json_object_get(given, "seed") ? (int64_t)out->seed : -1;
+    return asset_model(arena, &out->source.embedded, err);
 }
 
-static bool predict_check(const json_t *options, Err *err)
+static bool predict_check(const json_t *given, const ClassifierSource *source, Err *err)
 {
     static const char *const of_runs[] = {"task", "method", "seed"};
-    const bool run = option_text(options, "run");
-    if (run && !option_text(options, "task"))
-        return fail_usage(err, "--run needs --task NAME: whose labels are wanted");
-    if (run && option_text(options, "adapter")) return fail_usage(err, "--adapter goes with --model, not with --run");
-    if (!run && !option_text(options, "model") && !option_text(options, "adapter"))
+    if (source->run && !source->task) return fail_usage(err, "--run needs --task NAME: whose labels are wanted");
+    if (source->run && source->adapter) return fail_usage(err, "--adapter goes with --model, not with --run");
+    if (!source->run && !source->model && !source->adapter)
         return fail_usage(err, "which model? --run OUT --task NAME, or --model DIR; see lethe help predict");
     for (size_t i = 0; i < COUNT(of_runs); i++)
-        if (!run && option_text(options, of_runs[i])) return fail_usage(err, "--%s goes with --run", of_runs[i]);
+        if (!source->run && option_text(given, of_runs[i])) return fail_usage(err, "--%s goes with --run", of_runs[i]);
     return true;
 }
 
 /* --pairs, and what the model's task says. */
-static bool predict_pairs(const json_t *options, const ClassifierSource *source, const Classifier *c, RowReader *reader,
-                          Err *err)
+static bool predict_pairs(const PredictOptions *options, const Classifier *c, RowReader *reader, Err *err)
 {
-    static const char *const kinds[] = {"auto", "no", "yes", NULL}; /* in the order of PairKind */
-    const char *said = option_text(options, "pairs");
-    int kind = PAIRS_UNKNOWN;
-    bool ok = option_choice("pairs", kinds, said ? said : kinds[0], &kind, err);
-    if (ok && kind != PAIRS_UNKNOWN && c->pairs != PAIRS_UNKNOWN && kind != (int)c->pairs)
-        ok = fail_usage(err, "--pairs %s: the rows of task %s are %s", said, source->task,
-                        c->pairs == PAIRS_YES ? "pairs" : "single texts");
-    if (ok && kind == PAIRS_UNKNOWN && c->pairs != PAIRS_UNKNOWN)
-        ok = rows_expect(reader, c->pairs, arena_printf(&reader->arena, "task %s has", source->task), err);
-    else
-        ok = ok && rows_expect(reader, (PairKind)kind, NULL, err);
-    return ok;
+    const PairKind kind = (PairKind)options->pairs;
+    if (kind != PAIRS_UNKNOWN && c->pairs != PAIRS_UNKNOWN && kind != c->pairs)
+        return fail_usage(err, "--pairs %s: the rows of task %s are %s", predict_pair_kinds[kind], options->source.task,
+                          c->pairs == PAIRS_YES ? "pairs" : "single texts");
+    if (kind == PAIRS_UNKNOWN && c->pairs != PAIRS_UNKNOWN)
+        return rows_expect(reader, c->pairs, arena_printf(&reader->arena, "task %s has", options->source.task), err);
+    return rows_expect(reader, kind, NULL, err);
 }
 
-static bool predict_open(Arena *arena, const json_t *options, RowReader *reader, Predictor *p, Classifier *c, Err *err)
+static bool predict_open(Arena *arena, const PredictOptions *options, RowReader *reader, Predictor *p, Classifier *c,
+                         Err *err)
 {
-    ClassifierSource source;
-    int64_t length = 0, threads = 0;
-    const char *device = option_text(options, "device");
-    if (!predict_check(options, err) || !predict_source(arena, options, option_text(options, "run"), &source, err) ||
-        !option_whole(predict_options, COUNT(predict_options), options, "max-length", &length, err) ||
-        !option_whole(predict_options, COUNT(predict_options), options, "threads", &threads, err) ||
-        !labelled_read(options, &p->to, err) ||
+    const uint32_t length = options->max_length;
+    if (!labelled_read(options->to, options->with, options->logits, &p->to, err) ||
         (p->to.path && !labelled_check(p->to.path, reader->file, reader->is_table ? reader->what : NULL, err)) ||
-        !classifier_open(arena, &source, c, err) || !predict_pairs(options, &source, c, reader, err))
+        !classifier_open(arena, &options->source, c, err) || !predict_pairs(options, c, reader, err))
         return false;
     const uint32_t most = source_most_tokens(&c->model.config);
-    if (length > most) return fail_usage(err, "--max-length %d: this model takes at most %u tokens", (int)length, most);
+    if (length > most) return fail_usage(err, "--max-length %u: this model takes at most %u tokens", length, most);
     if (length && length < tokenizer_least_length(c->tokenizer))
-        return fail_usage(err, "--max-length %d: too short for the special tokens", (int)length);
+        return fail_usage(err, "--max-length %u: too short for the special tokens", length);
     if (tokenizer_note(c->tokenizer)) fprintf(stderr, "%s: %s\n", c->folder, tokenizer_note(c->tokenizer));
-    p->max_length = length ? (uint32_t)length : c->max_length;
+    p->max_length = length ? length : c->max_length;
     return labelled_open(&p->to, &c->labels, err) &&
-           predictor_open(arena, p, c, device ? device : "auto", (int)threads, err);
+           predictor_open(arena, p, c, options->device, (int)options->threads, err);
 }
 
 bool command_predict(int argc, char **argv, Err *err)
@@ -310,11 +319,15 @@ bool command_predict(int argc, char **argv, Err *err)
     RowReader reader = {.file = SYS_NO_FILE};
     Classifier classifier = {0};
     Predictor *predictor = arena_new(&arena, Predictor, 1);
-    json_t *options = json_object();
+    PredictOptions options;
+    OptionRows rows = {0};
+    json_t *given = json_object();
     int rest = 0;
-    bool ok = options_parse(predict_options, COUNT(predict_options), argc, argv, 1, options, &rest, err) &&
-              rows_open(&reader, rest ? argv[1] : NULL, json_object_get(options, "jsonl") != NULL, err) &&
-              predict_open(&arena, options, &reader, predictor, &classifier, err);
+    option_rows_add(&rows, predict_options, COUNT(predict_options));
+    bool ok =
+        options_parse(&rows, argc, argv, 1, given, &rest, err) && predict_read(&arena, &rows, given, &options, err) &&
+        rows_open(&reader, rest ? argv[1] : NULL, options.jsonl, err) && predict_check(given, &options.source, err) &&
+        predict_open(&arena, &options, &reader, predictor, &classifier, err);
     if (ok) {
         predictor_gold(&arena, predictor, &reader.table);
         rows_prompt(&reader);
@@ -328,7 +341,7 @@ bool command_predict(int argc, char **argv, Err *err)
     predictor_close(predictor);
     classifier_close(&classifier);
     rows_close(&reader);
-    json_decref(options);
+    json_decref(given);
     arena_free(&arena);
     return ok;
 }

@@ -1,15 +1,26 @@
 #include "command.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* lethe tokenize: one row a line, ids separated by spaces. */
 
+typedef struct TokenizeOptions {
+    const char *model;            /* NULL: the built-in tokenizer */
+    uint32_t max_length, threads; /* threads 0: one a processor */
+    bool jsonl;
+} TokenizeOptions;
+
+#define TO(field) .target = offsetof(TokenizeOptions, field)
 static const Option tokenize_options[] = {
-    {"model", OPTION_TEXT, 0, 0, "DIR", "a Hugging Face folder with a tokenizer [the built-in one]"},
-    {"max-length", OPTION_INT, 8, 1000000, "N", "tokens a row at most; longer rows are cut [128]"},
-    {"jsonl", OPTION_FLAG, 0, 0, NULL, "rows are JSON lines {\"text\": \"...\", \"pair\": \"...\"}"},
-    {"threads", OPTION_INT, 1, 256, "N", "threads [one a processor]"},
+    {"model", OPTION_TEXT, 0, 0, "DIR", "a Hugging Face folder with a tokenizer", .default_words = "the built-in one",
+     TO(model)},
+    {"max-length", OPTION_INT, 8, 1000000, "N", "tokens a row at most; longer rows are cut", .default_value = "128",
+     .unit = "tokens", TO(max_length)},
+    {"jsonl", OPTION_FLAG, 0, 0, NULL, "rows are JSON lines {\"text\": \"...\", \"pair\": \"...\"}", TO(jsonl)},
+    OPTION_THREADS("threads", offsetof(TokenizeOptions, threads)),
 };
+#undef TO
 
 /* Rows are gathered while they are there, tokenised on all threads, and printed in their order. */
 enum { TOKENIZE_ROWS = 4096, TOKENIZE_BYTES = 1 << 20, TOKENIZE_SHARE = 32 };
@@ -121,27 +132,28 @@ bool command_tokenize(int argc, char **argv, Err *err)
     ModelSource source = {0};
     Tokenizer *tokenizer = NULL;
     TokenizeBatch *batch = arena_new(&arena, TokenizeBatch, 1);
-    int64_t length = 128, threads = processors_available();
+    TokenizeOptions options = {0};
+    OptionRows rows = {0};
     int rest = 0;
-    json_t *options = json_object();
-    bool ok = options_parse(tokenize_options, COUNT(tokenize_options), argc, argv, 1, options, &rest, err) &&
-              option_whole(tokenize_options, COUNT(tokenize_options), options, "max-length", &length, err) &&
-              option_whole(tokenize_options, COUNT(tokenize_options), options, "threads", &threads, err);
-    source.folder = option_text(options, "model");
+    json_t *given = json_object();
+    option_rows_add(&rows, tokenize_options, COUNT(tokenize_options));
+    bool ok =
+        options_parse(&rows, argc, argv, 1, given, &rest, err) && options_set(&rows, given, &options, &arena, err);
+    source.folder = options.model;
     ok = ok && (source.folder || asset_expand(&arena, "vocab.txt", &source.vocab, err)) &&
          model_source_tokenizer(&arena, &source, &tokenizer, err) &&
-         rows_open(&reader, rest ? argv[1] : NULL, json_object_get(options, "jsonl") != NULL, err);
+         rows_open(&reader, rest ? argv[1] : NULL, options.jsonl, err);
     if (ok) {
         rows_prompt(&reader);
-        *batch = (TokenizeBatch){.tokenizer = tokenizer, .max_length = (uint32_t)length};
-        threads_start((int)threads);
+        *batch = (TokenizeBatch){.tokenizer = tokenizer, .max_length = options.max_length};
+        threads_start(options.threads ? (int)options.threads : processors_available());
         ok = tokenize_rows(batch, &reader, err);
         threads_stop();
     }
     if (ok) rows_note(&reader);
     tokenize_close(batch);
     rows_close(&reader);
-    json_decref(options);
+    json_decref(given);
     arena_free(&arena);
     return ok;
 }

@@ -1,7 +1,8 @@
 #include "experiment.h"
 
 #include "measures.c"
-#include "state.h"  // what a run holds in memory
+#include "journal.c"  // the files of OUT while a run writes them
+#include "state.h"    // what a run holds in memory
 
 #include "load.c"      // tasks, tokenizer and weights
 #include "training.c"  // what a method trains; events
@@ -13,7 +14,7 @@
 #include "diagnose.c"
 #include "keep_models.c"  // OUT/models
 #include "method.c"       // one method with one seed
-#include "settings.c"
+#include "run_options.c"
 #include "plan.c"
 #include "whole_run.c"
 #include "bench.c"

@@ -36,8 +36,10 @@ typedef struct Plan {
     uint32_t seeds[PLAN_MAX_SEEDS];
     int task_count, method_count, seed_count;
     ModelSource model;
-    const Family *family; /* of the model: names the targets of adapters */
-    const char *preset, *out, *device;
+    const Family *family;                       /* of the model: names the targets of adapters */
+    const char *targets[LORA_TARGETS + 1];      /* by these names; NULL after the last */
+    const char *default_targets;                /* a list of them */
+    const char *preset, *out, *device;          /* preset: its name */
     int threads;                                /* 0: as many as there are processors */
     uint32_t train_rows, eval_rows, max_length; /* rows: 0 = all */
     bool first_rows;                            /* the first rows of each file, not rows drawn at random */
@@ -49,14 +51,26 @@ typedef struct Plan {
     float match_margin;          /* of the report, in points; 0: its default */
     KeepModels keep;
     KeepEpoch keep_epoch;
-    StrategyValues values;       /* of the strategies' own options */
-    const struct Plan *standard; /* what the preset alone makes of such a model; null: not known */
+    StrategyValues values; /* of the strategies' own options */
+    OptionPreset defaults; /* decides on the defaults of all options */
     /* The identity in the config.json that is repeated (JSON text), and its path: its data and model must be as they
      * were, but for those that the command line names. NULL: nothing is repeated. */
     const char *repeats, *repeats_path;
     bool no_diagnostics; /* only what the accuracy matrix needs */
     bool force, quiet, json, dry_run;
 } Plan;
+
+/* The rows of the options of a run, whose values are a Plan, then those of the strategies, in the order of
+ * `strategies`.
+ */
+const OptionRows *run_options(void);
+/* Stores the value of one of them. Texts are not copied. Exit code 2. */
+bool plan_set(Plan *plan, Arena *arena, const Option *row, const char *value, Err *err);
+/* What a preset makes of such a model when nothing else is given: the defaults of all rows. No tasks and no model. */
+bool plan_defaults(Plan *plan, Arena *arena, OptionPreset preset, const Family *family, Err *err);
+/* Name to value, a text as the command line takes it, of the options that change the results of every method (method
+ * null), or of this one beyond that. beside: names of those that differ from the preset's defaults are added. */
+json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside);
 
 /* Runs the plan and writes OUT/: config.json, results.jsonl, predictions.tsv. A finished run of the same configuration
  * is left as it is, an unfinished one goes on from its last checkpoint, one of another configuration is refused unless

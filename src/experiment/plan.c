@@ -71,15 +71,9 @@ static json_t *run_event(const Experiment *x)
                   (json_int_t)c->layers, "hidden", (json_int_t)c->hidden, "parameters",
                   (json_int_t)x->model.encoder.floats, "sha256", x->model_sha256, "fresh_pooler", x->fresh_pooler);
     if (plan->model.acquaintance) json_object_set_new(model, "acquaintance", json_string(plan->model.acquaintance));
-    const Hyper *h = &plan->hyper;
-    json_t *event = json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:f, s:f}", "event",
-        "run", "version", LETHE_VERSION, "tasks", tasks, "methods", methods, "seeds", seeds, "preset", plan->preset,
-        "model", model, "device", x->device.name, "threads", threads_count(), "epochs", (json_int_t)h->epochs,
-        "batch_size", (json_int_t)h->batch_size, "eval_batch_size", (json_int_t)h->eval_batch_size, "max_steps",
-        (json_int_t)h->max_steps, "max_length", (json_int_t)plan->max_length, "learning_rate", (double)h->learning_rate,
-        "lora_learning_rate", (double)plan->lora_learning_rate, "weight_decay", (double)h->weight_decay, "lora_r",
-        (json_int_t)plan->lora_r, "lora_alpha", (double)plan->lora_alpha, "lora_drop", (double)plan->lora_drop);
+    json_t *event = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:i}", "event", "run", "version", LETHE_VERSION,
+                              "tasks", tasks, "methods", methods, "seeds", seeds, "preset", plan->preset, "model",
+                              model, "device", x->device.name, "threads", threads_count());
     json_object_set_new(event, "settings", settings);
     json_object_set_new(event, "beside_preset", beside);
     json_object_set_new(event, "method_info", infos);

@@ -4,7 +4,6 @@
 #define LETHE_EXPERIMENT_STATE_H
 
 #include "experiment.h"
-#include "journal.c"
 
 /* A task with its head and adapter on the device. */
 typedef struct TaskState {

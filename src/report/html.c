@@ -128,11 +128,11 @@ static void html_write_facts(Html *h, const Results *r)
     html_fact(h, "seeds", table_seeds(arena, r));
     html_fact(h, "preset", r->preset);
     html_fact(h, "settings beside the default", load_beside_preset(arena, r));
-    if (r->epochs) html_fact(h, "epochs a task", arena_printf(arena, "%u", r->epochs));
-    if (r->batch_size) html_fact(h, "batch size", arena_printf(arena, "%u", r->batch_size));
-    if (r->learning_rate > 0) html_fact(h, "learning rate", arena_printf(arena, "%g", r->learning_rate));
-    if (r->lora_learning_rate > 0)
-        html_fact(h, "learning rate of adapters", arena_printf(arena, "%g", r->lora_learning_rate));
+    for (size_t i = 0; i < run_options()->count; i++) {
+        const Option *row = run_options()->at[i];
+        const char *value = row->title ? load_common_setting(r, row->name) : NULL;
+        if (value) html_fact(h, row->title, value);
+    }
     if (r->shared_first) html_fact(h, "first task", "trained once for all methods that train it alike");
     if (r->seconds > 0) html_fact(h, "time", format_duration(arena, r->seconds));
     if (r->peak_bytes) html_fact(h, "highest memory", arena_printf(arena, "%.0f MB", (double)r->peak_bytes / 1e6));

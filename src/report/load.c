@@ -197,7 +197,7 @@ static bool load_seeds(Loader *l, Err *err)
     return true;
 }
 
-/* A hyperparameter is told for people: one that is missing or strange is left out. */
+/* A number for people: one that is missing or strange is left out. */
 static double load_optional(const Loader *l, const char *key)
 {
     const double x = json_number_value(json_object_get(l->run, key));
@@ -221,10 +221,6 @@ static bool load_run_event(Loader *l, json_t *event, Err *err)
     out->match_margin = load_optional(l, "match_margin") / 100;
     if (out->match_margin > 1)
         return fail(err, "%s: \"match_margin\" is %g, outside 0 to 100", l->what, 100 * out->match_margin);
-    out->epochs = (uint32_t)load_optional(l, "epochs");
-    out->batch_size = (uint32_t)load_optional(l, "batch_size");
-    out->learning_rate = load_optional(l, "learning_rate");
-    out->lora_learning_rate = load_optional(l, "lora_learning_rate");
     return load_tasks(l, err) && load_methods(l, err) && load_method_info(l, err) && load_settings(l, err) &&
            load_seeds(l, err);
 }

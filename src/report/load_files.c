@@ -166,10 +166,6 @@ static bool load_join(Arena *arena, Results *all, const Results *more, const cha
         *dyn_push(arena, &all->runs) = run;
     }
     if (strcmp(all->preset, more->preset) != 0) all->preset = "";
-    if (all->epochs != more->epochs) all->epochs = 0;
-    if (all->batch_size != more->batch_size) all->batch_size = 0;
-    if (all->learning_rate != more->learning_rate) all->learning_rate = 0;
-    if (all->lora_learning_rate != more->lora_learning_rate) all->lora_learning_rate = 0;
     if (all->match_margin != more->match_margin) all->match_margin = 0;
     all->finished = all->finished && more->finished;
     all->shared_first = all->shared_first && more->shared_first;

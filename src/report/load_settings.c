@@ -13,7 +13,11 @@ static const ResultSetting *load_setting(const ResultMethodInfo *info, const cha
 }
 
 /* Evaluation rows are compared by their number and data: "all" of 500 rows are the first 500. */
-static bool load_setting_is_compared(const ResultSetting *s) { return strcmp(s->name, "eval-rows") != 0; }
+static bool load_setting_is_compared(const ResultSetting *s)
+{
+    const Option *row = option_find(run_options(), s->name);
+    return !row || row->changes != CHANGES_EVALUATED;
+}
 
 static bool load_settings_of(Loader *l, const json_t *object, ResultMethodInfo *info, Err *err)
 {
@@ -91,6 +95,18 @@ static bool load_setting_varies(const Results *r, const ResultSetting *s)
         if (other && strcmp(other->value, s->value) != 0) return true;
     }
     return false;
+}
+
+/* The value of a setting for all methods that have it; NULL: none has it, or they differ. */
+static const char *load_common_setting(const Results *r, const char *name)
+{
+    const char *value = NULL;
+    for (int m = 0; m < r->method_count; m++) {
+        const ResultSetting *s = load_setting(&r->method_info[m], name);
+        if (s && value && strcmp(s->value, value) != 0) return NULL;
+        if (s) value = s->value;
+    }
+    return value;
 }
 
 /* Below zero: method a comes first. Methods keep their order, the values of one ascend. */

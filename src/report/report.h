@@ -134,8 +134,6 @@ typedef struct Results {
     bool finished;                            /* every folder holds a finished run */
     double seconds;                           /* of all folders; 0 when not finished */
     uint64_t peak_bytes;                      /* the highest of all folders */
-    uint32_t epochs, batch_size;              /* 0: not told */
-    double learning_rate, lora_learning_rate; /* 0: not told */
     double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run was told; a report may be
                             told another */
 } Results;

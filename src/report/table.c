@@ -371,7 +371,8 @@ static const char *table_setting(Arena *arena, const Results *r)
     const char *text = *r->model ? arena_printf(arena, "%s, ", r->model) : "";
     text = arena_printf(arena, "%s%s", text, table_seeds(arena, r));
     if (*r->preset) text = arena_printf(arena, "%s, preset %s", text, r->preset);
-    if (r->epochs) text = arena_printf(arena, "%s, %u epochs", text, r->epochs);
+    const char *epochs = load_common_setting(r, "epochs");
+    if (epochs) text = arena_printf(arena, "%s, %s epochs", text, epochs);
     if (r->shared_first) text = arena_printf(arena, "%s, first task shared", text);
     return r->finished ? text : arena_printf(arena, "%s: UNFINISHED", text);
 }

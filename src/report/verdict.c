@@ -44,7 +44,7 @@ static const char *const verdict_rules[] = {
 };
 
 static const double VERDICT_P = 0.05, VERDICT_INSIDE = 0.95,
-                    VERDICT_MARGIN = 0.05; /* margin: of matched learning, unless another is asked */
+                    VERDICT_MARGIN = MATCH_MARGIN_POINTS / 100.0; /* margin: of matched learning, unless another is asked */
 
 typedef enum Verdict {
     VERDICT_UNFINISHED,

@@ -12,8 +12,8 @@ typedef struct Agem {
 } Agem;
 
 enum { AGEM_FRACTION };
-static const StrategyOption agem_options[] = {
-    [AGEM_FRACTION] = {"agem-fraction", 0.05, 0, 1, NULL, "share of each earlier task's rows that is kept"},
+static const Option agem_options[] = {
+    [AGEM_FRACTION] = STRATEGY_REAL("agem-fraction", "0.05", 0, 1, "share of each earlier task's rows that is kept"),
 };
 
 static bool agem_begin(void *own, TrainState *t, Err *err)

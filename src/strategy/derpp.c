@@ -12,10 +12,10 @@ typedef struct Derpp {
 } Derpp;
 
 enum { DERPP_ALPHA, DERPP_BETA, DERPP_FRACTION };
-static const StrategyOption derpp_options[] = {
-    [DERPP_ALPHA] = {"der-alpha", 0.5, 0, 1e6, NULL, "weight of the stored logits"},
-    [DERPP_BETA] = {"der-beta", 0.5, 0, 1e6, NULL, "weight of the stored labels"},
-    [DERPP_FRACTION] = {"der-fraction", 0.05, 0, 1, NULL, "share of each earlier task's rows that is kept"},
+static const Option derpp_options[] = {
+    [DERPP_ALPHA] = STRATEGY_REAL("der-alpha", "0.5", 0, 1e6, "weight of the stored logits"),
+    [DERPP_BETA] = STRATEGY_REAL("der-beta", "0.5", 0, 1e6, "weight of the stored labels"),
+    [DERPP_FRACTION] = STRATEGY_REAL("der-fraction", "0.05", 0, 1, "share of each earlier task's rows that is kept"),
 };
 
 static bool derpp_begin(void *own, TrainState *t, Err *err)

@@ -14,12 +14,12 @@ enum { EWC_LAMBDA, EWC_FISHER, EWC_FORM, EWC_GAMMA, EWC_ROWS };
 static const char *const ewc_fishers[] = {"exact", "sampled", "empirical", "batched",
                                           NULL}; /* in ImportanceKind's order */
 static const char *const ewc_forms[] = {"paper", "notebook", NULL};
-static const StrategyOption ewc_options[] = {
-    [EWC_LAMBDA] = {"ewc-lambda", 1000, 0, 1e15, NULL, "weight of the penalty"},
-    [EWC_FISHER] = {"ewc-fisher", FISHER_EXACT, 0, 0, ewc_fishers, "kind of Fisher information"},
-    [EWC_FORM] = {"ewc-form", 0, 0, 0, ewc_forms, "notebook: without the 1/2, twice as strong"},
-    [EWC_GAMMA] = {"ewc-gamma", 1, 0, 1, NULL, "what is left of older tasks' Fisher at each new task"},
-    [EWC_ROWS] = {"ewc-rows", 0, 0, 4e9, NULL, "rows that the Fisher is computed on, 0 = all"},
+static const Option ewc_options[] = {
+    [EWC_LAMBDA] = STRATEGY_REAL("ewc-lambda", "1000", 0, 1e15, "weight of the penalty"),
+    [EWC_FISHER] = STRATEGY_CHOICE("ewc-fisher", "exact", ewc_fishers, "kind of Fisher information"),
+    [EWC_FORM] = STRATEGY_CHOICE("ewc-form", "paper", ewc_forms, "notebook: without the 1/2, twice as strong"),
+    [EWC_GAMMA] = STRATEGY_REAL("ewc-gamma", "1", 0, 1, "what is left of older tasks' Fisher at each new task"),
+    [EWC_ROWS] = STRATEGY_REAL("ewc-rows", "0", 0, 4e9, "rows that the Fisher is computed on, 0 = all"),
 };
 
 static bool ewc_end(void *own, const Moment *at, Err *err)

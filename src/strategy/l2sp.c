@@ -9,8 +9,8 @@ typedef struct L2sp {
 } L2sp;
 
 enum { L2SP_ALPHA };
-static const StrategyOption l2sp_options[] = {
-    [L2SP_ALPHA] = {"l2sp-alpha", 0.01, 0, 1e6, NULL, "pull towards the pre-trained weights"},
+static const Option l2sp_options[] = {
+    [L2SP_ALPHA] = STRATEGY_REAL("l2sp-alpha", "0.01", 0, 1e6, "pull towards the pre-trained weights"),
 };
 
 static bool l2sp_start(void *own, const Moment *at, Err *err)

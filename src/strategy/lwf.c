@@ -13,9 +13,9 @@ typedef struct Lwf {
 } Lwf;
 
 enum { LWF_TEMPERATURE, LWF_ALPHA };
-static const StrategyOption lwf_options[] = {
-    [LWF_TEMPERATURE] = {"lwf-temperature", 2, 1e-3, 1e3, NULL, "softens what is distilled"},
-    [LWF_ALPHA] = {"lwf-alpha", 1, 0, 1e6, NULL, "weight of distillation"},
+static const Option lwf_options[] = {
+    [LWF_TEMPERATURE] = STRATEGY_REAL("lwf-temperature", "2", 1e-3, 1e3, "softens what is distilled"),
+    [LWF_ALPHA] = STRATEGY_REAL("lwf-alpha", "1", 0, 1e6, "weight of distillation"),
 };
 
 static bool lwf_begin(void *own, TrainState *t, Err *err)

@@ -9,8 +9,8 @@ typedef struct Mas {
 } Mas;
 
 enum { MAS_LAMBDA };
-static const StrategyOption mas_options[] = {
-    [MAS_LAMBDA] = {"mas-lambda", 1, 0, 1e15, NULL, "weight of the penalty"},
+static const Option mas_options[] = {
+    [MAS_LAMBDA] = STRATEGY_REAL("mas-lambda", "1", 0, 1e15, "weight of the penalty"),
 };
 
 static bool mas_end(void *own, const Moment *at, Err *err)

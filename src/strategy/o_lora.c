@@ -15,9 +15,10 @@ typedef struct OLora {
 
 enum { O_LORA_LAMBDA, O_LORA_FORM };
 static const char *const o_lora_forms[] = {"paper", "authors", NULL};
-static const StrategyOption o_lora_options[] = {
-    [O_LORA_LAMBDA] = {"o-lora-lambda", 0.5, 0, 1e6, NULL, "weight of orthogonality to the adapters of earlier tasks"},
-    [O_LORA_FORM] = {"o-lora-form", 0, 0, 0, o_lora_forms, "squared products, or their absolute values"},
+static const Option o_lora_options[] = {
+    [O_LORA_LAMBDA] =
+        STRATEGY_REAL("o-lora-lambda", "0.5", 0, 1e6, "weight of orthogonality to the adapters of earlier tasks"),
+    [O_LORA_FORM] = STRATEGY_CHOICE("o-lora-form", "paper", o_lora_forms, "squared products, or their absolute values"),
 };
 
 static bool o_lora_end(void *own, const Moment *at, Err *err)

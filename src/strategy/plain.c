@@ -37,8 +37,8 @@ static const Strategy strategy_joint = {
     .joint = true,
 };
 
-static const StrategyOption frozen_options[] = {
-    {"frozen-learning-rate", 1e-2, 1e-12, 100, NULL, "of the head on frozen features"},
+static const Option frozen_options[] = {
+    STRATEGY_REAL("frozen-learning-rate", "0.01", 1e-12, 100, "of the head on frozen features"),
 };
 
 static const Strategy strategy_frozen = {

@@ -10,8 +10,9 @@ typedef struct Replay {
 } Replay;
 
 enum { REPLAY_FRACTION };
-static const StrategyOption replay_options[] = {
-    [REPLAY_FRACTION] = {"replay-fraction", 0.05, 0, 1, NULL, "share of each earlier task's rows that is kept"},
+static const Option replay_options[] = {
+    [REPLAY_FRACTION] =
+        STRATEGY_REAL("replay-fraction", "0.05", 0, 1, "share of each earlier task's rows that is kept"),
 };
 
 /* Cross-entropy of buffer rows through their heads, times weight, for replay and DER++. */

@@ -12,9 +12,9 @@ typedef struct Si {
 } Si;
 
 enum { SI_C, SI_XI };
-static const StrategyOption si_options[] = {
-    [SI_C] = {"si-c", 0.1, 0, 1e12, NULL, "weight of the penalty"},
-    [SI_XI] = {"si-xi", 0.1, 1e-12, 1e6, NULL, "damping of the importances"},
+static const Option si_options[] = {
+    [SI_C] = STRATEGY_REAL("si-c", "0.1", 0, 1e12, "weight of the penalty"),
+    [SI_XI] = STRATEGY_REAL("si-xi", "0.1", 1e-12, 1e6, "damping of the importances"),
 };
 
 static const char si_shelf[] = "si: path of the first task";

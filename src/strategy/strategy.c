@@ -25,10 +25,22 @@ const Strategy *const strategies[] = {
 const int strategy_count = COUNT(strategies);
 _Static_assert(COUNT(strategies) <= STRATEGY_MAX, "StrategyValues has a row for each");
 
+double *strategy_value(StrategyValues *values, const Option *row)
+{
+    for (int i = 0; i < strategy_count; i++)
+        for (int k = 0; k < strategies[i]->option_count; k++)
+            if (&strategies[i]->options[k] == row) return &values->at[i][k];
+    return NULL;
+}
+
 void strategy_defaults(StrategyValues *values)
 {
     for (int i = 0; i < strategy_count; i++)
-        for (int k = 0; k < strategies[i]->option_count; k++) values->at[i][k] = strategies[i]->options[k].standard;
+        for (int k = 0; k < strategies[i]->option_count; k++) {
+            const Option *row = &strategies[i]->options[k];
+            Err err = {0};
+            if (!option_number(row, row->default_value, &values->at[i][k], &err)) ASSERT(!"a default is a value");
+        }
 }
 
 static int strategy_place(const Strategy *strategy)

@@ -6,6 +6,7 @@
 #ifndef LETHE_STRATEGY_H
 #define LETHE_STRATEGY_H
 
+#include "../options/options.h"
 #include "../train/train.h"
 
 enum { STRATEGY_MAX_OPTIONS = 6, STRATEGY_MAX = 32, METHOD_MAX_PARTS = 4, SHELF_MAX_ARRAYS = 4 };
@@ -18,13 +19,16 @@ typedef enum Trains {
     TRAINS_HEAD,         /* nothing */
 } Trains;
 
-/* A command line option: --NAME. Its value is a number, or the index of a choice. */
-typedef struct StrategyOption {
-    const char *name;
-    double standard, low, high;
-    const char *const *choices; /* names, NULL behind the last; null: a number */
-    const char *about;
-} StrategyOption;
+/* Rows of a strategy's own options. Its value is a number, or the place of a choice; help calls both by the default. */
+#define STRATEGY_REAL(name_, default_, low_, high_, about_)                                             \
+    {                                                                                                   \
+        name_, OPTION_REAL, low_, high_, "X", about_, .default_value = default_, .changes = CHANGES_OWN \
+    }
+#define STRATEGY_CHOICE(name_, default_, choices_, about_)                                          \
+    {                                                                                               \
+        name_, OPTION_CHOICE, 0, 0, "NAME", about_, .default_value = default_, .choices = choices_, \
+                                                    .changes = CHANGES_OWN                          \
+    }
 
 /* Arrays over the shared weights that say something about a state of the weights, not about a method (a Fisher matrix,
  * a path integral): methods that pass through the same state share them. */
@@ -77,7 +81,7 @@ typedef struct Strategy {
     /* Beyond plain training's, for estimates: passes in each step and evaluations at the end of each later task; and
      * passes over a task's rows behind its training, when another task follows, each as long as training on them. */
     int passes, evaluations, surveys;
-    const StrategyOption *options;
+    const Option *options;
     int option_count;
     size_t own_bytes;
     TrainHooks watch; /* while the first task trains; they change nothing, so all methods share that training */
@@ -99,6 +103,8 @@ typedef struct StrategyValues {
 } StrategyValues;
 void strategy_defaults(StrategyValues *values);
 const double *strategy_values(const StrategyValues *values, const Strategy *strategy);
+/* The value of this row; null: it is no strategy's. */
+double *strategy_value(StrategyValues *values, const Option *row);
 
 /* One method of a run: the strategies it is made of. What it consists of has no order: a+b computes what b+a does, to
  * the bit. Nothing asks a part by its position; what the parts mean together stands here. */

@@ -9,8 +9,8 @@ typedef struct WiseFt {
 } WiseFt;
 
 enum { WISE_FT_ALPHA };
-static const StrategyOption wise_ft_options[] = {
-    [WISE_FT_ALPHA] = {"wise-ft-alpha", 0.5, 0, 1, NULL, "share of the new weights in the average"},
+static const Option wise_ft_options[] = {
+    [WISE_FT_ALPHA] = STRATEGY_REAL("wise-ft-alpha", "0.5", 0, 1, "share of the new weights in the average"),
 };
 
 static void wise_ft_average(const WiseFt *wise, const Moment *at, double alpha)

@@ -352,13 +352,11 @@ static void fuzz_options(Arena *arena, Str bytes, Err *err)
     char *rest = arena_copy(arena, bytes.at, bytes.size);
     for (char *line; ok && (line = strsep(&rest, "\n"));) {
         char *value = line;
-        Option option;
-        int strategy, place;
         const char *name = strsep(&value, "=");
         if (!value) continue;
         if (strcmp(name, "grid") == 0)
             ok = plan_add_axis(&grid, value, err);
-        else if (run_option(name, &option, &strategy, &place))
+        else if (option_find(run_options(), name))
             ok = run_set(plan, arena, name, value, err);
     }
     fuzz_check_plan(plan);
@@ -462,26 +460,31 @@ static void fuzz_arguments(Arena *arena, Str bytes, Err *err)
     while (count < MOST_WORDS && fuzz_piece(&bytes, '\n', &piece))
         words[count++] = arena_copy(arena, piece.at, piece.size);
     if (!count) return;
-    const Option *table = predict_options;
-    size_t options_count = COUNT(predict_options);
+    OptionRows rows = {0};
     for (const Command *c = commands; c->name; c++)
-        if (c->options && strcmp(c->name, words[0]) == 0) table = c->options, options_count = c->option_count;
+        if (strcmp(c->name, words[0]) == 0) command_rows(c, &rows);
+    if (!rows.count) option_rows_add(&rows, predict_options, COUNT(predict_options));
     json_t *options = json_object(), *value;
     const char *name;
     command_asks_help(count, words);
-    const bool ok = options_parse(table, options_count, count, words, 2, options, &rest, err);
+    const bool ok = options_parse(&rows, count, words, 2, options, &rest, err);
     ASSERT(ok == !err->code && rest >= 0 && rest <= 2 && rest < count);
     json_object_foreach(options, name, value)
     {
-        const Option *option = option_find(table, options_count, name);
-        const json_type types[] = {JSON_STRING, JSON_ARRAY, JSON_STRING, JSON_STRING, JSON_TRUE};
-        int64_t whole;
-        double real;
-        ASSERT(option && json_typeof(value) == types[option->kind]);
-        if (!ok || (option->kind != OPTION_INT && option->kind != OPTION_REAL)) continue;
-        if (!option_number(option, json_string_value(value), &whole, &real, err)) break;
-        if (option->kind == OPTION_INT) real = (double)whole;
-        ASSERT(real >= option->low && real <= option->high);
+        const Option *row = option_find(&rows, name);
+        double number;
+        ASSERT(row && json_typeof(value) == (row->type == OPTION_LIST   ? JSON_ARRAY
+                                             : row->type == OPTION_FLAG ? JSON_TRUE
+                                                                        : JSON_STRING));
+        if (!ok || row->type == OPTION_LIST || row->type == OPTION_TEXT) continue;
+        if (!option_number(row, json_string_value(value), &number, err)) break;
+        if (row->type == OPTION_INT || row->type == OPTION_REAL) ASSERT(number >= row->low && number <= row->high);
+        Arena scratch = {0};
+        double again;
+        Err none = {0};
+        if (row->type != OPTION_FLAG)
+            ASSERT(option_number(row, option_show(&scratch, row, number, false), &again, &none) && again == number);
+        arena_free(&scratch);
     }
     json_decref(options);
     fuzz_usage(err);

@@ -1,4 +1,4 @@
-#include "command.h"
+#include "experiment.h"
 
 #include <stdlib.h>
 #include <string.h>

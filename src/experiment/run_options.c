@@ -1,0 +1,286 @@
+#include "experiment.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "task_option.c"
+
+/* The options of a run, whose values are a Plan: `lethe run`, `plan` and `bench` take them. The run event, the identity
+ * in config.json, the joining of folders and the page go by these rows. */
+
+/* ---- values that are taken apart ---- */
+
+static bool run_name_is_plain(Str name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        const char c = name.at[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+              c == '.'))
+            return false;
+    }
+    return name.size > 0 && name.size <= 40 && name.at[0] != '.';
+}
+
+static bool run_read_task(const Option *row, void *target, Arena *arena, const char *value, Err *err)
+{
+    Plan *plan = target;
+    TaskSource task;
+    (void)row;
+    if (!task_parse(arena, value, &task, err)) return false;
+    if (!run_name_is_plain(str(task.name)))
+        return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'",
+                          str_show(str(value)));
+    if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
+    for (int i = 0; i < plan->task_count; i++)
+        if (strcmp(plan->tasks[i].name, task.name) == 0)
+            return fail_usage(err, "--task %s: two tasks have this name", task.name);
+    plan->tasks[plan->task_count++] = task;
+    return true;
+}
+
+static bool run_add_methods(Plan *plan, Arena *arena, Str list, Err *err)
+{
+    Str item;
+    while (list_next(&list, &item)) {
+        if (str_equal(item, S("all"))) {
+            if (!run_add_methods(plan, arena, str(method_all(arena)), err)) return false;
+            continue;
+        }
+        Method *method = arena_new(arena, Method, 1);
+        if (!method_parse(arena, item, method, err)) return false;
+        for (int i = 0; i < plan->method_count; i++)
+            if (method_same(plan->methods[i], method))
+                return fail_usage(err, "--method: %s is named twice", method->name);
+        if (plan->method_count == PLAN_MAX_METHODS)
+            return fail_usage(err, "--method: at most %d methods", PLAN_MAX_METHODS);
+        plan->methods[plan->method_count++] = method;
+    }
+    return true;
+}
+
+static bool run_read_methods(const Option *row, void *target, Arena *arena, const char *value, Err *err)
+{
+    Plan *plan = target;
+    (void)row;
+    plan->method_count = 0;
+    return run_add_methods(plan, arena, str(value), err);
+}
+
+static bool run_read_seeds(const Option *row, void *target, Arena *arena, const char *value, Err *err)
+{
+    Plan *plan = target;
+    (void)arena;
+    plan->seed_count = 0;
+    for (Str rest = str(value), item; list_next(&rest, &item);) {
+        int64_t seed;
+        if (!parse_int(item, (int64_t)row->low, (int64_t)row->high, &seed))
+            return fail_usage(err, "--%s %s: a seed is a whole number from %.0f to %.0f", row->name,
+                              str_show(str(value)), row->low, row->high);
+        for (int i = 0; i < plan->seed_count; i++)
+            if (plan->seeds[i] == seed)
+                return fail_usage(err, "--%s: seed %u is named twice", row->name, (uint32_t)seed);
+        if (plan->seed_count == PLAN_MAX_SEEDS)
+            return fail_usage(err, "--%s: at most %d seeds", row->name, PLAN_MAX_SEEDS);
+        plan->seeds[plan->seed_count++] = (uint32_t)seed;
+    }
+    return true;
+}
+
+static bool run_read_preset(const Option *row, void *target, Arena *arena, const char *value, Err *err)
+{
+    Plan *plan = target;
+    double place;
+    (void)arena;
+    if (!option_number(row, value, &place, err)) return false;
+    plan->preset = row->choices[(int)place];
+    return true;
+}
+
+/* ---- the rows ----
+ * notebook: the hyperparameters of the experiment that lethe grew out of, exactly, and Hugging Face's order of rows and
+ * choice of an epoch. default: rates that learn, README says how they were measured; nothing that is reported chooses.
+ */
+
+static const char *const run_presets[] = {"default", "notebook", NULL};
+static const char *const run_orders[] = {[ORDER_INDEPENDENT] = "independent", [ORDER_HF] = "hf", NULL};
+static const char *const run_epochs[] = {
+    [KEEP_EPOCH_LAST] = "last", [KEEP_EPOCH_HELD_OUT] = "held-out", [KEEP_EPOCH_EVAL] = "eval", NULL};
+static const char *const run_targets[] = {"query", "key", "value", NULL}; /* bit t of Lora.targets; see run_row */
+static const char *const run_keep_models[] = {
+    [KEEP_ALL] = "all", [KEEP_ADAPTERS] = "adapters", [KEEP_NONE] = "none", NULL};
+
+#define TO(field) .target = offsetof(Plan, field)
+#define DEFAULT(value) .default_value = value
+#define NOTEBOOK(value) .notebook_value = value
+#define CHANGES(what) .changes = CHANGES_##what
+static const Option run_rows[] = {
+    {"task", OPTION_LIST, 0, 0, "NAME=TRAIN,EVAL",
+     "a task, in training order; repeat for each (.tsv .csv .jsonl .json, also .zst);\nNAME=FILE,20% splits one file; "
+     "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in",
+     CHANGES(RUN), .read = run_read_task},
+    {"model", OPTION_TEXT, 0, 0, "DIR",
+     "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
+     "without it: MiniLM-L6, built in",
+     CHANGES(RUN), TO(model.folder)},
+    {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all of them", DEFAULT("full,lora,lora-seq"),
+     CHANGES(RUN), .read = run_read_methods},
+    {"preset", OPTION_CHOICE, 0, 0, "NAME",
+     "default: rates that learn; notebook: Hugging Face's, as it was: 3e-5,\n3 epochs, 200 eval rows, --row-order hf, "
+     "--keep-epoch eval",
+     DEFAULT("default"), .default_words = "", .choices = run_presets, CHANGES(RUN), .read = run_read_preset},
+    {"train-rows", OPTION_INT, 0, 4e9, "N",
+     "N rows of each training file, drawn at random; 0 = all [{}]\n(notebook, built-in data: the first N)",
+     DEFAULT("1000"), .unit = "rows", CHANGES(ALL), TO(train_rows)},
+    {"eval-rows", OPTION_INT, 0, 4e9, "N", "N rows of each evaluation file, likewise; 0 = all", DEFAULT("500"),
+     NOTEBOOK("200"), .unit = "rows", CHANGES(EVALUATED), TO(eval_rows)},
+    {"max-length", OPTION_INT, 8, 100000, "N", "tokens a row at most; longer rows are cut", DEFAULT("128"),
+     .unit = "tokens", CHANGES(ALL), TO(max_length)},
+    {"epochs", OPTION_INT, 1, 10000, "N", "passes over the rows of each task", DEFAULT("5"), NOTEBOOK("3"),
+     .title = "epochs a task", CHANGES(ALL), TO(hyper.epochs)},
+    {"max-steps", OPTION_INT, 0, 2e9, "N", "end each training after N steps; 0 = no limit", DEFAULT("0"),
+     .unit = "steps", CHANGES(ALL), TO(hyper.max_steps)},
+    {"batch-size", OPTION_INT, 1, 4096, "N", "rows a training step", DEFAULT("16"), .unit = "rows",
+     .title = "batch size", CHANGES(ALL), TO(hyper.batch_size)},
+    {"eval-batch-size", OPTION_INT, 1, 4096, "N", "rows an evaluation step", DEFAULT("32"), .unit = "rows",
+     CHANGES(ALL), TO(hyper.eval_batch_size)},
+    {"weight-decay", OPTION_REAL, 0, 10, "X", "of AdamW", DEFAULT("0.01"), CHANGES(ALL), TO(hyper.weight_decay)},
+    {"row-order", OPTION_CHOICE, 0, 0, "NAME",
+     "independent: drawn from seed, task and epoch; hf: as Hugging Face, by\nseed + epoch, so that seeds share orders",
+     DEFAULT("independent"), NOTEBOOK("hf"), .choices = run_orders, CHANGES(ALL), TO(hyper.order)},
+    {"keep-epoch", OPTION_CHOICE, 0, 0, "WHICH",
+     "of each training: last; held-out: the lowest loss on a tenth of the\ntraining rows; eval: on the evaluation "
+     "rows, which then are no longer\nunseen, as Hugging Face",
+     DEFAULT("last"), NOTEBOOK("eval"), .choices = run_epochs, CHANGES(ALL), TO(keep_epoch)},
+    {"learning-rate", OPTION_REAL, 1e-12, 100, "X", "of full fine-tuning", DEFAULT("5e-5"), .large_value = "3e-5",
+     NOTEBOOK("3e-5"), .title = "learning rate", CHANGES(ENCODER), TO(hyper.learning_rate)},
+    {"lora-learning-rate", OPTION_REAL, 1e-12, 100, "X", "of LoRA", DEFAULT("2e-3"), .large_value = "5e-4",
+     NOTEBOOK("3e-5"), .title = "learning rate of adapters", CHANGES(ADAPTER), TO(lora_learning_rate)},
+    {"lora-r", OPTION_INT, 1, 1024, "N", "rank of the adapters", DEFAULT("8"), CHANGES(ADAPTER), TO(lora_r)},
+    {"lora-alpha", OPTION_REAL, 1e-6, 1e6, "X", "scale: alpha / r", DEFAULT("16"), CHANGES(ADAPTER), TO(lora_alpha)},
+    {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters", DEFAULT("0.1"), CHANGES(ADAPTER),
+     TO(lora_drop)},
+    {"lora-targets", OPTION_CHOICES, 0, 0, "LIST", "of query, key, value", DEFAULT("query,key,value"),
+     .default_words = "all three", .choices = run_targets, .unit = "targets", CHANGES(ADAPTER), TO(lora_targets)},
+    {"seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of row order, dropout and new weights", DEFAULT("1"),
+     NOTEBOOK("42"), CHANGES(RUN), .read = run_read_seeds},
+    {"seeds", OPTION_TEXT, 0, OPTION_SEED_HIGH, "LIST", "several, as in 1,2,3: mean and interval over seeds",
+     CHANGES(RUN), .read = run_read_seeds},
+    OPTION_DEVICE(offsetof(Plan, device)),
+    OPTION_THREADS("threads of the CPU engine", offsetof(Plan, threads)),
+    {"out", OPTION_TEXT, 0, 0, "DIR", "folder for results [{}]; an unfinished run in it goes on", DEFAULT("lethe-out"),
+     TO(out)},
+    {"checkpoint-seconds", OPTION_INT, 0, 1e9, "N",
+     "between two checkpoints at least; they cost at most 2% of the time [{};\n0 = as often as can be, whatever it "
+     "costs]",
+     DEFAULT("30"), .unit = "seconds", TO(checkpoint_seconds)},
+    {"keep-models", OPTION_CHOICE, 0, 0, "WHAT",
+     "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none",
+     DEFAULT("all"), .default_words = "all; with several seeds adapters", .choices = run_keep_models, TO(keep)},
+    OPTION_MATCH_MARGIN("two methods learned a task equally well when the 90% interval of their\ndifference lies "
+                        "within this many points; of the report alone, lethe\nreport has it, too",
+                        offsetof(Plan, match_margin)),
+    {"config", OPTION_TEXT, 0, 0, "FILE", "repeat the run of an OUT/config.json; further options change it",
+     .passing = true, TO(repeats_path)},
+    {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, probes, drift and swap", CHANGES(RUN),
+     TO(no_diagnostics)},
+    {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run", .passing = true, TO(force)},
+    {"quiet", OPTION_FLAG, 0, 0, NULL, "no progress, no table", .passing = true, TO(quiet)},
+    {"json", OPTION_FLAG, 0, 0, NULL, "events on stdout as they happen, one JSON object a line", .passing = true,
+     TO(json)},
+    {"dry-run", OPTION_FLAG, 0, 0, NULL, "print the plan, the memory and the time it will need; train nothing",
+     .passing = true, TO(dry_run)},
+};
+#undef TO
+#undef DEFAULT
+#undef NOTEBOOK
+#undef CHANGES
+
+const OptionRows *run_options(void)
+{
+    static OptionRows rows;
+    if (rows.count) return &rows;
+    option_rows_add(&rows, run_rows, COUNT(run_rows));
+    for (int s = 0; s < strategy_count; s++)
+        option_rows_add(&rows, strategies[s]->options, (size_t)strategies[s]->option_count);
+    return &rows;
+}
+
+/* The row as it is for the plan's model: another family calls its targets otherwise. */
+static Option run_row(const Plan *plan, const Option *row)
+{
+    Option own = *row;
+    if (row->choices == run_targets) {
+        own.choices = plan->targets;
+        own.default_value = plan->default_targets;
+    }
+    return own;
+}
+
+bool plan_set(Plan *plan, Arena *arena, const Option *row, const char *value, Err *err)
+{
+    double *own = strategy_value(&plan->values, row);
+    const Option here = run_row(plan, row);
+    return own ? option_number(row, value, own, err) : option_set(&here, plan, arena, value, err);
+}
+
+bool plan_defaults(Plan *plan, Arena *arena, OptionPreset preset, const Family *family, Err *err)
+{
+    const OptionRows *rows = run_options();
+    *plan = (Plan){.family = family, .default_targets = ""};
+    for (int t = 0; t < LORA_TARGETS; t++) {
+        plan->targets[t] = family_target(family, t);
+        if (family->lora_targets >> t & 1)
+            plan->default_targets = arena_printf(arena, "%s%s%s", plan->default_targets,
+                                                 *plan->default_targets ? "," : "", plan->targets[t]);
+    }
+    for (size_t i = 0; i < rows->count; i++) {
+        const Option row = run_row(plan, rows->at[i]);
+        const char *value = option_default(&row, preset);
+        if (value && !plan_set(plan, arena, rows->at[i], value, err)) return false;
+    }
+    plan->preset = run_presets[preset.notebook];
+    plan->first_rows = preset.notebook;
+    plan->defaults = preset;
+    return true;
+}
+
+/* ---- which of them change what is computed ---- */
+
+static bool run_option_changes(const Option *row, const Method *method)
+{
+    if (!method) return row->changes == CHANGES_ALL || row->changes == CHANGES_EVALUATED;
+    const bool adapter = method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH;
+    if (row->changes == CHANGES_ADAPTER) return adapter;
+    return row->changes == CHANGES_ENCODER && !adapter && !method->own_rate;
+}
+
+/* Adds a setting, and its name to `beside` when its value is not the preset's. */
+static void plan_add_setting(const Plan *plan, json_t *settings, json_t *beside, const Option *row, double number,
+                             bool single)
+{
+    Arena scratch = {0};
+    Err err = {0};
+    double usual = 0;
+    const Option here = run_row(plan, row);
+    if (!option_number(&here, option_default(&here, plan->defaults), &usual, &err)) ASSERT(!"a default is a value");
+    const char *value = option_show(&scratch, &here, number, single);
+    if (strcmp(value, option_show(&scratch, &here, usual, single)) != 0)
+        json_array_append_new(beside, json_string(row->name));
+    json_object_set_new(settings, row->name, json_string(value));
+    arena_free(&scratch);
+}
+
+json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside)
+{
+    json_t *settings = json_object();
+    for (size_t i = 0; i < COUNT(run_rows); i++)
+        if (run_option_changes(&run_rows[i], method))
+            plan_add_setting(plan, settings, beside, &run_rows[i], option_get(&run_rows[i], plan), true);
+    for (int p = 0; method && p < method->parts; p++) {
+        const Strategy *s = method->part[p];
+        const double *value = strategy_values(&plan->values, s);
+        for (int k = 0; k < s->option_count; k++)
+            plan_add_setting(plan, settings, beside, &s->options[k], value[k], false);
+    }
+    return settings;
+}
