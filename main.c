@@ -6,8 +6,12 @@
 
 #include <locale.h>
 
-#include "src/base/base.h"  // errors, arenas, strings, random numbers, threads, clock, progress
+#include "src/base/base.h"  // errors, arenas, strings, random numbers, threads, clock
 #include "src/base/base.c"
+#include "src/measures/measures.h"  // how sure an accuracy is, whether a change is chance, what was forgotten
+#include "src/measures/measures.c"
+#include "src/words/words.h"  // numbers and words for people; progress
+#include "src/words/words.c"
 #include "src/files/files.h"  // whole files, zstd, safetensors, tables, JSON
 #include "src/files/files.c"
 #include "src/text/text.h"  // tokenizers; rows -> examples -> packed batches
@@ -20,7 +24,7 @@
 #include "src/train/train.c"
 #include "src/strategy/strategy.h"  // the methods that are compared
 #include "src/strategy/strategy.c"
-#include "src/experiment/experiment.h"  // the plan, the run, the measures
+#include "src/experiment/experiment.h"  // the plan and the run
 #include "src/experiment/experiment.c"
 #include "src/report/report.h"  // table and charts, from results.jsonl
 #include "src/report/report.c"

@@ -527,9 +527,9 @@ bool command_run(int argc, char **argv, Err *err)
 /* "what it is [its default]" */
 static const char *run_option_about(Arena *arena, const StrategyOption *o)
 {
-    if (!o->choices) return arena_printf(arena, "%s [%g]", o->about, o->standard);
-    char *names = "";
-    for (int i = 0; o->choices[i]; i++) names = arena_printf(arena, "%s%s%s", names, i ? ", " : "", o->choices[i]);
+    if (!o->choices) return arena_printf(arena, "%s [%s]", o->about, format_short(arena, o->standard));
+    const char *names = "";
+    for (int i = 0; o->choices[i]; i++) names = text_join(arena, names, ", ", o->choices[i]);
     return arena_printf(arena, "%s [%s]\none of %s", o->about, o->choices[(int)o->standard], names);
 }
 

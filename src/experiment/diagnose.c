@@ -34,14 +34,13 @@ static bool diagnosing(const Experiment *x)
     return !x->plan->no_diagnostics && x->plan->task_count > 1 && can_forget(x->method);
 }
 
-static uint32_t fewer(uint32_t rows, uint32_t most) { return rows < most ? rows : most; }
 
 static double tokens_per_row(const Split *split) { return (double)split->starts[split->rows] / split->rows; }
 
 /* Tokens that a training on a split passes through. */
 static double training_tokens(const Split *train, const Hyper *hyper)
 {
-    return (double)train_steps(hyper, train->rows) * fewer(train->rows, hyper->batch_size) * tokens_per_row(train);
+    return (double)train_steps(hyper, train->rows) * least_u32(train->rows, hyper->batch_size) * tokens_per_row(train);
 }
 
 /* An event about task `task` after training task `after` (both from 0; after -1: before the first). */
@@ -60,7 +59,7 @@ static void set_counts(json_t *event, uint32_t rows, uint32_t correct)
 /* The first rows of a task's random order, as a split. */
 static void subset_of(Arena *arena, const TaskState *state, uint32_t rows, Split *out)
 {
-    split_subset(arena, &state->data.eval, state->order, fewer(state->data.eval.rows, rows), out);
+    split_subset(arena, &state->data.eval, state->order, least_u32(state->data.eval.rows, rows), out);
 }
 
 #include "probe.c"
@@ -191,7 +190,7 @@ static bool diagnose_evaluate(Experiment *x, Arena *arena, int task, EvalRecord 
     if (x->plan->no_diagnostics || x->plan->task_count == 1) return evaluate_one(x, arena, task, r, err);
     const TaskState *state = &x->tasks[task];
     const Training t = training_of(x, x->method, x->seed, task);
-    return evaluate_layers(&x->device, arena, &t, state->order, fewer(t.eval->rows, STATE_ROWS), r, err);
+    return evaluate_layers(&x->device, arena, &t, state->order, least_u32(t.eval->rows, STATE_ROWS), r, err);
 }
 
 /* Remembers the states of the task just trained; of an older one says how far they have moved since. */
@@ -200,7 +199,7 @@ static bool diagnose_drift(Experiment *x, int task, const EvalRecord *r, Err *er
     if (!diagnosing(x)) return true;
     const double begun = clock_seconds();
     TaskState *state = &x->tasks[task];
-    const uint32_t h = x->model.config.hidden, n = fewer(r->rows, STATE_ROWS);
+    const uint32_t h = x->model.config.hidden, n = least_u32(r->rows, STATE_ROWS);
     state->last_states = r->last_states;
     if (task == x->task) {
         state->learned_states = r->states;
@@ -357,5 +356,5 @@ static double diagnosis_tokens(const Experiment *x, const Method *method, int ta
     for (int j = 1; j < x->plan->task_count && !task; j++) tokens += probe_tokens(x, j);
     if (task + 1 < x->plan->task_count) return tokens + probe_tokens(x, task) + probe_tokens(x, task + 1);
     for (int j = 0; j < task; j++) tokens += probe_tokens(x, j);
-    return tokens + (x->model.config.layers + 2) * fewer(first->rows, SWAP_ROWS) * tokens_per_row(first);
+    return tokens + (x->model.config.layers + 2) * least_u32(first->rows, SWAP_ROWS) * tokens_per_row(first);
 }

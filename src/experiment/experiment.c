@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "journal.c"
-#include "measures.c"
 #include "source.c"
 #include "kept.c"
 #include "classifier.c"

@@ -58,7 +58,9 @@ static bool on_step(void *context, const StepRecord *r, Err *err)
 {
     Experiment *x = context;
     checkpoint_say(x);
-    progress_step(&x->progress, ++x->method_step, "loss %.3f", r->loss);
+    Arena scratch = {0};
+    progress_step(&x->progress, ++x->method_step, "loss %s", format_decimal(&scratch, r->loss, 3));
+    arena_free(&scratch);
     json_t *event = json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "event", "step", "task",
                               x->task + 1, "name", x->tasks[x->task].data.name, "step", (json_int_t)r->step, "epoch",
                               (json_int_t)r->epoch, "loss", r->loss, "grad_norm", r->grad_norm, "learning_rate",
@@ -123,7 +125,7 @@ static bool evaluate_one(Experiment *x, Arena *arena, int j, EvalRecord *r, Err 
     return evaluate(&x->device, arena, &x->model, t.lora, t.head, &t.weights, t.eval, t.hyper.eval_batch_size, r, err);
 }
 
-#include "outcome.c"
+#include "row_outcomes.c"
 #include "diagnose.c"
 
 /* The row of the accuracy matrix: every task seen so far. */

@@ -82,13 +82,16 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
     struct statvfs disk;
     const uint64_t need = models_bytes(x) + checkpoint_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
+    const bool full = fresh && access(x->checkpoint.folder, F_OK) != 0 && statvfs(x->plan->out, &disk) == 0 &&
+                      (uint64_t)disk.f_bavail * disk.f_frsize < need;
+    if (full)
+        fail(err,
+             "%s: the trained models and checkpoints need %s there, but %s are free; --keep-models adapters or none "
+             "keeps less",
+             x->plan->out, format_megabytes(&arena, (double)need, 1),
+             format_megabytes(&arena, (double)disk.f_bavail * (double)disk.f_frsize, 1));
     arena_free(&arena);
-    if (fresh && access(x->checkpoint.folder, F_OK) != 0 && statvfs(x->plan->out, &disk) == 0 &&
-        (uint64_t)disk.f_bavail * disk.f_frsize < need)
-        return fail(err,
-                    "%s: the trained models and checkpoints need %.1f MB there, but %.1f MB are free; --keep-models "
-                    "adapters or none keeps less",
-                    x->plan->out, (double)need * 1e-6, (double)disk.f_bavail * (double)disk.f_frsize * 1e-6);
+    if (full) return false;
     if (x->plan->keep == KEEP_NONE) return true;
     return kept_write_encoder(x->plan->out, &x->plan->model, err);
 }
@@ -96,8 +99,10 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
 static void models_print(const Experiment *x)
 {
     static const char *const kept[] = {"every method's", "of methods that leave the encoder as it was", "none"};
-    printf("disk     %.2f GB for the trained models (--keep-models: %s)\n", (double)models_bytes(x) * 1e-9,
-           kept[x->plan->keep]);
-    printf("         %.2f GB for checkpoints at most, while it runs (--checkpoint-seconds %u)\n",
-           (double)checkpoint_bytes(x) * 1e-9, x->plan->checkpoint_seconds);
+    Arena arena = {0};
+    printf("disk     %s for the trained models (--keep-models: %s)\n",
+           format_gigabytes(&arena, (double)models_bytes(x), 2), kept[x->plan->keep]);
+    printf("         %s for checkpoints at most, while it runs (--checkpoint-seconds %u)\n",
+           format_gigabytes(&arena, (double)checkpoint_bytes(x), 2), x->plan->checkpoint_seconds);
+    arena_free(&arena);
 }

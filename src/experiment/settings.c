@@ -76,8 +76,7 @@ static const char *setting_text(Arena *arena, const Plan *plan, const struct Pla
     case SETTING_CHOICE: return s->choices[*(const unsigned *)at];
     case SETTING_TARGETS:
         for (size_t i = 0; i < COUNT(peft_targets); i++)
-            if (*(const uint32_t *)at >> i & 1)
-                text = arena_printf(arena, "%s%s%s", text, *text ? "," : "", peft_targets[i]);
+            if (*(const uint32_t *)at >> i & 1) text = text_join(arena, text, ",", peft_targets[i]);
     }
     return text;
 }
