@@ -6,8 +6,12 @@
 
 #include "src/platform/platform.h"  // the operating system: files, locks, threads, signals, the terminal
 #include "src/platform/platform.c"
-#include "src/base/base.h"  // errors, arenas, strings, random numbers, the pool of threads, progress
+#include "src/base/base.h"  // errors, arenas, strings, UTF-8, random numbers, the pool of threads
 #include "src/base/base.c"
+#include "src/measures/measures.h"  // how sure an accuracy is, whether a change is chance, what was forgotten
+#include "src/measures/measures.c"
+#include "src/words/words.h"  // numbers and words for people; progress
+#include "src/words/words.c"
 #include "src/files/files.h"  // whole files, zstd, safetensors, tables, JSON
 #include "src/files/files.c"
 #include "src/family/family.h"  // what differs between encoder families, a row each
@@ -26,7 +30,7 @@
 #include "src/saved/saved.c"
 #include "src/strategy/strategy.h"  // the methods that are compared
 #include "src/strategy/strategy.c"
-#include "src/experiment/experiment.h"  // the plan, the run, the measures
+#include "src/experiment/experiment.h"  // the plan and the run
 #include "src/experiment/experiment.c"
 #include "src/report/report.h"  // table and charts, from results.jsonl
 #include "src/report/report.c"

@@ -50,38 +50,6 @@ static void test_numbers_are_read_strictly(void **state)
     for (size_t i = 0; i < COUNT(bad_reals); i++) assert_false(parse_double(str(bad_reals[i]), &x));
 }
 
-static void test_numbers_for_people(void **state)
-{
-    (void)state;
-    Arena arena = {0};
-    static const struct {
-        uint64_t count;
-        const char *text;
-    } counts[] = {{0, "0"},
-                  {999, "999"},
-                  {1000, "1000"},
-                  {9999, "9999"},
-                  {10000, "10,000"},
-                  {123456, "123,456"},
-                  {1234567, "1,234,567"},
-                  {22713986, "22,713,986"},
-                  {UINT64_MAX, "18,446,744,073,709,551,615"}};
-    static const struct {
-        double seconds;
-        const char *text;
-    } durations[] = {{0, "0.0 s"},        {-1, "0.0 s"},           {NAN, "0.0 s"},  {0.42, "0.4 s"},
-                     {9.94, "9.9 s"},     {9.96, "10 s"},          {59.4, "59 s"},  {59.6, "1 min"},
-                     {333, "5 min 33 s"}, {3599.4, "59 min 59 s"}, {3599.6, "1 h"}, {7530, "2 h 6 min"},
-                     {7.2e6, "2000 h"},   {7.2e7, "20,000 h"}};
-    static const char *const names[] = {"a", "b", "c"}, *const lists[] = {"", "a", "a and b", "a, b and c"};
-    for (size_t i = 0; i < COUNT(counts); i++)
-        assert_string_equal(format_count(&arena, counts[i].count), counts[i].text);
-    for (size_t i = 0; i < COUNT(durations); i++)
-        assert_string_equal(format_duration(&arena, durations[i].seconds), durations[i].text);
-    for (int i = 0; i < 4; i++) assert_string_equal(format_list(&arena, names, i), lists[i]);
-    arena_free(&arena);
-}
-
 static void test_str_show_is_printable(void **state)
 {
     (void)state;
@@ -110,16 +78,62 @@ static void test_str_show_is_printable(void **state)
 static void test_trim_and_case(void **state)
 {
     (void)state;
-    Arena arena = {0};
     assert_true(str_equal(str_trim(S(" \t a b\xc2\xa0\xe3\x80\x80\r\n")), S("a b")));
     assert_true(str_equal(str_trim(S("\xef\xbb\xbf\xff ")), S("\xff")));
     assert_true(str_equal(str_trim(S("\x80 \x80")), S("\x80 \x80")));
     assert_int_equal(str_trim(S("  ")).size, 0);
     assert_true(str_ends_as(S("A.CsV"), S(".csv")) && !str_ends_as(S("csv"), S(".csv")));
     assert_true(str_equal_as(S("Label"), S("lABEL")) && !str_equal_as(S("label"), S("labels")));
-    assert_string_equal(count_text(&arena, 0), "0");
-    assert_string_equal(count_text(&arena, 1002003), "1,002,003");
-    arena_free(&arena);
+}
+
+/* A softmax that does not overflow, and the logarithm of the sum under it. */
+static void test_softmax(void **state)
+{
+    (void)state;
+    const float z[3] = {1000, 1000, 999}, one = -7;
+    double p[3];
+    const double sum = softmax(z, 3, p), e = exp(-1);
+    assert_true(fabs(sum - (1000 + log(2 + e))) < 1e-9);
+    assert_true(fabs(p[0] - 1 / (2 + e)) < 1e-12 && p[0] == p[1] && fabs(p[2] - e / (2 + e)) < 1e-12);
+    assert_true(softmax(&one, 1, NULL) == -7);
+    assert_int_equal(ceil_div(0, 8), 0);
+    assert_int_equal(ceil_div(8, 8), 1);
+    assert_int_equal(ceil_div(9, 8), 2);
+    assert_int_equal(least_int(-3, 2), -3);
+}
+
+/* Code points, and maximal invalid subparts, of what is UTF-8 and what is not. */
+static void test_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        uint32_t code;
+    } cases[] = {
+        {"a", 1, 'a'},
+        {"\xc3\xa9", 2, 0xe9},
+        {"\xe2\x88\x92", 3, 0x2212},
+        {"\xf0\x9f\x98\x80", 4, 0x1f600},
+        {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
+        {"\x80", 1, UTF8_INVALID},
+        {"\xc1\x81", 1, UTF8_INVALID},         /* overlong */
+        {"\xed\xa0\x80", 1, UTF8_INVALID},     /* a surrogate */
+        {"\xf4\x90\x80\x80", 1, UTF8_INVALID}, /* above U+10FFFF */
+        {"\xe2\x88", 2, UTF8_INVALID},         /* cut */
+        {"\xf0\x9f\x98z", 3, UTF8_INVALID},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        uint32_t code = 0;
+        assert_int_equal(utf8_decode(cases[i].bytes, strlen(cases[i].bytes), &code), cases[i].size);
+        assert_int_equal(code, cases[i].code);
+        assert_int_equal(utf8_length(cases[i].bytes, strlen(cases[i].bytes)),
+                         code == UTF8_INVALID ? 0 : cases[i].size);
+    }
+    assert_int_equal(utf8_length("", 0), 0);
+    assert_int_equal(utf8_cut(S("a\xc3\xa9z"), 2).size, 1);
+    assert_int_equal(utf8_cut(S("a\xc3\xa9z"), 3).size, 3);
+    assert_int_equal(utf8_cut(S("ab"), 9).size, 2);
 }
 
 /* The row orders that semantics.md gives, made with PyTorch. */
@@ -221,7 +235,8 @@ static const struct CMUnitTest base_tests[] = {
     cmocka_unit_test(test_arena_gives_zeroed_aligned_memory),
     cmocka_unit_test(test_dyn_grows),
     cmocka_unit_test(test_numbers_are_read_strictly),
-    cmocka_unit_test(test_numbers_for_people),
+    cmocka_unit_test(test_softmax),
+    cmocka_unit_test(test_utf8),
     cmocka_unit_test(test_str_show_is_printable),
     cmocka_unit_test(test_trim_and_case),
     cmocka_unit_test(test_permutation_is_torch_randperm),

@@ -414,13 +414,13 @@ static void test_curve_costs_what_it_may(void **state)
 static void test_texts_are_cut_between_characters(void **state)
 {
     (void)state;
-    assert_int_equal(text_cut(S("abc"), 3).size, 3);
-    assert_int_equal(text_cut(S("abcd"), 3).size, 3);
-    assert_int_equal(text_cut(S("ab\xc3\xa9"), 3).size, 2);
-    assert_int_equal(text_cut(S("a\xe2\x82\xac"), 3).size, 1);
-    assert_int_equal(text_cut(S("\xe2\x82\xac!"), 3).size, 3);
-    assert_int_equal(text_cut(S("\xf0\x9f\x99\x82"), 3).size, 0);
-    assert_null(text_cut((Str){0}, 3).at);
+    assert_int_equal(utf8_cut(S("abc"), 3).size, 3);
+    assert_int_equal(utf8_cut(S("abcd"), 3).size, 3);
+    assert_int_equal(utf8_cut(S("ab\xc3\xa9"), 3).size, 2);
+    assert_int_equal(utf8_cut(S("a\xe2\x82\xac"), 3).size, 1);
+    assert_int_equal(utf8_cut(S("\xe2\x82\xac!"), 3).size, 3);
+    assert_int_equal(utf8_cut(S("\xf0\x9f\x99\x82"), 3).size, 0);
+    assert_null(utf8_cut((Str){0}, 3).at);
 }
 
 static const struct CMUnitTest experiment_tests[] = {

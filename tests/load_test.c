@@ -17,7 +17,7 @@ static void test_made_results(void **state)
         assert_int_equal(r.finished, !made->cut);
         const ResultRun *run = &r.runs.at[0];
         const ResultOld *old = run->old[(r.task_count - 1) * r.task_count];
-        const ResultCell *own = &run->matrix[0], *last = &run->matrix[(r.task_count - 1) * r.task_count];
+        const Evaluation *own = &run->matrix[0], *last = &run->matrix[(r.task_count - 1) * r.task_count];
         assert_int_equal(old != NULL, !made->bare);
         if (!made->bare) {
             assert_string_equal(r.tasks[1].class_names[2], "contradiction");
@@ -336,7 +336,8 @@ static void test_own_options_make_a_sweep(void **state)
     load_expect_methods(&r, names, 3);
     assert_int_equal(r.runs.count, 6);
     for (size_t i = 0; i < 6; i++) assert_int_equal(r.runs.at[i].method, i / 2);
-    assert_int_equal(load_find_like(&r, "ewc", 2), 2);
+    assert_false(load_settings_agree(&r.method_info[1], &r.method_info[2]));
+    assert_true(load_settings_agree(&r.method_info[0], &r.method_info[2]));
     assert_string_equal(load_beside_preset(&arena, &r), "epochs 3");
     /* seed 1 with lambda 100, seed 2 with 1000: no mean over seeds */
     const char *two[] = {folders[1], load_write_made(&arena, "sweep-4", &ewc[1], from, to)};
@@ -362,7 +363,7 @@ static void test_common_settings_make_a_sweep(void **state)
                              load_write_made(&arena, "sweep-2", &two, NULL, NULL)};
     if (!report_load(&arena, folders, 2, &r, &err)) fail_msg("%s", err.text);
     load_expect_methods(&r, epochs, 4);
-    assert_int_equal(load_find_like(&r, "full", 3), 1);
+    assert_int_equal(load_find_full(&r, 3), 1);
     folders[0] = load_write_made(&arena, "sweep-1", &one, "\"learning-rate\":\"5e-5\"", "\"learning-rate\":\"1e-5\"");
     if (!report_load(&arena, folders, 2, &r, &err)) fail_msg("%s", err.text);
     load_expect_methods(&r, rates, 3);

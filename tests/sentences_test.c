@@ -53,6 +53,7 @@ static Results sentence_results(Arena *arena, uint32_t number)
         static ResultSetting settings[] = {{"keep-epoch", "last", false}, {"keep-epoch", "eval", false}};
         r.method_info[m] = (ResultMethodInfo){.kind = kind < METHOD_KINDS ? (MethodKind)kind : METHOD_ORDINARY,
                                               .base = r.methods[m],
+                                              .full = m == 0,
                                               .settings = &settings[chosen],
                                               .setting_count = 1,
                                               .about = "",
@@ -63,7 +64,7 @@ static Results sentence_results(Arena *arena, uint32_t number)
             ResultRun *run = dyn_push(arena, &r.runs);
             *run = (ResultRun){.method = m,
                                .seed = (uint32_t)seed + 1,
-                               .matrix = arena_new(arena, ResultCell, (size_t)(tasks * tasks)),
+                               .matrix = arena_new(arena, Evaluation, (size_t)(tasks * tasks)),
                                .curves = arena_new(arena, ResultCurve, (size_t)tasks),
                                .old = arena_new(arena, ResultOld *, (size_t)(tasks * tasks)),
                                .probe = arena_new(arena, ResultShare, (size_t)((tasks + 1) * tasks))};
@@ -76,7 +77,7 @@ static Results sentence_results(Arena *arena, uint32_t number)
                 for (int i = j; i < tasks && !(stops && i == tasks - 1); i++) {
                     bool *now = i > j && r.method_info[m].kind != METHOD_SEPARATE ? second : first;
                     for (uint32_t k = 0; k < n && nothing; k++) now[k] = k % 2;
-                    ResultCell *cell = &run->matrix[i * tasks + j];
+                    Evaluation *cell = &run->matrix[i * tasks + j];
                     *cell = simulate_cell(arena, now, n);
                     if (untold) cell->right = NULL;
                 }
@@ -119,7 +120,7 @@ static const char *sentence_of_verdict(Arena *arena, const Results *r, const cha
 static const char *sentence_of_kind(const Results *r, const char *text, MethodKind kind)
 {
     for (int m = 0; m < r->method_count; m++)
-        if (sentence_names(text, r->methods[m]) && r->method_info[m].kind != kind && strcmp(r->methods[m], "lora-seq"))
+        if (sentence_names(text, r->methods[m]) && r->method_info[m].kind != kind && !r->method_info[m].one_adapter)
             return r->methods[m];
     return NULL;
 }
@@ -342,7 +343,7 @@ static void test_false_alarms_and_detection(void **state)
 enum { SWAP_PARTS = 8, SWAP_DRAWS = 200 };
 
 /* The first task's rows at the end with a part put back: a tenth of the rows change, and `returns` more are right. */
-static ResultSwap swap_made(Arena *arena, const ResultCell *end, uint32_t draw, int seed, double returns)
+static ResultSwap swap_made(Arena *arena, const Evaluation *end, uint32_t draw, int seed, double returns)
 {
     static const char *const parts[SWAP_PARTS] = {"embeddings", "layer 1", "layer 2", "layer 3",
                                                   "layer 4",    "layer 5", "layer 6", "pooler"};

@@ -29,9 +29,9 @@ static void simulate_rows(const Simulation *s, uint32_t number, int seed, bool *
     }
 }
 
-static ResultCell simulate_cell(Arena *arena, const bool *right, uint32_t rows)
+static Evaluation simulate_cell(Arena *arena, const bool *right, uint32_t rows)
 {
-    ResultCell cell = {.rows = rows, .right = (const bool *)arena_copy(arena, right, rows * sizeof *right)};
+    Evaluation cell = {.rows = rows, .right = (const bool *)arena_copy(arena, right, rows * sizeof *right)};
     for (uint32_t r = 0; r < rows; r++) cell.correct += right[r];
     return cell;
 }
@@ -74,12 +74,12 @@ static Results simulate(Arena *arena, const Simulation *s, SimulateKind kind, ui
             *run = (ResultRun){.method = m,
                                .seed = (uint32_t)seed + 1,
                                .finished = true,
-                               .matrix = arena_new(arena, ResultCell, 4),
+                               .matrix = arena_new(arena, Evaluation, 4),
                                .curves = arena_new(arena, ResultCurve, 2),
                                .old = arena_new(arena, ResultOld *, 4),
                                .probe = arena_new(arena, ResultShare, 6)};
             simulate_rows(s, number, seed, first, second);
-            const ResultCell before = simulate_cell(arena, first, s->rows),
+            const Evaluation before = simulate_cell(arena, first, s->rows),
                              after = simulate_cell(arena, second, s->rows);
             run->matrix[0] = before;
             run->matrix[2] = kind == SIMULATE_FORGETS || (kind == SIMULATE_KEEPS && m) ? after : before;

@@ -33,6 +33,7 @@
 #else
 #include "platform_test.c"
 #include "base_test.c"
+#include "words_test.c"
 #include "files_test.c"
 #include "text_test.c"
 #include "device_test.c"
@@ -72,7 +73,7 @@ static const struct {
     GROUP(traps),   GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(vulkan_failure),
     GROUP(charts),  GROUP(page),
 #else
-    GROUP(base),        GROUP(files),      GROUP(text),     GROUP(device),
+    GROUP(base),        GROUP(words),      GROUP(files),      GROUP(text),     GROUP(device),
     GROUP(model),       GROUP(importance), GROUP(strategy), GROUP(strategy_golden),
     GROUP(choice),      GROUP(measures),   GROUP(load),     GROUP(verdict),
     GROUP(report),      GROUP(sentences),  GROUP(fuzz),     GROUP(experiment),

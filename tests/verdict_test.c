@@ -72,7 +72,7 @@ static void test_verdicts_over_seeds(void **state)
  * 100 rows while the second trains. */
 typedef struct Chained {
     ResultTask tasks[3];
-    ResultCell matrix[9];
+    Evaluation matrix[9];
     ResultOld before, *old[9];
     ResultPoint looks[3];
     ResultMethodInfo info;
@@ -81,10 +81,10 @@ typedef struct Chained {
     bool right[4][200], of[200], seen[3][200];
 } Chained;
 
-static ResultCell chained_cell(bool *right, uint32_t correct)
+static Evaluation chained_cell(bool *right, uint32_t correct)
 {
     for (uint32_t r = 0; r < 200; r++) right[r] = r < correct;
-    return (ResultCell){.rows = 200, .correct = correct, .right = right};
+    return (Evaluation){.rows = 200, .correct = correct, .right = right};
 }
 
 /* own, between and last: right rows of task 1 after each task; lowest: of the 100 rows in the second of three looks. */
@@ -100,7 +100,7 @@ static Results *chained(Chained *c, int tasks, uint32_t own, uint32_t between, u
         for (int j = 0; j <= i; j++)
             c->matrix[i * tasks + j] = j ? chained_cell(c->right[3], 150) : chained_cell(c->right[i], rows[i]);
     for (int i = 1; i < tasks; i++) {
-        ResultCell *cell = &c->matrix[i * tasks];
+        Evaluation *cell = &c->matrix[i * tasks];
         cell->paired = true;
         cell->lost = own > rows[i] ? own - rows[i] : 0;
         cell->gained = rows[i] > own ? rows[i] - own : 0;

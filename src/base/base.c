@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "arena.c"
-#include "progress.c"
 #include "random.c"
 #include "threads.c"
 #include "nearest.c"
+#include "numbers.c"
+#include "utf8.c"
 
 /* ---- errors ---- */
 
@@ -106,61 +107,6 @@ bool str_ends_as(Str s, Str end)
     return s.size >= end.size && str_equal_as((Str){s.at + s.size - end.size, end.size}, end);
 }
 
-size_t utf8_length(const char *at, size_t size)
-{
-    const uint8_t *s = (const uint8_t *)at;
-    if (!size) return 0;
-    if (s[0] < 0x80) return 1;
-    if (s[0] < 0xc2 || s[0] > 0xf4) return 0;
-    const size_t n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    if (size < n) return 0;
-    const uint8_t low = s[0] == 0xe0   ? 0xa0
-                        : s[0] == 0xf0 ? 0x90
-                                       : 0x80,
-                  high = s[0] == 0xed   ? 0x9f
-                         : s[0] == 0xf4 ? 0x8f
-                                        : 0xbf;
-    if (s[1] < low || s[1] > high) return 0;
-    for (size_t i = 2; i < n; i++)
-        if (s[i] < 0x80 || s[i] > 0xbf) return 0;
-    return n;
-}
-
-/* The code point of a valid sequence of n bytes. */
-static uint32_t utf8_code(const char *at, size_t n)
-{
-    uint32_t code = (uint8_t)at[0] & (n == 1 ? 0x7f : 0xff >> (n + 1));
-    for (size_t i = 1; i < n; i++) code = code << 6 | ((uint8_t)at[i] & 0x3f);
-    return code;
-}
-
-static bool code_is_space(uint32_t c)
-{
-    return c == ' ' || (c >= 9 && c <= 13) || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200b) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000 || c == 0xfeff;
-}
-
-Str str_trim(Str s)
-{
-    size_t n;
-    while (s.size && (n = utf8_length(s.at, s.size)) && code_is_space(utf8_code(s.at, n)))
-        s = (Str){s.at + n, s.size - n};
-    while (s.size) {
-        for (n = 1; n < 4 && n < s.size && ((uint8_t)s.at[s.size - n] & 0xc0) == 0x80;) n++;
-        const char *last = s.at + s.size - n;
-        if (utf8_length(last, n) != n || !code_is_space(utf8_code(last, n))) break;
-        s.size -= n;
-    }
-    return s;
-}
-
-/* Characters that print nothing, or change how what follows them is printed. */
-static bool code_is_hidden(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xe0000 && c < 0xe1000);
-}
-
 const char *str_show(Str s)
 {
     enum { BUFFERS = 4, WIDTH = 80 }; /* WIDTH: columns; what is not ASCII counts as two */
@@ -169,9 +115,10 @@ const char *str_show(Str s)
     char *out = ring[turn++ % BUFFERS];
     const bool utf8 = terminal_is_utf8();
     size_t used = 0, columns = 0, n;
+    uint32_t code;
     for (size_t i = 0; i < s.size; i += n) {
-        n = utf8_length(s.at + i, s.size - i);
-        const bool plain = n && (n == 1 || utf8) && !code_is_hidden(utf8_code(s.at + i, n));
+        n = utf8_decode(s.at + i, s.size - i, &code);
+        const bool plain = code != UTF8_INVALID && (n == 1 || utf8) && !code_is_hidden(code);
         if (!plain) n = 1;
         columns += !plain ? 4 : n == 1 ? 1 : 2;
         if (columns > WIDTH) {
@@ -186,12 +133,6 @@ const char *str_show(Str s)
     }
     out[used] = 0;
     return out;
-}
-
-const char *count_text(Arena *arena, uint64_t n)
-{
-    return n < 1000 ? arena_printf(arena, "%u", (unsigned)n)
-                    : arena_printf(arena, "%s,%03u", count_text(arena, n / 1000), (unsigned)(n % 1000));
 }
 
 bool parse_int(Str s, int64_t low, int64_t high, int64_t *value)
@@ -225,38 +166,3 @@ bool parse_double(Str s, double *value)
     return true;
 }
 
-/* ---- numbers for people ---- */
-
-const char *format_count(Arena *arena, uint64_t count)
-{
-    char digits[24];
-    const int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)count);
-    char *out = arena_new(arena, char, 2 * sizeof digits), *to = out;
-    for (int i = 0; i < size; i++) {
-        if (i && size > 4 && (size - i) % 3 == 0) *to++ = ',';
-        *to++ = digits[i];
-    }
-    return out;
-}
-
-const char *format_duration(Arena *arena, double seconds)
-{
-    if (!(seconds > 0)) seconds = 0; /* a NaN, too */
-    if (seconds < 9.95) return arena_printf(arena, "%.1f s", seconds);
-    const uint64_t s = seconds < 1e15 ? (uint64_t)(seconds + 0.5) : (uint64_t)1e15, minutes = (s + 30) / 60;
-    if (s < 60) return arena_printf(arena, "%d s", (int)s);
-    if (s < 3600)
-        return s % 60 ? arena_printf(arena, "%d min %d s", (int)(s / 60), (int)(s % 60))
-                      : arena_printf(arena, "%d min", (int)(s / 60));
-    const char *hours = format_count(arena, minutes / 60);
-    return minutes % 60 ? arena_printf(arena, "%s h %d min", hours, (int)(minutes % 60))
-                        : arena_printf(arena, "%s h", hours);
-}
-
-const char *format_list(Arena *arena, const char *const *items, int count)
-{
-    const char *text = count ? items[0] : "";
-    for (int i = 1; i < count; i++)
-        text = arena_printf(arena, "%s%s%s", text, i == count - 1 ? " and " : ", ", items[i]);
-    return text;
-}

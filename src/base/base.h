@@ -1,4 +1,4 @@
-/* base: what every layer may use. Errors, arenas, strings, random numbers, the pool of threads, progress. */
+/* base: what every layer may use. Errors, arenas, strings, UTF-8, random numbers, the pool of threads. */
 #ifndef LETHE_BASE_H
 #define LETHE_BASE_H
 
@@ -77,20 +77,34 @@ bool str_ends_as(Str s, Str end);                /* ASCII letters in any case */
 bool str_equal_as(Str a, Str b);                 /* ASCII letters in any case */
 bool str_holds(Str s, Str wanted);               /* somewhere in it */
 Str str_trim(Str s);                             /* without Unicode white space at either end */
-size_t utf8_length(const char *at, size_t size); /* of the valid UTF-8 sequence there (Unicode 15, table 3-7), or 0 */
 int str_compare(Str a, Str b);                   /* bytewise, as strcmp */
 /* A printable, shortened form for messages: "..." when cut; control characters, those that steer the direction of text,
  * and what is not UTF-8 as \xHH, and in a locale without UTF-8 all that is not ASCII. Kept in a ring of a few static
  * buffers: use it only as an argument of a message. */
 const char *str_show(Str s);
-const char *count_text(Arena *arena, uint64_t n);                 /* "1,234,567" */
 bool parse_int(Str s, int64_t low, int64_t high, int64_t *value); /* decimal, whole string, within [low, high] */
 bool parse_double(Str s, double *value);                          /* finite, whole string, '.' whatever the locale */
 
-/* ---- Numbers for people ---- */
-const char *format_count(Arena *arena, uint64_t count);    /* "1000", "10,000", "1,234,567" */
-const char *format_duration(Arena *arena, double seconds); /* "0.4 s", "33 s", "5 min 33 s", "2 h 5 min" */
-const char *format_list(Arena *arena, const char *const *items, int count); /* "", "a", "a and b", "a, b and c" */
+/* ---- UTF-8 (Unicode 15, table 3-7) ---- */
+#define UTF8_INVALID UINT32_MAX
+/* Bytes of the code point, or of the maximal invalid subpart (Unicode, chapter 3.9), at the start of at[size]; size >= 1.
+ * *code: the code point, or UTF8_INVALID. */
+size_t utf8_decode(const char *at, size_t size, uint32_t *code);
+size_t utf8_length(const char *at, size_t size); /* bytes of the valid code point there, or 0; size may be 0 */
+static inline bool utf8_continues(char byte) { return ((uint8_t)byte & 0xc0) == 0x80; } /* not the first of its code */
+Str utf8_cut(Str text, size_t most_bytes); /* valid text, cut so as not to be longer nor to end within a code point */
+
+/* ---- Numbers ---- */
+/* In the kernels' loops, too: a part of the function that calls them, whatever processor that one is for. */
+#define NUMBER static inline __attribute__((always_inline))
+NUMBER int least_int(int a, int b) { return a < b ? a : b; }
+NUMBER uint32_t least_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+NUMBER size_t least_size(size_t a, size_t b) { return a < b ? a : b; }
+NUMBER size_t ceil_div(size_t whole, size_t part) { return (whole + part - 1) / part; } /* parts, the last filled or not */
+#undef NUMBER
+/* p [classes]: the softmax of the logits z [classes], in double precision; NULL: not wanted. Returns the logarithm of the
+ * sum of exp(z): minus log p[c] is that minus z[c]. */
+double softmax(const float *z, uint32_t classes, double *p);
 
 /* ---- Did you mean? ---- The name nearest to a word that is none of them, if one is near: at most a quarter of its
  * letters differ, or it begins with the word. */
@@ -124,20 +138,5 @@ void threads_stop(void);
  * reentrant. Denormal numbers are flushed to zero on the pool's threads, the caller's included. */
 void parallel(size_t items, void (*work)(void *context, size_t item, int thread), void *context);
 
-/* ---- Progress on stderr ----
- * On a terminal one line that redraws itself; otherwise a line now and then. Quiet: nothing. */
-typedef struct Progress {
-    char label[64];
-    uint64_t total, done;
-    double started, shown; /* seconds by clock_seconds; shown: when the line was last drawn */
-    bool quiet, terminal, drawn;
-} Progress;
-void progress_begin(Progress *progress, bool quiet, uint64_t total, const char *label_format, ...) PRINTF(4, 5);
-/* `note` may be empty; it follows the bar (a loss, an accuracy). */
-void progress_step(Progress *progress, uint64_t done, const char *note_format, ...) PRINTF(3, 4);
-/* Removes the bar from a terminal; prints nothing. */
-void progress_end(Progress *progress);
-/* Columns of the terminal that a stream goes to: what COLUMNS says, else the terminal's own; 80 when unknown. */
-int terminal_columns(FILE *stream);
 
 #endif

@@ -7,7 +7,6 @@
 
 static char nearest_fold(char c) { return c == '_' ? '-' : ascii_lower(c); }
 
-static int nearest_least(int a, int b) { return a < b ? a : b; }
 
 /* Capitals and small letters are the same, '_' and '-' as well. Both words at most NEAREST_MOST_BYTES long. */
 static int nearest_distance(Str a, Str b)
@@ -20,9 +19,9 @@ static int nearest_distance(Str a, Str b)
         row[0] = (int)i;
         for (size_t k = 1; k <= b.size; k++) {
             const char y = nearest_fold(b.at[k - 1]);
-            row[k] = nearest_least(nearest_least(last[k], row[k - 1]) + 1, last[k - 1] + (x != y));
+            row[k] = least_int(least_int(last[k], row[k - 1]) + 1, last[k - 1] + (x != y));
             if (i > 1 && k > 1 && x == nearest_fold(b.at[k - 2]) && y == nearest_fold(a.at[i - 2]))
-                row[k] = nearest_least(row[k], before[k - 2] + 1);
+                row[k] = least_int(row[k], before[k - 2] + 1);
         }
         int *spare = before;
         before = last;

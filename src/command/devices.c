@@ -7,6 +7,7 @@
 
 static void devices_print(const char *name, const VulkanInfo *info)
 {
+    Arena arena = {0};
     DeviceTrial trial;
     device_try(name, 0, &trial);
     printf("%-7s %s\n", name, info ? info->name : trial.name);
@@ -14,18 +15,21 @@ static void devices_print(const char *name, const VulkanInfo *info)
         printf("        %s, driver %s\n", info->kind, info->driver);
         printf("        ");
         if (info->processors) printf("%u processors, ", info->processors);
-        printf("workgroups of %u threads and %u KiB; %.1f GB an allocation\n", info->group_threads,
-               info->group_bytes / 1024, (double)info->largest_bytes * 1e-9);
+        printf("workgroups of %u threads and %u KiB; %s an allocation\n", info->group_threads, info->group_bytes / 1024,
+               format_gigabytes(&arena, (double)info->largest_bytes, 1));
     }
     if (trial.err.code) {
         printf("        cannot be used: %s\n", info && info->missing[0] ? info->missing : trial.err.text);
+        arena_free(&arena);
         return;
     }
     printf("        memory: ");
-    if (info) printf("%.1f GB, of which ", (double)info->memory_bytes * 1e-9);
-    printf("%.1f GB are free%s\n", (double)trial.memory_bytes * 1e-9,
+    if (info) printf("%s, of which ", format_gigabytes(&arena, (double)info->memory_bytes, 1));
+    printf("%s are free%s\n", format_gigabytes(&arena, (double)trial.memory_bytes, 1),
            info && !info->free_bytes ? " (a guess: the driver does not say)" : "");
-    printf("        %.0f GFLOPS in matrix products, %.0f GB/s copying\n", trial.speed.gflops, trial.speed.gbps);
+    printf("        %s GFLOPS in matrix products, %s GB/s copying\n", format_decimal(&arena, trial.speed.gflops, 0),
+           format_decimal(&arena, trial.speed.gbps, 0));
+    arena_free(&arena);
 }
 
 static bool command_devices(int argc, char **argv, Err *err)
@@ -56,8 +60,8 @@ static bool selftest_device(const char *name, Err *err)
     *err = test.err;
     if (err->code) return false;
     Arena scratch = {0};
-    printf("%-7s %s: %d cases of %d ops right, worst normalised mean squared error %.1e; opened in %s\n", name,
-           test.name, test.cases, OP_COUNT, test.worst, format_duration(&scratch, test.opened_seconds));
+    printf("%-7s %s: %d cases of %d ops right, worst normalised mean squared error %s; opened in %s\n", name,
+           test.name, test.cases, OP_COUNT, format_exponent(&scratch, test.worst), format_duration(&scratch, test.opened_seconds));
     arena_free(&scratch);
     return true;
 }

@@ -7,27 +7,15 @@
 static int help_columns(void)
 {
     enum { MOST = 80 };
-    const int columns = terminal_columns(stdout);
-    return columns < MOST ? columns : MOST;
+    return least_int(terminal_columns(stdout), MOST);
 }
 
 /* Prints the words of a text after `blanks` blanks at `column`, and goes on in lines that begin at `indent`; returns
  * the column behind the last word. A line break of the text is a blank. */
 static int help_wrap(const char *text, int blanks, int column, int indent)
 {
-    const int columns = help_columns();
     column += printf("%*s", blanks, "");
-    for (bool first = true;; first = false) {
-        text += strspn(text, " \n");
-        const int size = (int)strcspn(text, " \n");
-        if (!size) return column;
-        if (!first && column + 1 + size > columns)
-            column = printf("\n%*s", indent, "") - 1;
-        else if (!first)
-            column += printf(" ");
-        column += printf("%.*s", size, text);
-        text += size;
-    }
+    return text_wrap(stdout, text, column, indent, help_columns());
 }
 
 /* One line of a help text that begins with blanks, as it stands where there is room. */

@@ -90,7 +90,7 @@ static bool labelled_close(Labelled *l, bool ok, Err *err)
         labelled_draft = NULL;
         ok = draft_close(&l->draft, ok, err);
         Arena scratch = {0};
-        if (ok) printf("%s: %s row%s labelled\n", l->path, format_count(&scratch, l->rows), l->rows == 1 ? "" : "s");
+        if (ok) printf("%s: %s labelled\n", l->path, format_counted(&scratch, l->rows, "row", "rows"));
         arena_free(&scratch);
     }
     output_close(&l->out);

@@ -120,12 +120,8 @@ static bool predictor_print(Predictor *p, Arena *scratch, const float *logits, u
 {
     const uint32_t classes = p->classifier->labels.classes;
     double *z = arena_new(scratch, double, classes), *share = arena_new(scratch, double, classes);
-    double sum = 0;
-    for (uint32_t c = 0; c < classes; c++) {
-        z[c] = (double)logits[c];
-        sum += share[c] = exp(z[c] - (double)logits[prediction]);
-    }
-    for (uint32_t c = 0; c < classes; c++) share[c] /= sum;
+    for (uint32_t c = 0; c < classes; c++) z[c] = (double)logits[c];
+    softmax(logits, classes, share);
     if (p->gold && p->gold[p->answered] != GOLD_NONE) {
         p->gold_rows++;
         p->right += p->gold[p->answered] == prediction;
@@ -238,14 +234,14 @@ static void predictor_gold(Arena *arena, Predictor *p, const ExampleFile *table)
         fprintf(stderr, "%s: the labels are taken as the numbers of the model's classes: 0 is %s, 1 is %s%s\n",
                 table->path, labels->names[0], labels->names[1], labels->classes > 2 ? ", ..." : "");
     } else if (odd) {
-        fprintf(stderr, "%s: %s label%s no class of the model (the first, line %llu: %s) and %s not counted\n",
-                table->path, format_count(arena, given - named), given - named == 1 ? " is" : "s are",
-                (unsigned long long)odd->line, str_show(odd->label), given - named == 1 ? "is" : "are");
+        fprintf(stderr, "%s: %s no class of the model (the first, line %llu: %s) and %s not counted\n", table->path,
+                format_counted(arena, given - named, "label is", "labels are"), (unsigned long long)odd->line,
+                str_show(odd->label), plural(given - named, "is", "are"));
     }
     const uint64_t missing = table->row_count - given;
     if (missing)
-        fprintf(stderr, "%s: %s row%s no label and %s not counted in the accuracy\n", table->path,
-                format_count(arena, missing), missing == 1 ? " has" : "s have", missing == 1 ? "is" : "are");
+        fprintf(stderr, "%s: %s no label and %s not counted in the accuracy\n", table->path,
+                format_counted(arena, missing, "row has", "rows have"), plural(missing, "is", "are"));
     p->gold = gold;
 }
 
@@ -254,8 +250,9 @@ static void predictor_accuracy(const Predictor *p)
     if (!p->gold_rows) return;
     Arena scratch = {0};
     const Interval interval = measure_wilson(p->right, p->gold_rows);
-    fprintf(stderr, "accuracy %.1f%% (95%% interval %.1f to %.1f%%): %s of %s rows are labelled as in the file\n",
-            100.0 * p->right / p->gold_rows, 100 * interval.low, 100 * interval.high, format_count(&scratch, p->right),
+    fprintf(stderr, "accuracy %s (95%% interval %s to %s): %s of %s rows are labelled as in the file\n",
+            format_percent(&scratch, (double)p->right / p->gold_rows), format_share(&scratch, interval.low),
+            format_percent(&scratch, interval.high), format_count(&scratch, p->right),
             format_count(&scratch, p->gold_rows));
     arena_free(&scratch);
 }

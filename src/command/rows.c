@@ -310,15 +310,17 @@ static void rows_note(const RowReader *r)
 {
     Arena scratch = {0};
     if (r->table.unread)
-        fprintf(stderr, "%s: read are the columns %s%s%s; not read: %s\n", r->what, r->table.text_column,
-                r->table.pair_column ? " and " : "", r->table.pair_column ? r->table.pair_column : "", r->table.unread);
+        fprintf(stderr, "%s: read are the columns %s; not read: %s\n", r->what,
+                format_list(&scratch, (const char *[]){r->table.text_column, r->table.pair_column},
+                            r->table.pair_column ? 2 : 1),
+                r->table.unread);
     if (r->table.cut_rows)
         fprintf(stderr, "%s: %s rows end early and are left out\n", r->what, format_count(&scratch, r->table.cut_rows));
     if (r->invalid_rows)
         fprintf(stderr,
-                "%s: %s row%s not valid UTF-8 (the first is line %llu): U+FFFD stands for what is not; is it "
+                "%s: %s not valid UTF-8 (the first is line %llu): U+FFFD stands for what is not; is it "
                 "Latin-1? iconv -f LATIN1 -t UTF-8 converts it\n",
-                r->what, format_count(&scratch, r->invalid_rows), r->invalid_rows == 1 ? " is" : "s are",
+                r->what, format_counted(&scratch, r->invalid_rows, "row is", "rows are"),
                 (unsigned long long)r->invalid_line);
     arena_free(&scratch);
 }

@@ -78,7 +78,7 @@ static Str tokenize_keep(TokenizeBatch *batch, Str text)
 /* Prints the rows that have been gathered. */
 static bool tokenize_flush(TokenizeBatch *batch, Output *output, Err *err)
 {
-    const size_t shares = (batch->count + TOKENIZE_SHARE - 1) / TOKENIZE_SHARE;
+    const size_t shares = ceil_div(batch->count, TOKENIZE_SHARE);
     bool ok = true;
     parallel(shares, tokenize_share, batch);
     for (size_t i = 0; i < shares; i++) {

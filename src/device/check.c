@@ -123,7 +123,6 @@ static const char *check_rows(const u32 *row, u32 n, uint64_t limit)
     return NULL;
 }
 
-static uint64_t check_less(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* What is wrong becomes "OP: WHAT: problem". */
 typedef struct Check {
@@ -141,14 +140,14 @@ static void check_attention(Check *c, const struct attention_args *a)
 {
     const uint64_t rows = check_rows_from(a->kv, 2 * a->heads * a->size, a->ldkv),
                    queries = a->first_only ? UINT64_MAX : check_rows_from(a->q, a->heads * a->size, a->ldq);
-    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, check_less(rows, queries)));
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, least_size(rows, queries)));
 }
 
 static void check_attention_grad(Check *c, const struct attention_grad_args *a)
 {
     const uint64_t rows = check_rows_from(a->dkv, 2 * a->heads * a->size, a->ldkv),
                    queries = a->first_only ? UINT64_MAX : check_rows_from(a->dq, a->heads * a->size, a->ldq);
-    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, check_less(rows, queries)));
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, least_size(rows, queries)));
 }
 
 static void check_embed(Check *c, const struct embed_args *a)
@@ -164,7 +163,7 @@ static void check_embed_grad(Check *c, const struct embed_grad_args *a)
     check_add(c, "starts", check_starts(a->starts, a->unique, 0, UINT64_MAX));
     if (c->problem) return;
     const u32 rows = check_last(a->starts, a->unique);
-    check_add(c, "order", check_below(a->order, rows, check_less(rows, check_rows_from(a->dy, a->cols, a->cols))));
+    check_add(c, "order", check_below(a->order, rows, least_size(rows, check_rows_from(a->dy, a->cols, a->cols))));
 }
 
 static void check_embed_importance(Check *c, const struct embed_importance_args *a)
@@ -173,13 +172,13 @@ static void check_embed_importance(Check *c, const struct embed_importance_args 
     check_add(c, "starts", check_starts(a->starts, a->unique, 0, UINT64_MAX));
     check_add(c, "offsets", check_starts(a->offsets, a->examples, 0, UINT64_MAX));
     if (c->problem) return;
-    const uint64_t rows = check_less(a->rows, check_rows_from(a->dy, a->cols, a->cols));
+    const uint64_t rows = least_size(a->rows, check_rows_from(a->dy, a->cols, a->cols));
     check_add(c, "order", check_below(a->order, check_last(a->starts, a->unique), rows));
 }
 
 static void check_wake_rows(Check *c, const struct wake_rows_args *a)
 {
-    const uint64_t limit = check_less(check_rows_from(a->w, a->cols, a->cols), check_room(a->stamp));
+    const uint64_t limit = least_size(check_rows_from(a->w, a->cols, a->cols), check_room(a->stamp));
     if (a->row)
         check_add(c, "row", check_rows(a->row, a->rows, limit));
     else
@@ -198,7 +197,7 @@ static void check_dot(Check *c, const struct dot_args *a)
 {
     if (!a->row || !a->block) return;
     const uint64_t limit =
-        check_less(check_rows_from(a->x, a->block, a->block), check_rows_from(a->y, a->block, a->block));
+        least_size(check_rows_from(a->x, a->block, a->block), check_rows_from(a->y, a->block, a->block));
     check_add(c, "row", check_below(a->row, a->n / a->block, limit));
 }
 
@@ -231,7 +230,7 @@ static void check_op(Check *c, Op op, const void *args)
     }
     if (op == OP_adamw_rows) {
         OF(adamw_rows);
-        const uint64_t limit = check_less(check_rows_from(a->w, a->cols, a->cols), check_room(a->stamp));
+        const uint64_t limit = least_size(check_rows_from(a->w, a->cols, a->cols), check_room(a->stamp));
         check_add(c, "rows", a->rows <= limit ? NULL : "beyond the last");
     }
     if (op == OP_gemm_importance) {

@@ -102,7 +102,7 @@ static int choose_fastest(int threads, DeviceChoice *choice)
             fastest = gflops;
             best.number = i;
         }
-        snprintf(best.why, sizeof best.why, "the fastest, %.0f GFLOPS in a trial", fastest);
+        snprintf(best.why, sizeof best.why, "the fastest, %s GFLOPS in a trial", format_decimal(&arena, fastest, 0));
         if (path)
             file_write(path, str(best.number == CHOSE_CPU ? "c" : arena_printf(&arena, "g%d", best.number)), &ignored);
     }

@@ -37,8 +37,8 @@ static bool device_open_cpu(Device *device, bool plain)
     device->ops = plain ? plain_ops : table;
     const char *name = plain ? "plain" : engine.name;
     snprintf(device->engine, sizeof device->engine, "CPU (%s)", name);
-    snprintf(device->name, sizeof device->name, "CPU (%s, %d thread%s)", name, threads_count(),
-             threads_count() == 1 ? "" : "s");
+    snprintf(device->name, sizeof device->name, "CPU (%s, %d %s)", name, threads_count(),
+             plural((uint64_t)threads_count(), "thread", "threads"));
     return true;
 }
 

@@ -54,15 +54,16 @@ static bool perf_ops(Device *device, const char *word, Err *err)
         if (word && strcmp(word, op_names[op]) != 0) continue;
         for (int i = 0; (i == 0 || list) && device_case_build(&c, (Op)op, DEVICE_PERF + i); i++) {
             DeviceCaseCopy copy;
-            char label[32], gflops[16] = "";
+            char label[32];
             device_case_upload(device, &c, 0, &copy);
             const double seconds = speed_seconds(device, (Op)op, copy.args, copy.buffers[0]);
             perf_label(&c, label);
-            if (perf_flops(&c) > 0) snprintf(gflops, sizeof gflops, "%.1f", perf_flops(&c) / seconds * 1e-9);
+            const double flops = perf_flops(&c);
             const bool ok = device_ok(device, err);
             if (ok)
-                printf("%-18s %-24s %10.3f %10s %8.1f\n", op_names[op], label, seconds * 1e3, gflops,
-                       perf_bytes(&c) / seconds * 1e-9);
+                printf("%-18s %-24s %10s %10s %8s\n", op_names[op], label, format_decimal(&c.arena, seconds * 1e3, 3),
+                       flops > 0 ? format_decimal(&c.arena, flops / seconds * 1e-9, 1) : "",
+                       format_decimal(&c.arena, perf_bytes(&c) / seconds * 1e-9, 1));
             fflush(stdout);
             device_arena_free(&copy.memory);
             arena_free(&c.arena);

@@ -44,18 +44,22 @@ static void bench_print(const char *method, const char *task, BenchSteps *steps)
         other += op == OP_gemm ? 0 : ops->seconds[op];
         calls += ops->calls[op];
     }
-    printf("step %s %s %.4f s (median of %zu), %.0f tokens a step\n", task, method, steps->seconds.at[n / 2], n,
-           (double)steps->tokens / (double)n);
+    Arena *arena = &steps->arena;
+    printf("step %s %s %s s (median of %zu), %s tokens a step\n", task, method,
+           format_decimal(arena, steps->seconds.at[n / 2], 4), n,
+           format_decimal(arena, (double)steps->tokens / (double)n, 0));
     if (ops->seconds[OP_gemm] == 0) return; /* a GPU without a clock */
-    printf("  products %.1f%% of the time at %.0f GFLOPS, other ops %.1f%%, host %.1f%%; %llu ops, %llu of them "
-           "products\n",
-           100 * ops->seconds[OP_gemm] / total, ops->flops / ops->seconds[OP_gemm] * 1e-9, 100 * other / total,
-           100 * (1 - (other + ops->seconds[OP_gemm]) / total), (unsigned long long)(calls / n),
+    printf("  products %s of the time at %s GFLOPS, other ops %s, host %s; %llu ops, %llu of them products\n",
+           format_percent(arena, ops->seconds[OP_gemm] / total),
+           format_decimal(arena, ops->flops / ops->seconds[OP_gemm] * 1e-9, 0), format_percent(arena, other / total),
+           format_percent(arena, 1 - (other + ops->seconds[OP_gemm]) / total), (unsigned long long)(calls / n),
            (unsigned long long)(ops->calls[OP_gemm] / n));
     for (int op = 0; op < OP_COUNT; op++)
         if (op != OP_gemm && ops->seconds[op] > 0.005 * total)
-            printf("  %-16s %5.1f%%  %7.3f ms a step, %llu calls\n", op_names[op], 100 * ops->seconds[op] / total,
-                   1e3 * ops->seconds[op] / (double)n, (unsigned long long)(ops->calls[op] / n));
+            printf("  %-16s %6s  %7s ms a step, %llu calls\n", op_names[op],
+                   format_percent(arena, ops->seconds[op] / total),
+                   format_decimal(arena, 1e3 * ops->seconds[op] / (double)n, 3),
+                   (unsigned long long)(ops->calls[op] / n));
 }
 
 bool experiment_bench(const Plan *plan, Err *err)
@@ -77,7 +81,7 @@ bool experiment_bench(const Plan *plan, Err *err)
             if (ok) bench_print(plan->methods[m]->name, plan->tasks[i].name, &steps);
             arena_free(&steps.arena);
         }
-    printf("peak memory %.2f GB\n", (double)memory_peak_bytes() * 1e-9);
+    printf("peak memory %s\n", format_gigabytes(&x->arena, (double)memory_peak_bytes(), 2));
     experiment_close(x);
     return ok;
 }

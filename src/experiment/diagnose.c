@@ -31,7 +31,7 @@ static double tokens_per_row(const Split *split) { return (double)split->starts[
 /* Tokens that a training on a split passes through. */
 static double training_tokens(const Split *train, const Hyper *hyper)
 {
-    return (double)train_steps(hyper, train->rows) * fewer(train->rows, hyper->batch_size) * tokens_per_row(train);
+    return (double)train_steps(hyper, train->rows) * least_u32(train->rows, hyper->batch_size) * tokens_per_row(train);
 }
 
 /* An event about task `task` after training task `after` (both from 0; after -1: before the first). */
@@ -50,7 +50,7 @@ static void set_counts(json_t *event, uint32_t rows, uint32_t correct)
 /* The first rows of a task's random order, as a split. */
 static void subset_of(Arena *arena, const TaskState *state, uint32_t rows, Split *out)
 {
-    split_subset(arena, &state->data.eval, state->order, fewer(state->data.eval.rows, rows), out);
+    split_subset(arena, &state->data.eval, state->order, least_u32(state->data.eval.rows, rows), out);
 }
 
 /* ---- curve: old tasks while a new one trains ---- */
@@ -179,7 +179,7 @@ static bool diagnose_drift(MethodRun *m, int task, const EvalRecord *r, Err *err
     if (!diagnosing(m)) return true;
     const double begun = clock_seconds();
     TaskProgress *progress = &m->tasks[task];
-    const uint32_t h = m->x->model.config.hidden, n = fewer(r->rows, STATE_ROWS);
+    const uint32_t h = m->x->model.config.hidden, n = least_u32(r->rows, STATE_ROWS);
     progress->last_states = r->last_states;
     if (task == m->task) {
         progress->learned_states = r->states;
@@ -327,5 +327,5 @@ static double diagnosis_tokens(const Experiment *x, const Method *method, int ta
     for (int j = 1; j < x->plan->task_count && !task; j++) tokens += probe_tokens(x, j);
     if (task + 1 < x->plan->task_count) return tokens + probe_tokens(x, task) + probe_tokens(x, task + 1);
     for (int j = 0; j < task; j++) tokens += probe_tokens(x, j);
-    return tokens + (x->model.config.layers + 2) * fewer(first->rows, SWAP_ROWS) * tokens_per_row(first);
+    return tokens + (x->model.config.layers + 2) * least_u32(first->rows, SWAP_ROWS) * tokens_per_row(first);
 }

@@ -10,13 +10,13 @@ enum { STATE_ROWS = 256 }; /* whose states of all layers an evaluation keeps */
 static WeightsId weights_new(Experiment *x) { return ++x->weights_made; }
 
 /* The place of an evaluation, which is added when it is not there. */
-static Evaluation *evaluation_at(Experiment *x, WeightsId weights, int task)
+static KeptEvaluation *evaluation_at(Experiment *x, WeightsId weights, int task)
 {
-    for (Evaluation *e = x->evaluations; e; e = e->next)
+    for (KeptEvaluation *e = x->evaluations; e; e = e->next)
         if (e->weights == weights && e->task == task) return e;
     Arena arena = {0};
-    Evaluation *e = arena_new(&arena, Evaluation, 1);
-    *e = (Evaluation){.next = x->evaluations, .weights = weights, .task = task, .arena = arena};
+    KeptEvaluation *e = arena_new(&arena, KeptEvaluation, 1);
+    *e = (KeptEvaluation){.next = x->evaluations, .weights = weights, .task = task, .arena = arena};
     x->evaluations = e;
     return e;
 }
@@ -30,7 +30,7 @@ static bool weights_are_shared(const Experiment *x, WeightsId weights)
 }
 
 /* Removes it from the list; returns the place of the next one. */
-static Evaluation **evaluation_remove(Evaluation **at)
+static KeptEvaluation **evaluation_remove(KeptEvaluation **at)
 {
     Arena arena = (*at)->arena; /* it lives in that */
     *at = (*at)->next;
@@ -41,14 +41,14 @@ static Evaluation **evaluation_remove(Evaluation **at)
 /* Forgets a task's evaluation, unless other methods may want it. */
 static void evaluation_forget(Experiment *x, WeightsId weights, int task)
 {
-    for (Evaluation **at = &x->evaluations; *at && !weights_are_shared(x, weights);)
+    for (KeptEvaluation **at = &x->evaluations; *at && !weights_are_shared(x, weights);)
         at = (*at)->weights == weights && (*at)->task == task ? evaluation_remove(at) : &(*at)->next;
 }
 
 /* Forgets what no other method may want; all: everything. */
 static void evaluations_forget(Experiment *x, bool all)
 {
-    for (Evaluation **at = &x->evaluations; *at;)
+    for (KeptEvaluation **at = &x->evaluations; *at;)
         at = all || !weights_are_shared(x, (*at)->weights) ? evaluation_remove(at) : &(*at)->next;
 }
 
@@ -64,13 +64,14 @@ static bool evaluate_once(MethodRun *m, Arena *arena, int task, EvalRecord *r, E
 static bool evaluate_kept(MethodRun *m, WeightsId weights, int task, EvalRecord *r, Err *err)
 {
     Experiment *x = m->x;
-    Evaluation *e = evaluation_at(x, weights, task);
+    KeptEvaluation *e = evaluation_at(x, weights, task);
     if (!e->record.logits) {
         const TaskState *state = &x->tasks[task];
         const Training t = training_of(x, m->method, m->seed, task);
-        const bool ok = !experiment_diagnoses(x) ? evaluate_once(m, &e->arena, task, &e->record, err)
-                                                 : evaluate_layers(&x->device, &e->arena, &t, state->order,
-                                                                   fewer(t.eval->rows, STATE_ROWS), &e->record, err);
+        const bool ok = !experiment_diagnoses(x)
+                            ? evaluate_once(m, &e->arena, task, &e->record, err)
+                            : evaluate_layers(&x->device, &e->arena, &t, state->order,
+                                              least_u32(t.eval->rows, STATE_ROWS), &e->record, err);
         if (!ok) return false;
     }
     *r = e->record;
@@ -81,7 +82,7 @@ static bool evaluate_kept(MethodRun *m, WeightsId weights, int task, EvalRecord 
 static void evaluation_keep(MethodRun *m, int task, const EvalRecord *r)
 {
     const size_t logits = (size_t)r->rows * r->classes;
-    Evaluation *e = evaluation_at(m->x, m->weights, task);
+    KeptEvaluation *e = evaluation_at(m->x, m->weights, task);
     const bool again = e->record.logits != NULL;
     uint32_t *prediction = again ? e->record.prediction : arena_new(&e->arena, uint32_t, r->rows);
     float *kept = again ? e->record.logits : arena_new(&e->arena, float, logits);

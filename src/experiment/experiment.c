@@ -1,6 +1,5 @@
 #include "experiment.h"
 
-#include "measures.c"
 #include "journal.c"  // the files of OUT while a run writes them
 #include "state.h"    // what a run holds in memory
 

@@ -79,12 +79,14 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
     uint64_t room;
     const uint64_t need = models_bytes(x) + checkpoint_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
+    const bool full = fresh && !file_exists(x->checkpoints.path) && sys_disk_free(x->plan->out, &room) && room < need;
+    if (full)
+        fail(err,
+             "%s: the trained models and checkpoints need %s there, but %s are free; --keep-models adapters or none "
+             "keeps less",
+             x->plan->out, format_megabytes(&arena, (double)need, 1), format_megabytes(&arena, (double)room, 1));
     arena_free(&arena);
-    if (fresh && !file_exists(x->checkpoints.path) && sys_disk_free(x->plan->out, &room) && room < need)
-        return fail(err,
-                    "%s: the trained models and checkpoints need %.1f MB there, but %.1f MB are free; --keep-models "
-                    "adapters or none keeps less",
-                    x->plan->out, (double)need * 1e-6, (double)room * 1e-6);
+    if (full) return false;
     if (x->plan->keep == KEEP_NONE) return true;
     return kept_write_encoder(x->plan->out, &x->plan->model, err);
 }
@@ -92,8 +94,10 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
 static void models_print(const Experiment *x)
 {
     static const char *const kept[] = {"every method's", "of methods that leave the encoder as it was", "none"};
-    printf("disk     %.2f GB for the trained models (--keep-models: %s)\n", (double)models_bytes(x) * 1e-9,
-           kept[x->plan->keep]);
-    printf("         %.2f GB for checkpoints at most, while it runs (--checkpoint-seconds %u)\n",
-           (double)checkpoint_bytes(x) * 1e-9, x->plan->checkpoint_seconds);
+    Arena arena = {0};
+    printf("disk     %s for the trained models (--keep-models: %s)\n",
+           format_gigabytes(&arena, (double)models_bytes(x), 2), kept[x->plan->keep]);
+    printf("         %s for checkpoints at most, while it runs (--checkpoint-seconds %u)\n",
+           format_gigabytes(&arena, (double)checkpoint_bytes(x), 2), x->plan->checkpoint_seconds);
+    arena_free(&arena);
 }

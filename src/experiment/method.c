@@ -9,7 +9,9 @@ static bool on_step(void *context, const StepRecord *r, Err *err)
 {
     MethodRun *m = context;
     checkpoint_say(m);
-    progress_step(&m->progress, ++m->step, "loss %.3f", r->loss);
+    Arena scratch = {0};
+    progress_step(&m->progress, ++m->step, "loss %s", format_decimal(&scratch, r->loss, 3));
+    arena_free(&scratch);
     json_t *event = json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "event", "step", "task",
                               m->task + 1, "name", m->x->tasks[m->task].data.name, "step", (json_int_t)r->step, "epoch",
                               (json_int_t)r->epoch, "loss", r->loss, "grad_norm", r->grad_norm, "learning_rate",

@@ -208,15 +208,14 @@ static bool check_memory(const Experiment *x, Err *err)
     Arena arena = {0};
     const char *fit = "", *what = "";
     for (int m = 0; m < x->plan->method_count; m++)
-        if (memory_needed(x, x->plan->methods[m]) <= have)
-            fit = arena_printf(&arena, "%s%s%s", fit, *fit ? "," : "", x->plan->methods[m]->name);
+        if (memory_needed(x, x->plan->methods[m]) <= have) fit = text_join(&arena, fit, ",", x->plan->methods[m]->name);
     if (*fit) what = arena_printf(&arena, "only --method %s (each fits alone), ", fit);
     const uint32_t batch = batch_that_fits(x, have);
     if (batch) what = arena_printf(&arena, "%s--batch-size %u --eval-batch-size %u, ", what, batch, batch);
-    fail(err,
-         "this run needs about %.1f GB of memory, but %.1f GB are free%s%s; use %sa smaller --max-length or model%s",
-         (double)need * 1e-9, (double)have * 1e-9, x->device.vulkan ? " on " : "",
-         x->device.vulkan ? x->device.name : "", what, x->device.vulkan ? ", or --device cpu" : "");
+    fail(err, "this run needs about %s of memory, but %s are free%s%s; use %sa smaller --max-length or model%s",
+         format_gigabytes(&arena, (double)need, 1), format_gigabytes(&arena, (double)have, 1),
+         x->device.vulkan ? " on " : "", x->device.vulkan ? x->device.name : "", what,
+         x->device.vulkan ? ", or --device cpu" : "");
     arena_free(&arena);
     return false;
 }
@@ -240,24 +239,27 @@ static void print_split(const Plan *plan, const Split *split, const TaskData *da
     enum { MOST_CLASSES = 20 };
     Arena arena = {0};
     const uint32_t *counts = split_class_counts(&arena, split, data->classes);
-    printf("  %-8s %s of %s rows%s%s\n", what, count_text(&arena, split->rows), count_text(&arena, split->file_rows),
+    printf("  %-8s %s of %s rows%s%s\n", what, format_count(&arena, split->rows),
+           format_count(&arena, split->file_rows),
            split->rows == split->file_rows ? ""
            : plan->first_rows              ? ", the first"
                                            : ", drawn at random",
-           split->skipped ? arena_printf(&arena, "; %s more have no label", count_text(&arena, split->skipped)) : "");
+           split->skipped ? arena_printf(&arena, "; %s more have no label", format_count(&arena, split->skipped)) : "");
     printf("           columns: %s\n           classes:", split->columns);
     for (uint32_t c = 0; c < data->classes && c < MOST_CLASSES; c++)
-        printf("%s \"%s\" %s", c ? "," : "", str_show(str(data->class_names[c])), count_text(&arena, counts[c]));
+        printf("%s \"%s\" %s", c ? "," : "", str_show(str(data->class_names[c])), format_count(&arena, counts[c]));
     printf(data->classes > MOST_CLASSES ? ", and %u more\n" : "\n", data->classes - MOST_CLASSES);
     arena_free(&arena);
 }
 
 static void print_task(const Plan *plan, const TaskData *data, int task)
 {
-    printf("task %-3d %s: %u classes, %u rows to train, %u to evaluate, %.1f tokens a row, majority class %.1f%%\n",
-           task + 1, data->name, data->classes, data->train.rows, data->eval.rows,
-           (double)data->train.starts[data->train.rows] / data->train.rows,
-           100 * split_majority_rate(&data->eval, data->classes));
+    Arena arena = {0};
+    printf("task %-3d %s: %u classes, %u rows to train, %u to evaluate, %s tokens a row, majority class %s\n", task + 1,
+           data->name, data->classes, data->train.rows, data->eval.rows,
+           format_decimal(&arena, (double)data->train.starts[data->train.rows] / data->train.rows, 1),
+           format_percent(&arena, split_majority_rate(&data->eval, data->classes)));
+    arena_free(&arena);
     print_split(plan, &data->train, data, "train");
     for (uint32_t r = 0; r < 2 && r < data->train.rows; r++) print_row(&data->train, r);
     print_split(plan, &data->eval, data, "evaluate");
@@ -266,18 +268,21 @@ static void print_task(const Plan *plan, const TaskData *data, int task)
 static void print_plan(const Experiment *x)
 {
     const Plan *plan = x->plan;
-    printf("model    %s: %s, %u layers, hidden %u, %.1f M parameters\n", x->model_name, x->model.config.family->title,
-           x->model.config.layers, x->model.config.hidden, (double)x->model.encoder.floats * 1e-6);
+    Arena arena = {0};
+    printf("model    %s: %s, %u layers, hidden %u, %s M parameters\n", x->model_name, x->model.config.family->title,
+           x->model.config.layers, x->model.config.hidden,
+           format_decimal(&arena, (double)x->model.encoder.floats * 1e-6, 1));
     printf("device   %s\n", x->device.name);
     for (int i = 0; i < plan->task_count; i++) print_task(plan, &x->tasks[i].data, i);
     for (int m = 0; m < plan->method_count; m++) {
         const Training t = training_of(x, plan->methods[m], 0, 0);
-        printf("method   %-15s %zu trainable parameters, learning rate %g, %u epochs of batches of %u\n",
-               plan->methods[m]->name, train_trainable(&t), (double)t.hyper.learning_rate, t.hyper.epochs,
-               t.hyper.batch_size);
+        printf("method   %-15s %zu trainable parameters, learning rate %s, %u epochs of batches of %u\n",
+               plan->methods[m]->name, train_trainable(&t), format_short(&arena, (double)t.hyper.learning_rate),
+               t.hyper.epochs, t.hyper.batch_size);
     }
-    printf("memory   %.2f GB needed, %.1f GB free\n", (double)memory_needed(x, NULL) * 1e-9,
-           (double)device_memory_bytes(&x->device) * 1e-9);
+    printf("memory   %s needed, %s free\n", format_gigabytes(&arena, (double)memory_needed(x, NULL), 2),
+           format_gigabytes(&arena, (double)device_memory_bytes(&x->device), 1));
+    arena_free(&arena);
     models_print(x);
 }
 

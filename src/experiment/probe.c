@@ -132,7 +132,7 @@ static bool probes_are_wanted(const Experiment *x)
 /* A probe of `task` with certain weights, those on the device; it is made once. known: as in probe_right. */
 static bool probe_kept(MethodRun *m, WeightsId weights, int task, const Training *t, const float *known, Err *err)
 {
-    Evaluation *e = evaluation_at(m->x, weights, task);
+    KeptEvaluation *e = evaluation_at(m->x, weights, task);
     if (!e->probe) {
         bool *right = arena_new(&e->arena, bool, t->eval->rows);
         if (!probe_right(m->x, task, t, known, right, err)) return false;

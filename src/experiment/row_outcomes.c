@@ -8,27 +8,20 @@
 
 enum { LOST_MOST_ROWS = 200, TEXT_MOST_BYTES = 1000 };
 
-/* Probability of a class by the logits z [classes]. */
-static double softmax_of(const float *z, uint32_t classes, uint32_t label)
-{
-    float highest = z[0];
-    double sum = 0;
-    for (uint32_t c = 1; c < classes; c++)
-        if (z[c] > highest) highest = z[c];
-    for (uint32_t c = 0; c < classes; c++) sum += exp((double)z[c] - (double)highest);
-    return exp((double)z[label] - (double)highest) / sum;
-}
-
 static Predictions predictions_of(Arena *arena, const EvalRecord *r, const Split *split)
 {
+    Arena scratch = {0};
+    double *p = arena_new(&scratch, double, r->classes);
     Predictions a = {.right = arena_new(arena, bool, r->rows),
                      .answer = arena_new(arena, uint32_t, r->rows),
                      .p = arena_new(arena, double, r->rows)};
     for (uint32_t i = 0; i < r->rows; i++) {
         a.answer[i] = r->prediction[i];
         a.right[i] = r->prediction[i] == split->labels[i];
-        a.p[i] = softmax_of(r->logits + (size_t)i * r->classes, r->classes, split->labels[i]);
+        softmax(r->logits + (size_t)i * r->classes, r->classes, p);
+        a.p[i] = p[split->labels[i]];
     }
+    arena_free(&scratch);
     return a;
 }
 
@@ -54,21 +47,11 @@ static json_t *final_event(const MethodRun *m, const EvalRecord *r, int task)
 
 /* ---- forgotten rows ---- */
 
-/* Where a text is cut so as not to be longer, nor to end within a character. The text is valid UTF-8: the readers of
- * files refuse any other. */
-static Str text_cut(Str text, size_t most_bytes)
-{
-    if (text.size <= most_bytes) return text;
-    text.size = most_bytes;
-    while (text.size && ((uint8_t)text.at[text.size] & 0xc0) == 0x80) text.size--;
-    return text;
-}
-
 static bool tell_text(Experiment *x, int task, uint32_t row, Err *err)
 {
     if (journal_knows_text(&x->journal, (uint32_t)task, row)) return true;
     const Split *split = &x->tasks[task].data.eval;
-    const Str text = text_cut(split->text[row], TEXT_MOST_BYTES), pair = text_cut(split->pair[row], TEXT_MOST_BYTES);
+    const Str text = utf8_cut(split->text[row], TEXT_MOST_BYTES), pair = utf8_cut(split->pair[row], TEXT_MOST_BYTES);
     json_t *event = json_pack("{s:s, s:i, s:I, s:I, s:s%}", "event", "text", "task", task + 1, "row",
                               (json_int_t)row + 1, "label", (json_int_t)split->labels[row], "text", text.at, text.size);
     if (pair.at) json_object_set_new(event, "pair", json_stringn(pair.at, pair.size));

@@ -21,14 +21,14 @@ typedef struct TaskState {
 typedef uint64_t WeightsId;
 
 /* What certain weights make of a task's evaluation rows: see evaluations.c. */
-typedef struct Evaluation {
-    struct Evaluation *next;
+typedef struct KeptEvaluation {
+    struct KeptEvaluation *next;
     WeightsId weights;
     int task;
     Arena arena;       /* where all of it lives */
     EvalRecord record; /* logits null: not evaluated yet */
     bool *probe;       /* [eval rows] on which a fresh head is right: see probe.c; null: not made yet */
-} Evaluation;
+} KeptEvaluation;
 
 /* A training that several methods have in common, as it ended: see shared.c. */
 typedef struct SharedTask {
@@ -73,7 +73,7 @@ typedef struct Experiment {
     WeightsId weights_made; /* the last one that was given out */
     WeightsId base;         /* the checkpoint and the heads as they start with base_seed; 0: not loaded yet */
     uint32_t base_seed;
-    Evaluation *evaluations;
+    KeptEvaluation *evaluations;
     SharedTask shared[SHARED_MAX_TASKS];
 } Experiment;
 

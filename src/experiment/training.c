@@ -66,7 +66,4 @@ static bool can_forget(const Method *method)
     return method->trains == TRAINS_ENCODER || method->trains == TRAINS_ADAPTER;
 }
 
-/* The smaller of a number of rows and a limit. */
-static uint32_t fewer(uint32_t rows, uint32_t most) { return rows < most ? rows : most; }
-
 static bool experiment_diagnoses(const Experiment *x) { return !x->plan->no_diagnostics && x->plan->task_count > 1; }

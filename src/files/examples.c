@@ -22,7 +22,7 @@ static const char *column_list(Arena *arena, const Table *table)
 {
     const char *all = "";
     for (size_t i = 0; i < table->column_count && i < 12; i++)
-        all = arena_printf(arena, "%s%s%s", all, i ? ", " : "", str_show(table->columns[i]));
+        all = arena_printf(arena, "%s%s%s", all, i ? ", " : "", str_show(table->columns[i])); /* which may be empty */
     return table->column_count > 12 ? arena_printf(arena, "%s, ...", all) : all;
 }
 
@@ -174,7 +174,7 @@ static bool columns_find(Arena *arena, const Table *table, const ColumnNames *na
 static bool column_is_text(const Table *table, size_t column)
 {
     enum { SAMPLE = 50 };
-    size_t rows = table->row_count < SAMPLE ? table->row_count : SAMPLE, words = 0, bytes = 0;
+    size_t rows = least_size(table->row_count, SAMPLE), words = 0, bytes = 0;
     if (str_ends_as(table->columns[column], S("_parse"))) return false; /* trees, of MNLI and SNLI */
     for (size_t r = 0; r < rows; r++) {
         const Str cell = table->cells[r * table->column_count + column];
@@ -193,8 +193,8 @@ static void examples_note_columns(Arena *arena, const Table *table, const Column
             *names[i] = arena_copy(arena, table->columns[used[i]].at, table->columns[used[i]].size);
     for (size_t i = 0; i < table->column_count; i++)
         if ((int)i != c->text && (int)i != c->pair && (int)i != c->label && column_is_text(table, i))
-            out->unread = arena_printf(arena, "%s%s\"%s\"", out->unread ? out->unread : "", out->unread ? ", " : "",
-                                       str_show(table->columns[i]));
+            out->unread = text_join(arena, out->unread ? out->unread : "", ", ",
+                                    arena_printf(arena, "\"%s\"", str_show(table->columns[i])));
 }
 
 static bool examples_from(Arena *arena, const Table *table, const ColumnNames *names, bool need_labels,

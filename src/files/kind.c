@@ -99,7 +99,7 @@ static const char *kind_of_wide_text(Str bytes)
     static const char utf16[] = "UTF-16 text; convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)",
                       utf32[] = "UTF-32 text; convert it to UTF-8 (iconv -f UTF-32 -t UTF-8)";
     enum { SAMPLE = 1024 };
-    const size_t size = (bytes.size < SAMPLE ? bytes.size : SAMPLE) / 4 * 4;
+    const size_t size = least_size(bytes.size, SAMPLE) / 4 * 4;
     size_t zeros[4] = {0}, plain = 0;
     if (bytes.size >= 4 && (memcmp(bytes.at, "\xff\xfe\0", 4) == 0 || memcmp(bytes.at, "\0\0\xfe\xff", 4) == 0))
         return utf32;

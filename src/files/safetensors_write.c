@@ -25,7 +25,7 @@ static Str safetensors_header_text(Arena *arena, json_t *metadata, const Tensor 
     char *text = json_dumps(header, JSON_COMPACT | JSON_PRESERVE_ORDER);
     json_decref(header);
     ASSERT(text);
-    const size_t size = strlen(text), padded = (size + 7) / 8 * 8;
+    const size_t size = strlen(text), padded = ceil_div(size, 8) * 8;
     char *bytes = arena_new(arena, char, 8 + padded);
     for (int i = 0; i < 8; i++) bytes[i] = (char)((uint64_t)padded >> 8 * i);
     memset(bytes + 8, ' ', padded);

@@ -179,7 +179,9 @@ static float canvas_run(Canvas *canvas, float x, float y, const char *text, floa
     float at = x;
     int previous = 0;
     while (*text) {
-        const int glyph = stbtt_FindGlyphIndex(&canvas->font, markup_next_char(&text));
+        uint32_t code;
+        text += utf8_decode(text, strlen(text), &code);
+        const int glyph = stbtt_FindGlyphIndex(&canvas->font, code == UTF8_INVALID ? 0xfffd : (int)code);
         int advance, bearing, x0, y0, x1, y1;
         if (previous) at += scale * (float)stbtt_GetGlyphKernAdvance(&canvas->font, previous, glyph);
         stbtt_GetGlyphHMetrics(&canvas->font, glyph, &advance, &bearing);
@@ -242,7 +244,8 @@ static const char *canvas_shorten(Canvas *canvas, const char *text, float size, 
     if (canvas_text_width(canvas, text, size) <= width) return text;
     const char *best = "…";
     for (const char *end = text; *end;) {
-        markup_next_char(&end);
+        uint32_t code;
+        end += utf8_decode(end, strlen(end), &code);
         const char *candidate = arena_printf(canvas->arena, "%.*s…", (int)(end - text), text);
         if (canvas_text_width(canvas, candidate, size) > width) break;
         best = candidate;

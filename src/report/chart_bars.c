@@ -35,9 +35,8 @@ typedef struct BarChart {
 
 static const char *bars_note_of_change(Arena *arena, const Results *r, int method, const Change *change)
 {
-    const char *points = verdict_points(arena, change->mean);
-    if (*points == '-')
-        points = arena_printf(arena, "−%s", points + 1); /* a real minus, which is no place to break a line */
+    /* a real minus is no place to break a line */
+    const char *points = format_minus(arena, format_points(arena, change->mean));
     switch (change->verdict) {
     case VERDICT_FORGOT: return arena_printf(arena, "forgot: %s", points);
     case VERDICT_RELEARNED: return arena_printf(arena, "%s: re-learned", points);
@@ -93,7 +92,7 @@ static BarChart bars_collect(Arena *arena, const Results *r, Canvas *canvas)
 
 static const char *bars_value(Arena *arena, const Bar *bar, bool sign)
 {
-    return arena_printf(arena, "%.1f%s", 100 * bar->score.mean, sign ? "%" : "");
+    return sign ? format_percent(arena, bar->score.mean) : format_share(arena, bar->score.mean);
 }
 
 /* ---- geometry ---- */
@@ -139,7 +138,7 @@ static void bars_draw_axis(const BarChart *chart)
     }
     for (int percent = 0; percent <= 100; percent += 20) {
         const float at = bars_place(chart, percent / 100.0);
-        const char *text = arena_printf(canvas->arena, "%d%%", percent);
+        const char *text = format_percents(canvas->arena, percent / 100.0, 0);
         const Colour colour = percent ? COLOUR_GRID : COLOUR_SOFT;
         if (chart->sideways) {
             canvas_rect(canvas, (Box){at - 1, p.y0, at + 1, p.y1}, colour, 1);
@@ -220,7 +219,7 @@ static void bars_draw_majority(const BarChart *chart)
     const Box p = chart->plot;
     const float at = bars_place(chart, chart->majority);
     if (chart->sideways) {
-        const char *text = arena_printf(canvas->arena, "majority class %.1f%%", 100 * chart->majority);
+        const char *text = arena_printf(canvas->arena, "majority class %s", format_percent(canvas->arena, chart->majority));
         const float half = canvas_text_width(canvas, text, 24) / 2;
         canvas_line(canvas, at, p.y0 - 8, at, p.y1, 5, COLOUR_WHITE);
         canvas_dashed(canvas, at, p.y0 - 8, at, p.y1, 3, COLOUR_BLACK);
@@ -229,7 +228,7 @@ static void bars_draw_majority(const BarChart *chart)
     }
     canvas_line(canvas, p.x0, at, p.x1 + 8, at, 5, COLOUR_WHITE);
     canvas_dashed(canvas, p.x0, at, p.x1 + 8, at, 3, COLOUR_BLACK);
-    const char *lines[] = {"majority", "class", arena_printf(canvas->arena, "%.1f%%", 100 * chart->majority)};
+    const char *lines[] = {"majority", "class", format_percent(canvas->arena, chart->majority)};
     const float top = canvas_clamp(at - 26, p.y0 + 10, p.y1 - 62);
     for (int i = 0; i < 3; i++)
         canvas_text(canvas, p.x1 + 18, top + 30 * (float)i, ALIGN_LEFT, lines[i], 25, COLOUR_TEXT);
@@ -353,13 +352,14 @@ static void bars_tell(Arena *arena, const BarChart *chart, const char *headline)
     for (int g = 0; g < chart->group_count; g++) {
         const BarGroup *group = &chart->groups[g];
         if (!group->bars[0].score.seeds) continue;
-        alt = arena_printf(arena, "%s%s%s %.1f%%", alt, *alt ? "; " : "", group->name, 100 * group->bars[0].score.mean);
+        const char *before = format_percent(arena, group->bars[0].score.mean);
+        alt = text_join(arena, alt, "; ", arena_printf(arena, "%s %s", group->name, before));
         if (chart->bar_count > 1 && group->bars[1].score.seeds)
-            alt = arena_printf(arena, "%s before, %.1f%% after", alt, 100 * group->bars[1].score.mean);
+            alt = arena_printf(arena, "%s before, %s after", alt, format_percent(arena, group->bars[1].score.mean));
         if (*group->note) alt = arena_printf(arena, "%s (%s)", alt, group->note);
     }
-    chart->canvas->see = arena_printf(arena, "%s. Always answering the most frequent class would reach %.1f%%.",
-                                      headline, 100 * chart->majority);
+    chart->canvas->see = arena_printf(arena, "%s. Always answering the most frequent class would reach %s.", headline,
+                                      format_percent(arena, chart->majority));
     chart->canvas->alt = arena_printf(arena, "%s: %s.", chart->results->tasks[0].name, alt);
 }
 
@@ -370,7 +370,7 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
     const int extra = r->method_count > 15 ? (r->method_count - 15) * BARS_ROW : 0;
     const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
     const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (extra < 30000 ? extra : 30000), font, err))
+    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + least_int(extra, 30000), font, err))
         return false;
     float y = chart_title(canvas, verdict_headline(arena, r), subtitle);
     BarChart chart = bars_collect(arena, r, canvas);

@@ -151,16 +151,26 @@ static CurveLine curve_collect(Arena *arena, const Results *r, int method, const
 static double curve_start(const CurveLine *line) { return (double)line->points.at[1]; }
 static double curve_end(const CurveLine *line) { return (double)line->points.at[2 * line->count - 1]; }
 
-/* "A dip of 5.2 points with a, 7.1 points with b"; NULL: none is shown. */
+/* "from 81.7% to 60.3%" */
+static const char *curve_ends(Arena *arena, const CurveLine *line)
+{
+    return arena_printf(arena, "from %s to %s", format_percent(arena, curve_start(line)),
+                        format_percent(arena, curve_end(line)));
+}
+
+/* "5.2 points with a, 7.1 points with b"; "": no dip is shown. */
 static const char *curve_dips(Arena *arena, const Results *r, const CurveLine *lines)
 {
-    const char *list = NULL;
+    const char *list = "";
     for (int m = 0; m < r->method_count; m++)
         if (lines[m].count && lines[m].dip >= 0)
-            list = arena_printf(arena, "%s%s%.1f points with %s", list ? list : "", list ? ", " : "",
-                                100 * lines[m].depth, r->methods[m]);
+            list = text_join(
+                arena, list, ", ",
+                arena_printf(arena, "%s points with %s", format_share(arena, lines[m].depth), r->methods[m]));
     return list;
 }
+
+static const char *curve_train(int tasks) { return plural((uint64_t)tasks, "trains", "train"); }
 
 static void curve_tell(Arena *arena, const Results *r, const CurveLine *lines, Canvas *canvas)
 {
@@ -169,15 +179,15 @@ static void curve_tell(Arena *arena, const Results *r, const CurveLine *lines, C
     for (int m = 0; m < r->method_count; m++) {
         const CurveLine *line = &lines[m];
         if (!line->count) continue;
-        alt = arena_printf(arena, "%s%s%s from %.1f%% to %.1f%%", alt, *alt ? "; " : "", r->methods[m],
-                           100 * curve_start(line), 100 * curve_end(line));
+        alt = text_join(arena, alt, "; ", arena_printf(arena, "%s %s", r->methods[m], curve_ends(arena, line)));
         if (lowest < 0 || curve_end(line) < curve_end(&lines[lowest])) lowest = m;
     }
     const char *dips = curve_dips(arena, r, lines);
-    canvas->alt = arena_printf(arena, "%s while %s train%s: %s.", task, later, watched > 1 ? "" : "s", alt);
-    canvas->see = arena_printf(arena, "%s ends lowest with %s: %.1f%%, from %.1f%%. %s", task, r->methods[lowest],
-                               100 * curve_end(&lines[lowest]), 100 * curve_start(&lines[lowest]),
-                               dips ? arena_printf(arena,
+    canvas->alt = arena_printf(arena, "%s while %s %s: %s.", task, later, curve_train(watched), alt);
+    canvas->see = arena_printf(arena, "%s ends lowest with %s: %s, from %s. %s", task, r->methods[lowest],
+                               format_percent(arena, curve_end(&lines[lowest])),
+                               format_percent(arena, curve_start(&lines[lowest])),
+                               *dips ? arena_printf(arena,
                                                    "On the way it lies lower than at both ends, beyond chance; below "
                                                    "where it ends by %s.",
                                                    dips)
@@ -201,11 +211,12 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     }
     CurveLine *lines = arena_new(arena, CurveLine, (size_t)r->method_count);
     int shown = 0, squeezed = -1;
-    bool pale_shown = false; /* full of the same settings: what the others are there to improve on */
+    const char *pale_name = NULL; /* full of the same settings: what the others are there to improve on */
     for (int m = 0; m < r->method_count; m++) {
         lines[m] = curve_collect(arena, r, m, &chart);
         shown += lines[m].count > 0;
-        pale_shown = pale_shown || (lines[m].count && load_find_like(r, "full", m) >= 0);
+        const int full = lines[m].count ? load_find_full(r, m) : -1;
+        if (full >= 0) pale_name = r->method_info[full].base;
         for (int after = 1; after < r->task_count && lines[m].count; after++)
             if (curve_stretch(r, m, after) < 1) squeezed = m;
         for (size_t k = 0; k < lines[m].count; k++) {
@@ -218,17 +229,16 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
             if (curve_of(r, &r->runs.at[i], after)) rows = curve_of(r, &r->runs.at[i], after)->curve.at[0].rows;
     int watched, unwatched;
     const char *later = curve_tasks(arena, r, true, &watched), *others = curve_tasks(arena, r, false, &unwatched);
-    const char *title = arena_printf(arena, "%s while %s train%s", r->tasks[0].name, later, watched == 1 ? "s" : "");
+    const char *title = arena_printf(arena, "%s while %s %s", r->tasks[0].name, later, curve_train(watched));
     const bool together = panels_together(shown);
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : shown);
     const char *subtitle = arena_printf(
         arena,
         "accuracy: at both ends on all %u rows, between on the same %u%s; band: 95%% interval of the rows; dashed: "
-        "majority "
-        "class, %.1f%%%s%s%s%s",
+        "majority class, %s%s%s%s%s",
         r->tasks[0].eval_rows, rows, verdict_most_seeds(r) > 1 ? ", mean over seeds" : "",
-        100 * r->tasks[0].majority_rate, !together && pale_shown ? "; grey: full" : "",
+        format_percent(arena, r->tasks[0].majority_rate), !together && pale_name ? arena_printf(arena, "; grey: %s", pale_name) : "",
         squeezed >= 0 ? arena_printf(arena, "; %s: more steps in the same width", r->methods[squeezed]) : "",
         others ? arena_printf(arena, "; not looked at during %s", others) : "", numbers);
     const float y = chart_title(canvas, title, subtitle);
@@ -243,9 +253,9 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         line.band = lines[m].band.at;
         line.dot = lines[m].dip;
         if (together) {
-            line.label = arena_printf(arena, "%s %.1f%%", r->methods[m], 100 * curve_end(&lines[m]));
+            line.label = arena_printf(arena, "%s %s", r->methods[m], format_percent(arena, curve_end(&lines[m])));
         } else {
-            const int pale = load_find_like(r, "full", m);
+            const int pale = load_find_full(r, m);
             if (pale >= 0 && pale != m)
                 *dyn_push(arena, &panel->lines) = (PanelLine){.points = lines[pale].points.at,
                                                               .count = lines[pale].count,
@@ -253,8 +263,7 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
                                                               .width = 2.5f,
                                                               .dot = -1};
             panel->title = r->methods[m];
-            panel->note =
-                arena_printf(arena, "from %.1f%% to %.1f%%", 100 * curve_start(&lines[m]), 100 * curve_end(&lines[m]));
+            panel->note = curve_ends(arena, &lines[m]);
         }
         *dyn_push(arena, &panel->lines) = line;
     }

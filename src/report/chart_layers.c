@@ -110,16 +110,15 @@ static void layers_draw_heads(Canvas *canvas, const LayerTable *t, Box area, flo
 }
 
 /* More than chance explains. Drift has no test. */
-static bool layers_sure(const LayerRow *row, int part) { return row->p[part] < VERDICT_P; }
+static bool layers_sure(const LayerRow *row, int part) { return row->p[part] < TEST_LEVEL; }
 
 /* "0.93"; of a swap "+4.5", with a star where it is more than chance explains. */
 static const char *layers_value(Arena *arena, const LayerRow *row, int part, bool swap)
 {
-    const double points = round(row->values[part] * 1000) / 10;
-    if (!swap) return arena_printf(arena, "%.2f", row->values[part]);
-    return points == 0 ? "0"
-                       : arena_printf(arena, "%s%.1f%s", points < 0 ? "−" : "+", fabs(points),
-                                      layers_sure(row, part) ? "*" : "");
+    if (!swap) return format_decimal(arena, row->values[part], 2);
+    const char *points = format_minus(arena, format_points(arena, row->values[part]));
+    if (strcmp(points, "0.0") == 0) return "0";
+    return layers_sure(row, part) ? arena_printf(arena, "%s*", points) : points;
 }
 
 /* most: the value that has the darkest shade. */
@@ -192,13 +191,14 @@ static const char *layers_largest_return(Arena *arena, const Results *r, const L
 {
     const LayerRow *of = &t->rows[row];
     const int sure = layers_count_sure(t);
-    const char *largest = arena_printf(arena, "The largest return is %.1f points, with %s of %s put back",
-                                       100 * of->values[part], t->parts[part], r->methods[of->method]);
+    const char *largest =
+        arena_printf(arena, "The largest return is %s points, with %s of %s put back",
+                     format_share(arena, of->values[part]), t->parts[part], r->methods[of->method]);
     if (layers_sure(of, part))
         return arena_printf(arena,
                             "%s (%s after Holm's correction over all cells; a star marks the %d that chance does not "
                             "explain).",
-                            largest, verdict_p(arena, of->p[part]), sure);
+                            largest, format_p(arena, of->p[part]), sure);
     return arena_printf(arena, "%s; %s.", largest,
                         isnan(of->p[part]) ? "whether chance explains it is not told"
                         : sure             ? "chance may explain it; a star marks what it does not explain"
@@ -212,8 +212,8 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
     const double value = t->rows[row].values[part];
     const char *method = r->methods[t->rows[row].method], *where = t->parts[part], *task = r->tasks[0].name;
     if (!swap)
-        canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %.2f, where 1 is unchanged.",
-                                   task, where, method, value);
+        canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %s, where 1 is unchanged.",
+                                   task, where, method, format_decimal(arena, value, 2));
     else if (value >= 0.0005)
         canvas->see = layers_largest_return(arena, r, t, row, part);
     else
@@ -222,7 +222,7 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
                          layers_rows_of(r, true), task);
     const char *alt = "";
     for (int i = 0; i < t->row_count; i++) {
-        alt = arena_printf(arena, "%s%s%s:", alt, i ? "; " : "", r->methods[t->rows[i].method]);
+        alt = text_join(arena, alt, "; ", arena_printf(arena, "%s:", r->methods[t->rows[i].method]));
         for (int k = 0; k < t->part_count; k++)
             if (t->rows[i].seeds[k])
                 alt = arena_printf(arena, "%s%s %s %s", alt, k ? "," : "", t->parts[k],
@@ -253,9 +253,9 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
     const double value = t.rows[row].values[part], most = fmax(swap ? value : 1 - value, swap ? 0.01 : 0.05);
     if (swap)
         heat_draw_scale(canvas, CHART_MARGIN, y, "nothing returns",
-                        arena_printf(arena, "%.1f points return", 100 * most));
+                        arena_printf(arena, "%s points return", format_share(arena, most)));
     else
-        heat_draw_scale(canvas, CHART_MARGIN, y, "unchanged", arena_printf(arena, "CKA %.2f", 1 - most));
+        heat_draw_scale(canvas, CHART_MARGIN, y, "unchanged", arena_printf(arena, "CKA %s", format_decimal(arena, 1 - most, 2)));
     for (int i = 0; i < t.row_count; i++)
         names = fmaxf(names, canvas_text_width(canvas, r->methods[t.rows[i].method], 32));
     Box area = {CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112, CHART_WIDTH - CHART_MARGIN,

@@ -179,19 +179,22 @@ static void loss_tell(Arena *arena, const Results *r, const LossCurves *curves, 
         for (int m = 0; m < r->method_count; m++) {
             const LossLine *line = &curves->lines[m * r->task_count + j];
             if (!line->count) continue;
-            alt = arena_printf(arena, "%s%s%s on %s from %.2f to %.2f", alt, *alt ? "; " : "", r->methods[m],
-                               r->tasks[j].name, (double)line->points[1], loss_end(line));
+            alt = text_join(arena, alt, "; ",
+                            arena_printf(arena, "%s on %s from %s to %s", r->methods[m], r->tasks[j].name,
+                                         format_decimal(arena, (double)line->points[1], 2),
+                                         format_decimal(arena, loss_end(line), 2)));
             if (low < 0 || loss_end(line) < loss_end(&curves->lines[low * r->task_count + j])) low = m;
             if (high < 0 || loss_end(line) > loss_end(&curves->lines[high * r->task_count + j])) high = m;
         }
         if (low < 0) continue;
         const double least = loss_end(&curves->lines[low * r->task_count + j]),
                      most = loss_end(&curves->lines[high * r->task_count + j]);
-        see = verdict_join(arena, see,
-                           most - least < 0.005
-                               ? arena_printf(arena, "%s ends at %.2f", r->tasks[j].name, least)
-                               : arena_printf(arena, "%s ends between %.2f (%s) and %.2f (%s)", r->tasks[j].name, least,
-                                              r->methods[low], most, r->methods[high]));
+        const char *from = format_decimal(arena, least, 2), *to = format_decimal(arena, most, 2);
+        see = text_join(arena, see, "; ",
+                        most - least < 0.005 ? arena_printf(arena, "%s ends at %s", r->tasks[j].name, from)
+                                             : arena_printf(arena, "%s ends between %s (%s) and %s (%s)",
+                                                            r->tasks[j].name, from, r->methods[low], to,
+                                                            r->methods[high]));
     }
     canvas->see = arena_printf(arena, "The loss on %s. A line that stays high is a task that was not learned.", see);
     canvas->alt = arena_printf(arena, "%s.", alt);
@@ -211,8 +214,8 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     const char *subtitle = arena_printf(
         arena, "%s%s%s%s%s%s", chart_setting(arena, r), verdict_most_seeds(r) > 1 ? "; mean over seeds" : "",
         curves.reach ? arena_printf(arena, "; smoothed over %zu steps", 2 * curves.reach + 1) : "",
-        squeezed ? arena_printf(arena, "; joint: all its steps in the same width, smoothed over %zu",
-                                2 * curves.ceiling_reach + 1)
+        squeezed ? arena_printf(arena, "; %s: all its steps in the same width, smoothed over %zu",
+                                load_kind_name(r, METHOD_CEILING), 2 * curves.ceiling_reach + 1)
                  : "",
         twins ? "; dashes in turn: methods with the very same line" : "", numbers);
     const float y =

@@ -35,7 +35,7 @@ static MatrixLayout matrix_try(Canvas *canvas, const Results *r, float height, i
                                float label_size)
 {
     MatrixLayout l = {.columns = columns,
-                      .rows = (r->method_count + columns - 1) / columns,
+                      .rows = (int)ceil_div((size_t)r->method_count, (size_t)columns),
                       .numbered = numbered,
                       .label_size = label_size};
     l.panel_height = height / (float)l.rows;
@@ -63,7 +63,7 @@ static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
 {
     MatrixLayout best = {0};
     float best_merit = -1;
-    const int most = r->method_count < 12 ? r->method_count : 12;
+    const int most = least_int(r->method_count, 12);
     for (int numbered = 0; numbered < 2; numbered++)
         for (int columns = 1; columns <= most; columns++)
             for (float size = 28; size >= (numbered ? 10 : 17); size -= 1) {
@@ -99,7 +99,7 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
                      canvas_clamp(l->cell_height * 0.04f, 1.5f, 4));
     if (l->value_size <= 0) return;
     const char *text =
-        l->whole ? arena_printf(canvas->arena, "%.0f", 100 * score.mean) : table_percent(canvas->arena, score.mean);
+        l->whole ? format_decimal(canvas->arena, 100 * score.mean, 0) : format_cell(canvas->arena, score.mean);
     const float x = (box.x0 + box.x1) / 2, y = (box.y0 + box.y1) / 2 + l->value_size * 0.365f,
                 half = canvas_text_width(canvas, text, l->value_size) / 2;
     if (missed)
@@ -155,13 +155,13 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
     for (int m = 0; m < r->method_count; m++) {
         double sum = 0;
         bool whole = true;
-        alt = arena_printf(arena, "%s%s%s:", alt, m ? "; " : "", r->methods[m]);
+        alt = text_join(arena, alt, "; ", arena_printf(arena, "%s:", r->methods[m]));
         for (int i = 0; i <= last; i++)
             for (int j = 0; j <= i; j++) {
                 const Score score = verdict_score(r, m, i, j);
                 if (score.seeds)
                     alt = arena_printf(arena, "%s %s%s%s %s", alt, r->tasks[j].name, i > j ? " after " : "",
-                                       i > j ? r->tasks[i].name : "", table_percent(arena, score.mean));
+                                       i > j ? r->tasks[i].name : "", format_cell(arena, score.mean));
                 if (i == last) sum += score.mean / r->task_count;
                 whole = whole && (i < last || score.seeds);
             }
@@ -172,9 +172,10 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
     canvas->alt = arena_printf(arena, "%s.", alt);
     if (best < 0) return;
     canvas->see = arena_printf(arena,
-                               "The last row is where each method ends: on average over all tasks between %.1f%% (%s) "
-                               "and %.1f%% (%s). Down a column: what became of a task.",
-                               100 * least, r->methods[worst], 100 * most, r->methods[best]);
+                               "The last row is where each method ends: on average over all tasks between %s (%s) and "
+                               "%s (%s). Down a column: what became of a task.",
+                               format_percent(arena, least), r->methods[worst], format_percent(arena, most),
+                               r->methods[best]);
 }
 
 static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
@@ -187,7 +188,7 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
     MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - 90 - y);
     if (layout.numbered) {
         for (int j = 0; j < r->task_count; j++)
-            names = arena_printf(arena, "%s%s%d %s", names, j ? ", " : "", j + 1, r->tasks[j].name);
+            names = text_join(arena, names, ", ", arena_printf(arena, "%d %s", j + 1, r->tasks[j].name));
         y = chart_paragraph(canvas, names, y, 2, 15, 24, COLOUR_SOFT, false);
     }
     if (layout.cell_height <= 0) { /* hundreds of methods */

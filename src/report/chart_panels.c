@@ -89,7 +89,7 @@ static void panels_layout(PanelChart *chart, float y)
 {
     const float gap = 30, below = 64, right = (float)chart->canvas->width - CHART_MARGIN - panels_label_room(chart);
     chart->columns = panels_columns(chart->count);
-    chart->rows = (chart->count + chart->columns - 1) / chart->columns;
+    chart->rows = (int)ceil_div((size_t)chart->count, (size_t)chart->columns);
     chart->left = CHART_MARGIN + 80;
     chart->pitch_x = (right - chart->left + gap) / (float)chart->columns;
     chart->plot_width = chart->pitch_x - gap;
@@ -160,8 +160,8 @@ static void panels_draw_frame(const PanelChart *chart, int panel)
         if (panel % chart->columns) continue;
         const float room = chart->plot_height / (float)steps;
         if (room < chart->tick_size * 1.3f && i % 2) continue;
-        const char *text = chart->percent ? arena_printf(canvas->arena, "%.0f%%", 100 * value)
-                                          : arena_printf(canvas->arena, "%g", round(value * 1e9) / 1e9);
+        const char *text = chart->percent ? format_percents(canvas->arena, value, 0)
+                                          : format_short(canvas->arena, round(value * 1e9) / 1e9);
         canvas_text(canvas, plot.x0 - 12, y + chart->tick_size * 0.36f, ALIGN_RIGHT, text, chart->tick_size,
                     COLOUR_SOFT);
     }
@@ -187,7 +187,7 @@ static void panels_draw_below(const PanelChart *chart, int panel)
                     t == 0                       ? ALIGN_LEFT
                     : t == chart->tick_count - 1 ? ALIGN_RIGHT
                                                  : ALIGN_CENTRE,
-                    arena_printf(canvas->arena, "%g", chart->ticks[t]), chart->tick_size, COLOUR_SOFT);
+                    format_short(canvas->arena, chart->ticks[t]), chart->tick_size, COLOUR_SOFT);
     float size = chart->tick_size + 3; /* the same for all bands */
     for (int b = 0; b < chart->band_count; b++) {
         const float width =
@@ -236,7 +236,7 @@ static void panels_draw_line(const PanelChart *chart, Box plot, const PanelLine 
     Arena scratch = {0};
     /* No more points than can be told apart. */
     const size_t most = (size_t)(plot.x1 - plot.x0) / 2 + 2,
-                 stride = line->count > most ? (line->count + most - 1) / most : 1;
+                 stride = line->count > most ? ceil_div(line->count, most) : 1;
     float *points = arena_new(&scratch, float, 2 * (line->count / stride + 2));
     size_t count = 0;
     for (size_t i = 0; i < line->count; i += stride) {

@@ -139,13 +139,13 @@ static void plane_draw_axes(const PlaneChart *c)
         const float x = plane_x(c, c->x_low + i * c->step);
         canvas_rect(canvas, (Box){x - 1, p.y0, x + 1, p.y1}, COLOUR_GRID, 1);
         canvas_text(canvas, x, p.y1 + 36, ALIGN_CENTRE,
-                    arena_printf(canvas->arena, "%.0f%%", 100 * (c->x_low + i * c->step)), 25, COLOUR_SOFT);
+                    format_percents(canvas->arena, c->x_low + i * c->step, 0), 25, COLOUR_SOFT);
     }
     for (int i = 0; c->y_low + i * c->step <= c->y_high + 1e-9; i++) {
         const float y = plane_y(c, c->y_low + i * c->step);
         canvas_rect(canvas, (Box){p.x0, y - 1, p.x1, y + 1}, COLOUR_GRID, 1);
         canvas_text(canvas, p.x0 - 12, y + 9, ALIGN_RIGHT,
-                    arena_printf(canvas->arena, "%.0f%%", 100 * (c->y_low + i * c->step)), 25, COLOUR_SOFT);
+                    format_percents(canvas->arena, c->y_low + i * c->step, 0), 25, COLOUR_SOFT);
     }
     const bool two = r->task_count == 2;
     const char *right = two ? arena_printf(canvas->arena, "plasticity: %s right after training it →", r->tasks[1].name)
@@ -313,9 +313,10 @@ static void plane_tell(Arena *arena, const Results *r, const PlaneChart *c, Canv
     const char **names = arena_new(arena, const char *, (size_t)count + 1), *alt = "";
     for (int i = 0; i < count; i++) names[i] = r->methods[front[i]->method];
     for (int i = 0; i < c->count; i++)
-        alt = arena_printf(arena, "%s%s%s learned %.1f%%, kept %.1f%%", alt, *alt ? "; " : "",
-                           plane_name(arena, r, &c->points[i]), 100 * c->points[i].learned.mean,
-                           100 * c->points[i].kept.mean);
+        alt = text_join(arena, alt, "; ",
+                        arena_printf(arena, "%s learned %s, kept %s", plane_name(arena, r, &c->points[i]),
+                                     format_percent(arena, c->points[i].learned.mean),
+                                     format_percent(arena, c->points[i].kept.mean)));
     const char *marks = r->method_count > count ? " Where whiskers overlap, the order is not sure." : "";
     canvas->see = count ? arena_printf(arena, "On the front, beaten by no other method on both counts: %s.%s",
                                        format_list(arena, names, count), marks)

@@ -78,7 +78,13 @@ static void sweep_add(Arena *arena, Panel *panel, const float *points, size_t co
         (PanelLine){.points = points, .count = count, .colour = colour, .width = 5, .dash = dash, .dot = dot};
 }
 
-static double sweep_at(const float *line, size_t k) { return 100 * (double)line[2 * k + 1]; }
+static double sweep_at(const float *line, size_t k) { return (double)line[2 * k + 1]; }
+
+/* How far from the old weights (0) to the new (1) the best average lies. */
+static const char *sweep_place(Arena *arena, const SweepLines *l)
+{
+    return format_short(arena, round((double)l->both[2 * l->best] * 100) / 100);
+}
 
 static void sweep_tell(Arena *arena, const Results *r, const SweepLines *lines, Canvas *canvas)
 {
@@ -88,21 +94,24 @@ static void sweep_tell(Arena *arena, const Results *r, const SweepLines *lines, 
         const SweepLines *l = &lines[m];
         if (!l->count) continue;
         const size_t end = l->count - 1;
-        alt = arena_printf(arena, "%s%s%s: average %.1f%% with the old weights, %.1f%% with the new, best %.1f%% at %g",
-                           alt, *alt ? "; " : "", r->methods[m], sweep_at(l->both, 0), sweep_at(l->both, end),
-                           sweep_at(l->both, l->best), round((double)l->both[2 * l->best] * 100) / 100);
+        alt = text_join(
+            arena, alt, "; ",
+            arena_printf(arena, "%s: average %s with the old weights, %s with the new, best %s at %s", r->methods[m],
+                         format_percent(arena, sweep_at(l->both, 0)), format_percent(arena, sweep_at(l->both, end)),
+                         format_percent(arena, sweep_at(l->both, l->best)), sweep_place(arena, l)));
         if (best < 0 || l->both[2 * l->best + 1] > lines[best].both[2 * lines[best].best + 1]) best = m;
     }
     const SweepLines *l = &lines[best];
     const double gain = sweep_at(l->both, l->best) - sweep_at(l->both, l->count - 1);
     canvas->alt = arena_printf(arena, "%s.", alt);
-    canvas->see = gain < 0.05 ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
+    canvas->see = gain < 0.0005 ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
                               : arena_printf(arena,
-                                             "%s, %g of the way from the old weights to the new, has the best average: "
-                                             "%.1f%%, %.1f points above the new weights alone. "
+                                             "%s, %s of the way from the old weights to the new, has the best average: "
+                                             "%s, %s points above the new weights alone. "
                                              "The place was chosen on the rows it is judged by: a little optimistic.",
-                                             r->methods[best], round((double)l->both[2 * l->best] * 100) / 100,
-                                             sweep_at(l->both, l->best), gain);
+                                             r->methods[best], sweep_place(arena, l),
+                                             format_percent(arena, sweep_at(l->both, l->best)),
+                                             format_share(arena, gain));
 }
 
 static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
@@ -124,8 +133,8 @@ static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas
         }
         Panel *panel = &chart.panels[chart.count++];
         panel->title = r->methods[m];
-        panel->note = arena_printf(arena, "best average %.1f%% at %g", sweep_at(l->both, l->best),
-                                   round((double)l->both[2 * l->best] * 100) / 100);
+        panel->note = arena_printf(arena, "best average %s at %s", format_percent(arena, sweep_at(l->both, l->best)),
+                                   sweep_place(arena, l));
         sweep_add(arena, panel, l->earlier, l->count, COLOUR_BLUE, (Dash){0}, -1);
         sweep_add(arena, panel, l->last, l->count, COLOUR_ORANGE, (Dash){0}, -1);
         sweep_add(arena, panel, l->both, l->count, COLOUR_TEXT, (Dash){14, 24, 0}, (int)l->best);

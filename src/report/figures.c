@@ -85,7 +85,7 @@ static double figure_intransigence(Arena *arena, const Results *r, const ResultR
 static bool figure_dip_of(Arena *arena, const Results *r, const ResultRun *run, int after, int task, Dip *dip)
 {
     const ResultOld *old = run->old[after * r->task_count + task];
-    const ResultCell *start = verdict_cell(r, run, after - 1, task), *end = verdict_cell(r, run, after, task);
+    const Evaluation *start = verdict_cell(r, run, after - 1, task), *end = verdict_cell(r, run, after, task);
     if (!old || !old->curve.count || !start->right || !end->right) return false;
     Look *looks = arena_new(arena, Look, old->curve.count);
     for (size_t i = 0; i < old->curve.count; i++) looks[i] = old->curve.at[i].look;
@@ -102,7 +102,7 @@ static double figure_probe_of(const Results *r, const ResultRun *run, int after,
 /* Of one earlier task: what a head refitted on the last encoder reaches beyond the old head. */
 static double figure_recovery_of(const Results *r, const ResultRun *run, int task)
 {
-    const ResultCell *last = verdict_cell(r, run, r->task_count - 1, task);
+    const Evaluation *last = verdict_cell(r, run, r->task_count - 1, task);
     return last->rows ? figure_probe_of(r, run, r->task_count, task) - verdict_share(last) : NAN;
 }
 
@@ -114,8 +114,8 @@ static double figure_lost_of(const Results *r, const ResultRun *run, int task)
 
 static double figure_churn_of(const Results *r, const ResultRun *run, int task)
 {
-    const ResultCell *last = verdict_cell(r, run, r->task_count - 1, task);
-    return last->told_changed ? measure_churn(last->changed, last->rows) : NAN;
+    const Evaluation *last = verdict_cell(r, run, r->task_count - 1, task);
+    return last->has_changed ? measure_churn(last->changed, last->rows) : NAN;
 }
 
 typedef double FigureOfTask(const Results *r, const ResultRun *run, int task);
@@ -196,8 +196,8 @@ static double figure_rows_error(Arena *arena, const Results *r, const ResultRun 
     double variance = 0;
     if (!ends && !change && of != figure_learning_accuracy) return 0;
     for (int j = 0; j < tasks; j++) {
-        const ResultCell *own = verdict_cell(r, run, j, j), *now = verdict_cell(r, run, last, j);
-        const ResultCell *cell = ends ? now : own;
+        const Evaluation *own = verdict_cell(r, run, j, j), *now = verdict_cell(r, run, last, j);
+        const Evaluation *cell = ends ? now : own;
         if (!cell->rows || (change && !now->rows)) return 0;
         const double p = verdict_share(cell);
         double error = sqrt(p * (1 - p) / cell->rows);
@@ -227,9 +227,9 @@ static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
     }
     MeanOver mean = count ? measure_mean(values, count) : (MeanOver){0};
     if (count > 1) {
-        const double half = measure_z_within(VERDICT_INSIDE) * error / count;
+        const double half = measure_z_within(INTERVAL_INSIDE) * error / count;
         mean.interval =
-            measure_over_seeds(values, count, (Interval){mean.mean - half, mean.mean + half}, VERDICT_INSIDE);
+            measure_over_seeds(values, count, (Interval){mean.mean - half, mean.mean + half}, INTERVAL_INSIDE);
     }
     arena_free(&scratch);
     return mean;
@@ -260,14 +260,14 @@ static FigurePart *figure_parts_add(Arena *arena, FigureParts *parts, const char
 
 /* Adds what a swap changed; `end`: the evaluation at the end. A row that was not looked at did not change. */
 static void figure_swap_add(Arena *arena, FigurePart *part, const Results *r, const ResultSwap *s,
-                            const ResultCell *end)
+                            const Evaluation *end)
 {
-    ResultCell without = {.rows = s->rows, .correct = s->correct_without},
+    Evaluation without = {.rows = s->rows, .correct = s->correct_without},
                with = {.rows = s->rows, .correct = s->correct};
     if (end->right) {
         bool *right = arena_new(arena, bool, end->rows);
         without = *end;
-        with = (ResultCell){.rows = end->rows, .right = right};
+        with = (Evaluation){.rows = end->rows, .right = right};
         for (uint32_t k = 0; k < end->rows; k++) {
             right[k] = s->look.of[k] ? s->look.right[k] : end->right[k];
             with.correct += right[k];

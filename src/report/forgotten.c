@@ -80,3 +80,16 @@ Forgotten report_forgotten(Arena *arena, const Results *r, int method, int task)
     if (f.row_count) qsort(f.rows, (size_t)f.row_count, sizeof *f.rows, forgotten_compare);
     return f;
 }
+
+/* The probability of a row's true class, then and now: "0.91 → 0.12". */
+static const char *forgotten_fall(Arena *arena, const ForgottenRow *row)
+{
+    return arena_printf(arena, "%s → %s", format_decimal(arena, row->before, 2), format_decimal(arena, row->after, 2));
+}
+
+/* What a class is called. */
+static const char *task_class(Arena *arena, const ResultTask *task, uint32_t label)
+{
+    return task->class_names && label < task->classes ? task->class_names[label]
+                                                      : arena_printf(arena, "class %u", label);
+}

@@ -135,7 +135,7 @@ static void html_write_facts(Html *h, const Results *r)
     }
     if (r->shared_first) html_fact(h, "first task", "trained once for all methods that train it alike");
     if (r->seconds > 0) html_fact(h, "time", format_duration(arena, r->seconds));
-    if (r->peak_bytes) html_fact(h, "highest memory", arena_printf(arena, "%.0f MB", (double)r->peak_bytes / 1e6));
+    if (r->peak_bytes) html_fact(h, "highest memory", format_megabytes(arena, (double)r->peak_bytes, 0));
     html_raw(h, "</tbody>\n");
     html_table_end(h);
 }
@@ -155,7 +155,7 @@ static void html_write_tasks(Html *h, const Results *r)
         html_tag(h, "td", "", arena_printf(h->arena, "%u", t->classes));
         html_tag(h, "td", "", format_count(h->arena, t->train_rows));
         html_tag(h, "td", "", format_count(h->arena, t->eval_rows));
-        html_tag(h, "td", "", arena_printf(h->arena, "%.1f%%", 100 * t->majority_rate));
+        html_tag(h, "td", "", format_percent(h->arena, t->majority_rate));
         html_tag(h, "td", " class=\"words\"", arena_printf(h->arena, "%s, %s", t->train, t->eval));
         html_raw(h, "</tr>\n");
     }
@@ -174,7 +174,7 @@ static void html_write_methods(Html *h, const Results *r)
         html_tag(h, "dt", "", r->methods[m]);
         const char *own = info->about ? info->about : "",
                    *cite = info->cite ? info->cite : ""; /* older runs tell neither */
-        const char *about = arena_printf(h->arena, "%s%s%s%s", kinds[info->kind], own, *own && *cite ? ". " : "", cite);
+        const char *about = arena_printf(h->arena, "%s%s", kinds[info->kind], text_join(h->arena, own, ". ", cite));
         html_tag(h, "dd", "", *about ? about : "not described in this run");
     }
     html_raw(h, "</dl>\n");

@@ -79,8 +79,7 @@ static void html_grid(Html *h, const TableGrid *grid, const char *caption)
     html_table(h, "results", caption);
     html_raw(h, "<thead><tr>");
     for (int c = 0; c < grid->columns; c++) {
-        const char *space = *grid->head[0][c] && *grid->head[1][c] ? " " : "";
-        html_column(h, arena_printf(h->arena, "%s%s%s", grid->head[0][c], space, grid->head[1][c]),
+        html_column(h, text_join(h->arena, grid->head[0][c], " ", grid->head[1][c]),
                     grid->words && c == grid->columns - 1);
     }
     html_raw(h, "</tr></thead>\n<tbody>\n");
@@ -96,10 +95,9 @@ static void html_grid(Html *h, const TableGrid *grid, const char *caption)
 static const char *html_points(Arena *arena, const MeanOver *mean)
 {
     if (!mean->count) return "–";
-    const double value = round(1000 * mean->mean) / 10;
-    const char *sign = value < 0 ? "−" : "";
-    if (mean->count == 1) return arena_printf(arena, "%s%.1f", sign, fabs(value));
-    return arena_printf(arena, "%s%.1f ± %.1f", sign, fabs(value), 50 * (mean->interval.high - mean->interval.low));
+    const char *value = format_minus(arena, format_decimal(arena, round(1000 * mean->mean) / 10, 1));
+    if (mean->count == 1) return value;
+    return arena_printf(arena, "%s ± %s", value, format_half_width(arena, mean->interval));
 }
 
 static bool html_measure_known(const Results *r, int figure)
@@ -146,19 +144,13 @@ static void html_write_measures(Html *h, const Results *r)
 
 enum { HTML_ROWS = 8, HTML_METHOD_ROWS = 5, HTML_TEXT_COLUMNS = 300 };
 
-static const char *html_class(Arena *arena, const ResultTask *task, uint32_t label)
-{
-    return task->class_names && label < task->classes ? task->class_names[label]
-                                                      : arena_printf(arena, "class %u", label);
-}
-
 static void html_forgotten_text(Html *h, const ResultText *text)
 {
     html_raw(h, "<td class=\"words text\">");
-    if (text) html_tag(h, "bdi", "", table_shorten(h->arena, text->text, HTML_TEXT_COLUMNS));
+    if (text) html_tag(h, "bdi", "", text_shorten(h->arena, text->text, HTML_TEXT_COLUMNS));
     if (text && text->pair) {
         html_raw(h, "<br/>→ ");
-        html_tag(h, "bdi", "", table_shorten(h->arena, text->pair, HTML_TEXT_COLUMNS));
+        html_tag(h, "bdi", "", text_shorten(h->arena, text->pair, HTML_TEXT_COLUMNS));
     }
     html_raw(h, "</td>");
 }
@@ -181,9 +173,9 @@ static void html_forgotten_rows(Html *h, const ResultTask *task, const Forgotten
         html_raw(h, "<tr>");
         html_tag(h, "th", " scope=\"row\"", arena_printf(h->arena, "%u", row->row));
         html_forgotten_text(h, row->text);
-        html_tag(h, "td", "", row->text ? html_class(h->arena, task, row->text->label) : "–");
-        html_tag(h, "td", "", row->told ? arena_printf(h->arena, "%.2f → %.2f", row->before, row->after) : "–");
-        html_tag(h, "td", "", row->told ? html_class(h->arena, task, row->prediction) : "–");
+        html_tag(h, "td", "", row->text ? task_class(h->arena, task, row->text->label) : "–");
+        html_tag(h, "td", "", row->told ? forgotten_fall(h->arena, row) : "–");
+        html_tag(h, "td", "", row->told ? task_class(h->arena, task, row->prediction) : "–");
         if (runs > 1) html_tag(h, "td", "", arena_printf(h->arena, "%d of %d", row->runs, runs));
         html_raw(h, "</tr>\n");
     }
@@ -198,7 +190,7 @@ static void html_forgotten_of_method(Html *h, const Results *r, int method, int 
     const char *name = r->methods[method];
     html_raw(h, "<details>");
     html_tag(h, "summary", "", arena_printf(h->arena, "%s forgot %s", name, verdict_forgotten_by_one(h->arena, &f)));
-    const int count = f.row_count < HTML_METHOD_ROWS ? f.row_count : HTML_METHOD_ROWS;
+    const int count = least_int(f.row_count, HTML_METHOD_ROWS);
     html_forgotten_rows(h, &r->tasks[task], f.rows, count, f.runs,
                         arena_printf(h->arena, "Forgotten furthest by %s: %d of %d rows", name, count, f.row_count));
     html_raw(h, "</details>\n");
@@ -208,13 +200,9 @@ static void html_forgotten_of_task(Html *h, const Results *r, int task, const Fo
 {
     const char *name = r->tasks[task].name;
     html_tag(h, "h3", "", arena_printf(h->arena, "Forgotten of %s", name));
-    if (all->methods > 1)
-        html_tag(h, "p", "",
-                 arena_printf(h->arena, "%s; %s by at least one of them%s.",
-                              verdict_forgotten_by_all(h->arena, r, task, all),
-                              format_count(h->arena, (uint64_t)all->row_count),
-                              all->runs > all->methods ? ", with any seed" : ""));
-    const int count = all->row_count < HTML_ROWS ? all->row_count : HTML_ROWS;
+    const char *by_all = verdict_forgotten(h->arena, r, task);
+    if (by_all) html_tag(h, "p", "", by_all);
+    const int count = least_int(all->row_count, HTML_ROWS);
     html_forgotten_rows(
         h, &r->tasks[task], all->rows, count, all->runs,
         arena_printf(h->arena, "Rows of %s forgotten by most methods: %d of %d", name, count, all->row_count));

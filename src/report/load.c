@@ -248,7 +248,7 @@ static ResultRun *load_run_of(Loader *l, const json_t *event, Err *err)
     ResultRun *run = dyn_push(l->arena, &out->runs);
     const size_t tasks = (size_t)out->task_count;
     *run = (ResultRun){.method = method, .seed = (uint32_t)seed};
-    run->matrix = arena_new(l->arena, ResultCell, tasks * tasks);
+    run->matrix = arena_new(l->arena, Evaluation, tasks * tasks);
     run->curves = arena_new(l->arena, ResultCurve, tasks);
     run->old = arena_new(l->arena, ResultOld *, tasks * tasks);
     run->probe = arena_new(l->arena, ResultShare, (tasks + 1) * tasks);

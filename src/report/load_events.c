@@ -68,7 +68,7 @@ static bool load_step_event(Loader *l, const json_t *event, Err *err)
 /* ---- final evaluations ---- */
 
 /* "right", when an evaluation tells it: as many marks as right rows. */
-static bool load_right(Loader *l, const json_t *event, ResultCell *cell, Err *err)
+static bool load_right(Loader *l, const json_t *event, Evaluation *cell, Err *err)
 {
     const json_t *value = json_object_get(event, "right");
     if (!value) return true;
@@ -87,7 +87,7 @@ static bool load_right(Loader *l, const json_t *event, ResultCell *cell, Err *er
 }
 
 /* "lost" and "gained", when an evaluation tells them: they must lead from the first count to this one. */
-static bool load_paired(Loader *l, const json_t *event, const ResultCell *own, ResultCell *cell, Err *err)
+static bool load_paired(Loader *l, const json_t *event, const Evaluation *own, Evaluation *cell, Err *err)
 {
     if (!json_object_get(event, "lost") && !json_object_get(event, "gained")) return true;
     if (!load_count(l, event, "lost", 0, cell->rows, &cell->lost, err) ||
@@ -101,7 +101,7 @@ static bool load_paired(Loader *l, const json_t *event, const ResultCell *own, R
 }
 
 /* Bitmaps, lost and gained tell the same; a row that changed sides changed its prediction. */
-static bool load_agrees(Loader *l, const json_t *event, const ResultCell *own, ResultCell *cell, Err *err)
+static bool load_agrees(Loader *l, const json_t *event, const Evaluation *own, Evaluation *cell, Err *err)
 {
     if (own->right && cell->right) {
         const Disagreement d = measure_disagreement(own->right, cell->right, cell->rows);
@@ -113,7 +113,7 @@ static bool load_agrees(Loader *l, const json_t *event, const ResultCell *own, R
         cell->gained = d.second;
     }
     if (!json_object_get(event, "changed")) return true;
-    cell->told_changed = true;
+    cell->has_changed = true;
     const uint32_t least = cell->paired ? cell->lost + cell->gained : 0;
     return load_count(l, event, "changed", least, cell->rows, &cell->changed, err);
 }
@@ -132,9 +132,9 @@ static bool load_eval_event(Loader *l, const json_t *event, Err *err)
         return fail(err, "%s: \"accuracy\" is not \"correct\" divided by \"rows\"", l->what);
     if (!json_is_boolean(final)) return fail(err, "%s: \"final\" must be true or false", l->what);
     if (!json_is_true(final)) return true;
-    ResultCell cell = {.rows = share.rows, .correct = share.correct},
+    Evaluation cell = {.rows = share.rows, .correct = share.correct},
                *place = &run->matrix[(after - 1) * tasks + task - 1];
-    const ResultCell *own = &run->matrix[(task - 1) * tasks + task - 1];
+    const Evaluation *own = &run->matrix[(task - 1) * tasks + task - 1];
     if (cell.rows != l->out->tasks[task - 1].eval_rows)
         return fail(err, "%s: \"rows\" is %u, but task %u has %u evaluation rows", l->what, cell.rows, task,
                     l->out->tasks[task - 1].eval_rows);
@@ -197,7 +197,7 @@ static bool load_curve_event(Loader *l, const json_t *event, Err *err)
 
 static bool load_probe_event(Loader *l, const json_t *event, Err *err)
 {
-    ResultCell cell = {0};
+    Evaluation cell = {0};
     ResultShare share;
     uint32_t after, task;
     const uint32_t tasks = (uint32_t)l->out->task_count;
@@ -338,7 +338,7 @@ static bool load_lost_event(Loader *l, const json_t *event, Err *err)
     if (old->told_lost) return fail(err, "%s: a second \"lost\" of task %u after task %u", l->what, task, after);
     if (!json_is_array(rows) || json_array_size(rows) > MOST)
         return fail(err, "%s: \"rows\" must be a list of at most %d entries", l->what, MOST);
-    const ResultCell *own = &run->matrix[(task - 1) * tasks + task - 1],
+    const Evaluation *own = &run->matrix[(task - 1) * tasks + task - 1],
                      *last = &run->matrix[(after - 1) * tasks + task - 1];
     old->told_lost = true;
     old->lost_count = (int)json_array_size(rows);

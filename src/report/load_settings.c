@@ -39,12 +39,26 @@ static bool load_settings_of(Loader *l, const json_t *object, ResultMethodInfo *
     return true;
 }
 
+/* What the method is apart from its kind: nobody else asks for its name. */
+static void load_properties(Arena *arena, ResultMethodInfo *info)
+{
+    Method m;
+    Err unknown = {0};
+    if (!method_parse(arena, str(info->base), &m, &unknown)) return; /* of another version */
+    const bool plain = m.plain && !m.fresh && !m.changes_result;
+    info->full = plain && m.trains == TRAINS_ENCODER;
+    info->one_adapter = plain && m.trains == TRAINS_ADAPTER;
+}
+
 /* "settings" of all methods and "options" of each; a run of an older version tells none. */
 static bool load_settings(Loader *l, Err *err)
 {
     enum { MOST = 200 };
     const json_t *common = json_object_get(l->run, "settings");
-    for (int m = 0; m < l->out->method_count; m++) l->out->method_info[m].base = l->out->methods[m];
+    for (int m = 0; m < l->out->method_count; m++) {
+        l->out->method_info[m].base = l->out->methods[m];
+        load_properties(l->arena, &l->out->method_info[m]);
+    }
     if (!common) return true;
     if (!json_is_object(common)) return fail(err, "%s: \"settings\" must be an object", l->what);
     for (int m = 0; m < l->out->method_count; m++) {
@@ -77,14 +91,20 @@ static bool load_method_is_same(const ResultMethodInfo *a, const ResultMethodInf
     return a->setting_count == b->setting_count;
 }
 
-/* The method called `base`, with the settings of another one where the two share them; -1: there is none. */
-static int load_find_like(const Results *r, const char *base, int method)
+/* Full fine-tuning with the settings of another method where the two share them; -1: there is none. */
+static int load_find_full(const Results *r, int method)
 {
     for (int i = 0; i < r->method_count; i++)
-        if (strcmp(r->method_info[i].base, base) == 0 &&
-            load_settings_agree(&r->method_info[i], &r->method_info[method]))
-            return i;
+        if (r->method_info[i].full && load_settings_agree(&r->method_info[i], &r->method_info[method])) return i;
     return -1;
+}
+
+/* What methods of a kind, or with a property, are called whatever their settings; NULL: there is none. */
+static const char *load_kind_name(const Results *r, MethodKind kind)
+{
+    for (int m = 0; m < r->method_count; m++)
+        if (r->method_info[m].kind == kind) return r->method_info[m].base;
+    return NULL;
 }
 
 /* Whether methods have other values of a setting. */
@@ -146,7 +166,7 @@ static void load_name_sweep(Arena *arena, Results *r)
         for (int k = 0; k < info[i].setting_count; k++) {
             const ResultSetting *s = &info[i].settings[k];
             if (load_setting_varies(r, s))
-                varied = arena_printf(arena, "%s%s%s %s", varied, *varied ? ", " : "", s->name, s->value);
+                varied = text_join(arena, varied, ", ", arena_printf(arena, "%s %s", s->name, s->value));
         }
         names[i] = *varied ? arena_printf(arena, "%s (%s)", info[i].base, varied) : info[i].base;
     }
@@ -164,7 +184,7 @@ static const char *load_beside_preset(Arena *arena, const Results *r)
             const ResultSetting *s = &r->method_info[m].settings[k];
             bool said = !s->beside || load_setting_varies(r, s);
             for (int i = 0; i < m && !said; i++) said = load_setting(&r->method_info[i], s->name) != NULL;
-            if (!said) text = arena_printf(arena, "%s%s%s %s", text, *text ? ", " : "", s->name, s->value);
+            if (!said) text = text_join(arena, text, ", ", arena_printf(arena, "%s %s", s->name, s->value));
         }
     return text;
 }

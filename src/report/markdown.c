@@ -8,22 +8,14 @@
 
 enum { MARKDOWN_ROWS = 5, MARKDOWN_TEXT_COLUMNS = 160 };
 
-static const char *markdown_escape(Arena *arena, const char *text)
-{
-    char *out = arena_new(arena, char, 2 * strlen(text) + 1), *to = out;
-    for (; *text; text++) {
-        if (strchr("\\`*_[]<>|#&~", *text)) *to++ = '\\';
-        *to++ = *text;
-    }
-    return out;
-}
+static const char *markdown_safe(Arena *arena, const char *text) { return text_for(arena, MEDIUM_MARKDOWN, text); }
 
 static void markdown_row(FILE *out, const TableGrid *grid, const TableRow *row, bool remarks)
 {
     fputc('|', out);
     for (int c = 0; c < grid->columns; c++)
-        fprintf(out, " %s |", row->cells[c] ? markdown_escape(grid->arena, row->cells[c]) : "");
-    if (remarks) fprintf(out, " %s |", row->remark ? markdown_escape(grid->arena, row->remark) : "");
+        fprintf(out, " %s |", row->cells[c] ? markdown_safe(grid->arena, row->cells[c]) : "");
+    if (remarks) fprintf(out, " %s |", row->remark ? markdown_safe(grid->arena, row->remark) : "");
     fputc('\n', out);
 }
 
@@ -32,7 +24,7 @@ static void markdown_grid(FILE *out, const TableGrid *grid, bool remarks)
     TableRow head = {.remark = "what can be said"};
     for (int c = 0; c < grid->columns; c++)
         head.cells[c] =
-            arena_printf(grid->arena, "%s%s%s", grid->head[0][c], *grid->head[1][c] ? " " : "", grid->head[1][c]);
+            text_join(grid->arena, grid->head[0][c], " ", grid->head[1][c]);
     markdown_row(out, grid, &head, remarks);
     fputs("|---|", out);
     for (int c = 1; c < grid->columns; c++) fputs(grid->words && c == grid->columns - 1 ? "---|" : "---:|", out);
@@ -46,25 +38,19 @@ static void markdown_tables(Arena *arena, const Results *r, FILE *out)
     TableGrid grid = {.arena = arena};
     table_grid(r, &grid);
     markdown_grid(out, &grid, true);
-    fprintf(out, "\nIn the table: %s.\n\n", markdown_escape(arena, table_legend(arena, r)));
+    fprintf(out, "\nIn the table: %s.\n\n", markdown_safe(arena, table_legend(arena, r)));
     for (int from = 0; r->task_count > 2 && from < r->task_count; from += TABLE_TASKS) {
         TableGrid tasks = {.arena = arena};
         table_grid_tasks(r, from, &tasks);
         markdown_grid(out, &tasks, false);
         fputc('\n', out);
     }
-    if (table_star(r)) fprintf(out, "%s\n\n", markdown_escape(arena, table_star(r)));
+    if (table_star(r)) fprintf(out, "%s\n\n", markdown_safe(arena, table_star(r)));
     const char *beside = table_beside(arena, r);
-    if (beside) fprintf(out, "%s\n\n", markdown_escape(arena, beside));
+    if (beside) fprintf(out, "%s\n\n", markdown_safe(arena, beside));
 }
 
 /* ---- forgotten examples ---- */
-
-static const char *markdown_class(Arena *arena, const ResultTask *task, uint32_t label)
-{
-    return task->class_names ? markdown_escape(arena, task->class_names[label])
-                             : arena_printf(arena, "class %u", label);
-}
 
 /* A row's words, its label, how sure its method was then and now, and what it says now. */
 static void markdown_forgotten_row(Arena *arena, const ResultTask *task, const ForgottenRow *row, FILE *out)
@@ -74,10 +60,10 @@ static void markdown_forgotten_row(Arena *arena, const ResultTask *task, const F
                *pair = text && text->pair ? arena_printf(arena, " / %s", text->pair) : "";
     fprintf(
         out, "| %u | %s | %s |", row->row,
-        markdown_escape(arena, table_shorten(arena, arena_printf(arena, "%s%s", words, pair), MARKDOWN_TEXT_COLUMNS)),
-        text ? markdown_class(arena, task, text->label) : "");
+        markdown_safe(arena, text_shorten(arena, arena_printf(arena, "%s%s", words, pair), MARKDOWN_TEXT_COLUMNS)),
+        text ? markdown_safe(arena, task_class(arena, task, text->label)) : "");
     if (row->told)
-        fprintf(out, " %.2f → %.2f | %s |\n", row->before, row->after, markdown_class(arena, task, row->prediction));
+        fprintf(out, " %s | %s |\n", forgotten_fall(arena, row), markdown_safe(arena, task_class(arena, task, row->prediction)));
     else
         fprintf(out, " | |\n");
 }
@@ -95,12 +81,12 @@ static void markdown_forgotten_by_method(Arena *arena, const Results *r, int met
     const Forgotten f = report_forgotten(arena, r, method, task);
     if (!f.row_count) return;
     const ForgottenRow *worst = &f.rows[0];
-    fprintf(out, "- %s: %s", markdown_escape(arena, r->methods[method]), verdict_forgotten_by_one(arena, &f));
+    fprintf(out, "- %s: %s", markdown_safe(arena, r->methods[method]), verdict_forgotten_by_one(arena, &f));
     if (worst->told)
-        fprintf(out, "; furthest: row %u%s%s%s, %.2f → %.2f", worst->row, worst->text ? ", \"" : "",
-                worst->text ? markdown_escape(arena, table_shorten(arena, worst->text->text, MARKDOWN_TEXT_COLUMNS / 2))
+        fprintf(out, "; furthest: row %u%s%s%s, %s", worst->row, worst->text ? ", \"" : "",
+                worst->text ? markdown_safe(arena, text_shorten(arena, worst->text->text, MARKDOWN_TEXT_COLUMNS / 2))
                             : "",
-                worst->text ? "\"" : "", worst->before, worst->after);
+                worst->text ? "\"" : "", forgotten_fall(arena, worst));
     fputc('\n', out);
 }
 
@@ -110,16 +96,16 @@ static void markdown_forgotten(Arena *arena, const Results *r, FILE *out)
     bool begun = false;
     for (int j = 0; j < r->task_count - 1; j++) {
         const Forgotten all = report_forgotten(arena, r, -1, j);
-        const char *task = markdown_escape(arena, r->tasks[j].name);
+        const char *task = markdown_safe(arena, r->tasks[j].name);
         if (!all.row_count) continue;
         if (!begun)
             fprintf(
                 out,
                 "## Forgotten examples\n\nRight just after the task's own training, wrong after the last task.\n\n");
         begun = true;
-        const int count = all.by_all < MARKDOWN_ROWS ? all.by_all : MARKDOWN_ROWS;
+        const int count = least_int(all.by_all, MARKDOWN_ROWS);
         if (all.methods > 1)
-            fprintf(out, "%s%s\n\n", markdown_escape(arena, verdict_forgotten_by_all(arena, r, j, &all)),
+            fprintf(out, "%s%s\n\n", markdown_safe(arena, verdict_forgotten_by_all(arena, r, j, &all)),
                     all.by_all > count ? "; those that fell furthest:"
                     : count            ? ":"
                                        : ".");
@@ -140,8 +126,8 @@ static void markdown_methods(Arena *arena, const Results *r, FILE *out)
         if (!begun) fprintf(out, "## The methods\n\n");
         begun = true;
         const char *cite = *info->cite ? arena_printf(arena, " (%s)", info->cite) : "";
-        fprintf(out, "- %s: %s%s\n", markdown_escape(arena, r->methods[m]), markdown_escape(arena, info->about),
-                markdown_escape(arena, cite));
+        fprintf(out, "- %s: %s%s\n", markdown_safe(arena, r->methods[m]), markdown_safe(arena, info->about),
+                markdown_safe(arena, cite));
     }
     if (begun) fputc('\n', out);
 }
@@ -151,21 +137,21 @@ static void markdown_write(const Results *r, FILE *out)
     Arena arena = {0};
     const char *sentences[VERDICT_SENTENCES];
     const int count = verdict_sentences(&arena, r, sentences);
-    fprintf(out, "# %s\n\n%s\n\n", markdown_escape(&arena, verdict_headline(&arena, r)),
-            markdown_escape(&arena, table_setting(&arena, r)));
+    fprintf(out, "# %s\n\n%s\n\n", markdown_safe(&arena, verdict_headline(&arena, r)),
+            markdown_safe(&arena, table_setting(&arena, r)));
     for (int j = 0; j < r->task_count; j++) {
         const ResultTask *t = &r->tasks[j];
-        fprintf(out, "%d. %s: %u classes, %s rows to train, %s to evaluate, majority class %.1f%%\n", j + 1,
-                markdown_escape(&arena, t->name), t->classes, format_count(&arena, t->train_rows),
-                format_count(&arena, t->eval_rows), 100 * t->majority_rate);
+        fprintf(out, "%d. %s: %u classes, %s rows to train, %s to evaluate, majority class %s\n", j + 1,
+                markdown_safe(&arena, t->name), t->classes, format_count(&arena, t->train_rows),
+                format_count(&arena, t->eval_rows), format_percent(&arena, t->majority_rate));
     }
     fputc('\n', out);
-    for (int i = 0; i < count; i++) fprintf(out, "- %s\n", markdown_escape(&arena, sentences[i]));
+    for (int i = 0; i < count; i++) fprintf(out, "- %s\n", markdown_safe(&arena, sentences[i]));
     fputc('\n', out);
     markdown_tables(&arena, r, out);
     markdown_forgotten(&arena, r, out);
     markdown_methods(&arena, r, out);
     fprintf(out, "## The rules\n\n");
-    for (size_t i = 0; i < COUNT(verdict_rules); i++) fprintf(out, "- %s\n", markdown_escape(&arena, verdict_rules[i]));
+    for (size_t i = 0; i < COUNT(verdict_rules); i++) fprintf(out, "- %s\n", markdown_safe(&arena, verdict_rules[i]));
     arena_free(&arena);
 }

@@ -7,7 +7,6 @@
 #include "load_settings.c"
 #include "load_events.c"
 #include "load_files.c"
-#include "paired.c"
 #include "verdict.c"
 #include "verdict_compare.c"
 #include "figures.c"

@@ -2,8 +2,9 @@
 #ifndef LETHE_REPORT_H
 #define LETHE_REPORT_H
 
-#include "../experiment/measures.h"
 #include "../files/files.h"
+#include "../strategy/strategy.h"
+#include "../words/words.h"
 
 /* The words of an evaluation row that an event names. */
 typedef struct ResultText {
@@ -40,6 +41,9 @@ typedef struct ResultSetting {
 typedef struct ResultMethodInfo {
     MethodKind kind;
     const char *base;        /* the method's name without the settings that set it apart from others of the name */
+    /* By strategy's account of that name; of a name that it does not know, neither is true. */
+    bool full;        /* plain training of the whole encoder, task after task: what others are there to improve on */
+    bool one_adapter; /* plain training of one adapter, task after task: what separate adapters are to be held against */
     ResultSetting *settings; /* [setting_count] its own first, then those of all methods; not told: none */
     int setting_count;
     const char *about, *cite; /* for people; "": not told */
@@ -49,16 +53,6 @@ typedef struct ResultMethodInfo {
 typedef struct ResultShare {
     uint32_t rows, correct;
 } ResultShare;
-
-/* A final evaluation. rows == 0: not evaluated (yet). */
-typedef struct ResultCell {
-    uint32_t rows, correct;
-    bool paired;           /* lost and gained are known */
-    uint32_t lost, gained; /* rows right after the task's own training and wrong now; the other way round */
-    bool told_changed;     /* changed is known */
-    uint32_t changed;      /* rows whose prediction is another than after the task's own training */
-    const bool *right;     /* [rows]; NULL: not told */
-} ResultCell;
 
 typedef struct ResultStep {
     uint32_t step; /* from 1, within the task */
@@ -115,7 +109,7 @@ typedef struct ResultRun {
     bool finished;
     uint64_t trainable; /* parameters; 0 until finished */
     double seconds;
-    ResultCell *matrix;  /* [after task][task] */
+    Evaluation *matrix;  /* [after task][task] */
     ResultCurve *curves; /* [task] training loss */
     ResultOld *
         *old; /* [after task][task]; NULL: nothing is known. task < after task; of the sweep also task == after task */

@@ -25,12 +25,12 @@ static json_t *summary_tasks(const Results *r)
     return tasks;
 }
 
-typedef json_t *SummaryCell(const ResultCell *cell);
-static json_t *summary_accuracy(const ResultCell *cell)
+typedef json_t *SummaryCell(const Evaluation *cell);
+static json_t *summary_accuracy(const Evaluation *cell)
 {
     return cell->rows ? json_real(verdict_share(cell)) : json_null();
 }
-static json_t *summary_wilson(const ResultCell *cell)
+static json_t *summary_wilson(const Evaluation *cell)
 {
     return cell->rows ? summary_interval(measure_wilson(cell->correct, cell->rows)) : json_null();
 }
@@ -137,7 +137,7 @@ static json_t *summary_olds(Arena *arena, const Results *r, const ResultRun *run
 static json_t *summary_change(const Results *only, const ResultRun *run, int task)
 {
     const Change change = verdict_change(only, run->method, task);
-    const ResultCell *last = verdict_cell(only, run, only->task_count - 1, task);
+    const Evaluation *last = verdict_cell(only, run, only->task_count - 1, task);
     json_t *entry = json_pack("{s:s, s:s}", "task", only->tasks[task].name, "verdict", verdict_words[change.verdict]);
     if (change.seeds) {
         json_object_set_new(entry, "change", json_real(change.mean));

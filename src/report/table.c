@@ -9,7 +9,8 @@
 enum { TABLE_COLUMNS = 80, TABLE_MAX_CELLS = 8, TABLE_NAME_COLUMNS = 13, TABLE_LEAST_COLUMNS = 10 };
 
 typedef struct TableStyle {
-    bool utf8, colour;
+    Medium medium; /* UTF-8 or ASCII */
+    bool colour;
 } TableStyle;
 
 typedef struct TableRow {
@@ -28,114 +29,28 @@ typedef struct TableGrid {
     TableRow majority; /* below a rule */
 } TableGrid;
 
-/* ---- text ---- */
-
-static int table_width(const char *text)
-{
-    int width = 0;
-    for (; *text; text++) width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
-}
-
-/* The first `columns` characters, the last of them "…" when something is cut. */
-static const char *table_shorten(Arena *arena, const char *text, int columns)
-{
-    if (table_width(text) <= columns) return text;
-    int width = 0;
-    const char *end = text;
-    for (; *end; end++) {
-        const bool starts = ((unsigned char)*end & 0xc0) != 0x80;
-        if (starts && width == columns - 1) break;
-        width += starts;
-    }
-    return arena_printf(arena, "%.*s…", (int)(end - text), text);
-}
-
-/* For terminals without UTF-8. */
-static const char *table_ascii(Arena *arena, const char *text)
-{
-    static const struct {
-        const char *from, *to;
-    } signs[] = {{"–", "-"}, {"→", ">"}, {"…", "~"}, {"≤", "<="}, {"≥", ">="}, {"±", "+-"}, {"─", "-"}};
-    char *out = arena_new(arena, char, strlen(text) + 1), *to = out;
-    while (*text) {
-        size_t skip = 1;
-        const char *put = NULL;
-        for (size_t i = 0; i < COUNT(signs); i++)
-            if (strncmp(text, signs[i].from, strlen(signs[i].from)) == 0) {
-                put = signs[i].to;
-                skip = strlen(signs[i].from);
-            }
-        if (put)
-            to = stpcpy(to, put);
-        else if ((unsigned char)*text < 128)
-            *to++ = *text;
-        else if (((unsigned char)*text & 0xc0) != 0x80)
-            *to++ = '?';
-        text += skip;
-    }
-    return out;
-}
-
-static const char *table_styled(Arena *arena, TableStyle style, const char *text)
-{
-    return style.utf8 ? text : table_ascii(arena, text);
-}
-
-/* Breaks at spaces; the first line starts behind `first` columns that are already there, the others behind `indent`. */
-static void table_wrap(FILE *out, const char *text, int first, int indent)
-{
-    int column = first;
-    bool start = true;
-    while (*text) {
-        const size_t size = strcspn(text, " ");
-        int width = 0;
-        for (size_t i = 0; i < size; i++) width += ((unsigned char)text[i] & 0xc0) != 0x80;
-        if (!start && column + 1 + width > TABLE_COLUMNS) {
-            fprintf(out, "\n%*s", indent, "");
-            column = indent;
-            start = true;
-        }
-        fprintf(out, "%s%.*s", start ? "" : " ", (int)size, text);
-        column += width + !start;
-        start = false;
-        text += size;
-        while (*text == ' ') text++;
-    }
-    fputc('\n', out);
-}
-
-/* ---- numbers ---- */
-
-static const char *table_percent(Arena *arena, double share)
-{
-    return share >= 0.99995 ? "100" : arena_printf(arena, "%.1f", 100 * share);
-}
-
-/* An interval's end in whole percents. */
-static int table_end(double share) { return (int)lround(100 * share); }
+/* ---- cells ---- */
 
 /* "78.7 [74–83]", with a star when the task was not learned. */
 static const char *table_score(Arena *arena, const Score *score, bool missed)
 {
     if (!score->seeds) return "-";
-    return arena_printf(arena, "%s%s [%d–%d]", table_percent(arena, score->mean), missed ? "*" : "",
-                        table_end(score->interval.low), table_end(score->interval.high));
+    return arena_printf(arena, "%s%s %s", format_cell(arena, score->mean), missed ? "*" : "",
+                        format_interval(arena, score->interval));
 }
 
 static const char *table_change(Arena *arena, const Change *change)
 {
     if (!change->seeds) return "-";
-    const char *points = verdict_points(arena, change->mean);
+    const char *points = format_points(arena, change->mean);
     return change->verdict == VERDICT_NOT_LEARNED ? arena_printf(arena, "(%s)", points) : points;
 }
 
 static const char *table_mean(Arena *arena, const MeanOver *mean)
 {
     if (!mean->count) return "-";
-    if (mean->count == 1) return table_percent(arena, mean->mean);
-    return arena_printf(arena, "%s ±%.1f", table_percent(arena, mean->mean),
-                        50 * (mean->interval.high - mean->interval.low));
+    if (mean->count == 1) return format_cell(arena, mean->mean);
+    return arena_printf(arena, "%s ±%s", format_cell(arena, mean->mean), format_half_width(arena, mean->interval));
 }
 
 /* ---- the grids ---- */
@@ -149,7 +64,7 @@ static void table_head(TableGrid *grid, const char *first, const char *second)
 
 static const char *table_task(Arena *arena, const Results *r, int task)
 {
-    return table_shorten(arena, r->tasks[task].name, TABLE_NAME_COLUMNS);
+    return text_shorten(arena, r->tasks[task].name, TABLE_NAME_COLUMNS);
 }
 
 /* What the colour of a method's verdict follows. */
@@ -192,7 +107,7 @@ static void table_grid_short(const Results *r, TableGrid *grid)
     if (r->task_count > 1) table_head(grid, "change", "");
     table_start_rows(r, grid);
     for (int c = 0; c < numbers; c++)
-        grid->majority.cells[1 + c] = table_percent(arena, r->tasks[task[c]].majority_rate);
+        grid->majority.cells[1 + c] = format_cell(arena, r->tasks[task[c]].majority_rate);
     for (int m = 0; m < r->method_count; m++) {
         const char **cells = grid->rows.at[m].cells;
         for (int c = 0; c < numbers; c++) {
@@ -222,12 +137,12 @@ static void table_grid_chain(const Results *r, TableGrid *grid)
     for (int m = 0; m < r->method_count; m++) ceiling = ceiling || figure_over_seeds(r, m, figure_intransigence).count;
     table_head(grid, "method", "");
     for (size_t c = 0; c < COUNT(columns); c++) table_head(grid, columns[c].first, columns[c].second);
-    if (ceiling) table_head(grid, "below", "joint");
+    if (ceiling) table_head(grid, "below", load_kind_name(r, METHOD_CEILING));
     table_head(grid, "tasks", "learned");
     table_start_rows(r, grid);
     double majority = 0;
     for (int j = 0; j < r->task_count; j++) majority += r->tasks[j].majority_rate / r->task_count;
-    grid->majority.cells[1] = grid->majority.cells[2] = table_percent(arena, majority);
+    grid->majority.cells[1] = grid->majority.cells[2] = format_cell(arena, majority);
     for (int m = 0; m < r->method_count; m++) {
         const char **cells = grid->rows.at[m].cells;
         int at = 1, learned = 0;
@@ -236,7 +151,7 @@ static void table_grid_chain(const Results *r, TableGrid *grid)
             cells[at++] = table_mean(arena, &mean);
         }
         const MeanOver below = figure_over_seeds(r, m, figure_intransigence);
-        if (ceiling) cells[at++] = below.count ? verdict_points(arena, below.mean) : "-";
+        if (ceiling) cells[at++] = below.count ? format_points(arena, below.mean) : "-";
         for (int j = 0; j < r->task_count; j++) {
             int seeds;
             learned += verdict_learned(r, m, j, &seeds) == seeds && seeds > 0;
@@ -261,25 +176,25 @@ enum { TABLE_TASKS = 5 }; /* that fit side by side */
 static void table_grid_tasks(const Results *r, int from, TableGrid *grid)
 {
     Arena *arena = grid->arena;
-    const int last = r->task_count - 1, to = from + TABLE_TASKS < r->task_count ? from + TABLE_TASKS : r->task_count;
+    const int last = r->task_count - 1, to = least_int(from + TABLE_TASKS, r->task_count);
     table_head(grid, "method", "");
     for (int j = from; j < to; j++)
-        table_head(grid, table_shorten(arena, r->tasks[j].name, 12), j == last ? "" : "own→last");
+        table_head(grid, text_shorten(arena, r->tasks[j].name, 12), j == last ? "" : "own→last");
     table_start_rows(r, grid);
     for (int m = 0; m < r->method_count; m++) {
         for (int j = from; j < to; j++) {
             const Score own = verdict_score(r, m, j, j), end = verdict_score(r, m, last, j);
-            const char *first = own.seeds ? table_percent(arena, own.mean) : "-";
+            const char *first = own.seeds ? format_cell(arena, own.mean) : "-";
             const char *second = j == last || !own.seeds
                                      ? ""
-                                     : arena_printf(arena, "→%s", end.seeds ? table_percent(arena, end.mean) : "-");
+                                     : arena_printf(arena, "→%s", end.seeds ? format_cell(arena, end.mean) : "-");
             grid->rows.at[m].cells[1 + j - from] =
                 arena_printf(arena, "%s%s%s", first, second, verdict_missed(r, m, j) ? "*" : " ");
         }
     }
     for (int j = from; j < to; j++)
         grid->majority.cells[1 + j - from] =
-            arena_printf(arena, "%s ", table_percent(arena, r->tasks[j].majority_rate));
+            arena_printf(arena, "%s ", format_cell(arena, r->tasks[j].majority_rate));
 }
 
 /* ---- on a terminal ---- */
@@ -298,8 +213,8 @@ static void table_print_row(FILE *out, TableStyle style, const TableGrid *grid, 
     int columns = grid->columns;
     while (columns > 1 && (!row->cells[columns - 1] || !*row->cells[columns - 1])) columns--;
     for (int c = 0; c < columns; c++) {
-        const char *text = table_styled(grid->arena, style, row->cells[c] ? row->cells[c] : "");
-        const int gap = widths[c] - table_width(text);
+        const char *text = text_for(grid->arena, style.medium, row->cells[c] ? row->cells[c] : "");
+        const int gap = widths[c] - text_width(text);
         if (c == 0) {
             const bool own_line = gap < 0; /* a long name stands alone above its numbers */
             fprintf(out, "%s%s%s%*s", bold && style.colour ? "\033[1m" : "", text,
@@ -315,16 +230,17 @@ static void table_print_row(FILE *out, TableStyle style, const TableGrid *grid, 
     fputc('\n', out);
 }
 
-static void table_print_rule(FILE *out, TableStyle style, int width)
+static void table_print_rule(FILE *out, TableStyle style, const TableGrid *grid, int width)
 {
-    for (int i = 0; i < width; i++) fputs(style.utf8 ? "─" : "-", out);
+    const char *sign = text_for(grid->arena, style.medium, "─");
+    for (int i = 0; i < width; i++) fputs(sign, out);
     fputc('\n', out);
 }
 
 static void table_widen(TableStyle style, const TableGrid *grid, const char *const *cells, int *widths)
 {
     for (int c = 0; c < grid->columns; c++) {
-        const int width = cells[c] ? table_width(table_styled(grid->arena, style, cells[c])) : 0;
+        const int width = cells[c] ? text_width(text_for(grid->arena, style.medium, cells[c])) : 0;
         if (width > widths[c]) widths[c] = width;
     }
 }
@@ -344,10 +260,10 @@ static void table_print_grid(FILE *out, TableStyle style, const TableGrid *grid)
         memcpy(head.cells, grid->head[h], sizeof head.cells);
         table_print_row(out, style, grid, &head, widths, h == 0, false);
     }
-    table_print_rule(out, style, total);
+    table_print_rule(out, style, grid, total);
     for (size_t i = 0; i < grid->rows.count; i++)
         table_print_row(out, style, grid, &grid->rows.at[i], widths, true, true);
-    table_print_rule(out, style, total);
+    table_print_rule(out, style, grid, total);
     table_print_row(out, style, grid, &grid->majority, widths, false, false);
 }
 
@@ -359,17 +275,16 @@ static const char *table_seeds(Arena *arena, const Results *r)
         bool seen = false;
         for (size_t k = 0; k < i; k++) seen = seen || r->runs.at[k].seed == r->runs.at[i].seed;
         if (seen) continue;
-        list = arena_printf(arena, "%s%s%u", list, count ? ", " : "", r->runs.at[i].seed);
+        list = text_join(arena, list, ", ", arena_printf(arena, "%u", r->runs.at[i].seed));
         if (++count > 12) return arena_printf(arena, "%d seeds", verdict_most_seeds(r));
     }
-    return count ? arena_printf(arena, "seed%s %s", count > 1 ? "s" : "", list) : "no seed yet";
+    return count ? arena_printf(arena, "%s %s", plural((uint64_t)count, "seed", "seeds"), list) : "no seed yet";
 }
 
 /* Model, seeds and preset in a line. */
 static const char *table_setting(Arena *arena, const Results *r)
 {
-    const char *text = *r->model ? arena_printf(arena, "%s, ", r->model) : "";
-    text = arena_printf(arena, "%s%s", text, table_seeds(arena, r));
+    const char *text = text_join(arena, r->model, ", ", table_seeds(arena, r));
     if (*r->preset) text = arena_printf(arena, "%s, preset %s", text, r->preset);
     const char *epochs = load_common_setting(r, "epochs");
     if (epochs) text = arena_printf(arena, "%s, %s epochs", text, epochs);
@@ -405,22 +320,29 @@ static const char *table_star(const Results *r)
     return NULL;
 }
 
+/* A paragraph. */
+static void table_paragraph(FILE *out, const char *text, int indent)
+{
+    text_wrap(out, text, 0, indent, TABLE_COLUMNS);
+    fputc('\n', out);
+}
+
 static void table_print(const Results *r, FILE *out, TableStyle style)
 {
     Arena arena = {0};
     TableGrid grid = {.arena = &arena};
-    table_wrap(out, table_styled(&arena, style, table_setting(&arena, r)), 0, 2);
+    table_paragraph(out, text_for(&arena, style.medium, table_setting(&arena, r)), 2);
     for (int j = 0; j < r->task_count; j++) {
         const ResultTask *t = &r->tasks[j];
         const char *line =
             arena_printf(&arena, "task %d %s: %u classes, %s rows to train, %s to evaluate", j + 1, t->name, t->classes,
                          format_count(&arena, t->train_rows), format_count(&arena, t->eval_rows));
-        table_wrap(out, table_styled(&arena, style, line), 0, 2);
+        table_paragraph(out, text_for(&arena, style.medium, line), 2);
     }
     fputc('\n', out);
     table_grid(r, &grid);
     table_print_grid(out, style, &grid);
-    table_wrap(out, table_styled(&arena, style, table_legend(&arena, r)), 0, 0);
+    table_paragraph(out, text_for(&arena, style.medium, table_legend(&arena, r)), 0);
     for (int from = 0; r->task_count > 2 && from < r->task_count; from += TABLE_TASKS) {
         TableGrid tasks = {.arena = &arena};
         table_grid_tasks(r, from, &tasks);
@@ -429,18 +351,18 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
     }
     if (table_star(r)) fprintf(out, "%s\n", table_star(r));
     const char *beside = table_beside(&arena, r);
-    if (beside) table_wrap(out, table_styled(&arena, style, beside), 0, 2);
+    if (beside) table_paragraph(out, text_for(&arena, style.medium, beside), 2);
     const char *sentences[VERDICT_SENTENCES];
     const int count = verdict_sentences(&arena, r, sentences);
     if (count) fputc('\n', out);
-    for (int i = 0; i < count; i++) table_wrap(out, table_styled(&arena, style, sentences[i]), 0, 0);
+    for (int i = 0; i < count; i++) table_paragraph(out, text_for(&arena, style.medium, sentences[i]), 0);
     arena_free(&arena);
 }
 
 bool report_table(const Results *results, FILE *out)
 {
     const char *no_colour = getenv("NO_COLOR");
-    const TableStyle style = {.utf8 = terminal_is_utf8(),
+    const TableStyle style = {.medium = medium_of_terminal(),
                               .colour = terminal_has_colours(out) && !(no_colour && *no_colour)};
     table_print(results, out, style);
     return true;

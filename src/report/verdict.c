@@ -43,8 +43,8 @@ static const char *const verdict_rules[] = {
     "after the first training.",
 };
 
-static const double VERDICT_P = 0.05, VERDICT_INSIDE = 0.95,
-                    VERDICT_MARGIN = MATCH_MARGIN_POINTS / 100.0; /* margin: of matched learning, unless another is asked */
+/* of matched learning, unless another is asked */
+static const double VERDICT_MARGIN = MATCH_MARGIN_POINTS / 100.0;
 
 typedef enum Verdict {
     VERDICT_UNFINISHED,
@@ -82,12 +82,12 @@ typedef struct Change {
     double lowest;     /* dipped: the lowest accuracy on the way, over all seeds */
 } Change;
 
-static const ResultCell *verdict_cell(const Results *r, const ResultRun *run, int after, int task)
+static const Evaluation *verdict_cell(const Results *r, const ResultRun *run, int after, int task)
 {
     return &run->matrix[after * r->task_count + task];
 }
 
-static double verdict_share(const ResultCell *cell) { return (double)cell->correct / cell->rows; }
+static double verdict_share(const Evaluation *cell) { return (double)cell->correct / cell->rows; }
 
 static MethodKind verdict_kind(const Results *r, int method) { return r->method_info[method].kind; }
 
@@ -95,7 +95,7 @@ static MethodKind verdict_kind(const Results *r, int method) { return r->method_
 
 static bool verdict_run_learned(const Results *r, const ResultRun *run, int task)
 {
-    const ResultCell *own = verdict_cell(r, run, task, task);
+    const Evaluation *own = verdict_cell(r, run, task, task);
     return own->rows && measure_learned(own->correct, own->rows, r->tasks[task].majority_rate);
 }
 
@@ -144,7 +144,7 @@ static Score verdict_score(const Results *r, int method, int after, int task)
     Score score = {0};
     uint32_t rows = 0;
     for (size_t i = 0; i < r->runs.count; i++) {
-        const ResultCell *cell = verdict_cell(r, &r->runs.at[i], after, task);
+        const Evaluation *cell = verdict_cell(r, &r->runs.at[i], after, task);
         if (r->runs.at[i].method != method || !cell->rows) continue;
         rows = cell->rows;
         values[score.seeds++] = verdict_share(cell);
@@ -152,7 +152,7 @@ static Score verdict_score(const Results *r, int method, int after, int task)
     if (score.seeds > 0) {
         score.mean = fmax(0, fmin(1, measure_mean(values, score.seeds).mean));
         const Interval all =
-            measure_over_seeds(values, score.seeds, measure_wilson_share(score.mean, rows), VERDICT_INSIDE);
+            measure_over_seeds(values, score.seeds, measure_wilson_share(score.mean, rows), INTERVAL_INSIDE);
         score.interval = (Interval){fmax(0, all.low), fmin(1, all.high)};
     }
     arena_free(&scratch);
@@ -167,7 +167,7 @@ static int verdict_looks(Arena *arena, const Results *r, const ResultRun *run, i
 {
     DYN(Look) all = {0};
     for (int i = task + 1; i < r->task_count; i++) {
-        const ResultCell *now = verdict_cell(r, run, i, task);
+        const Evaluation *now = verdict_cell(r, run, i, task);
         const ResultOld *old = run->old[i * r->task_count + task];
         for (size_t k = 0; old && k < old->curve.count; k++) *dyn_push(arena, &all) = old->curve.at[k].look;
         if (i == r->task_count - 1 || !now->right) continue;
@@ -182,7 +182,7 @@ static int verdict_looks(Arena *arena, const Results *r, const ResultRun *run, i
 /* Did the task dip below where it began and where it ends, beyond chance? *lowest: the accuracy there, when lower. */
 static bool verdict_run_dipped(const Results *r, const ResultRun *run, int task, double *lowest)
 {
-    const ResultCell *own = verdict_cell(r, run, task, task), *end = verdict_cell(r, run, r->task_count - 1, task);
+    const Evaluation *own = verdict_cell(r, run, task, task), *end = verdict_cell(r, run, r->task_count - 1, task);
     if (!own->right || !end->right) return false;
     Arena scratch = {0};
     Look *looks;
@@ -209,9 +209,9 @@ static Verdict verdict_of_change(const Results *r, int method, const Change *c)
     if (c->learned < c->seeds) return VERDICT_NOT_LEARNED;
     if (verdict_kind(r, method) == METHOD_CEILING) return VERDICT_CEILING;
     if (verdict_construction(r, method) && c->mean == 0) return VERDICT_BY_CONSTRUCTION;
-    const bool rows = c->p.high < VERDICT_P, seeds = c->seeds < 2 || c->interval.high < 0 || c->interval.low > 0;
+    const bool rows = c->p.high < TEST_LEVEL, seeds = c->seeds < 2 || c->interval.high < 0 || c->interval.low > 0;
     if (rows && seeds) return c->mean < 0 ? VERDICT_FORGOT : VERDICT_GAINED;
-    if (c->p.low < VERDICT_P || (c->seeds > 1 && seeds)) return VERDICT_UNCLEAR;
+    if (c->p.low < TEST_LEVEL || (c->seeds > 1 && seeds)) return VERDICT_UNCLEAR;
     return c->dipped == c->seeds ? VERDICT_RELEARNED : VERDICT_NOT_SHOWN;
 }
 
@@ -222,7 +222,7 @@ static Change verdict_change(const Results *r, int method, int task)
     Change change = {.lowest = 1};
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultRun *run = &r->runs.at[i];
-        const ResultCell *own = verdict_cell(r, run, task, task), *last = verdict_cell(r, run, r->task_count - 1, task);
+        const Evaluation *own = verdict_cell(r, run, task, task), *last = verdict_cell(r, run, r->task_count - 1, task);
         if (run->method != method || !own->rows || !last->rows) continue;
         change.learned += verdict_run_learned(r, run, task);
         change.dipped += verdict_run_dipped(r, run, task, &change.lowest);
@@ -231,9 +231,7 @@ static Change verdict_change(const Results *r, int method, int task)
     change.seeds = differences.seeds;
     if (change.seeds > 0) {
         change.mean = differences_mean(&differences);
-        change.interval =
-            measure_over_seeds(differences.values, change.seeds,
-                               measure_paired_interval(differences_rows(&differences), VERDICT_INSIDE), VERDICT_INSIDE);
+        change.interval = differences_interval(&differences, INTERVAL_INSIDE);
         change.p = differences_p(&differences);
     }
     arena_free(&scratch);

@@ -80,39 +80,26 @@ static Differences compare_differences(Arena *arena, const Results *r, int a, in
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultRun *x = &r->runs.at[i], *y = x->method == a ? compare_run(r, b, x->seed) : NULL;
         if (!y || !compare_is_complete(r, x) || !compare_is_complete(r, y)) continue;
-        ResultCell first = *verdict_cell(r, y, after, task), second = *verdict_cell(r, x, after, task);
+        Evaluation first = *verdict_cell(r, y, after, task), second = *verdict_cell(r, x, after, task);
         first.paired = second.paired = false; /* lost and gained are of something else */
         differences_add(arena, &d, &first, &second);
     }
     return d;
 }
 
-/* By the rules; NAN: cannot be told. */
-static double compare_p(const Differences *d)
-{
-    if (!d->seeds || !d->sums) return NAN;
-    const double rows = differences_p(d).high;
-    return d->seeds < 2 ? rows : fmax(rows, measure_t_test(d->values, d->seeds));
-}
-
-static Interval compare_interval(const Differences *d, double inside)
-{
-    return measure_over_seeds(d->values, d->seeds, measure_paired_interval(differences_rows(d), inside), inside);
-}
-
 static Match compare_learning(Arena *arena, const Results *r, const Pair *pair, int task)
 {
     const Differences d = compare_differences(arena, r, pair->a, pair->b, task, false);
-    Match m = {.state = MATCH_UNKNOWN, .p = compare_p(&d)};
+    Match m = {.state = MATCH_UNKNOWN, .p = differences_p_both(&d)};
     if (isnan(m.p)) return m;
     m.difference = differences_mean(&d);
-    m.close = compare_interval(&d, 0.9);
-    m.interval = compare_interval(&d, VERDICT_INSIDE);
+    m.close = differences_interval(&d, 0.9);
+    m.interval = differences_interval(&d, INTERVAL_INSIDE);
     const double margin = compare_margin(r);
     if (m.close.low >= -margin && m.close.high <= margin)
         m.state = MATCH_EQUAL;
     else
-        m.state = m.p < VERDICT_P && (m.interval.low > 0 || m.interval.high < 0) ? MATCH_MORE : MATCH_TOO_FEW;
+        m.state = m.p < TEST_LEVEL && (m.interval.low > 0 || m.interval.high < 0) ? MATCH_MORE : MATCH_TOO_FEW;
     return m;
 }
 
@@ -127,9 +114,9 @@ static void compare_pair(Arena *arena, const Results *r, Pair *pair)
         states[pair->tasks[j].state]++;
     }
     pair->seeds = left.seeds;
-    pair->p = compare_p(&left);
+    pair->p = differences_p_both(&left);
     pair->left = differences_mean(&left);
-    pair->interval = left.seeds ? compare_interval(&left, VERDICT_INSIDE) : (Interval){NAN, NAN};
+    pair->interval = left.seeds ? differences_interval(&left, INTERVAL_INSIDE) : (Interval){NAN, NAN};
     pair->state = states[MATCH_UNKNOWN] || isnan(pair->p) ? PAIR_UNKNOWN
                   : states[MATCH_MORE]                    ? PAIR_UNMATCHED
                   : states[MATCH_TOO_FEW]                 ? PAIR_TOO_FEW
@@ -169,7 +156,7 @@ static void compare_end(Arena *arena, const Results *r, End *end)
     }
     end->difference = measure_mean(values, end->seeds).mean;
     end->interval = measure_over_seeds(
-        values, end->seeds, measure_paired_interval((Paired){rows, sqrt(error)}, VERDICT_INSIDE), VERDICT_INSIDE);
+        values, end->seeds, measure_paired_interval((Paired){rows, sqrt(error)}, INTERVAL_INSIDE), INTERVAL_INSIDE);
     if (!told) return;
     end->p = measure_sign_flips(sums.at, (uint32_t)sums.count);
     if (end->seeds > 1) end->p = fmax(end->p, measure_t_test(values, end->seeds));
@@ -222,14 +209,14 @@ static Comparison compare_methods(Arena *arena, const Results *r)
 /* The method that ends higher, or -1. */
 static int compare_higher(const End *end)
 {
-    if (!(end->adjusted < VERDICT_P)) return -1;
+    if (!(end->adjusted < TEST_LEVEL)) return -1;
     return end->difference > 0 ? end->a : end->b;
 }
 
 /* The pair's winner, or -1. */
 static int compare_winner(const Pair *pair)
 {
-    if (pair->state != PAIR_COMPARED || !(pair->adjusted < VERDICT_P)) return -1;
+    if (pair->state != PAIR_COMPARED || !(pair->adjusted < TEST_LEVEL)) return -1;
     return pair->left > 0 ? pair->a : pair->b;
 }
 

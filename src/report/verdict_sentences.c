@@ -81,13 +81,14 @@ static const char *verdict_points_list(Arena *arena, const Results *r, const int
     VerdictNames names = {0};
     if (count > VERDICT_NAMES) {
         const int first = methods[0], last = methods[count - 1];
-        return arena_printf(arena, "with %d methods, from %.1f points (%s) to %.1f points (%s)", count,
-                            100 * fabs(verdict_change(r, last, 0).mean), r->methods[last],
-                            100 * fabs(verdict_change(r, first, 0).mean), r->methods[first]);
+        return arena_printf(arena, "with %d methods, from %s points (%s) to %s points (%s)", count,
+                            format_share(arena, fabs(verdict_change(r, last, 0).mean)), r->methods[last],
+                            format_share(arena, fabs(verdict_change(r, first, 0).mean)), r->methods[first]);
     }
     for (int i = 0; i < count; i++)
         verdict_add(arena, &names,
-                    arena_printf(arena, "%.1f points with %s", 100 * fabs(verdict_change(r, methods[i], 0).mean),
+                    arena_printf(arena, "%s points with %s",
+                                 format_share(arena, fabs(verdict_change(r, methods[i], 0).mean)),
                                  r->methods[methods[i]]));
     return verdict_named(arena, &names);
 }
@@ -103,13 +104,14 @@ static const char *verdict_sentence_not_shown(Arena *arena, const Results *r)
         most = fmax(most, verdict_possible(&change));
         verdict_add(arena, &names, r->methods[m]);
         verdict_add(arena, &possible,
-                    arena_printf(arena, "%.1f points with %s", verdict_possible(&change), r->methods[m]));
+                    arena_printf(arena, "%s points with %s", format_share(arena, verdict_possible(&change)),
+                                 r->methods[m]));
     }
     if (!names.count) return NULL;
     return arena_printf(arena, "No drop on %s is shown for %s; the interval leaves one of %s possible.",
                         r->tasks[0].name, verdict_counted(arena, &names),
-                        names.count > VERDICT_NAMES ? arena_printf(arena, "up to %.1f points", most)
-                        : names.count == 1          ? arena_printf(arena, "%.1f points", most)
+                        names.count > VERDICT_NAMES ? arena_printf(arena, "up to %s points", format_share(arena, most))
+                        : names.count == 1          ? arena_printf(arena, "%s points", format_share(arena, most))
                                                     : verdict_named(arena, &possible));
 }
 
@@ -143,7 +145,7 @@ static bool verdict_same_rows(const Results *r, const ResultRun *a, const Result
 {
     for (int i = 1; i < r->task_count; i++)
         for (int j = 0; j <= i; j++) {
-            const ResultCell *x = &a->matrix[i * r->task_count + j], *y = &b->matrix[i * r->task_count + j];
+            const Evaluation *x = &a->matrix[i * r->task_count + j], *y = &b->matrix[i * r->task_count + j];
             if (!x->right || !y->right || x->rows != y->rows ||
                 memcmp(x->right, y->right, x->rows * sizeof *x->right) != 0)
                 return false;
@@ -171,15 +173,17 @@ static bool verdict_did_nothing(const Results *r, int method, int plain)
 static const char *verdict_idle(Arena *arena, const Results *r)
 {
     VerdictNames idle = {0};
+    const char *plain = "";
     for (int m = 0; m < r->method_count; m++) {
-        const int plain = load_find_like(r, "full", m);
-        if (plain >= 0 && m != plain && verdict_kind(r, m) == METHOD_ORDINARY && verdict_did_nothing(r, m, plain))
-            verdict_add(arena, &idle, r->methods[m]);
+        const int full = load_find_full(r, m);
+        if (full < 0 || m == full || verdict_kind(r, m) != METHOD_ORDINARY || !verdict_did_nothing(r, m, full)) continue;
+        verdict_add(arena, &idle, r->methods[m]);
+        plain = r->method_info[full].base;
     }
     if (!idle.count) return NULL;
-    return arena_printf(arena, "%s had the very same rows right as full: at %s strength %s held nothing back.",
-                        verdict_counted(arena, &idle), idle.count > 1 ? "their" : "its",
-                        idle.count > 1 ? "they" : "it");
+    return arena_printf(arena, "%s had the very same rows right as %s: at %s strength %s held nothing back.",
+                        verdict_counted(arena, &idle), plain, plural(idle.count, "its", "their"),
+                        plural(idle.count, "it", "they"));
 }
 
 /* ---- ranking ---- */
@@ -204,7 +208,7 @@ static const char *verdict_few_seeds(Arena *arena, const Comparison *c)
 /* "within 5 points" */
 static const char *verdict_margin_words(Arena *arena, const Results *r)
 {
-    return arena_printf(arena, "within %g points", round(1e4 * compare_margin(r)) / 100);
+    return arena_printf(arena, "within %s points", format_short(arena, round(1e4 * compare_margin(r)) / 100));
 }
 
 /* "nli more by full than by ewc (0.8 to 9.1 points)" */
@@ -212,10 +216,15 @@ static const char *verdict_learned_more(Arena *arena, const Results *r, const Pa
 {
     const Match *m = &pair->tasks[task];
     const bool a = m->difference > 0;
-    return arena_printf(arena, "%s more by %s than by %s (%.1f to %.1f points)", r->tasks[task].name,
+    return arena_printf(arena, "%s more by %s than by %s (%s to %s points)", r->tasks[task].name,
                         r->methods[a ? pair->a : pair->b], r->methods[a ? pair->b : pair->a],
-                        100 * (a ? m->interval.low : -m->interval.high),
-                        100 * (a ? m->interval.high : -m->interval.low));
+                        format_share(arena, a ? m->interval.low : -m->interval.high),
+                        format_share(arena, a ? m->interval.high : -m->interval.low));
+}
+
+static const char *verdict_pairs(Arena *arena, int count)
+{
+    return format_counted(arena, (uint64_t)count, "pair", "pairs");
 }
 
 enum { VERDICT_MORE = 3 }; /* so many differences in learning are named */
@@ -234,10 +243,8 @@ static const char *verdict_matching(Arena *arena, const Results *r, const Compar
             if (pair->tasks[j].state == MATCH_MORE) verdict_add(arena, &more, verdict_learned_more(arena, r, pair, j));
     }
     const char *text =
-        arena_printf(arena,
-                     "Of %d pair%s of methods that can be ranked %d learned every task equally "
-                     "well (%s)",
-                     c->pair_count, c->pair_count == 1 ? "" : "s", c->compared, verdict_margin_words(arena, r));
+        arena_printf(arena, "Of %s of methods that can be ranked %d learned every task equally well (%s)",
+                     verdict_pairs(arena, c->pair_count), c->compared, verdict_margin_words(arena, r));
     if (unmatched)
         text = arena_printf(arena, "%s; in %d one method learned more: %s%s", text, unmatched,
                             verdict_named(arena, &more), more.count == VERDICT_MORE ? ", among others" : "");
@@ -261,12 +268,12 @@ static const char *verdict_leads(Arena *arena, const Results *r, const Compariso
     }
     const Score left = verdict_score(r, leader, r->task_count - 1, 0);
     const char *text = arena_printf(
-        arena, "At matched learning %s leads: %.1f%% of %s is right at the end, beyond chance more than with %s",
-        r->methods[leader], 100 * left.mean, r->tasks[0].name, verdict_counted(arena, &less));
+        arena, "At matched learning %s leads: %s of %s is right at the end, beyond chance more than with %s",
+        r->methods[leader], format_percent(arena, left.mean), r->tasks[0].name, verdict_counted(arena, &less));
     if (even.count) text = arena_printf(arena, "%s; not told apart from %s", text, verdict_counted(arena, &even));
     if (unmatched.count)
         text = arena_printf(arena, "%s; not compared with %s, of which it is not shown that %s learned equally well",
-                            text, verdict_counted(arena, &unmatched), unmatched.count == 1 ? "it" : "they");
+                            text, verdict_counted(arena, &unmatched), plural(unmatched.count, "it", "they"));
     return arena_printf(arena, "%s (%s).%s", text, verdict_family(arena, c->compared, "matched pairs"),
                         verdict_few_seeds(arena, c));
 }
@@ -296,9 +303,9 @@ static const char *verdict_no_ranking(Arena *arena, const Results *r, const Comp
                             c->method_count);
     const char *text = arena_printf(
         arena,
-        "No ranking is possible: of %d pair%s of methods that learned equally well none differs beyond chance in what "
+        "No ranking is possible: of %s of methods that learned equally well none differs beyond chance in what "
         "is left of %s (smallest %s; %s)",
-        c->compared, c->compared == 1 ? "" : "s", r->tasks[0].name, verdict_p(arena, least),
+        verdict_pairs(arena, c->compared), r->tasks[0].name, format_p(arena, least),
         verdict_family(arena, c->compared, "matched pairs"));
     return arena_printf(arena, "%s.%s", text, verdict_few_seeds(arena, c));
 }
@@ -316,9 +323,8 @@ static const char *verdict_no_leader(Arena *arena, const Results *r, const Compa
     }
     return arena_printf(
         arena,
-        "No method leads. At matched learning %d of %d pair%s differ%s beyond chance (%s): more of %s is left "
-        "%s%s.%s",
-        different, c->compared, c->compared == 1 ? "" : "s", different == 1 ? "s" : "",
+        "No method leads. At matched learning %d of %s %s beyond chance (%s): more of %s is left %s%s.%s",
+        different, verdict_pairs(arena, c->compared), plural((uint64_t)different, "differs", "differ"),
         verdict_family(arena, c->compared, "matched pairs"), r->tasks[0].name, verdict_named(arena, &names),
         (size_t)different > names.count ? ", among others" : "", verdict_few_seeds(arena, c));
 }
@@ -369,17 +375,17 @@ static const char *verdict_ends(Arena *arena, const Results *r, const Comparison
             if (compare_higher(&c->ends[i]) == best)
                 verdict_add(arena, &below, r->methods[c->ends[i].a == best ? c->ends[i].b : c->ends[i].a]);
         verdict_add(arena, &parts,
-                    arena_printf(arena, "%s (%.1f%%) above %s", r->methods[best], 100 * verdict_end(r, best),
-                                 verdict_counted(arena, &below)));
+                    arena_printf(arena, "%s (%s) above %s", r->methods[best],
+                                 format_percent(arena, verdict_end(r, best)), verdict_counted(arena, &below)));
     }
     const char *pairs = verdict_family(arena, c->told, "pairs in where they end");
     if (!winners)
         return arena_printf(arena,
                             "In where they end, the average accuracy over all tasks, no two methods differ beyond "
                             "chance (smallest %s; %s).",
-                            verdict_p(arena, least), pairs);
-    const char *list = parts.at[0];
-    for (size_t i = 1; i < parts.count; i++) list = arena_printf(arena, "%s; %s", list, parts.at[i]);
+                            format_p(arena, least), pairs);
+    const char *list = "";
+    for (size_t i = 0; i < parts.count; i++) list = text_join(arena, list, "; ", parts.at[i]);
     return arena_printf(arena, "In where they end, the average accuracy over all tasks, beyond chance: %s%s (%s).",
                         list, winners > VERDICT_ENDS ? "; and others" : "", pairs);
 }
@@ -391,10 +397,11 @@ static const char *verdict_reach(Arena *arena, const Results *r, int method)
 {
     const int last = r->task_count - 1;
     if (r->task_count > 2)
-        return arena_printf(arena, "%.1f%% on average",
-                            100 * figure_over_seeds(r, method, figure_average_accuracy).mean);
-    return arena_printf(arena, "%.1f%% on %s and %.1f%% on %s", 100 * verdict_score(r, method, last, 0).mean,
-                        r->tasks[0].name, 100 * verdict_score(r, method, last, 1).mean, r->tasks[1].name);
+        return arena_printf(arena, "%s on average",
+                            format_percent(arena, figure_over_seeds(r, method, figure_average_accuracy).mean));
+    return arena_printf(arena, "%s on %s and %s on %s", format_percent(arena, verdict_score(r, method, last, 0).mean),
+                        r->tasks[0].name, format_percent(arena, verdict_score(r, method, last, 1).mean),
+                        r->tasks[1].name);
 }
 
 /* How far the others stay below the ceiling right after training; NULL: not known, or a ceiling learned too little. */
@@ -419,18 +426,21 @@ static const char *verdict_intransigence(Arena *arena, const Results *r)
     if (closest < 0) return NULL;
     if (closest == farthest)
         return arena_printf(arena, "Against %s, %s is at %s points on %s right after training.", ceiling,
-                            r->methods[closest], verdict_points(arena, -low), later);
+                            r->methods[closest], format_points(arena, -low), later);
     return arena_printf(
         arena, "Against %s, on %s right after training, the others are between %s (%s) and %s points (%s).", ceiling,
-        later, verdict_points(arena, -high), r->methods[farthest], verdict_points(arena, -low), r->methods[closest]);
+        later, format_points(arena, -high), r->methods[farthest], format_points(arena, -low), r->methods[closest]);
 }
 
 static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char **out)
 {
     VerdictNames separate = {0}, after = {0};
-    int count = 0, sequential = load_find_method(r, "lora-seq"), floor = -1, ceiling = -1;
+    const char *fair = "";
+    int count = 0, floor = -1, ceiling = -1;
     for (int m = 0; m < r->method_count; m++) {
         const Verdict verdict = verdict_change(r, m, 0).verdict;
+        if (r->method_info[m].one_adapter && strcmp(r->methods[m], r->method_info[m].base) == 0)
+            fair = arena_printf(arena, "; %s, one adapter for all tasks, is the fair comparison", r->methods[m]);
         if (verdict == VERDICT_UNFINISHED) continue;
         if (verdict_kind(r, m) == METHOD_SEPARATE && verdict == VERDICT_BY_CONSTRUCTION)
             verdict_add(arena, &separate, r->methods[m]);
@@ -443,8 +453,8 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
             arena_printf(arena,
                          "%s cannot forget: what %s learned of %s is kept apart and never trained again, so a change "
                          "of zero is no achievement%s.",
-                         verdict_named(arena, &separate), separate.count == 1 ? "it" : "they", r->tasks[0].name,
-                         sequential >= 0 ? "; lora-seq, one adapter for all tasks, is the fair comparison" : "");
+                         verdict_named(arena, &separate), plural(separate.count, "it", "they"), r->tasks[0].name,
+                         fair);
     if (floor >= 0)
         out[count++] = arena_printf(
             arena, "%s is the floor: its encoder is never trained%s; heads alone reach %s.", r->methods[floor],
@@ -461,7 +471,7 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
     if (after.count)
         out[count++] = arena_printf(
             arena, "%s average%s the weights before and after a training: made after the fact, %s not ranked.",
-            verdict_named(arena, &after), after.count == 1 ? "s" : "", after.count == 1 ? "it is" : "they are");
+            verdict_named(arena, &after), plural(after.count, "s", ""), plural(after.count, "it is", "they are"));
     return count;
 }
 
@@ -472,12 +482,12 @@ static int verdict_sentences_of_learning(Arena *arena, const Results *r, const c
     if (first)
         out[count++] = arena_printf(
             arena,
-            "%s (not surely above %.1f%%, the rate of always answering the most frequent class): where nothing "
+            "%s (not surely above %s, the rate of always answering the most frequent class): where nothing "
             "was learned, nothing can be seen to be forgotten.",
-            first, 100 * r->tasks[0].majority_rate);
+            first, format_percent(arena, r->tasks[0].majority_rate));
     for (int j = 1; j < r->task_count; j++) {
         const char *missed = verdict_who_missed(arena, r, j, !*parts);
-        if (missed) parts = verdict_join(arena, parts, missed);
+        if (missed) parts = text_join(arena, parts, "; ", missed);
     }
     if (*parts)
         out[count++] = arena_printf(arena, "%s: what is kept beside a task that was not learned proves little.", parts);
@@ -489,8 +499,8 @@ static const char *verdict_sentence_of_one_task(Arena *arena, const Results *r)
     const char *missed = verdict_who_missed(arena, r, 0, true);
     if (missed)
         return arena_printf(
-            arena, "%s: the interval does not lie above %.1f%%, the rate of always answering the most frequent class.",
-            missed, 100 * r->tasks[0].majority_rate);
+            arena, "%s: the interval does not lie above %s, the rate of always answering the most frequent class.",
+            missed, format_percent(arena, r->tasks[0].majority_rate));
     return arena_printf(arena, "Every method that was run learned %s; one task alone says nothing about forgetting.",
                         r->tasks[0].name);
 }
@@ -531,9 +541,10 @@ static const char *verdict_noise(Arena *arena, const Results *r)
             seeds);
     const uint32_t rows = r->tasks[0].eval_rows;
     return arena_printf(arena,
-                        "This is one seed and %s evaluation row%s: each accuracy on %s is known to %.1f points either "
-                        "way at most, and another seed may tell another story.",
-                        format_count(arena, rows), rows == 1 ? "" : "s", r->tasks[0].name, 100 * verdict_widest(r));
+                        "This is one seed and %s: each accuracy on %s is known to %s points either way at most, and "
+                        "another seed may tell another story.",
+                        format_counted(arena, rows, "evaluation row", "evaluation rows"), r->tasks[0].name,
+                        format_share(arena, verdict_widest(r)));
 }
 
 /* Which rows chose the epoch, where it is those that are reported; NULL: others did, or it is not told. */
@@ -557,9 +568,7 @@ static const char *verdict_chosen(Arena *arena, const Results *r)
 /* "5 rows of a were forgotten by both methods that can be ranked, with most of their seeds"; at least two methods. */
 static const char *verdict_forgotten_by_all(Arena *arena, const Results *r, int task, const Forgotten *f)
 {
-    const char *rows =
-        f->by_all ? arena_printf(arena, "%s row%s", format_count(arena, (uint64_t)f->by_all), f->by_all == 1 ? "" : "s")
-                  : "No row";
+    const char *rows = f->by_all ? format_counted(arena, (uint64_t)f->by_all, "row", "rows") : "No row";
     return arena_printf(arena, "%s of %s %s forgotten by %s methods that can be ranked%s", rows, r->tasks[task].name,
                         f->by_all > 1 ? "were" : "was",
                         f->methods == 2 ? "both" : arena_printf(arena, "all %d", f->methods),
@@ -569,19 +578,18 @@ static const char *verdict_forgotten_by_all(Arena *arena, const Results *r, int 
 /* "40 rows", of several seeds "40 rows with any of 3 seeds, 12 with most of them": what one method forgot. */
 static const char *verdict_forgotten_by_one(Arena *arena, const Forgotten *f)
 {
-    const char *rows =
-        arena_printf(arena, "%s row%s", format_count(arena, (uint64_t)f->row_count), f->row_count == 1 ? "" : "s");
+    const char *rows = format_counted(arena, (uint64_t)f->row_count, "row", "rows");
     return f->runs > 1 ? arena_printf(arena, "%s with any of %d seeds, %s with most of them", rows, f->runs,
                                       format_count(arena, (uint64_t)f->by_all))
                        : rows;
 }
 
-/* Which rows of the first task all methods forgot; NULL: not told, or there is no such thing. */
-static const char *verdict_forgotten(Arena *arena, const Results *r)
+/* Which rows of a task all methods forgot; NULL: not told, or there is no such thing. */
+static const char *verdict_forgotten(Arena *arena, const Results *r, int task)
 {
-    const Forgotten f = report_forgotten(arena, r, -1, 0);
+    const Forgotten f = report_forgotten(arena, r, -1, task);
     if (f.methods < 2 || !f.row_count) return NULL;
-    return arena_printf(arena, "%s; %s by at least one of them%s.", verdict_forgotten_by_all(arena, r, 0, &f),
+    return arena_printf(arena, "%s; %s by at least one of them%s.", verdict_forgotten_by_all(arena, r, task, &f),
                         format_count(arena, (uint64_t)f.row_count), f.runs > f.methods ? ", with any seed" : "");
 }
 
@@ -606,7 +614,7 @@ static int verdict_sentences(Arena *arena, const Results *r, const char **out)
         }
         count += verdict_sentences_of_learning(arena, r, out + count);
         count += verdict_sentences_of_kinds(arena, r, out + count);
-        const char *forgotten = verdict_forgotten(arena, r);
+        const char *forgotten = verdict_forgotten(arena, r, 0);
         if (forgotten) out[count++] = forgotten;
     }
     const char *chosen = verdict_chosen(arena, r);
@@ -632,14 +640,14 @@ static bool verdict_is_test(const Results *r, int method)
 static const char *verdict_headline_of_drops(Arena *arena, const Results *r, const int *forgot, int count, int able)
 {
     const char *task = r->tasks[0].name, *later = verdict_later(arena, r);
-    const double most = -100 * verdict_change(r, forgot[0], 0).mean;
+    const char *most = format_share(arena, -verdict_change(r, forgot[0], 0).mean);
     const char *text =
-        arena_printf(arena, "Training %s cost %s %.1f points on %s", later, r->methods[forgot[0]], most, task);
+        arena_printf(arena, "Training %s cost %s %s points on %s", later, r->methods[forgot[0]], most, task);
     if (count == 1) return text;
     if (count == 2)
-        return arena_printf(arena, "%s, %s %.1f", text, r->methods[forgot[1]],
-                            -100 * verdict_change(r, forgot[1], 0).mean);
-    return arena_printf(arena, "Training %s made %d of %d methods forget %s: %s most, %.1f points", later, count, able,
+        return arena_printf(arena, "%s, %s %s", text, r->methods[forgot[1]],
+                            format_share(arena, -verdict_change(r, forgot[1], 0).mean));
+    return arena_printf(arena, "Training %s made %d of %d methods forget %s: %s most, %s points", later, count, able,
                         task, r->methods[forgot[0]], most);
 }
 

@@ -5,73 +5,37 @@
 
 /* What the rules of verdict.c say of one method, in words. */
 
-static const char *verdict_join(Arena *arena, const char *a, const char *b)
-{
-    return *a && *b ? arena_printf(arena, "%s; %s", a, b) : *a ? a : b;
-}
-
-/* Never rounded across 0.05. */
-static const char *verdict_p(Arena *arena, double p)
-{
-    if (p < 0.0001) return "p < 0.0001";
-    if (p >= 0.1) return arena_printf(arena, "p = %.2f", p);
-    return arena_printf(arena, p < 0.01 ? "p = %.4f" : "p = %.3f", p < VERDICT_P ? floor(p * 10000) / 10000 : p);
-}
-
-/* Lowest and highest: "p = 0.02", "p <= 0.03" or "p >= 0.06". */
-static const char *verdict_p_bound(Arena *arena, Interval p, bool at_most)
-{
-    const double end = at_most ? p.high : p.low;
-    if (p.low == p.high || (at_most && end < 0.0001)) return verdict_p(arena, end);
-    return arena_printf(arena, "p %s %s", at_most ? "≤" : "≥",
-                        verdict_p(arena, end < 0.0001 ? 0.0001 : end) + strlen("p = "));
-}
-
-/* "-23.0", "0.0", "+1.5". */
-static const char *verdict_points(Arena *arena, double difference)
-{
-    const double points = round(1000 * difference) / 10;
-    return points == 0 ? "0.0" : arena_printf(arena, "%+.1f", points);
-}
-
-/* "-27.3 to -4.6 points" */
-static const char *verdict_range(Arena *arena, Interval interval)
-{
-    return arena_printf(arena, "%s to %s points", verdict_points(arena, interval.low),
-                        verdict_points(arena, interval.high));
-}
-
-/* The largest drop that the interval leaves possible, in points. */
-static double verdict_possible(const Change *c) { return fmax(0, -100 * c->interval.low); }
+/* The largest drop that the interval leaves possible. */
+static double verdict_possible(const Change *c) { return fmax(0, -c->interval.low); }
 
 static const char *verdict_drop_sure(Arena *arena, const Change *c)
 {
-    const char *way = c->mean < 0 ? "drop" : "gain", *p = verdict_p_bound(arena, c->p, true);
+    const char *way = c->mean < 0 ? "drop" : "gain", *p = format_p_bound(arena, c->p, true);
     if (c->seeds > 1)
         return arena_printf(arena, "the %s is there over %d seeds and on the rows (%s, %s)", way, c->seeds,
-                            verdict_range(arena, c->interval), p);
+                            format_range(arena, c->interval), p);
     return arena_printf(arena, "the %s is more than chance explains (%s)", way, p);
 }
 
 static const char *verdict_not_shown(Arena *arena, const Change *c)
 {
     const char *over = c->seeds > 1 ? arena_printf(arena, " over %d seeds", c->seeds) : "";
-    return arena_printf(arena, "no drop shown%s (%s); one of %.1f points is possible", over,
-                        verdict_p_bound(arena, c->p, false), verdict_possible(c));
+    return arena_printf(arena, "no drop shown%s (%s); one of %s points is possible", over,
+                        format_p_bound(arena, c->p, false), format_share(arena, verdict_possible(c)));
 }
 
 static const char *verdict_unclear(Arena *arena, const Change *c)
 {
-    const char *way = c->mean < 0 ? "drop" : "gain", *range = verdict_range(arena, c->interval);
-    if (c->p.low != c->p.high && c->p.high >= VERDICT_P)
+    const char *way = c->mean < 0 ? "drop" : "gain", *range = format_range(arena, c->interval);
+    if (c->p.low != c->p.high && c->p.high >= TEST_LEVEL)
         return arena_printf(arena, "not decided: the %s may be chance or not, depending on which rows changed (%s, %s)",
-                            way, verdict_p_bound(arena, c->p, false), range);
-    if (c->p.high < VERDICT_P)
+                            way, format_p_bound(arena, c->p, false), range);
+    if (c->p.high < TEST_LEVEL)
         return arena_printf(arena,
                             "not decided: on these rows the %s is more than chance (%s), but not over %d seeds (%s)",
-                            way, verdict_p_bound(arena, c->p, true), c->seeds, range);
+                            way, format_p_bound(arena, c->p, true), c->seeds, range);
     return arena_printf(arena, "not decided: over %d seeds there is a %s (%s), but on these rows it may be chance (%s)",
-                        c->seeds, way, range, verdict_p_bound(arena, c->p, false));
+                        c->seeds, way, range, format_p_bound(arena, c->p, false));
 }
 
 /* One earlier task of a method, without naming the task. */
@@ -83,8 +47,8 @@ static const char *verdict_change_words(Arena *arena, const Results *r, int meth
     case VERDICT_FORGOT: return arena_printf(arena, "forgot: %s", verdict_drop_sure(arena, c));
     case VERDICT_GAINED: return arena_printf(arena, "gained: %s", verdict_drop_sure(arena, c));
     case VERDICT_RELEARNED:
-        return arena_printf(arena, "forgot on the way, down to %.1f%%, and re-learned: at the end %s", 100 * c->lowest,
-                            verdict_not_shown(arena, c));
+        return arena_printf(arena, "forgot on the way, down to %s, and re-learned: at the end %s",
+                            format_percent(arena, c->lowest), verdict_not_shown(arena, c));
     case VERDICT_UNCLEAR: return verdict_unclear(arena, c);
     case VERDICT_NOT_SHOWN: return verdict_not_shown(arena, c);
     default: return "";
@@ -116,9 +80,10 @@ static const char *verdict_tasks_with(Arena *arena, const Results *r, int method
     for (int j = 0; j < r->task_count - 1; j++) {
         const Change change = verdict_change(r, method, j);
         if (change.verdict != verdict) continue;
-        names[(*count)++] = verdict == VERDICT_NOT_SHOWN ? arena_printf(arena, "%s (one of %.1f points is possible)",
-                                                                        r->tasks[j].name, verdict_possible(&change))
-                                                         : r->tasks[j].name;
+        names[(*count)++] = verdict == VERDICT_NOT_SHOWN
+                                ? arena_printf(arena, "%s (one of %s points is possible)", r->tasks[j].name,
+                                               format_share(arena, verdict_possible(&change)))
+                                : r->tasks[j].name;
     }
     return format_list(arena, names, *count);
 }
@@ -141,12 +106,12 @@ static const char *verdict_chain_words(Arena *arena, const Results *r, int metho
     for (size_t i = 0; i < COUNT(parts); i++) {
         const char *names = verdict_tasks_with(arena, r, method, parts[i].verdict, &count);
         if (count)
-            text = verdict_join(arena, text, arena_printf(arena, "%s%s%s", parts[i].before, names, parts[i].behind));
+            text = text_join(arena, text, "; ", arena_printf(arena, "%s%s%s", parts[i].before, names, parts[i].behind));
     }
     verdict_tasks_with(arena, r, method, VERDICT_BY_CONSTRUCTION, &count);
-    if (count) text = verdict_join(arena, text, verdict_construction(r, method));
+    if (count) text = text_join(arena, text, "; ", verdict_construction(r, method));
     verdict_tasks_with(arena, r, method, VERDICT_CEILING, &count);
-    return count ? verdict_join(arena, text, "trained on all tasks together: the ceiling") : text;
+    return count ? text_join(arena, text, "; ", "trained on all tasks together: the ceiling") : text;
 }
 
 /* How many tasks a method was trained on, with any seed. */
@@ -178,21 +143,21 @@ static const char *verdict_remark(Arena *arena, const Results *r, int method)
         if (missed && (change.verdict == VERDICT_NOT_SHOWN || change.verdict == VERDICT_UNCLEAR))
             text = arena_printf(arena, "%s, so it had little cause to forget", text);
         if (change.verdict == VERDICT_NOT_LEARNED && verdict_construction(r, method) && change.mean == 0)
-            text = verdict_join(arena, text, verdict_construction(r, method));
+            text = text_join(arena, text, "; ", verdict_construction(r, method));
         else
-            text = verdict_join(arena, verdict_change_words(arena, r, method, &change), text);
+            text = text_join(arena, verdict_change_words(arena, r, method, &change), "; ", text);
     }
-    if (r->task_count > 2) text = verdict_join(arena, verdict_chain_words(arena, r, method), text);
+    if (r->task_count > 2) text = text_join(arena, verdict_chain_words(arena, r, method), "; ", text);
     if (!missed && trained == r->task_count) {
         const char *learned = r->task_count == 1   ? r->tasks[0].name
                               : r->task_count == 2 ? "both"
                                                    : arena_printf(arena, "all %d", trained);
-        text = verdict_join(arena, arena_printf(arena, "learned %s", learned), text);
+        text = text_join(arena, arena_printf(arena, "learned %s", learned), "; ", text);
     }
-    if (verdict_kind(r, method) == METHOD_AFTER) text = verdict_join(arena, text, "weights averaged after the fact");
-    if (trained < r->task_count) text = verdict_join(arena, text, "not finished yet");
+    if (verdict_kind(r, method) == METHOD_AFTER) text = text_join(arena, text, "; ", "weights averaged after the fact");
+    if (trained < r->task_count) text = text_join(arena, text, "; ", "not finished yet");
     if (of_first && of_first < r->seed_count)
-        text = verdict_join(arena, text, arena_printf(arena, "%d of %d seeds so far", of_first, r->seed_count));
+        text = text_join(arena, text, "; ", arena_printf(arena, "%d of %d seeds so far", of_first, r->seed_count));
     return text;
 }
 

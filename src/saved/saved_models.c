@@ -241,7 +241,7 @@ static const char *kept_only_method(Arena *arena, const char *out, Err *err)
         for (size_t i = 0; i < methods.count; i++) known = known || strcmp(methods.at[i], method) == 0;
         if (known) continue;
         *dyn_push(arena, &methods) = method;
-        all = arena_printf(arena, "%s%s%s", all, *all ? ", " : "", method);
+        all = text_join(arena, all, ", ", method);
         full = full || strcmp(method, "full") == 0;
     }
     sys_folder_close(folder);

@@ -46,7 +46,7 @@ typedef struct Draw {
 static Draw buffer_draw(Arena *arena, const Buffer *buffer, uint32_t seed, uint32_t stream, uint32_t step,
                         uint32_t count)
 {
-    Draw d = {count < buffer->count ? count : buffer->count, NULL, NULL};
+    Draw d = {least_u32(count, buffer->count), NULL, NULL};
     uint32_t *place = arena_new(arena, uint32_t, buffer->count);
     bool *chosen = arena_new(arena, bool, buffer->count);
     d.index = arena_new(arena, uint32_t, d.count);

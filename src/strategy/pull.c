@@ -4,7 +4,7 @@
 
 enum { PULL_BLOCK = 16384 };
 
-static uint32_t pull_parts(const Layout *layout) { return (uint32_t)((layout->floats + PULL_BLOCK - 1) / PULL_BLOCK); }
+static uint32_t pull_parts(const Layout *layout) { return (uint32_t)ceil_div(layout->floats, PULL_BLOCK); }
 
 static bool pull_begin(void *own, TrainState *t, Err *err)
 {

@@ -66,9 +66,8 @@ static const Strategy *strategy_find(Str name)
 
 static const char *strategy_names(Arena *arena)
 {
-    char *names = "";
-    for (int i = 0; i < strategy_count; i++)
-        names = arena_printf(arena, "%s%s%s", names, i ? ", " : "", strategies[i]->name);
+    const char *names = "";
+    for (int i = 0; i < strategy_count; i++) names = text_join(arena, names, ", ", strategies[i]->name);
     return names;
 }
 
@@ -136,8 +135,8 @@ static bool hooks_are_empty(const TrainHooks *h)
 /* What a part means to the method. */
 static void method_take(Arena *arena, Method *m, const Strategy *s)
 {
-    m->about = *m->about ? arena_printf(arena, "%s; %s", m->about, s->about) : s->about;
-    m->cite = *m->cite ? arena_printf(arena, "%s; %s", m->cite, s->cite) : s->cite;
+    m->about = text_join(arena, m->about, "; ", s->about);
+    m->cite = text_join(arena, m->cite, "; ", s->cite);
     if (strcmp(m->kind, "method") == 0) m->kind = s->kind;
     if (s->trains != TRAINS_ENCODER) m->trains = s->trains;
     if (s->own_rate) m->own_rate = s;
@@ -169,9 +168,8 @@ bool method_same(const Method *a, const Method *b)
 
 const char *method_all(Arena *arena)
 {
-    char *all = "";
-    for (int i = 0; i < strategy_count; i++)
-        all = arena_printf(arena, "%s%s%s", all, i ? "," : "", strategies[i]->name);
+    const char *all = "";
+    for (int i = 0; i < strategy_count; i++) all = text_join(arena, all, ",", strategies[i]->name);
     return all;
 }
 

@@ -169,13 +169,14 @@ static bool label_is_like(Str a, Str b)
         const char **at[2] = {&p, &q}, *end[2] = {p_end, q_end};
         for (int i = 0; i < 2; i++)
             while (*at[i] < end[i]) {
-                const size_t n = utf8_length(*at[i], (size_t)(end[i] - *at[i]));
-                const Str one = {*at[i], n ? n : 1};
+                const Str one = {*at[i], utf8_decode(*at[i], (size_t)(end[i] - *at[i]), &code[i])};
                 *at[i] += one.size;
-                if (n && !str_trim(one).size) continue; /* white space */
-                utf8proc_int32_t c = (uint8_t)one.at[0];
-                if (n > 1) utf8proc_iterate((const uint8_t *)one.at, (utf8proc_ssize_t)n, &c);
-                code[i] = (uint32_t)utf8proc_tolower(c);
+                if (!str_trim(one).size) {
+                    code[i] = 0; /* white space */
+                    continue;
+                }
+                if (code[i] == UTF8_INVALID) code[i] = (uint8_t)one.at[0];
+                code[i] = (uint32_t)utf8proc_tolower((utf8proc_int32_t)code[i]);
                 break;
             }
         if (code[0] != code[1]) return false;

@@ -78,10 +78,10 @@ static void split_load(Arena *arena, const Tokenizer *tokenizer, const ExampleFi
 
 static void task_warn(Arena *arena, TaskData *task, const char *text) { *dyn_push(arena, &task->warnings) = text; }
 
-/* "1,000 of 3,000 rows", "the first 1,000 of 3,000 rows", or "all 3,000 rows". */
+/* "1000 of 30,000 rows", "the first 1000 of 30,000 rows", or "all 30,000 rows". */
 static const char *rows_text(Arena *arena, const Split *split, bool first)
 {
-    const char *taken = count_text(arena, split->rows), *all = count_text(arena, split->file_rows);
+    const char *taken = format_count(arena, split->rows), *all = format_count(arena, split->file_rows);
     if (split->rows == split->file_rows) return arena_printf(arena, "all %s rows", all);
     return arena_printf(arena, "%s%s of %s rows", first ? "the first " : "", taken, all);
 }
@@ -97,7 +97,7 @@ static bool task_check_classes(Arena *arena, TaskData *task, const ExampleFile *
         for (uint32_t c = 0; c < task->classes; c++) {
             if (counts[c]) only = c;
             if (counts[c] || missing++ >= MOST_NAMED) continue;
-            names = arena_printf(arena, "%s%s\"%s\"", names, *names ? ", " : "", str_show(str(task->class_names[c])));
+            names = text_join(arena, names, ", ", arena_printf(arena, "\"%s\"", str_show(str(task->class_names[c]))));
         }
         if (missing > MOST_NAMED) names = arena_printf(arena, "%s, ...", names);
         if (missing == task->classes - 1 && i == 0)
@@ -106,7 +106,7 @@ static bool task_check_classes(Arena *arena, TaskData *task, const ExampleFile *
         if (missing)
             task_warn(arena, task,
                       arena_printf(arena, "%u of %u classes %s in %s of %s: %s", missing, task->classes,
-                                   missing == 1 ? "is missing" : "are missing", rows, files[i]->path, names));
+                                   plural(missing, "is missing", "are missing"), rows, files[i]->path, names));
     }
     return true;
 }
@@ -119,8 +119,8 @@ static void task_note_order(Arena *arena, TaskData *task, const ExampleFile *fil
         if (!str_equal(file->rows[r].label, file->rows[0].label)) return;
     task_warn(arena, task,
               arena_printf(arena, "%s: its first %s rows are all of class \"%s\"; the %s are drawn from all %s",
-                           file->path, count_text(arena, split->rows), str_show(file->rows[0].label),
-                           count_text(arena, split->rows), count_text(arena, split->file_rows)));
+                           file->path, format_count(arena, split->rows), str_show(file->rows[0].label),
+                           format_count(arena, split->rows), format_count(arena, split->file_rows)));
 }
 
 static uint64_t line_of_label(const ExampleFile *file, const char *name)
@@ -136,11 +136,11 @@ static void task_warn_of_labels(Arena *arena, TaskData *task, const ExampleFile 
         if (files[i]->minus_rows)
             task_warn(arena, task,
                       arena_printf(arena, "%s: %s rows labelled -1 count as rows without a label and are left out",
-                                   files[i]->path, count_text(arena, files[i]->minus_rows)));
+                                   files[i]->path, format_count(arena, files[i]->minus_rows)));
         if (files[i]->cut_rows)
             task_warn(arena, task,
                       arena_printf(arena, "%s: %s rows have too few columns, as in GLUE's own file, and are left out",
-                                   files[i]->path, count_text(arena, files[i]->cut_rows)));
+                                   files[i]->path, format_count(arena, files[i]->cut_rows)));
     }
     static const char *const nothing[] = {"nan", "none", "null", "na", "n/a", "undefined"};
     for (uint32_t c = 0; c < task->classes; c++)
@@ -197,14 +197,14 @@ static void task_find_common(Arena *arena, TaskData *task, const ExampleFile *fi
                   arena_printf(arena,
                                "%s and %s are the same file: %s of %s rows to evaluate are trained on, and their "
                                "accuracy says nothing about new rows",
-                               files[0]->path, files[1]->path, count_text(arena, task->common_rows),
-                               count_text(arena, eval->rows)));
+                               files[0]->path, files[1]->path, format_count(arena, task->common_rows),
+                               format_count(arena, eval->rows)));
     else if (task->common_rows)
         task_warn(arena, task,
                   arena_printf(arena,
                                "%s of %s rows to evaluate are also among the rows to train (line %llu of %s is line "
                                "%llu of %s)",
-                               count_text(arena, task->common_rows), count_text(arena, eval->rows),
+                               format_count(arena, task->common_rows), format_count(arena, eval->rows),
                                (unsigned long long)line, files[1]->path, (unsigned long long)train->lines[first->row],
                                files[0]->path));
     arena_free(&scratch);

@@ -9,7 +9,6 @@
  * decompositions and lower case, which Unicode never changes once it has assigned them. */
 
 enum { UNICODE_REPLACEMENT = 0xfffd };
-#define UNICODE_INVALID UINT32_MAX
 
 static uint32_t unicode_bits(uint32_t code)
 {
@@ -41,33 +40,11 @@ static bool unicode_is_ideograph(uint32_t c)
 
 /* ---- UTF-8 ---- */
 
-/* Length in bytes of the code point, or of the maximal invalid subpart (Unicode, chapter 3.9), at the start of s; size
- * >=
- * 1. *code is the code point, or UNICODE_INVALID. */
-static size_t unicode_decode_one(const uint8_t *s, size_t size, uint32_t *code)
-{
-    *code = s[0];
-    if (s[0] < 0x80) return 1;
-    *code = UNICODE_INVALID;
-    if (s[0] < 0xc2 || s[0] > 0xf4) return 1;
-    const size_t length = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    /* no overlong forms, no surrogates, nothing above U+10FFFF */
-    const uint8_t low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
-    const uint8_t high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    uint32_t value = s[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if (i == size || s[i] < (i == 1 ? low : 0x80) || s[i] > (i == 1 ? high : 0xbf)) return i;
-        value = value << 6 | (s[i] & 0x3f);
-    }
-    *code = value;
-    return length;
-}
-
 /* The code point at s.at[at]; s is valid UTF-8. Moves `at` behind it. */
 static uint32_t unicode_next(Str s, size_t *at)
 {
     uint32_t code;
-    *at += unicode_decode_one((const uint8_t *)s.at + *at, s.size - *at, &code);
+    *at += utf8_decode(s.at + *at, s.size - *at, &code);
     return code;
 }
 
@@ -75,7 +52,7 @@ static uint32_t unicode_next(Str s, size_t *at)
 static uint32_t unicode_previous(Str s, size_t *at)
 {
     do --*at;
-    while (*at && ((uint8_t)s.at[*at] & 0xc0) == 0x80);
+    while (*at && utf8_continues(s.at[*at]));
     size_t start = *at;
     return unicode_next(s, &start);
 }
@@ -90,8 +67,8 @@ static size_t unicode_count_errors(Str s)
 {
     size_t errors = 0;
     uint32_t code;
-    for (size_t i = 0; i < s.size; errors += code == UNICODE_INVALID)
-        i += unicode_decode_one((const uint8_t *)s.at + i, s.size - i, &code);
+    for (size_t i = 0; i < s.size; errors += code == UTF8_INVALID)
+        i += utf8_decode(s.at + i, s.size - i, &code);
     return errors;
 }
 
@@ -104,8 +81,8 @@ static Str unicode_repair(Arena *arena, Str s)
     if (!errors) return s;
     char *copy = arena_alloc(arena, s.size + errors * mark.size, 1), *to = copy;
     for (size_t i = 0, n; i < s.size; i += n) {
-        n = unicode_decode_one((const uint8_t *)s.at + i, s.size - i, &code);
-        const Str from = code == UNICODE_INVALID ? mark : (Str){s.at + i, n};
+        n = utf8_decode(s.at + i, s.size - i, &code);
+        const Str from = code == UTF8_INVALID ? mark : (Str){s.at + i, n};
         memcpy(to, from.at, from.size);
         to += from.size;
     }

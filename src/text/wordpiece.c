@@ -110,11 +110,11 @@ typedef DYN(uint32_t) Ids;
 /* The longest token that `rest` begins with: its size in bytes, 0 when there is none. hashes: [vocab->longest + 1]. */
 static size_t wordpiece_longest(const Vocab *vocab, Str rest, uint64_t *hashes, uint32_t *id)
 {
-    size_t size = rest.size < vocab->longest ? rest.size : vocab->longest;
+    size_t size = least_size(rest.size, vocab->longest);
     hashes[0] = VOCAB_HASH_START;
     for (size_t i = 0; i < size; i++) hashes[i + 1] = vocab_hash_byte(hashes[i], rest.at[i]);
     for (; size; size--) {
-        if (size < rest.size && ((uint8_t)rest.at[size] & 0xc0) == 0x80) continue; /* inside a code point */
+        if (size < rest.size && utf8_continues(rest.at[size])) continue; /* inside a code point */
         *id = vocab_find_hashed(vocab, (Str){rest.at, size}, hashes[size]);
         if (*id != VOCAB_NONE) return size;
     }

@@ -6,8 +6,6 @@
 
 /* Evaluation, and an encoder's states for training a head on them. */
 
-static uint32_t train_min(uint32_t a, uint32_t b) { return a < b ? a : b; }
-
 static int train_compare_down(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -22,7 +20,7 @@ static uint32_t split_most_tokens(const Split *split, uint32_t count)
     for (uint32_t i = 0; i < split->rows; i++) sizes[i] = (uint32_t)(split->starts[i + 1] - split->starts[i]);
     qsort(sizes, split->rows, sizeof *sizes, train_compare_down);
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < train_min(count, split->rows); i++) sum += sizes[i];
+    for (uint32_t i = 0; i < least_u32(count, split->rows); i++) sum += sizes[i];
     arena_free(&scratch);
     return (uint32_t)sum;
 }
@@ -34,12 +32,9 @@ static void record_score(EvalRecord *record, const Split *split)
     for (uint32_t i = 0; i < record->rows; i++) {
         const float *z = record->logits + (size_t)i * record->classes;
         uint32_t best = 0;
-        double sum = 0;
         for (uint32_t c = 1; c < record->classes; c++)
             if (z[c] > z[best]) best = c;
-        for (uint32_t c = 0; c < record->classes; c++) sum += exp((double)z[c] - (double)z[best]);
-        /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
-        loss += log(sum) + (double)z[best] - (double)z[split->labels[i]];
+        loss += softmax(z, record->classes, NULL) - (double)z[split->labels[i]];
         record->prediction[i] = best;
         record->correct += best == split->labels[i];
     }
@@ -65,7 +60,7 @@ static void sweep_open(Sweep *s, Device *device, const Model *model, const Lora 
 {
     *s = (Sweep){.memory = {.device = device}, .split = split, .rows = rows, .total = total};
     s->position_base = model->config.position_base;
-    s->size = train_min(batch_size, total);
+    s->size = least_u32(batch_size, total);
     const uint32_t tokens = split_most_tokens(split, s->size);
     s->ws = workspace_new(&s->arena, &s->memory, model, lora, tokens, s->size, classes, false);
     s->buffer = batch_buffer(&s->memory, tokens, s->size);
@@ -78,7 +73,7 @@ static bool sweep_next(Sweep *s)
     Arena scratch = {0};
     Batch batch;
     s->at += s->count;
-    s->count = train_min(s->size, s->total - s->at);
+    s->count = least_u32(s->size, s->total - s->at);
     if (!s->count) return false;
     for (uint32_t i = 0; i < s->count; i++) s->index[i] = s->rows ? s->rows[s->at + i] : s->at + i;
     batch_pack(&scratch, s->split, s->index, s->count, s->position_base, &batch);

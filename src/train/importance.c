@@ -3,14 +3,6 @@
 
 enum { IMPORTANCE_STREAM = 0x666973 }; /* of random numbers: labels drawn for FISHER_SAMPLED */
 
-static void importance_softmax(const float *z, uint32_t classes, double *p)
-{
-    double largest = (double)z[0], sum = 0;
-    for (uint32_t c = 1; c < classes; c++) largest = fmax(largest, (double)z[c]);
-    for (uint32_t c = 0; c < classes; c++) sum += p[c] = exp((double)z[c] - largest);
-    for (uint32_t c = 0; c < classes; c++) p[c] /= sum;
-}
-
 /* Exact Fisher information takes one backward pass less than there are classes. In the logits z it is diag(p) - p p^T,
  * of rank classes - 1; with its Cholesky factor L, the sum over c of p(c | x) (d log p(c | x) / d w)^2 is the sum over
  * the columns l of L of (l . dz / d w)^2. Column k belongs to the choice between class k and those behind it:
@@ -55,7 +47,7 @@ static void importance_dlogits(ImportanceRun *run, const float *z, uint32_t row,
     const uint32_t classes = run->head->classes;
     double *p = run->p;
     uint32_t label = run->split->labels[row];
-    importance_softmax(z, classes, p);
+    softmax(z, classes, p);
     switch (run->kind) {
     case FISHER_EXACT: importance_fisher_column(p, classes, pass, dlogits); break;
     case FISHER_SAMPLED:
@@ -116,14 +108,14 @@ bool importance(Device *device, ImportanceKind kind, const Model *model, const L
                 const Weights *out, Err *err)
 {
     ASSERT(rows && rows <= split->rows && batch_size);
-    const uint32_t size = train_min(batch_size, rows), tokens = split_most_tokens(split, size), classes = head->classes;
+    const uint32_t size = least_u32(batch_size, rows), tokens = split_most_tokens(split, size), classes = head->classes;
     ImportanceRun run = {.device = device, .kind = kind, .head = head, .weights = weights, .out = out};
     Arena own = {0};
     DeviceArena memory = {.device = device};
     run.split = split;
     run.seed = seed;
     run.size = size;
-    run.scale = 1 / (float)(kind == FISHER_BATCHED ? (rows + size - 1) / size : rows);
+    run.scale = 1 / (float)(kind == FISHER_BATCHED ? ceil_div(rows, size) : rows);
     run.ws = workspace_new(&own, &memory, model, lora, tokens, size, classes, true);
     run.buffer = batch_buffer(&memory, tokens, size);
     run.groups = device_u32(&memory, 2 * ((size_t)size + 1));
@@ -136,7 +128,7 @@ bool importance(Device *device, ImportanceKind kind, const Model *model, const L
     if (out->head) floats_fill(device, out->head, head->layout.floats, 0);
     bool ok = true;
     for (uint32_t at = 0; ok && at < rows; at += size) {
-        importance_batch(&run, model, at, train_min(size, rows - at));
+        importance_batch(&run, model, at, least_u32(size, rows - at));
         ok = device_ok(device, err);
         if (ok && interrupted()) ok = fail_interrupted(err);
     }

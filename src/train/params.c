@@ -6,7 +6,7 @@ enum { NORM_BLOCK = 16384 }; /* elements of one partial sum of the gradient norm
 static const float BETA1 = 0.9f, BETA2 = 0.999f, ADAM_EPS = 1e-8f, MAX_GRAD_NORM = 1;
 
 enum { OP_CHUNK = 1 << 30 };
-static u32 op_chunk(size_t rest) { return (u32)(rest < OP_CHUNK ? rest : OP_CHUNK); }
+static u32 op_chunk(size_t rest) { return (u32)least_size(rest, OP_CHUNK); }
 
 void floats_copy(Device *device, f32p from, f32p to, size_t count)
 {
@@ -47,7 +47,7 @@ static Params params_new(DeviceArena *memory, const Layout *layout, f32p w, bool
     p.v = device_f32(memory, layout->floats);
     if (keep_best) p.best = device_f32(memory, layout->floats);
     if (layout->table_rows && !dense) p.stamp = device_u32(memory, layout->table_rows);
-    p.parts = (uint32_t)((layout->floats - params_table(layout) + NORM_BLOCK - 1) / NORM_BLOCK);
+    p.parts = (uint32_t)ceil_div(layout->floats - params_table(layout), NORM_BLOCK);
     return p;
 }
 

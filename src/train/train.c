@@ -153,11 +153,11 @@ static bool training_goes_back(const Training *t) { return t->joint || training_
 /* The most tokens and classes of a batch or pass. */
 static uint32_t training_most_tokens(const Training *t, uint32_t *classes)
 {
-    uint32_t most = split_most_tokens(t->train, train_min(t->hyper.batch_size, t->train->rows));
+    uint32_t most = split_most_tokens(t->train, least_u32(t->hyper.batch_size, t->train->rows));
     *classes = t->head->classes;
     for (uint32_t i = 0; i < t->task && training_goes_back(t); i++) {
         const Split *split = t->earlier[i].train;
-        const uint32_t tokens = split_most_tokens(split, train_min(t->hyper.batch_size, split->rows));
+        const uint32_t tokens = split_most_tokens(split, least_u32(t->hyper.batch_size, split->rows));
         if (tokens > most) most = tokens;
         if (t->earlier[i].head->classes > *classes) *classes = t->earlier[i].head->classes;
     }
@@ -220,7 +220,7 @@ static bool run_open(Run *run, Err *err)
     }
     for (uint32_t i = 0; i <= last; i++)
         if (run->parts[i].head) examples = run->parts[i].train->rows > examples ? run->parts[i].train->rows : examples;
-    examples = train_min(examples, batch);
+    examples = least_u32(examples, batch);
 
     run->state.steps = train_total_steps(t);
     run->ws = workspace_new(&run->arena, memory, t->model, t->lora, tokens, examples, classes, true);
@@ -324,7 +324,7 @@ static bool run_flush(Run *run, Err *err)
     for (int i = 0; i < count; i++) {
         penalty[i] = NAN;
         for (uint32_t at = 0, rows = run->pending[i].rows; at < rows; at += COUNT(values)) {
-            const uint32_t n = train_min(COUNT(values), rows - at);
+            const uint32_t n = least_u32(COUNT(values), rows - at);
             device_read(device, values, run->losses + run->pending[i].first + at, n * sizeof *values);
             for (uint32_t j = 0; j < n; j++) loss[i] += (double)values[j];
         }
@@ -333,7 +333,7 @@ static bool run_flush(Run *run, Err *err)
         const Term *term = &run->term.at[k];
         double sum = 0;
         for (uint32_t at = 0; at < term->count; at += COUNT(values)) {
-            const uint32_t n = train_min(COUNT(values), term->count - at);
+            const uint32_t n = least_u32(COUNT(values), term->count - at);
             device_read(device, values, run->terms + term->at + at, n * sizeof *values);
             for (uint32_t j = 0; j < n; j++) sum += (double)values[j];
         }
@@ -486,7 +486,7 @@ static uint32_t epoch_batches(const Run *run, Arena *arena, uint32_t epoch, uint
         const uint32_t rows = run->parts[i].train->rows;
         epoch_order(t, i, epoch, rows, order[i]);
         for (uint32_t at = 0; at < rows; at += t->hyper.batch_size)
-            *dyn_push(arena, &batches) = (EpochBatch){i, at, train_min(t->hyper.batch_size, rows - at)};
+            *dyn_push(arena, &batches) = (EpochBatch){i, at, least_u32(t->hyper.batch_size, rows - at)};
     }
     const uint32_t count = (uint32_t)batches.count;
     *out = batches.at;
@@ -707,7 +707,7 @@ void train_pass_backward(TrainState *t, f32p g, bool head)
 
 uint64_t train_memory_bytes(const Device *device, const Training *t)
 {
-    const uint32_t size = t->hyper.batch_size, eval_size = train_min(t->hyper.eval_batch_size, t->eval->rows);
+    const uint32_t size = t->hyper.batch_size, eval_size = least_u32(t->hyper.eval_batch_size, t->eval->rows);
     const uint32_t chosen_by = t->choose ? t->choose->rows : 0;
     uint32_t classes;
     const uint32_t tokens = training_most_tokens(t, &classes);

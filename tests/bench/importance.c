@@ -94,7 +94,7 @@ static double bench_naive(Bench *b, uint32_t rows, bool by_row, f32p out)
             if (!by_row || c == 0)
                 device_read(&b->device, logits, model_forward(ws, &b->weights, &b->head, &on_device, &(PassOptions){0}),
                             classes * sizeof *logits);
-            importance_softmax(logits, classes, p);
+            softmax(logits, classes, p);
             for (uint32_t k = 0; k < classes; k++) dlogits[k] = (float)(p[k] - (k == c));
             device_write(&b->device, workspace_dlogits(ws), dlogits, classes * sizeof *dlogits);
             model_backward(ws, &b->weights, &grads, &b->head, &on_device, &(PassOptions){0});

@@ -22,8 +22,8 @@ static void bench_blis_slice(void *context, size_t item, int thread)
     (void)thread;
     const struct gemm_args *g = context;
     const size_t count = (size_t)threads_count(), whole = g->m >= g->n ? g->m : g->n;
-    const size_t begin = cpu_least(whole, item * cpu_parts(cpu_parts(whole, count), 32) * 32);
-    const size_t end = cpu_least(whole, (item + 1) * cpu_parts(cpu_parts(whole, count), 32) * 32);
+    const size_t begin = least_size(whole, item * ceil_div(ceil_div(whole, count), 32) * 32);
+    const size_t end = least_size(whole, (item + 1) * ceil_div(ceil_div(whole, count), 32) * 32);
     if (begin == end) return;
     const size_t m0 = g->m >= g->n ? begin : 0, n0 = g->m >= g->n ? 0 : begin;
     const size_t m = g->m >= g->n ? end - begin : g->m, n = g->m >= g->n ? g->n : end - begin;

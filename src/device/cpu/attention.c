@@ -49,11 +49,11 @@ static void V(attention_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct attention_args *a = context;
-    const size_t blocks = a->first_only ? 1 : cpu_parts(a->longest, V(QUERIES)), size = a->size, ldc = a->heads * size;
+    const size_t blocks = a->first_only ? 1 : ceil_div(a->longest, V(QUERIES)), size = a->size, ldc = a->heads * size;
     const V(Span) s = V(span)(a, item / blocks);
     const size_t begin = item % blocks * V(QUERIES);
     if (begin >= s.queries) return;
-    const size_t queries = cpu_least(s.queries - begin, V(QUERIES));
+    const size_t queries = least_size(s.queries - begin, V(QUERIES));
     const f32 *q = a->q + (s.row + begin) * a->ldq + s.column;
     f32 *out = a->context + (s.row + begin) * ldc + s.column;
 
@@ -65,18 +65,18 @@ static void V(attention_item)(void *context, size_t item, int thread)
         for (size_t c = 0; c < size && s.tokens == 0; c++) out[i * ldc + c] = 0;
     }
     for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
-        const size_t count = cpu_least(s.tokens - j, V(KEYS));
+        const size_t count = least_size(s.tokens - j, V(KEYS));
         const f32 *k = a->kv + (s.first + j) * a->ldkv + s.column;
         const CpuRight kt = {keys, V(KEYS), panel}, v = {k + (size_t)a->heads * size, a->ldkv, panel};
         V(transpose_matrix)(k, a->ldkv, size, count, keys, V(KEYS));
         for (size_t i = 0; i < queries; i += ROWS) {
-            const size_t rows = cpu_least(queries - i, ROWS), width = cpu_parts(count, LANES) * LANES;
+            const size_t rows = least_size(queries - i, ROWS), width = ceil_div(count, LANES) * LANES;
             const CpuLeft qi = {q + i * a->ldq, a->ldq, 1, 0}, pi = {p, V(KEYS), 1, 0};
             f32 *to = out + i * ldc;
             V(product)(rows, width, size, &qi, &kt, &(CpuOutput){.c = p, .ldc = V(KEYS), .alpha = a->scale});
             if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
             for (size_t r = 0; r < rows; r++) {
-                const f32 *row_keep = a->drop > 0 ? keep + r * (cpu_parts(count, 4) * 4) : NULL;
+                const f32 *row_keep = a->drop > 0 ? keep + r * (ceil_div(count, 4) * 4) : NULL;
                 f32 earlier = V(softmax_row)(p + r * V(KEYS), row_keep, count, &largest[i + r], &sum[i + r]);
                 if (j > 0) V(scale_row)(to + r * ldc, size, earlier);
             }
@@ -96,7 +96,7 @@ static void V(attention)(const void *args)
         plain_attention(a);
         return;
     }
-    const size_t blocks = a->first_only ? 1 : cpu_parts(a->longest, V(QUERIES));
+    const size_t blocks = a->first_only ? 1 : ceil_div(a->longest, V(QUERIES));
     parallel(a->examples * blocks * a->heads, V(attention_item), (void *)(uintptr_t)args);
 }
 
@@ -142,16 +142,16 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
     for (size_t c = 0; c < size && s.tokens == 0 && s.queries; c++) a->dq[s.row * a->ldq + s.column + c] = 0;
 
     for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
-        const size_t count = cpu_least(s.tokens - j, V(KEYS)), width = cpu_parts(count, LANES) * LANES;
+        const size_t count = least_size(s.tokens - j, V(KEYS)), width = ceil_div(count, LANES) * LANES;
         const size_t k_at = (s.first + j) * a->ldkv + s.column, v_at = k_at + (size_t)a->heads * size;
         const CpuRight k = {a->kv + k_at, a->ldkv, panel}, kt = {keys, V(KEYS), panel}, vt = {values, V(KEYS), panel};
         V(transpose_matrix)(a->kv + k_at, a->ldkv, size, count, keys, V(KEYS));
         V(transpose_matrix)(a->kv + v_at, a->ldkv, size, count, values, V(KEYS));
         for (size_t begin = 0; begin < s.queries; begin += V(QUERIES)) {
-            const size_t queries = cpu_least(s.queries - begin, V(QUERIES));
+            const size_t queries = least_size(s.queries - begin, V(QUERIES));
             const size_t q_at = (s.row + begin) * a->ldq + s.column, c_at = (s.row + begin) * ldc + s.column;
             for (size_t i = 0; i < queries; i += ROWS) {
-                const size_t rows = cpu_least(queries - i, ROWS);
+                const size_t rows = least_size(queries - i, ROWS);
                 const CpuLeft qi = {a->q + q_at + i * a->ldq, a->ldq, 1, 0};
                 const CpuLeft dci = {a->dcontext + c_at + i * ldc, ldc, 1, 0};
                 f32 *pi = p + i * V(KEYS), *dsi = ds + i * V(KEYS), *dqi = a->dq + q_at + i * a->ldq;
@@ -160,7 +160,7 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                 if (a->drop > 0)
                     V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
                 for (size_t r = 0; r < rows; r++) {
-                    const f32 *row_keep = a->drop > 0 ? keep + r * (cpu_parts(count, 4) * 4) : NULL;
+                    const f32 *row_keep = a->drop > 0 ? keep + r * (ceil_div(count, 4) * 4) : NULL;
                     const f32 shared = V(inner)(dci.at + r * ldc, a->context + c_at + (i + r) * ldc, size);
                     const f32 lse = a->lse[(s.row + begin + i + r) * a->heads + s.head];
                     V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, a->scale);

@@ -25,9 +25,6 @@
 #define PRAGMA(text) _Pragma(#text)
 #define foreach(i, count) UNROLL for (int i = 0; i < (count); i++)
 
-INLINE size_t cpu_least(size_t a, size_t b) { return a < b ? a : b; }
-INLINE size_t cpu_parts(size_t whole, size_t part) { return (whole + part - 1) / part; }
-
 /* The factors of a matrix product a b. Row r of a's i-th panel of ROWS rows: a[r][l] = at[i * panel + r * row + l * k].
  * b's j-th panel of columns: b[l][c] = at[j * panel + l * k + c]; its rows are filled up to whole vectors. */
 typedef struct CpuLeft {

@@ -8,7 +8,7 @@ enum { V(CHUNK) = 16384 };
     {                                                                               \
         (void)thread;                                                               \
         const struct op##_args *a = context;                                        \
-        const size_t end = cpu_least(a->n, (item + 1) * V(CHUNK));                  \
+        const size_t end = least_size(a->n, (item + 1) * V(CHUNK));                  \
         for (size_t i = item * V(CHUNK); i < end; i += LANES) {                     \
             const size_t left = end - i;                                            \
             __VA_ARGS__                                                             \
@@ -17,7 +17,7 @@ enum { V(CHUNK) = 16384 };
     static void V(op)(const void *args)                                             \
     {                                                                               \
         const struct op##_args *a = args;                                           \
-        parallel(cpu_parts(a->n, V(CHUNK)), V(op##_item), (void *)(uintptr_t)args); \
+        parallel(ceil_div(a->n, V(CHUNK)), V(op##_item), (void *)(uintptr_t)args); \
     }
 
 ELEMENTWISE(gelu, V(store_part)(a->y + i, V(gelu_of)(V(load_part)(a->x + i, left)), left);)
@@ -79,13 +79,13 @@ static void V(adamw_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct adamw_args *a = context;
-    V(adamw_range)(a, item * V(CHUNK), cpu_least(a->n, (item + 1) * V(CHUNK)));
+    V(adamw_range)(a, item * V(CHUNK), least_size(a->n, (item + 1) * V(CHUNK)));
 }
 
 static void V(adamw)(const void *args)
 {
     const struct adamw_args *a = args;
-    parallel(cpu_parts(a->n, V(CHUNK)), V(adamw_item), (void *)(uintptr_t)args);
+    parallel(ceil_div(a->n, V(CHUNK)), V(adamw_item), (void *)(uintptr_t)args);
 }
 
 static void V(adamw_rows_item)(void *context, size_t item, int thread)
@@ -104,21 +104,21 @@ static void V(adamw_rows_item)(void *context, size_t item, int thread)
                                    .shrink = a->shrink,
                                    .fix1 = a->fix1,
                                    .fix2 = a->fix2};
-    for (size_t r = item * 64; r < cpu_least(a->rows, (item + 1) * 64); r++)
+    for (size_t r = item * 64; r < least_size(a->rows, (item + 1) * 64); r++)
         if (a->stamp[r] == ROW_AWAKE) V(adamw_range)(&all, r * a->cols, (r + 1) * a->cols);
 }
 
 static void V(adamw_rows)(const void *args)
 {
     const struct adamw_rows_args *a = args;
-    parallel(cpu_parts(a->rows, 64), V(adamw_rows_item), (void *)(uintptr_t)args);
+    parallel(ceil_div(a->rows, 64), V(adamw_rows_item), (void *)(uintptr_t)args);
 }
 
 static void V(wake_rows_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct wake_rows_args *a = context;
-    for (size_t i = item * 16; i < cpu_least(a->rows, (item + 1) * 16); i++) {
+    for (size_t i = item * 16; i < least_size(a->rows, (item + 1) * 16); i++) {
         const size_t r = a->row ? a->row[i] : i;
         if (a->stamp[r] == ROW_AWAKE) continue;
         f32 *w = a->w + r * a->cols;
@@ -138,7 +138,7 @@ static void V(wake_rows_item)(void *context, size_t item, int thread)
 static void V(wake_rows)(const void *args)
 {
     const struct wake_rows_args *a = args;
-    parallel(cpu_parts(a->rows, 16), V(wake_rows_item), (void *)(uintptr_t)args);
+    parallel(ceil_div(a->rows, 16), V(wake_rows_item), (void *)(uintptr_t)args);
 }
 
 /* ---- Partial sums: an item is a block ---- */
@@ -147,7 +147,7 @@ static void V(dot_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct dot_args *a = context;
-    const size_t start = item * a->block, count = cpu_least(a->n - start, a->block);
+    const size_t start = item * a->block, count = least_size(a->n - start, a->block);
     const size_t from = a->row ? (size_t)a->row[item] * a->block : start;
     const f32 *x = a->x + from, *y = a->y + from;
     V(f32) sum[4] = {{0}};
@@ -161,7 +161,7 @@ static void V(dot_item)(void *context, size_t item, int thread)
 static void V(dot)(const void *args)
 {
     const struct dot_args *a = args;
-    if (a->n) parallel(cpu_parts(a->n, a->block), V(dot_item), (void *)(uintptr_t)args);
+    if (a->n) parallel(ceil_div(a->n, a->block), V(dot_item), (void *)(uintptr_t)args);
 }
 
 /* A vector of the penalty's gradient; returns its part of the penalty's value. */
@@ -177,7 +177,7 @@ static void V(quadratic_penalty_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct quadratic_penalty_args *a = context;
-    const size_t end = cpu_least(a->n, (item + 1) * a->block);
+    const size_t end = least_size(a->n, (item + 1) * a->block);
     V(f32) sum[4] = {{0}};
     size_t i = item * a->block;
     for (; i + 4 * LANES <= end; i += 4 * LANES)
@@ -189,7 +189,7 @@ static void V(quadratic_penalty_item)(void *context, size_t item, int thread)
 static void V(quadratic_penalty)(const void *args)
 {
     const struct quadratic_penalty_args *a = args;
-    if (a->n) parallel(cpu_parts(a->n, a->block), V(quadratic_penalty_item), (void *)(uintptr_t)args);
+    if (a->n) parallel(ceil_div(a->n, a->block), V(quadratic_penalty_item), (void *)(uintptr_t)args);
 }
 
 #undef ELEMENTWISE

@@ -26,7 +26,7 @@ static CpuRight V(lora_pack)(const f32 *b, size_t ldb, bool tb, size_t k0, size_
 {
     const struct gemm_args g = {.b = (f32 *)(uintptr_t)b, .ldb = (u32)ldb, .tb = tb};
     for (size_t p = 0; p < cols; p += PANEL)
-        V(gemm_pack)(&g, k0, k, col + p, cpu_least(cols - p, PANEL), packed + p * k);
+        V(gemm_pack)(&g, k0, k, col + p, least_size(cols - p, PANEL), packed + p * k);
     return (CpuRight){packed, PANEL, PANEL * k};
 }
 
@@ -36,19 +36,19 @@ static void V(lora_down_item)(void *context, size_t item, int thread)
     const V(Lora) *work = context;
     const struct lora_down_args *l = work->args;
     _Alignas(64) f32 packed[V(GEMM_K) * V(GEMM_COLS)], dropped[V(LORA_ROWS) * V(GEMM_K) + 2 * LANES];
-    const size_t begin = item * work->rows, end = cpu_least(l->rows, begin + work->rows);
+    const size_t begin = item * work->rows, end = least_size(l->rows, begin + work->rows);
     for (u32 t = 0; t < l->targets; t++) {
         const CpuSite site = cpu_site(l->drop, l->seed, 0, l->step, l->site + t * l->next_site);
         const f32 *a = l->a + (size_t)t * l->next;
         f32 *low = l->low + (size_t)t * l->rows * l->r;
         for (size_t j = 0; j < l->r; j += V(GEMM_COLS)) {
-            const size_t ranks = cpu_least(l->r - j, V(GEMM_COLS));
+            const size_t ranks = least_size(l->r - j, V(GEMM_COLS));
             size_t k0 = 0;
             do {
-                const size_t k = cpu_least(l->cols - k0, V(GEMM_K)), width = (k + 3) / 4 * 4;
+                const size_t k = least_size(l->cols - k0, V(GEMM_K)), width = (k + 3) / 4 * 4;
                 const CpuRight right = V(lora_pack)(a, l->cols, true, k0, k, j, ranks, packed);
                 for (size_t i = begin; i < end; i += V(LORA_ROWS)) {
-                    const size_t rows = cpu_least(end - i, V(LORA_ROWS));
+                    const size_t rows = least_size(end - i, V(LORA_ROWS));
                     CpuLeft left = {l->x + i * l->cols + k0, l->cols, 1, ROWS * (size_t)l->cols};
                     if (site.threshold) {
                         V(lora_dropped)(&site, l->x, l->cols, i, rows, k0, k, width, dropped);
@@ -68,7 +68,7 @@ static void V(lora_down)(const void *args)
 {
     const struct lora_down_args *l = args;
     V(Lora) work = {.args = l, .rows = V(piece)(l->rows, 2 * (size_t)threads_count(), ROWS, SIZE_MAX)};
-    if (l->rows && l->r) parallel(cpu_parts(l->rows, work.rows), V(lora_down_item), &work);
+    if (l->rows && l->r) parallel(ceil_div(l->rows, work.rows), V(lora_down_item), &work);
 }
 
 static void V(lora_dx_item)(void *context, size_t item, int thread)
@@ -78,17 +78,17 @@ static void V(lora_dx_item)(void *context, size_t item, int thread)
     const struct lora_dx_args *l = work->args;
     _Alignas(64) f32 packed[V(GEMM_K) * V(GEMM_COLS)];
     _Alignas(64) f32 sum[V(LORA_ROWS) * V(GEMM_COLS)], keep[V(LORA_ROWS) * V(GEMM_COLS) + 2 * LANES];
-    const size_t begin = item * work->rows, end = cpu_least(l->rows, begin + work->rows);
+    const size_t begin = item * work->rows, end = least_size(l->rows, begin + work->rows);
     for (size_t col = 0; col < l->cols; col += V(GEMM_COLS)) {
-        const size_t cols = cpu_least(l->cols - col, V(GEMM_COLS)), width = (cols + 3) / 4 * 4;
+        const size_t cols = least_size(l->cols - col, V(GEMM_COLS)), width = (cols + 3) / 4 * 4;
         for (u32 t = 0; t < l->targets; t++) {
             const CpuSite site = cpu_site(l->drop, l->seed, 0, l->step, l->site + t * l->next_site);
             const f32 *a = l->a + (size_t)t * l->next, *dlow = l->dlow + (size_t)t * l->rows * l->r;
             for (size_t k0 = 0, k; k0 < l->r; k0 += k) {
-                k = cpu_least(l->r - k0, V(GEMM_K));
+                k = least_size(l->r - k0, V(GEMM_K));
                 const CpuRight right = V(lora_pack)(a, l->cols, false, k0, k, col, cols, packed);
                 for (size_t i = begin; i < end; i += V(LORA_ROWS)) {
-                    const size_t rows = cpu_least(end - i, V(LORA_ROWS));
+                    const size_t rows = least_size(end - i, V(LORA_ROWS));
                     const CpuLeft left = {dlow + i * l->r + k0, l->r, 1, ROWS * (size_t)l->r};
                     f32 *dx = l->dx + i * l->cols + col;
                     if (!site.threshold) {
@@ -113,7 +113,7 @@ static void V(lora_dx)(const void *args)
 {
     const struct lora_dx_args *l = args;
     V(Lora) work = {.args = l, .rows = V(piece)(l->rows, 2 * (size_t)threads_count(), ROWS, SIZE_MAX)};
-    if (l->rows) parallel(cpu_parts(l->rows, work.rows), V(lora_dx_item), &work);
+    if (l->rows) parallel(ceil_div(l->rows, work.rows), V(lora_dx_item), &work);
 }
 
 /* Of one target, the gradient of A's columns. */
@@ -125,18 +125,18 @@ static void V(lora_da_item)(void *context, size_t item, int thread)
     _Alignas(64) f32 packed_a[V(GEMM_K) * V(GEMM_ROWS)], packed_b[V(GEMM_K) * V(GEMM_COLS) + 2 * LANES];
     const u32 t = (u32)(item / work->col_items);
     const CpuSite site = cpu_site(l->drop, l->seed, 0, l->step, l->site + t * l->next_site);
-    const size_t col = item % work->col_items * work->cols, cols = cpu_least(l->cols - col, work->cols);
+    const size_t col = item % work->col_items * work->cols, cols = least_size(l->cols - col, work->cols);
     const f32 *dlow = l->dlow + (size_t)t * l->rows * l->r;
     f32 *da = l->da + (size_t)t * l->next + col;
     size_t k0 = 0;
     do {
-        const size_t k = cpu_least(l->rows - k0, V(GEMM_K));
+        const size_t k = least_size(l->rows - k0, V(GEMM_K));
         CpuRight right = {packed_b, PANEL, PANEL * k};
         if (!site.threshold) right = V(lora_pack)(l->x, l->cols, false, k0, k, col, cols, packed_b);
         for (size_t p = 0; p < cols && site.threshold; p += PANEL)
-            V(lora_dropped)(&site, l->x, l->cols, k0, k, col + p, cpu_least(cols - p, PANEL), PANEL, packed_b + p * k);
+            V(lora_dropped)(&site, l->x, l->cols, k0, k, col + p, least_size(cols - p, PANEL), PANEL, packed_b + p * k);
         for (size_t j = 0; j < l->r; j += V(GEMM_ROWS)) {
-            const size_t ranks = cpu_least(l->r - j, V(GEMM_ROWS));
+            const size_t ranks = least_size(l->r - j, V(GEMM_ROWS));
             const CpuLeft left = V(gemm_pack_rows)(dlow + k0 * l->r + j, l->r, ranks, k, packed_a);
             V(product)
             (ranks, cols, k, &left, &right,
@@ -167,7 +167,7 @@ static void V(lora_dw)(const void *args)
                          .stride_b = l->rows * l->r,
                          .stride_c = l->next});
     V(Lora) work = {.args = l};
-    work.cols = V(piece)(l->cols, cpu_parts(2 * (size_t)threads_count(), l->targets), PANEL, V(GEMM_COLS));
-    work.col_items = cpu_parts(l->cols, work.cols);
+    work.cols = V(piece)(l->cols, ceil_div(2 * (size_t)threads_count(), l->targets), PANEL, V(GEMM_COLS));
+    work.col_items = ceil_div(l->cols, work.cols);
     parallel(work.col_items * l->targets, V(lora_da_item), &work);
 }

@@ -406,23 +406,6 @@ static void PLAIN(fill)(const void *args)
 
 /* ---- Loss ---- */
 
-static void PLAIN(cross_entropy)(const void *args)
-{
-    const struct cross_entropy_args *a = args;
-    for (u32 r = 0; r < a->rows; r++) {
-        const f32 *logits = a->logits + (size_t)r * a->classes;
-        ASSERT(a->labels[r] < a->classes);
-        double largest = logits[0], sum = 0;
-        for (u32 c = 0; c < a->classes; c++) largest = fmax(largest, logits[c]);
-        for (u32 c = 0; c < a->classes; c++) sum += exp(logits[c] - largest);
-        /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
-        const double lse = largest + log(sum);
-        a->loss[r] = (f32)(lse - logits[a->labels[r]]);
-        for (u32 c = 0; c < a->classes && a->dlogits; c++)
-            a->dlogits[(size_t)r * a->classes + c] = (f32)((exp(logits[c] - lse) - (c == a->labels[r])) * a->scale);
-    }
-}
-
 /* log softmax(z / temperature)[c] = z[c] / temperature - what this returns. */
 static double PLAIN(log_sum_exp)(const f32 *z, u32 classes, double temperature)
 {
@@ -431,6 +414,19 @@ static double PLAIN(log_sum_exp)(const f32 *z, u32 classes, double temperature)
     for (u32 c = 0; c < classes; c++) sum += exp((z[c] - largest) / temperature);
     /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
     return largest / temperature + log(sum);
+}
+
+static void PLAIN(cross_entropy)(const void *args)
+{
+    const struct cross_entropy_args *a = args;
+    for (u32 r = 0; r < a->rows; r++) {
+        const f32 *logits = a->logits + (size_t)r * a->classes;
+        ASSERT(a->labels[r] < a->classes);
+        const double lse = PLAIN(log_sum_exp)(logits, a->classes, 1);
+        a->loss[r] = (f32)(lse - logits[a->labels[r]]);
+        for (u32 c = 0; c < a->classes && a->dlogits; c++)
+            a->dlogits[(size_t)r * a->classes + c] = (f32)((exp(logits[c] - lse) - (c == a->labels[r])) * a->scale);
+    }
 }
 
 static void PLAIN(distill)(const void *args)

@@ -87,7 +87,7 @@ static void V(product)(size_t rows, size_t cols, size_t k, const CpuLeft *left, 
 {
     for (size_t i = 0; i < rows; i += ROWS)
         for (size_t j = 0; j < cols; j += PANEL) {
-            const size_t tall = cpu_least(rows - i, ROWS), wide = cpu_least(cols - j, PANEL);
+            const size_t tall = least_size(rows - i, ROWS), wide = least_size(cols - j, PANEL);
             const CpuLeft a = {left->at + i / ROWS * left->panel, left->row, left->k, 0};
             const CpuRight b = {right->at + j / PANEL * right->panel, right->k, 0};
             const CpuOutput c = {.c = out->c + i * out->ldc + j,
@@ -156,16 +156,16 @@ static void V(gemm_item)(void *context, size_t item, int thread)
     if (one.gelu) one.gelu += product * one.stride_c;
     item %= work->items;
     _Alignas(64) f32 packed_a[V(GEMM_K) * V(GEMM_ROWS)], packed_b[V(GEMM_K) * V(GEMM_COLS)];
-    const size_t row = item / work->col_items * work->rows, rows = cpu_least(g->m - row, work->rows);
-    const size_t begin = item % work->col_items * work->cols, end = cpu_least(g->n, begin + work->cols);
+    const size_t row = item / work->col_items * work->rows, rows = least_size(g->m - row, work->rows);
+    const size_t begin = item % work->col_items * work->cols, end = least_size(g->n, begin + work->cols);
     size_t k0 = 0;
     do {
-        const size_t k = cpu_least(g->k - k0, work->k);
+        const size_t k = least_size(g->k - k0, work->k);
         const bool first = k0 == 0, last = k0 + k == g->k;
         const CpuLeft a = g->ta ? V(gemm_pack_rows)(g->a + k0 * g->lda + row, g->lda, rows, k, packed_a)
                                 : (CpuLeft){g->a + row * g->lda + k0, g->lda, 1, ROWS * g->lda};
         for (size_t col = begin; col < end; col += V(GEMM_COLS)) {
-            const size_t cols = cpu_least(end - col, V(GEMM_COLS)), at = row * g->ldc + col;
+            const size_t cols = least_size(end - col, V(GEMM_COLS)), at = row * g->ldc + col;
             const CpuRight b = {packed_b, PANEL, PANEL * k};
             const CpuOutput c = {.c = g->c + at,
                                  .gelu = last && g->gelu ? g->gelu + at : NULL,
@@ -174,7 +174,7 @@ static void V(gemm_item)(void *context, size_t item, int thread)
                                  .alpha = g->alpha,
                                  .add = !first || g->accumulate};
             for (size_t p = 0; p < cols; p += PANEL)
-                V(gemm_pack)(g, k0, k, col + p, cpu_least(cols - p, PANEL), packed_b + p * k);
+                V(gemm_pack)(g, k0, k, col + p, least_size(cols - p, PANEL), packed_b + p * k);
             V(product)(rows, cols, k, &a, &b, &c);
         }
         k0 += k;
@@ -184,7 +184,7 @@ static void V(gemm_item)(void *context, size_t item, int thread)
 /* The least multiple of `unit` that `count` such pieces of `whole` need, but at most `most`. */
 INLINE size_t V(piece)(size_t whole, size_t count, size_t unit, size_t most)
 {
-    return cpu_least(cpu_parts(cpu_parts(whole, count), unit) * unit, most);
+    return least_size(ceil_div(ceil_div(whole, count), unit) * unit, most);
 }
 
 static void V(gemm)(const void *args)
@@ -192,23 +192,23 @@ static void V(gemm)(const void *args)
     const struct gemm_args *g = args;
     if (g->m == 0 || g->n == 0) return;
     V(Gemm) work = {.args = g};
-    const size_t blocks = cpu_parts(g->k, V(GEMM_K));
+    const size_t blocks = ceil_div(g->k, V(GEMM_K));
     work.k = blocks ? V(piece)(g->k, blocks, LANES, V(GEMM_K)) : 0;
     /* About two items for each thread, so that a slow thread costs little. An item packs its columns of b, so that
      * items of the same columns do so again: columns are divided first. But an item that packs rows of a, too, should
      * use them for many columns. */
     const size_t products = (size_t)g->more + 1;
     const size_t items =
-        (double)products * g->m * g->n * g->k > 3e4 ? cpu_parts(2 * (size_t)threads_count(), products) : 1;
+        (double)products * g->m * g->n * g->k > 3e4 ? ceil_div(2 * (size_t)threads_count(), products) : 1;
     if (g->ta) {
         work.rows = V(piece)(g->m, items, ROWS, V(GEMM_ROWS));
-        work.cols = V(piece)(g->n, cpu_parts(items, cpu_parts(g->m, work.rows)), PANEL, SIZE_MAX);
+        work.cols = V(piece)(g->n, ceil_div(items, ceil_div(g->m, work.rows)), PANEL, SIZE_MAX);
     } else {
         work.cols = V(piece)(g->n, items, PANEL, V(GEMM_COLS));
-        work.rows = V(piece)(g->m, cpu_parts(items, cpu_parts(g->n, work.cols)), ROWS, SIZE_MAX);
+        work.rows = V(piece)(g->m, ceil_div(items, ceil_div(g->n, work.cols)), ROWS, SIZE_MAX);
     }
-    work.col_items = cpu_parts(g->n, work.cols);
-    work.items = work.col_items * cpu_parts(g->m, work.rows);
+    work.col_items = ceil_div(g->n, work.cols);
+    work.items = work.col_items * ceil_div(g->m, work.rows);
     parallel(work.items * products, V(gemm_item), &work);
 }
 
@@ -225,7 +225,7 @@ static void V(gemm_importance_pack)(const struct gemm_importance_args *g, size_t
 {
     V(gemm_pack_rows)(g->a + from * g->lda + row, g->lda, rows, k, packed_a);
     for (size_t p = 0; p < cols; p += PANEL) V(gemm_pack)
-    (&(struct gemm_args){.b = g->b, .ldb = g->ldb}, from, k, col + p, cpu_least(cols - p, PANEL), packed_b + p * k);
+    (&(struct gemm_args){.b = g->b, .ldb = g->ldb}, from, k, col + p, least_size(cols - p, PANEL), packed_b + p * k);
 }
 
 static void V(gemm_importance_item)(void *context, size_t item, int thread)
@@ -235,8 +235,8 @@ static void V(gemm_importance_item)(void *context, size_t item, int thread)
     const struct gemm_importance_args *g = work->args;
     _Alignas(64) f32 packed_a[V(GEMM_K) * V(GEMM_ROWS)], packed_b[V(GEMM_K) * V(GEMM_COLS)];
     _Alignas(64) f32 sum[V(GEMM_ROWS) * V(GEMM_COLS)]; /* of one long example */
-    const size_t row = item / work->col_items * work->rows, rows = cpu_least(g->m - row, work->rows);
-    const size_t col = item % work->col_items * work->cols, cols = cpu_least(g->n - col, work->cols);
+    const size_t row = item / work->col_items * work->rows, rows = least_size(g->m - row, work->rows);
+    const size_t col = item % work->col_items * work->cols, cols = least_size(g->n - col, work->cols);
     f32 *c = g->c + row * g->ldc + col;
     for (u32 first = 0, next; first < g->examples; first = next) { /* as many examples as can be packed at once */
         const size_t begin = g->offsets[first];
@@ -245,7 +245,7 @@ static void V(gemm_importance_item)(void *context, size_t item, int thread)
         const size_t k = g->offsets[next] - begin;
         if (k > V(GEMM_K)) {
             for (size_t k0 = 0; k0 < k; k0 += V(GEMM_K)) {
-                const size_t part = cpu_least(k - k0, V(GEMM_K));
+                const size_t part = least_size(k - k0, V(GEMM_K));
                 V(gemm_importance_pack)(g, begin + k0, part, row, rows, col, cols, packed_a, packed_b);
                 V(product)
                 (rows, cols, part, &(CpuLeft){packed_a, 1, ROWS, ROWS * part},
@@ -270,7 +270,7 @@ static void V(gemm_importance_item)(void *context, size_t item, int thread)
                     const CpuOutput out = {
                         .c = c + i * g->ldc + j, .ldc = g->ldc, .alpha = g->scale, .add = true, .power = g->power};
                     V(product)
-                    (cpu_least(rows - i, ROWS), cpu_least(cols - j, PANEL), g->offsets[e + 1] - g->offsets[e], &a, &b,
+                    (least_size(rows - i, ROWS), least_size(cols - j, PANEL), g->offsets[e + 1] - g->offsets[e], &a, &b,
                      &out);
                 }
     }
@@ -283,7 +283,7 @@ static void V(gemm_importance)(const void *args)
     V(GemmImportance) work = {.args = g};
     const size_t items = (double)g->m * g->n * g->rows > 3e4 ? 2 * (size_t)threads_count() : 1;
     work.rows = V(piece)(g->m, items, ROWS, V(GEMM_ROWS));
-    work.cols = V(piece)(g->n, cpu_parts(items, cpu_parts(g->m, work.rows)), PANEL, V(GEMM_COLS));
-    work.col_items = cpu_parts(g->n, work.cols);
-    parallel(work.col_items * cpu_parts(g->m, work.rows), V(gemm_importance_item), &work);
+    work.cols = V(piece)(g->n, ceil_div(items, ceil_div(g->m, work.rows)), PANEL, V(GEMM_COLS));
+    work.col_items = ceil_div(g->n, work.cols);
+    parallel(work.col_items * ceil_div(g->m, work.rows), V(gemm_importance_item), &work);
 }

@@ -11,15 +11,15 @@ static void V(rows_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const V(Rows) *work = context;
-    for (size_t r = item * work->block; r < cpu_least(work->rows, (item + 1) * work->block); r++)
+    for (size_t r = item * work->block; r < least_size(work->rows, (item + 1) * work->block); r++)
         work->row(work->args, r);
 }
 
 static void V(each_row)(const void *args, size_t rows, size_t cols, void (*row)(const void *args, size_t row))
 {
     if (cols == 0) return;
-    V(Rows) work = {.args = args, .rows = rows, .block = cpu_parts(8192, cols), .row = row};
-    parallel(cpu_parts(rows, work.block), V(rows_item), &work);
+    V(Rows) work = {.args = args, .rows = rows, .block = ceil_div(8192, cols), .row = row};
+    parallel(ceil_div(rows, work.block), V(rows_item), &work);
 }
 
 /* ---- LayerNorm ---- */
@@ -116,12 +116,12 @@ static void V(column_sum_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct column_sum_args *a = context;
-    for (size_t c = item * V(SUM_COLS); c < cpu_least(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
+    for (size_t c = item * V(SUM_COLS); c < least_size(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
         const size_t left = a->cols - c;
         V(f32) total = V(splat)(0);
         for (size_t r = 0; r < a->rows;) {
             V(f32) sum = V(splat)(0);
-            for (size_t end = cpu_least(a->rows, r + V(SUM_ROWS)); r < end; r++)
+            for (size_t end = least_size(a->rows, r + V(SUM_ROWS)); r < end; r++)
                 sum += V(load_part)(a->x + r * a->ld + c, left);
             total += sum;
         }
@@ -132,19 +132,19 @@ static void V(column_sum_item)(void *context, size_t item, int thread)
 static void V(column_sum)(const void *args)
 {
     const struct column_sum_args *a = args;
-    parallel(cpu_parts(a->cols, V(SUM_COLS)), V(column_sum_item), (void *)(uintptr_t)args);
+    parallel(ceil_div(a->cols, V(SUM_COLS)), V(column_sum_item), (void *)(uintptr_t)args);
 }
 
 static void V(layernorm_dw_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct layernorm_dw_args *a = context;
-    for (size_t c = item * V(SUM_COLS); c < cpu_least(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
+    for (size_t c = item * V(SUM_COLS); c < least_size(a->cols, (item + 1) * V(SUM_COLS)); c += LANES) {
         const size_t left = a->cols - c;
         V(f32) dgamma = V(splat)(0), dbeta = V(splat)(0);
         for (size_t r = 0; r < a->rows;) {
             V(f32) sum = V(splat)(0), sum_normal = V(splat)(0);
-            for (size_t end = cpu_least(a->rows, r + V(SUM_ROWS)); r < end; r++) {
+            for (size_t end = least_size(a->rows, r + V(SUM_ROWS)); r < end; r++) {
                 const V(f32) dy = V(load_part)(a->dy + r * a->cols + c, left);
                 const V(f32) normal = (V(load_part)(a->x + r * a->cols + c, left) - a->mean[r]) * a->rstd[r];
                 sum += dy;
@@ -161,13 +161,13 @@ static void V(layernorm_dw_item)(void *context, size_t item, int thread)
 static void V(layernorm_dw)(const void *args)
 {
     const struct layernorm_dw_args *a = args;
-    parallel(cpu_parts(a->cols, V(SUM_COLS)), V(layernorm_dw_item), (void *)(uintptr_t)args);
+    parallel(ceil_div(a->cols, V(SUM_COLS)), V(layernorm_dw_item), (void *)(uintptr_t)args);
 }
 
 /* An item has the more columns the fewer rows there are. */
 static size_t V(importance_cols)(const struct column_importance_args *a)
 {
-    return cpu_parts(cpu_parts(8192, a->rows + 1), LANES) * LANES;
+    return ceil_div(ceil_div(8192, a->rows + 1), LANES) * LANES;
 }
 
 static void V(column_importance_item)(void *context, size_t item, int thread)
@@ -175,7 +175,7 @@ static void V(column_importance_item)(void *context, size_t item, int thread)
     (void)thread;
     const struct column_importance_args *a = context;
     const size_t cols = V(importance_cols)(a);
-    for (size_t c = item * cols; c < cpu_least(a->cols, (item + 1) * cols); c += LANES) {
+    for (size_t c = item * cols; c < least_size(a->cols, (item + 1) * cols); c += LANES) {
         const size_t left = a->cols - c;
         V(f32) gamma = V(splat)(0), beta = V(splat)(0);
         for (size_t e = 0; e < a->examples; e++) {
@@ -196,7 +196,7 @@ static void V(column_importance_item)(void *context, size_t item, int thread)
 static void V(column_importance)(const void *args)
 {
     const struct column_importance_args *a = args;
-    parallel(cpu_parts(a->cols, V(importance_cols)(a)), V(column_importance_item), (void *)(uintptr_t)args);
+    parallel(ceil_div(a->cols, V(importance_cols)(a)), V(column_importance_item), (void *)(uintptr_t)args);
 }
 
 /* ---- Dropout ---- */

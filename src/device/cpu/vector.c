@@ -161,7 +161,7 @@ static void V(transpose_matrix)(const f32 *from, size_t ld_from, size_t rows, si
     for (size_t c = 0; c < cols; c += LANES)
         for (size_t r = 0; r < rows; r += LANES) {
             V(f32) x[LANES];
-            foreach (i, LANES) x[i] = V(load_part)(from + cpu_least(c + i, cols - 1) * ld_from + r, rows - r);
+            foreach (i, LANES) x[i] = V(load_part)(from + least_size(c + i, cols - 1) * ld_from + r, rows - r);
             V(transpose)(x);
             f32 *corner = to + r * ld_to + c;
             if (rows - r >= LANES)

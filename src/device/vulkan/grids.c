@@ -63,7 +63,7 @@ enum { GRID_MOST = 65535 }; /* workgroups of a dispatch: all that Vulkan promise
 
 static uint32_t grid_parts(uint64_t whole, uint32_t part)
 {
-    const uint64_t parts = (whole + part - 1) / part;
+    const uint64_t parts = ceil_div(whole, part);
     return parts < GRID_MOST ? (uint32_t)parts : GRID_MOST;
 }
 
@@ -109,7 +109,7 @@ static Grid grid_taken_rows(uint64_t rows, uint64_t cols, uint32_t vectors, cons
     return grid;
 }
 
-static uint64_t grid_blocks(uint32_t n, uint32_t block) { return block ? ((uint64_t)n + block - 1) / block : 0; }
+static uint64_t grid_blocks(uint32_t n, uint32_t block) { return block ? ceil_div(n, block) : 0; }
 
 /* As in columns.comp, for `count` matrices of so many rows (0: only the device knows). As many columns side by side as
  * leave enough workgroups, and no lane without a row; 32 bytes is the least that memory moves. */

@@ -220,8 +220,8 @@ bool vulkan_open(int number, Vulkan **out, Err *err)
     if (!count)
         ok = fail(err, "%s; --device cpu needs none", why);
     else if (number >= (int)count)
-        ok = fail(err, "there is no GPU %d: Vulkan has %u device%s here (lethe devices lists them)", number, count,
-                  count == 1 ? "" : "s");
+        ok = fail(err, "there is no GPU %d: Vulkan has %u %s here (lethe devices lists them)", number, count,
+                  plural(count, "device", "devices"));
     if (ok) {
         vk->physical = devices[number];
         vulkan_describe(vk->physical, &vk->info);

@@ -141,7 +141,7 @@ static void mse_ranges(const struct mse_args *a, Ranges *r)
     const uint64_t all = (uint64_t)a->rows * a->classes;
     READ(a->logits, all), READ(a->target, all), WRITE(a->loss, a->rows), WRITE(a->dlogits, all);
 }
-static uint64_t range_blocks(uint64_t n, uint64_t block) { return block ? (n + block - 1) / block : 0; }
+static uint64_t range_blocks(uint64_t n, uint64_t block) { return block ? ceil_div(n, block) : 0; }
 static void dot_ranges(const struct dot_args *a, Ranges *r)
 {
     READ(a->x, a->row ? TO_THE_END : a->n), READ(a->y, a->row ? TO_THE_END : a->n);

@@ -323,10 +323,11 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
             whole > vk->info.largest_bytes ? VK_ERROR_OUT_OF_DEVICE_MEMORY : block_open(vk, block, whole, false, NULL);
         if (result != VK_SUCCESS) {
             free(block);
+            Arena arena = {0};
             fail(&vk->failure,
-                 "%s: no room for %.2f GB more (%s); a smaller --batch-size or --max-length, LoRA, or --device cpu "
-                 "needs less",
-                 vk->info.name, (double)whole * 1e-9, vulkan_result(result));
+                 "%s: no room for %s more (%s); a smaller --batch-size or --max-length, LoRA, or --device cpu needs less",
+                 vk->info.name, format_gigabytes(&arena, (double)whole, 2), vulkan_result(result));
+            arena_free(&arena);
             return nowhere;
         }
         block->next_in_list = *list;
@@ -377,7 +378,7 @@ void vulkan_write(Vulkan *vk, const void *to, const void *from, size_t bytes)
         memcpy(slot->host + slot->staged, (const char *)from + done, part);
         const VkBufferCopy copy = {slot->staged, at - block->address, part};
         vk->call.vkCmdCopyBuffer(slot->commands, slot->staging.buffer, block->buffer, 1, &copy);
-        slot->staged += (part + 15) / 16 * 16 < room ? (part + 15) / 16 * 16 : room;
+        slot->staged += least_size(ceil_div(part, 16) * 16, room);
         done += part;
     }
 }
@@ -471,7 +472,7 @@ static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, const Grid *gri
  */
 static f32p vulkan_scratch(Vulkan *vk, size_t floats)
 {
-    const size_t need = (floats + 63) / 64 * 64, wanted = 2 * need * sizeof(f32);
+    const size_t need = ceil_div(floats, 64) * 64, wanted = 2 * need * sizeof(f32);
     size_t bytes = vk->scratch_floats * sizeof(f32);
     if (bytes < need * sizeof(f32) || (bytes < wanted && bytes < SCRATCH_BYTES)) {
         for (bytes = 1 << 20; bytes < wanted && bytes < SCRATCH_BYTES; bytes *= 2) {

@@ -1,4 +1,4 @@
-#include "base.h"
+#include "words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +19,7 @@ int terminal_columns(FILE *stream)
 static size_t progress_fit(const char *text, int columns)
 {
     size_t size = 0;
-    while (text[size] && (columns > 0 || ((uint8_t)text[size] & 0xc0) == 0x80)) {
-        columns -= ((uint8_t)text[size] & 0xc0) != 0x80;
-        size++;
-    }
+    while (text[size] && (columns > 0 || utf8_continues(text[size]))) columns -= !utf8_continues(text[size++]);
     return size;
 }
 
@@ -35,11 +32,12 @@ static void progress_line(const Progress *p, double now, const char *note, int c
     const char *left = format_duration(&scratch, rate > 0 ? (double)(p->total - p->done) / rate : 0);
     const char *all = "";
     for (int form = p->terminal ? WITH_BAR : WITH_RATE; form <= PLAIN; form++) {
-        char bar[32] = "", speed[32] = "";
+        char bar[32] = "";
         const int width = columns >= 100 ? 30 : 20;
         const int full = p->total ? (int)(p->done * (uint64_t)width / p->total) : width;
         for (int i = 0; i < width && form == WITH_BAR; i++) bar[i] = i < full ? '#' : '.';
-        if (form <= WITH_RATE) snprintf(speed, sizeof speed, "  %.1f/s", rate);
+        const char *speed =
+            form <= WITH_RATE ? arena_printf(&scratch, "  %s/s", format_decimal(&scratch, rate, 1)) : "";
         all = arena_printf(&scratch, "%-*s %s%s%llu/%llu%s  %s left%s%s", form <= WITH_RATE ? 20 : 0, p->label, bar,
                            *bar ? " " : "", (unsigned long long)p->done, (unsigned long long)p->total, speed, left,
                            *note && form < PLAIN ? "  " : "", form < PLAIN ? note : "");

@@ -9,6 +9,20 @@ typedef struct Interval {
     double low, high;
 } Interval;
 
+/* What the report judges by: a p below this is more than chance explains; intervals hold the truth so often. */
+#define TEST_LEVEL 0.05
+#define INTERVAL_INSIDE 0.95
+
+/* An evaluation of a task. rows == 0: not evaluated (yet). */
+typedef struct Evaluation {
+    uint32_t rows, correct;
+    bool paired;           /* lost and gained are known */
+    uint32_t lost, gained; /* rows right after the task's own training and wrong now; the other way round */
+    bool has_changed;      /* changed is known */
+    uint32_t changed;      /* rows whose prediction is another than after the task's own training */
+    const bool *right;     /* [rows]; NULL: not known */
+} Evaluation;
+
 /* ---- one accuracy ---- */
 
 /* 95% interval of a share, correct <= rows, rows >= 1 (Wilson 1927, doi:10.1080/01621459.1927.10502953). Unlike
@@ -50,7 +64,7 @@ typedef struct Paired {
     double difference, error;
 } Paired;
 Paired measure_paired(double sum, double squares, uint32_t rows);
-Interval measure_paired_interval(Paired paired, double inside); /* inside: 0.95, 0.9, cut to [-1, 1] */
+Interval measure_paired_interval(Paired paired, double inside); /* inside: 0.95, 0.9; cut to [-1, 1] */
 
 /* Two-sided p of the sign-flip test (Fisher 1935, "The Design of Experiments", section 21): sums[i], a row's sum over
  * seeds of (right in the second - right in the first). If either sign of each sum were equally likely: the probability
@@ -82,6 +96,31 @@ Interval measure_over_seeds(const double *values, int count, Interval rows, doub
 /* Two-sided p of Student's t test that the values' mean is 0; of differences: the paired t test (Student 1908,
  * doi:10.2307/2331554). count >= 2. Values that are all the same: 1 when they are 0, else 0. */
 double measure_t_test(const double *values, int count);
+
+/* ---- two evaluations of the same rows, over seeds ---- Two moments of a method, or two methods at one moment: which
+ * test, which interval. See differences.c for what is done where it is not known which rows were right. */
+
+/* The difference, second minus first, of a task's rows with every seed. */
+typedef struct Differences {
+    uint32_t rows;
+    int seeds;
+    double *values;           /* [seeds] the difference of the accuracies */
+    int32_t *sums;            /* [rows] over seeds; NULL: of some seed it is not known which rows were right */
+    double error;             /* without sums: standard errors by the rows of each seed, added up */
+    double p_high;            /* without sums: the highest possible McNemar p of each seed, added up */
+    uint64_t firsts, seconds; /* right rows of all seeds, before and after */
+    bool paired;              /* one seed: lost and gained are known */
+    uint32_t lost, gained;
+} Differences;
+Differences differences_new(Arena *arena, uint32_t rows, size_t most_seeds);
+/* Adds a seed. `second` may know lost and gained where neither knows its rows. */
+void differences_add(Arena *arena, Differences *d, const Evaluation *first, const Evaluation *second);
+double differences_mean(const Differences *d);
+Paired differences_rows(const Differences *d); /* what the rows leave open; seeds >= 1 */
+Interval differences_p(const Differences *d);  /* lowest and highest possible, by the rows; seeds >= 1 */
+/* The larger p of the rows' and, of several seeds, the t test over seeds; NAN: not known which rows were right. */
+double differences_p_both(const Differences *d);
+Interval differences_interval(const Differences *d, double inside); /* of the mean, by rows and seeds; seeds >= 1 */
 
 /* ---- several tests ---- */
 

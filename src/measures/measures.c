@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "differences.c"
+
 static const double MEASURE_Z = 1.959963984540054; /* 97.5% quantile of the normal distribution */
 
 Interval measure_wilson_share(double share, uint32_t rows)
@@ -27,7 +29,7 @@ bool measure_learned(uint32_t correct, uint32_t rows, double majority_rate)
 
 double measure_mcnemar(uint64_t lost, uint64_t gained)
 {
-    const uint64_t fewer = lost < gained ? lost : gained;
+    const uint64_t fewer = least_size(lost, gained);
     const double n = (double)lost + (double)gained;
     if (lost == gained) return 1;
     /* 2 P(X <= fewer), X binomial(n, 1/2): from the largest term down, until the rest no longer counts. */
@@ -49,7 +51,7 @@ Interval measure_mcnemar_bounds(uint32_t correct_before, uint32_t correct_after,
     const uint32_t difference = high - low;
     /* At most so many rows changed in the direction of the fewer: those right at the lower count, and no more than were
      * wrong at the higher one. */
-    const uint32_t against = low < rows - high ? low : rows - high;
+    const uint32_t against = least_u32(low, rows - high);
     return (Interval){measure_mcnemar(difference, 0), measure_mcnemar((uint64_t)difference + against, against)};
 }
 
@@ -401,7 +403,7 @@ Dip measure_dip(const Look *looks, int count, const bool *start, const bool *end
     for (int i = 0; i < count; i++) p[i] = dip_p(&looks[i], start, end, rows);
     measure_holm(p, count, adjusted);
     for (int i = 0; i < count; i++) {
-        const bool shown = adjusted[i] < 0.05, better = lowest < 0 || (shown && dip.look < 0),
+        const bool shown = adjusted[i] < TEST_LEVEL, better = lowest < 0 || (shown && dip.look < 0),
                    lower = lowest >= 0 && dip_share(&looks[i], looks[i].right, rows) <
                                               dip_share(&looks[lowest], looks[lowest].right, rows);
         if (!better && !(lower && shown == (dip.look >= 0))) continue;

@@ -1,0 +1,98 @@
+#include "words.h"
+
+#include <langinfo.h>
+#include <string.h>
+
+/* A text for the medium that shows it, and in the columns that are there. */
+
+Medium medium_of_terminal(void) { return strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? MEDIUM_UTF8 : MEDIUM_ASCII; }
+
+/* Code points of our own sentences and what stands for them; of others '?'. */
+static const char *media_ascii(uint32_t code)
+{
+    static const struct {
+        uint32_t code;
+        const char *ascii;
+    } signs[] = {{0x2013 /* – */, "-"}, {0x2192 /* → */, ">"},  {0x2026 /* … */, "~"}, {0x2264 /* ≤ */, "<="},
+                 {0x2265 /* ≥ */, ">="}, {0xb1 /* ± */, "+-"}, {0x2500 /* ─ */, "-"}, {0x2212 /* − */, "-"}};
+    for (size_t i = 0; i < COUNT(signs); i++)
+        if (code == signs[i].code) return signs[i].ascii;
+    return "?";
+}
+
+/* May stand in a document: no control characters, no half of a surrogate pair, no non-character. */
+static bool media_may_stand(uint32_t code)
+{
+    if (code == '\t' || code == '\n') return true;
+    if (code < ' ' || (code >= 127 && code < 160) || code == UTF8_INVALID) return false;
+    return (code & 0xfffe) != 0xfffe && !(code >= 0xfdd0 && code < 0xfdf0);
+}
+
+/* What a medium puts for a code point; NULL: the code point itself. */
+static const char *media_put(Medium medium, uint32_t code)
+{
+    switch (medium) {
+    case MEDIUM_UTF8: return NULL;
+    case MEDIUM_ASCII: return code < 128 ? NULL : media_ascii(code);
+    case MEDIUM_MARKDOWN: return NULL; /* text_for puts a backslash before its signs */
+    case MEDIUM_HTML: break;
+    }
+    return code == '&'              ? "&amp;"
+           : code == '<'            ? "&lt;"
+           : code == '>'            ? "&gt;"
+           : code == '"'            ? "&quot;"
+           : code == '\''           ? "&#39;"
+           : !media_may_stand(code) ? "\xef\xbf\xbd"
+                                    : NULL;
+}
+
+const char *text_for(Arena *arena, Medium medium, const char *text)
+{
+    enum { LONGEST = 6 }; /* bytes for one: "&quot;" */
+    const size_t size = strlen(text);
+    if (medium == MEDIUM_UTF8) return text;
+    char *out = arena_new(arena, char, LONGEST * size + 1), *to = out;
+    for (size_t at = 0, n; at < size; at += n) {
+        uint32_t code;
+        n = utf8_decode(text + at, size - at, &code);
+        const char *put = media_put(medium, code);
+        if (medium == MEDIUM_MARKDOWN && code < 128 && strchr("\\`*_[]<>|#&~", (int)code)) *to++ = '\\';
+        to = put ? stpcpy(to, put) : (char *)memcpy(to, text + at, n) + n;
+    }
+    return out;
+}
+
+int text_width(const char *text)
+{
+    int width = 0;
+    for (; *text; text++) width += !utf8_continues(*text);
+    return width;
+}
+
+const char *text_shorten(Arena *arena, const char *text, int columns)
+{
+    if (text_width(text) <= columns) return text;
+    int width = 0;
+    const char *end = text;
+    for (; *end; end++) {
+        if (!utf8_continues(*end) && width == columns - 1) break;
+        width += !utf8_continues(*end);
+    }
+    return arena_printf(arena, "%.*s…", (int)(end - text), text);
+}
+
+int text_wrap(FILE *out, const char *text, int column, int indent, int columns)
+{
+    for (bool first = true;; first = false) {
+        text += strspn(text, " \n");
+        const int size = (int)strcspn(text, " \n");
+        int width = 0;
+        if (!size) return column;
+        for (int i = 0; i < size; i++) width += !utf8_continues(text[i]);
+        const bool breaks = !first && column + 1 + width > columns;
+        if (breaks) fprintf(out, "\n%*s", indent, "");
+        fprintf(out, "%s%.*s", first || breaks ? "" : " ", size, text);
+        column = (breaks ? indent : first ? column : column + 1) + width;
+        text += size;
+    }
+}
