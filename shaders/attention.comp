@@ -2,12 +2,15 @@
 /* OP_attention and OP_attention_grad. A workgroup takes a tile of T queries of one head of one example and walks over
  * tiles of T keys: forward with running maxima and sums (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022,
  * arXiv:2205.14135), so that no score is ever stored in memory; backward with probabilities that are computed again
- * from lse. What the gradients of keys and values are weighed with, backward leaves in a.weights, and a second pass
+ * from lse. What the gradients of keys and values are weighed with, backward leaves in weights, and a second pass
  * (KEYS_PASS) only multiplies, a tile of keys in a workgroup: that is five products of a tile instead of seven without
  * an atomic sum. Reading shared memory is what bounds it, so a thread computes blocks: of a tile of scores 4 rows x 4
  * columns, of the sums that they weigh 4 rows x VECTORS vectors of four numbers. Heads too large for shared memory are
  * cut along D: for its scores a workgroup goes through all slices, of the sums it has one. */
 #extension GL_GOOGLE_include_directive : require
+#ifdef OP_attention_grad
+#define ENGINE_OWN f32p weights /* where the first pass leaves what the second multiplies with: see weights_of */
+#endif
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in; /* SIDE * SIDE */
@@ -227,7 +230,7 @@ void tile(Place at)
 #else
 #define FETCH_DC(begin, slice) FETCH(a.dcontext, FROM_C, LDC, at.queries, begin, slice)
 
-/* Where in a.weights, in vectors, the weights of a tile lie, [key][query / 4]: first those that make dv of dcontext, then
+/* Where in weights, in vectors, the weights of a tile lie, [key][query / 4]: first those that make dv of dcontext, then
  * those that make dk of the queries. */
 const uint TILE = T * SIDE;
 uint weights_of(Place at, uint query_tile, uint key_tile)
@@ -276,8 +279,8 @@ void queries_tile(Place at)
             const vec4 ds = counts ? a.scale * prob * (keep[j] * dp[j] - delta) : vec4(0);
             p[(j * SIDE + COLUMN) * APART_P + ROW] = ds;
             if (at.slice == 0) {
-                f32x4p(a.weights).v[to + j * SIDE] = kept;
-                f32x4p(a.weights).v[to + j * SIDE + TILE] = ds;
+                f32x4p(weights).v[to + j * SIDE] = kept;
+                f32x4p(weights).v[to + j * SIDE + TILE] = ds;
             }
         }
         barrier();
@@ -291,7 +294,7 @@ void queries_tile(Place at)
     if ((query) < at.queries) {                                                                                      \
         const uint from_ =                                                                                           \
             weights_of(at, (query) / T, at.begin / T) + (values ? 0 : TILE) + 4 * ROW * SIDE + COLUMN;               \
-        EACH_OF_4(i_) weight[i_] = f32x4p(a.weights).v[from_ + i_ * SIDE];                                           \
+        EACH_OF_4(i_) weight[i_] = f32x4p(weights).v[from_ + i_ * SIDE];                                             \
         if (values) FETCH_DC(query, at.slice)                                                                        \
         else FETCH_Q(query, at.slice)                                                                                \
     }

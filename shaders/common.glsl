@@ -1,9 +1,12 @@
 /* What every shader needs: the arguments of its op, and how work is spread.
  *
  * A file holds a family of ops and is compiled once for each with -DOP_name -DOP=name. The op's struct is the push
- * constant `a`. Work is spread over workgroups by EACH_GROUP or EACH_ELEMENT, with strides of all of the op's
- * workgroups, so that any number of them is right (Vulkan promises no more than 65,535), and so is any cut into several
- * dispatches (one that took too long would be ended by a watchdog). */
+ * constant `a`. A file to whose op the engine adds an argument of its own defines that as ENGINE_OWN before it includes
+ * this one; vulkan.c's VulkanPush has the same.
+ *
+ * Work is spread over workgroups by EACH_GROUP or EACH_ELEMENT, with strides of all of the op's workgroups, so that any
+ * number of them is right (Vulkan promises no more than 65,535), and so is any cut into several dispatches (one that
+ * took too long would be ended by a watchdog). */
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_buffer_reference_uvec2 : require
@@ -14,7 +17,10 @@
 layout(push_constant) uniform Arguments
 {
     JOIN(OP, _args) a;
-    layout(offset = OP_ARGS_MOST) uint first_group; /* of the op's workgroups, the first that this dispatch has */
+#ifdef ENGINE_OWN
+    layout(offset = OP_ARGS_MOST) ENGINE_OWN;
+#endif
+    layout(offset = OP_ARGS_MOST + 8) uint first_group; /* of the op's workgroups, the first that this dispatch has */
     uint all_groups;
 };
 

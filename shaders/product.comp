@@ -3,6 +3,8 @@
  * 4 x 4 that lie apart, so that neighbouring threads read and write neighbouring vectors. Slices of a and b, BK deep,
  * pass through shared memory, which holds two of each: while one is multiplied, the next is on its way. */
 #extension GL_GOOGLE_include_directive : require
+/* k is cut into so many parts; c is then [k_parts][more + 1][m][n], and the sum over its parts is what was asked for. */
+#define ENGINE_OWN uint k_parts
 #include "common.glsl"
 
 layout(local_size_x_id = 0) in; /* THREADS */
@@ -131,8 +133,9 @@ void put_block(uint part, uint product, uint m, uint n, mat4 sum)
 
 void tile(uint m0, uint n0, uint part, uint product)
 {
-    const uint tx = gl_LocalInvocationIndex % WIDE, ty = gl_LocalInvocationIndex / WIDE, parts = max(a.parts, 1);
-    const uint deep = (a.k + parts * BK - 1) / (parts * BK) * BK, k_begin = part * deep, k_end = min(a.k, k_begin + deep);
+    const uint tx = gl_LocalInvocationIndex % WIDE, ty = gl_LocalInvocationIndex / WIDE;
+    const uint deep = (a.k + k_parts * BK - 1) / (k_parts * BK) * BK, k_begin = part * deep;
+    const uint k_end = min(a.k, k_begin + deep);
     const uint from_a = product * a.stride_a + k_begin * (TA ? a.lda : 1);
     const uint from_b = product * a.stride_b + k_begin * (TB ? 1 : a.ldb);
     mat4 sum00 = mat4(0), sum01 = mat4(0), sum10 = mat4(0), sum11 = mat4(0), next_a, next_b;
@@ -174,7 +177,7 @@ void tile(uint m0, uint n0, uint part, uint product)
 void main()
 {
     const uint high = (a.m + BM - 1) / BM, wide = (a.n + BN - 1) / BN, products = a.more + 1;
-    for EACH_GROUP(i, max(a.parts, 1) * products * high * wide) {
+    for EACH_GROUP(i, k_parts * products * high * wide) {
         /* Tiles go down bands of 8 rows of tiles: what runs at the same time shares rows and columns in the cache. */
         const uint t = i % (high * wide), which = i / (high * wide);
         const uint top = t / (8 * wide) * 8, rows = min(8, high - top), in_band = t - top * wide;

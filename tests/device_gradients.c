@@ -2,95 +2,28 @@
 
 /* ---- The plain ops once more with f32 = double, for finite differences ---- */
 
-#undef LETHE_OPS_H
-#undef PLAIN
-#define PLAIN(name) plain64_##name
-#define float double
-#define f32 f64
-#define f32p f64p
-#define gemm_args gemm_args64
-#define gelu_args gelu_args64
-#define gelu_grad_args gelu_grad_args64
-#define tanh_args tanh_args64
-#define tanh_grad_args tanh_grad_args64
-#define layernorm_args layernorm_args64
-#define layernorm_dx_args layernorm_dx_args64
-#define layernorm_dw_args layernorm_dw_args64
-#define column_sum_args column_sum_args64
-#define attention_args attention_args64
-#define attention_grad_args attention_grad_args64
-#define embed_args embed_args64
-#define embed_grad_args embed_grad_args64
-#define gather_rows_args gather_rows_args64
-#define scatter_rows_args scatter_rows_args64
-#define dropout_args dropout_args64
-#define axpby_args axpby_args64
-#define copy_args copy_args64
-#define sign_args sign_args64
-#define fill_args fill_args64
-#define zero_rows_args zero_rows_args64
-#define cross_entropy_args cross_entropy_args64
-#define distill_args distill_args64
-#define mse_args mse_args64
-#define dot_args dot_args64
-#define clip_args clip_args64
-#define projection_args projection_args64
-#define quadratic_penalty_args quadratic_penalty_args64
-#define path_integral_args path_integral_args64
-#define consolidate_args consolidate_args64
-#define gemm_importance_args gemm_importance_args64
-#define column_importance_args column_importance_args64
-#define embed_importance_args embed_importance_args64
-#define lora_down_args lora_down_args64
-#define lora_dx_args lora_dx_args64
-#define lora_dw_args lora_dw_args64
-#define adamw_args adamw_args64
-#define adamw_rows_args adamw_rows_args64
-#define wake_rows_args wake_rows_args64
+#define ARGS(op) struct op##_args64 {
+#define in_f32(name) const double *name;
+#define out_f32(name) double *name;
+#define io_f32(name) double *name;
+#define in_u32(name) const uint32_t *name;
+#define io_u32(name) uint32_t *name;
+#define u32(name) uint32_t name;
+#define f32(name) double name;
+#define END };
 #include "../shaders/ops.h"
+
+#undef PLAIN
+#undef PLAIN_ARGS
+#define PLAIN(name) plain64_##name
+#define PLAIN_ARGS(op) struct op##_args64
+#define float double
+#define f32 double
+#define f32p double *
 #include "../src/device/cpu/plain.c"
 #undef float
 #undef f32
 #undef f32p
-#undef gemm_args
-#undef gelu_args
-#undef gelu_grad_args
-#undef tanh_args
-#undef tanh_grad_args
-#undef layernorm_args
-#undef layernorm_dx_args
-#undef layernorm_dw_args
-#undef column_sum_args
-#undef attention_args
-#undef attention_grad_args
-#undef embed_args
-#undef embed_grad_args
-#undef gather_rows_args
-#undef scatter_rows_args
-#undef dropout_args
-#undef axpby_args
-#undef copy_args
-#undef sign_args
-#undef fill_args
-#undef zero_rows_args
-#undef cross_entropy_args
-#undef distill_args
-#undef mse_args
-#undef dot_args
-#undef clip_args
-#undef projection_args
-#undef quadratic_penalty_args
-#undef path_integral_args
-#undef consolidate_args
-#undef gemm_importance_args
-#undef column_importance_args
-#undef embed_importance_args
-#undef lora_down_args
-#undef lora_dx_args
-#undef lora_dw_args
-#undef adamw_args
-#undef adamw_rows_args
-#undef wake_rows_args
 
 /* Runs a plain op in double: RUN64(gelu, .x = x, .y = y, .n = n). */
 #define RUN64(op, ...) plain64_ops[OP_##op](&(struct op##_args64){__VA_ARGS__})

@@ -11,6 +11,12 @@
 
 /* ---- Every op of every engine against the plain version ---- */
 
+static void device_expect_no_damage(DeviceCase *c, const char *engine)
+{
+    const char *damage = device_case_damage(c);
+    if (damage) DEVICE_FAIL("%s, %s: %s", case_text(c), engine, damage);
+}
+
 static void test_device_ops_match_plain(void **state)
 {
     (void)state;
@@ -19,22 +25,21 @@ static void test_device_ops_match_plain(void **state)
     threads_start(3);
     for (int op = 0; op < OP_COUNT; op++) {
         DeviceCase expected, got;
-        for (int variant = 0; device_case_build(&expected, (Op)op, variant); variant++) {
+        for (int i = 0; case_make(&expected, tested_cases[op], i); i++) {
             device_case_remember(&expected);
             plain_ops[op](&expected.args);
-            assert_null(device_case_damage(&expected));
+            device_expect_no_damage(&expected, "plain");
             for (int e = 0; e < CPU_ENGINES; e++) {
                 if (!engines[e].usable) continue;
                 void (*table[OP_COUNT])(const void *);
                 cpu_table(&engines[e], table);
-                device_case_build(&got, (Op)op, variant);
+                case_make(&got, tested_cases[op], i);
                 device_case_remember(&got);
                 table[op](&got.args);
-                assert_null(device_case_damage(&got));
+                device_expect_no_damage(&got, engines[e].name);
                 const double nmse = device_case_difference(&expected, &got);
                 if (!(nmse <= 1e-11))
-                    DEVICE_FAIL("%s, variant %d, %s: normalised mean squared error %.3g", op_names[op], variant,
-                                engines[e].name, nmse);
+                    DEVICE_FAIL("%s, %s: normalised mean squared error %.3g", case_text(&got), engines[e].name, nmse);
                 arena_free(&got.arena);
             }
             arena_free(&expected.arena);
@@ -47,9 +52,9 @@ static void test_device_ops_match_plain(void **state)
 static void test_device_ops_same_bits(void **state)
 {
     (void)state;
-    enum { VARIANTS = 256 };
+    enum { CASES = 256 };
     static const int threads[] = {1, 2, 4, 4};
-    static uint64_t expected[CPU_ENGINES][OP_COUNT][VARIANTS];
+    static uint64_t expected[CPU_ENGINES][OP_COUNT][CASES];
     CpuEngine engines[CPU_ENGINES];
     cpu_engines(engines);
     for (size_t t = 0; t < COUNT(threads); t++) {
@@ -60,20 +65,20 @@ static void test_device_ops_same_bits(void **state)
             cpu_table(&engines[e], table);
             for (int op = 0; op < OP_COUNT; op++) {
                 DeviceCase c;
-                for (int variant = 0; device_case_build(&c, (Op)op, variant); variant++) {
-                    assert_true(variant < VARIANTS);
+                for (int i = 0; case_make(&c, tested_cases[op], i); i++) {
+                    assert_true(i < CASES);
                     table[op](&c.args);
                     uint64_t hash = 1;
                     for (int b = 0; b < c.count; b++)
-                        for (size_t i = 0; i < c.buffers[b].count; i++) {
+                        for (size_t k = 0; k < c.buffers[b].count; k++) {
                             u32 bits;
-                            memcpy(&bits, &c.buffers[b].at[i], sizeof bits);
+                            memcpy(&bits, &c.buffers[b].at[k], sizeof bits);
                             hash = (hash ^ bits) * 0x100000001b3u;
                         }
-                    if (t == 0) expected[e][op][variant] = hash;
-                    if (hash != expected[e][op][variant])
-                        DEVICE_FAIL("%s, variant %d, %s: %d threads give other bits than one", op_names[op], variant,
-                                    engines[e].name, threads[t]);
+                    if (t == 0) expected[e][op][i] = hash;
+                    if (hash != expected[e][op][i])
+                        DEVICE_FAIL("%s, %s: %d threads give other bits than one", case_text(&c), engines[e].name,
+                                    threads[t]);
                     arena_free(&c.arena);
                 }
             }
@@ -90,16 +95,16 @@ static void test_device_ops_not_finite(void **state)
     cpu_engines(engines);
     threads_start(1);
     for (int op = 0; op < OP_COUNT; op++)
-        for (int variant = 0;; variant++) {
+        for (int i = 0;; i++) {
             DeviceCase expected, got;
-            if (!device_case_build(&expected, (Op)op, variant)) break;
+            if (!case_make(&expected, tested_cases[op], i)) break;
             const int buffers = expected.count;
             bool small = true;
             for (int b = 0; b < buffers; b++) small &= expected.buffers[b].count < 3500;
             arena_free(&expected.arena);
             for (int poison = 0; poison < 2 * buffers && small; poison++) {
                 const f32 value = poison % 2 ? INFINITY : NAN;
-                device_case_build(&expected, (Op)op, variant);
+                case_make(&expected, tested_cases[op], i);
                 const size_t at = expected.buffers[poison / 2].count / 2;
                 const bool possible = expected.buffers[poison / 2].count && !expected.buffers[poison / 2].whole;
                 if (possible) {
@@ -110,16 +115,16 @@ static void test_device_ops_not_finite(void **state)
                     if (!engines[e].usable) continue;
                     void (*table[OP_COUNT])(const void *);
                     cpu_table(&engines[e], table);
-                    device_case_build(&got, (Op)op, variant);
+                    case_make(&got, tested_cases[op], i);
                     got.buffers[poison / 2].at[at] = value;
                     table[op](&got.args);
                     for (int b = 0; b < buffers; b++)
-                        for (size_t i = 0; i < expected.buffers[b].count; i++) {
-                            const f32 x = expected.buffers[b].at[i], y = got.buffers[b].at[i];
+                        for (size_t k = 0; k < expected.buffers[b].count; k++) {
+                            const f32 x = expected.buffers[b].at[k], y = got.buffers[b].at[k];
                             if (poison % 2 ? !isfinite(x) != !isfinite(y) : !isnan(x) != !isnan(y))
-                                DEVICE_FAIL("%s, variant %d, %s: %g in buffer %d gives %g at %zu of buffer %d, not %g",
-                                            op_names[op], variant, engines[e].name, (double)value, poison / 2,
-                                            (double)y, i, b, (double)x);
+                                DEVICE_FAIL("%s, %s: %g in %s gives %g at %zu of %s, not %g", case_text(&got),
+                                            engines[e].name, (double)value, case_argument(&got, poison / 2), (double)y,
+                                            k, case_argument(&got, b), (double)x);
                         }
                     arena_free(&got.arena);
                 }
@@ -375,28 +380,28 @@ static void test_device_ranges(void **state)
     (void)state;
     for (int op = 0; op < OP_COUNT; op++) {
         DeviceCase expected, got;
-        for (int variant = 0; device_case_build(&expected, (Op)op, variant); variant++) {
+        for (int i = 0; case_make(&expected, tested_cases[op], i); i++) {
             plain_ops[op](&expected.args);
-            device_case_build(&got, (Op)op, variant);
+            case_make(&got, tested_cases[op], i);
             Ranges ranges;
             op_ranges((Op)op, &got.args, &ranges);
-            for (int i = 0; i < ranges.count; i++) /* "to the end" means of the buffer */
-                for (int b = 0; b < got.count && ranges.at[i].end == UINTPTR_MAX; b++)
-                    if (ranges.at[i].begin >= (uintptr_t)got.buffers[b].at &&
-                        ranges.at[i].begin <= (uintptr_t)(got.buffers[b].at + got.buffers[b].count))
-                        ranges.at[i].end = (uintptr_t)(got.buffers[b].at + got.buffers[b].count);
+            for (int k = 0; k < ranges.count; k++) /* "to the end" means of the buffer */
+                for (int b = 0; b < got.count && ranges.at[k].end == UINTPTR_MAX; b++)
+                    if (ranges.at[k].begin >= (uintptr_t)got.buffers[b].at &&
+                        ranges.at[k].begin <= (uintptr_t)(got.buffers[b].at + got.buffers[b].count))
+                        ranges.at[k].end = (uintptr_t)(got.buffers[b].at + got.buffers[b].count);
             for (int b = 0; b < got.count; b++)
-                for (size_t i = 0; i < got.buffers[b].count; i++)
-                    if (!device_in_range(&ranges, &got.buffers[b].at[i], false)) got.buffers[b].at[i] = NAN;
+                for (size_t k = 0; k < got.buffers[b].count; k++)
+                    if (!device_in_range(&ranges, &got.buffers[b].at[k], false)) got.buffers[b].at[k] = NAN;
             device_case_remember(&got);
             plain_ops[op](&got.args);
             for (int b = 0; b < got.count; b++)
-                for (size_t i = 0; i < got.buffers[b].count; i++) {
-                    const bool written = device_in_range(&ranges, &got.buffers[b].at[i], true);
-                    const f32 *wanted = written ? &expected.buffers[b].at[i] : &got.buffers[b].before[i];
-                    if (memcmp(&got.buffers[b].at[i], wanted, sizeof(f32)) != 0)
-                        fail_msg("%s, variant %d: buffer %d, element %zu is not what its ranges say", op_names[op],
-                                 variant, b, i);
+                for (size_t k = 0; k < got.buffers[b].count; k++) {
+                    const bool written = device_in_range(&ranges, &got.buffers[b].at[k], true);
+                    const f32 *wanted = written ? &expected.buffers[b].at[k] : &got.buffers[b].before[k];
+                    if (memcmp(&got.buffers[b].at[k], wanted, sizeof(f32)) != 0)
+                        fail_msg("%s: element %zu of %s is not what its ranges say", case_text(&got), k,
+                                 case_argument(&got, b));
                 }
             arena_free(&got.arena);
             arena_free(&expected.arena);

@@ -113,18 +113,18 @@ static void test_vulkan_nonsense_is_refused(void **state)
 {
     (void)state;
     layer_install();
-    for (size_t i = 0; i < COUNT(device_quick_cases); i++) {
-        const char *name = op_names[device_quick_cases[i].op];
-        char message[128];
+    DeviceCase c;
+    for (int i = 0; case_make(&c, quick_cases, i); i++) {
+        const char *name = op_names[c.op], *message = arena_printf(&c.arena, "the op %s is wrong", case_text(&c));
         Device device;
         Err err = {0};
-        layer.skip_op = (int)device_quick_cases[i].op;
+        layer.skip_op = (int)c.op;
         const bool ok = device_open(&device, "gpu", 1, &err);
         layer.skip_op = -1;
         device_close(&device);
-        snprintf(message, sizeof message, "the op %s (case %d) is wrong", name, device_quick_cases[i].variant);
         if (ok || (!strstr(err.text, message) && i > 2)) fail_msg("%s did nothing, and: '%s'", name, err.text);
         vulkan_expect_line(&err, name);
+        arena_free(&c.arena);
     }
 }
 
@@ -251,6 +251,15 @@ static void test_vulkan_tunes_by_kind(void **state)
     }
 }
 
+/* In whole vectors, in parts, and neither; each orientation. */
+static void vulkan_tile_cases(DeviceCases *cases)
+{
+    static const u32 sizes[][3] = {{212, 200, 130}, {64, 384, 8}, {50, 400, 800}};
+    foreach (s, sizes)
+        for (u32 tb = 0; tb < 2; tb++)
+            for (u32 ta = 0; ta < 2; ta++) CASE(gemm, (*s)[0], (*s)[1], (*s)[2], ta, tb, 0, false);
+}
+
 /* Products in the tiles of other kinds of device. */
 static void test_vulkan_large_tiles(void **state)
 {
@@ -259,14 +268,12 @@ static void test_vulkan_large_tiles(void **state)
     Err err = {0};
     layer_install();
     if (!device_open(&device, "gpu", 0, &err)) fail_msg("%s", err.text);
-    double nmse;
-    bool exists;
-    /* 212 x 200 x 130; in whole vectors 64 x 384 x 8 and in parts 50 x 400 x 800; each orientation. */
-    static const int cases[] = {12 * 8, 7 * 8, 13 * 8};
     for (Registers registers = REGISTERS_SOME; registers <= REGISTERS_MANY; registers++) {
+        double nmse;
+        bool exists = true;
         device.vulkan->tuning = (Tuning){2, registers, GROUP_LEAST_BYTES};
-        for (int variant = 0; variant < 4 * (int)COUNT(cases); variant++)
-            if (!device_case_compare(&device, OP_gemm, cases[variant / 4] + variant % 4, &exists, &nmse, &err))
+        for (int i = 0; exists; i++)
+            if (!device_case_compare(&device, vulkan_tile_cases, i, i % 4 == 3, &exists, &nmse, &err))
                 fail_msg("%s", err.text);
     }
     device_close(&device);
@@ -336,9 +343,9 @@ static void test_vulkan_not_finite(void **state)
     static const f32 values[] = {NAN, INFINITY};
     Device *device = vulkan_test_device();
     for (int op = 0; op < OP_COUNT; op++)
-        for (int variant = 0, done = 0; done < 3; variant++) {
+        for (int i = 0, done = 0; done < 3; i++) {
             DeviceCase expected, got;
-            if (!device_case_build(&expected, (Op)op, variant)) break;
+            if (!case_make(&expected, tested_cases[op], i)) break;
             const int buffers = expected.count;
             size_t most = 0;
             for (int b = 0; b < buffers; b++)
@@ -347,21 +354,22 @@ static void test_vulkan_not_finite(void **state)
             if (most < 20 || most > 3500) continue;
             done++;
             for (int poison = 0; poison < 2 * buffers; poison++) {
-                device_case_build(&expected, (Op)op, variant);
-                device_case_build(&got, (Op)op, variant);
+                case_make(&expected, tested_cases[op], i);
+                case_make(&got, tested_cases[op], i);
                 const size_t count = expected.buffers[poison / 2].count;
                 if (count && !expected.buffers[poison / 2].whole) {
                     expected.buffers[poison / 2].at[count / 2] = got.buffers[poison / 2].at[count / 2] =
                         values[poison % 2];
                     plain_ops[op](&expected.args);
-                    device_case_run(device, &got, variant % 4 == 3);
+                    got.shift = i % 4 == 3;
+                    device_case_run(device, &got);
                     for (int b = 0; b < buffers; b++)
-                        for (size_t i = 0; i < expected.buffers[b].count; i++) {
-                            const f32 x = expected.buffers[b].at[i], y = got.buffers[b].at[i];
+                        for (size_t k = 0; k < expected.buffers[b].count; k++) {
+                            const f32 x = expected.buffers[b].at[k], y = got.buffers[b].at[k];
                             if (poison % 2 ? !isfinite(x) != !isfinite(y) : !isnan(x) != !isnan(y))
-                                fail_msg("%s, case %d: %g in buffer %d gives %g at %zu of buffer %d, not %g",
-                                         op_names[op], variant, (double)values[poison % 2], poison / 2, (double)y, i, b,
-                                         (double)x);
+                                fail_msg("%s: %g in %s gives %g at %zu of %s, not %g", case_text(&got),
+                                         (double)values[poison % 2], case_argument(&got, poison / 2), (double)y, k,
+                                         case_argument(&got, b), (double)x);
                         }
                 }
                 arena_free(&got.arena);

@@ -119,19 +119,20 @@ static PFN_vkCmdDispatch real_vkCmdDispatch;
 static void VKAPI_CALL layer_vkCmdDispatch(VkCommandBuffer c, uint32_t x, uint32_t y, uint32_t z)
 {
     const Op op = layer.pipelines.at[layer.bound].op;
-    static _Alignas(8) unsigned char last[OP_ARGS_MOST];
+    static VulkanPush last;
     static Op last_op = OP_COUNT;
-    uint32_t first;
-    memcpy(&first, layer.push + OP_ARGS_MOST, sizeof first);
+    VulkanPush push;
+    memcpy(&push, layer.push, sizeof push);
     layer.dispatches++;
     /* Dispatches of the same op with the same arguments are pieces of one: they write different places. */
-    const bool again = op == last_op && memcmp(last, layer.push, sizeof last) == 0 && layer.pending.count;
-    const bool piece = again && first > 0;
+    const bool again =
+        op == last_op && memcmp(&last, &push, offsetof(VulkanPush, first_group)) == 0 && layer.pending.count;
+    const bool piece = again && push.first_group > 0;
     last_op = op;
-    memcpy(last, layer.push, sizeof last);
+    last = push;
     if (!piece) {
         Ranges ranges;
-        op_ranges(op, last, &ranges);
+        pass_ranges(op, push.args, push.own, &ranges);
         layer_command(op_names[op], &ranges);
     }
     if ((int)op != layer.skip_op) real_vkCmdDispatch(c, x, y, z);

@@ -1,6 +1,14 @@
-/* Arguments for every op at many odd sizes, empty ones included, with guards around every buffer: what the self-test
- * and the tests run the ops on; and, from variant DEVICE_PERF on, at the sizes of training, for lethe bench ops. */
-#include "device.h"
+/* Test cases: arguments for every op at many odd sizes, empty ones included, with guards around every buffer. The
+ * self-test, the tests and `lethe bench ops` run the ops on them.
+ *
+ * To add the cases of an op (cases_model.c: what a model is made of; cases_training.c: the rest):
+ *  1. make_NAME fills the op's struct: numbers as they are given, buffers from case_floats, case_words, case_indices.
+ *     Which of them the op may write to follows from ops.h.
+ *  2. tested_NAME lists what every engine is compared on: CASE(NAME, what make_NAME is given), in loops.
+ *  3. timed_cases in perf.c lists the sizes of training.
+ *  4. quick_cases below, when no other op of its shader's file stands there.
+ * A case needs no name: op_text prints its op and all its numbers. */
+#include "selftest.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,13 +38,14 @@ typedef struct DeviceCase {
     struct {
         f32 *at, *before; /* before: a copy, for what is only read */
         size_t count;
-        bool written, read; /* both: changed in place */
+        bool read, written; /* by the op: both where it works in place */
         bool whole;         /* whole numbers */
     } buffers[DEVICE_BUFFERS];
     int count;
+    unsigned shift; /* of all addresses on the device, in floats: 1 takes them away from multiples of 16 bytes */
 } DeviceCase;
 
-static f32 *device_case_buffer(DeviceCase *c, size_t count, bool written)
+static f32 *case_floats(DeviceCase *c, size_t count)
 {
     ASSERT(c->count < DEVICE_BUFFERS);
     f32 *all = arena_new(&c->arena, f32, count + 2 * DEVICE_GUARD), *at = all + DEVICE_GUARD;
@@ -45,37 +54,101 @@ static f32 *device_case_buffer(DeviceCase *c, size_t count, bool written)
     c->buffers[c->count].at = at;
     c->buffers[c->count].before = arena_new(&c->arena, f32, count);
     c->buffers[c->count].count = count;
-    c->buffers[c->count].written = written;
-    c->buffers[c->count].read = !written;
     c->count++;
     return at;
 }
 
-static f32 *device_case_in(DeviceCase *c, size_t count) { return device_case_buffer(c, count, false); }
-static f32 *device_case_out(DeviceCase *c, size_t count) { return device_case_buffer(c, count, true); }
-static f32 *device_case_io(DeviceCase *c, size_t count)
-{
-    f32 *at = device_case_buffer(c, count, true);
-    c->buffers[c->count - 1].read = true;
-    return at;
-}
-
-static u32 *device_case_whole(DeviceCase *c, size_t count, bool written)
-{
-    f32 *at = device_case_buffer(c, count, written);
-    c->buffers[c->count - 1].whole = true;
-    return (u32 *)at;
-}
+static u32 *case_words(DeviceCase *c, size_t count) { return (u32 *)case_floats(c, count); }
 
 /* Whole numbers below `limit`; `distinct`: a shuffled run of different ones. */
-static u32 *device_case_indices(DeviceCase *c, size_t count, u32 limit, bool distinct)
+static u32 *case_indices(DeviceCase *c, size_t count, u32 limit, bool distinct)
 {
-    u32 *at = device_case_whole(c, count, false);
+    u32 *at = case_words(c, count);
     u32 *order = arena_new(&c->arena, u32, limit);
     random_permutation(3, limit, order);
     for (size_t i = 0; i < count; i++) at[i] = distinct ? order[i] : order[(i * i) % limit];
     return at;
 }
+
+/* The number of the buffer that `at` points into; -1: none. */
+static int case_buffer(const DeviceCase *c, const void *at)
+{
+    for (int b = 0; b < c->count; b++)
+        if ((const f32 *)at >= c->buffers[b].at - DEVICE_GUARD &&
+            (const f32 *)at <= c->buffers[b].at + c->buffers[b].count)
+            return b;
+    return -1;
+}
+
+/* What the op does to each buffer, from ops.h. Where an op has `accumulate` and that is 0, what is io is not read. */
+static void case_directions(DeviceCase *c)
+{
+    bool adds = true;
+    for (const OpArg *arg = op_args(c->op); arg->name; arg++)
+        if (strcmp(arg->name, "accumulate") == 0)
+            adds = *(const u32 *)(const void *)((const char *)&c->args + arg->offset);
+    for (const OpArg *arg = op_args(c->op); arg->name; arg++) {
+        const int b = arg->pointer ? case_buffer(c, op_pointer(arg, &c->args)) : -1;
+        if (b < 0) continue;
+        c->buffers[b].read |= arg->read && (adds || !arg->written);
+        c->buffers[b].written |= arg->written;
+        c->buffers[b].whole |= arg->whole;
+    }
+}
+
+/* For people; the case keeps it. */
+static const char *case_text(DeviceCase *c)
+{
+    char text[OP_TEXT];
+    op_text(c->op, &c->args, text);
+    return c->shift ? arena_printf(&c->arena, "%s shift=%u", text, c->shift) : arena_printf(&c->arena, "%s", text);
+}
+
+/* The first argument that points into a buffer. */
+static const char *case_argument(const DeviceCase *c, int buffer)
+{
+    const OpArg *arg = op_args(c->op);
+    while (arg->name && !(arg->pointer && case_buffer(c, op_pointer(arg, &c->args)) == buffer)) arg++;
+    return arg->name ? arg->name : "nothing";
+}
+
+/* ---- Lists of cases ---- */
+
+/* A walk along a list up to the wanted case, which is made. */
+typedef struct DeviceCases {
+    DeviceCase *made;
+    Op only;  /* OP_COUNT: cases of any op */
+    int left; /* so many come before the wanted one */
+    bool found;
+} DeviceCases;
+typedef void CaseList(DeviceCases *cases);
+
+static bool case_wanted(DeviceCases *cases, Op op)
+{
+    if (cases->found || (cases->only != OP_COUNT && cases->only != op) || cases->left-- > 0) return false;
+    *cases->made = (DeviceCase){.op = op};
+    return cases->found = true;
+}
+
+/* In a CaseList: one case more. */
+#define CASE(op, ...)                                                         \
+    do {                                                                      \
+        if (case_wanted(cases, OP_##op)) make_##op(cases->made, __VA_ARGS__); \
+    } while (0)
+#define foreach(item, array) for (__typeof__(&(array)[0]) item = (array); item < (array) + COUNT(array); item++)
+
+static bool case_of_op(DeviceCase *c, CaseList *list, Op only, int index)
+{
+    DeviceCases cases = {.made = c, .only = only, .left = index};
+    list(&cases);
+    if (cases.found) case_directions(c);
+    return cases.found;
+}
+
+/* Makes the list's case number `index`, from 0; false after the last one. arena_free(&c->arena) frees it. */
+static bool case_make(DeviceCase *c, CaseList *list, int index) { return case_of_op(c, list, OP_COUNT, index); }
+
+/* ---- What is expected of an op ---- */
 
 static void device_case_remember(DeviceCase *c)
 {
@@ -83,17 +156,17 @@ static void device_case_remember(DeviceCase *c)
         if (c->buffers[b].count) memcpy(c->buffers[b].before, c->buffers[b].at, c->buffers[b].count * sizeof(f32));
 }
 
-/* What an op did to memory that is not its own; NULL when all is well. Static text. */
-static const char *device_case_damage(const DeviceCase *c)
+/* What an op did to memory that is not its own; NULL when all is well. The case keeps it. */
+static const char *device_case_damage(DeviceCase *c)
 {
     for (int b = 0; b < c->count; b++) {
         const f32 *at = c->buffers[b].at;
         const size_t count = c->buffers[b].count;
         for (size_t i = 0; i < DEVICE_GUARD; i++)
             if (at[-1 - (long)i] != DEVICE_GUARD_VALUE || at[count + i] != DEVICE_GUARD_VALUE)
-                return "it wrote outside of its buffers";
+                return arena_printf(&c->arena, "it wrote outside of %s", case_argument(c, b));
         if (!c->buffers[b].written && count && memcmp(at, c->buffers[b].before, count * sizeof(f32)) != 0)
-            return "it changed an input";
+            return arena_printf(&c->arena, "it changed its input %s", case_argument(c, b));
     }
     return NULL;
 }
@@ -117,51 +190,25 @@ static double device_case_difference(const DeviceCase *expected, const DeviceCas
     return worst;
 }
 
-/* ---- The cases of each op. Each builder takes a variant from 0 and returns false behind the last one. ---- */
+/* ---- Sizes that many ops are tested on ---- */
 
-static const u32 device_lengths[] = {0, 1, 3, 7, 15, 16, 17, 33, 65, 127, 129, 16384, 50001};
-static const u32 device_shapes[][2] = {{0, 5},    {5, 0},   {1, 1},     {7, 3},    {33, 65},
-                                       {3, 384},  {65, 33}, {129, 127}, {2, 1000}, {300, 96},
-                                       {40, 768}, {1, 4},   {2, 5000},  {3, 4099}}; /* longer than a row in registers */
+typedef struct CaseShape {
+    u32 rows, cols;
+} CaseShape;
 
-/* A multiple of all that builders divide a variant by, so that DEVICE_PERF + v has the flags of variant v; what is left
- * after the division is far above all other variants. */
-enum { DEVICE_PERF = 720720, DEVICE_PERF_LEAST = DEVICE_PERF / 16 };
-
-static bool device_case_length(int variant, u32 *n)
-{
-    *n = 32000000; /* more than any cache holds, and so are the rows below */
-    if (variant >= DEVICE_PERF_LEAST) return true;
-    if (variant >= (int)COUNT(device_lengths)) return false;
-    *n = device_lengths[variant];
-    return true;
-}
-
-static bool device_case_shape(int variant, u32 *rows, u32 *cols)
-{
-    *rows = 16384, *cols = 768;
-    if (variant >= DEVICE_PERF_LEAST) return true;
-    if (variant >= (int)COUNT(device_shapes)) return false;
-    *rows = device_shapes[variant][0], *cols = device_shapes[variant][1];
-    return true;
-}
+static const u32 case_lengths[] = {0, 1, 3, 7, 15, 16, 17, 33, 65, 127, 129, 16384, 50001};
+static const CaseShape case_shapes[] = {
+    {0, 5},     {5, 0},    {1, 1},    {7, 3},    {33, 65}, {3, 384},  {65, 33},
+    {129, 127}, {2, 1000}, {300, 96}, {40, 768}, {1, 4},   {2, 5000}, {3, 4099}}; /* longer than a row in registers */
 
 #include "cases_model.c"
 #include "cases_training.c"
 
-static bool (*const device_case_builders[OP_COUNT])(DeviceCase *c, int variant) = {
-#define X(op) [OP_##op] = device_case_##op,
+static CaseList *const tested_cases[OP_COUNT] = {
+#define X(op) [OP_##op] = tested_##op,
     OPS(X)
 #undef X
 };
-
-static bool device_case_build(DeviceCase *c, Op op, int variant)
-{
-    *c = (DeviceCase){.op = op};
-    const bool exists = device_case_builders[op](c, variant);
-    if (!exists) arena_free(&c->arena);
-    return exists;
-}
 
 /* ---- A case on a device ---- */
 
@@ -172,9 +219,9 @@ typedef struct DeviceCaseCopy {
     _Alignas(8) char args[sizeof((DeviceCase *)0)->args];
 } DeviceCaseCopy;
 
-/* shift: of all addresses, in floats: 1 takes them away from multiples of 16 bytes. */
-static void device_case_upload(Device *device, const DeviceCase *c, size_t shift, DeviceCaseCopy *copy)
+static void device_case_upload(Device *device, const DeviceCase *c, DeviceCaseCopy *copy)
 {
+    const unsigned shift = c->shift;
     copy->memory = (DeviceArena){.device = device};
     for (int b = 0; b < c->count; b++) {
         const size_t count = c->buffers[b].count + 2 * DEVICE_GUARD;
@@ -183,23 +230,19 @@ static void device_case_upload(Device *device, const DeviceCase *c, size_t shift
         device_write(device, copy->buffers[b], c->buffers[b].at - DEVICE_GUARD, count * sizeof(f32));
     }
     memcpy(copy->args, &c->args, sizeof copy->args);
-    for (size_t at = 0; at + sizeof(char *) <= sizeof copy->args; at += sizeof(char *)) {
-        char *pointer;
-        memcpy(&pointer, copy->args + at, sizeof pointer);
-        for (int b = 0; b < c->count; b++) {
-            char *begin = (char *)(c->buffers[b].at - DEVICE_GUARD);
-            if (pointer < begin || pointer > (char *)(c->buffers[b].at + c->buffers[b].count)) continue;
-            pointer = copy->buffers[b] + (pointer - begin);
-            memcpy(copy->args + at, &pointer, sizeof pointer);
-            break;
-        }
+    for (const OpArg *arg = op_args(c->op); arg->name; arg++) {
+        const char *at = arg->pointer ? op_pointer(arg, &c->args) : NULL;
+        if (!at) continue;
+        const int b = case_buffer(c, at);
+        at = copy->buffers[b] + (at - (const char *)(c->buffers[b].at - DEVICE_GUARD));
+        memcpy(copy->args + arg->offset, &at, sizeof at);
     }
 }
 
-static void device_case_run(Device *device, DeviceCase *c, size_t shift)
+static void device_case_run(Device *device, DeviceCase *c)
 {
     DeviceCaseCopy copy;
-    device_case_upload(device, c, shift, &copy);
+    device_case_upload(device, c, &copy);
     device_run(device, c->op, copy.args);
     for (int b = 0; b < c->count; b++)
         device_read(device, c->buffers[b].at - DEVICE_GUARD, copy.buffers[b],
@@ -207,53 +250,76 @@ static void device_case_run(Device *device, DeviceCase *c, size_t shift)
     device_arena_free(&copy.memory);
 }
 
-/* Runs a case on the device and with the plain version; *nmse is the worst difference. *exists is false behind the last
- * variant. Fails when the device does, when memory is damaged, and when nmse is above 1e-9. */
-static bool device_case_compare(Device *device, Op op, int variant, bool *exists, double *nmse, Err *err)
+/* Runs a case on the device and with the plain version; *nmse is the worst difference. *exists is false after the last
+ * case of the list. Fails when the device does, when memory is damaged, and when nmse is above 1e-9. */
+static bool device_case_compare(Device *device, CaseList *list, int index, unsigned shift, bool *exists, double *nmse,
+                                Err *err)
 {
     DeviceCase expected, got;
     *nmse = 0;
-    *exists = device_case_build(&expected, op, variant);
+    *exists = case_make(&expected, list, index);
     if (!*exists) return true;
-    plain_ops[op](&expected.args);
-    device_case_build(&got, op, variant);
+    plain_ops[expected.op](&expected.args);
+    case_make(&got, list, index);
+    got.shift = shift;
     device_case_remember(&got);
-    device_case_run(device, &got, variant % 4 == 3);
+    device_case_run(device, &got);
     bool ok = device_ok(device, err);
     const char *damage = ok ? device_case_damage(&got) : NULL;
     if (damage)
-        ok = fail(err, "%s: the op %s (case %d) is wrong: %s; this driver cannot be trusted, use --device cpu",
-                  device->name, op_names[op], variant, damage);
+        ok = fail(err, "%s: the op %s is wrong: %s; this driver cannot be trusted, use --device cpu", device->name,
+                  case_text(&got), damage);
     if (ok) *nmse = device_case_difference(&expected, &got);
     if (ok && !(*nmse <= 1e-9))
         ok = fail(err,
-                  "%s: the op %s (case %d) is wrong: normalised mean squared error %.2g; this driver cannot be "
-                  "trusted, use --device cpu",
-                  device->name, op_names[op], variant, *nmse);
+                  "%s: the op %s is wrong: normalised mean squared error %.2g; this driver cannot be trusted, use "
+                  "--device cpu",
+                  device->name, case_text(&got), *nmse);
     arena_free(&got.arena);
     arena_free(&expected.arena);
     return ok;
 }
 
-/* At least one case of each file of shaders: a driver that computes nonsense is found before it trains a model. */
-static const struct {
-    Op op;
-    int variant;
-} device_quick_cases[] = {
-    {OP_gemm, 82},          {OP_gemm, 81},           {OP_gemm, 112},       {OP_gelu, 14},
-    {OP_layernorm, 14},     {OP_layernorm_dx, 14},   {OP_layernorm_dw, 4}, {OP_attention, 2},
-    {OP_attention_grad, 2}, {OP_embed, 4},           {OP_embed_grad, 4},   {OP_cross_entropy, 5},
-    {OP_dot, 12},           {OP_clip, 10},           {OP_lora_down, 13},   {OP_lora_dw, 13},
-    {OP_adamw, 6},          {OP_gemm_importance, 1}, {OP_wake_rows, 18},
-};
+bool device_selftest(Device *device, Op op, int stride, int *cases, double *worst, Err *err)
+{
+    bool ok = true, exists = true;
+    double nmse;
+    for (int i = 0; exists && ok; i += stride) {
+        ok = device_case_compare(device, tested_cases[op], i, i % 4 == 3, &exists, &nmse, err);
+        *cases += exists;
+        if (nmse > *worst) *worst = nmse;
+    }
+    return ok;
+}
 
-static bool device_quick_check(Device *device, Err *err)
+/* At least one case of each file of shaders. */
+static void quick_cases(DeviceCases *cases)
+{
+    CASE(gemm, 127, 100, 33, 0, 1, 0, false);
+    CASE(gemm, 127, 100, 33, 1, 0, 0, false);
+    CASE(gemm, 300, 17, 1000, 0, 0, 0, false);
+    CASE(gelu, 33, false);
+    CASE(layernorm, (CaseShape){33, 65}, true, 0.1f);
+    CASE(layernorm_dx, (CaseShape){33, 65}, false, true, 0.1f);
+    CASE(layernorm_dw, (CaseShape){33, 65});
+    CASE(attention, &attention_tested[0], false, 0.1f, true);
+    CASE(attention_grad, &attention_tested[0], false, 0.1f, true);
+    CASE(embed, (CaseShape){33, 65});
+    CASE(embed_grad, (CaseShape){33, 65});
+    CASE(cross_entropy, (CaseShape){16, 2}, true);
+    CASE(dot, 127, 64, false, false);
+    CASE(clip, 16, 1e6f);
+    CASE(lora_down, lora_case(33, 65, 8, 2, true));
+    CASE(lora_dw, lora_case(33, 65, 8, 2, true));
+    CASE(adamw, 17, false);
+    CASE(gemm_importance, attention_tested[1].tokens, 8, 129, 1, 2);
+    CASE(wake_rows, (CaseShape){33, 65}, false, true);
+}
+
+bool device_quick_check(Device *device, Err *err)
 {
     double nmse;
-    bool exists, ok = true;
-    for (size_t i = 0; i < COUNT(device_quick_cases) && ok; i++) {
-        ok = device_case_compare(device, device_quick_cases[i].op, device_quick_cases[i].variant, &exists, &nmse, err);
-        ASSERT(exists);
-    }
+    bool exists = true, ok = true;
+    for (int i = 0; exists && ok; i++) ok = device_case_compare(device, quick_cases, i, 0, &exists, &nmse, err);
     return ok;
 }

@@ -1,31 +1,16 @@
 /* Cases of the ops that a model is made of, forward and backward. */
 
-static bool device_case_gemm(DeviceCase *c, int variant)
+/* extra: rows lie apart, a GELU, what is there is added to, alpha. */
+static void make_gemm(DeviceCase *c, u32 m, u32 n, u32 k, u32 ta, u32 tb, u32 more, bool extra)
 {
-    static const u32 sizes[][4] = {/* m n k more */
-                                   {0, 3, 4},       {3, 0, 4},    {3, 4, 0},       {1, 1, 1},      {7, 33, 5},
-                                   {33, 7, 65},     {65, 8, 384}, {64, 384, 8},    {8, 129, 127},  {129, 48, 400},
-                                   {127, 100, 33},  {16, 2, 96},  {212, 200, 130}, {50, 400, 800}, {300, 17, 1000},
-                                   {48, 40, 2000},  {0, 3, 4, 2}, {33, 7, 65, 1},  {65, 96, 8, 2}, {7, 129, 33, 2},
-                                   {127, 8, 800, 2}};
-    static const u32 timed[][6] = {/* m n k ta tb more: MiniLM and RoBERTa, 640 tokens; 2048; a card's; LoRA; a head */
-                                   {640, 1536, 384, 0, 1},  {640, 384, 1536, 0, 0},  {384, 1536, 640, 1, 0},
-                                   {640, 3072, 768, 0, 1},  {640, 768, 3072, 0, 0},  {768, 3072, 640, 1, 0},
-                                   {2048, 3072, 768, 0, 1}, {2048, 768, 3072, 0, 0}, {768, 3072, 2048, 1, 0},
-                                   {8192, 3072, 768, 0, 1}, {8192, 768, 3072, 0, 0}, {768, 3072, 8192, 1, 0},
-                                   {640, 768, 8, 0, 1, 2},  {640, 8, 768, 0, 0, 2},  {16, 768, 768, 0, 1}};
-    const bool perf = variant >= DEVICE_PERF;
-    if (perf ? variant >= DEVICE_PERF + (int)COUNT(timed) : variant >= (int)COUNT(sizes) * 8) return false;
-    const u32 *size = perf ? timed[variant - DEVICE_PERF] : sizes[variant / 8], m = size[0], n = size[1], k = size[2];
-    const u32 ta = perf ? size[3] : variant & 1u, tb = perf ? size[4] : variant >> 1 & 1u;
-    const u32 extra = perf ? 0 : variant >> 2 & 1u, pad = extra ? 5 : 0, more = perf ? size[5] : size[3];
+    const u32 pad = extra ? 5 : 0;
     const u32 lda = (ta ? m : k) + pad, ldb = (tb ? k : n) + pad, ldc = n + pad;
     const u32 stride_a = lda * (ta ? k : m), stride_b = ldb * (tb ? n : k), stride_c = ldc * m + pad;
-    c->args.gemm = (struct gemm_args){.a = device_case_in(c, (size_t)stride_a * (more + 1)),
-                                      .b = device_case_in(c, (size_t)stride_b * (more + 1)),
-                                      .c = device_case_out(c, (size_t)stride_c * (more + 1)),
-                                      .bias = extra || tb ? device_case_in(c, n) : NULL,
-                                      .gelu = extra && !ta ? device_case_out(c, (size_t)stride_c * (more + 1)) : NULL,
+    c->args.gemm = (struct gemm_args){.a = case_floats(c, (size_t)stride_a * (more + 1)),
+                                      .b = case_floats(c, (size_t)stride_b * (more + 1)),
+                                      .c = case_floats(c, (size_t)stride_c * (more + 1)),
+                                      .bias = extra || tb ? case_floats(c, n) : NULL,
+                                      .gelu = extra && !ta ? case_floats(c, (size_t)stride_c * (more + 1)) : NULL,
                                       .m = m,
                                       .n = n,
                                       .k = k,
@@ -40,44 +25,58 @@ static bool device_case_gemm(DeviceCase *c, int variant)
                                       .stride_a = stride_a,
                                       .stride_b = stride_b,
                                       .stride_c = stride_c};
-    return true;
+}
+
+static void tested_gemm(DeviceCases *cases)
+{
+    static const u32 sizes[][4] = {/* m n k more */
+                                   {0, 3, 4},       {3, 0, 4},    {3, 4, 0},       {1, 1, 1},      {7, 33, 5},
+                                   {33, 7, 65},     {65, 8, 384}, {64, 384, 8},    {8, 129, 127},  {129, 48, 400},
+                                   {127, 100, 33},  {16, 2, 96},  {212, 200, 130}, {50, 400, 800}, {300, 17, 1000},
+                                   {48, 40, 2000},  {0, 3, 4, 2}, {33, 7, 65, 1},  {65, 96, 8, 2}, {7, 129, 33, 2},
+                                   {127, 8, 800, 2}};
+    foreach (s, sizes)
+        for (u32 extra = 0; extra < 2; extra++)
+            for (u32 tb = 0; tb < 2; tb++)
+                for (u32 ta = 0; ta < 2; ta++) CASE(gemm, (*s)[0], (*s)[1], (*s)[2], ta, tb, (*s)[3], extra);
 }
 
 /* The sizes of LoRA's ops; next: from one target's weights to the next one's. */
-typedef struct DeviceLora {
-    u32 rows, cols, r, targets, next;
+typedef struct CaseLora {
+    u32 rows, cols, r, targets, next, lddy;
     f32 drop;
-} DeviceLora;
+} CaseLora;
 
-static bool device_case_lora(int variant, DeviceLora *lora)
+/* extra: no vectors are aligned, and dropout; else B lies after A, as models have it. */
+static CaseLora lora_case(u32 rows, u32 cols, u32 r, u32 targets, bool extra)
 {
-    static const u32 sizes[][4] = {{0, 5, 2, 1},     {5, 0, 2, 2},     {3, 4, 0, 2},    {4, 5, 3, 0},
-                                   {1, 1, 1, 1},     {7, 33, 3, 3},    {33, 65, 8, 2},  {65, 384, 8, 3},
-                                   {129, 127, 7, 3}, {2, 1000, 16, 1}, {40, 768, 9, 2}, {400, 50, 4, 2},
-                                   {3, 20, 400, 1}};
-    static const u32 timed[4] = {640, 768, 8, 3};
-    const bool perf = variant >= DEVICE_PERF_LEAST;
-    if (!perf && variant >= 2 * (int)COUNT(sizes)) return false;
-    const u32 *size = perf ? timed : sizes[variant / 2], weights = size[1] * size[2];
-    *lora = (DeviceLora){.rows = size[0], .cols = size[1], .r = size[2], .targets = size[3]};
-    lora->next =
-        weights + (variant % 2 ? 5 : weights); /* so that no vectors are aligned; or B behind A, as models have it */
-    lora->drop = perf || variant % 2 ? 0.3f : 0;
-    return true;
+    return (CaseLora){.rows = rows,
+                      .cols = cols,
+                      .r = r,
+                      .targets = targets,
+                      .next = cols * r + (extra ? 5 : cols * r),
+                      .lddy = targets * cols + (extra ? 3 : 0),
+                      .drop = extra ? 0.3f : 0};
 }
 
-static size_t device_lora_weights(const DeviceLora *l)
+static const u32 lora_tested[][4] = {{0, 5, 2, 1},     {5, 0, 2, 2},     {3, 4, 0, 2},    {4, 5, 3, 0},
+                                     {1, 1, 1, 1},     {7, 33, 3, 3},    {33, 65, 8, 2},  {65, 384, 8, 3},
+                                     {129, 127, 7, 3}, {2, 1000, 16, 1}, {40, 768, 9, 2}, {400, 50, 4, 2},
+                                     {3, 20, 400, 1}};
+#define EACH_LORA(op)        \
+    foreach (s, lora_tested) \
+        for (int extra = 0; extra < 2; extra++) CASE(op, lora_case((*s)[0], (*s)[1], (*s)[2], (*s)[3], extra))
+
+static size_t case_lora_weights(const CaseLora *l)
 {
     return l->targets ? (size_t)(l->targets - 1) * l->next + (size_t)l->r * l->cols : 0;
 }
 
-static bool device_case_lora_down(DeviceCase *c, int variant)
+static void make_lora_down(DeviceCase *c, CaseLora l)
 {
-    DeviceLora l;
-    if (!device_case_lora(variant, &l)) return false;
-    c->args.lora_down = (struct lora_down_args){.x = device_case_in(c, (size_t)l.rows * l.cols),
-                                                .a = device_case_in(c, device_lora_weights(&l)),
-                                                .low = device_case_out(c, (size_t)l.targets * l.rows * l.r),
+    c->args.lora_down = (struct lora_down_args){.x = case_floats(c, (size_t)l.rows * l.cols),
+                                                .a = case_floats(c, case_lora_weights(&l)),
+                                                .low = case_floats(c, (size_t)l.targets * l.rows * l.r),
                                                 .rows = l.rows,
                                                 .cols = l.cols,
                                                 .r = l.r,
@@ -88,16 +87,14 @@ static bool device_case_lora_down(DeviceCase *c, int variant)
                                                 .step = 3,
                                                 .site = 9,
                                                 .next_site = 2};
-    return true;
 }
+static void tested_lora_down(DeviceCases *cases) { EACH_LORA(lora_down); }
 
-static bool device_case_lora_dx(DeviceCase *c, int variant)
+static void make_lora_dx(DeviceCase *c, CaseLora l)
 {
-    DeviceLora l;
-    if (!device_case_lora(variant, &l)) return false;
-    c->args.lora_dx = (struct lora_dx_args){.dlow = device_case_in(c, (size_t)l.targets * l.rows * l.r),
-                                            .a = device_case_in(c, device_lora_weights(&l)),
-                                            .dx = device_case_io(c, (size_t)l.rows * l.cols),
+    c->args.lora_dx = (struct lora_dx_args){.dlow = case_floats(c, (size_t)l.targets * l.rows * l.r),
+                                            .a = case_floats(c, case_lora_weights(&l)),
+                                            .dx = case_floats(c, (size_t)l.rows * l.cols),
                                             .rows = l.rows,
                                             .cols = l.cols,
                                             .r = l.r,
@@ -108,26 +105,23 @@ static bool device_case_lora_dx(DeviceCase *c, int variant)
                                             .step = 3,
                                             .site = 9,
                                             .next_site = 2};
-    return true;
 }
+static void tested_lora_dx(DeviceCases *cases) { EACH_LORA(lora_dx); }
 
-static bool device_case_lora_dw(DeviceCase *c, int variant)
+static void make_lora_dw(DeviceCase *c, CaseLora l)
 {
-    DeviceLora l;
-    if (!device_case_lora(variant, &l)) return false;
-    const u32 lddy = l.targets * l.cols + (variant % 2 ? 3 : 0);
-    c->args.lora_dw = (struct lora_dw_args){.x = device_case_in(c, (size_t)l.rows * l.cols),
-                                            .dy = device_case_in(c, (size_t)l.rows * lddy),
-                                            .low = device_case_in(c, (size_t)l.targets * l.rows * l.r),
-                                            .dlow = device_case_in(c, (size_t)l.targets * l.rows * l.r),
-                                            .da = device_case_out(c, device_lora_weights(&l)),
-                                            .db = device_case_out(c, device_lora_weights(&l)),
+    c->args.lora_dw = (struct lora_dw_args){.x = case_floats(c, (size_t)l.rows * l.cols),
+                                            .dy = case_floats(c, (size_t)l.rows * l.lddy),
+                                            .low = case_floats(c, (size_t)l.targets * l.rows * l.r),
+                                            .dlow = case_floats(c, (size_t)l.targets * l.rows * l.r),
+                                            .da = case_floats(c, case_lora_weights(&l)),
+                                            .db = case_floats(c, case_lora_weights(&l)),
                                             .rows = l.rows,
                                             .cols = l.cols,
                                             .r = l.r,
                                             .targets = l.targets,
                                             .next = l.next,
-                                            .lddy = lddy,
+                                            .lddy = l.lddy,
                                             .next_dy = l.cols,
                                             .alpha = 0.75f,
                                             .drop = l.drop,
@@ -135,181 +129,194 @@ static bool device_case_lora_dw(DeviceCase *c, int variant)
                                             .step = 3,
                                             .site = 9,
                                             .next_site = 2};
-    return true;
 }
+static void tested_lora_dw(DeviceCases *cases) { EACH_LORA(lora_dw); }
 
-static bool device_case_gelu(DeviceCase *c, int variant)
+static void make_gelu(DeviceCase *c, u32 n, bool in_place)
 {
-    u32 n;
-    if (!device_case_length(variant / 2, &n)) return false;
-    f32 *x = variant % 2 ? device_case_out(c, n) : device_case_in(c, n);
+    f32 *x = case_floats(c, n);
     for (u32 i = 0; i < n; i++) x[i] *= 3;
-    c->args.gelu = (struct gelu_args){.x = x, .y = variant % 2 ? x : device_case_out(c, n), .n = n};
-    return true;
+    c->args.gelu = (struct gelu_args){.x = x, .y = in_place ? x : case_floats(c, n), .n = n};
 }
 
-static bool device_case_gelu_grad(DeviceCase *c, int variant)
+static void tested_gelu(DeviceCases *cases)
 {
-    u32 n;
-    if (!device_case_length(variant / 2, &n)) return false;
-    f32 *dy = variant % 2 ? device_case_out(c, n) : device_case_in(c, n), *x = device_case_in(c, n);
+    foreach (n, case_lengths)
+        for (int in_place = 0; in_place < 2; in_place++) CASE(gelu, *n, in_place);
+}
+
+static void make_gelu_grad(DeviceCase *c, u32 n, bool in_place)
+{
+    f32 *dy = case_floats(c, n), *x = case_floats(c, n);
     for (u32 i = 0; i < n; i++) x[i] *= 3;
-    c->args.gelu_grad =
-        (struct gelu_grad_args){.x = x, .dy = dy, .dx = variant % 2 ? dy : device_case_out(c, n), .n = n};
-    return true;
+    c->args.gelu_grad = (struct gelu_grad_args){.x = x, .dy = dy, .dx = in_place ? dy : case_floats(c, n), .n = n};
 }
 
-static bool device_case_tanh(DeviceCase *c, int variant)
+static void tested_gelu_grad(DeviceCases *cases)
 {
-    u32 n;
-    if (!device_case_length(variant, &n)) return false;
-    f32 *x = device_case_out(c, n);
-    c->args.tanh = (struct tanh_args){.x = x, .y = variant % 2 ? x : device_case_out(c, n), .n = n};
-    return true;
+    foreach (n, case_lengths)
+        for (int in_place = 0; in_place < 2; in_place++) CASE(gelu_grad, *n, in_place);
 }
 
-static bool device_case_tanh_grad(DeviceCase *c, int variant)
+static void make_tanh(DeviceCase *c, u32 n, bool in_place)
 {
-    u32 n;
-    if (!device_case_length(variant, &n)) return false;
-    f32 *dy = device_case_out(c, n);
-    c->args.tanh_grad = (struct tanh_grad_args){
-        .y = device_case_in(c, n), .dy = dy, .dx = variant % 2 ? dy : device_case_out(c, n), .n = n};
-    return true;
+    f32 *x = case_floats(c, n);
+    c->args.tanh = (struct tanh_args){.x = x, .y = in_place ? x : case_floats(c, n), .n = n};
 }
 
-static bool device_case_layernorm(DeviceCase *c, int variant)
+static void tested_tanh(DeviceCases *cases)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant / 3, &rows, &cols)) return false;
+    for (size_t i = 0; i < COUNT(case_lengths); i++) CASE(tanh, case_lengths[i], i % 2);
+}
+
+static void make_tanh_grad(DeviceCase *c, u32 n, bool in_place)
+{
+    f32 *dy = case_floats(c, n);
+    c->args.tanh_grad =
+        (struct tanh_grad_args){.y = case_floats(c, n), .dy = dy, .dx = in_place ? dy : case_floats(c, n), .n = n};
+}
+
+static void tested_tanh_grad(DeviceCases *cases)
+{
+    for (size_t i = 0; i < COUNT(case_lengths); i++) CASE(tanh_grad, case_lengths[i], i % 2);
+}
+
+static void make_layernorm(DeviceCase *c, CaseShape s, bool residual, f32 drop)
+{
+    const u32 rows = s.rows, cols = s.cols;
     const size_t all = (size_t)rows * cols;
-    c->args.layernorm = (struct layernorm_args){.x = device_case_io(c, all),
-                                                .residual = variant % 3 ? device_case_in(c, all) : NULL,
-                                                .gamma = device_case_in(c, cols),
-                                                .beta = device_case_in(c, cols),
-                                                .y = device_case_out(c, all),
-                                                .mean = device_case_out(c, rows),
-                                                .rstd = device_case_out(c, rows),
+    c->args.layernorm = (struct layernorm_args){.x = case_floats(c, all),
+                                                .residual = residual ? case_floats(c, all) : NULL,
+                                                .gamma = case_floats(c, cols),
+                                                .beta = case_floats(c, cols),
+                                                .y = case_floats(c, all),
+                                                .mean = case_floats(c, rows),
+                                                .rstd = case_floats(c, rows),
                                                 .rows = rows,
                                                 .cols = cols,
                                                 .eps = 1e-5f,
-                                                .drop = variant % 3 == 2 ? 0.1f : 0,
+                                                .drop = drop,
                                                 .seed = 42,
                                                 .step = 3,
                                                 .site = 9};
     for (size_t i = 0; i < all; i++) c->args.layernorm.x[i] += 5; /* a mean to be subtracted */
-    return true;
 }
 
-static bool device_case_layernorm_dx(DeviceCase *c, int variant)
+static void tested_layernorm(DeviceCases *cases)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant / 3, &rows, &cols)) return false;
+    foreach (s, case_shapes) {
+        CASE(layernorm, *s, false, 0);
+        CASE(layernorm, *s, true, 0);
+        CASE(layernorm, *s, true, 0.1f);
+    }
+}
+
+static void make_layernorm_dx(DeviceCase *c, CaseShape s, bool in_place, bool with_dx, f32 drop)
+{
+    const u32 rows = s.rows, cols = s.cols;
     const size_t all = (size_t)rows * cols;
-    f32 *dy = device_case_out(c, all);
-    c->args.layernorm_dx = (struct layernorm_dx_args){.x = device_case_in(c, all),
-                                                      .gamma = device_case_in(c, cols),
-                                                      .mean = device_case_in(c, rows),
-                                                      .rstd = device_case_in(c, rows),
+    f32 *dy = case_floats(c, all);
+    c->args.layernorm_dx = (struct layernorm_dx_args){.x = case_floats(c, all),
+                                                      .gamma = case_floats(c, cols),
+                                                      .mean = case_floats(c, rows),
+                                                      .rstd = case_floats(c, rows),
                                                       .dy = dy,
-                                                      .dsum = variant % 3 == 1 ? dy : device_case_out(c, all),
-                                                      .dx = variant % 3 == 0 ? NULL : device_case_out(c, all),
+                                                      .dsum = in_place ? dy : case_floats(c, all),
+                                                      .dx = with_dx ? case_floats(c, all) : NULL,
                                                       .rows = rows,
                                                       .cols = cols,
-                                                      .drop = variant % 3 == 1 ? 0 : 0.1f,
+                                                      .drop = drop,
                                                       .seed = 42,
                                                       .step = 3,
                                                       .site = 9};
-    return true;
 }
 
-static bool device_case_layernorm_dw(DeviceCase *c, int variant)
+static void tested_layernorm_dx(DeviceCases *cases)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant, &rows, &cols)) return false;
+    foreach (s, case_shapes) {
+        CASE(layernorm_dx, *s, false, false, 0.1f);
+        CASE(layernorm_dx, *s, true, true, 0);
+        CASE(layernorm_dx, *s, false, true, 0.1f);
+    }
+}
+
+static void make_layernorm_dw(DeviceCase *c, CaseShape s)
+{
+    const u32 rows = s.rows, cols = s.cols;
     const size_t all = (size_t)rows * cols;
-    c->args.layernorm_dw = (struct layernorm_dw_args){.x = device_case_in(c, all),
-                                                      .mean = device_case_in(c, rows),
-                                                      .rstd = device_case_in(c, rows),
-                                                      .dy = device_case_in(c, all),
-                                                      .dgamma = device_case_out(c, cols),
-                                                      .dbeta = device_case_out(c, cols),
+    c->args.layernorm_dw = (struct layernorm_dw_args){.x = case_floats(c, all),
+                                                      .mean = case_floats(c, rows),
+                                                      .rstd = case_floats(c, rows),
+                                                      .dy = case_floats(c, all),
+                                                      .dgamma = case_floats(c, cols),
+                                                      .dbeta = case_floats(c, cols),
                                                       .rows = rows,
                                                       .cols = cols};
-    return true;
 }
 
-static bool device_case_column_sum(DeviceCase *c, int variant)
+static void tested_layernorm_dw(DeviceCases *cases)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant / 2, &rows, &cols)) return false;
-    const u32 ld = cols + (variant % 2) * 7;
-    c->args.column_sum = (struct column_sum_args){
-        .x = device_case_in(c, (size_t)rows * ld), .y = device_case_out(c, cols), .rows = rows, .cols = cols, .ld = ld};
-    return true;
+    foreach (s, case_shapes) CASE(layernorm_dw, *s);
 }
 
-static const struct DeviceAttention {
-    u32 heads, size, tokens[16]; /* tokens of up to 16 examples, ended by DEVICE_NO_MORE */
-} device_attention_cases[] =
-    {
-#define DEVICE_NO_MORE 0xffffu
-        {1, 32, {13, DEVICE_NO_MORE}},
-        {3, 32, {13, 1, 40, 7, 0, 16, DEVICE_NO_MORE}},
-        {2, 64, {33, 128, 5, 64, 31, DEVICE_NO_MORE}},
-        {2, 16, {129, 65, 63, 32, DEVICE_NO_MORE}},
-        {1, 64, {300, 2, DEVICE_NO_MORE}},
-        {2, 128, {20, 65, DEVICE_NO_MORE}},
-        {2, 20, {7, 33, DEVICE_NO_MORE}},
-        {1, 160, {9, 33, DEVICE_NO_MORE}},
-        {12, 32, {0, 0, DEVICE_NO_MORE}},
-        {3, 26, {17, 0, 40, DEVICE_NO_MORE}},
-        {1, 520, {9, 5, DEVICE_NO_MORE}},
-},
-  device_attention_timed[] = {
-      {12, 32, {40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40}},
-      {12, 64, {128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128}},
-      {12, 64, {512, 512, DEVICE_NO_MORE}},
+static void make_column_sum(DeviceCase *c, CaseShape s, u32 pad)
+{
+    const u32 rows = s.rows, cols = s.cols;
+    const u32 ld = cols + pad;
+    c->args.column_sum = (struct column_sum_args){
+        .x = case_floats(c, (size_t)rows * ld), .y = case_floats(c, cols), .rows = rows, .cols = cols, .ld = ld};
+}
+
+static void tested_column_sum(DeviceCases *cases)
+{
+    foreach (s, case_shapes)
+        for (u32 pad = 0; pad <= 7; pad += 7) CASE(column_sum, *s, pad);
+}
+
+/* Heads, their size, and the tokens of up to 16 examples, ended by CASE_NO_MORE. */
+enum { CASE_EXAMPLES = 16, CASE_NO_MORE = 0xffff };
+typedef struct CaseAttention {
+    u32 heads, size, tokens[CASE_EXAMPLES];
+} CaseAttention;
+
+static const CaseAttention attention_tested[] = {
+    {1, 32, {13, CASE_NO_MORE}},
+    {3, 32, {13, 1, 40, 7, 0, 16, CASE_NO_MORE}},
+    {2, 64, {33, 128, 5, 64, 31, CASE_NO_MORE}},
+    {2, 16, {129, 65, 63, 32, CASE_NO_MORE}},
+    {1, 64, {300, 2, CASE_NO_MORE}},
+    {2, 128, {20, 65, CASE_NO_MORE}},
+    {2, 20, {7, 33, CASE_NO_MORE}},
+    {1, 160, {9, 33, CASE_NO_MORE}},
+    {12, 32, {0, 0, CASE_NO_MORE}},
+    {3, 26, {17, 0, 40, CASE_NO_MORE}},
+    {1, 520, {9, 5, CASE_NO_MORE}},
 };
 
-/* How far rows lie apart beyond their length: vectors stay aligned for the usual sizes of heads. */
-static u32 device_case_pad(int variant, u32 size) { return variant >= DEVICE_PERF ? 0 : size % 32 ? 3 : 4; }
-
-/* Sets the flags of the variant, too. NULL behind the last one. */
-static const struct DeviceAttention *device_case_heads(int variant, u32 *first_only, u32 *drop)
+/* Where examples of so many tokens begin, and where the last one ends. */
+static u32 *case_offsets(DeviceCase *c, const u32 *tokens, u32 *examples, u32 *longest)
 {
-    *first_only = variant & 1, *drop = variant >> 1 & 1;
-    if (variant < DEVICE_PERF)
-        return variant < (int)COUNT(device_attention_cases) * 4 ? &device_attention_cases[variant / 4] : NULL;
-    *first_only = 0, *drop = 1;
-    variant -= DEVICE_PERF;
-    return variant < (int)COUNT(device_attention_timed) ? &device_attention_timed[variant] : NULL;
-}
-
-static u32 *device_case_offsets(DeviceCase *c, const struct DeviceAttention *which, u32 *examples, u32 *longest)
-{
-    const u32 *tokens = which->tokens;
-    for (*examples = *longest = 0; *examples < COUNT(which->tokens) && tokens[*examples] != DEVICE_NO_MORE; ++*examples)
+    for (*examples = *longest = 0; *examples < CASE_EXAMPLES && tokens[*examples] != CASE_NO_MORE; ++*examples)
         if (tokens[*examples] > *longest) *longest = tokens[*examples];
-    u32 *offsets = device_case_whole(c, *examples + 1, false);
+    u32 *offsets = case_words(c, *examples + 1);
     offsets[0] = 0;
     for (u32 e = 0; e < *examples; e++) offsets[e + 1] = offsets[e] + tokens[e];
     return offsets;
 }
 
-static bool device_case_attention(DeviceCase *c, int variant)
+/* How far rows lie apart beyond their length: vectors stay aligned for the usual sizes of heads. */
+static u32 case_pad(u32 size) { return size % 32 ? 3 : 4; }
+
+static void make_attention(DeviceCase *c, const CaseAttention *of, bool first_only, f32 drop, bool apart)
 {
-    u32 examples, longest, first_only, drop;
-    const struct DeviceAttention *which = device_case_heads(variant, &first_only, &drop);
-    if (!which) return false;
-    u32 *offsets = device_case_offsets(c, which, &examples, &longest);
-    const u32 heads = which->heads, size = which->size, width = heads * size,
-              pad = drop * device_case_pad(variant, size);
+    u32 examples, longest;
+    const u32 *offsets = case_offsets(c, of->tokens, &examples, &longest);
+    const u32 heads = of->heads, size = of->size, width = heads * size, pad = apart ? case_pad(size) : 0;
     const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
-    c->args.attention = (struct attention_args){.q = device_case_in(c, (size_t)queries * (width + pad)),
-                                                .kv = device_case_in(c, (size_t)tokens * (2 * width + pad)),
-                                                .context = device_case_out(c, (size_t)queries * width),
-                                                .lse = device_case_out(c, (size_t)heads * queries),
+    c->args.attention = (struct attention_args){.q = case_floats(c, (size_t)queries * (width + pad)),
+                                                .kv = case_floats(c, (size_t)tokens * (2 * width + pad)),
+                                                .context = case_floats(c, (size_t)queries * width),
+                                                .lse = case_floats(c, (size_t)heads * queries),
                                                 .offsets = offsets,
                                                 .examples = examples,
                                                 .heads = heads,
@@ -319,47 +326,52 @@ static bool device_case_attention(DeviceCase *c, int variant)
                                                 .first_only = first_only,
                                                 .longest = longest,
                                                 .scale = 1 / sqrtf((f32)size),
-                                                .drop = drop ? 0.1f : 0,
+                                                .drop = drop,
                                                 .seed = 42,
                                                 .step = 3,
                                                 .site = 9};
-    return true;
 }
 
-static bool device_case_attention_grad(DeviceCase *c, int variant)
+static void tested_attention(DeviceCases *cases)
 {
-    u32 examples, longest, first_only, drop;
-    const struct DeviceAttention *which = device_case_heads(variant, &first_only, &drop);
-    if (!which) return false;
-    u32 *offsets = device_case_offsets(c, which, &examples, &longest);
-    const u32 heads = which->heads, size = which->size, width = heads * size,
-              pad = drop * device_case_pad(variant, size);
+    foreach (of, attention_tested)
+        for (int extra = 0; extra < 2; extra++)
+            for (int first_only = 0; first_only < 2; first_only++)
+                CASE(attention, of, first_only, extra ? 0.1f : 0, extra);
+}
+
+static void make_attention_grad(DeviceCase *c, const CaseAttention *of, bool first_only, f32 drop, bool apart)
+{
+    u32 examples, longest;
+    const u32 *offsets = case_offsets(c, of->tokens, &examples, &longest);
+    const u32 heads = of->heads, size = of->size, width = heads * size, pad = apart ? case_pad(size) : 0;
     const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
-    struct attention_grad_args a = {.q = device_case_in(c, (size_t)queries * (width + pad)),
-                                    .kv = device_case_in(c, (size_t)tokens * (2 * width + pad)),
-                                    .context = device_case_in(c, (size_t)queries * width),
-                                    .lse = device_case_in(c, (size_t)heads * queries),
-                                    .dcontext = device_case_in(c, (size_t)queries * width),
-                                    .dq = device_case_out(c, (size_t)queries * (width + pad)),
-                                    .dkv = device_case_out(c, (size_t)tokens * (2 * width + pad)),
-                                    .offsets = offsets,
-                                    .examples = examples,
-                                    .heads = heads,
-                                    .size = size,
-                                    .ldq = width + pad,
-                                    .ldkv = 2 * width + pad,
-                                    .first_only = first_only,
-                                    .longest = longest,
-                                    .scale = 1 / sqrtf((f32)size),
-                                    .drop = drop ? 0.1f : 0,
-                                    .seed = 42,
-                                    .step = 3,
-                                    .site = 9};
+    f32 *context, *lse;
+    const struct attention_grad_args a = {.q = case_floats(c, (size_t)queries * (width + pad)),
+                                          .kv = case_floats(c, (size_t)tokens * (2 * width + pad)),
+                                          .context = context = case_floats(c, (size_t)queries * width),
+                                          .lse = lse = case_floats(c, (size_t)heads * queries),
+                                          .dcontext = case_floats(c, (size_t)queries * width),
+                                          .dq = case_floats(c, (size_t)queries * (width + pad)),
+                                          .dkv = case_floats(c, (size_t)tokens * (2 * width + pad)),
+                                          .offsets = offsets,
+                                          .examples = examples,
+                                          .heads = heads,
+                                          .size = size,
+                                          .ldq = width + pad,
+                                          .ldkv = 2 * width + pad,
+                                          .first_only = first_only,
+                                          .longest = longest,
+                                          .scale = 1 / sqrtf((f32)size),
+                                          .drop = drop,
+                                          .seed = 42,
+                                          .step = 3,
+                                          .site = 9};
     c->args.attention_grad = a;
     plain_attention(&(struct attention_args){.q = a.q,
                                              .kv = a.kv,
-                                             .context = a.context,
-                                             .lse = a.lse,
+                                             .context = context,
+                                             .lse = lse,
                                              .offsets = offsets,
                                              .examples = examples,
                                              .heads = heads,
@@ -373,131 +385,168 @@ static bool device_case_attention_grad(DeviceCase *c, int variant)
                                              .seed = a.seed,
                                              .step = a.step,
                                              .site = a.site});
-    return true;
 }
 
-static bool device_case_embed(DeviceCase *c, int variant)
+static void tested_attention_grad(DeviceCases *cases)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant, &rows, &cols)) return false;
-    c->args.embed = (struct embed_args){.word = device_case_in(c, (size_t)50 * cols),
-                                        .position = device_case_in(c, (size_t)20 * cols),
-                                        .type = device_case_in(c, (size_t)2 * cols),
-                                        .ids = device_case_indices(c, rows, 50, false),
-                                        .positions = device_case_indices(c, rows, 20, false),
-                                        .types = device_case_indices(c, rows, 2, false),
-                                        .y = device_case_out(c, (size_t)rows * cols),
+    foreach (of, attention_tested)
+        for (int extra = 0; extra < 2; extra++)
+            for (int first_only = 0; first_only < 2; first_only++)
+                CASE(attention_grad, of, first_only, extra ? 0.1f : 0, extra);
+}
+
+static void make_embed(DeviceCase *c, CaseShape s)
+{
+    const u32 rows = s.rows, cols = s.cols;
+    c->args.embed = (struct embed_args){.word = case_floats(c, (size_t)50 * cols),
+                                        .position = case_floats(c, (size_t)20 * cols),
+                                        .type = case_floats(c, (size_t)2 * cols),
+                                        .ids = case_indices(c, rows, 50, false),
+                                        .positions = case_indices(c, rows, 20, false),
+                                        .types = case_indices(c, rows, 2, false),
+                                        .y = case_floats(c, (size_t)rows * cols),
                                         .rows = rows,
                                         .cols = cols};
-    return true;
 }
 
-static bool device_case_embed_grad(DeviceCase *c, int variant)
+static void tested_embed(DeviceCases *cases)
 {
-    u32 unique, cols;
-    if (!device_case_shape(variant, &unique, &cols)) return false;
-    u32 *starts = device_case_whole(c, unique + 1, false);
+    foreach (s, case_shapes) CASE(embed, *s);
+}
+
+static void make_embed_grad(DeviceCase *c, CaseShape s)
+{
+    const u32 unique = s.rows, cols = s.cols;
+    u32 *starts = case_words(c, unique + 1);
     starts[0] = 0;
     for (u32 u = 0; u < unique; u++) starts[u + 1] = starts[u] + u % 5;
     const u32 rows = starts[unique];
-    c->args.embed_grad = (struct embed_grad_args){.dy = device_case_in(c, (size_t)rows * cols),
-                                                  .row = device_case_indices(c, unique, unique + 7, true),
+    c->args.embed_grad = (struct embed_grad_args){.dy = case_floats(c, (size_t)rows * cols),
+                                                  .row = case_indices(c, unique, unique + 7, true),
                                                   .starts = starts,
-                                                  .order = device_case_indices(c, rows, rows ? rows : 1, true),
-                                                  .dtable = device_case_out(c, (size_t)(unique + 7) * cols),
+                                                  .order = case_indices(c, rows, rows ? rows : 1, true),
+                                                  .dtable = case_floats(c, (size_t)(unique + 7) * cols),
                                                   .unique = unique,
                                                   .cols = cols};
-    return true;
 }
 
-static bool device_case_gather_rows(DeviceCase *c, int variant)
+static void tested_embed_grad(DeviceCases *cases)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant, &rows, &cols)) return false;
-    c->args.gather_rows = (struct gather_rows_args){.x = device_case_in(c, (size_t)40 * (cols + 3)),
-                                                    .index = device_case_indices(c, rows, 40, false),
-                                                    .y = device_case_out(c, (size_t)rows * cols),
+    foreach (s, case_shapes) CASE(embed_grad, *s);
+}
+
+static void make_gather_rows(DeviceCase *c, CaseShape s)
+{
+    const u32 rows = s.rows, cols = s.cols;
+    c->args.gather_rows = (struct gather_rows_args){.x = case_floats(c, (size_t)40 * (cols + 3)),
+                                                    .index = case_indices(c, rows, 40, false),
+                                                    .y = case_floats(c, (size_t)rows * cols),
                                                     .rows = rows,
                                                     .cols = cols,
                                                     .ldx = cols + 3};
-    return true;
 }
 
-static bool device_case_scatter_rows(DeviceCase *c, int variant)
+static void tested_gather_rows(DeviceCases *cases)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant, &rows, &cols)) return false;
-    c->args.scatter_rows = (struct scatter_rows_args){.x = device_case_in(c, (size_t)rows * cols),
-                                                      .index = device_case_indices(c, rows, rows + 9, true),
-                                                      .y = device_case_io(c, (size_t)(rows + 9) * (cols + 3)),
+    foreach (s, case_shapes) CASE(gather_rows, *s);
+}
+
+static void make_scatter_rows(DeviceCase *c, CaseShape s)
+{
+    const u32 rows = s.rows, cols = s.cols;
+    c->args.scatter_rows = (struct scatter_rows_args){.x = case_floats(c, (size_t)rows * cols),
+                                                      .index = case_indices(c, rows, rows + 9, true),
+                                                      .y = case_floats(c, (size_t)(rows + 9) * (cols + 3)),
                                                       .rows = rows,
                                                       .cols = cols,
                                                       .ldy = cols + 3};
-    return true;
 }
 
-static bool device_case_dropout(DeviceCase *c, int variant)
+static void tested_scatter_rows(DeviceCases *cases)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant / 3, &rows, &cols)) return false;
-    f32 *x = device_case_out(c, (size_t)rows * cols);
+    foreach (s, case_shapes) CASE(scatter_rows, *s);
+}
+
+static void make_dropout(DeviceCase *c, CaseShape s, bool in_place, f32 drop)
+{
+    const u32 rows = s.rows, cols = s.cols;
+    f32 *x = case_floats(c, (size_t)rows * cols);
     c->args.dropout = (struct dropout_args){.x = x,
-                                            .y = variant % 3 == 1 ? x : device_case_out(c, (size_t)rows * cols),
+                                            .y = in_place ? x : case_floats(c, (size_t)rows * cols),
                                             .rows = rows,
                                             .cols = cols,
-                                            .drop = variant % 3 == 2 ? 0 : 0.3f,
+                                            .drop = drop,
                                             .seed = 1,
                                             .step = 2,
                                             .site = 3};
-    return true;
 }
 
-static bool device_case_axpby(DeviceCase *c, int variant)
+static void tested_dropout(DeviceCases *cases)
 {
-    u32 n;
-    if (!device_case_length(variant, &n)) return false;
-    c->args.axpby = (struct axpby_args){.x = device_case_in(c, n),
-                                        .scale = variant % 2 ? device_case_in(c, 1) : NULL,
-                                        .y = device_case_io(c, n),
+    foreach (s, case_shapes) {
+        CASE(dropout, *s, false, 0.3f);
+        CASE(dropout, *s, true, 0.3f);
+        CASE(dropout, *s, false, 0);
+    }
+}
+
+static void make_axpby(DeviceCase *c, u32 n, bool scaled, f32 beta)
+{
+    c->args.axpby = (struct axpby_args){.x = case_floats(c, n),
+                                        .scale = scaled ? case_floats(c, 1) : NULL,
+                                        .y = case_floats(c, n),
                                         .n = n,
                                         .alpha = -0.3f,
-                                        .beta = variant % 3 ? 1 : 0.7f};
-    return true;
+                                        .beta = beta};
 }
 
-static bool device_case_copy(DeviceCase *c, int variant)
+static void tested_axpby(DeviceCases *cases)
 {
-    u32 n;
-    if (!device_case_length(variant, &n)) return false;
-    c->args.copy = (struct copy_args){.x = device_case_in(c, n), .y = device_case_out(c, n), .n = n};
-    return true;
+    for (size_t i = 0; i < COUNT(case_lengths); i++) CASE(axpby, case_lengths[i], i % 2, i % 3 ? 1 : 0.7f);
 }
 
-static bool device_case_sign(DeviceCase *c, int variant)
+static void make_copy(DeviceCase *c, u32 n)
 {
-    u32 n;
-    if (!device_case_length(variant, &n)) return false;
-    f32 *x = device_case_in(c, n);
+    c->args.copy = (struct copy_args){.x = case_floats(c, n), .y = case_floats(c, n), .n = n};
+}
+
+static void tested_copy(DeviceCases *cases)
+{
+    foreach (n, case_lengths) CASE(copy, *n);
+}
+
+static void make_sign(DeviceCase *c, u32 n)
+{
+    f32 *x = case_floats(c, n);
     for (u32 i = 0; i < n; i += 3) x[i] = i % 2 ? 0 : -x[i];
-    c->args.sign = (struct sign_args){.x = x, .y = device_case_out(c, n), .n = n};
-    return true;
+    c->args.sign = (struct sign_args){.x = x, .y = case_floats(c, n), .n = n};
 }
 
-static bool device_case_fill(DeviceCase *c, int variant)
+static void tested_sign(DeviceCases *cases)
 {
-    u32 n;
-    if (!device_case_length(variant, &n)) return false;
-    c->args.fill = (struct fill_args){.x = device_case_out(c, n), .n = n, .value = -2.5f};
-    return true;
+    foreach (n, case_lengths) CASE(sign, *n);
 }
 
-static bool device_case_zero_rows(DeviceCase *c, int variant)
+static void make_fill(DeviceCase *c, u32 n)
 {
-    u32 rows, cols;
-    if (!device_case_shape(variant, &rows, &cols)) return false;
-    c->args.zero_rows = (struct zero_rows_args){.x = device_case_out(c, (size_t)(rows + 9) * cols),
-                                                .row = device_case_indices(c, rows, rows + 9, true),
+    c->args.fill = (struct fill_args){.x = case_floats(c, n), .n = n, .value = -2.5f};
+}
+
+static void tested_fill(DeviceCases *cases)
+{
+    foreach (n, case_lengths) CASE(fill, *n);
+}
+
+static void make_zero_rows(DeviceCase *c, CaseShape s)
+{
+    const u32 rows = s.rows, cols = s.cols;
+    c->args.zero_rows = (struct zero_rows_args){.x = case_floats(c, (size_t)(rows + 9) * cols),
+                                                .row = case_indices(c, rows, rows + 9, true),
                                                 .rows = rows,
                                                 .cols = cols};
-    return true;
+}
+
+static void tested_zero_rows(DeviceCases *cases)
+{
+    foreach (s, case_shapes) CASE(zero_rows, *s);
 }

@@ -60,6 +60,22 @@ const char *op_index_problem(Op op, const void *args);
 
 extern const char *const op_names[OP_COUNT];
 
+/* What ops.h says of one argument of an op. */
+typedef struct OpArg {
+    const char *name;
+    uint8_t offset;     /* in the op's struct */
+    bool pointer;       /* to device memory; else a number itself */
+    bool whole;         /* u32, else f32 */
+    bool read, written; /* what it points at */
+} OpArg;
+/* In the order of ops.h; the last one has no name. */
+const OpArg *op_args(Op op);
+void *op_pointer(const OpArg *arg, const void *args); /* the value of one that is a pointer */
+/* "gemm m=16 n=1 k=256 ... bias=null", for people: the op, its numbers, and the pointers that are null or the same as
+ * one before them ("y=x"). */
+enum { OP_TEXT = 400 };
+void op_text(Op op, const void *args, char text[OP_TEXT]);
+
 /* What ops have cost; a GPU's seconds are by its own clock, 0 where it has none. */
 typedef struct OpTimes {
     double seconds[OP_COUNT], flops; /* flops: floating-point operations of the products */

@@ -1,4 +1,64 @@
-/* How fast ops are at the sizes of training: the cases of cases.c from DEVICE_PERF on. */
+/* How fast ops are at the sizes of training. */
+
+enum { TIMED_LENGTH = 32000000 }; /* more than any cache holds, and so are the rows */
+static const CaseShape timed_shape = {16384, 768}, timed_logits = {32, 3};
+
+static void timed_cases(DeviceCases *cases)
+{
+    static const u32 products[][6] = {/* m n k ta tb more: MiniLM, RoBERTa, 640 tokens; 2048; a card's; LoRA; a head */
+                                      {640, 1536, 384, 0, 1},  {640, 384, 1536, 0, 0},  {384, 1536, 640, 1, 0},
+                                      {640, 3072, 768, 0, 1},  {640, 768, 3072, 0, 0},  {768, 3072, 640, 1, 0},
+                                      {2048, 3072, 768, 0, 1}, {2048, 768, 3072, 0, 0}, {768, 3072, 2048, 1, 0},
+                                      {8192, 3072, 768, 0, 1}, {8192, 768, 3072, 0, 0}, {768, 3072, 8192, 1, 0},
+                                      {640, 768, 8, 0, 1, 2},  {640, 8, 768, 0, 0, 2},  {16, 768, 768, 0, 1}};
+    static const CaseAttention heads[] = {
+        {12, 32, {40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40, 40}},
+        {12, 64, {128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128}},
+        {12, 64, {512, 512, CASE_NO_MORE}},
+    };
+    const u32 *tokens = heads[1].tokens;
+    CaseLora lora = lora_case(640, 768, 8, 3, false);
+    lora.drop = 0.3f;
+    foreach (p, products) CASE(gemm, (*p)[0], (*p)[1], (*p)[2], (*p)[3], (*p)[4], (*p)[5], false);
+    CASE(gelu, TIMED_LENGTH, false);
+    CASE(gelu_grad, TIMED_LENGTH, false);
+    CASE(tanh, TIMED_LENGTH, false);
+    CASE(tanh_grad, TIMED_LENGTH, false);
+    CASE(layernorm, timed_shape, false, 0);
+    CASE(layernorm_dx, timed_shape, false, false, 0.1f);
+    CASE(layernorm_dw, timed_shape);
+    CASE(column_sum, timed_shape, 0);
+    foreach (of, heads) CASE(attention, of, false, 0.1f, false);
+    foreach (of, heads) CASE(attention_grad, of, false, 0.1f, false);
+    CASE(embed, timed_shape);
+    CASE(embed_grad, timed_shape);
+    CASE(gather_rows, timed_shape);
+    CASE(scatter_rows, timed_shape);
+    CASE(dropout, timed_shape, false, 0.3f);
+    CASE(axpby, TIMED_LENGTH, false, 0.7f);
+    CASE(copy, TIMED_LENGTH);
+    CASE(fill, TIMED_LENGTH);
+    CASE(zero_rows, timed_shape);
+    CASE(cross_entropy, timed_logits, false);
+    CASE(distill, timed_logits, false, 0.7f);
+    CASE(mse, timed_logits, false);
+    CASE(dot, 8000000, 16384, false, false);
+    CASE(clip, 8192, 1e6f); /* of 134 million gradients */
+    CASE(projection, 8192, -2);
+    CASE(quadratic_penalty, 8000000, 16384, false);
+    CASE(path_integral, TIMED_LENGTH);
+    CASE(consolidate, TIMED_LENGTH);
+    CASE(gemm_importance, tokens, 768, 768, 0, 1);
+    CASE(column_importance, tokens, 768, 768, false, 2);
+    CASE(embed_importance, tokens, 768, 2);
+    CASE(lora_down, lora);
+    CASE(lora_dx, lora);
+    CASE(lora_dw, lora);
+    CASE(adamw, TIMED_LENGTH, false);
+    CASE(adamw_rows, timed_shape, false);
+    CASE(wake_rows, timed_shape, false, false);
+    CASE(sign, TIMED_LENGTH);
+}
 
 static double gemm_flops(const struct gemm_args *g) { return 2.0 * g->m * g->n * g->k * (g->more + 1); }
 
@@ -27,49 +87,27 @@ static double perf_bytes(const DeviceCase *c)
     return bytes;
 }
 
-static void perf_label(const DeviceCase *c, char label[32])
+bool perf_ops(Device *device, const char *name, Err *err)
 {
-    size_t most = 0;
-    for (int b = 0; b < c->count; b++) most = c->buffers[b].count > most ? c->buffers[b].count : most;
-    if (c->op == OP_gemm)
-        snprintf(label, 32, "%u x %u x %u %c%c", c->args.gemm.m, c->args.gemm.n, c->args.gemm.k,
-                 c->args.gemm.ta ? 'T' : 'N', c->args.gemm.tb ? 'T' : 'N');
-    else if (c->op == OP_attention)
-        snprintf(label, 32, "%u of %u, %u heads of %u", c->args.attention.examples, c->args.attention.longest,
-                 c->args.attention.heads, c->args.attention.size);
-    else if (c->op == OP_attention_grad)
-        snprintf(label, 32, "%u of %u, %u heads of %u", c->args.attention_grad.examples, c->args.attention_grad.longest,
-                 c->args.attention_grad.heads, c->args.attention_grad.size);
-    else
-        snprintf(label, 32, "%zu", most);
-}
-
-/* Prints a line for each timed case of the ops of which `word` is the name; NULL: of all. */
-static bool perf_ops(Device *device, const char *word, Err *err)
-{
-    printf("%s\n\n%-18s %-24s %10s %10s %8s\n", device->name, "op", "size", "ms", "GFLOPS", "GB/s");
-    for (int op = 0; op < OP_COUNT; op++) {
-        const bool list = op == OP_gemm || op == OP_attention || op == OP_attention_grad;
-        DeviceCase c;
-        if (word && strcmp(word, op_names[op]) != 0) continue;
-        for (int i = 0; (i == 0 || list) && device_case_build(&c, (Op)op, DEVICE_PERF + i); i++) {
-            DeviceCaseCopy copy;
-            char label[32];
-            device_case_upload(device, &c, 0, &copy);
-            const double seconds = speed_seconds(device, (Op)op, copy.args, copy.buffers[0]);
-            perf_label(&c, label);
-            const double flops = perf_flops(&c);
-            const bool ok = device_ok(device, err);
-            if (ok)
-                printf("%-18s %-24s %10s %10s %8s\n", op_names[op], label, format_decimal(&c.arena, seconds * 1e3, 3),
-                       flops > 0 ? format_decimal(&c.arena, flops / seconds * 1e-9, 1) : "",
-                       format_decimal(&c.arena, perf_bytes(&c) / seconds * 1e-9, 1));
-            fflush(stdout);
-            device_arena_free(&copy.memory);
-            arena_free(&c.arena);
-            if (!ok) return false;
-            if (interrupted()) return fail_interrupted(err);
-        }
+    Op only = 0;
+    while (only < OP_COUNT && !(name && strcmp(name, op_names[only]) == 0)) only++;
+    printf("%s\n\n%10s %10s %8s  %s\n", device->name, "ms", "GFLOPS", "GB/s", "op");
+    DeviceCase c;
+    for (int i = 0; case_of_op(&c, timed_cases, only, i); i++) {
+        DeviceCaseCopy copy;
+        device_case_upload(device, &c, &copy);
+        const double seconds = speed_seconds(device, c.op, copy.args, copy.buffers[0]);
+        const double flops = perf_flops(&c);
+        const bool ok = device_ok(device, err);
+        if (ok)
+            printf("%10s %10s %8s  %s\n", format_decimal(&c.arena, seconds * 1e3, 3),
+                   flops > 0 ? format_decimal(&c.arena, flops / seconds * 1e-9, 1) : "",
+                   format_decimal(&c.arena, perf_bytes(&c) / seconds * 1e-9, 1), case_text(&c));
+        fflush(stdout);
+        device_arena_free(&copy.memory);
+        arena_free(&c.arena);
+        if (!ok) return false;
+        if (interrupted()) return fail_interrupted(err);
     }
     return true;
 }

@@ -74,13 +74,7 @@ static void trial_test(const char *what, int threads, void *result)
     test->opened_seconds = clock_seconds() - begun;
     memcpy(test->name, device.name, sizeof test->name);
     for (int op = 0; op < OP_COUNT && ok; op++) {
-        bool exists = true;
-        double nmse;
-        for (int variant = 0; exists && ok; variant++) {
-            ok = device_case_compare(&device, (Op)op, variant, &exists, &nmse, &test->err);
-            test->cases += exists;
-            if (nmse > test->worst) test->worst = nmse;
-        }
+        ok = device_selftest(&device, (Op)op, 1, &test->cases, &test->worst, &test->err);
         if (interrupted()) ok = fail_interrupted(&test->err);
     }
     device_close(&device);

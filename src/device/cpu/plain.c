@@ -5,6 +5,7 @@
 
 #ifndef PLAIN
 #define PLAIN(name) plain_##name
+#define PLAIN_ARGS(op) struct op##_args
 #endif
 
 /* ---- Dropout ---- */
@@ -36,7 +37,7 @@ static f32 PLAIN(keep)(const PLAIN(Mask) * mask, u32 row, u32 col)
 
 static void PLAIN(dropout)(const void *args)
 {
-    const struct dropout_args *a = args;
+    const PLAIN_ARGS(dropout) *a = args;
     PLAIN(Mask) mask = PLAIN(mask)(a->drop, a->seed, 0, a->step, a->site);
     for (u32 r = 0; r < a->rows; r++)
         for (u32 c = 0; c < a->cols; c++) {
@@ -51,7 +52,7 @@ static double PLAIN(gelu_of)(double x) { return 0.5 * x * (1 + erf(x * M_SQRT1_2
 
 static void PLAIN(gemm)(const void *args)
 {
-    const struct gemm_args *g = args;
+    const PLAIN_ARGS(gemm) *g = args;
     for (size_t p = 0; p <= g->more; p++) {
         const f32 *x = g->a + p * g->stride_a, *y = g->b + p * g->stride_b;
         for (u32 i = 0; i < g->m; i++)
@@ -74,13 +75,13 @@ static void PLAIN(gemm)(const void *args)
 
 static void PLAIN(gelu)(const void *args)
 {
-    const struct gelu_args *a = args;
+    const PLAIN_ARGS(gelu) *a = args;
     for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)PLAIN(gelu_of)(a->x[i]);
 }
 
 static void PLAIN(gelu_grad)(const void *args)
 {
-    const struct gelu_grad_args *a = args;
+    const PLAIN_ARGS(gelu_grad) *a = args;
     for (u32 i = 0; i < a->n; i++) {
         double x = a->x[i];
         double density = exp(-0.5 * x * x) * (M_SQRT1_2 * 0.5 * M_2_SQRTPI);
@@ -90,13 +91,13 @@ static void PLAIN(gelu_grad)(const void *args)
 
 static void PLAIN(tanh)(const void *args)
 {
-    const struct tanh_args *a = args;
+    const PLAIN_ARGS(tanh) *a = args;
     for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)tanh(a->x[i]);
 }
 
 static void PLAIN(tanh_grad)(const void *args)
 {
-    const struct tanh_grad_args *a = args;
+    const PLAIN_ARGS(tanh_grad) *a = args;
     for (u32 i = 0; i < a->n; i++) a->dx[i] = (f32)(a->dy[i] * (1 - (double)a->y[i] * a->y[i]));
 }
 
@@ -104,7 +105,7 @@ static void PLAIN(tanh_grad)(const void *args)
 
 static void PLAIN(lora_down)(const void *args)
 {
-    const struct lora_down_args *l = args;
+    const PLAIN_ARGS(lora_down) *l = args;
     Arena scratch = {0};
     double *dropped = arena_new(&scratch, double, l->cols); /* a row of dropout_t(x) */
     for (u32 t = 0; t < l->targets; t++) {
@@ -124,7 +125,7 @@ static void PLAIN(lora_down)(const void *args)
 
 static void PLAIN(lora_dx)(const void *args)
 {
-    const struct lora_dx_args *l = args;
+    const PLAIN_ARGS(lora_dx) *l = args;
     for (u32 i = 0; i < l->rows; i++)
         for (u32 c = 0; c < l->cols; c++) {
             double total = l->dx[(size_t)i * l->cols + c];
@@ -141,7 +142,7 @@ static void PLAIN(lora_dx)(const void *args)
 
 static void PLAIN(lora_dw)(const void *args)
 {
-    const struct lora_dw_args *l = args;
+    const PLAIN_ARGS(lora_dw) *l = args;
     Arena scratch = {0};
     double *dropped = arena_new(&scratch, double, l->rows); /* a column of dropout_t(x) */
     for (u32 t = 0; t < l->targets; t++) {
@@ -169,7 +170,7 @@ static void PLAIN(lora_dw)(const void *args)
 
 static void PLAIN(layernorm)(const void *args)
 {
-    const struct layernorm_args *a = args;
+    const PLAIN_ARGS(layernorm) *a = args;
     PLAIN(Mask) mask = PLAIN(mask)(a->drop, a->seed, 0, a->step, a->site);
     for (u32 r = 0; r < a->rows && a->cols; r++) {
         f32 *x = a->x + (size_t)r * a->cols, *y = a->y + (size_t)r * a->cols;
@@ -190,7 +191,7 @@ static void PLAIN(layernorm)(const void *args)
 
 static void PLAIN(layernorm_dx)(const void *args)
 {
-    const struct layernorm_dx_args *a = args;
+    const PLAIN_ARGS(layernorm_dx) *a = args;
     PLAIN(Mask) mask = PLAIN(mask)(a->dx ? a->drop : 0, a->seed, 0, a->step, a->site);
     for (u32 r = 0; r < a->rows; r++) {
         size_t row = (size_t)r * a->cols;
@@ -211,7 +212,7 @@ static void PLAIN(layernorm_dx)(const void *args)
 
 static void PLAIN(layernorm_dw)(const void *args)
 {
-    const struct layernorm_dw_args *a = args;
+    const PLAIN_ARGS(layernorm_dw) *a = args;
     for (u32 c = 0; c < a->cols; c++) {
         double dgamma = 0, dbeta = 0;
         for (u32 r = 0; r < a->rows; r++) {
@@ -226,7 +227,7 @@ static void PLAIN(layernorm_dw)(const void *args)
 
 static void PLAIN(column_sum)(const void *args)
 {
-    const struct column_sum_args *a = args;
+    const PLAIN_ARGS(column_sum) *a = args;
     for (u32 c = 0; c < a->cols; c++) {
         double sum = 0;
         for (u32 r = 0; r < a->rows; r++) sum += a->x[(size_t)r * a->ld + c];
@@ -245,7 +246,7 @@ static double PLAIN(inner)(const f32 *x, const f32 *y, u32 n)
 
 static void PLAIN(attention)(const void *args)
 {
-    const struct attention_args *a = args;
+    const PLAIN_ARGS(attention) *a = args;
     const u32 width = a->heads * a->size;
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, a->longest); /* a row of probabilities, after dropout */
@@ -284,7 +285,7 @@ static void PLAIN(attention)(const void *args)
  *   dq_i = sum_j ds_ij k_j;  dk_j = sum_i ds_ij q_i. */
 static void PLAIN(attention_grad)(const void *args)
 {
-    const struct attention_grad_args *a = args;
+    const PLAIN_ARGS(attention_grad) *a = args;
     const u32 width = a->heads * a->size;
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, (size_t)a->longest * a->longest); /* p keep: [queries][tokens] */
@@ -337,7 +338,7 @@ static void PLAIN(attention_grad)(const void *args)
 
 static void PLAIN(embed)(const void *args)
 {
-    const struct embed_args *a = args;
+    const PLAIN_ARGS(embed) *a = args;
     for (u32 t = 0; t < a->rows; t++)
         for (u32 c = 0; c < a->cols; c++)
             a->y[(size_t)t * a->cols + c] = a->word[(size_t)a->ids[t] * a->cols + c] +
@@ -347,7 +348,7 @@ static void PLAIN(embed)(const void *args)
 
 static void PLAIN(embed_grad)(const void *args)
 {
-    const struct embed_grad_args *a = args;
+    const PLAIN_ARGS(embed_grad) *a = args;
     for (u32 u = 0; u < a->unique; u++)
         for (u32 c = 0; c < a->cols; c++) {
             double sum = 0;
@@ -358,21 +359,21 @@ static void PLAIN(embed_grad)(const void *args)
 
 static void PLAIN(gather_rows)(const void *args)
 {
-    const struct gather_rows_args *a = args;
+    const PLAIN_ARGS(gather_rows) *a = args;
     for (u32 i = 0; i < a->rows; i++)
         for (u32 c = 0; c < a->cols; c++) a->y[(size_t)i * a->cols + c] = a->x[(size_t)a->index[i] * a->ldx + c];
 }
 
 static void PLAIN(scatter_rows)(const void *args)
 {
-    const struct scatter_rows_args *a = args;
+    const PLAIN_ARGS(scatter_rows) *a = args;
     for (u32 i = 0; i < a->rows; i++)
         for (u32 c = 0; c < a->cols; c++) a->y[(size_t)a->index[i] * a->ldy + c] += a->x[(size_t)i * a->cols + c];
 }
 
 static void PLAIN(zero_rows)(const void *args)
 {
-    const struct zero_rows_args *a = args;
+    const PLAIN_ARGS(zero_rows) *a = args;
     for (u32 i = 0; i < a->rows; i++)
         for (u32 c = 0; c < a->cols; c++) a->x[(size_t)a->row[i] * a->cols + c] = 0;
 }
@@ -381,26 +382,26 @@ static void PLAIN(zero_rows)(const void *args)
 
 static void PLAIN(axpby)(const void *args)
 {
-    const struct axpby_args *a = args;
+    const PLAIN_ARGS(axpby) *a = args;
     const double alpha = (double)a->alpha * (a->scale ? a->scale[0] : 1);
     for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)(alpha * a->x[i] + (double)a->beta * a->y[i]);
 }
 
 static void PLAIN(sign)(const void *args)
 {
-    const struct sign_args *a = args;
+    const PLAIN_ARGS(sign) *a = args;
     for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)((a->x[i] > 0) - (a->x[i] < 0));
 }
 
 static void PLAIN(copy)(const void *args)
 {
-    const struct copy_args *a = args;
+    const PLAIN_ARGS(copy) *a = args;
     for (u32 i = 0; i < a->n; i++) a->y[i] = a->x[i];
 }
 
 static void PLAIN(fill)(const void *args)
 {
-    const struct fill_args *a = args;
+    const PLAIN_ARGS(fill) *a = args;
     for (u32 i = 0; i < a->n; i++) a->x[i] = a->value;
 }
 
@@ -418,7 +419,7 @@ static double PLAIN(log_sum_exp)(const f32 *z, u32 classes, double temperature)
 
 static void PLAIN(cross_entropy)(const void *args)
 {
-    const struct cross_entropy_args *a = args;
+    const PLAIN_ARGS(cross_entropy) *a = args;
     for (u32 r = 0; r < a->rows; r++) {
         const f32 *logits = a->logits + (size_t)r * a->classes;
         ASSERT(a->labels[r] < a->classes);
@@ -431,7 +432,7 @@ static void PLAIN(cross_entropy)(const void *args)
 
 static void PLAIN(distill)(const void *args)
 {
-    const struct distill_args *a = args;
+    const PLAIN_ARGS(distill) *a = args;
     const double t = a->temperature;
     for (u32 r = 0; r < a->rows; r++) {
         const f32 *student = a->logits + (size_t)r * a->classes, *teacher = a->teacher + (size_t)r * a->classes;
@@ -450,7 +451,7 @@ static void PLAIN(distill)(const void *args)
 
 static void PLAIN(mse)(const void *args)
 {
-    const struct mse_args *a = args;
+    const PLAIN_ARGS(mse) *a = args;
     for (u32 r = 0; r < a->rows; r++) {
         double sum = 0;
         for (u32 c = 0; c < a->classes; c++) {
@@ -467,7 +468,7 @@ static void PLAIN(mse)(const void *args)
 
 static void PLAIN(dot)(const void *args)
 {
-    const struct dot_args *a = args;
+    const PLAIN_ARGS(dot) *a = args;
     for (u32 start = 0, i = 0; start < a->n; start += a->block, i++) {
         const u32 count = a->n - start < a->block ? a->n - start : a->block;
         const size_t from = a->row ? (size_t)a->row[i] * a->block : start;
@@ -478,7 +479,7 @@ static void PLAIN(dot)(const void *args)
 
 static void PLAIN(clip)(const void *args)
 {
-    const struct clip_args *a = args;
+    const PLAIN_ARGS(clip) *a = args;
     double sum = 0;
     for (u32 i = 0; i < a->parts; i++) sum += a->part[i];
     const double norm = sqrt(sum), factor = a->max_norm / (norm + 1e-6);
@@ -488,7 +489,7 @@ static void PLAIN(clip)(const void *args)
 
 static void PLAIN(projection)(const void *args)
 {
-    const struct projection_args *a = args;
+    const PLAIN_ARGS(projection) *a = args;
     double g_r = 0, r_r = 0;
     for (u32 i = 0; i < a->parts; i++) g_r += a->g_r[i], r_r += a->r_r[i];
     a->result[0] = (f32)(g_r >= 0 || r_r == 0 ? 0 : -g_r / r_r); /* NaN stays NaN */
@@ -497,7 +498,7 @@ static void PLAIN(projection)(const void *args)
 
 static void PLAIN(quadratic_penalty)(const void *args)
 {
-    const struct quadratic_penalty_args *a = args;
+    const PLAIN_ARGS(quadratic_penalty) *a = args;
     for (u32 start = 0, i = 0; start < a->n; start += a->block, i++) {
         const u32 count = a->n - start < a->block ? a->n - start : a->block;
         double sum = 0;
@@ -513,7 +514,7 @@ static void PLAIN(quadratic_penalty)(const void *args)
 
 static void PLAIN(path_integral)(const void *args)
 {
-    const struct path_integral_args *a = args;
+    const PLAIN_ARGS(path_integral) *a = args;
     for (u32 i = 0; i < a->n; i++) {
         a->path[i] = (f32)(a->path[i] - (double)a->g[i] * ((double)a->w[i] - a->before[i]));
         a->before[i] = a->w[i];
@@ -522,7 +523,7 @@ static void PLAIN(path_integral)(const void *args)
 
 static void PLAIN(consolidate)(const void *args)
 {
-    const struct consolidate_args *a = args;
+    const PLAIN_ARGS(consolidate) *a = args;
     for (u32 i = 0; i < a->n; i++) {
         const double moved = (double)a->w[i] - a->anchor[i];
         a->importance[i] = (f32)(a->importance[i] + a->path[i] / (moved * moved + a->damping));
@@ -535,7 +536,7 @@ static double PLAIN(power_of)(double x, u32 power) { return power == 1 ? fabs(x)
 
 static void PLAIN(gemm_importance)(const void *args)
 {
-    const struct gemm_importance_args *a = args;
+    const PLAIN_ARGS(gemm_importance) *a = args;
     for (u32 i = 0; i < a->m; i++)
         for (u32 j = 0; j < a->n; j++) {
             double total = 0;
@@ -551,7 +552,7 @@ static void PLAIN(gemm_importance)(const void *args)
 
 static void PLAIN(column_importance)(const void *args)
 {
-    const struct column_importance_args *a = args;
+    const PLAIN_ARGS(column_importance) *a = args;
     for (u32 c = 0; c < a->cols; c++) {
         double gamma = 0, beta = 0;
         for (u32 e = 0; e < a->examples; e++) {
@@ -571,7 +572,7 @@ static void PLAIN(column_importance)(const void *args)
 
 static void PLAIN(embed_importance)(const void *args)
 {
-    const struct embed_importance_args *a = args;
+    const PLAIN_ARGS(embed_importance) *a = args;
     for (u32 u = 0; u < a->unique; u++)
         for (u32 c = 0; c < a->cols; c++) {
             f32 *to = &a->table[(size_t)a->row[u] * a->cols + c];
@@ -591,7 +592,7 @@ static void PLAIN(embed_importance)(const void *args)
 
 static void PLAIN(adamw)(const void *args)
 {
-    const struct adamw_args *a = args;
+    const PLAIN_ARGS(adamw) *a = args;
     const double scale = a->scale ? a->scale[0] : 1;
     for (u32 i = 0; i < a->n; i++) {
         const double g = a->g[i] * scale;
@@ -606,12 +607,12 @@ static void PLAIN(adamw)(const void *args)
 
 static void PLAIN(adamw_rows)(const void *args)
 {
-    const struct adamw_rows_args *a = args;
+    const PLAIN_ARGS(adamw_rows) *a = args;
     for (u32 r = 0; r < a->rows; r++) {
         if (a->stamp[r] != ROW_AWAKE) continue;
         const size_t at = (size_t)r * a->cols;
         PLAIN(adamw)
-        (&(struct adamw_args){.w = a->w + at,
+        (&(PLAIN_ARGS(adamw)){.w = a->w + at,
                               .g = a->g + at,
                               .m = a->m + at,
                               .v = a->v + at,
@@ -629,7 +630,7 @@ static void PLAIN(adamw_rows)(const void *args)
 
 static void PLAIN(wake_rows)(const void *args)
 {
-    const struct wake_rows_args *a = args;
+    const PLAIN_ARGS(wake_rows) *a = args;
     for (u32 i = 0; i < a->rows; i++) {
         const u32 r = a->row ? a->row[i] : i;
         if (a->stamp[r] == ROW_AWAKE) continue;

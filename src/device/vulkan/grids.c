@@ -6,7 +6,7 @@ typedef struct Grid {
     uint32_t groups; /* workgroups; none: nothing to do */
     uint32_t spec[SPEC_MOST];
     uint32_t spec_count;
-    uint32_t parts; /* gemm: the shader leaves so many products to be added up; see vulkan_run_parts */
+    uint32_t parts; /* gemm: the shader leaves so many products to be added up; see vulkan_run_gemm */
     double work;    /* floating-point operations, or four for each number that is moved, whichever is more */
 } Grid;
 
@@ -72,7 +72,7 @@ static Grid grid_of(uint64_t items, uint32_t each, double work)
     return (Grid){.groups = grid_parts(items, each), .work = work};
 }
 /* Whether vectors of four numbers can be taken from a matrix at multiples of 16 bytes. ld: or several, or-ed. */
-static bool grid_aligned(f32p at, uint32_t ld) { return ld % 4 == 0 && (uintptr_t)at % 16 == 0; }
+static bool grid_aligned(const f32 *at, uint32_t ld) { return ld % 4 == 0 && (uintptr_t)at % 16 == 0; }
 
 /* ALIGNED of common.glsl, for rows of `cols` numbers. at: addresses, or-ed, and ld, too. */
 static uint32_t grid_vectors(uintptr_t at, uint32_t ld, uint64_t cols)

@@ -441,12 +441,9 @@ static const uint32_t vulkan_args_bytes[OP_COUNT] = {
 };
 
 /* Records the workgroups of one op, in as many dispatches and submissions as keep each short. */
-static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, const Grid *grid)
+static void vulkan_dispatch(Vulkan *vk, Op op, const void *args, VulkanOwn own, const Grid *grid)
 {
-    struct {
-        _Alignas(8) unsigned char args[OP_ARGS_MOST];
-        uint32_t first_group, all_groups; /* see Arguments in common.glsl */
-    } push = {.all_groups = grid->groups};
+    VulkanPush push = {.own = own, .all_groups = grid->groups};
     memcpy(push.args, args, vulkan_args_bytes[op]);
     const double pieces = ceil(grid->work / vk->submit_work);
     const uint32_t count = pieces > 1 ? (uint32_t)ceil(grid->groups / pieces) : grid->groups;
@@ -489,25 +486,25 @@ static f32p vulkan_scratch(Vulkan *vk, size_t floats)
 }
 
 /* One of an op's dispatches, behind what it must not overtake. */
-static void vulkan_pass(Vulkan *vk, Op op, const void *args, const Grid *grid)
+static void vulkan_pass(Vulkan *vk, Op op, const void *args, VulkanOwn own, const Grid *grid)
 {
     Ranges ranges;
-    op_ranges(op, args, &ranges);
-    if (vulkan_order(vk, &ranges)) vulkan_dispatch(vk, op, args, grid);
+    pass_ranges(op, args, own, &ranges);
+    if (vulkan_order(vk, &ranges)) vulkan_dispatch(vk, op, args, own, grid);
 }
 
 /* Products whose k is cut into parts: each part is a product of its own in scratch memory, and then they are added up,
  * in their order. */
-static void vulkan_run_parts(Vulkan *vk, const struct gemm_args *a, const Grid *grid)
+static void vulkan_run_gemm(Vulkan *vk, const struct gemm_args *a, const Grid *grid)
 {
     const size_t numbers = ((size_t)a->more + 1) * a->m * a->n;
     struct gemm_args product = *a;
-    product.c = vulkan_scratch(vk, grid->parts * numbers);
-    product.parts = grid->parts;
-    vulkan_pass(vk, OP_gemm, &product, grid);
-    vulkan_run(vk, OP_column_sum,
-               &(struct column_sum_args){
-                   .x = product.c, .y = a->c, .rows = grid->parts, .cols = (u32)numbers, .ld = (u32)numbers});
+    if (grid->parts > 1) product.c = vulkan_scratch(vk, grid->parts * numbers);
+    vulkan_pass(vk, OP_gemm, &product, (VulkanOwn){.k_parts = grid->parts}, grid);
+    if (grid->parts > 1)
+        vulkan_run(vk, OP_column_sum,
+                   &(struct column_sum_args){
+                       .x = product.c, .y = a->c, .rows = grid->parts, .cols = (u32)numbers, .ld = (u32)numbers});
 }
 
 /* As many examples at a time as have room for their weights. */
@@ -524,10 +521,10 @@ static void vulkan_run_attention_grad(Vulkan *vk, const struct attention_grad_ar
         part.examples = a->examples - e < each ? a->examples - e : each;
         part.q += rows * a->ldq, part.dq += rows * a->ldq;
         part.context += rows * width, part.dcontext += rows * width, part.lse += rows * a->heads;
-        part.weights = vulkan_scratch(vk, part.examples * floats);
+        const VulkanOwn own = {.weights = vulkan_scratch(vk, part.examples * floats)};
         for (int keys = 0; keys < 2; keys++) {
             const Grid grid = attention_pass_grid(&part, keys, &vk->tuning);
-            vulkan_pass(vk, OP_attention_grad, &part, &grid);
+            vulkan_pass(vk, OP_attention_grad, &part, own, &grid);
         }
     }
 }
@@ -536,12 +533,12 @@ void vulkan_run(Vulkan *vk, Op op, const void *args)
 {
     const Grid grid = op_grid(op, args, &vk->tuning);
     if (!grid.groups) return;
-    if (grid.parts > 1)
-        vulkan_run_parts(vk, args, &grid);
+    if (op == OP_gemm)
+        vulkan_run_gemm(vk, args, &grid);
     else if (op == OP_attention_grad)
         vulkan_run_attention_grad(vk, args);
     else
-        vulkan_pass(vk, op, args, &grid);
+        vulkan_pass(vk, op, args, (VulkanOwn){0}, &grid);
 }
 
 #include "pipeline_cache.c"
