@@ -67,7 +67,7 @@ static const char *table_ascii(Arena *arena, const char *text)
                 skip = strlen(signs[i].from);
             }
         if (put)
-            to = stpcpy(to, put);
+            to += snprintf(to, skip + 1, "%s", put); /* no sign here is longer than what it stands for */
         else if ((unsigned char)*text < 128)
             *to++ = *text;
         else if (((unsigned char)*text & 0xc0) != 0x80)
