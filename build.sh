@@ -343,7 +343,7 @@ check_platform() {
     calls+='|u?sleep|nanosleep|sched_[a-z_]+|pthread_[a-z_]+|thrd_[a-z]+|mtx_[a-z]+|cnd_[a-z]+|clock|clock_get[a-z]+'
     calls+='|gettimeofday|time|(local|gm)time(_r)?|strftime|[gs]etrlimit|getrusage|f?statvfs|nl_langinfo|setlocale|localeconv'
     calls+='|strerror(_r)?|strsignal|perror|dl(open|sym|close)|strn?casecmp|memmem|strtok_r|getline|v?asprintf|getopt(_long)?'
-    calls+='|(un)?setenv|putenv|secure_getenv|system|volkInitialize'
+    calls+='|(un)?setenv|putenv|secure_getenv|system|stpn?cpy|mempcpy|memrchr|strchrnul|strsep|strndup|qsort_r|volkInitialize'
     names='errno|environ|STD(IN|OUT|ERR)_FILENO|PATH_MAX|ssize_t|off_t|pid_t|mode_t|DIR|_WIN32|__linux__|__APPLE__|__unix__'
     places='HOME|XDG_[A-Z_]*|TMPDIR|TEMP|APPDATA|LOCALAPPDATA|USERPROFILE' # of a user, as each system has them
     awk -v headers="^#include <($headers)[.]h>" -v calls="(^|[^A-Za-z0-9_.>])($calls) *[(]" \

@@ -530,6 +530,16 @@ static void test_a_driver_crashes(void **state)
     expect(sh(CRASHING "lethe run --device gpu:0 --out build/test-tmp/bad"), 1,
            "gpu:0: its driver crashed (as it was opened); a newer one may work, --device cpu needs none");
 #undef CRASHING
+    /* One that prints: nothing of it is seen where it is only tried. */
+    expect(
+        sh("echo '#include <unistd.h>\nvoid __attribute__((constructor)) speak(void) { (void)!write(1, \"noise\", 5); "
+           "(void)!write(2, \"noise\", 5); }' | ${CC:-gcc} -shared -fPIC -x c -o build/test-tmp/noise.so - && "
+           "sed s/crash/noise/ build/test-tmp/crash.json >build/test-tmp/noise.json"),
+        0, "");
+    o = sh(
+        "export VK_DRIVER_FILES=build/test-tmp/noise.json VK_ICD_FILENAMES=build/test-tmp/noise.json; lethe devices");
+    expect(o, 0, "");
+    if (!strstr(o->out, "no gpu") || strstr(o->out, "noise")) fail_msg("%s", o->out);
     assert_false(exists("build/test-tmp/bad"));
 }
 

@@ -17,7 +17,7 @@ static void expect_text(const char *path, const char *text)
 {
     SysFile file;
     char bytes[256];
-    size_t got;
+    size_t got = 0;
     if (sys_open(path, SYS_READ, &file) || sys_read(file, bytes, sizeof bytes, &got)) fail_msg("%s is not there", path);
     assert_int_equal(got, strlen(text));
     assert_memory_equal(bytes, text, got);
