@@ -47,6 +47,10 @@ static void indices_of_rows(Indices *x)
     GOOD(dot, .x = table, .y = table, .row = up, .part = out, .n = 3 * COLS, .block = COLS);
     BAD_INDEX("dot: row: beyond the last", dot, .x = table, .y = table, .row = up_beyond, .part = out, .n = 3 * COLS,
               .block = COLS);
+    GOOD(gelu, .x = table, .y = table, .n = COLS);
+    GOOD(layernorm_dx, .x = out, .dy = table, .dsum = table, .rows = 1, .cols = COLS);
+    BAD_INDEX("copy: y: in place of another argument", copy, .x = table, .y = table, .n = COLS);
+    BAD_INDEX("gelu_grad: dx: in place of another argument", gelu_grad, .x = table, .dy = out, .dx = table, .n = COLS);
     f32p factors = device_f32(&x->memory, 7);
     GOOD(wake_rows, .w = table, .stamp = stamp, .row = up, .factors = factors, .rows = 3, .cols = COLS, .step = 7);
     GOOD(wake_rows, .w = table, .stamp = stamp, .factors = factors, .rows = TABLE_ROWS, .cols = COLS, .step = 7);

@@ -1,7 +1,5 @@
 /* Which device "auto" and "gpu" take. */
 
-enum { CHOSE_CPU = -1, CHOOSE_MOST = VULKAN_MOST_DEVICES };
-
 /* What a device can do, as `lethe devices` shows it. */
 typedef struct DeviceSpeed {
     double gflops; /* a matrix product of a training step's shape */
@@ -148,11 +146,6 @@ static bool choose_named(const char *what, int *number, Err *err)
 
 /* ---- auto ---- */
 
-typedef struct DeviceChoice {
-    int number; /* of vulkan_list, or CHOSE_CPU */
-    char why[160];
-} DeviceChoice;
-
 /* Where the choice is remembered, by everything that it depends on. NULL: nowhere. */
 static const char *choose_memory(Arena *arena, const DeviceList *list, int threads)
 {
@@ -191,9 +184,7 @@ static bool choose_remembered(const char *path, const DeviceList *list, int *num
     return known;
 }
 
-/* The fastest by a short trial, remembered for the next time. Software devices do not take part: they are this very
- * processor by a detour. */
-static int choose_fastest(int threads, DeviceChoice *choice)
+int choose_fastest(int threads, DeviceChoice *choice)
 {
     Arena arena = {0};
     DeviceList list;

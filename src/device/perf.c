@@ -96,7 +96,7 @@ bool perf_ops(Device *device, const char *name, Err *err)
     for (int i = 0; case_of_op(&c, timed_cases, only, i); i++) {
         DeviceCaseCopy copy;
         char gflops[16] = "";
-        device_case_upload(device, &c, &copy);
+        case_upload(device, &c, &copy);
         const double seconds = speed_seconds(device, c.op, copy.args, copy.buffers[0]);
         if (perf_flops(&c) > 0) snprintf(gflops, sizeof gflops, "%.1f", perf_flops(&c) / seconds * 1e-9);
         const bool ok = device_ok(device, err);
