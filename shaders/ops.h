@@ -2,8 +2,9 @@
  *
  * An op is data: a name in OPS and its arguments, ARGS(name) .. END, which become struct name_args (at most
  * OP_ARGS_MOST bytes: they are push constants). Matrices are row-major; ld* is the distance between rows in elements.
- * What in_ points at is only read, out_ only written, io_ both; no two written ranges of one op overlap, and an input
- * overlaps an output only where the op says "in place". Empty sizes are legal and do nothing (a sum over nothing is 0).
+ * What in_ points at is only read, out_ only written, io_ both. over_f32(y, x) is an out_ that may be x itself: the op
+ * then works in place. Else no range that is written overlaps another one of the op. Empty sizes are legal and do
+ * nothing (a sum over nothing is 0).
  *
  * To add an op:
  *  1. Here: its name in OPS, its formula and its arguments.
@@ -61,6 +62,7 @@ typedef float f32;
 #define f32(name) f32 name;
 #endif
 #define out_f32(name) f32p name;
+#define over_f32(name, input) f32p name;
 #define io_f32(name) f32p name;
 #define io_u32(name) u32p name;
 #define END };
@@ -79,14 +81,14 @@ ARGS(gemm)
     u32(more) u32(stride_a) u32(stride_b) u32(stride_c)
 END
 
-/* y = 0.5 x (1 + erf(x / sqrt 2)); in place allowed. */
-ARGS(gelu) in_f32(x) out_f32(y) u32(n) END
-/* dx = dy * gelu'(x); in place on dy allowed. */
-ARGS(gelu_grad) in_f32(x) in_f32(dy) out_f32(dx) u32(n) END
-/* In place allowed. */
-ARGS(tanh) in_f32(x) out_f32(y) u32(n) END
-/* dx = dy * (1 - y^2); in place on dy allowed. */
-ARGS(tanh_grad) in_f32(y) in_f32(dy) out_f32(dx) u32(n) END
+/* y = 0.5 x (1 + erf(x / sqrt 2)). */
+ARGS(gelu) in_f32(x) over_f32(y, x) u32(n) END
+/* dx = dy * gelu'(x). */
+ARGS(gelu_grad) in_f32(x) in_f32(dy) over_f32(dx, dy) u32(n) END
+/* y = tanh(x). */
+ARGS(tanh) in_f32(x) over_f32(y, x) u32(n) END
+/* dx = dy * (1 - y^2). */
+ARGS(tanh_grad) in_f32(y) in_f32(dy) over_f32(dx, dy) u32(n) END
 
 /* x <- residual + dropout(x) (residual may be null: then 0), kept for the backward pass; y = LayerNorm(x) over the
  * cols, biased variance: (x - mean) * rstd * gamma + beta. mean, rstd: [rows]. All [rows][cols], contiguous. */
@@ -99,10 +101,10 @@ ARGS(layernorm)
     u32(seed) u32(step) u32(site)
 END
 /* dsum: gradient with respect to x as layernorm left it (so also of residual); dx: with respect to x as it came in,
- * that is dsum through the dropout mask. dx may be null (then drop is ignored). In place dsum = dy allowed. */
+ * that is dsum through the dropout mask. dx may be null (then drop is ignored). */
 ARGS(layernorm_dx)
     in_f32(x) in_f32(gamma) in_f32(mean) in_f32(rstd) in_f32(dy)
-    out_f32(dsum) out_f32(dx)
+    over_f32(dsum, dy) out_f32(dx)
     u32(rows) u32(cols)
     f32(drop)
     u32(seed) u32(step) u32(site)
@@ -149,8 +151,8 @@ ARGS(embed_grad) in_f32(dy) in_u32(row) in_u32(starts) in_u32(order) out_f32(dta
 ARGS(gather_rows) in_f32(x) in_u32(index) out_f32(y) u32(rows) u32(cols) u32(ldx) END
 /* y[index[i]] += x[i]; rows named once each */
 ARGS(scatter_rows) in_f32(x) in_u32(index) io_f32(y) u32(rows) u32(cols) u32(ldy) END
-/* y = dropout(x), [rows][cols]; its own backward pass; in place allowed. */
-ARGS(dropout) in_f32(x) out_f32(y) u32(rows) u32(cols) f32(drop) u32(seed) u32(step) u32(site) END
+/* y = dropout(x), [rows][cols]; its own backward pass. */
+ARGS(dropout) in_f32(x) over_f32(y, x) u32(rows) u32(cols) f32(drop) u32(seed) u32(step) u32(site) END
 /* y = alpha x + beta y, with alpha scaled by scale[0] first (scale may be null: 1). */
 ARGS(axpby) in_f32(x) in_f32(scale) io_f32(y) u32(n) f32(alpha) f32(beta) END
 ARGS(copy) in_f32(x) out_f32(y) u32(n) END
@@ -275,6 +277,7 @@ ARGS(wake_rows) io_f32(w) io_u32(stamp) in_u32(row) in_f32(factors) u32(rows) u3
 #undef in_f32
 #undef in_u32
 #undef out_f32
+#undef over_f32
 #undef io_f32
 #undef io_u32
 #undef u32

@@ -5,6 +5,7 @@
 #define ARGS(op) struct op##_args64 {
 #define in_f32(name) const double *name;
 #define out_f32(name) double *name;
+#define over_f32(name, input) double *name;
 #define io_f32(name) double *name;
 #define in_u32(name) const uint32_t *name;
 #define io_u32(name) uint32_t *name;

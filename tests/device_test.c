@@ -13,7 +13,7 @@
 
 static void device_expect_no_damage(DeviceCase *c, const char *engine)
 {
-    const char *damage = device_case_damage(c);
+    const char *damage = case_damage(c);
     if (damage) DEVICE_FAIL("%s, %s: %s", case_text(c), engine, damage);
 }
 
@@ -26,7 +26,7 @@ static void test_device_ops_match_plain(void **state)
     for (int op = 0; op < OP_COUNT; op++) {
         DeviceCase expected, got;
         for (int i = 0; case_make(&expected, tested_cases[op], i); i++) {
-            device_case_remember(&expected);
+            case_remember(&expected);
             plain_ops[op](&expected.args);
             device_expect_no_damage(&expected, "plain");
             for (int e = 0; e < CPU_ENGINES; e++) {
@@ -34,10 +34,10 @@ static void test_device_ops_match_plain(void **state)
                 void (*table[OP_COUNT])(const void *);
                 cpu_table(&engines[e], table);
                 case_make(&got, tested_cases[op], i);
-                device_case_remember(&got);
+                case_remember(&got);
                 table[op](&got.args);
                 device_expect_no_damage(&got, engines[e].name);
-                const double nmse = device_case_difference(&expected, &got);
+                const double nmse = case_difference(&expected, &got);
                 if (!(nmse <= 1e-11))
                     DEVICE_FAIL("%s, %s: normalised mean squared error %.3g", case_text(&got), engines[e].name, nmse);
                 arena_free(&got.arena);
@@ -46,6 +46,57 @@ static void test_device_ops_match_plain(void **state)
         }
     }
     threads_stop();
+}
+
+/* The text that names a case: its op, all numbers, what is null and what is in place. No two cases of an op have the
+ * same. */
+static void test_device_cases_have_names(void **state)
+{
+    (void)state;
+    enum { CASES = 256 };
+    f32 x[4] = {0};
+    char text[OP_TEXT];
+    op_text(OP_gemm, &(struct gemm_args){.a = x, .b = x + 1, .c = x + 2, .m = 16, .n = 1, .tb = 1, .alpha = -0.75f},
+            text);
+    assert_string_equal(text, "gemm m=16 n=1 k=0 lda=0 ldb=0 ldc=0 ta=0 tb=1 accumulate=0 alpha=-0.75 more=0 "
+                              "stride_a=0 stride_b=0 stride_c=0 bias=null gelu=null");
+    op_text(OP_gelu, &(struct gelu_args){.x = x, .y = x, .n = 4294967295u}, text);
+    assert_string_equal(text, "gelu n=4294967295 y=x");
+    for (int op = 0; op < OP_COUNT; op++) {
+        DeviceCase cases[CASES];
+        int count = 0;
+        while (case_make(&cases[count], tested_cases[op], count)) {
+            const char *name = case_text(&cases[count]);
+            assert_true(strlen(name) < OP_TEXT - 20);
+            for (int i = 0; i < count; i++)
+                if (strcmp(case_text(&cases[i]), name) == 0) DEVICE_FAIL("cases %d and %d: %s", i, count, name);
+            assert_true(++count < CASES);
+        }
+        for (int i = 0; i < count; i++) arena_free(&cases[i].arena);
+    }
+}
+
+/* The guards know from ops.h what an op may write to. */
+static void test_device_guards(void **state)
+{
+    (void)state;
+    DeviceCase c;
+    case_make(&c, tested_cases[OP_layernorm], 14); /* residual, dropout */
+    case_remember(&c);
+    c.args.layernorm.x[3] = c.args.layernorm.y[3] = c.args.layernorm.rstd[3] = 8;
+    assert_null(case_damage(&c));
+    f32 *beta = c.buffers[3].at, was = beta[7];
+    beta[7] = 8;
+    assert_string_equal(case_damage(&c), "it changed its input beta");
+    beta[7] = was;
+    c.args.layernorm.mean[c.args.layernorm.rows] = 8;
+    assert_string_equal(case_damage(&c), "it wrote outside of mean");
+    arena_free(&c.arena);
+    case_make(&c, tested_cases[OP_tanh], 4); /* not in place: x is an input */
+    case_remember(&c);
+    c.buffers[0].at[0] = 8;
+    assert_string_equal(case_damage(&c), "it changed its input x");
+    arena_free(&c.arena);
 }
 
 /* The same bits from one, two and four threads, and again on a second run. */
@@ -393,7 +444,7 @@ static void test_device_ranges(void **state)
             for (int b = 0; b < got.count; b++)
                 for (size_t k = 0; k < got.buffers[b].count; k++)
                     if (!device_in_range(&ranges, &got.buffers[b].at[k], false)) got.buffers[b].at[k] = NAN;
-            device_case_remember(&got);
+            case_remember(&got);
             plain_ops[op](&got.args);
             for (int b = 0; b < got.count; b++)
                 for (size_t k = 0; k < got.buffers[b].count; k++) {
@@ -458,6 +509,8 @@ static void test_device_open(void **state)
 
 static const struct CMUnitTest device_tests[] = {
     cmocka_unit_test(test_device_open),
+    cmocka_unit_test(test_device_cases_have_names),
+    cmocka_unit_test(test_device_guards),
     cmocka_unit_test(test_device_ops_match_plain),
     cmocka_unit_test(test_device_ranges),
     cmocka_unit_test(test_device_ops_same_bits),

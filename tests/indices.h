@@ -47,6 +47,10 @@ static void indices_of_rows(Indices *x)
     GOOD(dot, .x = table, .y = table, .row = up, .part = out, .n = 3 * COLS, .block = COLS);
     BAD_INDEX("dot: row: beyond the last", dot, .x = table, .y = table, .row = up_beyond, .part = out, .n = 3 * COLS,
               .block = COLS);
+    GOOD(gelu, .x = table, .y = table, .n = COLS);
+    GOOD(layernorm_dx, .x = out, .dy = table, .dsum = table, .rows = 1, .cols = COLS);
+    BAD_INDEX("copy: y: in place of another argument", copy, .x = table, .y = table, .n = COLS);
+    BAD_INDEX("gelu_grad: dx: in place of another argument", gelu_grad, .x = table, .dy = out, .dx = table, .n = COLS);
     f32p factors = device_f32(&x->memory, 7);
     GOOD(wake_rows, .w = table, .stamp = stamp, .row = up, .factors = factors, .rows = 3, .cols = COLS, .step = 7);
     GOOD(wake_rows, .w = table, .stamp = stamp, .factors = factors, .rows = TABLE_ROWS, .cols = COLS, .step = 7);
@@ -93,14 +97,16 @@ static void indices_of_models(Indices *x)
               .starts = offsets, .order = order);
     BAD_INDEX("embed_importance: order: beyond the last", embed_importance, EMBED_IMPORTANCE, .row = row,
               .starts = offsets, .order = wrong);
-    f32p kv = device_f32(&x->memory, 5 * 2 * COLS), q = device_f32(&x->memory, 5 * COLS);
+    f32p kv = device_f32(&x->memory, 5 * 2 * COLS), q = device_f32(&x->memory, 5 * COLS),
+         dkv = device_f32(&x->memory, 5 * 2 * COLS), dq = device_f32(&x->memory, 5 * COLS);
 #define ATTENTION .q = q, .kv = kv, .examples = 2, .heads = 1, .size = COLS, .ldq = COLS, .ldkv = 2 * COLS, .longest = 3
     GOOD(attention, ATTENTION, .offsets = offsets);
     BAD_INDEX("attention: offsets: not ascending", attention, ATTENTION, .offsets = back);
     BAD_INDEX("attention: offsets: beyond the last", attention, ATTENTION, .offsets = far);
-    GOOD(attention_grad, ATTENTION, .dq = q, .dkv = kv, .offsets = offsets);
-    BAD_INDEX("attention_grad: offsets: not ascending", attention_grad, ATTENTION, .dq = q, .dkv = kv, .offsets = back);
-    BAD_INDEX("attention_grad: offsets: beyond the last", attention_grad, ATTENTION, .dq = q, .dkv = kv,
+    GOOD(attention_grad, ATTENTION, .dq = dq, .dkv = dkv, .offsets = offsets);
+    BAD_INDEX("attention_grad: offsets: not ascending", attention_grad, ATTENTION, .dq = dq, .dkv = dkv,
+              .offsets = back);
+    BAD_INDEX("attention_grad: offsets: beyond the last", attention_grad, ATTENTION, .dq = dq, .dkv = dkv,
               .offsets = far);
     BAD_INDEX("gemm_importance: offsets: beyond the last", gemm_importance, .offsets = offsets, .examples = 2,
               .rows = 4);

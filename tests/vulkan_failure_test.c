@@ -273,7 +273,7 @@ static void test_vulkan_large_tiles(void **state)
         bool exists = true;
         device.vulkan->tuning = (Tuning){2, registers, GROUP_LEAST_BYTES};
         for (int i = 0; exists; i++)
-            if (!device_case_compare(&device, vulkan_tile_cases, i, i % 4 == 3, &exists, &nmse, &err))
+            if (!case_compare(&device, vulkan_tile_cases, i, i % 4 == 3, &exists, &nmse, &err))
                 fail_msg("%s", err.text);
     }
     device_close(&device);
@@ -362,7 +362,7 @@ static void test_vulkan_not_finite(void **state)
                         values[poison % 2];
                     plain_ops[op](&expected.args);
                     got.shift = i % 4 == 3;
-                    device_case_run(device, &got);
+                    case_run(device, &got);
                     for (int b = 0; b < buffers; b++)
                         for (size_t k = 0; k < expected.buffers[b].count; k++) {
                             const f32 x = expected.buffers[b].at[k], y = got.buffers[b].at[k];

@@ -150,14 +150,14 @@ static bool case_make(DeviceCase *c, CaseList *list, int index) { return case_of
 
 /* ---- What is expected of an op ---- */
 
-static void device_case_remember(DeviceCase *c)
+static void case_remember(DeviceCase *c)
 {
     for (int b = 0; b < c->count; b++)
         if (c->buffers[b].count) memcpy(c->buffers[b].before, c->buffers[b].at, c->buffers[b].count * sizeof(f32));
 }
 
 /* What an op did to memory that is not its own; NULL when all is well. The case keeps it. */
-static const char *device_case_damage(DeviceCase *c)
+static const char *case_damage(DeviceCase *c)
 {
     for (int b = 0; b < c->count; b++) {
         const f32 *at = c->buffers[b].at;
@@ -172,7 +172,7 @@ static const char *device_case_damage(DeviceCase *c)
 }
 
 /* The worst normalised mean squared error of a buffer: sum of (expected - got)^2 / sum of expected^2. */
-static double device_case_difference(const DeviceCase *expected, const DeviceCase *got)
+static double case_difference(const DeviceCase *expected, const DeviceCase *got)
 {
     double worst = 0;
     for (int b = 0; b < expected->count; b++) {
@@ -219,7 +219,7 @@ typedef struct DeviceCaseCopy {
     _Alignas(8) char args[sizeof((DeviceCase *)0)->args];
 } DeviceCaseCopy;
 
-static void device_case_upload(Device *device, const DeviceCase *c, DeviceCaseCopy *copy)
+static void case_upload(Device *device, const DeviceCase *c, DeviceCaseCopy *copy)
 {
     const unsigned shift = c->shift;
     copy->memory = (DeviceArena){.device = device};
@@ -239,10 +239,10 @@ static void device_case_upload(Device *device, const DeviceCase *c, DeviceCaseCo
     }
 }
 
-static void device_case_run(Device *device, DeviceCase *c)
+static void case_run(Device *device, DeviceCase *c)
 {
     DeviceCaseCopy copy;
-    device_case_upload(device, c, &copy);
+    case_upload(device, c, &copy);
     device_run(device, c->op, copy.args);
     for (int b = 0; b < c->count; b++)
         device_read(device, c->buffers[b].at - DEVICE_GUARD, copy.buffers[b],
@@ -252,8 +252,8 @@ static void device_case_run(Device *device, DeviceCase *c)
 
 /* Runs a case on the device and with the plain version; *nmse is the worst difference. *exists is false after the last
  * case of the list. Fails when the device does, when memory is damaged, and when nmse is above 1e-9. */
-static bool device_case_compare(Device *device, CaseList *list, int index, unsigned shift, bool *exists, double *nmse,
-                                Err *err)
+static bool case_compare(Device *device, CaseList *list, int index, unsigned shift, bool *exists, double *nmse,
+                         Err *err)
 {
     DeviceCase expected, got;
     *nmse = 0;
@@ -262,14 +262,14 @@ static bool device_case_compare(Device *device, CaseList *list, int index, unsig
     plain_ops[expected.op](&expected.args);
     case_make(&got, list, index);
     got.shift = shift;
-    device_case_remember(&got);
-    device_case_run(device, &got);
+    case_remember(&got);
+    case_run(device, &got);
     bool ok = device_ok(device, err);
-    const char *damage = ok ? device_case_damage(&got) : NULL;
+    const char *damage = ok ? case_damage(&got) : NULL;
     if (damage)
         ok = fail(err, "%s: the op %s is wrong: %s; this driver cannot be trusted, use --device cpu", device->name,
                   case_text(&got), damage);
-    if (ok) *nmse = device_case_difference(&expected, &got);
+    if (ok) *nmse = case_difference(&expected, &got);
     if (ok && !(*nmse <= 1e-9))
         ok = fail(err,
                   "%s: the op %s is wrong: normalised mean squared error %.2g; this driver cannot be trusted, use "
@@ -285,7 +285,7 @@ bool device_selftest(Device *device, Op op, int stride, int *cases, double *wors
     bool ok = true, exists = true;
     double nmse;
     for (int i = 0; exists && ok; i += stride) {
-        ok = device_case_compare(device, tested_cases[op], i, i % 4 == 3, &exists, &nmse, err);
+        ok = case_compare(device, tested_cases[op], i, i % 4 == 3, &exists, &nmse, err);
         *cases += exists;
         if (nmse > *worst) *worst = nmse;
     }
@@ -320,6 +320,6 @@ bool device_quick_check(Device *device, Err *err)
 {
     double nmse;
     bool exists = true, ok = true;
-    for (int i = 0; exists && ok; i++) ok = device_case_compare(device, quick_cases, i, 0, &exists, &nmse, err);
+    for (int i = 0; exists && ok; i++) ok = case_compare(device, quick_cases, i, 0, &exists, &nmse, err);
     return ok;
 }

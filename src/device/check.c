@@ -1,10 +1,10 @@
 #include "device.h"
 
 /* Ranges of the indices that ops take, for tests and debug builds (LETHE_CHECK_INDICES); releases leave it out. Each op
- * is checked before it runs, on both engines: whether what it is told to pick lies in the memory that device_f32 gave.
- * A GPU's memory cannot be looked into without waiting for it, so what is written to a device_u32 there is kept on the
- * host, too. Indices into a model's tables, which lie in one piece of memory, are checked by batch_problem (model.h) as
- * well, in releases, too, for it costs nothing there. */
+ * is checked before it runs, on both engines: that it works in place only where it may, and whether what it is told to
+ * pick lies in the memory that device_f32 gave. A GPU's memory cannot be looked into without waiting for it, so what is
+ * written to a device_u32 there is kept on the host, too. Indices into a model's tables, which lie in one piece of
+ * memory, are checked by batch_problem (model.h) as well, in releases, too, for it costs nothing there. */
 #ifdef LETHE_CHECK_INDICES
 
 typedef struct CheckMemory {
@@ -244,10 +244,23 @@ static void check_op(Check *c, Op op, const void *args)
 #undef OF
 }
 
+/* Two arguments that begin at the same place, one of which is written: only where ops.h says so. */
+static void check_overlap(Check *c, Op op, const void *args)
+{
+    for (const OpArg *b = op_args(op); b->name; b++)
+        for (const OpArg *a = op_args(op); a != b; a++) {
+            if (!a->pointer || !b->pointer || !op_pointer(a, args) || op_pointer(a, args) != op_pointer(b, args))
+                continue;
+            if ((!a->written && !b->written) || (b->over && strcmp(b->over, a->name) == 0)) continue;
+            check_add(c, b->name, "in place of another argument");
+        }
+}
+
 const char *op_index_problem(Op op, const void *args)
 {
     static char text[128];
     Check check = {0};
+    check_overlap(&check, op, args);
     check_op(&check, op, args);
     if (!check.problem) return NULL;
     snprintf(text, sizeof text, "%s: %s: %s", op_names[op], check.what, check.problem);

@@ -1,7 +1,5 @@
 /* Which device "auto" and "gpu" take. */
 
-enum { CHOSE_CPU = -1 };
-
 static bool choose_fail(const char *what, Err *err)
 {
     static const char *const names[] = {"auto", "cpu", "gpu", "gpu:0"};
@@ -32,11 +30,6 @@ static bool choose_named(const char *what, int *number, Err *err)
 }
 
 /* ---- auto ---- */
-
-typedef struct DeviceChoice {
-    int number; /* of vulkan_list, or CHOSE_CPU */
-    char why[160];
-} DeviceChoice;
 
 /* Where the choice is remembered, by everything that it depends on. NULL: nowhere. */
 static const char *choose_memory(Arena *arena, const DeviceList *list, int threads)
@@ -76,9 +69,7 @@ static bool choose_remembered(const char *path, const DeviceList *list, int *num
     return known;
 }
 
-/* The fastest by a short trial, remembered for the next time. Software devices do not take part: they are this very
- * processor by a detour. */
-static int choose_fastest(int threads, DeviceChoice *choice)
+int choose_fastest(int threads, DeviceChoice *choice)
 {
     Arena arena = {0};
     DeviceList list;

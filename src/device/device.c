@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "choose.h"
 #include "cpu/cpu.c"
 #include "vulkan/vulkan.h"
 
@@ -21,12 +22,14 @@ const char *const op_names[OP_COUNT] = {
 /* ---- What ops.h says of arguments ---- */
 
 // clang-format off
-#define ARGS(op) static const OpArg *op##_arg_table(void) { typedef struct op##_args Args; static const OpArg table[] = {
+#define ARGS(op) static const OpArg *op##_arg_table(void) { \
+    typedef struct op##_args Args; static const OpArg table[] = {
 #define END {0}}; return table; }
 // clang-format on
 #define ARG(what, ...) {.name = #what, .offset = offsetof(Args, what), __VA_ARGS__},
 #define in_f32(what) ARG(what, .pointer = true, .read = true)
 #define out_f32(what) ARG(what, .pointer = true, .written = true)
+#define over_f32(what, input) ARG(what, .pointer = true, .written = true, .over = #input)
 #define io_f32(what) ARG(what, .pointer = true, .read = true, .written = true)
 #define in_u32(what) ARG(what, .pointer = true, .whole = true, .read = true)
 #define io_u32(what) ARG(what, .pointer = true, .whole = true, .read = true, .written = true)

@@ -52,7 +52,7 @@ void device_read(Device *device, void *to, const void *from, size_t bytes);  /* 
 
 void device_run(Device *device, Op op, const void *args);
 #ifdef LETHE_CHECK_INDICES
-/* What is out of range among an op's indices, or NULL: see check.c. The text lives until the next call. */
+/* What is out of range among an op's indices, or overlaps, or NULL: see check.c. The text lives until the next call. */
 const char *op_index_problem(Op op, const void *args);
 #endif
 /* RUN(device, gelu, .x = x, .y = y, .n = n): fields not named are 0. */
@@ -67,6 +67,7 @@ typedef struct OpArg {
     bool pointer;       /* to device memory; else a number itself */
     bool whole;         /* u32, else f32 */
     bool read, written; /* what it points at */
+    const char *over;   /* the input that it may be, too; NULL: none */
 } OpArg;
 /* In the order of ops.h; the last one has no name. */
 const OpArg *op_args(Op op);

@@ -95,7 +95,7 @@ bool perf_ops(Device *device, const char *name, Err *err)
     DeviceCase c;
     for (int i = 0; case_of_op(&c, timed_cases, only, i); i++) {
         DeviceCaseCopy copy;
-        device_case_upload(device, &c, &copy);
+        case_upload(device, &c, &copy);
         const double seconds = speed_seconds(device, c.op, copy.args, copy.buffers[0]);
         const double flops = perf_flops(&c);
         const bool ok = device_ok(device, err);
