@@ -34,7 +34,6 @@ static bool diagnosing(const Experiment *x)
     return !x->plan->no_diagnostics && x->plan->task_count > 1 && can_forget(x->method);
 }
 
-
 static double tokens_per_row(const Split *split) { return (double)split->starts[split->rows] / split->rows; }
 
 /* Tokens that a training on a split passes through. */

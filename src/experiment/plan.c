@@ -214,15 +214,14 @@ static bool check_memory(const Experiment *x, Err *err)
     Arena arena = {0};
     const char *fit = "", *what = "";
     for (int m = 0; m < x->plan->method_count; m++)
-        if (memory_needed(x, x->plan->methods[m]) <= have)
-            fit = text_join(&arena, fit, ",", x->plan->methods[m]->name);
+        if (memory_needed(x, x->plan->methods[m]) <= have) fit = text_join(&arena, fit, ",", x->plan->methods[m]->name);
     if (*fit) what = arena_printf(&arena, "only --method %s (each fits alone), ", fit);
     const uint32_t batch = batch_that_fits(x, have);
     if (batch) what = arena_printf(&arena, "%s--batch-size %u --eval-batch-size %u, ", what, batch, batch);
-    fail(err,
-         "this run needs about %s of memory, but %s are free%s%s; use %sa smaller --max-length or model%s",
-         format_gigabytes(&arena, (double)need, 1), format_gigabytes(&arena, (double)have, 1), x->device.vulkan ? " on " : "",
-         x->device.vulkan ? x->device.name : "", what, x->device.vulkan ? ", or --device cpu" : "");
+    fail(err, "this run needs about %s of memory, but %s are free%s%s; use %sa smaller --max-length or model%s",
+         format_gigabytes(&arena, (double)need, 1), format_gigabytes(&arena, (double)have, 1),
+         x->device.vulkan ? " on " : "", x->device.vulkan ? x->device.name : "", what,
+         x->device.vulkan ? ", or --device cpu" : "");
     arena_free(&arena);
     return false;
 }
@@ -246,7 +245,8 @@ static void print_split(const Plan *plan, const Split *split, const TaskData *da
     enum { MOST_CLASSES = 20 };
     Arena arena = {0};
     const uint32_t *counts = split_class_counts(&arena, split, data->classes);
-    printf("  %-8s %s of %s rows%s%s\n", what, format_count(&arena, split->rows), format_count(&arena, split->file_rows),
+    printf("  %-8s %s of %s rows%s%s\n", what, format_count(&arena, split->rows),
+           format_count(&arena, split->file_rows),
            split->rows == split->file_rows ? ""
            : plan->first_rows              ? ", the first"
                                            : ", drawn at random",

@@ -191,9 +191,8 @@ static const char *layers_largest_return(Arena *arena, const Results *r, const L
 {
     const LayerRow *of = &t->rows[row];
     const int sure = layers_count_sure(t);
-    const char *largest =
-        arena_printf(arena, "The largest return is %s points, with %s of %s put back",
-                     format_share(arena, of->values[part]), t->parts[part], r->methods[of->method]);
+    const char *largest = arena_printf(arena, "The largest return is %s points, with %s of %s put back",
+                                       format_share(arena, of->values[part]), t->parts[part], r->methods[of->method]);
     if (layers_sure(of, part))
         return arena_printf(arena,
                             "%s (%s after Holm's correction over all cells; a star marks the %d that chance does not "
@@ -255,7 +254,8 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
         heat_draw_scale(canvas, CHART_MARGIN, y, "nothing returns",
                         arena_printf(arena, "%s points return", format_share(arena, most)));
     else
-        heat_draw_scale(canvas, CHART_MARGIN, y, "unchanged", arena_printf(arena, "CKA %s", format_decimal(arena, 1 - most, 2)));
+        heat_draw_scale(canvas, CHART_MARGIN, y, "unchanged",
+                        arena_printf(arena, "CKA %s", format_decimal(arena, 1 - most, 2)));
     for (int i = 0; i < t.row_count; i++)
         names = fmaxf(names, canvas_text_width(canvas, r->methods[t.rows[i].method], 32));
     Box area = {CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112, CHART_WIDTH - CHART_MARGIN,

@@ -191,10 +191,10 @@ static void loss_tell(Arena *arena, const Results *r, const LossCurves *curves, 
                      most = loss_end(&curves->lines[high * r->task_count + j]);
         const char *from = format_decimal(arena, least, 2), *to = format_decimal(arena, most, 2);
         see = text_join(arena, see, "; ",
-                        most - least < 0.005 ? arena_printf(arena, "%s ends at %s", r->tasks[j].name, from)
-                                             : arena_printf(arena, "%s ends between %s (%s) and %s (%s)",
-                                                            r->tasks[j].name, from, r->methods[low], to,
-                                                            r->methods[high]));
+                        most - least < 0.005
+                            ? arena_printf(arena, "%s ends at %s", r->tasks[j].name, from)
+                            : arena_printf(arena, "%s ends between %s (%s) and %s (%s)", r->tasks[j].name, from,
+                                           r->methods[low], to, r->methods[high]));
     }
     canvas->see = arena_printf(arena, "The loss on %s. A line that stays high is a task that was not learned.", see);
     canvas->alt = arena_printf(arena, "%s.", alt);

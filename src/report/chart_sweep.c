@@ -94,24 +94,24 @@ static void sweep_tell(Arena *arena, const Results *r, const SweepLines *lines, 
         const SweepLines *l = &lines[m];
         if (!l->count) continue;
         const size_t end = l->count - 1;
-        alt = text_join(
-            arena, alt, "; ",
-            arena_printf(arena, "%s: average %s with the old weights, %s with the new, best %s at %s", r->methods[m],
-                         format_percent(arena, sweep_at(l->both, 0)), format_percent(arena, sweep_at(l->both, end)),
-                         format_percent(arena, sweep_at(l->both, l->best)), sweep_place(arena, l)));
+        alt = text_join(arena, alt, "; ",
+                        arena_printf(arena, "%s: average %s with the old weights, %s with the new, best %s at %s",
+                                     r->methods[m], format_percent(arena, sweep_at(l->both, 0)),
+                                     format_percent(arena, sweep_at(l->both, end)),
+                                     format_percent(arena, sweep_at(l->both, l->best)), sweep_place(arena, l)));
         if (best < 0 || l->both[2 * l->best + 1] > lines[best].both[2 * lines[best].best + 1]) best = m;
     }
     const SweepLines *l = &lines[best];
     const double gain = sweep_at(l->both, l->best) - sweep_at(l->both, l->count - 1);
     canvas->alt = arena_printf(arena, "%s.", alt);
-    canvas->see = gain < 0.0005 ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
-                              : arena_printf(arena,
-                                             "%s, %s of the way from the old weights to the new, has the best average: "
-                                             "%s, %s points above the new weights alone. "
-                                             "The place was chosen on the rows it is judged by: a little optimistic.",
-                                             r->methods[best], sweep_place(arena, l),
-                                             format_percent(arena, sweep_at(l->both, l->best)),
-                                             format_share(arena, gain));
+    canvas->see = gain < 0.0005
+                      ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
+                      : arena_printf(arena,
+                                     "%s, %s of the way from the old weights to the new, has the best average: "
+                                     "%s, %s points above the new weights alone. "
+                                     "The place was chosen on the rows it is judged by: a little optimistic.",
+                                     r->methods[best], sweep_place(arena, l),
+                                     format_percent(arena, sweep_at(l->both, l->best)), format_share(arena, gain));
 }
 
 static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)

@@ -23,8 +23,7 @@ static void markdown_grid(FILE *out, const TableGrid *grid, bool remarks)
 {
     TableRow head = {.remark = "what can be said"};
     for (int c = 0; c < grid->columns; c++)
-        head.cells[c] =
-            text_join(grid->arena, grid->head[0][c], " ", grid->head[1][c]);
+        head.cells[c] = text_join(grid->arena, grid->head[0][c], " ", grid->head[1][c]);
     markdown_row(out, grid, &head, remarks);
     fputs("|---|", out);
     for (int c = 1; c < grid->columns; c++) fputs(grid->words && c == grid->columns - 1 ? "---|" : "---:|", out);
@@ -58,12 +57,12 @@ static void markdown_forgotten_row(Arena *arena, const ResultTask *task, const F
     const ResultText *text = row->text;
     const char *words = text ? text->text : "",
                *pair = text && text->pair ? arena_printf(arena, " / %s", text->pair) : "";
-    fprintf(
-        out, "| %u | %s | %s |", row->row,
-        markdown_safe(arena, text_shorten(arena, arena_printf(arena, "%s%s", words, pair), MARKDOWN_TEXT_COLUMNS)),
-        text ? markdown_safe(arena, task_class(arena, task, text->label)) : "");
+    fprintf(out, "| %u | %s | %s |", row->row,
+            markdown_safe(arena, text_shorten(arena, arena_printf(arena, "%s%s", words, pair), MARKDOWN_TEXT_COLUMNS)),
+            text ? markdown_safe(arena, task_class(arena, task, text->label)) : "");
     if (row->told)
-        fprintf(out, " %s | %s |\n", forgotten_fall(arena, row), markdown_safe(arena, task_class(arena, task, row->prediction)));
+        fprintf(out, " %s | %s |\n", forgotten_fall(arena, row),
+                markdown_safe(arena, task_class(arena, task, row->prediction)));
     else
         fprintf(out, " | |\n");
 }

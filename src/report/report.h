@@ -40,10 +40,11 @@ typedef struct ResultSetting {
 
 typedef struct ResultMethodInfo {
     MethodKind kind;
-    const char *base;        /* the method's name without the settings that set it apart from others of the name */
+    const char *base; /* the method's name without the settings that set it apart from others of the name */
     /* By strategy's account of that name; of a name that it does not know, neither is true. */
-    bool full;        /* plain training of the whole encoder, task after task: what others are there to improve on */
-    bool one_adapter; /* plain training of one adapter, task after task: what separate adapters are to be held against */
+    bool full; /* plain training of the whole encoder, task after task: what others are there to improve on */
+    bool
+        one_adapter; /* plain training of one adapter, task after task: what separate adapters are to be held against */
     ResultSetting *settings; /* [setting_count] its own first, then those of all methods; not told: none */
     int setting_count;
     const char *about, *cite; /* for people; "": not told */

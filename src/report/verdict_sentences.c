@@ -103,9 +103,9 @@ static const char *verdict_sentence_not_shown(Arena *arena, const Results *r)
         if (!verdict_learned_all(r, m) || change.verdict != VERDICT_NOT_SHOWN) continue;
         most = fmax(most, verdict_possible(&change));
         verdict_add(arena, &names, r->methods[m]);
-        verdict_add(arena, &possible,
-                    arena_printf(arena, "%s points with %s", format_share(arena, verdict_possible(&change)),
-                                 r->methods[m]));
+        verdict_add(
+            arena, &possible,
+            arena_printf(arena, "%s points with %s", format_share(arena, verdict_possible(&change)), r->methods[m]));
     }
     if (!names.count) return NULL;
     return arena_printf(arena, "No drop on %s is shown for %s; the interval leaves one of %s possible.",
@@ -176,7 +176,8 @@ static const char *verdict_idle(Arena *arena, const Results *r)
     const char *plain = "";
     for (int m = 0; m < r->method_count; m++) {
         const int full = load_find_full(r, m);
-        if (full < 0 || m == full || verdict_kind(r, m) != METHOD_ORDINARY || !verdict_did_nothing(r, m, full)) continue;
+        if (full < 0 || m == full || verdict_kind(r, m) != METHOD_ORDINARY || !verdict_did_nothing(r, m, full))
+            continue;
         verdict_add(arena, &idle, r->methods[m]);
         plain = r->method_info[full].base;
     }
@@ -322,8 +323,7 @@ static const char *verdict_no_leader(Arena *arena, const Results *r, const Compa
                         arena_printf(arena, "with %s than with %s", r->methods[winner], r->methods[loser]));
     }
     return arena_printf(
-        arena,
-        "No method leads. At matched learning %d of %s %s beyond chance (%s): more of %s is left %s%s.%s",
+        arena, "No method leads. At matched learning %d of %s %s beyond chance (%s): more of %s is left %s%s.%s",
         different, verdict_pairs(arena, c->compared), plural((uint64_t)different, "differs", "differ"),
         verdict_family(arena, c->compared, "matched pairs"), r->tasks[0].name, verdict_named(arena, &names),
         (size_t)different > names.count ? ", among others" : "", verdict_few_seeds(arena, c));
@@ -453,8 +453,7 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
             arena_printf(arena,
                          "%s cannot forget: what %s learned of %s is kept apart and never trained again, so a change "
                          "of zero is no achievement%s.",
-                         verdict_named(arena, &separate), plural(separate.count, "it", "they"), r->tasks[0].name,
-                         fair);
+                         verdict_named(arena, &separate), plural(separate.count, "it", "they"), r->tasks[0].name, fair);
     if (floor >= 0)
         out[count++] = arena_printf(
             arena, "%s is the floor: its encoder is never trained%s; heads alone reach %s.", r->methods[floor],
