@@ -10,11 +10,11 @@
 /* ---- what a run holds in memory ---- */
 
 /* What a method says to a task's evaluation rows. */
-typedef struct Answers {
+typedef struct Predictions {
     bool *right;          /* [rows] */
     uint32_t *prediction; /* [rows] */
     double *p;            /* [rows]: probability of the true label */
-} Answers;
+} Predictions;
 
 /* A task with its head and adapter on the device, and what the method at work left in them. */
 typedef struct TaskState {
@@ -26,7 +26,7 @@ typedef struct TaskState {
     float *head_start;       /* the head before any training, for the seed at work */
     uint32_t *order;         /* [eval rows]: subsets of the evaluation rows are its first so many */
     f32p head_w, adapter_w;  /* adapter_w: of methods with an adapter for each task */
-    Answers learned, latest; /* right after training this task, and by the last evaluation */
+    Predictions learned, latest; /* right after training this task, and by the last evaluation */
     float *learned_states;   /* of some rows, all layers, right after training this task: see diagnose_drift */
     float *last_states;      /* of all rows, the last layer, by the last evaluation */
 } TaskState;

@@ -8,11 +8,11 @@
 
 enum { LOST_MOST_ROWS = 200, TEXT_MOST_BYTES = 1000 };
 
-static Answers answers_of(Arena *arena, const EvalRecord *r, const Split *split)
+static Predictions predictions_of(Arena *arena, const EvalRecord *r, const Split *split)
 {
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, r->classes);
-    Answers a = {.right = arena_new(arena, bool, r->rows),
+    Predictions a = {.right = arena_new(arena, bool, r->rows),
                  .prediction = arena_new(arena, uint32_t, r->rows),
                  .p = arena_new(arena, double, r->rows)};
     for (uint32_t i = 0; i < r->rows; i++) {
@@ -30,7 +30,7 @@ static Answers answers_of(Arena *arena, const EvalRecord *r, const Split *split)
 static json_t *final_event(const Experiment *x, const EvalRecord *r, int task)
 {
     const TaskState *state = &x->tasks[task];
-    const Answers *before = &state->learned, *now = &state->latest;
+    const Predictions *before = &state->learned, *now = &state->latest;
     json_t *event = eval_event(x, r, task, true);
     Arena scratch = {0};
     char *hex = arena_new(&scratch, char, rows_right_digits(r->rows) + 1);
@@ -76,7 +76,7 @@ static bool tell_lost(Experiment *x, int task, Err *err)
 {
     if (task == x->task || x->task + 1 < x->plan->task_count) return true;
     const TaskState *state = &x->tasks[task];
-    const Answers *before = &state->learned, *now = &state->latest;
+    const Predictions *before = &state->learned, *now = &state->latest;
     Arena scratch = {0};
     DYN(LostRow) lost = {0};
     for (uint32_t r = 0; r < state->data.eval.rows; r++)
@@ -105,7 +105,7 @@ static bool tell_lost(Experiment *x, int task, Err *err)
 static bool tell_final(Experiment *x, int task, const EvalRecord *r, Err *err)
 {
     TaskState *state = &x->tasks[task];
-    state->latest = answers_of(&x->method_arena, r, &state->data.eval);
+    state->latest = predictions_of(&x->method_arena, r, &state->data.eval);
     if (task == x->task) state->learned = state->latest;
     return emit(x, final_event(x, r, task), err) && tell_lost(x, task, err);
 }

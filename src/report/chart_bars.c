@@ -51,7 +51,7 @@ static const char *bars_note_of_change(Arena *arena, const Results *r, int metho
     }
 }
 
-/* What the bars alone would not tell. */
+/* What the bars alone would not show. */
 static void bars_annotate(Arena *arena, const Results *r, int method, BarGroup *group)
 {
     const Change change = r->task_count > 1 ? verdict_change(r, method, 0) : (Change){0};

@@ -14,7 +14,7 @@ typedef struct CurveLine {
     double depth; /* dip: how far it lies below the end, on the same rows; mean over seeds */
 } CurveLine;
 
-/* The curve of the first task while task `after` (from 0) trains; NULL: not told. */
+/* The curve of the first task while task `after` (from 0) trains; NULL: not recorded. */
 static const ResultOld *curve_of(const Results *r, const ResultRun *run, int after)
 {
     const ResultOld *old = run->old[after * r->task_count];

@@ -223,11 +223,11 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count + 1);
     chart.count = together;
     for (int m = 0; m < r->method_count; m++) {
-        bool told = false;
-        for (int j = 0; j < r->task_count; j++) told = told || curves.lines[m * r->task_count + j].count;
+        bool known = false;
+        for (int j = 0; j < r->task_count; j++) known = known || curves.lines[m * r->task_count + j].count;
         if (r->method_info[m].kind == METHOD_AFTER && !together)
             continue; /* averages weights; trains nothing of its own */
-        if (!told || chart.count == PANELS_MOST) continue;
+        if (!known || chart.count == PANELS_MOST) continue;
         Panel *panel = &chart.panels[together ? 0 : chart.count++];
         if (!together) panel->title = r->methods[m];
         loss_add(arena, r, &curves, m, together, panel);

@@ -18,19 +18,19 @@ static const ResultOld *sweep_of(const Results *r, const ResultRun *run, int tas
     return old && old->sweep.count ? old : NULL;
 }
 
-/* A run whose sweep is told for all tasks, at as many points each as `like`. */
+/* A run whose sweep is recorded for all tasks, at as many points each as `like`. */
 static const ResultRun *sweep_run(const Results *r, int method, size_t from)
 {
     for (size_t i = from; i < r->runs.count; i++) {
         const ResultRun *run = &r->runs.at[i];
-        size_t told = 0, points = 0;
+        size_t known = 0, points = 0;
         if (run->method != method) continue;
         for (int j = 0; j < r->task_count; j++) {
             const ResultOld *old = sweep_of(r, run, j);
-            if (old && (!points || old->sweep.count == points)) told++;
+            if (old && (!points || old->sweep.count == points)) known++;
             if (old) points = old->sweep.count;
         }
-        if (told == (size_t)r->task_count) return run;
+        if (known == (size_t)r->task_count) return run;
     }
     return NULL;
 }

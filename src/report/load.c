@@ -198,7 +198,7 @@ static bool load_seeds(Loader *l, Err *err)
     return true;
 }
 
-/* A hyperparameter is told for people: one that is missing or strange is left out. */
+/* A hyperparameter is shown to people: one that is missing or strange is left out. */
 static double load_optional(const Loader *l, const char *key)
 {
     const double x = json_number_value(json_object_get(l->run, key));

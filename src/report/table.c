@@ -302,7 +302,7 @@ static const char *table_legend(Arena *arena, const Results *r)
                         what, seeds);
 }
 
-/* What differs from the preset; NULL: nothing, or it is not told. */
+/* What differs from the preset; NULL: nothing, or it is not recorded. */
 static const char *table_beside(Arena *arena, const Results *r)
 {
     const char *beside = load_beside_preset(arena, r);

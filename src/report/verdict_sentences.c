@@ -5,7 +5,7 @@
 
 /* What the rules of verdict.c say of all methods together: sentences, and a headline. */
 
-enum { VERDICT_SENTENCES = 24, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is told */
+enum { VERDICT_SENTENCES = 24, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is given */
 
 typedef DYN(const char *) VerdictNames;
 
@@ -140,7 +140,7 @@ static int verdict_sentences_of_change(Arena *arena, const Results *r, const cha
     return count;
 }
 
-/* Whether two runs have the very same rows right in every evaluation behind the first training. */
+/* Whether two runs have the very same rows right in every evaluation after the first training. */
 static bool verdict_same_rows(const Results *r, const ResultRun *a, const ResultRun *b)
 {
     for (int i = 1; i < r->task_count; i++)
@@ -195,7 +195,7 @@ static const char *verdict_family(Arena *arena, int tests, const char *what)
     return tests == 1 ? "one pair, so no correction" : arena_printf(arena, "Holm's correction over %d %s", tests, what);
 }
 
-/* What few seeds can tell. */
+/* What few seeds can show. */
 static const char *verdict_few_seeds(Arena *arena, const Comparison *c)
 {
     int seeds = 0;
@@ -358,7 +358,7 @@ static const char *verdict_ends(Arena *arena, const Results *r, const Comparison
     bool *named = arena_new(arena, bool, (size_t)r->method_count);
     double least = 1;
     int winners = 0;
-    if (!c->told) return NULL;
+    if (!c->tested) return NULL;
     for (int i = 0; i < c->end_count; i++)
         if (c->ends[i].adjusted < least) least = c->ends[i].adjusted;
     for (;;) {
@@ -378,7 +378,7 @@ static const char *verdict_ends(Arena *arena, const Results *r, const Comparison
                     arena_printf(arena, "%s (%s) above %s", r->methods[best],
                                  format_percent(arena, verdict_end(r, best)), verdict_counted(arena, &below)));
     }
-    const char *pairs = verdict_family(arena, c->told, "pairs in where they end");
+    const char *pairs = verdict_family(arena, c->tested, "pairs in where they end");
     if (!winners)
         return arena_printf(arena,
                             "In where they end, the average accuracy over all tasks, no two methods differ beyond "
@@ -546,7 +546,7 @@ static const char *verdict_noise(Arena *arena, const Results *r)
                         format_share(arena, verdict_widest(r)));
 }
 
-/* Which rows chose the epoch, where it is those that are reported; NULL: others did, or it is not told. */
+/* Which rows chose the epoch, where it is those that are reported; NULL: others did, or it is not recorded. */
 static const char *verdict_chosen(Arena *arena, const Results *r)
 {
     VerdictNames names = {0};
@@ -583,7 +583,7 @@ static const char *verdict_forgotten_by_one(Arena *arena, const Forgotten *f)
                        : rows;
 }
 
-/* Which rows of a task all methods forgot; NULL: not told, or there is no such thing. */
+/* Which rows of a task all methods forgot; NULL: not recorded, or there is no such thing. */
 static const char *verdict_forgotten(Arena *arena, const Results *r, int task)
 {
     const Forgotten f = report_forgotten(arena, r, -1, task);
