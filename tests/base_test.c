@@ -127,8 +127,7 @@ static void test_utf8(void **state)
         uint32_t code = 0;
         assert_int_equal(utf8_decode(cases[i].bytes, strlen(cases[i].bytes), &code), cases[i].size);
         assert_int_equal(code, cases[i].code);
-        assert_int_equal(utf8_length(cases[i].bytes, strlen(cases[i].bytes)),
-                         code == UTF8_INVALID ? 0 : cases[i].size);
+        assert_int_equal(utf8_length(cases[i].bytes, strlen(cases[i].bytes)), code == UTF8_INVALID ? 0 : cases[i].size);
     }
     assert_int_equal(utf8_length("", 0), 0);
     assert_int_equal(utf8_cut(S("a\xc3\xa9z"), 2).size, 1);

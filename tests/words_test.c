@@ -109,7 +109,7 @@ static void test_durations(void **state)
     arena_free(&arena);
 }
 
-/* A p that counts is never printed as one that does not, nor the other way round. */
+/* A p that counts is cut, not rounded, and one that does not is never printed below 0.05. */
 static void test_p(void **state)
 {
     (void)state;
@@ -152,13 +152,13 @@ static void test_media(void **state)
     assert_string_equal(text_for(arena, MEDIUM_UTF8, text), text);
     assert_string_equal(text_for(arena, MEDIUM_ASCII, text), "a-b > <p> <= \"5\" & *no* -1 +- 2~");
     assert_string_equal(text_for(arena, MEDIUM_MARKDOWN, text), "a–b → \\<p\\> ≤ \"5\" \\& \\*no\\* −1 ± 2…");
-    assert_string_equal(text_for(arena, MEDIUM_HTML, text),
-                        "a–b → &lt;p&gt; ≤ &quot;5&quot; &amp; *no* −1 ± 2…");
+    assert_string_equal(text_for(arena, MEDIUM_HTML, text), "a–b → &lt;p&gt; ≤ &quot;5&quot; &amp; *no* −1 ± 2…");
     assert_string_equal(text_for(arena, MEDIUM_HTML, "it's\x01\xff\xed\xa0\x80.\t\n"),
                         "it&#39;s\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd.\t\n");
     assert_string_equal(text_for(arena, MEDIUM_HTML, "\xef\xbf\xbe\xef\xb7\x90"), "\xef\xbf\xbd\xef\xbf\xbd");
-    assert_string_equal(text_for(arena, MEDIUM_ASCII, "\xe4\xb8\xad"
-                                                      "z\xc3"),
+    assert_string_equal(text_for(arena, MEDIUM_ASCII,
+                                 "\xe4\xb8\xad"
+                                 "z\xc3"),
                         "?z?");
     arena_free(arena);
 }
@@ -213,7 +213,7 @@ static void test_columns(void **state)
 }
 
 static const struct CMUnitTest words_tests[] = {
-    cmocka_unit_test(test_counts), cmocka_unit_test(test_numbers), cmocka_unit_test(test_shares),
-    cmocka_unit_test(test_durations), cmocka_unit_test(test_p), cmocka_unit_test(test_lists),
-    cmocka_unit_test(test_media), cmocka_unit_test(test_locale), cmocka_unit_test(test_columns),
+    cmocka_unit_test(test_counts),    cmocka_unit_test(test_numbers), cmocka_unit_test(test_shares),
+    cmocka_unit_test(test_durations), cmocka_unit_test(test_p),       cmocka_unit_test(test_lists),
+    cmocka_unit_test(test_media),     cmocka_unit_test(test_locale),  cmocka_unit_test(test_columns),
 };

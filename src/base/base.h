@@ -73,11 +73,11 @@ Str str(const char *zero_terminated);
 bool str_equal(Str a, Str b);
 bool str_ends(Str s, Str end);
 char ascii_lower(char c);
-bool str_ends_as(Str s, Str end);                /* ASCII letters in any case */
-bool str_equal_as(Str a, Str b);                 /* ASCII letters in any case */
-bool str_holds(Str s, Str wanted);               /* somewhere in it */
-Str str_trim(Str s);                             /* without Unicode white space at either end */
-int str_compare(Str a, Str b);                   /* bytewise, as strcmp */
+bool str_ends_as(Str s, Str end); /* ASCII letters in any case */
+bool str_equal_as(Str a, Str b);  /* ASCII letters in any case */
+bool str_holds(Str s, Str wanted); /* somewhere in it */
+Str str_trim(Str s);              /* without Unicode white space at either end */
+int str_compare(Str a, Str b);    /* bytewise, as strcmp */
 /* A printable, shortened form for messages: "..." when cut; control characters, those that steer the direction of text,
  * and what is not UTF-8 as \xHH, and in a locale without UTF-8 all that is not ASCII. Kept in a ring of a few static
  * buffers: use it only as an argument of a message. */
@@ -87,8 +87,8 @@ bool parse_double(Str s, double *value);                          /* finite, who
 
 /* ---- UTF-8 (Unicode 15, table 3-7) ---- */
 #define UTF8_INVALID UINT32_MAX
-/* Bytes of the code point, or of the maximal invalid subpart (Unicode, chapter 3.9), at the start of at[size]; size >= 1.
- * *code: the code point, or UTF8_INVALID. */
+/* Bytes of the code point, or of the maximal invalid subpart (Unicode, chapter 3.9), at the start of at[size]; size
+ * >= 1. *code: the code point, or UTF8_INVALID. */
 size_t utf8_decode(const char *at, size_t size, uint32_t *code);
 size_t utf8_length(const char *at, size_t size); /* bytes of the valid code point there, or 0; size may be 0 */
 static inline bool utf8_continues(char byte) { return ((uint8_t)byte & 0xc0) == 0x80; } /* not the first of its code */
@@ -100,10 +100,11 @@ Str utf8_cut(Str text, size_t most_bytes); /* valid text, cut so as not to be lo
 NUMBER int least_int(int a, int b) { return a < b ? a : b; }
 NUMBER uint32_t least_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
 NUMBER size_t least_size(size_t a, size_t b) { return a < b ? a : b; }
-NUMBER size_t ceil_div(size_t whole, size_t part) { return (whole + part - 1) / part; } /* parts, the last filled or not */
+/* How many parts, the last of them full or not. */
+NUMBER size_t ceil_div(size_t whole, size_t part) { return (whole + part - 1) / part; }
 #undef NUMBER
-/* p [classes]: the softmax of the logits z [classes], in double precision; NULL: not wanted. Returns the logarithm of the
- * sum of exp(z): minus log p[c] is that minus z[c]. */
+/* p [classes]: the softmax of the logits z [classes], in double precision; NULL: not wanted. Returns the logarithm of
+ * the sum of exp(z): minus log p[c] is that minus z[c]. */
 double softmax(const float *z, uint32_t classes, double *p);
 
 /* ---- Did you mean? ---- The name nearest to a word that is none of them, if one is near: at most a quarter of its

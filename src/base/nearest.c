@@ -7,7 +7,6 @@
 
 static char nearest_fold(char c) { return c == '_' ? '-' : ascii_lower(c); }
 
-
 /* Capitals and small letters are the same, '_' and '-' as well. Both words at most NEAREST_MOST_BYTES long. */
 static int nearest_distance(Str a, Str b)
 {

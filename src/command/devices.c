@@ -60,8 +60,8 @@ static bool selftest_device(const char *name, Err *err)
     *err = test.err;
     if (err->code) return false;
     Arena scratch = {0};
-    printf("%-7s %s: %d cases of %d ops right, worst normalised mean squared error %s; opened in %s\n", name,
-           test.name, test.cases, OP_COUNT, format_exponent(&scratch, test.worst), format_duration(&scratch, test.opened_seconds));
+    printf("%-7s %s: %d cases of %d ops right, worst normalised mean squared error %s; opened in %s\n", name, test.name,
+           test.cases, OP_COUNT, format_exponent(&scratch, test.worst), format_duration(&scratch, test.opened_seconds));
     arena_free(&scratch);
     return true;
 }

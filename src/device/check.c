@@ -123,7 +123,6 @@ static const char *check_rows(const u32 *row, u32 n, uint64_t limit)
     return NULL;
 }
 
-
 /* What is wrong becomes "OP: WHAT: problem". */
 typedef struct Check {
     const char *what, *problem;

@@ -59,8 +59,9 @@ Paired differences_rows(const Differences *d)
 }
 
 /* One seed: McNemar. Several: sign flips of the rows' sums. Where the
- * rows of several seeds are not known, twice the mean of their p holds whatever they have in common (Rueschendorf 1982; Vovk and Wang 2020,
- * doi:10.1093/biomet/asaa027), and at least that many rows must have changed as the counts differ by. */
+ * rows of several seeds are not known, twice the mean of their p holds whatever they have in common (Rueschendorf 1982;
+ * Vovk and Wang 2020, doi:10.1093/biomet/asaa027), and at least that many rows must have changed as the counts differ
+ * by. */
 Interval differences_p(const Differences *d)
 {
     if (d->sums) {

@@ -253,7 +253,7 @@ static const char *canvas_shorten(Canvas *canvas, const char *text, float size, 
     return best;
 }
 
-/* Breaks a text into at most `most` lines no wider than `width`: at spaces, and behind '-' and '+', too, when `inside`
+/* Breaks a text into at most `most` lines no wider than `width`: at spaces, and after '-' and '+', too, when `inside`
  * is true. Returns the number of lines, or most + 1 when it does not fit; lines[] then hold what was found. */
 static int canvas_break(Canvas *canvas, const char *text, float size, float width, bool inside, const char **lines,
                         int most)

@@ -52,8 +52,8 @@ static const char *chart_setting(Arena *arena, const Results *r)
                             format_count(arena, t->eval_rows), r->task_count > 1 ? " a task" : "")
              : arena_printf(arena, "%s: %s training and %s evaluation rows", t->name,
                             format_count(arena, t->train_rows), format_count(arena, t->eval_rows));
-    return arena_printf(arena, "%s%s, %s", r->finished ? "" : "UNFINISHED RUN. ", text_join(arena, r->model, ", ", rows),
-                        table_seeds(arena, r));
+    return arena_printf(arena, "%s%s, %s", r->finished ? "" : "UNFINISHED RUN. ",
+                        text_join(arena, r->model, ", ", rows), table_seeds(arena, r));
 }
 
 /* ---- legend ---- */

@@ -51,7 +51,7 @@ static const char *bars_note_of_change(Arena *arena, const Results *r, int metho
     }
 }
 
-/* What the bars alone would not tell. */
+/* What the bars alone would not show. */
 static void bars_annotate(Arena *arena, const Results *r, int method, BarGroup *group)
 {
     const Change change = r->task_count > 1 ? verdict_change(r, method, 0) : (Change){0};
@@ -219,7 +219,8 @@ static void bars_draw_majority(const BarChart *chart)
     const Box p = chart->plot;
     const float at = bars_place(chart, chart->majority);
     if (chart->sideways) {
-        const char *text = arena_printf(canvas->arena, "majority class %s", format_percent(canvas->arena, chart->majority));
+        const char *text =
+            arena_printf(canvas->arena, "majority class %s", format_percent(canvas->arena, chart->majority));
         const float half = canvas_text_width(canvas, text, 24) / 2;
         canvas_line(canvas, at, p.y0 - 8, at, p.y1, 5, COLOUR_WHITE);
         canvas_dashed(canvas, at, p.y0 - 8, at, p.y1, 3, COLOUR_BLACK);
@@ -370,8 +371,7 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
     const int extra = r->method_count > 15 ? (r->method_count - 15) * BARS_ROW : 0;
     const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
     const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + least_int(extra, 30000), font, err))
-        return false;
+    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + least_int(extra, 30000), font, err)) return false;
     float y = chart_title(canvas, verdict_headline(arena, r), subtitle);
     BarChart chart = bars_collect(arena, r, canvas);
     y = bars_draw_legend(&chart, y);

@@ -14,7 +14,7 @@ typedef struct CurveLine {
     double depth; /* dip: how far it lies below the end, on the same rows; mean over seeds */
 } CurveLine;
 
-/* The curve of the first task while task `after` (from 0) trains; NULL: not told. */
+/* The curve of the first task while task `after` (from 0) trains; NULL: not recorded. */
 static const ResultOld *curve_of(const Results *r, const ResultRun *run, int after)
 {
     const ResultOld *old = run->old[after * r->task_count];
@@ -164,9 +164,9 @@ static const char *curve_dips(Arena *arena, const Results *r, const CurveLine *l
     const char *list = "";
     for (int m = 0; m < r->method_count; m++)
         if (lines[m].count && lines[m].dip >= 0)
-            list = text_join(
-                arena, list, ", ",
-                arena_printf(arena, "%s points with %s", format_share(arena, lines[m].depth), r->methods[m]));
+            list =
+                text_join(arena, list, ", ",
+                          arena_printf(arena, "%s points with %s", format_share(arena, lines[m].depth), r->methods[m]));
     return list;
 }
 
@@ -188,10 +188,10 @@ static void curve_tell(Arena *arena, const Results *r, const CurveLine *lines, C
                                format_percent(arena, curve_end(&lines[lowest])),
                                format_percent(arena, curve_start(&lines[lowest])),
                                *dips ? arena_printf(arena,
-                                                   "On the way it lies lower than at both ends, beyond chance; below "
-                                                   "where it ends by %s.",
-                                                   dips)
-                                    : "No look between lies below both ends beyond chance.");
+                                                    "On the way it lies lower than at both ends, beyond chance; below "
+                                                    "where it ends by %s.",
+                                                    dips)
+                                     : "No look between lies below both ends beyond chance.");
 }
 
 static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
@@ -238,7 +238,8 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         "accuracy: at both ends on all %u rows, between on the same %u%s; band: 95%% interval of the rows; dashed: "
         "majority class, %s%s%s%s%s",
         r->tasks[0].eval_rows, rows, verdict_most_seeds(r) > 1 ? ", mean over seeds" : "",
-        format_percent(arena, r->tasks[0].majority_rate), !together && pale_name ? arena_printf(arena, "; grey: %s", pale_name) : "",
+        format_percent(arena, r->tasks[0].majority_rate),
+        !together && pale_name ? arena_printf(arena, "; grey: %s", pale_name) : "",
         squeezed >= 0 ? arena_printf(arena, "; %s: more steps in the same width", r->methods[squeezed]) : "",
         others ? arena_printf(arena, "; not looked at during %s", others) : "", numbers);
     const float y = chart_title(canvas, title, subtitle);

@@ -42,7 +42,7 @@ static Colour heat_ink(Colour fill)
     return 1.05 / (l + 0.05) > (l + 0.05) / (heat_luminance(HEAT_DARK_INK) + 0.05) ? HEAT_LIGHT_INK : HEAT_DARK_INK;
 }
 
-/* A scale of shades from 0 to 1 with words at its ends, from x on. Returns the x behind it. */
+/* A scale of shades from 0 to 1 with words at its ends, from x on. Returns the x after it. */
 static float heat_draw_scale(Canvas *canvas, float x, float y, const char *low, const char *high)
 {
     enum { WIDTH = 320, STEP = 4 };

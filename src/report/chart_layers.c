@@ -12,8 +12,8 @@ enum { LAYERS_MOST = 64, LAYERS_ROW = 40 };
 
 typedef struct LayerRow {
     int method;
-    int seeds[LAYERS_MOST];                     /* 0: not told */
-    double values[LAYERS_MOST], p[LAYERS_MOST]; /* p: swap, after Holm's correction over the table; NAN: not told */
+    int seeds[LAYERS_MOST];                     /* 0: not recorded */
+    double values[LAYERS_MOST], p[LAYERS_MOST]; /* p: swap, after Holm's correction over the table; NAN: not recorded */
 } LayerRow;
 
 typedef struct LayerTable {
@@ -32,7 +32,7 @@ static int layers_part(LayerTable *t, const char *name)
     return t->part_count++;
 }
 
-/* Holm's correction over all cells that tell a p. */
+/* Holm's correction over all cells with a p. */
 static void layers_correct(Arena *arena, LayerTable *t)
 {
     const size_t most = (size_t)t->row_count * LAYERS_MOST;
@@ -56,17 +56,17 @@ static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
     for (int m = 0; m < r->method_count; m++) {
         const FigureParts parts = figure_parts(arena, r, m, swap);
         LayerRow *row = &t.rows[t.row_count];
-        bool told = false;
+        bool known = false;
         row->method = m;
         for (size_t k = 0; k < parts.count; k++) {
             const int i = layers_part(&t, parts.at[k].name);
             if (i < 0 || !parts.at[k].values.count) continue;
-            told = true;
+            known = true;
             row->seeds[i] = (int)parts.at[k].values.count;
             row->values[i] = measure_mean(parts.at[k].values.at, row->seeds[i]).mean;
             row->p[i] = figure_part_p(&parts.at[k]);
         }
-        t.row_count += told;
+        t.row_count += known;
     }
     layers_correct(arena, &t);
     return t;
@@ -191,9 +191,8 @@ static const char *layers_largest_return(Arena *arena, const Results *r, const L
 {
     const LayerRow *of = &t->rows[row];
     const int sure = layers_count_sure(t);
-    const char *largest =
-        arena_printf(arena, "The largest return is %s points, with %s of %s put back",
-                     format_share(arena, of->values[part]), t->parts[part], r->methods[of->method]);
+    const char *largest = arena_printf(arena, "The largest return is %s points, with %s of %s put back",
+                                       format_share(arena, of->values[part]), t->parts[part], r->methods[of->method]);
     if (layers_sure(of, part))
         return arena_printf(arena,
                             "%s (%s after Holm's correction over all cells; a star marks the %d that chance does not "
@@ -255,7 +254,8 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
         heat_draw_scale(canvas, CHART_MARGIN, y, "nothing returns",
                         arena_printf(arena, "%s points return", format_share(arena, most)));
     else
-        heat_draw_scale(canvas, CHART_MARGIN, y, "unchanged", arena_printf(arena, "CKA %s", format_decimal(arena, 1 - most, 2)));
+        heat_draw_scale(canvas, CHART_MARGIN, y, "unchanged",
+                        arena_printf(arena, "CKA %s", format_decimal(arena, 1 - most, 2)));
     for (int i = 0; i < t.row_count; i++)
         names = fmaxf(names, canvas_text_width(canvas, r->methods[t.rows[i].method], 32));
     Box area = {CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112, CHART_WIDTH - CHART_MARGIN,

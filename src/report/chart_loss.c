@@ -191,10 +191,10 @@ static void loss_tell(Arena *arena, const Results *r, const LossCurves *curves, 
                      most = loss_end(&curves->lines[high * r->task_count + j]);
         const char *from = format_decimal(arena, least, 2), *to = format_decimal(arena, most, 2);
         see = text_join(arena, see, "; ",
-                        most - least < 0.005 ? arena_printf(arena, "%s ends at %s", r->tasks[j].name, from)
-                                             : arena_printf(arena, "%s ends between %s (%s) and %s (%s)",
-                                                            r->tasks[j].name, from, r->methods[low], to,
-                                                            r->methods[high]));
+                        most - least < 0.005
+                            ? arena_printf(arena, "%s ends at %s", r->tasks[j].name, from)
+                            : arena_printf(arena, "%s ends between %s (%s) and %s (%s)", r->tasks[j].name, from,
+                                           r->methods[low], to, r->methods[high]));
     }
     canvas->see = arena_printf(arena, "The loss on %s. A line that stays high is a task that was not learned.", see);
     canvas->alt = arena_printf(arena, "%s.", alt);
@@ -223,11 +223,11 @@ static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas,
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count + 1);
     chart.count = together;
     for (int m = 0; m < r->method_count; m++) {
-        bool told = false;
-        for (int j = 0; j < r->task_count; j++) told = told || curves.lines[m * r->task_count + j].count;
+        bool known = false;
+        for (int j = 0; j < r->task_count; j++) known = known || curves.lines[m * r->task_count + j].count;
         if (r->method_info[m].kind == METHOD_AFTER && !together)
             continue; /* averages weights; trains nothing of its own */
-        if (!told || chart.count == PANELS_MOST) continue;
+        if (!known || chart.count == PANELS_MOST) continue;
         Panel *panel = &chart.panels[together ? 0 : chart.count++];
         if (!together) panel->title = r->methods[m];
         loss_add(arena, r, &curves, m, together, panel);

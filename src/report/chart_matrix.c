@@ -171,11 +171,11 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
     }
     canvas->alt = arena_printf(arena, "%s.", alt);
     if (best < 0) return;
-    canvas->see = arena_printf(arena,
-                               "The last row is where each method ends: on average over all tasks between %s (%s) and "
-                               "%s (%s). Down a column: what became of a task.",
-                               format_percent(arena, least), r->methods[worst], format_percent(arena, most),
-                               r->methods[best]);
+    canvas->see =
+        arena_printf(arena,
+                     "The last row is where each method ends: on average over all tasks between %s (%s) and "
+                     "%s (%s). Down a column: what became of a task.",
+                     format_percent(arena, least), r->methods[worst], format_percent(arena, most), r->methods[best]);
 }
 
 static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)

@@ -138,14 +138,14 @@ static void plane_draw_axes(const PlaneChart *c)
     for (int i = 0; c->x_low + i * c->step <= c->x_high + 1e-9; i++) {
         const float x = plane_x(c, c->x_low + i * c->step);
         canvas_rect(canvas, (Box){x - 1, p.y0, x + 1, p.y1}, COLOUR_GRID, 1);
-        canvas_text(canvas, x, p.y1 + 36, ALIGN_CENTRE,
-                    format_percents(canvas->arena, c->x_low + i * c->step, 0), 25, COLOUR_SOFT);
+        canvas_text(canvas, x, p.y1 + 36, ALIGN_CENTRE, format_percents(canvas->arena, c->x_low + i * c->step, 0), 25,
+                    COLOUR_SOFT);
     }
     for (int i = 0; c->y_low + i * c->step <= c->y_high + 1e-9; i++) {
         const float y = plane_y(c, c->y_low + i * c->step);
         canvas_rect(canvas, (Box){p.x0, y - 1, p.x1, y + 1}, COLOUR_GRID, 1);
-        canvas_text(canvas, p.x0 - 12, y + 9, ALIGN_RIGHT,
-                    format_percents(canvas->arena, c->y_low + i * c->step, 0), 25, COLOUR_SOFT);
+        canvas_text(canvas, p.x0 - 12, y + 9, ALIGN_RIGHT, format_percents(canvas->arena, c->y_low + i * c->step, 0),
+                    25, COLOUR_SOFT);
     }
     const bool two = r->task_count == 2;
     const char *right = two ? arena_printf(canvas->arena, "plasticity: %s right after training it →", r->tasks[1].name)

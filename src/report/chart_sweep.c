@@ -18,19 +18,19 @@ static const ResultOld *sweep_of(const Results *r, const ResultRun *run, int tas
     return old && old->sweep.count ? old : NULL;
 }
 
-/* A run whose sweep is told for all tasks, at as many points each as `like`. */
+/* A run whose sweep is recorded for all tasks, at as many points each as `like`. */
 static const ResultRun *sweep_run(const Results *r, int method, size_t from)
 {
     for (size_t i = from; i < r->runs.count; i++) {
         const ResultRun *run = &r->runs.at[i];
-        size_t told = 0, points = 0;
+        size_t known = 0, points = 0;
         if (run->method != method) continue;
         for (int j = 0; j < r->task_count; j++) {
             const ResultOld *old = sweep_of(r, run, j);
-            if (old && (!points || old->sweep.count == points)) told++;
+            if (old && (!points || old->sweep.count == points)) known++;
             if (old) points = old->sweep.count;
         }
-        if (told == (size_t)r->task_count) return run;
+        if (known == (size_t)r->task_count) return run;
     }
     return NULL;
 }
@@ -94,24 +94,24 @@ static void sweep_tell(Arena *arena, const Results *r, const SweepLines *lines, 
         const SweepLines *l = &lines[m];
         if (!l->count) continue;
         const size_t end = l->count - 1;
-        alt = text_join(
-            arena, alt, "; ",
-            arena_printf(arena, "%s: average %s with the old weights, %s with the new, best %s at %s", r->methods[m],
-                         format_percent(arena, sweep_at(l->both, 0)), format_percent(arena, sweep_at(l->both, end)),
-                         format_percent(arena, sweep_at(l->both, l->best)), sweep_place(arena, l)));
+        alt = text_join(arena, alt, "; ",
+                        arena_printf(arena, "%s: average %s with the old weights, %s with the new, best %s at %s",
+                                     r->methods[m], format_percent(arena, sweep_at(l->both, 0)),
+                                     format_percent(arena, sweep_at(l->both, end)),
+                                     format_percent(arena, sweep_at(l->both, l->best)), sweep_place(arena, l)));
         if (best < 0 || l->both[2 * l->best + 1] > lines[best].both[2 * lines[best].best + 1]) best = m;
     }
     const SweepLines *l = &lines[best];
     const double gain = sweep_at(l->both, l->best) - sweep_at(l->both, l->count - 1);
     canvas->alt = arena_printf(arena, "%s.", alt);
-    canvas->see = gain < 0.0005 ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
-                              : arena_printf(arena,
-                                             "%s, %s of the way from the old weights to the new, has the best average: "
-                                             "%s, %s points above the new weights alone. "
-                                             "The place was chosen on the rows it is judged by: a little optimistic.",
-                                             r->methods[best], sweep_place(arena, l),
-                                             format_percent(arena, sweep_at(l->both, l->best)),
-                                             format_share(arena, gain));
+    canvas->see = gain < 0.0005
+                      ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
+                      : arena_printf(arena,
+                                     "%s, %s of the way from the old weights to the new, has the best average: "
+                                     "%s, %s points above the new weights alone. "
+                                     "The place was chosen on the rows it is judged by: a little optimistic.",
+                                     r->methods[best], sweep_place(arena, l),
+                                     format_percent(arena, sweep_at(l->both, l->best)), format_share(arena, gain));
 }
 
 static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)

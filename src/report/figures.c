@@ -80,8 +80,8 @@ static double figure_intransigence(Arena *arena, const Results *r, const ResultR
     return measure_intransigence(figure_matrix(arena, r, run), figure_matrix(arena, r, ceiling), r->task_count);
 }
 
-/* The looks at an old task while a later one trains, and whether it dipped; false: there are none, or it is not told
- * which rows were right before and after. */
+/* The looks at an old task while a later one trains, and whether it dipped; false: there are none, or it is not
+ * recorded which rows were right before and after. */
 static bool figure_dip_of(Arena *arena, const Results *r, const ResultRun *run, int after, int task, Dip *dip)
 {
     const ResultOld *old = run->old[after * r->task_count + task];
@@ -93,7 +93,7 @@ static bool figure_dip_of(Arena *arena, const Results *r, const ResultRun *run, 
     return true;
 }
 
-/* The accuracy of a probe of a task (from 0) after so many tasks; NAN: not told. */
+/* The accuracy of a probe of a task (from 0) after so many tasks; NAN: not recorded. */
 static double figure_probe_of(const Results *r, const ResultRun *run, int after, int task)
 {
     return figure_share(&run->probe[after * r->task_count + task]);
@@ -278,7 +278,7 @@ static void figure_swap_add(Arena *arena, FigurePart *part, const Results *r, co
 }
 
 /* Exact sign-flip test of the rows' sums over seeds (with one seed McNemar's) that putting the part back changes
- * nothing; NAN: not told. */
+ * nothing; NAN: not recorded. */
 static double figure_part_p(const FigurePart *part) { return part->back.sums ? differences_p(&part->back).high : NAN; }
 
 /* Of the first task after the last, over a method's runs: what putting each part back returns, or how alike each

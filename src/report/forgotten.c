@@ -4,7 +4,7 @@
 
 /* Which rows were forgotten: right just after the task's own training and wrong after the last task. */
 
-/* Does the run tell which rows of a task it forgot, having learned it? */
+/* Does the run record which rows of a task it forgot, having learned it? */
 static bool forgotten_tells(const Results *r, const ResultRun *run, int task)
 {
     return verdict_run_learned(r, run, task) && verdict_cell(r, run, task, task)->right &&
@@ -22,7 +22,7 @@ static void forgotten_add(const Results *r, const ResultRun *run, int task, Forg
         row->before += old->lost[i].before;
         row->after += old->lost[i].after;
         row->prediction = old->lost[i].prediction;
-        row->told++;
+        row->recorded++;
     }
 }
 
@@ -70,9 +70,9 @@ Forgotten report_forgotten(Arena *arena, const Results *r, int method, int task)
         if (!row.runs) continue;
         row.row = k + 1;
         row.text = result_text(t, row.row);
-        if (row.told) {
-            row.before /= row.told;
-            row.after /= row.told;
+        if (row.recorded) {
+            row.before /= row.recorded;
+            row.after /= row.recorded;
         }
         f.by_all += row.methods == f.methods;
         f.rows[f.row_count++] = row;

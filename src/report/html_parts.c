@@ -174,8 +174,8 @@ static void html_forgotten_rows(Html *h, const ResultTask *task, const Forgotten
         html_tag(h, "th", " scope=\"row\"", arena_printf(h->arena, "%u", row->row));
         html_forgotten_text(h, row->text);
         html_tag(h, "td", "", row->text ? task_class(h->arena, task, row->text->label) : "–");
-        html_tag(h, "td", "", row->told ? forgotten_fall(h->arena, row) : "–");
-        html_tag(h, "td", "", row->told ? task_class(h->arena, task, row->prediction) : "–");
+        html_tag(h, "td", "", row->recorded ? forgotten_fall(h->arena, row) : "–");
+        html_tag(h, "td", "", row->recorded ? task_class(h->arena, task, row->prediction) : "–");
         if (runs > 1) html_tag(h, "td", "", arena_printf(h->arena, "%d of %d", row->runs, runs));
         html_raw(h, "</tr>\n");
     }

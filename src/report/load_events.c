@@ -100,7 +100,7 @@ static bool load_paired(Loader *l, const json_t *event, const Evaluation *own, E
     return true;
 }
 
-/* Bitmaps, lost and gained tell the same; a row that changed sides changed its prediction. */
+/* Bitmaps, lost and gained say the same; a row that changed sides changed its prediction. */
 static bool load_agrees(Loader *l, const json_t *event, const Evaluation *own, Evaluation *cell, Err *err)
 {
     if (own->right && cell->right) {
@@ -123,12 +123,12 @@ static bool load_eval_event(Loader *l, const json_t *event, Err *err)
     ResultShare share;
     uint32_t task, after;
     const uint32_t tasks = (uint32_t)l->out->task_count;
-    const json_t *final = json_object_get(event, "final"), *told = json_object_get(event, "accuracy");
+    const json_t *final = json_object_get(event, "final"), *known = json_object_get(event, "accuracy");
     ResultRun *run = load_run_of(l, event, err);
     if (!run || !load_count(l, event, "after_task", 1, tasks, &after, err) ||
         !load_task_number(l, event, 1, tasks, &task, err) || !load_share(l, event, task, &share, err))
         return false;
-    if (told && !(fabs(json_number_value(told) - (double)share.correct / share.rows) < 1e-4))
+    if (known && !(fabs(json_number_value(known) - (double)share.correct / share.rows) < 1e-4))
         return fail(err, "%s: \"accuracy\" is not \"correct\" divided by \"rows\"", l->what);
     if (!json_is_boolean(final)) return fail(err, "%s: \"final\" must be true or false", l->what);
     if (!json_is_true(final)) return true;
@@ -335,12 +335,12 @@ static bool load_lost_event(Loader *l, const json_t *event, Err *err)
     const json_t *rows = json_object_get(event, "rows");
     ResultOld *old = load_old_of(l, event, false, &after, &task, &run, err);
     if (!old) return false;
-    if (old->told_lost) return fail(err, "%s: a second \"lost\" of task %u after task %u", l->what, task, after);
+    if (old->has_lost) return fail(err, "%s: a second \"lost\" of task %u after task %u", l->what, task, after);
     if (!json_is_array(rows) || json_array_size(rows) > MOST)
         return fail(err, "%s: \"rows\" must be a list of at most %d entries", l->what, MOST);
     const Evaluation *own = &run->matrix[(task - 1) * tasks + task - 1],
                      *last = &run->matrix[(after - 1) * tasks + task - 1];
-    old->told_lost = true;
+    old->has_lost = true;
     old->lost_count = (int)json_array_size(rows);
     old->lost = arena_new(l->arena, ResultLost, json_array_size(rows));
     for (int i = 0; i < old->lost_count; i++) {

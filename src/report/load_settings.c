@@ -214,14 +214,14 @@ static bool load_same_experiment(const json_t *a, const json_t *b, const char *p
                                        "eval_sha256", "rows",    "eval_rows",   "majority_rate"};
     const json_t *x = json_object_get(a, "tasks"), *y = json_object_get(b, "tasks");
     const json_t *model_x = json_object_get(a, "model"), *model_y = json_object_get(b, "model");
-    const char *told = json_object_get(model_x, "sha256") || json_object_get(model_y, "sha256") ? "sha256" : "name";
+    const char *known = json_object_get(model_x, "sha256") || json_object_get(model_y, "sha256") ? "sha256" : "name";
     if (!json_object_get(a, "settings") || !json_object_get(b, "settings"))
         return fail(err, "%s does not tell its settings, so it cannot be joined with others",
                     json_object_get(a, "settings") ? path_b : path_a);
     if (json_array_size(x) != json_array_size(y))
         return fail(err, "%s and %s differ in their tasks: %zu and %zu", path_a, path_b, json_array_size(x),
                     json_array_size(y));
-    if (!load_same_value(model_x, model_y, told, "the model", path_a, path_b, err)) return false;
+    if (!load_same_value(model_x, model_y, known, "the model", path_a, path_b, err)) return false;
     for (size_t i = 0; i < json_array_size(x); i++)
         for (size_t k = 0; k < COUNT(keys); k++) {
             char of[80];

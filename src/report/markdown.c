@@ -23,8 +23,7 @@ static void markdown_grid(FILE *out, const TableGrid *grid, bool remarks)
 {
     TableRow head = {.remark = "what can be said"};
     for (int c = 0; c < grid->columns; c++)
-        head.cells[c] =
-            text_join(grid->arena, grid->head[0][c], " ", grid->head[1][c]);
+        head.cells[c] = text_join(grid->arena, grid->head[0][c], " ", grid->head[1][c]);
     markdown_row(out, grid, &head, remarks);
     fputs("|---|", out);
     for (int c = 1; c < grid->columns; c++) fputs(grid->words && c == grid->columns - 1 ? "---|" : "---:|", out);
@@ -58,12 +57,12 @@ static void markdown_forgotten_row(Arena *arena, const ResultTask *task, const F
     const ResultText *text = row->text;
     const char *words = text ? text->text : "",
                *pair = text && text->pair ? arena_printf(arena, " / %s", text->pair) : "";
-    fprintf(
-        out, "| %u | %s | %s |", row->row,
-        markdown_safe(arena, text_shorten(arena, arena_printf(arena, "%s%s", words, pair), MARKDOWN_TEXT_COLUMNS)),
-        text ? markdown_safe(arena, task_class(arena, task, text->label)) : "");
-    if (row->told)
-        fprintf(out, " %s | %s |\n", forgotten_fall(arena, row), markdown_safe(arena, task_class(arena, task, row->prediction)));
+    fprintf(out, "| %u | %s | %s |", row->row,
+            markdown_safe(arena, text_shorten(arena, arena_printf(arena, "%s%s", words, pair), MARKDOWN_TEXT_COLUMNS)),
+            text ? markdown_safe(arena, task_class(arena, task, text->label)) : "");
+    if (row->recorded)
+        fprintf(out, " %s | %s |\n", forgotten_fall(arena, row),
+                markdown_safe(arena, task_class(arena, task, row->prediction)));
     else
         fprintf(out, " | |\n");
 }
@@ -82,7 +81,7 @@ static void markdown_forgotten_by_method(Arena *arena, const Results *r, int met
     if (!f.row_count) return;
     const ForgottenRow *worst = &f.rows[0];
     fprintf(out, "- %s: %s", markdown_safe(arena, r->methods[method]), verdict_forgotten_by_one(arena, &f));
-    if (worst->told)
+    if (worst->recorded)
         fprintf(out, "; furthest: row %u%s%s%s, %s", worst->row, worst->text ? ", \"" : "",
                 worst->text ? markdown_safe(arena, text_shorten(arena, worst->text->text, MARKDOWN_TEXT_COLUMNS / 2))
                             : "",
@@ -116,7 +115,7 @@ static void markdown_forgotten(Arena *arena, const Results *r, FILE *out)
     }
 }
 
-/* What each method does, where the run tells it. */
+/* What each method does, where the run says it. */
 static void markdown_methods(Arena *arena, const Results *r, FILE *out)
 {
     bool begun = false;

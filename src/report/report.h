@@ -18,7 +18,7 @@ typedef struct ResultTask {
     const char *name, *train, *eval; /* the two files, or names of embedded data */
     uint32_t classes, train_rows, eval_rows;
     double majority_rate;     /* of the evaluation rows, 0 to 1 */
-    const char **class_names; /* [classes]; NULL: not told */
+    const char **class_names; /* [classes]; NULL: not recorded */
     DYN(ResultText) texts;    /* by row */
 } ResultTask;
 
@@ -40,13 +40,14 @@ typedef struct ResultSetting {
 
 typedef struct ResultMethodInfo {
     MethodKind kind;
-    const char *base;        /* the method's name without the settings that set it apart from others of the name */
+    const char *base; /* the method's name without the settings that set it apart from others of the name */
     /* By strategy's account of that name; of a name that it does not know, neither is true. */
-    bool full;        /* plain training of the whole encoder, task after task: what others are there to improve on */
-    bool one_adapter; /* plain training of one adapter, task after task: what separate adapters are to be held against */
-    ResultSetting *settings; /* [setting_count] its own first, then those of all methods; not told: none */
+    bool full; /* plain training of the whole encoder, task after task: what others are there to improve on */
+    bool
+        one_adapter; /* plain training of one adapter, task after task: what separate adapters are to be held against */
+    ResultSetting *settings; /* [setting_count] its own first, then those of all methods; not recorded: none */
     int setting_count;
-    const char *about, *cite; /* for people; "": not told */
+    const char *about, *cite; /* for people; "": not recorded */
 } ResultMethodInfo;
 
 /* A number of right rows. rows == 0: not evaluated (yet). */
@@ -95,11 +96,11 @@ typedef struct ResultOld {
     DYN(ResultSweep) sweep;
     const char **layers; /* of cka: "embeddings", "layer 1", ... */
     double *cka;     /* [layer_count] debiased CKA of the first token's states then and now, to 1; NAN: not defined */
-    int layer_count; /* 0: no drift told */
+    int layer_count; /* 0: no drift recorded */
     uint32_t drift_rows;
     ResultLost *lost; /* [lost_count] the largest drops first; not necessarily all that were lost */
     int lost_count;
-    bool told_lost;
+    bool has_lost;
 } ResultOld;
 
 /* One method with one seed. */
@@ -118,7 +119,7 @@ typedef struct ResultRun {
 
 typedef struct Results {
     const char *version, *preset, *device, *model; /* model: its name */
-    const char *acquaintance; /* what the encoder's pre-training has seen of the data, a sentence; "": not told */
+    const char *acquaintance; /* what the encoder's pre-training has seen of the data, a sentence; "": not recorded */
     bool shared_first;        /* task 1 was trained once for all methods that train it alike */
     ResultTask *tasks;
     const char **methods;                     /* names */
@@ -128,8 +129,8 @@ typedef struct Results {
     bool finished;                            /* every folder holds a finished run */
     double seconds;                           /* of all folders; 0 when not finished */
     uint64_t peak_bytes;                      /* the highest of all folders */
-    double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run was told; a report may be
-                            told another */
+    double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run had it; a report may have
+                            another */
 } Results;
 
 /* Reads FOLDER/results.jsonl of each folder. Several must have the same tasks, data and model, and no method twice with
@@ -140,27 +141,27 @@ bool report_load(Arena *arena, const char *const *folders, int folder_count, Res
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);
 
-/* The words of a row (from 1); NULL: not told. */
+/* The words of a row (from 1); NULL: not recorded. */
 const ResultText *result_text(const ResultTask *task, uint32_t row);
 
 /* A row that was right just after its task's own training and is wrong after the last task. */
 typedef struct ForgottenRow {
     uint32_t row;           /* from 1 */
     int methods, runs;      /* that forgot it; a method: with more than half of its seeds */
-    int told;               /* runs that tell the numbers below */
-    double before, after;   /* probability of the true class, then and now: mean over `told` */
+    int recorded;           /* runs that record the numbers below */
+    double before, after;   /* probability of the true class, then and now: mean over `recorded` */
     uint32_t prediction;    /* the class said now, by the last of them */
-    const ResultText *text; /* NULL: not told */
+    const ResultText *text; /* NULL: not recorded */
 } ForgottenRow;
 typedef struct Forgotten {
-    int methods, runs; /* that tell which rows they forgot */
+    int methods, runs; /* that record which rows they forgot */
     ForgottenRow *
         rows; /* [row_count] by any run; forgotten by most methods first, then by most runs, then by the largest drop */
     int row_count;
     int by_all; /* so many of them, the first, were forgotten by every method */
 } Forgotten;
 /* The rows of an earlier task (from 0) that a method forgot; method -1: that the methods forgot which can be ranked.
- * Runs that did not learn the task, or do not tell which rows were right, are left out. */
+ * Runs that did not learn the task, or do not record which rows were right, are left out. */
 Forgotten report_forgotten(Arena *arena, const Results *results, int method, int task);
 
 /* The results table and what can be said, 80 columns wide. Box drawing when the locale is UTF-8, colour on a terminal
@@ -168,7 +169,7 @@ Forgotten report_forgotten(Arena *arena, const Results *results, int method, int
 bool report_table(const Results *results, FILE *out);
 
 /* Writes out_dir/table.md, out_dir/summary.json, out_dir/report.html and out_dir/charts/: before_after.png and
- * matrix.png, and of plane, curve, sweep, drift, swap and loss.png those whose events were told. The page holds all
+ * matrix.png, and of plane, curve, sweep, drift, swap and loss.png those whose events were recorded. The page holds all
  * charts, and needs nothing else. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
 

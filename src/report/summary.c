@@ -80,7 +80,7 @@ static json_t *summary_share(const ResultShare *share)
     return share->rows ? json_real((double)share->correct / share->rows) : json_null();
 }
 
-/* [i][task]: a probe on the checkpoint's encoder (i = 0) and after i tasks; null: not told. */
+/* [i][task]: a probe on the checkpoint's encoder (i = 0) and after i tasks; null: not recorded. */
 static json_t *summary_probes(const Results *r, const ResultRun *run)
 {
     json_t *probes = json_array();
@@ -242,13 +242,13 @@ static json_t *summary_matches(const Results *r, const Pair *pair)
     json_t *tasks = json_array();
     for (int j = 0; j < r->task_count; j++) {
         const Match *m = &pair->tasks[j];
-        const bool told = m->state != MATCH_UNKNOWN;
+        const bool known = m->state != MATCH_UNKNOWN;
         const int more = m->state != MATCH_MORE ? -1 : m->difference > 0 ? pair->a : pair->b;
         json_array_append_new(tasks,
                               json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:s?}", "task", r->tasks[j].name, "state",
-                                        states[m->state], "difference", told ? json_real(m->difference) : json_null(),
-                                        "interval_90", told ? summary_interval(m->close) : json_null(), "interval",
-                                        told ? summary_interval(m->interval) : json_null(), "p", summary_number(m->p),
+                                        states[m->state], "difference", known ? json_real(m->difference) : json_null(),
+                                        "interval_90", known ? summary_interval(m->close) : json_null(), "interval",
+                                        known ? summary_interval(m->interval) : json_null(), "p", summary_number(m->p),
                                         "learned_more", more < 0 ? NULL : r->methods[more]));
     }
     return tasks;
@@ -293,7 +293,7 @@ static json_t *summary_comparison(Arena *arena, const Results *r)
     return json_pack("{s:f, s:s, s:s?, s:i, s:o, s:s, s:i, s:o}", "match_margin", 100 * compare_margin(r), "family",
                      "what matched pairs keep of the first task", "leader", leader < 0 ? NULL : r->methods[leader],
                      "tests", c.compared, "pairs", pairs, "ends_family", "average accuracy of every pair at the end",
-                     "ends_tests", c.told, "ends", summary_ends(r, &c));
+                     "ends_tests", c.tested, "ends", summary_ends(r, &c));
 }
 
 /* Of each earlier task: rows (from 1) that all methods forgot which can be ranked. */

@@ -106,8 +106,7 @@ static void table_grid_short(const Results *r, TableGrid *grid)
     for (int c = 0; c < numbers; c++) table_head(grid, table_task(arena, r, task[c]), when[c]);
     if (r->task_count > 1) table_head(grid, "change", "");
     table_start_rows(r, grid);
-    for (int c = 0; c < numbers; c++)
-        grid->majority.cells[1 + c] = format_cell(arena, r->tasks[task[c]].majority_rate);
+    for (int c = 0; c < numbers; c++) grid->majority.cells[1 + c] = format_cell(arena, r->tasks[task[c]].majority_rate);
     for (int m = 0; m < r->method_count; m++) {
         const char **cells = grid->rows.at[m].cells;
         for (int c = 0; c < numbers; c++) {
@@ -193,8 +192,7 @@ static void table_grid_tasks(const Results *r, int from, TableGrid *grid)
         }
     }
     for (int j = from; j < to; j++)
-        grid->majority.cells[1 + j - from] =
-            arena_printf(arena, "%s ", format_cell(arena, r->tasks[j].majority_rate));
+        grid->majority.cells[1 + j - from] = arena_printf(arena, "%s ", format_cell(arena, r->tasks[j].majority_rate));
 }
 
 /* ---- on a terminal ---- */
@@ -304,7 +302,7 @@ static const char *table_legend(Arena *arena, const Results *r)
                         what, seeds);
 }
 
-/* What differs from the preset; NULL: nothing, or it is not told. */
+/* What differs from the preset; NULL: nothing, or it is not recorded. */
 static const char *table_beside(Arena *arena, const Results *r)
 {
     const char *beside = load_beside_preset(arena, r);

@@ -55,7 +55,7 @@ typedef enum Verdict {
     VERDICT_RELEARNED,
     VERDICT_GAINED,
     VERDICT_NOT_SHOWN, /* neither a drop nor a gain: not the same as none */
-    VERDICT_UNCLEAR,   /* cannot be told from counts alone, or rows and seeds do not agree */
+    VERDICT_UNCLEAR,   /* cannot be decided from counts alone, or rows and seeds do not agree */
     VERDICT_KINDS
 } Verdict;
 

@@ -8,8 +8,8 @@
 typedef enum MatchState {
     MATCH_EQUAL,   /* the 90% interval of the difference lies within the margin */
     MATCH_MORE,    /* one learned more, by the tests */
-    MATCH_TOO_FEW, /* too few rows, or seeds, to tell */
-    MATCH_UNKNOWN, /* it is not told which rows were right; or no seed in common */
+    MATCH_TOO_FEW, /* too few rows, or seeds, to decide */
+    MATCH_UNKNOWN, /* not recorded which rows were right; or no seed in common */
 } MatchState;
 
 /* How two methods learned a task: a minus b, right after its training. */
@@ -23,7 +23,7 @@ typedef struct Match {
 typedef enum PairState {
     PAIR_COMPARED,  /* every task was learned equally well */
     PAIR_UNMATCHED, /* one learned some task more than the other */
-    PAIR_TOO_FEW,   /* neither can be told */
+    PAIR_TOO_FEW,   /* neither can be decided */
     PAIR_UNKNOWN,
 } PairState;
 
@@ -42,7 +42,7 @@ typedef struct End {
     int a, b, seeds;
     double difference;
     Interval interval;  /* 95% */
-    double p, adjusted; /* NAN: not told; adjusted: Holm, over all that are told */
+    double p, adjusted; /* NAN: not recorded; adjusted: Holm, over all that are known */
 } End;
 
 typedef struct Comparison {
@@ -51,7 +51,7 @@ typedef struct Comparison {
     Pair *pairs; /* every two of them */
     int pair_count, compared;
     End *ends; /* every two methods of all that are finished with a seed in common */
-    int end_count, told;
+    int end_count, tested;
 } Comparison;
 
 static double compare_margin(const Results *r) { return r->match_margin > 0 ? r->match_margin : VERDICT_MARGIN; }
@@ -142,22 +142,22 @@ static void compare_end(Arena *arena, const Results *r, End *end)
     const int tasks = r->task_count;
     DYN(int32_t) sums = {0};
     double *values = arena_new(arena, double, r->runs.count + 1), error = 0, rows = 0;
-    bool told = true;
+    bool known = true;
     for (int j = 0; j < tasks; j++) {
         const Differences d = compare_differences(arena, r, end->a, end->b, j, true);
         end->seeds = d.seeds;
         if (!d.seeds) return;
         const Paired paired = differences_rows(&d);
-        told = told && d.sums;
+        known = known && d.sums;
         rows += paired.difference / tasks;
         error += paired.error * paired.error / tasks / tasks;
         for (int i = 0; i < d.seeds; i++) values[i] += d.values[i] / tasks;
-        for (uint32_t k = 0; told && k < d.rows; k++) *dyn_push(arena, &sums) = d.sums[k] * compare_weight(r, j);
+        for (uint32_t k = 0; known && k < d.rows; k++) *dyn_push(arena, &sums) = d.sums[k] * compare_weight(r, j);
     }
     end->difference = measure_mean(values, end->seeds).mean;
     end->interval = measure_over_seeds(
         values, end->seeds, measure_paired_interval((Paired){rows, sqrt(error)}, INTERVAL_INSIDE), INTERVAL_INSIDE);
-    if (!told) return;
+    if (!known) return;
     end->p = measure_sign_flips(sums.at, (uint32_t)sums.count);
     if (end->seeds > 1) end->p = fmax(end->p, measure_t_test(values, end->seeds));
 }
@@ -174,10 +174,10 @@ static void compare_ends(Arena *arena, const Results *r, Comparison *c)
             compare_end(&scratch, r, &end);
             arena_free(&scratch);
             if (!end.seeds) continue;
-            if (!isnan(end.p)) p[c->told++] = end.p;
+            if (!isnan(end.p)) p[c->tested++] = end.p;
             c->ends[c->end_count++] = end;
         }
-    measure_holm(p, c->told, adjusted);
+    measure_holm(p, c->tested, adjusted);
     for (int i = 0, k = 0; i < c->end_count; i++)
         if (!isnan(c->ends[i].p)) c->ends[i].adjusted = adjusted[k++];
 }

@@ -5,7 +5,7 @@
 
 /* What the rules of verdict.c say of all methods together: sentences, and a headline. */
 
-enum { VERDICT_SENTENCES = 24, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is told */
+enum { VERDICT_SENTENCES = 24, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is given */
 
 typedef DYN(const char *) VerdictNames;
 
@@ -103,9 +103,9 @@ static const char *verdict_sentence_not_shown(Arena *arena, const Results *r)
         if (!verdict_learned_all(r, m) || change.verdict != VERDICT_NOT_SHOWN) continue;
         most = fmax(most, verdict_possible(&change));
         verdict_add(arena, &names, r->methods[m]);
-        verdict_add(arena, &possible,
-                    arena_printf(arena, "%s points with %s", format_share(arena, verdict_possible(&change)),
-                                 r->methods[m]));
+        verdict_add(
+            arena, &possible,
+            arena_printf(arena, "%s points with %s", format_share(arena, verdict_possible(&change)), r->methods[m]));
     }
     if (!names.count) return NULL;
     return arena_printf(arena, "No drop on %s is shown for %s; the interval leaves one of %s possible.",
@@ -140,7 +140,7 @@ static int verdict_sentences_of_change(Arena *arena, const Results *r, const cha
     return count;
 }
 
-/* Whether two runs have the very same rows right in every evaluation behind the first training. */
+/* Whether two runs have the very same rows right in every evaluation after the first training. */
 static bool verdict_same_rows(const Results *r, const ResultRun *a, const ResultRun *b)
 {
     for (int i = 1; i < r->task_count; i++)
@@ -176,7 +176,8 @@ static const char *verdict_idle(Arena *arena, const Results *r)
     const char *plain = "";
     for (int m = 0; m < r->method_count; m++) {
         const int full = load_find_full(r, m);
-        if (full < 0 || m == full || verdict_kind(r, m) != METHOD_ORDINARY || !verdict_did_nothing(r, m, full)) continue;
+        if (full < 0 || m == full || verdict_kind(r, m) != METHOD_ORDINARY || !verdict_did_nothing(r, m, full))
+            continue;
         verdict_add(arena, &idle, r->methods[m]);
         plain = r->method_info[full].base;
     }
@@ -194,7 +195,7 @@ static const char *verdict_family(Arena *arena, int tests, const char *what)
     return tests == 1 ? "one pair, so no correction" : arena_printf(arena, "Holm's correction over %d %s", tests, what);
 }
 
-/* What few seeds can tell. */
+/* What few seeds can show. */
 static const char *verdict_few_seeds(Arena *arena, const Comparison *c)
 {
     int seeds = 0;
@@ -322,8 +323,7 @@ static const char *verdict_no_leader(Arena *arena, const Results *r, const Compa
                         arena_printf(arena, "with %s than with %s", r->methods[winner], r->methods[loser]));
     }
     return arena_printf(
-        arena,
-        "No method leads. At matched learning %d of %s %s beyond chance (%s): more of %s is left %s%s.%s",
+        arena, "No method leads. At matched learning %d of %s %s beyond chance (%s): more of %s is left %s%s.%s",
         different, verdict_pairs(arena, c->compared), plural((uint64_t)different, "differs", "differ"),
         verdict_family(arena, c->compared, "matched pairs"), r->tasks[0].name, verdict_named(arena, &names),
         (size_t)different > names.count ? ", among others" : "", verdict_few_seeds(arena, c));
@@ -358,7 +358,7 @@ static const char *verdict_ends(Arena *arena, const Results *r, const Comparison
     bool *named = arena_new(arena, bool, (size_t)r->method_count);
     double least = 1;
     int winners = 0;
-    if (!c->told) return NULL;
+    if (!c->tested) return NULL;
     for (int i = 0; i < c->end_count; i++)
         if (c->ends[i].adjusted < least) least = c->ends[i].adjusted;
     for (;;) {
@@ -378,7 +378,7 @@ static const char *verdict_ends(Arena *arena, const Results *r, const Comparison
                     arena_printf(arena, "%s (%s) above %s", r->methods[best],
                                  format_percent(arena, verdict_end(r, best)), verdict_counted(arena, &below)));
     }
-    const char *pairs = verdict_family(arena, c->told, "pairs in where they end");
+    const char *pairs = verdict_family(arena, c->tested, "pairs in where they end");
     if (!winners)
         return arena_printf(arena,
                             "In where they end, the average accuracy over all tasks, no two methods differ beyond "
@@ -453,8 +453,7 @@ static int verdict_sentences_of_kinds(Arena *arena, const Results *r, const char
             arena_printf(arena,
                          "%s cannot forget: what %s learned of %s is kept apart and never trained again, so a change "
                          "of zero is no achievement%s.",
-                         verdict_named(arena, &separate), plural(separate.count, "it", "they"), r->tasks[0].name,
-                         fair);
+                         verdict_named(arena, &separate), plural(separate.count, "it", "they"), r->tasks[0].name, fair);
     if (floor >= 0)
         out[count++] = arena_printf(
             arena, "%s is the floor: its encoder is never trained%s; heads alone reach %s.", r->methods[floor],
@@ -547,7 +546,7 @@ static const char *verdict_noise(Arena *arena, const Results *r)
                         format_share(arena, verdict_widest(r)));
 }
 
-/* Which rows chose the epoch, where it is those that are reported; NULL: others did, or it is not told. */
+/* Which rows chose the epoch, where it is those that are reported; NULL: others did, or it is not recorded. */
 static const char *verdict_chosen(Arena *arena, const Results *r)
 {
     VerdictNames names = {0};
@@ -584,7 +583,7 @@ static const char *verdict_forgotten_by_one(Arena *arena, const Forgotten *f)
                        : rows;
 }
 
-/* Which rows of a task all methods forgot; NULL: not told, or there is no such thing. */
+/* Which rows of a task all methods forgot; NULL: not recorded, or there is no such thing. */
 static const char *verdict_forgotten(Arena *arena, const Results *r, int task)
 {
     const Forgotten f = report_forgotten(arena, r, -1, task);

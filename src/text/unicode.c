@@ -67,8 +67,7 @@ static size_t unicode_count_errors(Str s)
 {
     size_t errors = 0;
     uint32_t code;
-    for (size_t i = 0; i < s.size; errors += code == UTF8_INVALID)
-        i += utf8_decode(s.at + i, s.size - i, &code);
+    for (size_t i = 0; i < s.size; errors += code == UTF8_INVALID) i += utf8_decode(s.at + i, s.size - i, &code);
     return errors;
 }
 

@@ -13,8 +13,8 @@ static const char *media_ascii(uint32_t code)
     static const struct {
         uint32_t code;
         const char *ascii;
-    } signs[] = {{0x2013 /* – */, "-"}, {0x2192 /* → */, ">"},  {0x2026 /* … */, "~"}, {0x2264 /* ≤ */, "<="},
-                 {0x2265 /* ≥ */, ">="}, {0xb1 /* ± */, "+-"}, {0x2500 /* ─ */, "-"}, {0x2212 /* − */, "-"}};
+    } signs[] = {{0x2013 /* – */, "-"},  {0x2192 /* → */, ">"}, {0x2026 /* … */, "~"}, {0x2264 /* ≤ */, "<="},
+                 {0x2265 /* ≥ */, ">="}, {0xb1 /* ± */, "+-"},  {0x2500 /* ─ */, "-"}, {0x2212 /* − */, "-"}};
     for (size_t i = 0; i < COUNT(signs); i++)
         if (code == signs[i].code) return signs[i].ascii;
     return "?";
@@ -51,7 +51,7 @@ const char *text_for(Arena *arena, Medium medium, const char *text)
     enum { LONGEST = 6 }; /* bytes for one: "&quot;" */
     const size_t size = strlen(text);
     if (medium == MEDIUM_UTF8) return text;
-    char *out = arena_new(arena, char, LONGEST * size + 1), *to = out;
+    char *out = arena_new(arena, char, LONGEST *size + 1), *to = out;
     for (size_t at = 0, n; at < size; at += n) {
         uint32_t code;
         n = utf8_decode(text + at, size - at, &code);

@@ -1,8 +1,8 @@
-/* words: numbers and words for people, each kind in one place. The table, the charts, Markdown, HTML and the messages of
- * commands call these, and format nothing themselves; what programs read (JSON, predictions) is not made here.
+/* words: numbers and words for people, each kind in one place. The table, the charts, Markdown, HTML and the messages
+ * of commands call these, and format nothing themselves; what programs read (JSON, predictions) is not made here.
  *
- * A text is UTF-8 and is made once; text_for then fits it to its medium: a terminal without UTF-8, Markdown, HTML. Texts
- * live in the arena. Decimals have a '.' whatever the locale says, since lethe never sets LC_NUMERIC. */
+ * A text is UTF-8 and is made once; text_for then fits it to its medium: a terminal without UTF-8, Markdown, HTML.
+ * Texts live in the arena. Decimals have a '.' whatever the locale says, since lethe never sets LC_NUMERIC. */
 #ifndef LETHE_WORDS_H
 #define LETHE_WORDS_H
 
@@ -19,22 +19,22 @@ const char *format_megabytes(Arena *arena, double bytes, int digits); /* "91.3 M
 const char *format_gigabytes(Arena *arena, double bytes, int digits); /* "1.4 GB", of 10^9 bytes */
 
 /* ---- Shares and their differences: 1 is 100%, or 100 points ---- */
-const char *format_share(Arena *arena, double share);   /* in percent or points: "81.7", "100.0" */
-const char *format_percent(Arena *arena, double share); /* "81.7%" */
-const char *format_percents(Arena *arena, double share, int digits);
+const char *format_share(Arena *arena, double share);                /* in percent or points: "81.7", "100.0" */
+const char *format_percent(Arena *arena, double share);              /* "81.7%" */
+const char *format_percents(Arena *arena, double share, int digits); /* after the point: "60%" */
 const char *format_cell(Arena *arena, double share);                 /* of a table: "81.7", "100" */
-const char *format_interval(Arena *arena, Interval interval);   /* "[74–83]", in whole percents */
-const char *format_half_width(Arena *arena, Interval interval); /* half of high - low: "3.4" */
+const char *format_interval(Arena *arena, Interval interval);        /* "[74–83]", in whole percents */
+const char *format_half_width(Arena *arena, Interval interval);      /* half of high - low: "3.4" */
 const char *format_points(Arena *arena, double difference);          /* "-23.0", "0.0", "+1.5" */
-const char *format_range(Arena *arena, Interval interval);          /* "-27.3 to -4.6 points" */
+const char *format_range(Arena *arena, Interval interval);           /* "-27.3 to -4.6 points" */
 
-/* ---- Probabilities of tests: never rounded across TEST_LEVEL ---- */
-const char *format_p(Arena *arena, double p); /* "p < 0.0001", "p = 0.0312", "p = 0.24" */
-/* Of a p of which only the lowest and the highest value are known one end: "p ≤ 0.03", "p ≥ 0.06". */
+/* ---- Probabilities of tests: below TEST_LEVEL cut after four digits, not rounded up to it ---- */
+const char *format_p(Arena *arena, double p); /* "p < 0.0001", "p = 0.031", "p = 0.24" */
+/* Of a p of which only the lowest and the highest value are known one end: "p ≤ 0.031", "p ≥ 0.060". */
 const char *format_p_bound(Arena *arena, Interval p, bool at_most);
 
 /* ---- Words ---- */
-const char *plural(uint64_t count, const char *one, const char *many);                      /* either, by the count */
+const char *plural(uint64_t count, const char *one, const char *many);                       /* either, by the count */
 const char *format_counted(Arena *arena, uint64_t count, const char *one, const char *many); /* "1 row", "20 rows" */
 const char *format_list(Arena *arena, const char *const *items, int count); /* "", "a", "a and b", "a, b and c" */
 /* "a, b": both with the separator between them, or the one that is not empty. Lists grow by it. */

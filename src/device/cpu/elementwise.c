@@ -3,20 +3,20 @@
 enum { V(CHUNK) = 16384 };
 
 /* The op runs its statements for each vector: its first index is i, of which `left` elements exist. */
-#define ELEMENTWISE(op, ...)                                                        \
-    static void V(op##_item)(void *context, size_t item, int thread)                \
-    {                                                                               \
-        (void)thread;                                                               \
-        const struct op##_args *a = context;                                        \
-        const size_t end = least_size(a->n, (item + 1) * V(CHUNK));                  \
-        for (size_t i = item * V(CHUNK); i < end; i += LANES) {                     \
-            const size_t left = end - i;                                            \
-            __VA_ARGS__                                                             \
-        }                                                                           \
-    }                                                                               \
-    static void V(op)(const void *args)                                             \
-    {                                                                               \
-        const struct op##_args *a = args;                                           \
+#define ELEMENTWISE(op, ...)                                                       \
+    static void V(op##_item)(void *context, size_t item, int thread)               \
+    {                                                                              \
+        (void)thread;                                                              \
+        const struct op##_args *a = context;                                       \
+        const size_t end = least_size(a->n, (item + 1) * V(CHUNK));                \
+        for (size_t i = item * V(CHUNK); i < end; i += LANES) {                    \
+            const size_t left = end - i;                                           \
+            __VA_ARGS__                                                            \
+        }                                                                          \
+    }                                                                              \
+    static void V(op)(const void *args)                                            \
+    {                                                                              \
+        const struct op##_args *a = args;                                          \
         parallel(ceil_div(a->n, V(CHUNK)), V(op##_item), (void *)(uintptr_t)args); \
     }
 

@@ -325,7 +325,8 @@ void *vulkan_alloc(Vulkan *vk, VulkanBlock **list, size_t bytes)
             free(block);
             Arena arena = {0};
             fail(&vk->failure,
-                 "%s: no room for %s more (%s); a smaller --batch-size or --max-length, LoRA, or --device cpu needs less",
+                 "%s: no room for %s more (%s); a smaller --batch-size or --max-length, LoRA, or --device cpu needs "
+                 "less",
                  vk->info.name, format_gigabytes(&arena, (double)whole, 2), vulkan_result(result));
             arena_free(&arena);
             return nowhere;
