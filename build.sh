@@ -375,6 +375,18 @@ check_valgrind() { # a short run of a tiny encoder with all that a run does, and
         "${lethe[@]}" predict --device cpu --run build/check/run --task sentiment --method full <<<"a good film"
 }
 
+check_links() { # every relative link of README and docs leads to a file and, where it names one, to a heading
+    local page link file wrong=0
+    for page in README.md docs/*.md; do
+        for link in $(grep -o '](\([^)]*\))' "$page" | sed 's/^](//; s/)$//' | grep -v '^http'); do
+            file=${link%%#*} file=${file:+$(dirname "$page")/$file}
+            { [ -e "${file:-$page}" ] && { [[ $link != *#* ]] || sed -n 's/^#\+ //p' "${file:-$page}" | tr '[:upper:] ' '[:lower:]-' |
+                sed 's/[^a-z0-9_-]//g' | grep -qx -- "${link#*#}"; }; } || { echo "$page: $link leads nowhere"; wrong=1; }
+        done
+    done
+    return $wrong
+}
+
 check() { # what a change must stand before it is handed on; goes on behind what fails
     need "${packages_check[@]}"
     tests_build # a fault in the build is told of here
@@ -387,6 +399,7 @@ check() { # what a change must stand before it is handed on; goes on behind what
         compile build/check/tests-fast "${sanitizers[@]}" -O2 -DLETHE_TESTS_FAST -Wno-unused-function "${tests[@]}" -lcmocka
     fi
     check_one platform check_platform
+    check_one links check_links
     check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c
     check_one clang-tidy clang-tidy --quiet main.c -- "${flags[@]}"
     check_one cppcheck cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c

@@ -1,4 +1,4 @@
-/* limits: what README's table of limits says happens beyond each. */
+/* limits: what the table of limits in docs/running.md says happens beyond each. */
 
 #include <fcntl.h>
 
