@@ -12,12 +12,8 @@
 #include "tokenizer.c"
 #include "tokenizer_build.c"
 #include "tokenizer_keys.c"
-
 #include "tokenizer_added.c"
 #include "tokenizer_settings.c"
-
-static void tokenizer_apply(Tokenizer *t, const TokenizerSettings *s);
-
 #include "tokenizer_json.c"
 #include "tokenizer_files.c"
 #include "classes.c"

@@ -9,15 +9,6 @@ static const char *const tokenizer_file_names[] = {
     "tokenizer_config.json",   "tokenizer.json",    "vocab.txt", "vocab.json", "merges.txt",
     "special_tokens_map.json", "added_tokens.json", NULL};
 
-/* What the settings say of encoding, whatever the class. */
-static void tokenizer_apply(Tokenizer *t, const TokenizerSettings *s)
-{
-    static const char *const names[] = {"", "BertTokenizer", "RobertaTokenizer", "PreTrainedTokenizerFast"};
-    t->types = s->types;
-    t->cut_left = s->cut_left;
-    t->class = names[s->class];
-}
-
 /* transformers' BertTokenizer around a vocabulary. */
 static bool tokenizer_bert(Arena *arena, const TokenList *tokens, TokenizerSettings *s, const char *what,
                            Tokenizer **out, Err *err)

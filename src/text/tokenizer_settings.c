@@ -400,3 +400,12 @@ static bool settings_need(const TokenizerSettings *s, int special, const AddedVo
     *id = known ? known->token.id : VOCAB_NONE;
     return (known && !known->token.appended) || fail(err, "%s: the token \"%s\" is missing", what, str_show(text));
 }
+
+/* What the settings say of encoding, whatever the class. */
+static void tokenizer_apply(Tokenizer *t, const TokenizerSettings *s)
+{
+    static const char *const names[] = {"", "BertTokenizer", "RobertaTokenizer", "PreTrainedTokenizerFast"};
+    t->types = s->types;
+    t->cut_left = s->cut_left;
+    t->class = names[s->class];
+}
