@@ -60,6 +60,10 @@ static void test_a_file_is_replaced_whole_or_not_at_all(void **state)
         assert_int_equal(sys_kind(P "name.tmp"), SYS_NOTHING);
     }
     assert_int_equal(sys_open(P "name.tmp", SYS_WRITE, &file), 0);
+    assert_int_equal(unlink(P "name.tmp"), 0); /* somebody else removes it: the old file stays */
+    assert_int_equal(sys_publish(file, P "name.tmp", P "name"), sys_missing);
+    expect_text(P "name", "new");
+    assert_int_equal(sys_open(P "name.tmp", SYS_WRITE, &file), 0);
     sys_discard(file, P "name.tmp");
     assert_int_equal(sys_kind(P "name.tmp"), SYS_NOTHING);
     expect_text(P "name", "new");
