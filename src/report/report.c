@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load.c"
+#include "load_run.c"
 #include "load_settings.c"
 #include "load_events.c"
 #include "load_files.c"
@@ -13,7 +13,7 @@
 #include "forgotten.c"
 #include "verdict_words.c"
 #include "verdict_sentences.c"
-#include "table.c"
+#include "result_table.c"
 #include "markdown.c"
 #include "summary.c"
 #include "markup.c"
