@@ -7,7 +7,7 @@
  *  2. tested_NAME lists what every engine is compared on: CASE(NAME, what make_NAME is given), in loops.
  *  3. timed_cases in perf.c lists the sizes of training.
  *  4. quick_cases below, when no other op of its shader's file stands there.
- * A case needs no name: op_text prints its op and all its numbers. */
+ * A case needs no name: op_text prints its op and all its numbers; make_NAME adds a note where these are not all. */
 #include "selftest.h"
 
 #include <math.h>
@@ -42,7 +42,8 @@ typedef struct DeviceCase {
         bool whole;         /* whole numbers */
     } buffers[DEVICE_BUFFERS];
     int count;
-    unsigned shift; /* of all addresses on the device, in floats: 1 takes them away from multiples of 16 bytes */
+    const char *note; /* what its arguments do not say; NULL: nothing */
+    unsigned shift;   /* of all addresses on the device, in floats: 1 takes them away from multiples of 16 bytes */
 } DeviceCase;
 
 static f32 *case_floats(DeviceCase *c, size_t count)
@@ -99,9 +100,10 @@ static void case_directions(DeviceCase *c)
 /* For people; the case keeps it. */
 static const char *case_text(DeviceCase *c)
 {
-    char text[OP_TEXT];
+    char text[OP_TEXT], shift[32] = "";
     op_text(c->op, &c->args, text);
-    return c->shift ? arena_printf(&c->arena, "%s shift=%u", text, c->shift) : arena_printf(&c->arena, "%s", text);
+    if (c->shift) snprintf(shift, sizeof shift, " shift=%u", c->shift);
+    return arena_printf(&c->arena, "%s%s%s%s", text, c->note ? " " : "", c->note ? c->note : "", shift);
 }
 
 /* The first argument that points into a buffer. */

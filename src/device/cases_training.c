@@ -114,6 +114,7 @@ static void tested_clip(DeviceCases *cases)
 /* about: what each part of g.r is near to. */
 static void make_projection(DeviceCase *c, u32 n, f32 about)
 {
+    c->note = about < 0 ? "g.r<0" : "g.r>0";
     f32 *g_r = case_floats(c, n), *r_r = case_floats(c, n);
     for (u32 i = 0; i < n; i++) {
         g_r[i] += about;

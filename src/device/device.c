@@ -230,7 +230,8 @@ void device_run(Device *device, Op op, const void *args)
     const double begun = device->profile ? clock_seconds() : 0;
 #ifdef LETHE_CHECK_INDICES
     const char *problem = check_failed(device) ? NULL : op_index_problem(op, args);
-    if (problem) fprintf(stderr, "lethe: %s\n", problem);
+    char text[OP_TEXT];
+    if (problem) op_text(op, args, text), fprintf(stderr, "lethe: %s, in %s\n", problem, text);
     ASSERT(!problem);
 #endif
     if (device->vulkan)
