@@ -135,7 +135,7 @@ static void test_utf8(void **state)
     assert_int_equal(utf8_cut(S("ab"), 9).size, 2);
 }
 
-/* The row orders that semantics.md gives, made with PyTorch. */
+/* Row orders, made with PyTorch. */
 /* Each place holds each number about equally often, over streams as over seeds. */
 static void test_order_is_uniform(void **state)
 {

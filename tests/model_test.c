@@ -305,7 +305,7 @@ static void test_divergence_is_told(void **state)
     tiny_close(&t);
 }
 
-/* semantics.md, section 4: what PEFT and transformers report for roberta-base and MiniLM. */
+/* What PEFT and transformers report for roberta-base and MiniLM. */
 static void test_trainable_parameters(void **state)
 {
     (void)state;

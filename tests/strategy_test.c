@@ -150,7 +150,7 @@ static bool left_same(const Left *a, const Left *b)
     return a->count == b->count && memcmp(a->w, b->w, a->count * sizeof *a->w) == 0;
 }
 
-/* semantics.md, section 5: a strategy of no strength is plain training, through all of its code. With its own strength
+/* A strategy of no strength is plain training, through all of its code. With its own strength
  * it is not. The methods of one run share the first task's training; `full` alone, in a run of its own, does not. */
 static void test_no_strength_is_plain_training(void **state)
 {

@@ -14,6 +14,6 @@
 #include "keep_models.c"  // OUT/models
 #include "method.c"       // one method with one seed
 #include "run_options.c"
-#include "plan.c"
+#include "describe.c"  // a plan in words and events; what it needs
 #include "whole_run.c"
 #include "bench.c"

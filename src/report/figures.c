@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The measures of a run, by name: what summary.json holds and README explains. */
+/* The measures of a run, by name: what summary.json holds and docs/measures.md explains. */
 
 /* The accuracies of one run, NAN where not known: [after task][task]. */
 static double *figure_matrix(Arena *arena, const Results *r, const ResultRun *run)

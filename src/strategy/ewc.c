@@ -19,7 +19,7 @@ static const Option ewc_options[] = {
     [EWC_FISHER] = STRATEGY_CHOICE("ewc-fisher", "exact", ewc_fishers, "kind of Fisher information"),
     [EWC_FORM] = STRATEGY_CHOICE("ewc-form", "paper", ewc_forms, "notebook: without the 1/2, twice as strong"),
     [EWC_GAMMA] = STRATEGY_REAL("ewc-gamma", "1", 0, 1, "what is left of older tasks' Fisher at each new task"),
-    [EWC_ROWS] = STRATEGY_REAL("ewc-rows", "0", 0, 4e9, "rows that the Fisher is computed on, 0 = all"),
+    [EWC_ROWS] = STRATEGY_INT("ewc-rows", "0", 0, 4e9, "rows that the Fisher is computed on, 0 = all"),
 };
 
 static bool ewc_end(void *own, const Moment *at, Err *err)

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "plain.c"
+#include "baselines.c"
 #include "pull.c"
 #include "l2sp.c"
 #include "ewc.c"

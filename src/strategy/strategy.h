@@ -24,6 +24,10 @@ typedef enum Trains {
     {                                                                                                   \
         name_, OPTION_REAL, low_, high_, "X", about_, .default_value = default_, .changes = CHANGES_OWN \
     }
+#define STRATEGY_INT(name_, default_, low_, high_, about_)                                             \
+    {                                                                                                  \
+        name_, OPTION_INT, low_, high_, "N", about_, .default_value = default_, .changes = CHANGES_OWN \
+    }
 #define STRATEGY_CHOICE(name_, default_, choices_, about_)                                          \
     {                                                                                               \
         name_, OPTION_CHOICE, 0, 0, "NAME", about_, .default_value = default_, .choices = choices_, \
@@ -68,7 +72,7 @@ typedef struct Moment {
 typedef struct Strategy {
     const char *name, *about, *cite;
     const char *departs; /* sentences: where it departs from its paper, or what that leaves open; null: nowhere */
-    const char *kind;    /* "method", "separate", "floor", "ceiling", "after": see README on results.jsonl */
+    const char *kind;    /* "method", "separate", "floor", "ceiling", "after": see docs/events.md */
     const char *alone;   /* why it goes with no other strategy; null: it does */
     Trains trains;
     bool own_rate; /* its first option is the learning rate */

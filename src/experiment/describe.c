@@ -31,8 +31,6 @@ static json_t *task_event(const Plan *plan, const TaskState *state, const TaskSo
     json_object_set_new(event, "common_rows", json_integer((json_int_t)data->common_rows));
     if (source->percent > 0) json_object_set_new(event, "split_percent", json_real(source->percent));
     json_object_set_new(event, "rows", task_rows(plan, source));
-    json_object_set_new(event, "train_sha256", json_string(data->train_sha256));
-    json_object_set_new(event, "eval_sha256", json_string(data->eval_sha256));
     return event;
 }
 
@@ -234,7 +232,8 @@ static void print_row(const Split *split, uint32_t row)
            used < COLUMNS ? "" : " ...");
 }
 
-static void print_split(const Plan *plan, const Split *split, const TaskData *data, const char *what)
+/* first: the rows are the first of their file. */
+static void print_split(const Split *split, const TaskData *data, const char *what, bool first)
 {
     enum { MOST_CLASSES = 20 };
     Arena arena = {0};
@@ -242,7 +241,7 @@ static void print_split(const Plan *plan, const Split *split, const TaskData *da
     printf("  %-8s %s of %s rows%s%s\n", what, format_count(&arena, split->rows),
            format_count(&arena, split->file_rows),
            split->rows == split->file_rows ? ""
-           : plan->first_rows              ? ", the first"
+           : first                         ? ", the first"
                                            : ", drawn at random",
            split->skipped ? arena_printf(&arena, "; %s more have no label", format_count(&arena, split->skipped)) : "");
     printf("           columns: %s\n           classes:", split->columns);
@@ -254,15 +253,16 @@ static void print_split(const Plan *plan, const Split *split, const TaskData *da
 
 static void print_task(const Plan *plan, const TaskData *data, int task)
 {
+    const bool first = experiment_takes_first(plan, &plan->tasks[task]);
     Arena arena = {0};
     printf("task %-3d %s: %u classes, %u rows to train, %u to evaluate, %s tokens a row, majority class %s\n", task + 1,
            data->name, data->classes, data->train.rows, data->eval.rows,
            format_decimal(&arena, (double)data->train.starts[data->train.rows] / data->train.rows, 1),
            format_percent(&arena, split_majority_rate(&data->eval, data->classes)));
     arena_free(&arena);
-    print_split(plan, &data->train, data, "train");
+    print_split(&data->train, data, "train", first);
     for (uint32_t r = 0; r < 2 && r < data->train.rows; r++) print_row(&data->train, r);
-    print_split(plan, &data->eval, data, "evaluate");
+    print_split(&data->eval, data, "evaluate", first);
 }
 
 static void print_plan(const Experiment *x)
