@@ -31,7 +31,7 @@ layout(buffer_reference, std430, buffer_reference_align = 16) buffer f32x4p { ve
 
 /* Mesa's software driver (25.2) reads what all threads read from one place even where a test or the end of a loop keeps
  * them from it: such places must be readable. x, or `other` where x is null. To be read before any test for null, not
- * behind it: there a compiler knows the answer and takes x. */
+ * after it: there a compiler knows the answer and takes x. */
 #define READABLE(x, other) mix(uvec2(x), uvec2(other), bvec2(IS_NULL(x)))
 /* Number i of x, or `instead` where x is null; `other` has at least i + 1 numbers. */
 float optional(f32p x, uint i, f32p other, float instead)
@@ -121,7 +121,7 @@ layout(local_size_x = GROUP) in;
  * 2: and none reaches over the end of its row. */
 layout(constant_id = 0) const uint ALIGNED = 0;
 
-/* The numbers c .. c + 3 of a row of `cols` numbers that begins at x.v[from]; 0 behind its end. */
+/* The numbers c .. c + 3 of a row of `cols` numbers that begins at x.v[from]; 0 after its end. */
 vec4 load4(f32p x, uint from, uint c, uint cols)
 {
     if (ALIGNED == 2 || ALIGNED == 1 && c + 3 < cols) return f32x4p(x).v[(from + c) / 4];

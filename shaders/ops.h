@@ -71,7 +71,7 @@ typedef float f32;
 /* c[m][n] = alpha * op(a) op(b) + bias[n] + (accumulate ? c : 0); op(a) is [m][k]: a[m][k], or a[k][m] when ta;
  * op(b) is [k][n]: b[k][n], or b[n][k] when tb. bias may be null. gelu may be null, else gelu[m][n] (row distance ldc)
  * also receives the exact GELU of c. k = 0 gives bias + c. more: so many further products of the same shape, whose a, b
- * and c (and gelu) lie stride_a, stride_b and stride_c elements behind those of the one before. */
+ * and c (and gelu) lie stride_a, stride_b and stride_c elements after those of the one before. */
 ARGS(gemm)
     in_f32(a) in_f32(b) in_f32(bias)
     io_f32(c)
@@ -114,7 +114,7 @@ ARGS(layernorm_dw) in_f32(x) in_f32(mean) in_f32(rstd) in_f32(dy) out_f32(dgamma
 ARGS(column_sum) in_f32(x) out_f32(y) u32(rows) u32(cols) u32(ld) END /* y[c] = sum over rows of x[r][c] */
 
 /* Self-attention over packed examples. Example e owns the tokens offsets[e] .. offsets[e + 1] - 1. kv[token] holds the
- * keys in columns 0 .. heads * size - 1 and the values in the heads * size columns behind them (row distance ldkv);
+ * keys in columns 0 .. heads * size - 1 and the values in the heads * size columns after them (row distance ldkv);
  * head h owns columns h * size .. . q (row distance ldq) and context (contiguous) have one row for each token, or, when
  * first_only, one row for each example, which stands for its first token. p = softmax(scale * q k^T) over the tokens of
  * the example; context = dropout(p) v. lse: [query rows][heads], log of the sum of exp, for the backward pass. The
@@ -225,7 +225,7 @@ ARGS(embed_importance)
 END
 
 /* LoRA (Hu et al. 2021, arXiv:2106.09685) of `targets` linear layers that read the same x [rows][cols], each through a
- * dropout of its own, which is applied on the way. Target t has its A [r][cols] (and da, db) `next` elements behind
+ * dropout of its own, which is applied on the way. Target t has its A [r][cols] (and da, db) `next` elements after
  * those of the one before, low and dlow in [targets][rows][r], and the dropout site site + t * next_site. What is left
  * of LoRA are plain products: gemm's. */
 /* low_t = dropout_t(x) A_t^T */

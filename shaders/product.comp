@@ -32,7 +32,7 @@ uvec2 place(uint e, bool along, uint block)
     return along ? uvec2(e / (block / 4), e % (block / 4) * 4) : uvec2(e % (BK / 4) * 4, e / (BK / 4));
 }
 
-/* Where in memory they begin. What is read in place of rows and columns behind the last may be any numbers: they stay in
+/* Where in memory they begin. What is read in place of rows and columns after the last may be any numbers: they stay in
  * rows and columns of c that are not stored. */
 uint first(uint e, bool along, uint block, uint from, uint ld, uint i0, uint width)
 {
@@ -41,7 +41,7 @@ uint first(uint e, bool along, uint block, uint from, uint ld, uint i0, uint wid
     return from + at.x * ld + (ALIGNED_IN ? min(i0 + at.y, width - 4) : i0 + at.y);
 }
 
-/* The four numbers from x[from] on, of which the matrix has `left`; 0 behind k_end. */
+/* The four numbers from x[from] on, of which the matrix has `left`; 0 after k_end. */
 vec4 fetch(f32p x, uint from, uint k, uint k_end, int left)
 {
     if (k >= k_end) return vec4(0);

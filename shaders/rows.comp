@@ -7,7 +7,7 @@
 float sum_of(vec4 x) { return dot(x, vec4(1)); }
 
 #if defined OP_layernorm || defined OP_layernorm_dx
-/* A thread keeps so many vectors of a row in registers, and has read them all before it waits for any; what lies behind
+/* A thread keeps so many vectors of a row in registers, and has read them all before it waits for any; what lies after
  * them, of rows that are longer than those of any model, it reads in each pass again. */
 layout(constant_id = 2) const uint KEPT = 1;
 #define EACH_KEPT(k, c) \
@@ -27,7 +27,7 @@ vec4 arrive(uint r, uint c, vec4 x, vec4 residual)
 
 vec4 residual_at(uint row, uint c) { return IS_NULL(a.residual) ? vec4(0) : load4(a.residual, row, c, a.cols); }
 
-/* The squares of d, which is nothing behind the row's end. */
+/* The squares of d, which is nothing after the row's end. */
 float squares_of(vec4 d, uint c)
 {
     if (ALIGNED != 2) d = mix(vec4(0), d, lessThan(c + uvec4(0, 1, 2, 3), uvec4(a.cols)));

@@ -29,7 +29,7 @@ static void test_tables_that_are_broken(void **state)
     expect_table_error("a.tsv", S("sentence\tlabel\nx\t-\n"), "every row is labelled '-' or -1");
     expect_table_error("a.csv", S("text,label\n\"open,1\nmore,2\n"),
                        "a.csv, line 2: the quotation mark that opens here is never closed");
-    expect_table_error("a.csv", S("text,label\n\"a\"b,1\n"), "text behind a closing quotation mark");
+    expect_table_error("a.csv", S("text,label\n\"a\"b,1\n"), "text after a closing quotation mark");
     expect_table_error("a.jsonl", S(""), "a.jsonl: the file is empty");
     expect_table_error("a.jsonl", S("{\"text\": \"a\", \"label\": 1}\n{\"text\": \n"),
                        "a.jsonl, line 2: not a JSON object");
@@ -428,7 +428,7 @@ static void test_safetensors_that_lie(void **state)
          "\"data_offsets\":[2,6]}}",
          6, "overlaps another"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "leaves a hole in front of it"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, "4 bytes behind the last tensor"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 8, "4 bytes after the last tensor"},
         {"{\"a\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "unknown dtype \"F31\""},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "impossible shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,4]}}", 4, "impossible shape"},
@@ -614,7 +614,7 @@ static void test_archive(void **state)
     Err why = {0};
     assert_false(archive_parse(&arena, (Str){arena_copy(&arena, damaged, packed.size), packed.size + 1}, "long",
                                &archive, &why));
-    assert_non_null(strstr(why.text, "1 bytes behind the end"));
+    assert_non_null(strstr(why.text, "1 bytes after the end"));
     arena_free(&arena);
 }
 

@@ -15,7 +15,7 @@ static uint32_t fuzz_random(uint64_t stream, uint32_t index, uint32_t below)
 }
 
 /* A copy with a few bytes overwritten, removed, or repeated, in a block of its own size, so that the sanitizer sees a
- * read behind its end. */
+ * read past its end. */
 static char *fuzz_damage(Str seed, uint64_t stream, size_t *size)
 {
     static const char bytes[] = "\0\xff\x80\n\t\"{}[]:,-0 19\\";

@@ -171,7 +171,7 @@ static void test_damaged_events(void **state)
     }
 }
 
-/* What is told twice in an evaluation must agree; a row is told once; a row that was not lost is not listed. */
+/* What is recorded twice in an evaluation must agree; a row is recorded once; a row that was not lost is not listed. */
 static void test_events_that_disagree(void **state)
 {
     (void)state;
@@ -277,7 +277,7 @@ static void test_folders_that_do_not_join(void **state)
     static const struct {
         const char *from, *to, *message;
     } cases[] = {
-        {"\"settings\":", "\"setting\":", "join-2/results.jsonl does not tell its settings"},
+        {"\"settings\":", "\"setting\":", "join-2/results.jsonl does not record its settings"},
         {"\"majority_rate\":0.5", "\"majority_rate\":0.6", "differ in majority_rate of task sentiment, 0.5 and 0.6"},
         {"\"eval_sha256\":\"2b", "\"eval_sha256\":\"2c", "differ in eval_sha256 of task sentiment, \"2b\" and \"2c\""},
         {"\"train_sha256\":\"1a", "\"train_sha256\":\"1c", "differ in train_sha256 of task sentiment"},

@@ -201,7 +201,7 @@ static void test_full_disk(void **state)
     }
 }
 
-/* The folder is taken away, or closed, while a run is at work in it. */
+/* The folder is taken away, or closed, while a run writes to it. */
 #define LONG_CHILD RESUME_RUN "--quiet --method full --epochs 3000 --out " R "busy"
 static void wait_for(const char *condition)
 {
@@ -237,7 +237,7 @@ static void test_two_processes(void **state)
     const pid_t busy = busy_child();
     faults_plan(FAULT_ANY, 0, FAULT_NONE);
     const Child *second = child_end(child_start(child_run, LONG_CHILD, CHILD_ERR), CHILD_ERR);
-    expect_line(second, "busy: another lethe is at work in this folder");
+    expect_line(second, "busy: another lethe is running in this folder");
     kill(busy, SIGKILL);
     child_end(busy, R "busy.err");
     /* the one that was killed holds it no longer; Ctrl-C stores where it stands */

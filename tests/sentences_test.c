@@ -14,7 +14,7 @@ static uint32_t sentence_draw(uint32_t number, uint32_t place, uint32_t below)
 }
 
 /* Result set `number`: 1 to 4 tasks, 1 to 6 methods of any kind, 1 to 20 seeds, 1 to 500 rows; some equal in all
- * seeds, some that learned nothing, some without rows told, some unfinished. */
+ * seeds, some that learned nothing, some without recorded rows, some unfinished. */
 static Results sentence_results(Arena *arena, uint32_t number)
 {
     static const uint32_t rows[] = {1, 2, 20, 100, 200, 500};
@@ -267,7 +267,7 @@ static void sentence_check_table(Arena *arena, const Results *r, uint32_t number
 }
 
 /* A name replaced by another, and a number by the next: how many of these lies are seen. */
-static void sentence_lies(Arena *arena, const Results *r, const char *text, int *told, int *seen)
+static void sentence_lies(Arena *arena, const Results *r, const char *text, int *made, int *seen)
 {
     for (int a = 0; a < r->method_count; a++)
         for (int b = 0; b < r->method_count; b++) {
@@ -275,13 +275,13 @@ static void sentence_lies(Arena *arena, const Results *r, const char *text, int 
             if (a == b || !at || strstr(text, r->methods[b])) continue;
             const char *lie =
                 arena_printf(arena, "%.*s%s%s", (int)(at - text), text, r->methods[b], at + strlen(r->methods[a]));
-            ++*told;
+            ++*made;
             *seen += sentence_wrong(arena, r, lie) != NULL;
         }
     for (const char *p = text; (p = strstr(p, " points with ")); p++) {
         char *lie = arena_printf(arena, "%s", text);
         lie[p - text - 1] = p[-1] == '9' ? '0' : (char)(p[-1] + 1);
-        ++*told;
+        ++*made;
         *seen += sentence_wrong(arena, r, lie) != NULL;
     }
 }
@@ -289,7 +289,7 @@ static void sentence_lies(Arena *arena, const Results *r, const char *text, int 
 static void test_every_sentence_agrees_with_the_table(void **state)
 {
     (void)state;
-    int told = 0, seen = 0, checked = 0;
+    int made = 0, seen = 0, checked = 0;
     for (uint32_t number = 0; number < 400; number++) {
         Arena arena = {0};
         const Results r = sentence_results(&arena, number);
@@ -300,15 +300,15 @@ static void test_every_sentence_agrees_with_the_table(void **state)
             if (wrong)
                 fail_msg("set %u: %s is wrong in \"%s\"\n%s", number, wrong, sentences[i], table_text(&arena, &r));
             if (strncmp(sentences[i], "Training ", 9) == 0 || strncmp(sentences[i], "No drop on ", 11) == 0)
-                sentence_lies(&arena, &r, sentences[i], &told, &seen);
+                sentence_lies(&arena, &r, sentences[i], &made, &seen);
             all = arena_printf(&arena, "%s%s\n", all, sentences[i]);
             checked++;
         }
         sentence_check_table(&arena, &r, number, all);
         arena_free(&arena);
     }
-    assert_true(checked > 1500 && told > 200);
-    assert_int_equal(seen, told); /* the checker sees every sentence that is made wrong on purpose */
+    assert_true(checked > 1500 && made > 200);
+    assert_int_equal(seen, made); /* the checker sees every sentence that is made wrong on purpose */
 }
 
 /* ---- how often it says what is not so: a short form of ./build.sh bench verdicts, the same draws each time ---- */

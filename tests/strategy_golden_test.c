@@ -94,9 +94,9 @@ static void sg_logits(Chain *c, const json_t *logits, double *worst)
         const char *at = line.at + line.size;
         while (at[-1] != '\t') at--;
         for (size_t k = 0; k < json_array_size(wanted); k++) {
-            char *behind;
-            sg_near(strtod(at, &behind), json_number_value(json_array_get(wanted, k)), 0.1, worst);
-            at = behind;
+            char *end;
+            sg_near(strtod(at, &end), json_number_value(json_array_get(wanted, k)), 0.1, worst);
+            at = end;
         }
         row++;
     }

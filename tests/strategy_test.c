@@ -250,7 +250,7 @@ static void expect_sweep(const json_t *events)
         }
 }
 
-/* Every method runs through a chain of three tasks; what methods share is trained once and told for each. */
+/* Every method runs through a chain of three tasks; what methods share is trained once and recorded for each. */
 static void test_every_method_in_a_chain(void **state)
 {
     (void)state;
@@ -276,7 +276,7 @@ static void test_every_method_in_a_chain(void **state)
         penalties += json_object_get(event, "penalty") != NULL;
         if (strcmp(name, "step") == 0 && json_integer_value(json_object_get(event, "task")) == 1 &&
             json_integer_value(json_object_get(event, "step")) ==
-                1) { /* told again: the very seconds of the first time */
+                1) { /* recorded again: the same seconds of the first time */
             const double s = json_real_value(json_object_get(event, "seconds"));
             bool known = false;
             for (uint32_t i = 0; i < distinct; i++) known = known || seconds[i] == s;

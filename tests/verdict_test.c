@@ -147,7 +147,7 @@ static void test_forgot_and_relearned(void **state)
     while (3 * measure_mcnemar(100 - border, 0) >= 0.05) border--;
     assert_int_equal(verdict_change(chained(&c, 2, 150, 0, 149, border), 0, 0).verdict, VERDICT_RELEARNED);
     assert_int_equal(verdict_change(chained(&c, 2, 150, 0, 149, border + 1), 0, 0).verdict, VERDICT_NOT_SHOWN);
-    /* it is not told which rows were right at the end */
+    /* it is not recorded which rows were right at the end */
     r = chained(&c, 2, 150, 0, 149, 60);
     c.matrix[2].right = NULL;
     assert_int_equal(verdict_change(r, 0, 0).verdict, VERDICT_NOT_SHOWN);

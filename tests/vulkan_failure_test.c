@@ -198,7 +198,7 @@ static void test_vulkan_large_ops_are_cut(void **state)
     device_close(&device);
 }
 
-/* Tensors above 128 MiB, and addresses behind it. */
+/* Tensors above 128 MiB, and addresses beyond that. */
 static void test_vulkan_large_tensor(void **state)
 {
     (void)state;

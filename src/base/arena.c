@@ -20,7 +20,7 @@ enum { ARENA_GUARD_BYTES = 0 };
 
 typedef struct ArenaBlock {
     struct ArenaBlock *next;
-    size_t size, used; /* of the bytes behind this header */
+    size_t size, used; /* of the bytes after this header */
     void *raw;         /* what calloc returned */
 } ArenaBlock;
 

@@ -165,4 +165,3 @@ bool parse_double(Str s, double *value)
     *value = x;
     return true;
 }
-

@@ -39,7 +39,7 @@ typedef struct Arena {
 } Arena;
 void *arena_alloc(Arena *arena, size_t count, size_t size); /* count * size bytes, overflow checked */
 #define arena_new(arena, type, count) ((type *)arena_alloc(arena, count, sizeof(type)))
-char *arena_copy(Arena *arena, const void *bytes, size_t count); /* a copy with a 0 byte behind it */
+char *arena_copy(Arena *arena, const void *bytes, size_t count); /* a copy with a 0 byte after it */
 char *arena_printf(Arena *arena, const char *format, ...) PRINTF(2, 3);
 void arena_free(Arena *arena); /* gives everything back; the arena is empty and usable again */
 /* As arena_free, but keeps one block for what comes next: for work that is done over and over, row by row. */
@@ -73,11 +73,11 @@ Str str(const char *zero_terminated);
 bool str_equal(Str a, Str b);
 bool str_ends(Str s, Str end);
 char ascii_lower(char c);
-bool str_ends_as(Str s, Str end); /* ASCII letters in any case */
-bool str_equal_as(Str a, Str b);  /* ASCII letters in any case */
+bool str_ends_as(Str s, Str end);  /* ASCII letters in any case */
+bool str_equal_as(Str a, Str b);   /* ASCII letters in any case */
 bool str_holds(Str s, Str wanted); /* somewhere in it */
-Str str_trim(Str s);              /* without Unicode white space at either end */
-int str_compare(Str a, Str b);    /* bytewise, as strcmp */
+Str str_trim(Str s);               /* without Unicode white space at either end */
+int str_compare(Str a, Str b);     /* bytewise, as strcmp */
 /* A printable, shortened form for messages: "..." when cut; control characters, those that steer the direction of text,
  * and what is not UTF-8 as \xHH, and in a locale without UTF-8 all that is not ASCII. Kept in a ring of a few static
  * buffers: use it only as an argument of a message. */
@@ -138,6 +138,5 @@ void threads_stop(void);
  * and returns when all are done. Which thread takes which item is not fixed: results must not depend on it. Not
  * reentrant. Denormal numbers are flushed to zero on the pool's threads, the caller's included. */
 void parallel(size_t items, void (*work)(void *context, size_t item, int thread), void *context);
-
 
 #endif

@@ -11,7 +11,7 @@ static int help_columns(void)
 }
 
 /* Prints the words of a text after `blanks` blanks at `column`, and goes on in lines that begin at `indent`; returns
- * the column behind the last word. A line break of the text is a blank. */
+ * the column after the last word. A line break of the text is a blank. */
 static int help_wrap(const char *text, int blanks, int column, int indent)
 {
     column += printf("%*s", blanks, "");

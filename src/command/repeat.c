@@ -27,7 +27,8 @@ static bool run_check_config_option(const char *path, json_t *old, const char *n
                        : "a text or a number");
 }
 
-/* What the run to repeat was made of, but for what the command line names anew, as JSON text; NULL: it is not told. */
+/* What the run to repeat was made of, but for what the command line names anew, as JSON text; NULL: it is not recorded.
+ */
 static const char *run_repeated(const json_t *config, const json_t *options, Arena *arena)
 {
     json_t *identity = json_copy(json_object_get(config, "identity"));

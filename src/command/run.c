@@ -75,8 +75,7 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     if (preset && !option_number(option_find(run_options(), "preset"), preset, &notebook, err)) return false;
     const ModelConfig model = run_model(folder);
     const OptionPreset standing = {.notebook = notebook > 0, .large = model.hidden >= LARGE_HIDDEN};
-    if (!plan_defaults(plan, arena, standing, model.family, err) ||
-        !run_set_all(plan, arena, options, err))
+    if (!plan_defaults(plan, arena, standing, model.family, err) || !run_set_all(plan, arena, options, err))
         return false;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
     if (folder)
@@ -109,7 +108,7 @@ static bool run_show(const Plan *plan, Err *err)
     return ok;
 }
 
-/* The plan that the arguments make, with those of --config behind them. It lives as long as `options`, an empty object,
+/* The plan that the arguments make, with those of --config after them. It lives as long as `options`, an empty object,
  * and the arena. */
 static bool run_read(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
 {
@@ -167,7 +166,7 @@ bool command_bench(int argc, char **argv, Err *err)
 {
     const char *word = argc > 1 ? argv[1] : "";
     const bool ops = strcmp(word, "ops") == 0 || strcmp(word, "gemm") == 0;
-    if (ops || strcmp(word, "step") == 0) { /* the options stand behind the word */
+    if (ops || strcmp(word, "step") == 0) { /* the options follow the word */
         argv[1] = argv[0];
         argc--, argv++;
     }

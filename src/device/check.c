@@ -1,7 +1,7 @@
 #include "device.h"
 
 /* Ranges of the indices that ops take, for tests and debug builds (LETHE_CHECK_INDICES); releases leave it out. Each op
- * is checked before it runs, on both engines: that it works in place only where it may, and whether what it is told to
+ * is checked before it runs, on both engines: that it works in place only where it may, and whether what it is asked to
  * pick lies in the memory that device_f32 gave. A GPU's memory cannot be looked into without waiting for it, so what is
  * written to a device_u32 there is kept on the host, too. Indices into a model's tables, which lie in one piece of
  * memory, are checked by batch_problem (model.h) as well, in releases, too, for it costs nothing there. */

@@ -118,7 +118,7 @@ static void profile_add(Device *device, Op op, const void *args, double seconds)
 {
     OpTimes *times = device->profile;
     times->calls[op]++;
-    if (!device->vulkan) times->seconds[op] += seconds; /* a GPU has only been told of it */
+    if (!device->vulkan) times->seconds[op] += seconds; /* a GPU has only queued it */
     if (op == OP_gemm) times->flops += gemm_flops(args);
 }
 

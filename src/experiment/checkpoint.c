@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* OUT/checkpoint: the trainings of methods that are not finished, one file each, so that a run that was cut off goes on
- * within a method. Everything computes the same bits again, so nothing but trainings is kept: the one at work, those
- * of the method at work that have ended, and those that later methods share. What comes between them is done again.
+ * within a method. Everything computes the same bits again, so nothing but trainings is kept: the current one, those
+ * of the current method that have ended, and those that later methods share. What comes between them is done again.
  *
  * A checkpoint may cost a fiftieth of the time: how soon the next one comes follows from what others have taken. */
 
@@ -64,7 +64,7 @@ static void checkpoint_tidy(const Experiment *x, bool all)
     sys_folder_remove(path);
 }
 
-/* ---- what train_task asks and tells ---- */
+/* ---- what train_task asks and reports ---- */
 
 static bool checkpoint_due(void *context, bool ended)
 {
@@ -88,13 +88,13 @@ static void checkpoint_written(void *context, bool ended, double seconds)
     folder->last = clock_seconds();
 }
 
-static json_t *checkpoint_told(void *context)
+static json_t *checkpoint_recorded(void *context)
 {
     const MethodRun *m = context;
     return json_incref(m->recording);
 }
 
-static bool checkpoint_tell(void *context, const json_t *told, uint32_t step, Err *err)
+static bool checkpoint_replay(void *context, const json_t *recorded, uint32_t step, Err *err)
 {
     MethodRun *m = context;
     Checkpointing *c = &m->checkpoint;
@@ -102,7 +102,7 @@ static bool checkpoint_tell(void *context, const json_t *told, uint32_t step, Er
     const json_t *event;
     c->went_on = c->stored = true;
     c->step = step;
-    json_array_foreach(told, i, event)
+    json_array_foreach(recorded, i, event)
     {
         const bool eval = strcmp(json_string_value(json_object_get(event, "event")), "eval") == 0;
         const double loss = json_number_value(json_object_get(event, "loss"));
@@ -111,7 +111,7 @@ static bool checkpoint_tell(void *context, const json_t *told, uint32_t step, Er
         if (eval && json_integer_value(json_object_get(event, "task")) == m->task + 1 && loss < m->lowest)
             m->lowest = loss;
     }
-    return tell_again(m, told, err);
+    return emit_again(m, recorded, err);
 }
 
 /* Said once, where something new begins. */
@@ -123,7 +123,7 @@ static void checkpoint_say(MethodRun *m)
     c->went_on = false;
 }
 
-/* Has a training of the method at work kept in its file. */
+/* Has a training of the current method kept in its file. */
 static bool checkpoint_attach(MethodRun *m, Training *t, Err *err)
 {
     const CheckpointFolder *folder = &m->x->checkpoints;
@@ -141,8 +141,8 @@ static bool checkpoint_attach(MethodRun *m, Training *t, Err *err)
                             .context = m,
                             .due = checkpoint_due,
                             .written = checkpoint_written,
-                            .told = checkpoint_told,
-                            .tell = checkpoint_tell};
+                            .recorded = checkpoint_recorded,
+                            .replay = checkpoint_replay};
     t->store = &c->store;
     return folder_make(folder->path, err);
 }
@@ -172,7 +172,7 @@ static size_t checkpoint_kept_floats(const Experiment *x, const Training *t)
     return arrays * (t->train_encoder ? t->model->encoder.floats : t->lora ? t->lora->layout.floats : 0);
 }
 
-/* Bytes of checkpoints, at most, while a method is at work: of its trainings and of those that later ones share. */
+/* Bytes of checkpoints, at most, while a method runs: of its trainings and of those that later ones share. */
 static uint64_t checkpoint_method_bytes(const Experiment *x, int at)
 {
     const Plan *plan = x->plan;

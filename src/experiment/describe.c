@@ -308,7 +308,7 @@ static bool time_trial(Experiment *x, const Method *method, double *seconds_per_
     return train_task(&x->device, &t, &observer, NULL, err);
 }
 
-/* Tokens that a method's strategies look at behind the training of a task. */
+/* Tokens that a method's strategies look at after the training of a task. */
 static double survey_tokens(const Experiment *x, const Method *method, int task)
 {
     const Split *train = &x->tasks[task].data.train;

@@ -290,7 +290,7 @@ static bool diagnose_swap(MethodRun *m, Err *err)
 
 /* ---- when ---- */
 
-/* After a task's training and the evaluations behind it. */
+/* After a task's training and the evaluations after it. */
 static bool diagnose_task(MethodRun *m, Err *err)
 {
     const double begun = clock_seconds();

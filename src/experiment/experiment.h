@@ -74,7 +74,7 @@ json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside)
 
 /* Runs the plan and writes OUT/: config.json, results.jsonl, predictions.tsv. A finished run of the same configuration
  * is left as it is, an unfinished one goes on from its last checkpoint, one of another configuration is refused unless
- * plan->force, and so is one that another process is at work on. options: the run's options as a JSON object, kept in
+ * plan->force, and so is one that another process is running. options: the run's options as a JSON object, kept in
  * config.json. With dry_run prints the plan and what it needs and trains nothing. */
 bool experiment_run(const Plan *plan, const json_t *options, Err *err);
 

@@ -11,9 +11,9 @@ typedef struct Journal {
     Log log;
     bool echo; /* events on stdout, too */
     Arena arena;
-    json_t *finished;   /* {"seed/method": true} */
-    json_t *told;       /* {"task/row": true}: rows whose text is there */
-    size_t texts, kept; /* text events that finished methods left, and how many of them have been kept so far */
+    json_t *finished;    /* {"seed/method": true} */
+    json_t *texts_known; /* {"task/row": true}: rows whose text is there */
+    size_t texts, kept;  /* text events that finished methods left, and how many of them have been kept so far */
 } Journal;
 
 static const char *journal_path(Journal *journal, const char *name)
@@ -63,8 +63,8 @@ static bool journal_knows_text(Journal *journal, uint32_t task, uint32_t row)
 {
     char key[32];
     snprintf(key, sizeof key, "%u/%u", task + 1, row + 1);
-    if (json_object_get(journal->told, key)) return true;
-    json_object_set_new(journal->told, key, json_true());
+    if (json_object_get(journal->texts_known, key)) return true;
+    json_object_set_new(journal->texts_known, key, json_true());
     return false;
 }
 
@@ -249,7 +249,7 @@ static bool journal_take_folder(Journal *journal, Err *err)
     if (!folder_make(journal->out, err) || !lock_take(&journal->lock, journal_path(journal, "lock"), &free, err))
         return false;
     if (!free)
-        return fail(err, "%s: another lethe is at work in this folder; wait for it or choose another with --out",
+        return fail(err, "%s: another lethe is running in this folder; wait for it or choose another with --out",
                     journal->out);
     for (size_t i = 0; i < COUNT(swept); i++) folder_sweep(journal_path(journal, swept[i]));
     return true;
@@ -259,8 +259,11 @@ static bool journal_take_folder(Journal *journal, Err *err)
  * of the same configuration was there. */
 static bool journal_open(Journal *journal, const Plan *plan, json_t *config, bool *done, bool *fresh, Err *err)
 {
-    *journal = (Journal){
-        .out = plan->out, .echo = plan->json, .log = LOG_CLOSED, .finished = json_object(), .told = json_object()};
+    *journal = (Journal){.out = plan->out,
+                         .echo = plan->json,
+                         .log = LOG_CLOSED,
+                         .finished = json_object(),
+                         .texts_known = json_object()};
     const char *engine, *changed;
     bool exists, same;
     if (!journal_take_folder(journal, err)) return false;
@@ -298,9 +301,9 @@ static void journal_close(Journal *journal)
     Err ignored = {0};
     log_close(&journal->log, &ignored);
     json_decref(journal->finished);
-    json_decref(journal->told);
+    json_decref(journal->texts_known);
     lock_release(&journal->lock);
-    journal->finished = journal->told = NULL;
+    journal->finished = journal->texts_known = NULL;
     arena_free(&journal->arena);
 }
 

@@ -18,7 +18,7 @@ static const char *models_folder(const Experiment *x, Arena *arena, const Method
                                    : arena_printf(arena, "%s/models/%s", x->plan->out, method->name);
 }
 
-/* The method at work, finished, as predict and export want it. */
+/* The current method, finished, as predict and export want it. */
 static bool models_keep(MethodRun *m, Err *err)
 {
     const Plan *plan = m->x->plan;

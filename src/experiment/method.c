@@ -72,7 +72,7 @@ static bool evaluate_all(MethodRun *m, Err *err)
         if (!evaluate_kept(m, m->weights, j, &r, err)) return false;
         r.step = m->kept.step;
         r.epoch = m->kept.epoch;
-        if (!final_tell(m, j, &r, err) || !diagnose_drift(m, j, &r, err)) return false;
+        if (!emit_final(m, j, &r, err) || !diagnose_drift(m, j, &r, err)) return false;
         predictions_add(m, j, &r);
         /* what the diagnostics come back to stays until the method is done */
         if (j < m->task && m->task + 1 < m->x->plan->task_count) evaluation_forget(m->x, m->weights, j);

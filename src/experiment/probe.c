@@ -107,7 +107,7 @@ static bool probe_right(Experiment *x, int task, const Training *weights, const 
 }
 
 /* after: 0 for the checkpoint, else the number of tasks trained; task from 0. */
-static bool tell_probe(MethodRun *m, int after, int task, const bool *right, Err *err)
+static bool emit_probe(MethodRun *m, int after, int task, const bool *right, Err *err)
 {
     const uint32_t rows = m->x->tasks[task].data.eval.rows;
     Arena scratch = {0};
@@ -138,7 +138,7 @@ static bool probe_kept(MethodRun *m, WeightsId weights, int task, const Training
         if (!probe_right(m->x, task, t, known, right, err)) return false;
         e->probe = right;
     }
-    return tell_probe(m, weights == m->x->base ? 0 : m->task + 1, task, e->probe, err);
+    return emit_probe(m, weights == m->x->base ? 0 : m->task + 1, task, e->probe, err);
 }
 
 /* The later tasks on the checkpoint's encoder: the same for all methods of a seed. */
@@ -173,7 +173,7 @@ static bool probe_task(MethodRun *m, Err *err)
     bool ok = true;
     if (!probes_are_wanted(m->x)) return true;
     if (next < m->x->plan->task_count && !changes)
-        return tell_probe(m, next, next, evaluation_at(m->x, m->x->base, next)->probe, err);
+        return emit_probe(m, next, next, evaluation_at(m->x, m->x->base, next)->probe, err);
     if (next < m->x->plan->task_count)
         return probe_now(m, m->task, m->tasks[m->task].last_states, err) && probe_now(m, next, NULL, err);
     for (int j = 0; j < m->task && ok && changes; j++) ok = probe_now(m, j, m->tasks[j].last_states, err);

@@ -47,7 +47,7 @@ static json_t *final_event(const MethodRun *m, const EvalRecord *r, int task)
 
 /* ---- forgotten rows ---- */
 
-static bool tell_text(Experiment *x, int task, uint32_t row, Err *err)
+static bool emit_text(Experiment *x, int task, uint32_t row, Err *err)
 {
     if (journal_knows_text(&x->journal, (uint32_t)task, row)) return true;
     const Split *split = &x->tasks[task].data.eval;
@@ -71,7 +71,7 @@ static int lost_compare(const void *a, const void *b) /* the largest drop first 
 }
 
 /* The rows that the last training made the method forget, with their words. */
-static bool tell_lost(MethodRun *m, int task, Err *err)
+static bool emit_lost(MethodRun *m, int task, Err *err)
 {
     if (task == m->task || m->task + 1 < m->x->plan->task_count) return true;
     const TaskState *state = &m->x->tasks[task];
@@ -85,7 +85,7 @@ static bool tell_lost(MethodRun *m, int task, Err *err)
     bool ok = true;
     for (size_t i = 0; i < lost.count && i < LOST_MOST_ROWS && ok; i++) {
         const uint32_t r = lost.at[i].row;
-        ok = tell_text(m->x, task, r, err);
+        ok = emit_text(m->x, task, r, err);
         json_array_append_new(
             rows, json_pack("[I, f, f, I]", (json_int_t)r + 1, before->p[r], now->p[r], (json_int_t)now->answer[r]));
     }
@@ -101,10 +101,10 @@ static bool tell_lost(MethodRun *m, int task, Err *err)
 }
 
 /* A final evaluation of a task, and what it has cost rows that were right. */
-static bool final_tell(MethodRun *m, int task, const EvalRecord *r, Err *err)
+static bool emit_final(MethodRun *m, int task, const EvalRecord *r, Err *err)
 {
     TaskProgress *progress = &m->tasks[task];
     progress->latest = predictions_of(&m->arena, r, &m->x->tasks[task].data.eval);
     if (task == m->task) progress->learned = progress->latest;
-    return emit(m, final_event(m, r, task), err) && tell_lost(m, task, err);
+    return emit(m, final_event(m, r, task), err) && emit_lost(m, task, err);
 }

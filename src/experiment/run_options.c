@@ -98,7 +98,8 @@ static bool run_read_preset(const Option *row, void *target, Arena *arena, const
 
 /* ---- the rows ----
  * notebook: the hyperparameters of the experiment that lethe grew out of, exactly, and Hugging Face's order of rows and
- * choice of an epoch. default: rates that learn, docs/speed.md says how they were measured; nothing that is reported chooses.
+ * choice of an epoch. default: rates that learn, docs/speed.md says how they were measured; nothing that is reported
+ * chooses.
  */
 
 static const char *const run_presets[] = {"default", "notebook", NULL};

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* What several methods train alike is trained once, told for each of them, and evaluated once: the first task, by all
- * that train the same weights; the second, by those that are plain training there too. */
+/* What several methods train alike is trained once, recorded for each of them, and evaluated once: the first task, by
+ * all that train the same weights; the second, by those that are plain training there too. */
 
 static bool training_is_shared(const Method *a, const Method *b, int task)
 {
@@ -13,7 +13,7 @@ static bool training_is_shared(const Method *a, const Method *b, int task)
     return task == 1 && a->trains == TRAINS_ENCODER && b->trains == TRAINS_ENCODER && a->plain && b->plain;
 }
 
-/* Whether a method that comes after the one at work shares a training of `method`. */
+/* Whether a method that comes after the current one shares a training of `method`. */
 static bool shared_is_wanted(const MethodRun *m, const Method *method, int task)
 {
     bool after = false;
@@ -76,12 +76,12 @@ static SharedTask *shared_find(MethodRun *m)
     return NULL;
 }
 
-/* Takes over a training; its events are told again. */
+/* Takes over a training; its events are recorded again. */
 static bool shared_restore(MethodRun *m, const SharedTask *shared, const Training *t, Err *err)
 {
     floats_copy(&m->x->device, shared->head, t->weights.head, t->head->layout.floats);
     if (t->lora) floats_copy(&m->x->device, shared->adapter, t->weights.adapter, t->lora->layout.floats);
     if (t->train_encoder) floats_copy(&m->x->device, shared->encoder, t->weights.encoder, t->model->encoder.floats);
     m->kept = shared->kept;
-    return tell_again(m, shared->events, err);
+    return emit_again(m, shared->events, err);
 }

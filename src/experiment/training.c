@@ -26,7 +26,7 @@ static Training training_of(const Experiment *x, const Method *method, uint32_t 
     return t;
 }
 
-/* Writes an event for the method at work, and keeps a copy while a training is recorded. */
+/* Writes an event for the current method, and keeps a copy while a training is recorded. */
 static bool emit(MethodRun *m, json_t *body, Err *err)
 {
     if (m->recording) json_array_append(m->recording, body);
@@ -38,7 +38,7 @@ static bool emit(MethodRun *m, json_t *body, Err *err)
 }
 
 /* Events of a training as they were recorded. */
-static bool tell_again(MethodRun *m, const json_t *events, Err *err)
+static bool emit_again(MethodRun *m, const json_t *events, Err *err)
 {
     size_t i;
     json_t *event;

@@ -19,7 +19,7 @@ enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4, LORA_TARGETS = 3 };
 /* The family's own keys of config.json, and which of them is which setting. All families share vocab_size,
  * max_position_embeddings and pad_token_id. */
 typedef struct FamilyConfig {
-    FileKeys keys;                               /* with those that all families share behind them (`also`) */
+    FileKeys keys;                               /* with those that all families share after them (`also`) */
     const char *layers, *hidden, *heads, *inner; /* needed in the file */
     const char *types;                           /* these may be absent: the defaults stand in Family */
     const char *eps;                             /* of LayerNorm */

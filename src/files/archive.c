@@ -95,13 +95,13 @@ static bool archive_expand(Str packed, const char *what, ArchiveTake *take, void
         ok = ok && take(context, at, (Str){piece, out.pos}, err);
         at += out.pos;
     }
-    if (ok && in.pos != in.size) ok = fail(err, "%s: %zu bytes behind the end", what, in.size - in.pos);
+    if (ok && in.pos != in.size) ok = fail(err, "%s: %zu bytes after the end", what, in.size - in.pos);
     ZSTD_freeDCtx(zstd);
     arena_free(&arena);
     return ok;
 }
 
-/* The header, as it comes out of the frame, and how much is behind it. */
+/* The header, as it comes out of the frame, and how much follows it. */
 typedef struct ArchiveHeader {
     Arena *arena;
     const char *what;

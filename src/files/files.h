@@ -9,7 +9,7 @@
 
 /* ---- whole files ---- */
 
-/* The file's bytes (a 0 byte behind them), expanded when the name ends in .zst; at most limit_bytes of either. An empty
+/* The file's bytes (a 0 byte after them), expanded when the name ends in .zst; at most limit_bytes of either. An empty
  * file is legal. */
 bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, Err *err);
 /* What the bytes are when they are none of the formats that lethe reads, and what to do ("gzip data; unpack it first");
@@ -141,7 +141,7 @@ bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *o
 /* Opens a checkpoint of several files by its index, model.safetensors.index.json, as HF's save_pretrained writes it:
  * {"weight_map": {tensor: file}}. The files lie beside the index; tensors that the index does not name are left out. */
 bool safetensors_open_shards(Arena *arena, const char *index_path, Safetensors *out, Err *err);
-/* Of the file's bytes; of several files: of their hashes in hex, one behind the other. */
+/* Of the file's bytes; of several files: of their hashes in hex, one after the other. */
 void safetensors_sha256(const Safetensors *file, char hex[65]);
 void safetensors_close(Safetensors *file);
 const Tensor *safetensors_find(const Safetensors *file, const char *name); /* NULL when there is none */

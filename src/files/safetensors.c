@@ -89,7 +89,7 @@ static bool safetensors_header(Arena *arena, const json_t *header, Safetensors *
         at = t->end;
     }
     if (at != data.size)
-        return fail(err, "%s: %llu bytes behind the last tensor; the file is damaged", what,
+        return fail(err, "%s: %llu bytes after the last tensor; the file is damaged", what,
                     (unsigned long long)(data.size - at));
     qsort(file->tensors, file->count, sizeof *file->tensors, tensor_by_name);
     return true;

@@ -5,7 +5,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "floats go to the file as they lie in memory");
 
-/* The header, padded with spaces so that the data behind it is aligned to 8 bytes. Takes over the reference to
+/* The header, padded with spaces so that the data after it is aligned to 8 bytes. Takes over the reference to
  * `metadata`, an object of texts. */
 static Str safetensors_header_text(Arena *arena, json_t *metadata, const Tensor *tensors, size_t count)
 {

@@ -4,7 +4,7 @@
 
 /* Tables of cells: TSV and CSV. */
 
-/* Checks the whole file for UTF-8, NUL bytes and line length, so that the readers behind can be simple. */
+/* Checks the whole file for UTF-8, NUL bytes and line length, so that the readers that follow can be simple. */
 static bool table_check_text(Str bytes, const char *name, bool long_lines, Err *err)
 {
     const char *s = bytes.at;
@@ -71,7 +71,7 @@ static bool table_csv_record(TableReader *r)
             if (p < end && *p != r->separator && *p != '\n' && !(*p == '\r' && (p + 1 == end || p[1] == '\n')))
                 return fail(
                     r->err,
-                    "%s, line %llu: text behind a closing quotation mark; double the quotation marks inside a cell",
+                    "%s, line %llu: text after a closing quotation mark; double the quotation marks inside a cell",
                     r->name, (unsigned long long)r->line);
         } else {
             const char *from = p;

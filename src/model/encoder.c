@@ -8,7 +8,7 @@ enum { SITE_EMBEDDING = 1, SITE_HEAD_IN, SITE_HEAD_OUT, SITE_LAYERS = 16, SITES_
 enum { SITE_ATTENTION, SITE_CONTEXT, SITE_DOWN, SITE_LORA }; /* within a layer; LORA: three, for q, k, v */
 static uint32_t layer_site(uint32_t layer, uint32_t which) { return SITE_LAYERS + layer * SITES_PER_LAYER + which; }
 
-/* What a layer computes on the way forward. R: rows that go on behind the attention: T, but B in the last layer, of
+/* What a layer computes on the way forward. R: rows that go on after the attention: T, but B in the last layer, of
  * which only the first token's state of each example is used. */
 typedef struct LayerState {
     f32p x;                         /* input [T][H] */

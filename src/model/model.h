@@ -83,7 +83,7 @@ void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w)
 
 /* Copies a checkpoint's encoder into w [model->encoder.floats], F64 rounded, F16 and BF16 widened. Names with and
  * without prefix, old and new LayerNorm names. Fails on missing or wrongly shaped tensors and on values that are not
- * finite. A missing pooler is initialised from `seed` and told by *fresh_pooler. */
+ * finite. A missing pooler is initialised from `seed`, and *fresh_pooler says so. */
 bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t seed, float *w, bool *fresh_pooler,
                         Err *err);
 /* Copies all views of a layout from a file into w; the names there are `stem`, perhaps a family's prefix, and the
@@ -118,7 +118,7 @@ json_t *labels_config(const json_t *encoder, const Family *family, const Labels 
  * what the targets are, and must be those that target_modules names when it is a list; NULL: the list alone (of a text,
  * none). Fails, by name, on whatever a lethe adapter cannot do. */
 bool peft_config_parse(Str json, const char *what, const Family *family, const Safetensors *file, Lora *lora, Err *err);
-/* The config of an adapter whose base lies in the folder `base` (NULL: not told). The caller owns it. */
+/* The config of an adapter whose base lies in the folder `base` (NULL: not known). The caller owns it. */
 json_t *peft_config(const Family *family, const Lora *lora, const char *base);
 /* adapter_model.safetensors. *has_head: it holds the head, too, and head_w was filled. Fails on tensors that are
  * missing, wrongly shaped, or of no use to lethe: an adapter that does more than lethe's can. */
@@ -181,7 +181,7 @@ Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, 
 size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_tokens, uint32_t max_examples,
                         uint32_t max_classes, bool training); /* what workspace_new takes from the device */
 
-/* From now on each forward pass also writes the first tokens' states behind each layer to `states` [layers][B][H] on
+/* From now on each forward pass also writes the first tokens' states after each layer to `states` [layers][B][H] on
  * the device. B is that of the pass: there are no gaps. Null: no longer. */
 void workspace_keep_states(Workspace *ws, f32p states);
 

@@ -37,7 +37,7 @@ static uint32_t peft_target_bit(const Family *family, Str name)
     return 0;
 }
 
-/* A list of names. A text is "all-linear" or a pattern: then the tensors alone tell. */
+/* A list of names. A text is "all-linear" or a pattern: then the tensors alone decide. */
 static bool peft_check_targets(const json_t *targets, const char *what, const Family *family, Lora *lora, Err *err)
 {
     size_t i;

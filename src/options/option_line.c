@@ -50,7 +50,7 @@ static bool fail_option(const OptionRows *rows, const char *word, const char *wh
     return fail_usage(err, "%s: %s; see lethe help %s", str_show(start ? whole : str(word)), what, command);
 }
 
-/* Reads the option at argv[*at] and moves behind it. */
+/* Reads the option at argv[*at] and moves after it. */
 static bool option_take(const OptionRows *rows, int argc, char **argv, int *at, json_t *given, Err *err)
 {
     char name[64];

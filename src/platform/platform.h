@@ -1,5 +1,5 @@
 /* platform: the only room that speaks to the operating system. Above this header nothing includes a system's header or
- * calls a system; behind it lies one file for each system: posix.c for what Unix systems share, linux.c for what is
+ * calls a system; below it lies one file for each system: posix.c for what Unix systems share, linux.c for what is
  * Linux's own. `./build.sh check` looks for calls and headers elsewhere.
  *
  * It is the lowest layer and uses nothing else of lethe. Texts and paths are UTF-8 and end with a 0 byte, on every

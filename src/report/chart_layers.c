@@ -199,7 +199,7 @@ static const char *layers_largest_return(Arena *arena, const Results *r, const L
                             "explain).",
                             largest, format_p(arena, of->p[part]), sure);
     return arena_printf(arena, "%s; %s.", largest,
-                        isnan(of->p[part]) ? "whether chance explains it is not told"
+                        isnan(of->p[part]) ? "whether chance explains it is not recorded"
                         : sure             ? "chance may explain it; a star marks what it does not explain"
                                : "chance may explain it, and all others (sign-flip tests over the rows, Holm)");
 }

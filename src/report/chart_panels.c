@@ -234,7 +234,7 @@ static void panels_draw_band(const PanelChart *chart, Box plot, const PanelLine 
 static void panels_draw_line(const PanelChart *chart, Box plot, const PanelLine *line)
 {
     Arena scratch = {0};
-    /* No more points than can be told apart. */
+    /* No more points than can be distinguished. */
     const size_t most = (size_t)(plot.x1 - plot.x0) / 2 + 2,
                  stride = line->count > most ? ceil_div(line->count, most) : 1;
     float *points = arena_new(&scratch, float, 2 * (line->count / stride + 2));

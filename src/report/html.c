@@ -173,7 +173,7 @@ static void html_write_methods(Html *h, const Results *r)
         const ResultMethodInfo *info = &r->method_info[m];
         html_tag(h, "dt", "", r->methods[m]);
         const char *own = info->about ? info->about : "",
-                   *cite = info->cite ? info->cite : ""; /* older runs tell neither */
+                   *cite = info->cite ? info->cite : ""; /* older runs have neither */
         const char *about = arena_printf(h->arena, "%s%s", kinds[info->kind], text_join(h->arena, own, ". ", cite));
         html_tag(h, "dd", "", *about ? about : "not described in this run");
     }

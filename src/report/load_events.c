@@ -67,7 +67,7 @@ static bool load_step_event(Loader *l, const json_t *event, Err *err)
 
 /* ---- final evaluations ---- */
 
-/* "right", when an evaluation tells it: as many marks as right rows. */
+/* "right", when an evaluation has it: as many marks as right rows. */
 static bool load_right(Loader *l, const json_t *event, Evaluation *cell, Err *err)
 {
     const json_t *value = json_object_get(event, "right");
@@ -86,7 +86,7 @@ static bool load_right(Loader *l, const json_t *event, Evaluation *cell, Err *er
     return true;
 }
 
-/* "lost" and "gained", when an evaluation tells them: they must lead from the first count to this one. */
+/* "lost" and "gained", when an evaluation has them: they must lead from the first count to this one. */
 static bool load_paired(Loader *l, const json_t *event, const Evaluation *own, Evaluation *cell, Err *err)
 {
     if (!json_object_get(event, "lost") && !json_object_get(event, "gained")) return true;

@@ -20,7 +20,7 @@ static bool load_event(Loader *l, json_t *event, Err *err)
     if (!kind) return fail(err, "%s: an object with an \"event\" is needed", l->what);
     if (strcmp(kind, "run") == 0) return load_run_event(l, event, err);
     if (!l->run) return fail(err, "%s: the first event must be \"run\"", l->what);
-    if (l->done) return fail(err, "%s: an event behind \"done\"", l->what);
+    if (l->done) return fail(err, "%s: an event after \"done\"", l->what);
     for (size_t i = 0; i < COUNT(kinds); i++)
         if (strcmp(kind, kinds[i].kind) == 0) return kinds[i].load(l, event, err);
     return true; /* of a newer version */

@@ -33,7 +33,7 @@ static bool load_settings_of(Loader *l, const json_t *object, ResultMethodInfo *
             true;
         json_decref(key);
         if (!s->name || !s->value) return false;
-        if (load_setting(info, name)) return fail(err, "%s: setting %s is told twice", l->what, s->name);
+        if (load_setting(info, name)) return fail(err, "%s: setting %s is recorded twice", l->what, s->name);
         info->setting_count++;
     }
     return true;
@@ -50,7 +50,7 @@ static void load_properties(Arena *arena, ResultMethodInfo *info)
     info->one_adapter = plain && m.trains == TRAINS_ADAPTER;
 }
 
-/* "settings" of all methods and "options" of each; a run of an older version tells none. */
+/* "settings" of all methods and "options" of each; a run of an older version has none. */
 static bool load_settings(Loader *l, Err *err)
 {
     enum { MOST = 200 };
@@ -216,7 +216,7 @@ static bool load_same_experiment(const json_t *a, const json_t *b, const char *p
     const json_t *model_x = json_object_get(a, "model"), *model_y = json_object_get(b, "model");
     const char *known = json_object_get(model_x, "sha256") || json_object_get(model_y, "sha256") ? "sha256" : "name";
     if (!json_object_get(a, "settings") || !json_object_get(b, "settings"))
-        return fail(err, "%s does not tell its settings, so it cannot be joined with others",
+        return fail(err, "%s does not record its settings, so it cannot be joined with others",
                     json_object_get(a, "settings") ? path_b : path_a);
     if (json_array_size(x) != json_array_size(y))
         return fail(err, "%s and %s differ in their tasks: %zu and %zu", path_a, path_b, json_array_size(x),

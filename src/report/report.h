@@ -165,7 +165,7 @@ typedef struct Forgotten {
 Forgotten report_forgotten(Arena *arena, const Results *results, int method, int task);
 
 /* The results table and what can be said, 80 columns wide. Box drawing when the locale is UTF-8, colour on a terminal
- * unless NO_COLOR is set. Always true, so that it can stand in a chain; ferror(out) tells whether writing went well. */
+ * unless NO_COLOR is set. Always true, so that it can stand in a chain; ferror(out) says whether writing succeeded. */
 bool report_table(const Results *results, FILE *out);
 
 /* Writes out_dir/table.md, out_dir/summary.json, out_dir/report.html and out_dir/charts/: before_after.png and

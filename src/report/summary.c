@@ -238,7 +238,7 @@ static json_t *summary_matches(const Results *r, const Pair *pair)
     static const char *const states[] = {[MATCH_EQUAL] = "matched",
                                          [MATCH_MORE] = "learned more",
                                          [MATCH_TOO_FEW] = "too few rows",
-                                         [MATCH_UNKNOWN] = "not told"};
+                                         [MATCH_UNKNOWN] = "not recorded"};
     json_t *tasks = json_array();
     for (int j = 0; j < r->task_count; j++) {
         const Match *m = &pair->tasks[j];
@@ -276,7 +276,7 @@ static json_t *summary_comparison(Arena *arena, const Results *r)
     static const char *const states[] = {[PAIR_COMPARED] = "matched",
                                          [PAIR_UNMATCHED] = "learned unequally",
                                          [PAIR_TOO_FEW] = "too few rows",
-                                         [PAIR_UNKNOWN] = "not told"};
+                                         [PAIR_UNKNOWN] = "not recorded"};
     const Comparison c = compare_methods(arena, r);
     const int leader = compare_leader(r, &c);
     json_t *pairs = json_array();

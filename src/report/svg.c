@@ -19,7 +19,7 @@ typedef struct Dash {
     float on, period, phase;
 } Dash;
 
-/* The palette of Okabe and Ito (2008): told apart with any kind of colour vision. */
+/* The palette of Okabe and Ito (2008): distinguished with any kind of colour vision. */
 static const Colour COLOUR_BLACK = {0, 0, 0}, COLOUR_ORANGE = {230, 159, 0}, COLOUR_GREEN = {0, 158, 115},
                     COLOUR_BLUE = {0, 114, 178}, COLOUR_VERMILLION = {213, 94, 0}, COLOUR_PURPLE = {204, 121, 167};
 static const Colour COLOUR_WHITE = {255, 255, 255}, COLOUR_TEXT = {30, 30, 30}, COLOUR_SOFT = {95, 95, 95},

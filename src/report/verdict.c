@@ -8,7 +8,8 @@ static const char *const verdict_rules[] = {
     "A method learned a task when, with every seed, the 95% Wilson interval of its accuracy right after training the "
     "task lies above the rate of always answering the most frequent class.",
     "It forgot a task when it had learned it and the drop from then to the end is more than chance explains. One seed: "
-    "an exact McNemar test on the same rows, with p below 0.05 (when it is not told which rows changed, whichever they "
+    "an exact McNemar test on the same rows, with p below 0.05 (when it is not recorded which rows changed, whichever "
+    "they "
     "were). Several seeds: they are evaluated on the same rows, so a row counts once, by its sum over seeds of (right "
     "at the end minus right before); an exact sign-flip test of these sums with p below 0.05, and a 95% interval of "
     "the "

@@ -202,7 +202,7 @@ static const char *verdict_few_seeds(Arena *arena, const Comparison *c)
     for (int i = 0; i < c->pair_count; i++)
         if (c->pairs[i].seeds > seeds) seeds = c->pairs[i].seeds;
     return seeds > 1 && seeds < 5
-               ? arena_printf(arena, " With %d seeds only large and steady differences can be told.", seeds)
+               ? arena_printf(arena, " With %d seeds only large and steady differences can be detected.", seeds)
                : "";
 }
 
@@ -250,9 +250,9 @@ static const char *verdict_matching(Arena *arena, const Results *r, const Compar
         text = arena_printf(arena, "%s; in %d one method learned more: %s%s", text, unmatched,
                             verdict_named(arena, &more), more.count == VERDICT_MORE ? ", among others" : "");
     if (too_few)
-        text =
-            arena_printf(arena, "%s; in %d there are too few rows to tell whether both learned equally", text, too_few);
-    if (unknown) text = arena_printf(arena, "%s; of %d it is not told which rows were right", text, unknown);
+        text = arena_printf(arena, "%s; in %d there are too few rows to decide whether both learned equally", text,
+                            too_few);
+    if (unknown) text = arena_printf(arena, "%s; of %d it is not recorded which rows were right", text, unknown);
     return arena_printf(arena, "%s.", text);
 }
 
@@ -271,7 +271,7 @@ static const char *verdict_leads(Arena *arena, const Results *r, const Compariso
     const char *text = arena_printf(
         arena, "At matched learning %s leads: %s of %s is right at the end, beyond chance more than with %s",
         r->methods[leader], format_percent(arena, left.mean), r->tasks[0].name, verdict_counted(arena, &less));
-    if (even.count) text = arena_printf(arena, "%s; not told apart from %s", text, verdict_counted(arena, &even));
+    if (even.count) text = arena_printf(arena, "%s; not distinguished from %s", text, verdict_counted(arena, &even));
     if (unmatched.count)
         text = arena_printf(arena, "%s; not compared with %s, of which it is not shown that %s learned equally well",
                             text, verdict_counted(arena, &unmatched), plural(unmatched.count, "it", "they"));
@@ -296,7 +296,7 @@ static const char *verdict_no_ranking(Arena *arena, const Results *r, const Comp
                             "No ranking is possible: of the methods that can be ranked only %s learned every task.",
                             r->methods[c->methods[0]]);
     if (!c->compared && unknown == c->pair_count)
-        return "No ranking is possible: the results do not tell which rows each method had right.";
+        return "No ranking is possible: the results do not record which rows each method had right.";
     if (!c->compared)
         return arena_printf(arena,
                             "No ranking is possible: of no two of the %d methods that learned every task it is shown "
@@ -541,7 +541,7 @@ static const char *verdict_noise(Arena *arena, const Results *r)
     const uint32_t rows = r->tasks[0].eval_rows;
     return arena_printf(arena,
                         "This is one seed and %s: each accuracy on %s is known to %s points either way at most, and "
-                        "another seed may tell another story.",
+                        "another seed may show something else.",
                         format_counted(arena, rows, "evaluation row", "evaluation rows"), r->tasks[0].name,
                         format_share(arena, verdict_widest(r)));
 }

@@ -93,12 +93,12 @@ static const char *verdict_chain_words(Arena *arena, const Results *r, int metho
 {
     static const struct {
         Verdict verdict;
-        const char *before, *behind; /* the tasks' names */
+        const char *before, *after; /* the tasks' names */
     } parts[] = {
         {VERDICT_FORGOT, "forgot ", " (more than chance explains)"},
         {VERDICT_RELEARNED, "forgot and re-learned ", ""},
         {VERDICT_GAINED, "gained on ", ""},
-        {VERDICT_UNCLEAR, "not decided on ", " (rows and seeds do not agree, or are not told)"},
+        {VERDICT_UNCLEAR, "not decided on ", " (rows and seeds do not agree, or are not recorded)"},
         {VERDICT_NOT_SHOWN, "no drop shown on ", ""},
     };
     const char *text = "";
@@ -106,7 +106,7 @@ static const char *verdict_chain_words(Arena *arena, const Results *r, int metho
     for (size_t i = 0; i < COUNT(parts); i++) {
         const char *names = verdict_tasks_with(arena, r, method, parts[i].verdict, &count);
         if (count)
-            text = text_join(arena, text, "; ", arena_printf(arena, "%s%s%s", parts[i].before, names, parts[i].behind));
+            text = text_join(arena, text, "; ", arena_printf(arena, "%s%s%s", parts[i].before, names, parts[i].after));
     }
     verdict_tasks_with(arena, r, method, VERDICT_BY_CONSTRUCTION, &count);
     if (count) text = text_join(arena, text, "; ", verdict_construction(r, method));

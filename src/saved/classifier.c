@@ -238,7 +238,8 @@ static bool export_adapter(Arena *arena, const Classifier *c, const char *folder
         name = path;
     return export_tokenizer(c, folder, err) &&
            export_json(arena_printf(arena, "%s/labels.json", folder), labels_json(&c->labels), err) &&
-           export_json(arena_printf(arena, "%s/adapter_config.json", folder), peft_config(c->model.config.family, &c->lora, name), err) &&
+           export_json(arena_printf(arena, "%s/adapter_config.json", folder),
+                       peft_config(c->model.config.family, &c->lora, name), err) &&
            peft_write(arena_printf(arena, "%s/adapter_model.safetensors", folder), c->model.config.family, &c->lora,
                       &c->head, c->adapter, c->head_w, err) &&
            (c->base || export_checkpoint(arena, c, arena_printf(arena, "%s/base", folder), false, err));

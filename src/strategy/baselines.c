@@ -1,6 +1,6 @@
 #include "strategy.h"
 
-/* Methods that are told apart by which weights are trained, and on what: no hooks. */
+/* Methods that differ in which weights are trained, and on what: no hooks. */
 
 static const Strategy strategy_full = {
     .name = "full",

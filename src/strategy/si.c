@@ -3,11 +3,11 @@
 /* Synaptic Intelligence (Zenke, Poole and Ganguli 2017, arXiv:1703.04200): c sum Omega (theta - theta*)^2, with
  * omega = sum over steps of -g dtheta (g: gradient of the task's own loss, before clipping; dtheta: what the optimiser
  * did, decay included) and Omega += omega / (D^2 + xi), where D is how far the task took a weight in all. The path goes
- * over all steps of a training, also those behind the epoch whose weights are kept. */
+ * over all steps of a training, also those after the epoch whose weights are kept. */
 
 typedef struct Si {
     Own base;
-    f32p before, gradient, path; /* of the training at work: weights before the step, its gradient, omega */
+    f32p before, gradient, path; /* of the current training: weights before the step, its gradient, omega */
     f32p anchor, importance;     /* theta*, Omega */
 } Si;
 

@@ -63,8 +63,8 @@ typedef struct Moment {
     f32p w;                   /* the shared weights */
     bool more;                /* another task follows */
     Shelf *shelf;             /* what belongs to these weights */
-    /* Evaluates all tasks so far with the weights as they are, and tells it as a point of a sweep from those before the
-     * training (alpha 0) to those behind it (1). stays: the method goes on with these. */
+    /* Evaluates all tasks so far with the weights as they are, and records it as a point of a sweep from those before
+     * the training (alpha 0) to those after it (1). stays: the method goes on with these. */
     bool (*sweep)(void *context, double alpha, bool stays, Err *err);
     void *context;
 } Moment;
@@ -83,7 +83,7 @@ typedef struct Strategy {
      */
     int arrays, shelved, kept;
     /* Beyond plain training's, for estimates: passes in each step and evaluations at the end of each later task; and
-     * passes over a task's rows behind its training, when another task follows, each as long as training on them. */
+     * passes over a task's rows after its training, when another task follows, each as long as training on them. */
     int passes, evaluations, surveys;
     const Option *options;
     int option_count;
@@ -127,7 +127,7 @@ typedef struct Method {
 
 /* "NAME" or "NAME+NAME+..."; fails (exit code 2) on unknown names and on strategies that do not go together. */
 bool method_parse(Arena *arena, Str name, Method *out, Err *err);
-/* The names behind --method all, separated by commas: every strategy by itself. */
+/* The names that --method all stands for, separated by commas: every strategy by itself. */
 const char *method_all(Arena *arena);
 /* Whether two methods consist of the same strategies. */
 bool method_same(const Method *a, const Method *b);

@@ -111,7 +111,7 @@ static bool task_check_classes(Arena *arena, TaskData *task, const ExampleFile *
     return true;
 }
 
-/* A file sorted by class is drawn from as a whole; who knows it by its first rows is told so. */
+/* A file sorted by class is drawn from as a whole; a user who knows it by its first rows is warned. */
 static void task_note_order(Arena *arena, TaskData *task, const ExampleFile *file, const Split *split, bool first)
 {
     if (first || split->rows == split->file_rows || split->rows < 2) return;

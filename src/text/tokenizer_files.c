@@ -150,7 +150,7 @@ bool tokenizer_max_length(const char *folder, uint32_t *length, Err *err)
     Str text;
     const char *path = arena_printf(&arena, "%s/tokenizer_config.json", folder);
     const bool ok = !file_exists(path) || (file_read(&arena, path, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
-                                                tokenizer_config_parse(&arena, text, path, &s, err));
+                                           tokenizer_config_parse(&arena, text, path, &s, err));
     *length = !ok || s.max_length > UINT32_MAX ? 0 : (uint32_t)s.max_length;
     arena_free(&arena);
     return ok;
@@ -212,8 +212,7 @@ static bool tokenizer_of_vocab(Arena *arena, const char *folder, TokenizerSettin
 bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err)
 {
     const char *path = arena_printf(arena, "%s/tokenizer.json", folder);
-    const bool has_json = file_exists(path),
-               has_vocab = file_exists(arena_printf(arena, "%s/vocab.txt", folder)),
+    const bool has_json = file_exists(path), has_vocab = file_exists(arena_printf(arena, "%s/vocab.txt", folder)),
                has_bpe = file_exists(arena_printf(arena, "%s/vocab.json", folder));
     json_t *json = NULL;
     Str text;

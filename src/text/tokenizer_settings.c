@@ -312,7 +312,7 @@ static bool settings_find_class(const json_t *config, const char *config_path, c
     if (!settings_class_key(config, config_path, s, err) || (model && !settings_model(model, model_path, s, err)))
         return false;
     *s = settings_defaults(s->class);
-    if (s->class == CLASS_AS_IT_STANDS) s->types = false; /* TokenizersBackend hands types on only when it is told to */
+    if (s->class == CLASS_AS_IT_STANDS) s->types = false; /* TokenizersBackend passes types on only when asked to */
     return true;
 }
 

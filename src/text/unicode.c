@@ -40,7 +40,7 @@ static bool unicode_is_ideograph(uint32_t c)
 
 /* ---- UTF-8 ---- */
 
-/* The code point at s.at[at]; s is valid UTF-8. Moves `at` behind it. */
+/* The code point at s.at[at]; s is valid UTF-8. Moves `at` after it. */
 static uint32_t unicode_next(Str s, size_t *at)
 {
     uint32_t code;

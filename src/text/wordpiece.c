@@ -87,7 +87,7 @@ static WordClass word_class(WordSplit split, uint32_t c)
     return WORD_INNER;
 }
 
-/* The next word of `text` at or behind *at, and its length in code points; false when there is none. */
+/* The next word of `text` at or after *at, and its length in code points; false when there is none. */
 static bool word_next(WordSplit split, Str text, size_t *at, Str *word, size_t *length)
 {
     while (*at < text.size) {

@@ -50,7 +50,7 @@ typedef struct Sweep {
     const Split *split;
     const uint32_t *rows; /* which rows of the split; null: all, as they come */
     uint32_t total, size, position_base;
-    uint32_t at, count; /* the batch at work: the rows at .. at + count - 1 of those */
+    uint32_t at, count; /* the current batch: the rows at .. at + count - 1 of those */
     uint32_t *index;
     DeviceBatch batch;
 } Sweep;

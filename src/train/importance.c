@@ -5,15 +5,15 @@ enum { IMPORTANCE_STREAM = 0x666973 }; /* of random numbers: labels drawn for FI
 
 /* Exact Fisher information takes one backward pass less than there are classes. In the logits z it is diag(p) - p p^T,
  * of rank classes - 1; with its Cholesky factor L, the sum over c of p(c | x) (d log p(c | x) / d w)^2 is the sum over
- * the columns l of L of (l . dz / d w)^2. Column k belongs to the choice between class k and those behind it:
- * L[k][k] = sqrt(p[k] behind / left), L[j][k] = -p[j] sqrt(p[k] / (left behind)) for j > k, where behind is the sum of
- * p[j] over j > k, left = p[k] + behind. */
+ * the columns l of L of (l . dz / d w)^2. Column k belongs to the choice between class k and those after it:
+ * L[k][k] = sqrt(p[k] after / left), L[j][k] = -p[j] sqrt(p[k] / (left after)) for j > k, where after is the sum of
+ * p[j] over j > k, left = p[k] + after. */
 static void importance_fisher_column(const double *p, uint32_t classes, uint32_t k, float *column)
 {
-    double behind = 0;
-    for (uint32_t j = k + 1; j < classes; j++) behind += p[j];
-    const double left = p[k] + behind, share = behind > 0 ? sqrt(p[k] / (left * behind)) : 0;
-    for (uint32_t j = 0; j < classes; j++) column[j] = (float)(j < k ? 0 : j == k ? behind * share : -p[j] * share);
+    double after = 0;
+    for (uint32_t j = k + 1; j < classes; j++) after += p[j];
+    const double left = p[k] + after, share = after > 0 ? sqrt(p[k] / (left * after)) : 0;
+    for (uint32_t j = 0; j < classes; j++) column[j] = (float)(j < k ? 0 : j == k ? after * share : -p[j] * share);
 }
 
 static uint32_t importance_draw(const double *p, uint32_t classes, double uniform)

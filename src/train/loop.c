@@ -65,7 +65,8 @@ static bool run_evaluate(Run *run, uint32_t epoch, double *loss, Err *err)
     return true;
 }
 
-/* Ctrl-C in an evaluation: it is made again when the training goes on from here, unless a part of it has been told. */
+/* Ctrl-C in an evaluation: it is made again when the training goes on from here, unless a part of it has been reported.
+ */
 static bool run_evaluate_later(Run *run, Err *err)
 {
     Err ignored = {0}; /* of a file that cannot be written: the one before it is there */

@@ -29,7 +29,7 @@ size_t train_trainable(const Training *t)
            t->head->layout.floats;
 }
 
-/* ---- a training at work ---- */
+/* ---- a running training ---- */
 
 /* A task that this training passes through: the new one, or an earlier one. */
 typedef struct Part {
@@ -74,7 +74,7 @@ typedef struct Run {
     uint32_t *touched_rows, *touched_in; /* host: the rows; by row: 1 + the last step that touched it */
     u32p index;                          /* [batch]: rows whose states are gathered */
     f32p states;                         /* [batch][H] */
-    /* the pass at work: the step's own, or a further one */
+    /* the current pass: the step's own, or a further one */
     DeviceBatch pass;
     PassOptions pass_options;
     uint32_t pass_part;
@@ -88,7 +88,7 @@ typedef struct Run {
     int pending_count;
     double pending_since;
     /* how far it has come */
-    uint32_t epoch;    /* the one at work */
+    uint32_t epoch;    /* the current one */
     uint32_t looked;   /* of training->looks */
     double lowest;     /* loss of the best epoch so far */
     TrainKept kept_at; /* when its weights were */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A training's state in a file: an archive of the arrays that change while it is at work, with the rest of it among the
+/* A training's state in a file: an archive of the arrays that change while it trains, with the rest of it among the
  * metadata. Everything else, begin makes again. A training that has ended keeps no more than what it leaves behind. */
 
 static const char store_format[] = "lethe training 1";
@@ -73,13 +73,13 @@ static json_t *store_progress(const Run *run)
     json_t *progress = json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o}", "step", (json_int_t)run->state.step,
                                  "epoch", (json_int_t)run->epoch, "looked", (json_int_t)run->looked, "kept_epoch",
                                  (json_int_t)run->kept_at.epoch, "kept_step", (json_int_t)run->kept_at.step,
-                                 "best_is_kept", run->best_is_kept, "ended", run->ended, "updates", updates, "told",
-                                 run->state.training->store->told(run->state.training->store->context));
+                                 "best_is_kept", run->best_is_kept, "ended", run->ended, "updates", updates, "recorded",
+                                 run->state.training->store->recorded(run->state.training->store->context));
     if (isfinite(run->lowest)) json_object_set_new(progress, "lowest", json_real(run->lowest));
     return progress;
 }
 
-/* Writes the training's state. All steps so far have been told. */
+/* Writes the training's state. All steps so far have been reported. */
 static bool run_store_now(Run *run, Err *err)
 {
     const TrainStore *store = run->state.training->store;
@@ -133,7 +133,8 @@ static bool store_get(const json_t *progress, const char *what, const char *key,
 static bool store_read_progress(Run *run, const json_t *progress, const char *what, Err *err)
 {
     const Training *t = run->state.training;
-    const json_t *updates = json_object_get(progress, "updates"), *told = json_object_get(progress, "told"), *item;
+    const json_t *updates = json_object_get(progress, "updates"), *recorded = json_object_get(progress, "recorded"),
+                 *item;
     size_t i;
     if (!store_get(progress, what, "step", run->state.steps, &run->state.step, err) ||
         !store_get(progress, what, "epoch", t->hyper.epochs, &run->epoch, err) ||
@@ -146,14 +147,14 @@ static bool store_read_progress(Run *run, const json_t *progress, const char *wh
     if (json_object_get(progress, "lowest") &&
         !json_get_double(progress, what, "lowest", 0, INFINITY, &run->lowest, err))
         return false;
-    bool ok = json_array_size(updates) == (size_t)run->params_count && json_is_array(told);
+    bool ok = json_array_size(updates) == (size_t)run->params_count && json_is_array(recorded);
     json_array_foreach(updates, i, item)
     {
         if (!ok) break;
         ok = json_is_integer(item) && json_integer_value(item) >= 0 && json_integer_value(item) <= run->state.step;
         run->params[i].updates = (uint32_t)json_integer_value(item);
     }
-    json_array_foreach(told, i, item) ok = ok && json_is_string(json_object_get(item, "event"));
+    json_array_foreach(recorded, i, item) ok = ok && json_is_string(json_object_get(item, "event"));
     return ok || fail(err, "%s: its progress does not fit this training", what);
 }
 
@@ -202,7 +203,7 @@ static bool run_restore(Run *run, Err *err)
                              store_check(run, &arena, &archive, &move, &progress, &why);
     if (usable) {
         ok = archive_read(&archive, store_take, &move, err) && device_ok(move.device, err) &&
-             store->tell(store->context, json_object_get(progress, "told"), run->state.step, err);
+             store->replay(store->context, json_object_get(progress, "recorded"), run->state.step, err);
     } else {
         fprintf(stderr, "%s; this training begins anew\n", why.text);
         run_begin_anew(run);

@@ -22,7 +22,7 @@ typedef struct Hyper {
 
 typedef struct Training Training;
 
-/* What hooks see of a training at work. */
+/* What hooks see of a running training. */
 typedef struct TrainState {
     Device *device;
     const Training *training;
@@ -30,7 +30,7 @@ typedef struct TrainState {
     DeviceArena *memory;
     const Layout *layout; /* of the weights that all tasks share: the encoder's, or the adapter's */
     f32p w, g;            /* those weights, and the gradient of the step */
-    uint32_t steps, step; /* step: the one at work, from 0 */
+    uint32_t steps, step; /* step: the current one, from 0 */
     const uint32_t *rows; /* the batch: rows of training->train */
     uint32_t count;
 } TrainState;
@@ -58,7 +58,7 @@ void train_reserve_terms(TrainState *t, uint32_t count);
  * are read back with the losses. */
 f32p train_terms(TrainState *t, uint32_t count, double scale);
 
-/* An array of the hook's that changes while the training is at work, [floats] on the device: it is part of the
+/* An array of the hook's that changes while the training runs, [floats] on the device: it is part of the
  * training's checkpoints, under this name. What stays as `begin` made it need not be. Only in begin. */
 void train_keep(TrainState *t, const char *name, f32p at, size_t floats);
 
@@ -86,7 +86,7 @@ void floats_fill(Device *device, f32p x, size_t count, float value);
 void floats_axpby(Device *device, f32p x, f32p scale, f32p y, size_t count, float alpha, float beta);
 
 /* Moments at which the weights are shown while they train: `look` is called when at[i] steps are done (ascending, from
- * 0), the losses of those steps told and all weights current. It may evaluate them, and must not change them. */
+ * 0), the losses of those steps reported and all weights current. It may evaluate them, and must not change them. */
 typedef struct TrainLooks {
     const uint32_t *at; /* [count] */
     uint32_t count;
@@ -95,7 +95,7 @@ typedef struct TrainLooks {
 } TrainLooks;
 enum { TRAIN_READ_STEPS = 8 }; /* losses are read back once in so many steps: looks at its multiples cost the least */
 
-/* A file in which a training's state is kept while it is at work, so that one that was cut off goes on from there, to
+/* A file in which a training's state is kept while it trains, so that one that was cut off goes on from there, to
  * the same bits. When it is written changes no bit either. */
 typedef struct TrainStore {
     const char *path;
@@ -103,9 +103,9 @@ typedef struct TrainStore {
     void *context;
     bool (*due)(void *context, bool ended); /* whether to write it now; asked now and then, and at the end */
     void (*written)(void *context, bool ended, double seconds); /* what that has cost */
-    json_t *(*told)(void *context); /* what the observer has been told so far, as a JSON array */
-    /* The training goes on behind `step` steps: tells again what had been told. */
-    bool (*tell)(void *context, const json_t *told, uint32_t step, Err *err);
+    json_t *(*recorded)(void *context); /* what the observer has been given so far, as a JSON array */
+    /* The training resumes after `step` steps: gives the observer again what it had been given. */
+    bool (*replay)(void *context, const json_t *recorded, uint32_t step, Err *err);
 } TrainStore;
 
 /* ---- one training ---- */
@@ -178,20 +178,21 @@ size_t train_trainable(const Training *training); /* parameters */
 /* Bytes that train_task and evaluate take of the device beyond the weights themselves and what hooks allocate. */
 uint64_t train_memory_bytes(const Device *device, const Training *training);
 
-/* Bytes of a checkpoint, at most: of a training at work, or of one that has ended; without what hooks keep. */
+/* Bytes of a checkpoint, at most: of a running training, or of one that has ended; without what hooks keep. */
 uint64_t train_store_bytes(const Training *training, bool ended);
 
 /* Fails when the loss is no longer finite, when the observer says so, when its state cannot be stored, and on Ctrl-C,
- * with its state stored. A stored state that is of no use is told in one line on stderr, and the training begins anew.
- * At the end the weights are those of the epoch with the lowest loss on the rows to choose by (strictly lower wins; the
- * mean over the tasks when joint), or of the last epoch where there are none. *kept: of which; may be null. */
+ * with its state stored. A stored state that is of no use is reported in one line on stderr, and the training begins
+ * anew. At the end the weights are those of the epoch with the lowest loss on the rows to choose by (strictly lower
+ * wins; the mean over the tasks when joint), or of the last epoch where there are none. *kept: of which; may be null.
+ */
 bool train_task(Device *device, const Training *training, const TrainObserver *observer, TrainKept *kept, Err *err);
 
 /* Predictions of `weights` on all rows of a split; the record's arrays live in `arena`. Fails on Ctrl-C. */
 bool evaluate(Device *device, Arena *arena, const Model *model, const Lora *lora, const Head *head,
               const Weights *weights, const Split *split, uint32_t batch_size, EvalRecord *record, Err *err);
-/* The same on training->eval, with states of the rows' first tokens: behind each layer of the `count` rows `rows`,
- * record->states [layers][count][H]; behind the last layer of all rows, record->last_states [rows][H]. Host memory. */
+/* The same on training->eval, with states of the rows' first tokens: after each layer of the `count` rows `rows`,
+ * record->states [layers][count][H]; after the last layer of all rows, record->last_states [rows][H]. Host memory. */
 bool evaluate_layers(Device *device, Arena *arena, const Training *training, const uint32_t *rows, uint32_t count,
                      EvalRecord *record, Err *err);
 /* The final state of every row's first token, [rows][H] on the device, in `memory`; dropout off. */

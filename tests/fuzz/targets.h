@@ -180,7 +180,7 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
 /* What a run that goes on takes from an interrupted one: results.jsonl, a 0 byte, predictions.tsv. */
 static void fuzz_journal(Arena *arena, Str bytes, Err *err)
 {
-    Journal journal = {.finished = json_object(), .told = json_object()};
+    Journal journal = {.finished = json_object(), .texts_known = json_object()};
     const char *zero = bytes.size ? memchr(bytes.at, 0, bytes.size) : NULL;
     const Str events = {bytes.at, zero ? (size_t)(zero - bytes.at) : bytes.size};
     const Str lines = zero ? (Str){zero + 1, bytes.size - events.size - 1} : (Str){0};
@@ -193,7 +193,7 @@ static void fuzz_journal(Arena *arena, Str bytes, Err *err)
     journal.kept = 0; /* what was kept once is kept again */
     ASSERT(journal_kept(&journal, arena, kept, false, journal_keeps_event).size == kept.size);
     json_decref(journal.finished);
-    json_decref(journal.told);
+    json_decref(journal.texts_known);
     arena_free(&journal.arena);
 }
 

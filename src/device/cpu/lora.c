@@ -9,7 +9,7 @@ typedef struct V(Lora) {
 } V(Lora);
 
 /* out[r][c] = dropout(x)[row + r][col + c], r < rows, c < cols. col: a multiple of 4; width: the distance between out's
- * rows, a multiple of 4, at least cols; 2 * LANES floats behind out's end may be written. */
+ * rows, a multiple of 4, at least cols; 2 * LANES floats after out's end may be written. */
 static void V(lora_dropped)(const CpuSite *site, const f32 *x, size_t ldx, size_t row, size_t rows, size_t col,
                             size_t cols, size_t width, f32 *out)
 {

@@ -122,10 +122,7 @@ INLINE V(f32) V(limit)(V(f32) x, size_t left, f32 other)
 }
 
 /* |x|^power, power 1 or 2. */
-INLINE V(f32) V(power_of)(V(f32) x, u32 power)
-{
-    return power == 1 ? (V(f32))((V(u32))x & 0x7fffffffu) : x * x;
-}
+INLINE V(f32) V(power_of)(V(f32) x, u32 power) { return power == 1 ? (V(f32))((V(u32))x & 0x7fffffffu) : x * x; }
 
 INLINE V(f32) V(low)(V(f32) a, V(f32) b) { return __builtin_shufflevector(a, b, LOW); }
 INLINE V(f32) V(high)(V(f32) a, V(f32) b) { return __builtin_shufflevector(a, b, HIGH); }
@@ -286,7 +283,7 @@ INLINE void V(keep_row)(const CpuSite *site, u32 row, u32 col, V(f32) keep[2])
     if (site->threshold) V(keep)(site, (V(u64))COUNT_UP_U64 + (uint64_t)(col / 4), (uint64_t)row + (V(u64)){0}, keep);
 }
 
-/* A block of the mask: out[r][c], r < rows, c < cols, row distance 4 * ceil(cols / 4); 2 * LANES floats behind its end
+/* A block of the mask: out[r][c], r < rows, c < cols, row distance 4 * ceil(cols / 4); 2 * LANES floats after its end
  * may be written. col is a multiple of four. */
 static void V(keep_block)(const CpuSite *site, u32 row, u32 rows, u32 col, u32 cols, f32 *out)
 {

@@ -27,7 +27,7 @@ static const char *pipeline_cache_path(Vulkan *vk)
     return folder ? arena_printf(&vk->arena, "%s/pipelines-%.32s", folder, hex) : NULL;
 }
 
-/* What lies behind the hash when it is right and made by this device, else nothing. */
+/* What follows the hash when it is right and made by this device, else nothing. */
 static Str pipeline_cache_checked(const VkPhysicalDeviceProperties *device, Str file)
 {
     char hex[65];

@@ -110,7 +110,7 @@ bool vulkan_ok(Vulkan *vk, Err *err)
 /* ---- Submissions ---- */
 
 /* How much work goes into a submission: what takes about 30 ms, since watchdogs reset a device after 2 s. A short one
- * tells nothing of the device's speed, mostly of what every submission costs; but a full one that was short tells that
+ * says nothing of the device's speed, mostly of what every submission costs; but a full one that was short says that
  * more can go into it. */
 static void slot_learn(Vulkan *vk, double work, double seconds)
 {
@@ -226,7 +226,7 @@ static bool range_conflicts(const Range *a, const Range *b)
     return (a->write || b->write) && a->begin < b->end && b->begin < a->end;
 }
 
-/* Orders what is recorded next, which touches these ranges, behind what it must not overtake. NULL after a failure,
+/* Orders what is recorded next, which touches these ranges, after what it must not overtake. NULL after a failure,
  * else the slot that is being recorded. */
 static VulkanSlot *vulkan_order(Vulkan *vk, Ranges *ranges)
 {
@@ -486,7 +486,7 @@ static f32p vulkan_scratch(Vulkan *vk, size_t floats)
     return vk->scratch_at + vk->scratch_used - need;
 }
 
-/* One of an op's dispatches, behind what it must not overtake. */
+/* One of an op's dispatches, after what it must not overtake. */
 static void vulkan_pass(Vulkan *vk, Op op, const void *args, VulkanOwn own, const Grid *grid)
 {
     Ranges ranges;
@@ -515,7 +515,7 @@ static void vulkan_run_attention_grad(Vulkan *vk, const struct attention_grad_ar
     const uint32_t most = fit ? (uint32_t)(fit < a->examples ? fit : a->examples) : 1;
     const uint32_t rounds = (a->examples + most - 1) / most, each = (a->examples + rounds - 1) / rounds;
     for (uint32_t e = 0; e < a->examples; e += each) {
-        const size_t rows = a->first_only ? e : 0; /* else offsets tell where an example's rows are */
+        const size_t rows = a->first_only ? e : 0; /* else offsets say where an example's rows are */
         const size_t width = (size_t)a->heads * a->size;
         struct attention_grad_args part = *a;
         part.offsets += e;
