@@ -36,8 +36,8 @@ struct Workspace {
     f32p d_logits, d_dense, d_state, d_branch, d_context, d_up, d_q, d_kv, d_low;
 };
 
-/* Those of the targets `among` that have adapters: every step-th from target `first` on. (No three bits are otherwise.)
- * Their adapters are neighbours: see lora_layout. */
+/* Those of the targets `among` that have adapters: every step-th from target `first` on, which any choice of three
+ * targets is. Their adapters are neighbours: see lora_layout. */
 typedef struct LoraGroup {
     u32 first, count, step;
 } LoraGroup;

@@ -158,7 +158,7 @@ typedef struct Forgotten {
     ForgottenRow *
         rows; /* [row_count] by any run; forgotten by most methods first, then by most runs, then by the largest drop */
     int row_count;
-    int by_all; /* so many of them, the first, were forgotten by every method */
+    int by_all; /* the first `by_all` rows were forgotten by every method */
 } Forgotten;
 /* The rows of an earlier task (from 0) that a method forgot; method -1: that the methods forgot which can be ranked.
  * Runs that did not learn the task, or do not record which rows were right, are left out. */

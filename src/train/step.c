@@ -429,7 +429,7 @@ static void run_step(Run *run, uint32_t epoch, const Part *part, const uint32_t 
     run->state.rows = rows;
     run->state.count = count;
     run->touched.count = run->term_used = 0;
-    for (int i = run->shared ? 1 : 0; i < run->params_count; i++) { /* heads that nothing passes through stand still */
+    for (int i = run->shared ? 1 : 0; i < run->params_count; i++) { /* a head that no row goes through is not trained */
         Params *head = &run->params[i];
         head->moves = head == part->params;
         if (!head->moves) floats_fill(device, head->g, head->layout->floats, 0);

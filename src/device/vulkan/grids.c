@@ -81,7 +81,8 @@ static uint32_t grid_vectors(uintptr_t at, uint32_t ld, uint64_t cols)
 }
 #define AT(pointer) (uintptr_t)(pointer)
 
-/* As in elementwise.comp, the numbers of no rows. AdamW moves seven numbers for each element, no other op more. */
+/* For ops whose elements form no rows, as in elementwise.comp. AdamW moves seven numbers for each element, no other op
+ * more. */
 static Grid grid_elements(uint64_t n, uint32_t vectors)
 {
     enum { GROUP = 256, FLIGHT = 2 };

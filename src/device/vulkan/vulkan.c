@@ -96,7 +96,7 @@ static bool vulkan_good(Vulkan *vk, VkResult result, const char *what)
 {
     if (result == VK_SUCCESS) return true;
     if (!vk->failure.code)
-        fail(&vk->failure, "%s: %s: %s (VkResult %d); results so far are on disk, --device cpu goes on without it",
+        fail(&vk->failure, "%s: %s: %s (VkResult %d); results so far are on disk; use --device cpu to run without a GPU",
              vk->info.name, what, vulkan_result(result), (int)result);
     return false;
 }
