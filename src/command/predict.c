@@ -250,8 +250,8 @@ static void predictor_accuracy(const Predictor *p)
     if (!p->gold_rows) return;
     Arena scratch = {0};
     const Interval interval = measure_wilson(p->right, p->gold_rows);
-    fprintf(stderr, "accuracy %s (95%% interval %s to %s): %s of %s rows are labelled as in the file\n",
-            format_percent(&scratch, (double)p->right / p->gold_rows), format_share(&scratch, interval.low),
+    fprintf(stderr, "accuracy %s%% (95%% interval %s to %s): %s of %s rows are labelled as in the file\n",
+            format_decimal(&scratch, 100.0 * p->right / p->gold_rows, 1), format_share(&scratch, interval.low),
             format_percent(&scratch, interval.high), format_count(&scratch, p->right),
             format_count(&scratch, p->gold_rows));
     arena_free(&scratch);

@@ -99,7 +99,7 @@ static int load_find_full(const Results *r, int method)
     return -1;
 }
 
-/* What methods of a kind, or with a property, are called whatever their settings; NULL: there is none. */
+/* What the methods of a kind are called, whatever their settings; NULL: there is none. */
 static const char *load_kind_name(const Results *r, MethodKind kind)
 {
     for (int m = 0; m < r->method_count; m++)
