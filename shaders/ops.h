@@ -35,7 +35,7 @@ typedef float f32;
 #define ROW_AWAKE 0xffffffffu /* stamp of a table row that has had a gradient: see wake_rows */
 
 #define OPS(X)                                                                                                         \
-    X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(layernorm) X(layernorm_dx) X(layernorm_dw) X(column_sum)       \
+    X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(relu) X(relu_grad) X(layernorm) X(layernorm_dx) X(layernorm_dw) X(column_sum)       \
     X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
     X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)           \
     X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
@@ -60,6 +60,8 @@ struct gelu_args { in_f32 x; out_f32 y; u32 n; };
 struct gelu_grad_args { in_f32 x, dy; out_f32 dx; u32 n; };
 struct tanh_args { in_f32 x; out_f32 y; u32 n; };            /* in place allowed */
 struct tanh_grad_args { in_f32 y, dy; out_f32 dx; u32 n; }; /* dx = dy * (1 - y^2); in place on dy allowed */
+struct relu_args { in_f32 x; out_f32 y; u32 n; };            /* y = max(x, 0), NaN for NaN; in place allowed */
+struct relu_grad_args { in_f32 y, dy; out_f32 dx; u32 n; }; /* dx = y > 0 ? dy : 0; in place on dy allowed */
 
 /* x <- residual + dropout(x) (residual may be null: then 0), kept for the backward pass; y = LayerNorm(x) over the
  * cols, biased variance: (x - mean) * rstd * gamma + beta. mean, rstd: [rows]. All [rows][cols], contiguous. */
@@ -110,7 +112,7 @@ struct attention_grad_args {
     u32 seed, step, site;
 };
 
-/* y[t] = word[ids[t]] + position[positions[t]] + type[types[t]], t < rows. */
+/* y[t] = word[ids[t]] + position[positions[t]] + type[types[t]], t < rows; type may be null: then without it. */
 struct embed_args { in_f32 word, position, type; in_u32 ids, positions, types; out_f32 y; u32 rows, cols; };
 /* dtable[row[u]] = sum over j in [starts[u], starts[u + 1]) of dy[order[j]], u < unique; rows named once each. */
 struct embed_grad_args { in_f32 dy; in_u32 row, starts, order; out_f32 dtable; u32 unique, cols; };

@@ -50,7 +50,7 @@ static const Option run_options[] = {
      "a task, in training order; repeat for each (.tsv .csv .jsonl .json, also .zst);\nNAME=FILE,20% splits one file; "
      "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in"},
     {"model", OPTION_TEXT, 0, 0, "DIR",
-     "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
+     "a Hugging Face checkpoint folder, BERT, RoBERTa or DistilBERT (config.json,\nmodel.safetensors[.zst], tokenizer files); "
      "without it: MiniLM-L6, built in"},
     {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all of them [full,lora,lora-seq]"},
     {"preset", OPTION_TEXT, 0, 0, "NAME",
@@ -78,7 +78,7 @@ static const Option run_options[] = {
     {"lora-r", OPTION_INT, 1, 1024, "N", "rank of the adapters [8]"},
     {"lora-alpha", OPTION_REAL, 1e-6, 1e6, "X", "scale: alpha / r [16]"},
     {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters [0.1]"},
-    {"lora-targets", OPTION_TEXT, 0, 0, "LIST", "of query, key, value [all three]"},
+    {"lora-targets", OPTION_TEXT, 0, 0, "LIST", "of query, key, value; of a DistilBERT q_lin, k_lin, v_lin [all three]"},
     {"seed", OPTION_TEXT, 0, 0, "N", "of row order, dropout and new weights [1; notebook 42]"},
     {"seeds", OPTION_TEXT, 0, 0, "LIST", "several, as in 1,2,3: mean and interval over seeds"},
     {"device", OPTION_TEXT, 0, 0, "NAME", "auto, cpu, gpu, gpu:N [auto]"},

@@ -242,7 +242,7 @@ static const struct {
 } device_quick_cases[] = {
     {OP_gemm, 82},          {OP_gemm, 81},           {OP_gemm, 112},       {OP_gelu, 14},
     {OP_layernorm, 14},     {OP_layernorm_dx, 14},   {OP_layernorm_dw, 4}, {OP_attention, 2},
-    {OP_attention_grad, 2}, {OP_embed, 4},           {OP_embed_grad, 4},   {OP_cross_entropy, 5},
+    {OP_attention_grad, 2}, {OP_embed, 8},           {OP_embed_grad, 4},   {OP_cross_entropy, 5},
     {OP_dot, 12},           {OP_clip, 10},           {OP_lora_down, 13},   {OP_lora_dw, 13},
     {OP_adamw, 6},          {OP_gemm_importance, 1}, {OP_wake_rows, 18},
 };

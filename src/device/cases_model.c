@@ -178,6 +178,26 @@ static bool device_case_tanh_grad(DeviceCase *c, int variant)
     return true;
 }
 
+static bool device_case_relu(DeviceCase *c, int variant)
+{
+    u32 n;
+    if (!device_case_length(variant, &n)) return false;
+    f32 *x = device_case_out(c, n);
+    c->args.relu = (struct relu_args){.x = x, .y = variant % 2 ? x : device_case_out(c, n), .n = n};
+    return true;
+}
+
+static bool device_case_relu_grad(DeviceCase *c, int variant)
+{
+    u32 n;
+    if (!device_case_length(variant, &n)) return false;
+    f32 *dy = device_case_out(c, n), *y = device_case_in(c, n);
+    for (u32 i = 0; i < n; i++) y[i] = y[i] < 0 ? 0 : y[i];
+    c->args.relu_grad =
+        (struct relu_grad_args){.y = y, .dy = dy, .dx = variant % 2 ? dy : device_case_out(c, n), .n = n};
+    return true;
+}
+
 static bool device_case_layernorm(DeviceCase *c, int variant)
 {
     u32 rows, cols;
@@ -376,13 +396,14 @@ static bool device_case_attention_grad(DeviceCase *c, int variant)
     return true;
 }
 
+/* variant: twice the shape's, + 1 without a table of types. */
 static bool device_case_embed(DeviceCase *c, int variant)
 {
     u32 rows, cols;
-    if (!device_case_shape(variant, &rows, &cols)) return false;
+    if (!device_case_shape(variant / 2, &rows, &cols)) return false;
     c->args.embed = (struct embed_args){.word = device_case_in(c, (size_t)50 * cols),
                                         .position = device_case_in(c, (size_t)20 * cols),
-                                        .type = device_case_in(c, (size_t)2 * cols),
+                                        .type = variant % 2 ? NULL : device_case_in(c, (size_t)2 * cols),
                                         .ids = device_case_indices(c, rows, 50, false),
                                         .positions = device_case_indices(c, rows, 20, false),
                                         .types = device_case_indices(c, rows, 2, false),

@@ -53,6 +53,11 @@ static void gelu_grad_ranges(const struct gelu_grad_args *a, Ranges *r)
     READ(a->x, a->n), READ(a->dy, a->n), WRITE(a->dx, a->n);
 }
 static void tanh_ranges(const struct tanh_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
+static void relu_ranges(const struct relu_args *a, Ranges *r) { READ(a->x, a->n), WRITE(a->y, a->n); }
+static void relu_grad_ranges(const struct relu_grad_args *a, Ranges *r)
+{
+    READ(a->y, a->n), READ(a->dy, a->n), WRITE(a->dx, a->n);
+}
 static void tanh_grad_ranges(const struct tanh_grad_args *a, Ranges *r)
 {
     READ(a->y, a->n), READ(a->dy, a->n), WRITE(a->dx, a->n);
