@@ -66,6 +66,14 @@ void give(uvec2 at, Taken n) { put(a.y, at, vec4(tanh_of(n.x.x), tanh_of(n.x.y),
 struct Taken { vec4 y, dy; };
 Taken take(uvec2 at) { return Taken(get(a.y, at), get(a.dy, at)); }
 void give(uvec2 at, Taken n) { put(a.dx, at, n.dy * (1 - n.y * n.y)); }
+#elif defined OP_relu
+struct Taken { vec4 x; };
+Taken take(uvec2 at) { return Taken(get(a.x, at)); }
+void give(uvec2 at, Taken n) { put(a.y, at, mix(n.x, vec4(0), lessThan(n.x, vec4(0)))); }
+#elif defined OP_relu_grad
+struct Taken { vec4 y, dy; };
+Taken take(uvec2 at) { return Taken(get(a.y, at), get(a.dy, at)); }
+void give(uvec2 at, Taken n) { put(a.dx, at, mix(n.dy, vec4(0), lessThanEqual(n.y, vec4(0)))); }
 #elif defined OP_axpby
 struct Taken { vec4 x, y; };
 Taken take(uvec2 at) { return Taken(get(a.x, at), get(a.y, at)); }
@@ -119,7 +127,9 @@ Taken take(uvec2 at)
 {
     const vec4 word = get(a.word, uvec2(a.ids.v[at.x], at.y));
     const vec4 position = get(a.position, uvec2(a.positions.v[at.x], at.y));
-    precise const vec4 sum = word + position + get(a.type, uvec2(a.types.v[at.x], at.y));
+    const uint row = IS_NULL(a.type) ? 0 : a.types.v[at.x]; /* of a table that is there; see READABLE */
+    const vec4 type = get(f32p(READABLE(a.type, a.word)), uvec2(row, at.y));
+    precise const vec4 sum = word + position + (IS_NULL(a.type) ? vec4(0) : type);
     return Taken(sum);
 }
 void give(uvec2 at, Taken n) { put(a.y, at, n.sum); }

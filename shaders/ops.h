@@ -39,7 +39,8 @@ typedef float f32;
 #define ROW_AWAKE 0xffffffffu /* stamp of a table row that has had a gradient: see wake_rows */
 
 #define OPS(X)                                                                                                         \
-    X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(layernorm) X(layernorm_dx) X(layernorm_dw) X(column_sum)       \
+    X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(relu) X(relu_grad) X(layernorm) X(layernorm_dx)                \
+    X(layernorm_dw) X(column_sum)                                                                                      \
     X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
     X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)          \
     X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
@@ -89,6 +90,10 @@ ARGS(gelu_grad) in_f32(x) in_f32(dy) over_f32(dx, dy) u32(n) END
 ARGS(tanh) in_f32(x) over_f32(y, x) u32(n) END
 /* dx = dy * (1 - y^2). */
 ARGS(tanh_grad) in_f32(y) in_f32(dy) over_f32(dx, dy) u32(n) END
+/* y = max(x, 0), NaN for NaN. */
+ARGS(relu) in_f32(x) over_f32(y, x) u32(n) END
+/* dx = y > 0 ? dy : 0. */
+ARGS(relu_grad) in_f32(y) in_f32(dy) over_f32(dx, dy) u32(n) END
 
 /* x <- residual + dropout(x) (residual may be null: then 0), kept for the backward pass; y = LayerNorm(x) over the
  * cols, biased variance: (x - mean) * rstd * gamma + beta. mean, rstd: [rows]. All [rows][cols], contiguous. */
@@ -138,7 +143,7 @@ ARGS(attention_grad)
     u32(seed) u32(step) u32(site)
 END
 
-/* y[t] = word[ids[t]] + position[positions[t]] + type[types[t]], t < rows. */
+/* y[t] = word[ids[t]] + position[positions[t]] + type[types[t]], t < rows; type may be null: then without it. */
 ARGS(embed)
     in_f32(word) in_f32(position) in_f32(type)
     in_u32(ids) in_u32(positions) in_u32(types)

@@ -203,6 +203,12 @@ static void test_device_gradient_activations(void **state)
     RUN64(tanh_grad, .y = y, .dy = dy, .dx = dx, .n = N);
     device_gradient_check(&g, "tanh", x, dx, N);
 
+    g.op = OP_relu;
+    g.args = &(struct relu_args64){.x = x, .y = y, .n = N};
+    device_gradient_loss(&g);
+    RUN64(relu_grad, .y = y, .dy = dy, .dx = dx, .n = N);
+    device_gradient_check(&g, "relu", x, dx, N);
+
     g.op = OP_dropout;
     g.args =
         &(struct dropout_args64){.x = x, .y = y, .rows = 5, .cols = 8, .drop = 0.25, .seed = 4, .step = 5, .site = 6};
@@ -332,6 +338,9 @@ static void test_device_gradient_tables(void **state)
     device_gradient_check(&g, "embed, word", word, dword, WORDS * COLS_);
     device_gradient_check(&g, "embed, position", position, dy, ROWS_ * COLS_);
     device_gradient_check(&g, "embed, type", type, dtype, 2 * COLS_);
+    g.args = &(struct embed_args64){
+        .word = word, .position = position, .ids = ids, .positions = positions, .y = y, .rows = ROWS_, .cols = COLS_};
+    device_gradient_check(&g, "embed without types, word", word, dword, WORDS * COLS_);
 
     u32 index[3] = {4, 0, 2};
     double *x = device_gradient_numbers(&g, WORDS * COLS_, 7), *dx = arena_new(&g.arena, double, WORDS *COLS_);

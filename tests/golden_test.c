@@ -276,6 +276,17 @@ static void test_golden_roberta_lora(void **state)
     (void)state;
     golden_case("tests/golden/roberta_lora.json", "tests/golden/tiny-roberta", NULL, "tests/golden/tiny-roberta-lora");
 }
+static void test_golden_distilbert_full(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/distilbert_full.json", "tests/golden/tiny-distilbert", NULL, NULL);
+}
+static void test_golden_distilbert_lora(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/distilbert_lora.json", "tests/golden/tiny-distilbert", NULL,
+                "tests/golden/tiny-distilbert-lora");
+}
 static void test_golden_minilm_full(void **state)
 {
     (void)state;
@@ -299,7 +310,8 @@ static void test_golden_old_names(void **state)
 }
 
 static const struct CMUnitTest golden_tests[] = {
-    cmocka_unit_test(test_golden_old_names),    cmocka_unit_test(test_golden_roberta_full),
-    cmocka_unit_test(test_golden_roberta_lora), cmocka_unit_test(test_golden_minilm_full),
-    cmocka_unit_test(test_golden_minilm_lora),
+    cmocka_unit_test(test_golden_old_names),       cmocka_unit_test(test_golden_roberta_full),
+    cmocka_unit_test(test_golden_roberta_lora),    cmocka_unit_test(test_golden_minilm_full),
+    cmocka_unit_test(test_golden_minilm_lora),     cmocka_unit_test(test_golden_distilbert_full),
+    cmocka_unit_test(test_golden_distilbert_lora),
 };

@@ -246,14 +246,16 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
         const size_t position = m->config.position_base && word == m->config.position_base - 1 ? word : next++;
         const size_t type = t->split.types[first + i];
         for (size_t s = 0; s < h; s++)
-            x[i][s] = w[m->word + word * h + s] + w[m->position + position * h + s] + w[m->type + type * h + s];
+            x[i][s] = w[m->word + word * h + s] + w[m->position + position * h + s] +
+                      (m->config.types ? w[m->type + type * h + s] : 0);
         reference_norm(ref, x[i], NULL, w + m->norm);
     }
     for (uint32_t l = 0; l < m->config.layers; l++) reference_layer(ref, l, tokens, x);
     double dense[REF_WIDE];
     reference_linear(x[0], h, pooler ? w + m->pooler_w : ref->head + t->head.dense_w,
                      pooler ? w + m->pooler_b : ref->head + t->head.dense_b, h, 1, dense);
-    for (size_t s = 0; s < h; s++) dense[s] = tanh(dense[s]);
+    for (size_t s = 0; s < h; s++)
+        dense[s] = m->config.family->head.activation == ACTIVATION_RELU ? fmax(dense[s], 0) : tanh(dense[s]);
     reference_linear(dense, h, ref->head + t->head.out_w, ref->head + t->head.out_b, TINY_CLASSES, 1, z);
 }
 

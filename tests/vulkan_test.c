@@ -130,6 +130,16 @@ static void test_vulkan_trains_roberta(void **state)
     vulkan_compare(&lora, true);
 }
 
+static void test_vulkan_trains_distilbert(void **state)
+{
+    (void)state;
+    const VulkanTraining full = {"tests/golden/distilbert_full.json", "tests/golden/tiny-distilbert", NULL, NULL, 16};
+    const VulkanTraining lora = {"tests/golden/distilbert_lora.json", "tests/golden/tiny-distilbert", NULL,
+                                 "tests/golden/tiny-distilbert-lora", 16};
+    vulkan_compare(&full, true);
+    vulkan_compare(&lora, true);
+}
+
 static void test_vulkan_trains_minilm(void **state)
 {
     (void)state;
@@ -263,8 +273,7 @@ static void test_vulkan_strategies(void **state)
 }
 
 static const struct CMUnitTest vulkan_training_tests[] = {
-    cmocka_unit_test(test_vulkan_importance),
-    cmocka_unit_test(test_vulkan_trains_roberta),
-    cmocka_unit_test(test_vulkan_trains_minilm),
+    cmocka_unit_test(test_vulkan_importance),        cmocka_unit_test(test_vulkan_trains_roberta),
+    cmocka_unit_test(test_vulkan_trains_distilbert), cmocka_unit_test(test_vulkan_trains_minilm),
     cmocka_unit_test(test_vulkan_strategies),
 };

@@ -181,6 +181,29 @@ static void tested_tanh_grad(DeviceCases *cases)
     for (size_t i = 0; i < COUNT(case_lengths); i++) CASE(tanh_grad, case_lengths[i], i % 2);
 }
 
+static void make_relu(DeviceCase *c, u32 n, bool in_place)
+{
+    f32 *x = case_floats(c, n);
+    c->args.relu = (struct relu_args){.x = x, .y = in_place ? x : case_floats(c, n), .n = n};
+}
+
+static void tested_relu(DeviceCases *cases)
+{
+    for (size_t i = 0; i < COUNT(case_lengths); i++) CASE(relu, case_lengths[i], i % 2);
+}
+
+static void make_relu_grad(DeviceCase *c, u32 n, bool in_place)
+{
+    f32 *dy = case_floats(c, n), *y = case_floats(c, n);
+    for (u32 i = 0; i < n; i++) y[i] = y[i] < 0 ? 0 : y[i];
+    c->args.relu_grad = (struct relu_grad_args){.y = y, .dy = dy, .dx = in_place ? dy : case_floats(c, n), .n = n};
+}
+
+static void tested_relu_grad(DeviceCases *cases)
+{
+    for (size_t i = 0; i < COUNT(case_lengths); i++) CASE(relu_grad, case_lengths[i], i % 2);
+}
+
 static void make_layernorm(DeviceCase *c, CaseShape s, bool residual, f32 drop)
 {
     const u32 rows = s.rows, cols = s.cols;
@@ -395,12 +418,12 @@ static void tested_attention_grad(DeviceCases *cases)
                 CASE(attention_grad, of, first_only, extra ? 0.1f : 0, extra);
 }
 
-static void make_embed(DeviceCase *c, CaseShape s)
+static void make_embed(DeviceCase *c, CaseShape s, bool types)
 {
     const u32 rows = s.rows, cols = s.cols;
     c->args.embed = (struct embed_args){.word = case_floats(c, (size_t)50 * cols),
                                         .position = case_floats(c, (size_t)20 * cols),
-                                        .type = case_floats(c, (size_t)2 * cols),
+                                        .type = types ? case_floats(c, (size_t)2 * cols) : NULL,
                                         .ids = case_indices(c, rows, 50, false),
                                         .positions = case_indices(c, rows, 20, false),
                                         .types = case_indices(c, rows, 2, false),
@@ -411,7 +434,10 @@ static void make_embed(DeviceCase *c, CaseShape s)
 
 static void tested_embed(DeviceCases *cases)
 {
-    foreach (s, case_shapes) CASE(embed, *s);
+    foreach (s, case_shapes) {
+        CASE(embed, *s, true);
+        CASE(embed, *s, false);
+    }
 }
 
 static void make_embed_grad(DeviceCase *c, CaseShape s)

@@ -153,7 +153,7 @@ static void check_embed(Check *c, const struct embed_args *a)
 {
     check_add(c, "ids", check_below(a->ids, a->rows, check_rows_from(a->word, a->cols, a->cols)));
     check_add(c, "positions", check_below(a->positions, a->rows, check_rows_from(a->position, a->cols, a->cols)));
-    check_add(c, "types", check_below(a->types, a->rows, check_rows_from(a->type, a->cols, a->cols)));
+    if (a->type) check_add(c, "types", check_below(a->types, a->rows, check_rows_from(a->type, a->cols, a->cols)));
 }
 
 static void check_embed_grad(Check *c, const struct embed_grad_args *a)

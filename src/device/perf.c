@@ -24,13 +24,15 @@ static void timed_cases(DeviceCases *cases)
     CASE(gelu_grad, TIMED_LENGTH, false);
     CASE(tanh, TIMED_LENGTH, false);
     CASE(tanh_grad, TIMED_LENGTH, false);
+    CASE(relu, TIMED_LENGTH, false);
+    CASE(relu_grad, TIMED_LENGTH, false);
     CASE(layernorm, timed_shape, false, 0);
     CASE(layernorm_dx, timed_shape, false, false, 0.1f);
     CASE(layernorm_dw, timed_shape);
     CASE(column_sum, timed_shape, 0);
     foreach (of, heads) CASE(attention, of, false, 0.1f, false);
     foreach (of, heads) CASE(attention_grad, of, false, 0.1f, false);
-    CASE(embed, timed_shape);
+    CASE(embed, timed_shape, true);
     CASE(embed_grad, timed_shape);
     CASE(gather_rows, timed_shape);
     CASE(scatter_rows, timed_shape);

@@ -120,7 +120,7 @@ static const Option run_rows[] = {
      "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in",
      CHANGES(RUN), .read = run_read_task},
     {"model", OPTION_TEXT, 0, 0, "DIR",
-     "a Hugging Face checkpoint folder, BERT or RoBERTa (config.json,\nmodel.safetensors[.zst], tokenizer files); "
+     "a Hugging Face checkpoint folder, BERT, RoBERTa or\nDistilBERT (config.json, model.safetensors[.zst], tokenizer files);\n"
      "without it: MiniLM-L6, built in",
      CHANGES(RUN), TO(model.folder)},
     {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all of them", DEFAULT("full,lora,lora-seq"),
@@ -160,7 +160,7 @@ static const Option run_rows[] = {
     {"lora-alpha", OPTION_REAL, 1e-6, 1e6, "X", "scale: alpha / r", DEFAULT("16"), CHANGES(ADAPTER), TO(lora_alpha)},
     {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters", DEFAULT("0.1"), CHANGES(ADAPTER),
      TO(lora_drop)},
-    {"lora-targets", OPTION_CHOICES, 0, 0, "LIST", "of query, key, value", DEFAULT("query,key,value"),
+    {"lora-targets", OPTION_CHOICES, 0, 0, "LIST", "of query, key, value; of DistilBERT q_lin, k_lin, v_lin", DEFAULT("query,key,value"),
      .default_words = "all three", .choices = run_targets, .unit = "targets", CHANGES(ADAPTER), TO(lora_targets)},
     {"seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of row order, dropout and new weights", DEFAULT("1"),
      NOTEBOOK("42"), CHANGES(RUN), .read = run_read_seeds},

@@ -5,9 +5,10 @@
 #include "family_keys.c"
 
 #include "family_bert.c"
+#include "family_distilbert.c"
 #include "family_roberta.c"
 
-const Family *const family_rows[] = {&family_bert, &family_roberta};
+const Family *const family_rows[] = {&family_bert, &family_roberta, &family_distilbert};
 const int family_count = COUNT(family_rows);
 
 const Family *family_find(const char *type)

@@ -21,15 +21,15 @@ enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4, LORA_TARGETS = 3 };
 typedef struct FamilyConfig {
     FileKeys keys;                               /* with those that all families share after them (`also`) */
     const char *layers, *hidden, *heads, *inner; /* needed in the file */
-    const char *types;                           /* these may be absent: the defaults stand in Family */
-    const char *eps;                             /* of LayerNorm */
+    const char *types; /* from here on a key may be absent: Family has the defaults; NULL: no such key */
+    const char *eps;   /* of LayerNorm */
     const char *hidden_drop, *attention_drop, *classifier_drop;
 } FamilyConfig;
 
 /* Names of the encoder's modules in a checkpoint: a tensor's name is the module's with ".weight" or ".bias" after it.
  */
 typedef struct FamilyModules {
-    const char *word, *position, *type;   /* the tables of embeddings */
+    const char *word, *position, *type;   /* the tables of embeddings; type NULL: none of token types */
     const char *norm;                     /* LayerNorm of their sum */
     const char *layer;                    /* before a layer's number; after it a '.', and one of: */
     const char *projection[LORA_TARGETS]; /* query, key, value; their last parts are the names of LoRA's targets */
@@ -39,11 +39,14 @@ typedef struct FamilyModules {
     const char *pooler;                   /* dense layer on the first token's state; NULL: the head has it */
 } FamilyModules;
 
-/* The head of a classifier: dropout, dense layer, tanh, dropout, linear layer to the classes. */
+typedef enum FamilyActivation { ACTIVATION_TANH, ACTIVATION_RELU } FamilyActivation;
+
+/* The head of a classifier: perhaps dropout, dense layer, activation, dropout, linear layer to the classes. */
 typedef struct FamilyHead {
-    const char
-        *dense;      /* module in the classifier; NULL: the encoder's pooler is this layer, without dropout before it */
-    const char *out; /* module of the last layer */
+    const char *dense; /* module in the classifier; NULL: the encoder's pooler is this layer */
+    const char *out;   /* module of the last layer */
+    FamilyActivation activation;
+    bool drop_first; /* dropout before the dense layer, too */
 } FamilyHead;
 
 typedef enum FamilyPositions {
@@ -61,8 +64,9 @@ typedef struct Family {
     const FamilyModules *modules;
     FamilyHead head;
     FamilyPositions positions;
+    bool drop_context;     /* dropout between the attention's output projection and the residual sum */
     uint32_t pad;          /* pad_token_id when config.json has none */
-    uint32_t types;        /* token types when config.json says none */
+    uint32_t types;        /* token types when config.json says none; 0: the family has none */
     float eps;             /* of LayerNorm when config.json says none */
     float classifier_drop; /* of the head when config.json says none; below 0: as hidden_drop */
     uint32_t lora_targets; /* LORA_* bits of an adapter when no option names them */

@@ -57,6 +57,7 @@ static const Family family_bert = {
     .modules = &bert_modules,
     .head = {.out = "classifier"},
     .positions = POSITIONS_FROM_ZERO,
+    .drop_context = true,
     .types = 2,
     .eps = 1e-12f,
     .classifier_drop = -1,

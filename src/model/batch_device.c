@@ -40,10 +40,10 @@ static uint32_t rows_highest(const RowIndex *index) { return index->unique ? ind
 
 const char *batch_problem(const DeviceBatch *batch, const ModelConfig *config)
 {
-    return batch->most_id >= config->vocab             ? "a token id beyond the vocabulary"
-           : batch->most_position >= config->positions ? "a position beyond the model's last"
-           : batch->most_type >= config->types         ? "a token type beyond the model's last"
-                                                       : NULL;
+    return batch->most_id >= config->vocab                      ? "a token id beyond the vocabulary"
+           : batch->most_position >= config->positions          ? "a position beyond the model's last"
+           : config->types && batch->most_type >= config->types ? "a token type beyond the model's last"
+                                                                : NULL;
 }
 
 void device_batch_write(Device *device, const BatchBuffer *buffer, Arena *scratch, const Batch *batch, DeviceBatch *out)

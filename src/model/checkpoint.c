@@ -16,11 +16,11 @@ static bool config_dimension(const json_t *object, const char *what, const char 
     return true;
 }
 
-/* A probability that may be absent or null: then *out keeps its value. */
+/* A probability that may be absent or null, or the family has none (key NULL): then *out keeps its value. */
 static bool config_drop(const json_t *object, const char *what, const char *key, float *out, Err *err)
 {
     double value = (double)*out;
-    const json_t *entry = json_object_get(object, key);
+    const json_t *entry = key ? json_object_get(object, key) : NULL;
     if (!entry || json_is_null(entry)) return true;
     if (!json_get_double(object, what, key, 0, 0.999, &value, err)) return false;
     *out = (float)value;
@@ -46,7 +46,8 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
         !config_dimension(o, what, "vocab_size", MODEL_MAX_DIMENSION, &c->vocab, err) ||
         !config_dimension(o, what, "max_position_embeddings", 1 << 20, &c->positions, err))
         return false;
-    if (json_object_get(o, key->types) && !config_dimension(o, what, key->types, 65536, &c->types, err)) return false;
+    if (key->types && json_object_get(o, key->types) && !config_dimension(o, what, key->types, 65536, &c->types, err))
+        return false;
     if (c->hidden % c->heads)
         return fail(err, "%s: %s %u is not a multiple of %s %u", what, key->hidden, c->hidden, key->heads, c->heads);
     if ((uint64_t)c->vocab * c->hidden > UINT32_MAX || (uint64_t)c->inner * c->hidden > UINT32_MAX)
@@ -61,7 +62,7 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
     if (c->positions <= c->position_base + 2)
         return fail(err, "%s: max_position_embeddings %u is too small", what, c->positions);
     double eps = (double)c->eps;
-    if (json_object_get(o, key->eps) && !json_get_double(o, what, key->eps, 0, 1, &eps, err)) return false;
+    if (key->eps && json_object_get(o, key->eps) && !json_get_double(o, what, key->eps, 0, 1, &eps, err)) return false;
     c->eps = (float)eps;
     c->hidden_drop = c->attention_drop = 0.1f;
     if (!config_drop(o, what, key->hidden_drop, &c->hidden_drop, err) ||

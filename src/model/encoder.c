@@ -332,8 +332,9 @@ static void embedding_forward(const Workspace *ws, f32p w, const DeviceBatch *ba
     const Model *m = ws->model;
     const u32 h = m->config.hidden, tokens = batch->tokens;
     f32p x = ws->layer[0].x;
-    RUN(ws->device, embed, .word = w + m->word, .position = w + m->position, .type = w + m->type, .ids = batch->ids,
-        .positions = batch->positions, .types = batch->types, .y = ws->embedded, .rows = tokens, .cols = h);
+    RUN(ws->device, embed, .word = w + m->word, .position = w + m->position,
+        .type = m->config.types ? w + m->type : NULL, .ids = batch->ids, .positions = batch->positions,
+        .types = batch->types, .y = ws->embedded, .rows = tokens, .cols = h);
     RUN(ws->device, layernorm, .x = ws->embedded, .gamma = w + m->norm, .beta = w + m->norm + h, .y = x,
         .mean = ws->embedded_mean, .rstd = ws->embedded_rstd, .rows = tokens, .cols = h, .eps = m->config.eps);
     if (o->dropout && m->config.hidden_drop > 0)
@@ -354,6 +355,7 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
     const size_t ldq = last ? h : 3 * h, ldkv = last ? 2 * h : 3 * h;
     f32p w = weights->encoder, x = s->x, stream = x; /* stream: the residual stream of the rows that go on */
     const float hidden_drop = o->dropout ? c->hidden_drop : 0, attention_drop = o->dropout ? c->attention_drop : 0;
+    const float context_drop = c->family->drop_context ? hidden_drop : 0;
 
     if (last) {
         stream = ws->first;
@@ -376,7 +378,7 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
     linear(d, s->context, rows, h, w + at->context_w, w + at->context_b, h, s->sum1, h, NULL);
     RUN(d, layernorm, .x = s->sum1, .residual = stream, .gamma = w + at->norm1, .beta = w + at->norm1 + h,
         .y = s->norm1, .mean = s->mean1, .rstd = s->rstd1, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps,
-        .drop = hidden_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_CONTEXT));
+        .drop = context_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_CONTEXT));
     linear(d, s->norm1, rows, h, w + at->up_w, w + at->up_b, c->inner, s->up, c->inner, s->act);
     linear(d, s->act, rows, c->inner, w + at->down_w, w + at->down_b, h, s->sum2, h, NULL);
     RUN(d, layernorm, .x = s->sum2, .residual = s->norm1, .gamma = w + at->norm2, .beta = w + at->norm2 + h,
@@ -384,8 +386,7 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
         .drop = hidden_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_DOWN));
 }
 
-/* Whether the dense layer on the first tokens' states is the head's; else it is the encoder's pooler. They compute the
- * same. */
+/* Whether the dense layer on the first tokens' states is the head's; else it is the encoder's pooler. */
 static bool head_has_dense(const Model *m) { return m->config.family->head.dense != NULL; }
 
 /* head may be null when the dense layer is the pooler. */
@@ -395,10 +396,9 @@ static f32p dense_at(const Model *m, const Head *head, f32p encoder, f32p head_w
     return head_w ? head_w + (bias ? head->dense_b : head->dense_w) : NULL;
 }
 
-/* Before a dense layer of the head's own; the pooler has no dropout before it. */
 static float head_in_drop(const Model *m, const PassOptions *o)
 {
-    return o->dropout && head_has_dense(m) ? m->config.classifier_drop : 0;
+    return o->dropout && m->config.family->head.drop_first ? m->config.classifier_drop : 0;
 }
 
 /* The dense layer between the first tokens' states and the last layer of a head, with the dropout around it. */
@@ -412,7 +412,10 @@ static void dense_forward(const Workspace *ws, const Weights *w, const Head *hea
         .seed = o->seed, .step = o->step, .site = SITE_HEAD_IN);
     linear(d, ws->head_in, examples, h, dense_at(ws->model, head, w->encoder, w->head, false),
            dense_at(ws->model, head, w->encoder, w->head, true), h, ws->dense, h, NULL);
-    RUN(d, tanh, .x = ws->dense, .y = ws->dense, .n = examples * h);
+    if (c->family->head.activation == ACTIVATION_RELU)
+        RUN(d, relu, .x = ws->dense, .y = ws->dense, .n = examples * h);
+    else
+        RUN(d, tanh, .x = ws->dense, .y = ws->dense, .n = examples * h);
     RUN(d, dropout, .x = ws->dense, .y = ws->head_out, .rows = examples, .cols = h,
         .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
 }
@@ -464,7 +467,10 @@ static void dense_backward(const Workspace *ws, const Weights *w, const Weights 
     const u32 h = c->hidden;
     RUN(d, dropout, .x = ws->d_dense, .y = ws->d_dense, .rows = examples, .cols = h,
         .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
-    RUN(d, tanh_grad, .y = ws->dense, .dy = ws->d_dense, .dx = ws->d_dense, .n = examples * h);
+    if (c->family->head.activation == ACTIVATION_RELU)
+        RUN(d, relu_grad, .y = ws->dense, .dy = ws->d_dense, .dx = ws->d_dense, .n = examples * h);
+    else
+        RUN(d, tanh_grad, .y = ws->dense, .dy = ws->d_dense, .dx = ws->d_dense, .n = examples * h);
     f32p dense_dw = dense_at(ws->model, head, g->encoder, g->head, false);
     if (dense_dw)
         linear_dw(d, o, true, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
@@ -494,10 +500,9 @@ void model_head_backward(Workspace *ws, const Weights *weights, const Weights *g
 
 /* Through y = LayerNorm(sum), sum = residual + dropout(x): d_state becomes the gradient of sum; returns that of x. */
 static f32p norm_backward(const Workspace *ws, f32p sum, f32p mean, f32p rstd, f32p gamma, f32p d_gamma, bool first,
-                          size_t rows, const PassOptions *o, uint32_t site)
+                          size_t rows, const PassOptions *o, float drop, uint32_t site)
 {
     const u32 h = ws->model->config.hidden;
-    const float drop = o->dropout ? ws->model->config.hidden_drop : 0;
     if (d_gamma) norm_dw(ws->device, o, first, ws->d_state, sum, mean, rstd, rows, h, d_gamma);
     RUN(ws->device, layernorm_dx, .x = sum, .gamma = gamma, .mean = mean, .rstd = rstd, .dy = ws->d_state,
         .dsum = ws->d_state, .dx = drop > 0 ? ws->d_branch : NULL, .rows = (u32)rows, .cols = h, .drop = drop,
@@ -518,9 +523,10 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
     const size_t h = c->hidden, inner = c->inner, tokens = batch->tokens, rows = last ? batch->examples : tokens;
     const size_t ldq = last ? h : 3 * h, ldkv = last ? 2 * h : 3 * h;
     f32p w = weights->encoder, g = grads->encoder, stream = last ? ws->first : s->x;
+    const float hidden_drop = o->dropout ? c->hidden_drop : 0, context_drop = c->family->drop_context ? hidden_drop : 0;
 
     f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, w + at->norm2, g ? g + at->norm2 : NULL, last, rows, o,
-                            layer_site(l, SITE_DOWN));
+                            hidden_drop, layer_site(l, SITE_DOWN));
     linear_dx(d, dx, h, rows, h, w + at->down_w, inner, ws->d_up, false);
     if (g) linear_dw(d, o, last, dx, h, rows, h, s->act, inner, g + at->down_w, g + at->down_b);
     RUN(d, gelu_grad, .x = s->up, .dy = ws->d_up, .dx = ws->d_up, .n = (u32)(rows * inner));
@@ -528,7 +534,7 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
     linear_dx(d, ws->d_up, inner, rows, inner, w + at->up_w, h, ws->d_state, true);
 
     dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? g + at->norm1 : NULL, last, rows, o,
-                       layer_site(l, SITE_CONTEXT));
+                       context_drop, layer_site(l, SITE_CONTEXT));
     linear_dx(d, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
     if (g) linear_dw(d, o, last, dx, h, rows, h, s->context, h, g + at->context_w, g + at->context_b);
 
@@ -582,7 +588,7 @@ static void embedding_backward(const Workspace *ws, f32p w, f32p g, const Device
     if (!o->importance)
         RUN(d, fill, .x = g + m->position, .n = (m->config.positions + m->config.types) * h); /* neighbours */
     table_dw(d, o, ws->d_state, &batch->position, tokens, h, g + m->position);
-    table_dw(d, o, ws->d_state, &batch->type, tokens, h, g + m->type);
+    if (m->config.types) table_dw(d, o, ws->d_state, &batch->type, tokens, h, g + m->type);
 }
 
 void model_encoder_backward(Workspace *ws, const Weights *weights, const Weights *grads, const DeviceBatch *batch,

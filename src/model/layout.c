@@ -52,7 +52,7 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
     all->table_rows = config->vocab;
     all->table_cols = config->hidden;
     model->position = layout_add(&embeddings, names->position, "weight", config->positions, h);
-    model->type = layout_add(&embeddings, names->type, "weight", config->types, h);
+    if (names->type) model->type = layout_add(&embeddings, names->type, "weight", config->types, h);
     for (size_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];
         layout_enter_layer(&layer, names, l);

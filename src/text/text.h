@@ -35,9 +35,9 @@ bool tokenizer_config_write(const char *folder, const Tokenizer *tokenizer, uint
 uint32_t tokenizer_vocab_size(const Tokenizer *tokenizer); /* every id is below it */
 uint32_t tokenizer_type_count(const Tokenizer *tokenizer); /* 2 when pairs have types 0 and 1, else 1 */
 /* Fits a tokenizer to a model's tables, of `vocab` ids and `types` token types; afterwards it gives none beyond them. A
- * model of one type gets type 0 throughout; special tokens that are after the vocabulary though no file says so, and
- * after the table, are no longer found in texts. Fails when other ids or types are beyond the tables; `name` is the
- * model's in errors. */
+ * model of one type, or of none (types 0), gets type 0 throughout; special tokens that are after the vocabulary though
+ * no file says so, and after the table, are no longer found in texts. Fails when other ids or types are beyond the
+ * tables; `name` is the model's in errors. */
 bool tokenizer_fit(Tokenizer *tokenizer, const char *name, uint32_t vocab, uint32_t types, Err *err);
 const char *tokenizer_note(const Tokenizer *tokenizer); /* a sentence on what tokenizer_fit changed, or NULL */
 /* The most special tokens around a text or pair (RoBERTa 4, BERT 3): max_length must not be below it. */

@@ -87,7 +87,8 @@ bool tokenizer_fit(Tokenizer *t, const char *name, uint32_t vocab, uint32_t type
                     "%s: the tokenizer has %u tokens, but config.json's vocab_size is %u; the files do not belong "
                     "together",
                     name, t->vocab_size, vocab);
-    if (tokenizer_type_count(t) <= types) return true;
+    if (!types) t->types = false;
+    if (!types || tokenizer_type_count(t) <= types) return true;
     if (types > 1)
         return fail(err, "%s: the tokenizer gives %u token types, but config.json's type_vocab_size is %u", name,
                     tokenizer_type_count(t), types);

@@ -136,7 +136,7 @@ static bool tokenizer_of_json(Arena *arena, const json_t *root, const char *what
     if (!tokjson_vocab(&j, &bpe, err)) return false;
     if (bpe != (s->class == CLASS_ROBERTA))
         return fail(err, "%s: its model is %s, but the tokenizer's class is %s; the files do not belong together", what,
-                    bpe ? "BPE" : "WordPiece", bpe ? "BertTokenizer" : "RobertaTokenizer");
+                    bpe ? "BPE" : "WordPiece", tokenizer_class_names[s->class]);
     if (!bpe) return tokenizer_bert(arena, &j.tokens, s, what, out, err);
     *out = j.tokenizer;
     return tokjson_merges(&j, json_object_get(json_object_get(root, "model"), "merges"), &j.tokenizer->bpe, err) &&
@@ -195,7 +195,7 @@ static bool tokenizer_of_vocab(Arena *arena, const char *folder, TokenizerSettin
                *tokens = arena_printf(arena, "%s/vocab.json", folder);
     const char *merges = arena_printf(arena, "%s/merges.txt", folder);
     Str text, rules;
-    if (s->class == CLASS_BERT && file_exists(vocab))
+    if (class_is_wordpiece(s->class) && file_exists(vocab))
         return file_read(arena, vocab, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                tokenizer_bert_lines(arena, text, s, vocab, out, err);
     if (s->class == CLASS_ROBERTA && file_exists(tokens))
@@ -203,8 +203,8 @@ static bool tokenizer_of_vocab(Arena *arena, const char *folder, TokenizerSettin
                file_read(arena, merges, TOKENIZER_FILE_LIMIT_BYTES, &rules, err) &&
                tokenizer_roberta_files(arena, text, rules, s, tokens, merges, out, err);
     return fail(err, "%s: no tokenizer; %s is needed there", folder,
-                s->class == CLASS_BERT      ? "tokenizer.json or vocab.txt (for a BertTokenizer)"
-                : s->class == CLASS_ROBERTA ? "tokenizer.json, or vocab.json with merges.txt (for a RobertaTokenizer)"
+                class_is_wordpiece(s->class) ? "tokenizer.json or vocab.txt (for a BertTokenizer)"
+                : s->class == CLASS_ROBERTA  ? "tokenizer.json, or vocab.json with merges.txt (for a RobertaTokenizer)"
                 : s->class == CLASS_AS_IT_STANDS ? "tokenizer.json"
                                                  : "tokenizer.json, or vocab.txt, or vocab.json with merges.txt");
 }

@@ -9,9 +9,16 @@
 
 enum { TOKENIZER_FILE_LIMIT_BYTES = 1 << 28, ADDED_MOST = 10000 };
 
-/* What makes the tokenizer. AS_IT_STANDS: tokenizer.json alone; the other two build their own pipeline around its
- * vocabulary, whatever else it says. */
-typedef enum TokenizerClass { CLASS_NONE, CLASS_BERT, CLASS_ROBERTA, CLASS_AS_IT_STANDS } TokenizerClass;
+/* What makes the tokenizer. AS_IT_STANDS: tokenizer.json alone; the others build their own pipeline around its
+ * vocabulary, whatever else it says. DistilBERT's is BERT's without token types. */
+typedef enum TokenizerClass {
+    CLASS_NONE,
+    CLASS_BERT,
+    CLASS_DISTILBERT,
+    CLASS_ROBERTA,
+    CLASS_AS_IT_STANDS
+} TokenizerClass;
+static bool class_is_wordpiece(TokenizerClass class) { return class == CLASS_BERT || class == CLASS_DISTILBERT; }
 
 /* transformers' SPECIAL_TOKENS_ATTRIBUTES, in this order. */
 enum { SPECIAL_BOS, SPECIAL_EOS, SPECIAL_UNK, SPECIAL_SEP, SPECIAL_PAD, SPECIAL_CLS, SPECIAL_MASK, SPECIAL_COUNT };
@@ -39,6 +46,8 @@ static bool settings_class(const char *name, const char *what, TokenizerSettings
         TokenizerClass class;
     } known[] = {{"BertTokenizer", CLASS_BERT},
                  {"BertTokenizerFast", CLASS_BERT},
+                 {"DistilBertTokenizer", CLASS_DISTILBERT},
+                 {"DistilBertTokenizerFast", CLASS_DISTILBERT},
                  {"RobertaTokenizer", CLASS_ROBERTA},
                  {"RobertaTokenizerFast", CLASS_ROBERTA},
                  {"PreTrainedTokenizerFast", CLASS_AS_IT_STANDS},
@@ -49,10 +58,11 @@ static bool settings_class(const char *name, const char *what, TokenizerSettings
             s->class = known[i].class;
             return true;
         }
-    return fail(err,
-                "%s: tokenizer_class \"%s\" is not supported; BertTokenizer, RobertaTokenizer (with or without Fast), "
-                "PreTrainedTokenizerFast and TokenizersBackend are",
-                what, str_show(str(name)));
+    return fail(
+        err,
+        "%s: tokenizer_class \"%s\" is not supported; BertTokenizer, DistilBertTokenizer, RobertaTokenizer (with "
+        "or without Fast), PreTrainedTokenizerFast and TokenizersBackend are",
+        what, str_show(str(name)));
 }
 
 static bool settings_class_key(const json_t *root, const char *what, TokenizerSettings *s, Err *err)
@@ -279,8 +289,11 @@ static bool settings_config(Arena *arena, const json_t *root, const char *path, 
 
 static TokenizerSettings settings_defaults(TokenizerClass class)
 {
-    return (TokenizerSettings){
-        .class = class, .lower_case = true, .strip_accents = true, .ideographs = true, .types = class != CLASS_ROBERTA};
+    return (TokenizerSettings){.class = class,
+                               .lower_case = true,
+                               .strip_accents = true,
+                               .ideographs = true,
+                               .types = class != CLASS_ROBERTA && class != CLASS_DISTILBERT};
 }
 
 static bool tokenizer_config_parse(Arena *arena, Str text, const char *path, TokenizerSettings *s, Err *err)
@@ -368,7 +381,7 @@ static void settings_fill(TokenizerSettings *s)
 {
     static const char *const bert[SPECIAL_COUNT] = {NULL, NULL, "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
     static const char *const roberta[SPECIAL_COUNT] = {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"};
-    const char *const *own = s->class == CLASS_BERT ? bert : s->class == CLASS_ROBERTA ? roberta : NULL;
+    const char *const *own = class_is_wordpiece(s->class) ? bert : s->class == CLASS_ROBERTA ? roberta : NULL;
     for (int i = 0; i < SPECIAL_COUNT && own; i++) {
         if (s->special[i].given || !own[i]) continue;
         s->special[i].given = true;
@@ -401,11 +414,14 @@ static bool settings_need(const TokenizerSettings *s, int special, const AddedVo
     return (known && !known->token.appended) || fail(err, "%s: the token \"%s\" is missing", what, str_show(text));
 }
 
+/* In the order of TokenizerClass. */
+static const char *const tokenizer_class_names[] = {"", "BertTokenizer", "DistilBertTokenizer", "RobertaTokenizer",
+                                                    "PreTrainedTokenizerFast"};
+
 /* What the settings say of encoding, whatever the class. */
 static void tokenizer_apply(Tokenizer *t, const TokenizerSettings *s)
 {
-    static const char *const names[] = {"", "BertTokenizer", "RobertaTokenizer", "PreTrainedTokenizerFast"};
     t->types = s->types;
     t->cut_left = s->cut_left;
-    t->class = names[s->class];
+    t->class = tokenizer_class_names[s->class];
 }

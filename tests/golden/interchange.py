@@ -1,6 +1,6 @@
 """Holds lethe's exports and imports against the real Hugging Face transformers and PEFT, fp32 on the CPU.
 
-usage: interchange.py make           writes interchange/ beside this file: a tiny BERT and RoBERTa classifier with their
+usage: interchange.py make           writes interchange/ beside this file: a tiny BERT, RoBERTa and DistilBERT classifier with their
                                      tokenizers as save_pretrained writes them, the BERT again with the names of old files
                                      and in several files, an adapter for each as PEFT saves it, and answers.json, the logits of a few rows
        interchange.py check LETHE    trains with build/lethe on these and on the built-in encoder, exports every method and task,
@@ -14,7 +14,7 @@ import transformers
 from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
 from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertTokenizer,
-                          RobertaConfig, RobertaTokenizer, set_seed)
+                          DistilBertConfig, DistilBertTokenizer, RobertaConfig, RobertaTokenizer, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = f"{HERE}/interchange"
@@ -56,7 +56,10 @@ def make():
                       BertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
              "roberta": (RobertaConfig(vocab_size=800, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5, **sizes),
                          RobertaTokenizer(f"{HERE}/tokenizers/roberta/vocab.json", f"{HERE}/tokenizers/roberta/merges.txt",
-                                          model_max_length=24))}
+                                          model_max_length=24)),
+             "distilbert": (DistilBertConfig(vocab_size=900, max_position_embeddings=40, dim=16, n_layers=2, n_heads=2, hidden_dim=32,
+                                             initializer_range=0.3),
+                            DistilBertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24))}
     answers = {"rows": ROWS}
     for kind, (config, tokenizer) in kinds.items():
         set_seed(5)
@@ -76,6 +79,8 @@ def make():
         options = dict(r=4, lora_alpha=8, target_modules=["query", "key", "value"])
         if kind == "roberta":
             options = dict(r=2, lora_alpha=3, target_modules=["query", "value"], use_rslora=True)
+        if kind == "distilbert":
+            options = dict(r=4, lora_alpha=8, target_modules=["q_lin", "k_lin", "v_lin"])
         answers[f"{kind}-lora"] = logits(adapter(model, f"{FOLDER}/{kind}-lora", **options), tokenizer, ROWS)
     with open(f"{FOLDER}/answers.json", "w") as f: # a row of numbers a line
         f.write(json.dumps(answers).replace("], [", "],\n[").replace(']], "', ']],\n"') + "\n")
@@ -146,6 +151,7 @@ def check(lethe):
     check_run(lethe, work, "bert", ["--model", f"{FOLDER}/bert", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "roberta", ["--model", f"{FOLDER}/roberta", "--task", three, *small, "--lora-targets", "query,value"],
               {"three": ROWS})
+    check_run(lethe, work, "distilbert", ["--model", f"{FOLDER}/distilbert", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": ROWS, "nli": ROWS})
     shutil.rmtree(work)
 

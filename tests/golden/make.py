@@ -3,11 +3,11 @@
 usage: make.py MINILM_DIR      (a checkpoint folder of all-MiniLM-L6-v2; ./build.sh golden calls this)
 
 Writes beside this file:
-  tiny-roberta/          a random RoBERTa (config.json, model.safetensors F32, with a head of 3 classes)
+  tiny-roberta/, tiny-distilbert/   a random RoBERTa and DistilBERT (config.json, model.safetensors F32, with a head of 3 classes)
   tiny-bert/             a random BERT in an old file's clothes: "bert." prefix, LayerNorm.gamma and beta, F16
-  tiny-roberta-lora/, minilm-lora/   PEFT adapters as PEFT saves them, B not zero
+  tiny-roberta-lora/, tiny-distilbert-lora/, minilm-lora/   PEFT adapters as PEFT saves them, B not zero
   minilm-head.safetensors            a head of 3 classes for MiniLM
-  CASE.json for minilm_full, minilm_lora, roberta_full, roberta_lora:
+  CASE.json for minilm_full, minilm_lora, roberta_full, roberta_lora, distilbert_full, distilbert_lora:
     rows: [{"ids", "types", "label"}]; dropout is 0 everywhere
     logits: of rows 0..7; gradients: {HF name: [norm, sum, first element]} of the first training batch, before clipping
     order: rows in the order in which Trainer took them; steps: [[loss, grad_norm, learning_rate], ...]
@@ -19,7 +19,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
-from transformers import (AutoTokenizer, BertConfig, BertForSequenceClassification, RobertaConfig,
+from transformers import (AutoTokenizer, BertConfig, BertForSequenceClassification, DistilBertConfig,
+                          DistilBertForSequenceClassification, RobertaConfig,
                           RobertaForSequenceClassification, Trainer, TrainingArguments, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -65,13 +66,13 @@ class Rows(torch.utils.data.Dataset):
         return self.rows[i]
 
 
-def collate(pad):
+def collate(pad, types=True):
     def run(rows):
         n = max(len(r["ids"]) for r in rows)
         fill = lambda key, value: torch.tensor([r[key] + [value] * (n - len(r[key])) for r in rows])
         mask = torch.tensor([[1] * len(r["ids"]) + [0] * (n - len(r["ids"])) for r in rows])
-        return dict(input_ids=fill("ids", pad), token_type_ids=fill("types", 0), attention_mask=mask,
-                    labels=torch.tensor([r["label"] for r in rows]))
+        return dict(input_ids=fill("ids", pad), attention_mask=mask, labels=torch.tensor([r["label"] for r in rows]),
+                    **(dict(token_type_ids=fill("types", 0)) if types else {}))
     return run
 
 
@@ -95,7 +96,7 @@ def plain_name(name):
 
 
 def case(name, model, rows, pad, rate):
-    run = collate(pad)
+    run = collate(pad, model.config.model_type != "distilbert")
     first = run(rows[:8])
     labels = first.pop("labels")
     model.eval()
@@ -133,11 +134,11 @@ def case(name, model, rows, pad, rate):
     print(name, "first loss", out["steps"][0], "last", out["steps"][-1], len(out["steps"]), "steps")
 
 
-def adapter(model, folder, r):
+def adapter(model, folder, r, targets=("query", "key", "value")):
     """A PEFT model with B not zero, saved, and loaded again from its files."""
     torch.manual_seed(3)
     peft = get_peft_model(model, LoraConfig(task_type=TaskType.SEQ_CLS, r=r, lora_alpha=2 * r, lora_dropout=0.0,
-                                            target_modules=["query", "key", "value"]))
+                                            target_modules=list(targets)))
     for n, p in peft.named_parameters():
         if "lora_B" in n:
             p.data.normal_(0, 0.02)
@@ -187,6 +188,14 @@ def roberta():
     return RobertaForSequenceClassification(config)
 
 
+def distilbert():
+    set_seed(5)
+    config = DistilBertConfig(vocab_size=300, dim=48, n_layers=3, n_heads=4, hidden_dim=96, max_position_embeddings=64,
+                              num_labels=CLASSES, initializer_range=0.1, sinusoidal_pos_embds=True, pad_token_id=1, dropout=0.0,
+                              attention_dropout=0.0, seq_classif_dropout=0.0)
+    return DistilBertForSequenceClassification(config)
+
+
 torch.use_deterministic_algorithms(True)
 tiny_bert()
 words = text_rows()
@@ -199,3 +208,8 @@ tiny.save_pretrained(f"{HERE}/tiny-roberta")
 ids = random_rows(300)
 case("roberta_full", tiny, ids, 1, 1e-3)
 case("roberta_lora", adapter(RobertaForSequenceClassification.from_pretrained(f"{HERE}/tiny-roberta"), "tiny-roberta-lora", 4), ids, 1, 5e-3)
+tiny = distilbert()
+tiny.save_pretrained(f"{HERE}/tiny-distilbert")
+case("distilbert_full", tiny, ids, 1, 1e-3)
+case("distilbert_lora", adapter(DistilBertForSequenceClassification.from_pretrained(f"{HERE}/tiny-distilbert"), "tiny-distilbert-lora", 4,
+                                ("q_lin", "k_lin", "v_lin")), ids, 1, 5e-3)

@@ -35,6 +35,16 @@ ELEMENTWISE(tanh_grad, {
     V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * (1 - y * y), left);
 })
 
+ELEMENTWISE(relu, {
+    const V(f32) x = V(load_part)(a->x + i, left);
+    V(store_part)(a->y + i, V(select)(x < 0, V(splat)(0), x), left);
+})
+
+ELEMENTWISE(relu_grad, {
+    const V(i32) off = V(load_part)(a->y + i, left) <= 0;
+    V(store_part)(a->dx + i, V(select)(off, V(splat)(0), V(load_part)(a->dy + i, left)), left);
+})
+
 ELEMENTWISE(axpby, {
     const V(f32) y = V(load_part)(a->y + i, left) * a->beta;
     V(store_part)(a->y + i, y + V(load_part)(a->x + i, left) * (a->alpha * (a->scale ? a->scale[0] : 1)), left);

@@ -101,6 +101,18 @@ static void PLAIN(tanh_grad)(const void *args)
     for (u32 i = 0; i < a->n; i++) a->dx[i] = (f32)(a->dy[i] * (1 - (double)a->y[i] * a->y[i]));
 }
 
+static void PLAIN(relu)(const void *args)
+{
+    const PLAIN_ARGS(relu) *a = args;
+    for (u32 i = 0; i < a->n; i++) a->y[i] = a->x[i] < 0 ? 0 : a->x[i];
+}
+
+static void PLAIN(relu_grad)(const void *args)
+{
+    const PLAIN_ARGS(relu_grad) *a = args;
+    for (u32 i = 0; i < a->n; i++) a->dx[i] = a->y[i] <= 0 ? 0 : a->dy[i];
+}
+
 /* ---- LoRA ---- */
 
 static void PLAIN(lora_down)(const void *args)
@@ -343,7 +355,7 @@ static void PLAIN(embed)(const void *args)
         for (u32 c = 0; c < a->cols; c++)
             a->y[(size_t)t * a->cols + c] = a->word[(size_t)a->ids[t] * a->cols + c] +
                                             a->position[(size_t)a->positions[t] * a->cols + c] +
-                                            a->type[(size_t)a->types[t] * a->cols + c];
+                                            (a->type ? a->type[(size_t)a->types[t] * a->cols + c] : 0);
 }
 
 static void PLAIN(embed_grad)(const void *args)

@@ -279,6 +279,8 @@ GRID(gelu) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->
 GRID(gelu_grad) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->dy) | AT(a->dx), 0, a->n)); }
 GRID(tanh) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
 GRID(tanh_grad) { return grid_elements(a->n, grid_vectors(AT(a->y) | AT(a->dy) | AT(a->dx), 0, a->n)); }
+GRID(relu) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
+GRID(relu_grad) { return grid_elements(a->n, grid_vectors(AT(a->y) | AT(a->dy) | AT(a->dx), 0, a->n)); }
 GRID(axpby) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
 GRID(copy) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
 GRID(sign) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }

@@ -54,6 +54,8 @@ RANGES(gelu) { TOUCH(x, a->n), TOUCH(y, a->n); }
 RANGES(gelu_grad) { TOUCH(x, a->n), TOUCH(dy, a->n), TOUCH(dx, a->n); }
 RANGES(tanh) { TOUCH(x, a->n), TOUCH(y, a->n); }
 RANGES(tanh_grad) { TOUCH(y, a->n), TOUCH(dy, a->n), TOUCH(dx, a->n); }
+RANGES(relu) { TOUCH(x, a->n), TOUCH(y, a->n); }
+RANGES(relu_grad) { TOUCH(y, a->n), TOUCH(dy, a->n), TOUCH(dx, a->n); }
 RANGES(layernorm)
 {
     const uint64_t all = (uint64_t)a->rows * a->cols;
