@@ -15,7 +15,7 @@
 
 layout(local_size_x_id = 0) in; /* SIDE * SIDE */
 layout(constant_id = 1) const uint T = 32; /* a multiple of 8 */
-layout(constant_id = 2) const uint D = 32; /* a.size */
+layout(constant_id = 2) const uint D = 32; /* a.head_dim */
 layout(constant_id = 3) const uint VECTORS = 1; /* a slice is VECTORS * SIDE vectors wide */
 layout(constant_id = 4) const bool KEYS_PASS = false; /* backward: dkv, after dq */
 layout(constant_id = 5) const bool ALIGNED = false; /* all rows begin at multiples of 16 bytes, heads in them, too */

@@ -119,8 +119,8 @@ ARGS(layernorm_dw) in_f32(x) in_f32(mean) in_f32(rstd) in_f32(dy) out_f32(dgamma
 ARGS(column_sum) in_f32(x) out_f32(y) u32(rows) u32(cols) u32(ld) END /* y[c] = sum over rows of x[r][c] */
 
 /* Self-attention over packed examples. Example e owns the tokens offsets[e] .. offsets[e + 1] - 1. kv[token] holds the
- * keys in columns 0 .. heads * size - 1 and the values in the heads * size columns after them (row distance ldkv);
- * head h owns columns h * size .. . q (row distance ldq) and context (contiguous) have one row for each token, or, when
+ * keys in columns 0 .. heads * head_dim - 1 and the values in the heads * head_dim columns after them (row distance ldkv);
+ * head h owns columns h * head_dim .. . q (row distance ldq) and context (contiguous) have one row for each token, or, when
  * first_only, one row for each example, which stands for its first token. p = softmax(scale * q k^T) over the tokens of
  * the example; context = dropout(p) v. lse: [query rows][heads], log of the sum of exp, for the backward pass. The
  * context of an example without tokens is 0. Dropout's row is the query's token index, col the key's index within its
@@ -129,7 +129,7 @@ ARGS(attention)
     in_f32(q) in_f32(kv)
     out_f32(context) out_f32(lse)
     in_u32(offsets)
-    u32(examples) u32(heads) u32(size) u32(ldq) u32(ldkv) u32(first_only) u32(longest)
+    u32(examples) u32(heads) u32(head_dim) u32(ldq) u32(ldkv) u32(first_only) u32(longest)
     f32(scale) f32(drop)
     u32(seed) u32(step) u32(site)
 END
@@ -138,7 +138,7 @@ ARGS(attention_grad)
     in_f32(q) in_f32(kv) in_f32(context) in_f32(lse) in_f32(dcontext)
     out_f32(dq) out_f32(dkv)
     in_u32(offsets)
-    u32(examples) u32(heads) u32(size) u32(ldq) u32(ldkv) u32(first_only) u32(longest)
+    u32(examples) u32(heads) u32(head_dim) u32(ldq) u32(ldkv) u32(first_only) u32(longest)
     f32(scale) f32(drop)
     u32(seed) u32(step) u32(site)
 END

@@ -289,7 +289,7 @@ static void test_device_gradient_attention(void **state)
                                             .offsets = offsets,
                                             .examples = EXAMPLES,
                                             .heads = HEADS,
-                                            .size = SIZE,
+                                            .head_dim = SIZE,
                                             .ldq = WIDTH,
                                             .ldkv = 2 * WIDTH,
                                             .first_only = first_only,
@@ -301,7 +301,7 @@ static void test_device_gradient_attention(void **state)
                                             .site = 6};
         device_gradient_loss(&g);
         RUN64(attention_grad, .q = q, .kv = kv, .context = context, .lse = lse, .dcontext = dcontext, .dq = dq,
-              .dkv = dkv, .offsets = offsets, .examples = EXAMPLES, .heads = HEADS, .size = SIZE, .ldq = WIDTH,
+              .dkv = dkv, .offsets = offsets, .examples = EXAMPLES, .heads = HEADS, .head_dim = SIZE, .ldq = WIDTH,
               .ldkv = 2 * WIDTH, .first_only = first_only, .longest = 5, .scale = 0.5, .drop = drop, .seed = 4,
               .step = 5, .site = 6);
         device_gradient_check(&g, "attention, q", q, dq, queries * WIDTH);

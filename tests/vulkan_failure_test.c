@@ -307,7 +307,7 @@ static void test_vulkan_attention_in_rounds(void **state)
         device_write(&device, kv, numbers, kv_floats * sizeof(f32));
         device_write(&device, starts, offsets, sizeof offsets);
         RUN(&device, attention, .q = q, .kv = kv, .context = context, .lse = lse, .offsets = starts,
-            .examples = examples, .heads = HEADS, .size = SIZE, .ldq = WIDTH, .ldkv = 2 * WIDTH,
+            .examples = examples, .heads = HEADS, .head_dim = SIZE, .ldq = WIDTH, .ldkv = 2 * WIDTH,
             .first_only = first_only, .longest = LONGEST, .scale = 0.5f, .drop = 0.1f);
         for (int alone = 0; alone < 2; alone++) {
             device.vulkan->submit_work = 1e18, device.vulkan->tick_seconds = 0; /* no dispatch in pieces */
@@ -316,7 +316,7 @@ static void test_vulkan_attention_in_rounds(void **state)
                 const size_t row = first_only ? e : 0;
                 RUN(&device, attention_grad, .q = q + row * WIDTH, .kv = kv, .context = context + row * WIDTH,
                     .lse = lse + row * HEADS, .dcontext = q + row * WIDTH, .dq = dq + row * WIDTH, .dkv = dkv,
-                    .offsets = starts + e, .examples = each, .heads = HEADS, .size = SIZE, .ldq = WIDTH,
+                    .offsets = starts + e, .examples = each, .heads = HEADS, .head_dim = SIZE, .ldq = WIDTH,
                     .ldkv = 2 * WIDTH, .first_only = first_only, .longest = LONGEST, .scale = 0.5f, .drop = 0.1f);
             }
             assert_int_equal(layer.dispatches, alone ? 2 * examples : 6);

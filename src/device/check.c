@@ -137,15 +137,15 @@ static void check_add(Check *check, const char *what, const char *problem)
 
 static void check_attention(Check *c, const struct attention_args *a)
 {
-    const uint64_t rows = check_rows_from(a->kv, 2 * a->heads * a->size, a->ldkv),
-                   queries = a->first_only ? UINT64_MAX : check_rows_from(a->q, a->heads * a->size, a->ldq);
+    const uint64_t rows = check_rows_from(a->kv, 2 * a->heads * a->head_dim, a->ldkv),
+                   queries = a->first_only ? UINT64_MAX : check_rows_from(a->q, a->heads * a->head_dim, a->ldq);
     check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, least_size(rows, queries)));
 }
 
 static void check_attention_grad(Check *c, const struct attention_grad_args *a)
 {
-    const uint64_t rows = check_rows_from(a->dkv, 2 * a->heads * a->size, a->ldkv),
-                   queries = a->first_only ? UINT64_MAX : check_rows_from(a->dq, a->heads * a->size, a->ldq);
+    const uint64_t rows = check_rows_from(a->dkv, 2 * a->heads * a->head_dim, a->ldkv),
+                   queries = a->first_only ? UINT64_MAX : check_rows_from(a->dq, a->heads * a->head_dim, a->ldq);
     check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, least_size(rows, queries)));
 }
 

@@ -74,7 +74,7 @@ static double perf_flops(const DeviceCase *c)
     const struct attention_args *f = &c->args.attention;
     const struct attention_grad_args *b = &c->args.attention_grad;
     const u32 *offsets = forward ? f->offsets : b->offsets, examples = forward ? f->examples : b->examples;
-    const double width = forward ? (double)f->heads * f->size : (double)b->heads * b->size;
+    const double width = forward ? (double)f->heads * f->head_dim : (double)b->heads * b->head_dim;
     double pairs = 0;
     for (u32 e = 0; e < examples; e++) pairs += pow((double)(offsets[e + 1] - offsets[e]), 2);
     return (forward ? 4 : 10) * pairs * width; /* two products forward, five backward */

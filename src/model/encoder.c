@@ -371,7 +371,7 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
     }
 
     RUN(d, attention, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .offsets = batch->offsets,
-        .examples = batch->examples, .heads = c->heads, .size = c->hidden / c->heads, .ldq = (u32)ldq,
+        .examples = batch->examples, .heads = c->heads, .head_dim = c->hidden / c->heads, .ldq = (u32)ldq,
         .ldkv = (u32)ldkv, .first_only = last, .longest = batch->longest,
         .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = attention_drop, .seed = o->seed, .step = o->step,
         .site = layer_site(l, SITE_ATTENTION));
@@ -541,9 +541,10 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
     f32p dq = last ? ws->d_q : ws->d_kv, dkv = last ? ws->d_kv : ws->d_kv + h;
     RUN(d, attention_grad, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .dcontext = ws->d_context,
         .dq = dq, .dkv = dkv, .offsets = batch->offsets, .examples = batch->examples, .heads = c->heads,
-        .size = c->hidden / c->heads, .ldq = (u32)ldq, .ldkv = (u32)ldkv, .first_only = last, .longest = batch->longest,
-        .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed,
-        .step = o->step, .site = layer_site(l, SITE_ATTENTION));
+        .head_dim = c->hidden / c->heads, .ldq = (u32)ldq, .ldkv = (u32)ldkv, .first_only = last,
+        .longest = batch->longest, .scale = 1 / sqrtf((float)(c->hidden / c->heads)),
+        .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed, .step = o->step,
+        .site = layer_site(l, SITE_ATTENTION));
     if (g && last) {
         linear_dw(d, o, true, dq, h, rows, h, stream, h, g + at->qkv_w, g + at->qkv_b);
         linear_dw(d, o, false, dkv, 2 * h, tokens, 2 * h, s->x, h, g + at->qkv_w + h * h, g + at->qkv_b + h);

@@ -1,9 +1,9 @@
 #include "model.h"
 
-#include "keys.c"
+#include "config_keys.c"
 
 #include "batch_device.c"
-#include "checkpoint.c"
+#include "pretrained.c"
 #include "encoder.c"
 #include "labels.c"
 #include "layout.c"

@@ -1,11 +1,10 @@
 #include "words.h"
 
-#include <langinfo.h>
 #include <string.h>
 
 /* A text for the medium that shows it, and in the columns that are there. */
 
-Medium medium_of_terminal(void) { return strcmp(nl_langinfo(CODESET), "UTF-8") == 0 ? MEDIUM_UTF8 : MEDIUM_ASCII; }
+Medium medium_of_terminal(void) { return terminal_is_utf8() ? MEDIUM_UTF8 : MEDIUM_ASCII; }
 
 /* Code points of our own sentences and what stands for them; of others '?'. */
 static const char *media_ascii(uint32_t code)
@@ -57,7 +56,9 @@ const char *text_for(Arena *arena, Medium medium, const char *text)
         n = utf8_decode(text + at, size - at, &code);
         const char *put = media_put(medium, code);
         if (medium == MEDIUM_MARKDOWN && code < 128 && strchr("\\`*_[]<>|#&~", (int)code)) *to++ = '\\';
-        to = put ? stpcpy(to, put) : (char *)memcpy(to, text + at, n) + n;
+        const size_t bytes = put ? strlen(put) : n;
+        memcpy(to, put ? put : text + at, bytes);
+        to += bytes;
     }
     return out;
 }

@@ -1,6 +1,5 @@
 #include "words.h"
 
-#include <langinfo.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

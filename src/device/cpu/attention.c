@@ -17,7 +17,7 @@ INLINE V(Span) V(span)(const struct attention_args *a, size_t item)
     s.tokens = a->offsets[s.example + 1] - s.first;
     s.queries = a->first_only ? 1 : s.tokens;
     s.row = a->first_only ? s.example : s.first;
-    s.column = (size_t)s.head * a->size;
+    s.column = (size_t)s.head * a->head_dim;
     if (a->drop > 0) s.site = cpu_site(a->drop, a->seed, s.head, a->step, a->site);
     ASSERT(s.tokens <= a->longest);
     return s;
@@ -49,7 +49,8 @@ static void V(attention_item)(void *context, size_t item, int thread)
 {
     (void)thread;
     const struct attention_args *a = context;
-    const size_t blocks = a->first_only ? 1 : ceil_div(a->longest, V(QUERIES)), size = a->size, ldc = a->heads * size;
+    const size_t blocks = a->first_only ? 1 : ceil_div(a->longest, V(QUERIES)), size = a->head_dim,
+                 ldc = a->heads * size;
     const V(Span) s = V(span)(a, item / blocks);
     const size_t begin = item % blocks * V(QUERIES);
     if (begin >= s.queries) return;
@@ -92,7 +93,7 @@ static void V(attention_item)(void *context, size_t item, int thread)
 static void V(attention)(const void *args)
 {
     const struct attention_args *a = args;
-    if (a->size % LANES || a->size > V(SIZE)) {
+    if (a->head_dim % LANES || a->head_dim > V(SIZE)) {
         plain_attention(a);
         return;
     }
@@ -128,7 +129,7 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
     const V(Span) s = V(span)(&(struct attention_args){.offsets = a->offsets,
                                                        .examples = a->examples,
                                                        .heads = a->heads,
-                                                       .size = a->size,
+                                                       .head_dim = a->head_dim,
                                                        .first_only = a->first_only,
                                                        .longest = a->longest,
                                                        .drop = a->drop,
@@ -136,7 +137,7 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                                                        .step = a->step,
                                                        .site = a->site},
                               item);
-    const size_t size = a->size, ldc = a->heads * size, panel = VECTORS * LANES;
+    const size_t size = a->head_dim, ldc = a->heads * size, panel = VECTORS * LANES;
     _Alignas(64) f32 keys[V(SIZE) * V(KEYS)], values[V(SIZE) * V(KEYS)];
     _Alignas(64) f32 p[V(QUERIES) * V(KEYS)], ds[V(QUERIES) * V(KEYS)], keep[ROWS * V(KEYS) + 2 * LANES];
     for (size_t c = 0; c < size && s.tokens == 0 && s.queries; c++) a->dq[s.row * a->ldq + s.column + c] = 0;
@@ -180,7 +181,7 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
 static void V(attention_grad)(const void *args)
 {
     const struct attention_grad_args *a = args;
-    if (a->size % LANES || a->size > V(SIZE)) {
+    if (a->head_dim % LANES || a->head_dim > V(SIZE)) {
         plain_attention_grad(a);
         return;
     }

@@ -259,7 +259,7 @@ static double PLAIN(inner)(const f32 *x, const f32 *y, u32 n)
 static void PLAIN(attention)(const void *args)
 {
     const PLAIN_ARGS(attention) *a = args;
-    const u32 width = a->heads * a->size;
+    const u32 width = a->heads * a->head_dim;
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, a->longest); /* a row of probabilities, after dropout */
     for (u32 h = 0; h < a->heads; h++)
@@ -268,20 +268,20 @@ static void PLAIN(attention)(const void *args)
             const u32 first = a->offsets[e], tokens = a->offsets[e + 1] - first;
             const u32 queries = a->first_only ? 1 : tokens, row = a->first_only ? e : first;
             ASSERT(tokens <= a->longest);
-            const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->size, *v = k + width;
-            const f32 *q = a->q + (size_t)row * a->ldq + h * a->size;
-            f32 *context = a->context + (size_t)row * width + h * a->size;
+            const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->head_dim, *v = k + width;
+            const f32 *q = a->q + (size_t)row * a->ldq + h * a->head_dim;
+            f32 *context = a->context + (size_t)row * width + h * a->head_dim;
             for (u32 i = 0; i < queries; i++, q += a->ldq, context += width) {
                 double largest = -INFINITY, sum = 0;
                 for (u32 j = 0; j < tokens; j++) {
-                    p[j] = a->scale * PLAIN(inner)(q, k + (size_t)j * a->ldkv, a->size);
+                    p[j] = a->scale * PLAIN(inner)(q, k + (size_t)j * a->ldkv, a->head_dim);
                     largest = fmax(largest, p[j]);
                 }
                 for (u32 j = 0; j < tokens; j++) sum += exp(p[j] - largest);
                 /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
                 const double lse = largest + log(sum);
                 for (u32 j = 0; j < tokens; j++) p[j] = exp(p[j] - lse) * PLAIN(keep)(&mask, first + i, j);
-                for (u32 s = 0; s < a->size; s++) {
+                for (u32 s = 0; s < a->head_dim; s++) {
                     double c = 0;
                     for (u32 j = 0; j < tokens; j++) c += p[j] * v[(size_t)j * a->ldkv + s];
                     context[s] = (f32)c;
@@ -298,7 +298,7 @@ static void PLAIN(attention)(const void *args)
 static void PLAIN(attention_grad)(const void *args)
 {
     const PLAIN_ARGS(attention_grad) *a = args;
-    const u32 width = a->heads * a->size;
+    const u32 width = a->heads * a->head_dim;
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, (size_t)a->longest * a->longest); /* p keep: [queries][tokens] */
     double *ds = arena_new(&scratch, double, (size_t)a->longest * a->longest);
@@ -308,25 +308,25 @@ static void PLAIN(attention_grad)(const void *args)
             const u32 first = a->offsets[e], tokens = a->offsets[e + 1] - first;
             const u32 queries = a->first_only ? 1 : tokens, row = a->first_only ? e : first;
             ASSERT(tokens <= a->longest);
-            const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->size, *v = k + width;
-            const f32 *q = a->q + (size_t)row * a->ldq + h * a->size;
-            const f32 *context = a->context + (size_t)row * width + h * a->size;
-            const f32 *dcontext = a->dcontext + (size_t)row * width + h * a->size;
-            f32 *dq = a->dq + (size_t)row * a->ldq + h * a->size;
-            f32 *dk = a->dkv + (size_t)first * a->ldkv + h * a->size, *dv = dk + width;
+            const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->head_dim, *v = k + width;
+            const f32 *q = a->q + (size_t)row * a->ldq + h * a->head_dim;
+            const f32 *context = a->context + (size_t)row * width + h * a->head_dim;
+            const f32 *dcontext = a->dcontext + (size_t)row * width + h * a->head_dim;
+            f32 *dq = a->dq + (size_t)row * a->ldq + h * a->head_dim;
+            f32 *dk = a->dkv + (size_t)first * a->ldkv + h * a->head_dim, *dv = dk + width;
             for (u32 i = 0; i < queries; i++) {
                 const f32 *dout = dcontext + (size_t)i * width;
                 const double lse = a->lse[(size_t)(row + i) * a->heads + h];
-                const double shared = PLAIN(inner)(dout, context + (size_t)i * width, a->size);
+                const double shared = PLAIN(inner)(dout, context + (size_t)i * width, a->head_dim);
                 for (u32 j = 0; j < tokens; j++) {
-                    const double score = PLAIN(inner)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->size);
-                    const double dp = PLAIN(inner)(dout, v + (size_t)j * a->ldkv, a->size);
+                    const double score = PLAIN(inner)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->head_dim);
+                    const double dp = PLAIN(inner)(dout, v + (size_t)j * a->ldkv, a->head_dim);
                     const double prob = exp(a->scale * score - lse), keep = PLAIN(keep)(&mask, first + i, j);
                     p[(size_t)i * tokens + j] = prob * keep;
                     ds[(size_t)i * tokens + j] = a->scale * prob * (keep * dp - shared);
                 }
             }
-            for (u32 s = 0; s < a->size; s++) {
+            for (u32 s = 0; s < a->head_dim; s++) {
                 for (u32 i = 0; i < queries; i++) {
                     double sum = 0;
                     for (u32 j = 0; j < tokens; j++) sum += ds[(size_t)i * tokens + j] * k[(size_t)j * a->ldkv + s];

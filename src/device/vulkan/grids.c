@@ -248,23 +248,23 @@ static uint64_t attention_tiles(uint32_t examples, uint32_t heads, uint32_t rows
 GRID(attention)
 {
     const bool aligned =
-        grid_aligned(a->q, a->size | a->ldq) && grid_aligned(a->kv, a->ldkv) && grid_aligned(a->context, 0);
+        grid_aligned(a->q, a->head_dim | a->ldq) && grid_aligned(a->kv, a->ldkv) && grid_aligned(a->context, 0);
     const uint32_t rows = a->first_only ? 1 : a->longest;
-    return attention_grid_of(attention_tiles(a->examples, a->heads, rows), a->size, 2, false, aligned,
+    return attention_grid_of(attention_tiles(a->examples, a->heads, rows), a->head_dim, 2, false, aligned,
                              4.0 * a->examples * a->heads * rows * a->longest, tuning);
 }
 
 /* Two passes: dq and the weights of all other sums, then those sums, dk and dv. */
 static Grid attention_pass_grid(const struct attention_grad_args *a, bool keys, const Tuning *tuning)
 {
-    const bool aligned = grid_aligned(a->q, a->size | a->ldq) && grid_aligned(a->kv, a->ldkv) &&
+    const bool aligned = grid_aligned(a->q, a->head_dim | a->ldq) && grid_aligned(a->kv, a->ldkv) &&
                          grid_aligned(a->context, 0) && grid_aligned(a->dcontext, 0) && grid_aligned(a->dq, 0) &&
                          grid_aligned(a->dkv, 0);
     const uint32_t rows = a->first_only ? 1 : a->longest;
     const uint64_t tiles = attention_tiles(a->examples, a->heads, keys ? a->longest : rows);
     const double pairs = (double)a->examples * a->heads * rows * a->longest;
-    return keys ? attention_grid_of(2 * tiles, a->size, 1, true, aligned, 4 * pairs, tuning)
-                : attention_grid_of(tiles, a->size, 3, false, aligned, 6 * pairs, tuning);
+    return keys ? attention_grid_of(2 * tiles, a->head_dim, 1, true, aligned, 4 * pairs, tuning)
+                : attention_grid_of(tiles, a->head_dim, 3, false, aligned, 6 * pairs, tuning);
 }
 GRID(attention_grad) { return attention_pass_grid(a, false, tuning); }
 

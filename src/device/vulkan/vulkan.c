@@ -96,7 +96,8 @@ static bool vulkan_good(Vulkan *vk, VkResult result, const char *what)
 {
     if (result == VK_SUCCESS) return true;
     if (!vk->failure.code)
-        fail(&vk->failure, "%s: %s: %s (VkResult %d); results so far are on disk; use --device cpu to run without a GPU",
+        fail(&vk->failure,
+             "%s: %s: %s (VkResult %d); results so far are on disk; use --device cpu to run without a GPU",
              vk->info.name, what, vulkan_result(result), (int)result);
     return false;
 }
@@ -516,7 +517,7 @@ static void vulkan_run_attention_grad(Vulkan *vk, const struct attention_grad_ar
     const uint32_t rounds = (a->examples + most - 1) / most, each = (a->examples + rounds - 1) / rounds;
     for (uint32_t e = 0; e < a->examples; e += each) {
         const size_t rows = a->first_only ? e : 0; /* else offsets say where an example's rows are */
-        const size_t width = (size_t)a->heads * a->size;
+        const size_t width = (size_t)a->heads * a->head_dim;
         struct attention_grad_args part = *a;
         part.offsets += e;
         part.examples = a->examples - e < each ? a->examples - e : each;
