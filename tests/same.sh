@@ -99,7 +99,8 @@ side() { # side NAME LETHE
     cp assets/sentiment_eval.tsv assets/nli_eval.tsv "$work/$1/"
     topics >"$work/$1/topic.tsv"
     (cd "$work/$1" && runs "$2")
-    # times, memory and the folder's own name are no results
+    # times, memory, the program's and the folder's own names are no results
+    sed -i "s#$2#lethe#g" "$work/$1"/*.said
     find "$work/$1" -name '*.said' -exec sed -i -E 's/[0-9.]+ (s|min|h|MB|GB)\b/N \1/g' {} +
     find "$work/$1" \( -name results.jsonl -o -name summary.json -o -name config.json \) -exec sed -i -E \
         "s/\"([a-z_]*seconds|peak_bytes)\": ?[0-9.e+-]+/\"\1\":0/g; s#$work/$1#.#g" {} +
