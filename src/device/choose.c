@@ -1,3 +1,7 @@
+#include "choose.h"
+
+#include "trial.h"
+
 /* Which device "auto" and "gpu" take. */
 
 static bool choose_fail(const char *what, Err *err)

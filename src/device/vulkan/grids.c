@@ -1,4 +1,7 @@
 /* How an op becomes workgroups: which variant of its shader, how many, and how much work that is. */
+#include "vulkan.h"
+
+#include <volk.h>
 
 enum { SPEC_MOST = 10 }; /* specialisation constants of a shader; constant_id i is spec[i] */
 
