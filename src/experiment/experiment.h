@@ -37,8 +37,6 @@ typedef struct Plan {
     int task_count, method_count, seed_count;
     ModelSource model;
     const Family *family;                       /* of the model: names the targets of adapters */
-    const char *targets[LORA_TARGETS + 1];      /* by these names; NULL after the last */
-    const char *default_targets;                /* a list of them */
     const char *preset, *out, *device;          /* preset: its name */
     int threads;                                /* 0: as many as there are processors */
     uint32_t train_rows, eval_rows, max_length; /* rows: 0 = all */

@@ -120,7 +120,8 @@ static const Option run_rows[] = {
      "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in",
      CHANGES(RUN), .read = run_read_task},
     {"model", OPTION_TEXT, 0, 0, "DIR",
-     "a Hugging Face checkpoint folder, BERT, RoBERTa or\nDistilBERT (config.json, model.safetensors[.zst], tokenizer files);\n"
+     "a Hugging Face checkpoint folder, BERT, RoBERTa or\nDistilBERT (config.json, model.safetensors[.zst], tokenizer "
+     "files);\n"
      "without it: MiniLM-L6, built in",
      CHANGES(RUN), TO(model.folder)},
     {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all of them", DEFAULT("full,lora,lora-seq"),
@@ -160,8 +161,9 @@ static const Option run_rows[] = {
     {"lora-alpha", OPTION_REAL, 1e-6, 1e6, "X", "scale: alpha / r", DEFAULT("16"), CHANGES(ADAPTER), TO(lora_alpha)},
     {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters", DEFAULT("0.1"), CHANGES(ADAPTER),
      TO(lora_drop)},
-    {"lora-targets", OPTION_CHOICES, 0, 0, "LIST", "of query, key, value; of DistilBERT q_lin, k_lin, v_lin", DEFAULT("query,key,value"),
-     .default_words = "all three", .choices = run_targets, .unit = "targets", CHANGES(ADAPTER), TO(lora_targets)},
+    {"lora-targets", OPTION_CHOICES, 0, 0, "LIST", "of query, key, value; of DistilBERT q_lin, k_lin, v_lin",
+     DEFAULT("query,key,value"), .default_words = "all three", .choices = run_targets, .unit = "targets",
+     CHANGES(ADAPTER), TO(lora_targets)},
     {"seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of row order, dropout and new weights", DEFAULT("1"),
      NOTEBOOK("42"), CHANGES(RUN), .read = run_read_seeds},
     {"seeds", OPTION_TEXT, 0, OPTION_SEED_HIGH, "LIST", "several, as in 1,2,3: mean and interval over seeds",
@@ -206,36 +208,46 @@ const OptionRows *run_options(void)
     return &rows;
 }
 
-/* The row as it is for the plan's model: another family calls its targets otherwise. */
-static Option run_row(const Plan *plan, const Option *row)
+/* What a family calls the targets of adapters: the choices of --lora-targets, and its default. */
+typedef struct TargetNames {
+    const char *choices[LORA_TARGETS + 1];
+    char usual[FAMILY_TEXT];
+} TargetNames;
+
+/* The row as it is for the plan's model. names: where what it then points at lives. */
+static Option run_row(const Plan *plan, const Option *row, TargetNames *names)
 {
     Option own = *row;
-    if (row->choices == run_targets) {
-        own.choices = plan->targets;
-        own.default_value = plan->default_targets;
+    size_t used = 0;
+    if (row->choices != run_targets) return own;
+    *names = (TargetNames){0};
+    for (int t = 0; t < LORA_TARGETS; t++) {
+        names->choices[t] = family_target(plan->family, t);
+        if (plan->family->lora_targets >> t & 1)
+            used += (size_t)snprintf(names->usual + used, sizeof names->usual - used, "%s%s", used ? "," : "",
+                                     names->choices[t]);
+        ASSERT(used < sizeof names->usual);
     }
+    own.choices = names->choices;
+    own.default_value = names->usual;
     return own;
 }
 
 bool plan_set(Plan *plan, Arena *arena, const Option *row, const char *value, Err *err)
 {
     double *own = strategy_value(&plan->values, row);
-    const Option here = run_row(plan, row);
+    TargetNames names;
+    const Option here = run_row(plan, row, &names);
     return own ? option_number(row, value, own, err) : option_set(&here, plan, arena, value, err);
 }
 
 bool plan_defaults(Plan *plan, Arena *arena, OptionPreset preset, const Family *family, Err *err)
 {
     const OptionRows *rows = run_options();
-    *plan = (Plan){.family = family, .default_targets = ""};
-    for (int t = 0; t < LORA_TARGETS; t++) {
-        plan->targets[t] = family_target(family, t);
-        if (family->lora_targets >> t & 1)
-            plan->default_targets = arena_printf(arena, "%s%s%s", plan->default_targets,
-                                                 *plan->default_targets ? "," : "", plan->targets[t]);
-    }
+    *plan = (Plan){.family = family};
     for (size_t i = 0; i < rows->count; i++) {
-        const Option row = run_row(plan, rows->at[i]);
+        TargetNames names;
+        const Option row = run_row(plan, rows->at[i], &names);
         const char *value = option_default(&row, preset);
         if (value && !plan_set(plan, arena, rows->at[i], value, err)) return false;
     }
@@ -262,7 +274,8 @@ static void plan_add_setting(const Plan *plan, json_t *settings, json_t *beside,
     Arena scratch = {0};
     Err err = {0};
     double usual = 0;
-    const Option here = run_row(plan, row);
+    TargetNames names;
+    const Option here = run_row(plan, row, &names);
     if (!option_number(&here, option_default(&here, plan->defaults), &usual, &err)) ASSERT(!"a default is a value");
     const char *value = option_show(&scratch, &here, number, single);
     if (strcmp(value, option_show(&scratch, &here, usual, single)) != 0)
