@@ -92,12 +92,12 @@ static double tiny_loss(TinyModel *t, const PassOptions *options)
     return ((double)loss[0] + (double)loss[1] + (double)loss[2] + (double)loss[3]) / 4;
 }
 
-/* |finite differences - gradient| / |gradient| over one flat array. */
-static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, const PassOptions *options)
+/* |finite differences - gradient| / |gradient| over one flat array, by steps of h. */
+static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, float h, const PassOptions *options)
 {
     double wrong = 0, all = 0;
     for (size_t i = 0; i < n; i++) {
-        const float old = w[i], h = 4e-3f;
+        const float old = w[i];
         w[i] = old + h;
         const double up = tiny_loss(t, options), w_up = (double)w[i];
         w[i] = old - h;
@@ -120,12 +120,12 @@ static void test_model_gradients_by_finite_differences(void **state)
                 const PassOptions options = {.dropout = true, .seed = 5, .step = 9};
                 tiny_loss(&t, &options);
                 model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
-                assert_true(tiny_error(&t, t.weights.encoder, t.grads.encoder, t.model.encoder.floats, &options) <
-                            1e-3);
-                assert_true(tiny_error(&t, t.weights.head, t.grads.head, t.head.layout.floats, &options) < 1e-3);
-                if (with_lora)
-                    assert_true(tiny_error(&t, t.weights.adapter, t.grads.adapter, t.lora.layout.floats, &options) <
-                                4e-3);
+                assert_true(
+                    tiny_error(&t, t.weights.encoder, t.grads.encoder, t.model.encoder.floats, 4e-3f, &options) < 1e-3);
+                assert_true(tiny_error(&t, t.weights.head, t.grads.head, t.head.layout.floats, 4e-3f, &options) < 1e-3);
+                if (with_lora) /* an adapter's gradient is small: larger steps stand out from the loss's rounding */
+                    assert_true(tiny_error(&t, t.weights.adapter, t.grads.adapter, t.lora.layout.floats, 16e-3f,
+                                           &options) < 4e-3);
                 tiny_close(&t);
             }
 }

@@ -220,10 +220,11 @@ static Option run_row(const Plan *plan, const Option *row, TargetNames *names)
     Option own = *row;
     size_t used = 0;
     if (row->choices != run_targets) return own;
+    const Family *family = plan->family ? plan->family : family_rows[0]; /* a plan without a model: the built-in one */
     *names = (TargetNames){0};
     for (int t = 0; t < LORA_TARGETS; t++) {
-        names->choices[t] = family_target(plan->family, t);
-        if (plan->family->lora_targets >> t & 1)
+        names->choices[t] = family_target(family, t);
+        if (family->lora_targets >> t & 1)
             used += (size_t)snprintf(names->usual + used, sizeof names->usual - used, "%s%s", used ? "," : "",
                                      names->choices[t]);
         ASSERT(used < sizeof names->usual);
