@@ -117,9 +117,10 @@ static void test_p(void **state)
     static const struct {
         double p;
         const char *text;
-    } cases[] = {{1e-300, "p < 0.0001"}, {0, "p < 0.0001"},   {0.0001, "p = 0.0001"}, {0.00999, "p = 0.0099"},
-                 {0.0312, "p = 0.031"},  {0.05, "p = 0.050"}, {0.0512, "p = 0.051"},  {0.1, "p = 0.10"},
-                 {0.999, "p = 1.00"},    {1, "p = 1.00"},     {NAN, "p = –"}};
+    } cases[] = {{1e-300, "p < 0.0001"}, {0, "p < 0.0001"},      {0.0001, "p = 0.0001"}, {0.00999, "p = 0.0099"},
+                 {0.0312, "p = 0.031"},  {0.04996, "p = 0.049"}, {0.0499, "p = 0.049"},  {0.05, "p = 0.050"},
+                 {0.0512, "p = 0.051"},  {0.1, "p = 0.10"},      {0.999, "p = 1.00"},    {1, "p = 1.00"},
+                 {NAN, "p = –"}};
     for (size_t i = 0; i < COUNT(cases); i++) assert_string_equal(format_p(arena, cases[i].p), cases[i].text);
     assert_string_equal(format_p_bound(arena, (Interval){0.02, 0.02}, true), "p = 0.020");
     assert_string_equal(format_p_bound(arena, (Interval){1e-9, 0.0312}, true), "p ≤ 0.031");

@@ -285,7 +285,7 @@ static const char *table_setting(Arena *arena, const Results *r)
     const char *text = text_join(arena, r->model, ", ", table_seeds(arena, r));
     if (*r->preset) text = arena_printf(arena, "%s, preset %s", text, r->preset);
     const char *epochs = load_common_setting(r, "epochs");
-    if (epochs) text = arena_printf(arena, "%s, %s epochs", text, epochs);
+    if (epochs) text = arena_printf(arena, "%s, %s epoch%s", text, epochs, strcmp(epochs, "1") == 0 ? "" : "s");
     if (r->shared_first) text = arena_printf(arena, "%s, first task shared", text);
     return r->finished ? text : arena_printf(arena, "%s: UNFINISHED", text);
 }

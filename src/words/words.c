@@ -105,7 +105,10 @@ const char *format_range(Arena *arena, Interval interval)
 static const char *format_p_number(Arena *arena, double p)
 {
     if (!(p < 0.1)) return format_decimal(arena, p, 2);
-    return format_decimal(arena, p < TEST_LEVEL ? floor(p * 10000) / 10000 : p, p < 0.01 ? 4 : 3);
+    const int digits = p < 0.01 ? 4 : 3;
+    const bool crosses = p < TEST_LEVEL && round(p * 1000) >= TEST_LEVEL * 1000;
+    const double unit = crosses ? 1000 : 10000;
+    return format_decimal(arena, p < TEST_LEVEL ? floor(p * unit) / unit : p, digits);
 }
 
 const char *format_p(Arena *arena, double p)
