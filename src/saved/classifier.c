@@ -231,11 +231,9 @@ static bool export_checkpoint(Arena *arena, const Classifier *c, const char *fol
 static bool export_adapter(Arena *arena, const Classifier *c, const char *folder, const char *target, Err *err)
 {
     char path[SYS_PATH_BYTES];
-    const char *name = NULL;
-    if (c->base && !sys_path_real(c->base, path))
-        name = path;
-    else if (!sys_path_whole(arena_printf(arena, "%s/base", target), path))
-        name = path;
+    const bool known =
+        (c->base && !sys_path_real(c->base, path)) || !sys_path_whole(arena_printf(arena, "%s/base", target), path);
+    const char *name = known ? path : NULL;
     return export_tokenizer(c, folder, err) &&
            export_json(arena_printf(arena, "%s/labels.json", folder), labels_json(&c->labels), err) &&
            export_json(arena_printf(arena, "%s/adapter_config.json", folder),
