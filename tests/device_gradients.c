@@ -11,7 +11,9 @@
 #define io_u32(name) uint32_t *name;
 #define u32(name) uint32_t name;
 #define f32(name) double name;
-#define END };
+#define END \
+    }       \
+    ;
 #include "../shaders/ops.h"
 
 #undef PLAIN

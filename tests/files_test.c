@@ -634,11 +634,11 @@ static void test_lock_and_sweep(void **state)
     assert_true(lock_take(&two, path, &free_two, &err) && free_two);
     lock_release(&two);
 
-    static const char *const names[] = {"sweep/a.json.123.tmp", "sweep/a.json", "sweep/b.tmp",
-                                        "sweep/c.12x.tmp",      "sweep/12.tmp", "sweep/d..3.tmp"};
-    assert_true(folder_make(tmp_path("sweep"), &err));
+    static const char *const names[] = {"drafts/a.json.123.tmp", "drafts/a.json", "drafts/b.tmp",
+                                        "drafts/c.12x.tmp",      "drafts/12.tmp", "drafts/d..3.tmp"};
+    assert_true(folder_make(tmp_path("drafts"), &err));
     for (size_t i = 0; i < COUNT(names); i++) tmp_write(names[i], S("x"));
-    folder_sweep(tmp_path("sweep"));
+    remove_temporaries(tmp_path("drafts"));
     for (size_t i = 0; i < COUNT(names); i++) assert_int_equal(access(tmp_path(names[i]), F_OK) != 0, i == 0 || i == 5);
 }
 

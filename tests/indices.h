@@ -99,7 +99,8 @@ static void indices_of_models(Indices *x)
               .starts = offsets, .order = wrong);
     f32p kv = device_f32(&x->memory, 5 * 2 * COLS), q = device_f32(&x->memory, 5 * COLS),
          dkv = device_f32(&x->memory, 5 * 2 * COLS), dq = device_f32(&x->memory, 5 * COLS);
-#define ATTENTION .q = q, .kv = kv, .examples = 2, .heads = 1, .head_dim = COLS, .ldq = COLS, .ldkv = 2 * COLS, .longest = 3
+#define ATTENTION \
+    .q = q, .kv = kv, .examples = 2, .heads = 1, .head_dim = COLS, .ldq = COLS, .ldkv = 2 * COLS, .longest = 3
     GOOD(attention, ATTENTION, .offsets = offsets);
     BAD_INDEX("attention: offsets: not ascending", attention, ATTENTION, .offsets = back);
     BAD_INDEX("attention: offsets: beyond the last", attention, ATTENTION, .offsets = far);

@@ -144,7 +144,7 @@ static void test_damaged_events(void **state)
         {0, "\"layers\":[\"embeddings\"", "\"layers\":[7", "a layer must be a name"},
         {0, "\"part\":\"layer 1\"", "\"part\":\"embeddings\"", "a second \"swap\" of embeddings"},
         {0, "\"correct_without\":", "\"correct_without\":301,\"x\":", "\"correct_without\" is 301, outside"},
-        {1, "\"alpha\":0.2", "\"alpha\":0.1", "alpha 0.1 follows alpha 0.1 of the same sweep"},
+        {1, "\"alpha\":0.2", "\"alpha\":0.1", "alpha 0.1 follows alpha 0.1 of the same interpolation"},
         {1, "\"alpha\":0.2", "\"alpha\":1.2", "\"alpha\" is 1.2, outside"},
         {0, "\"event\":\"text\",\"task\":1,\"row\":", "\"event\":\"text\",\"task\":1,\"row\":0,\"x\":",
          "\"row\" is 0, outside"},

@@ -197,7 +197,7 @@ static void made_swap(Arena *arena, FILE *f, int method, uint32_t seed, int last
                correct);
 }
 
-/* Where in the encoder an old task was lost: drift, swap, sweep and probe after the last task. */
+/* Where in the encoder an old task was lost: drift, swap, interpolation and probe after the last task. */
 static void made_places(Arena *arena, FILE *f, int method, uint32_t seed, int last, int task, const uint8_t *own_right,
                         const uint8_t *now_right)
 {
@@ -215,7 +215,7 @@ static void made_places(Arena *arena, FILE *f, int method, uint32_t seed, int la
     for (int p = 0; p <= MADE_LAYERS + 1; p++) made_swap(arena, f, method, seed, last, task, p, own_right, now_right);
     made_share(f, "probe", method, seed, last + 1, task, "", (uint32_t)(now + fmax(0, loss) * 0.4));
     for (int a = 0; a <= 10 && strcmp(made_methods[method].name, "wise-ft") == 0; a++)
-        made_share(f, "sweep", method, seed, last + 1, task, arena_printf(arena, "\"alpha\":%g,", a / 10.0),
+        made_share(f, "interpolation", method, seed, last + 1, task, arena_printf(arena, "\"alpha\":%g,", a / 10.0),
                    (uint32_t)(own - loss * a * a / 100));
 }
 

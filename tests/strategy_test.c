@@ -224,7 +224,7 @@ static long chain_correct(const json_t *events, const char *kind, const char *me
     json_array_foreach(events, i, event)
     {
         const bool right_kind = strcmp(json_string_value(json_object_get(event, "event")), kind) == 0 &&
-                                (strcmp(kind, "sweep") == 0 || json_is_true(json_object_get(event, "final")));
+                                (strcmp(kind, "interpolation") == 0 || json_is_true(json_object_get(event, "final")));
         if (right_kind && strcmp(json_string_value(json_object_get(event, "method")), method) == 0 &&
             json_integer_value(json_object_get(event, "after_task")) == after &&
             json_integer_value(json_object_get(event, "task")) == task &&
@@ -234,18 +234,19 @@ static long chain_correct(const json_t *events, const char *kind, const char *me
     return -1;
 }
 
-/* A sweep begins at the weights before the training, passes those that are chosen, and ends at plain training's. */
+/* A interpolation begins at the weights before the training, passes those that are chosen, and ends at plain
+ * training's. */
 static void expect_sweep(const json_t *events)
 {
     for (int after = 2; after <= CHAIN_TASKS; after++)
         for (int task = 1; task <= after; task++) {
-            const long first = chain_correct(events, "sweep", "wise-ft", after, task, 0),
+            const long first = chain_correct(events, "interpolation", "wise-ft", after, task, 0),
                        before = chain_correct(events, "eval", "wise-ft", after - 1, task, 0);
             assert_true(first >= 0 && (task == after || first == before));
-            assert_int_equal(chain_correct(events, "sweep", "wise-ft", after, task, 0.5),
+            assert_int_equal(chain_correct(events, "interpolation", "wise-ft", after, task, 0.5),
                              chain_correct(events, "eval", "wise-ft", after, task, 0));
             if (after == 2)
-                assert_int_equal(chain_correct(events, "sweep", "wise-ft", after, task, 1),
+                assert_int_equal(chain_correct(events, "interpolation", "wise-ft", after, task, 1),
                                  chain_correct(events, "eval", "full", after, task, 0));
         }
 }
@@ -264,7 +265,7 @@ static void test_every_method_in_a_chain(void **state)
     }
     for (int i = 0; i < SHARED_MAX_TASKS; i++) assert_null(c.x.shared[i].method); /* nobody wants them any more */
     Str text;
-    uint32_t finals = 0, sweeps = 0, penalties = 0, first_steps = 0, distinct = 0;
+    uint32_t finals = 0, interpolations = 0, penalties = 0, first_steps = 0, distinct = 0;
     json_t *events = json_array();
     double seconds[64];
     assert_true(file_read(&arena, tmp_path("chain-out0/results.jsonl"), 1 << 26, &text, &err));
@@ -272,7 +273,7 @@ static void test_every_method_in_a_chain(void **state)
         json_t *event = json_loadb(line, (size_t)(strchr(line, '\n') - line), 0, NULL);
         const char *name = json_string_value(json_object_get(event, "event"));
         finals += json_is_true(json_object_get(event, "final"));
-        sweeps += strcmp(name, "sweep") == 0;
+        interpolations += strcmp(name, "interpolation") == 0;
         penalties += json_object_get(event, "penalty") != NULL;
         if (strcmp(name, "step") == 0 && json_integer_value(json_object_get(event, "task")) == 1 &&
             json_integer_value(json_object_get(event, "step")) ==
@@ -289,7 +290,7 @@ static void test_every_method_in_a_chain(void **state)
     json_decref(events);
     const uint32_t methods = (uint32_t)c.plan.method_count;
     assert_int_equal(finals, methods * 6); /* 1 + 2 + 3 */
-    assert_int_equal(sweeps, 11 * 2 + 11 * 3);
+    assert_int_equal(interpolations, 11 * 2 + 11 * 3);
     assert_int_equal(first_steps, methods);
     assert_true(distinct == 3);              /* whole encoder, adapter, frozen encoder */
     assert_int_equal(penalties, 10 * 2 * 6); /* ten methods have one, in six steps of two tasks */

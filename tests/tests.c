@@ -73,12 +73,14 @@ static const struct {
     GROUP(traps),   GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(vulkan_failure),
     GROUP(charts),  GROUP(page),
 #else
-    GROUP(base),        GROUP(words),      GROUP(files),      GROUP(text),     GROUP(device),
-    GROUP(model),       GROUP(importance), GROUP(strategy), GROUP(strategy_golden),
-    GROUP(choice),      GROUP(measures),   GROUP(load),     GROUP(verdict),
-    GROUP(report),      GROUP(sentences),  GROUP(fuzz),     GROUP(experiment),
-    GROUP(interchange), GROUP(limits),     GROUP(leaks),    GROUP(rows),
-    GROUP(glue),        GROUP(platform),   GROUP(options),
+    GROUP(base),       GROUP(words),      GROUP(files),
+    GROUP(text),       GROUP(device),     GROUP(model),
+    GROUP(importance), GROUP(strategy),   GROUP(strategy_golden),
+    GROUP(choice),     GROUP(measures),   GROUP(load),
+    GROUP(verdict),    GROUP(report),     GROUP(sentences),
+    GROUP(fuzz),       GROUP(experiment), GROUP(interchange),
+    GROUP(limits),     GROUP(leaks),      GROUP(rows),
+    GROUP(glue),       GROUP(platform),   GROUP(options),
 #endif
 };
 

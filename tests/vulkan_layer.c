@@ -304,13 +304,14 @@ static const char *const layer_may_fail[] = {"vkCreateBuffer", "vkCreateShaderMo
 
 /* ---- The way in ---- */
 
-#define WATCHED(X)                                                                                                   \
-    X(vkCmdBindPipeline)                                                                                             \
-    X(vkCmdPushConstants)                                                                                            \
-    X(vkCmdDispatch)                                                                                                 \
-    X(vkCmdCopyBuffer)                                                                                               \
-    X(vkCmdFillBuffer)                                                                                               \
-    X(vkCmdPipelineBarrier) X(vkCreateBuffer) X(vkGetBufferDeviceAddress) X(vkDestroyBuffer) X(vkCreateShaderModule) \
+#define WATCHED(X)                                                                           \
+    X(vkCmdBindPipeline)                                                                     \
+    X(vkCmdPushConstants)                                                                    \
+    X(vkCmdDispatch)                                                                         \
+    X(vkCmdCopyBuffer)                                                                       \
+    X(vkCmdFillBuffer)                                                                       \
+    X(vkCmdPipelineBarrier)                                                                  \
+    X(vkCreateBuffer) X(vkGetBufferDeviceAddress) X(vkDestroyBuffer) X(vkCreateShaderModule) \
         X(vkCreateComputePipelines) X(vkQueueSubmit) X(vkWaitForFences) X(vkGetPhysicalDeviceProperties)
 
 static PFN_vkVoidFunction layer_replace(const char *name, PFN_vkVoidFunction real)

@@ -1,5 +1,5 @@
-/* The Vulkan engine against the CPU engine: every op on all tested cases of src/device/cases.c, and whole trainings. Runs on
- * what `--device gpu` takes: without a GPU that is Mesa's software device, lavapipe. */
+/* The Vulkan engine against the CPU engine: every op on all tested cases of src/device/cases.c, and whole trainings.
+ * Runs on what `--device gpu` takes: without a GPU that is Mesa's software device, lavapipe. */
 
 #include "indices.h"
 

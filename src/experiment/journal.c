@@ -251,7 +251,7 @@ static bool journal_take_folder(Journal *journal, Err *err)
     if (!free)
         return fail(err, "%s: another lethe is running in this folder; wait for it or choose another with --out",
                     journal->out);
-    for (size_t i = 0; i < COUNT(swept); i++) folder_sweep(journal_path(journal, swept[i]));
+    for (size_t i = 0; i < COUNT(swept); i++) remove_temporaries(journal_path(journal, swept[i]));
     return true;
 }
 

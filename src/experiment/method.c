@@ -80,18 +80,18 @@ static bool evaluate_all(MethodRun *m, Err *err)
     return true;
 }
 
-/* What is known of a sweep's point: its first one is the weights before the training, of which the last evaluation of
- * every old task is there; its last one the weights that the training has left. */
-static bool sweep_knows(const MethodRun *m, int task, double alpha, EvalRecord *r)
+/* What is known of a interpolation's point: its first one is the weights before the training, of which the last
+ * evaluation of every old task is there; its last one the weights that the training has left. */
+static bool interpolation_knows(const MethodRun *m, int task, double alpha, EvalRecord *r)
 {
     *r = (EvalRecord){.rows = m->x->tasks[task].data.eval.rows};
     if (alpha != 0 || task == m->task) return false;
     for (uint32_t i = 0; i < r->rows; i++) r->correct += m->tasks[task].latest.right[i];
     return true;
 }
-/* A point of a sweep: every task seen so far, with the weights as they are. The last point are the weights that the
- * training has left; those that stay are evaluated as whatever is final. */
-static bool on_sweep(void *context, double alpha, bool stays, Err *err)
+/* A point of a interpolation: every task seen so far, with the weights as they are. The last point are the weights that
+ * the training has left; those that stay are evaluated as whatever is final. */
+static bool on_interpolation(void *context, double alpha, bool stays, Err *err)
 {
     MethodRun *m = context;
     if (alpha == 1 && stays) m->changed = m->weights;
@@ -99,10 +99,10 @@ static bool on_sweep(void *context, double alpha, bool stays, Err *err)
     for (int j = 0; j <= m->task; j++) {
         Arena scratch = {0};
         EvalRecord r;
-        const bool ok = (sweep_knows(m, j, alpha, &r) ||
+        const bool ok = (interpolation_knows(m, j, alpha, &r) ||
                          (weights ? evaluate_kept(m, weights, j, &r, err) : evaluate_once(m, &scratch, j, &r, err))) &&
                         emit(m,
-                             json_pack("{s:s, s:i, s:i, s:s, s:f, s:I, s:I}", "event", "sweep", "after_task",
+                             json_pack("{s:s, s:i, s:i, s:s, s:f, s:I, s:I}", "event", "interpolation", "after_task",
                                        m->task + 1, "task", j + 1, "name", m->x->tasks[j].data.name, "alpha", alpha,
                                        "rows", (json_int_t)r.rows, "correct", (json_int_t)r.correct),
                              err);
@@ -126,7 +126,7 @@ static Moment moment_of(MethodRun *m, const Training *t, Shelf *shelf)
     Moment at = {.device = &m->x->device, .training = t, .more = m->task + 1 < m->x->plan->task_count, .shelf = shelf};
     at.layout = t->train_encoder ? &t->model->encoder : t->lora ? &t->lora->layout : NULL;
     at.w = t->train_encoder ? t->weights.encoder : t->weights.adapter;
-    at.sweep = on_sweep;
+    at.interpolation = on_interpolation;
     at.context = m;
     return at;
 }

@@ -149,7 +149,7 @@ static bool draft_is_one(Str name)
     return digits > 0 && digits < name.size && name.at[name.size - 1 - digits] == '.';
 }
 
-void folder_sweep(const char *path)
+void remove_temporaries(const char *path)
 {
     Arena scratch = {0};
     SysError ignored;

@@ -26,7 +26,7 @@ bool folder_make(const char *path, Err *err); /* with its parents; fine when it 
 const char *cache_folder(Arena *arena);
 
 /* Removes what a process that was killed has left of files it was writing; other files and folders stay. */
-void folder_sweep(const char *path);
+void remove_temporaries(const char *path);
 
 /* A file that only one process holds at a time. The system gives it back when that process ends, however it ends. */
 typedef struct FileLock {

@@ -58,79 +58,79 @@ static LoraGroup lora_group(const Lora *lora, uint32_t among)
 /* ---- memory ---- */
 
 /* Either counts floats (memory NULL) or takes them. */
-typedef struct Taker {
+typedef struct Planner {
     DeviceArena *memory;
     size_t floats;
-} Taker;
+} Planner;
 
-static f32p take(Taker *taker, size_t rows, size_t cols)
+static f32p take(Planner *planner, size_t rows, size_t cols)
 {
-    taker->floats += (rows * cols + 63) & ~(size_t)63;
-    return taker->memory ? device_f32(taker->memory, rows * cols) : NULL;
+    planner->floats += (rows * cols + 63) & ~(size_t)63;
+    return planner->memory ? device_f32(planner->memory, rows * cols) : NULL;
 }
 
-static void workspace_layer(Taker *taker, const Model *model, const Lora *lora, size_t tokens, size_t rows, bool split,
-                            LayerState *s)
+static void workspace_layer(Planner *planner, const Model *model, const Lora *lora, size_t tokens, size_t rows,
+                            bool split, LayerState *s)
 {
     const size_t h = model->config.hidden, inner = model->config.inner;
     if (split) {
-        s->q = take(taker, rows, h);
-        s->kv = take(taker, tokens, 2 * h);
+        s->q = take(planner, rows, h);
+        s->kv = take(planner, tokens, 2 * h);
     } else {
-        s->q = take(taker, tokens, 3 * h);
+        s->q = take(planner, tokens, 3 * h);
         s->kv = s->q ? s->q + h : NULL;
     }
-    s->context = take(taker, rows, h);
-    s->lse = take(taker, rows, model->config.heads);
-    s->sum1 = take(taker, rows, h);
-    s->norm1 = take(taker, rows, h);
-    s->mean1 = take(taker, rows, 1);
-    s->rstd1 = take(taker, rows, 1);
-    s->up = take(taker, rows, inner);
-    s->act = take(taker, rows, inner);
-    s->sum2 = take(taker, rows, h);
-    s->norm2 = take(taker, rows, h);
-    s->mean2 = take(taker, rows, 1);
-    s->rstd2 = take(taker, rows, 1);
+    s->context = take(planner, rows, h);
+    s->lse = take(planner, rows, model->config.heads);
+    s->sum1 = take(planner, rows, h);
+    s->norm1 = take(planner, rows, h);
+    s->mean1 = take(planner, rows, 1);
+    s->rstd1 = take(planner, rows, 1);
+    s->up = take(planner, rows, inner);
+    s->act = take(planner, rows, inner);
+    s->sum2 = take(planner, rows, h);
+    s->norm2 = take(planner, rows, h);
+    s->mean2 = take(planner, rows, 1);
+    s->rstd2 = take(planner, rows, 1);
     if (!lora) return;
-    s->low = take(taker, lora_group(lora, split ? LORA_KEY | LORA_VALUE : LORA_ALL).count * tokens, lora->r);
-    if (split) s->low_q = take(taker, lora_group(lora, LORA_QUERY).count * rows, lora->r);
+    s->low = take(planner, lora_group(lora, split ? LORA_KEY | LORA_VALUE : LORA_ALL).count * tokens, lora->r);
+    if (split) s->low_q = take(planner, lora_group(lora, LORA_QUERY).count * rows, lora->r);
 }
 
-static void workspace_take(Workspace *ws, Taker *taker, size_t classes)
+static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
 {
     const Model *model = ws->model;
     const size_t h = model->config.hidden, layers = model->config.layers, t = ws->max_tokens, b = ws->max_examples;
-    ws->embedded = take(taker, t, h);
-    ws->embedded_mean = take(taker, t, 1);
-    ws->embedded_rstd = take(taker, t, 1);
-    f32p x = take(taker, t, h);
-    ws->first = take(taker, b, h);
+    ws->embedded = take(planner, t, h);
+    ws->embedded_mean = take(planner, t, 1);
+    ws->embedded_rstd = take(planner, t, 1);
+    f32p x = take(planner, t, h);
+    ws->first = take(planner, b, h);
     for (size_t l = 0; l < layers; l++) {
         const bool last = l + 1 == layers;
         LayerState *s = &ws->layer[l];
         if (!ws->training && l > 0 && !last)
             *s = ws->layer[0]; /* every layer's input and output are then the same array */
         else
-            workspace_layer(taker, model, ws->lora, t, last ? b : t, last, s);
+            workspace_layer(planner, model, ws->lora, t, last ? b : t, last, s);
         if (!ws->training && !last) s->norm2 = x;
         s->x = x;
         x = s->norm2;
     }
-    ws->head_in = take(taker, b, h);
-    ws->dense = take(taker, b, h);
-    ws->head_out = take(taker, b, h);
-    ws->logits = take(taker, b, classes);
+    ws->head_in = take(planner, b, h);
+    ws->dense = take(planner, b, h);
+    ws->head_out = take(planner, b, h);
+    ws->logits = take(planner, b, classes);
     if (!ws->training) return;
-    ws->d_logits = take(taker, b, classes);
-    ws->d_dense = take(taker, b, h);
-    ws->d_state = take(taker, t, h);
-    ws->d_branch = take(taker, t, h);
-    ws->d_context = take(taker, t, h);
-    ws->d_up = take(taker, t, model->config.inner);
-    ws->d_q = take(taker, b, h);
-    ws->d_kv = take(taker, t, 3 * h);
-    if (ws->lora) ws->d_low = take(taker, lora_group(ws->lora, LORA_ALL).count * t, ws->lora->r);
+    ws->d_logits = take(planner, b, classes);
+    ws->d_dense = take(planner, b, h);
+    ws->d_state = take(planner, t, h);
+    ws->d_branch = take(planner, t, h);
+    ws->d_context = take(planner, t, h);
+    ws->d_up = take(planner, t, model->config.inner);
+    ws->d_q = take(planner, b, h);
+    ws->d_kv = take(planner, t, 3 * h);
+    if (ws->lora) ws->d_low = take(planner, lora_group(ws->lora, LORA_ALL).count * t, ws->lora->r);
 }
 
 Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,
@@ -141,7 +141,7 @@ Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, 
     ws->max_tokens = max_tokens;
     ws->max_examples = max_examples;
     ws->layer = arena_new(arena, LayerState, model->config.layers);
-    workspace_take(ws, &(Taker){.memory = memory}, max_classes);
+    workspace_take(ws, &(Planner){.memory = memory}, max_classes);
     return ws;
 }
 
@@ -153,10 +153,10 @@ size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_token
     ws.max_tokens = max_tokens;
     ws.max_examples = max_examples;
     ws.layer = arena_new(&arena, LayerState, model->config.layers);
-    Taker taker = {0};
-    workspace_take(&ws, &taker, max_classes);
+    Planner planner = {0};
+    workspace_take(&ws, &planner, max_classes);
     arena_free(&arena);
-    return taker.floats;
+    return planner.floats;
 }
 
 f32p workspace_dlogits(Workspace *ws) { return ws->d_logits; }

@@ -270,22 +270,22 @@ static bool load_swap_event(Loader *l, const json_t *event, Err *err)
     return true;
 }
 
-static bool load_sweep_event(Loader *l, const json_t *event, Err *err)
+static bool load_interpolation_event(Loader *l, const json_t *event, Err *err)
 {
-    ResultSweep sweep;
+    ResultInterpolation interpolation;
     ResultShare share;
     ResultRun *run;
     uint32_t after, task;
     ResultOld *old = load_old_of(l, event, true, &after, &task, &run, err);
     if (!old || !load_share(l, event, task, &share, err) ||
-        !json_get_double(event, l->what, "alpha", 0, 1, &sweep.alpha, err))
+        !json_get_double(event, l->what, "alpha", 0, 1, &interpolation.alpha, err))
         return false;
-    sweep.rows = share.rows;
-    sweep.correct = share.correct;
-    if (old->sweep.count && sweep.alpha <= old->sweep.at[old->sweep.count - 1].alpha)
-        return fail(err, "%s: alpha %g follows alpha %g of the same sweep", l->what, sweep.alpha,
-                    old->sweep.at[old->sweep.count - 1].alpha);
-    *dyn_push(l->arena, &old->sweep) = sweep;
+    interpolation.rows = share.rows;
+    interpolation.correct = share.correct;
+    if (old->interpolation.count && interpolation.alpha <= old->interpolation.at[old->interpolation.count - 1].alpha)
+        return fail(err, "%s: alpha %g follows alpha %g of the same interpolation", l->what, interpolation.alpha,
+                    old->interpolation.at[old->interpolation.count - 1].alpha);
+    *dyn_push(l->arena, &old->interpolation) = interpolation;
     return true;
 }
 

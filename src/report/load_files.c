@@ -11,10 +11,17 @@ static bool load_event(Loader *l, json_t *event, Err *err)
         const char *kind;
         bool (*load)(Loader *l, const json_t *event, Err *err);
     } kinds[] = {
-        {"step", load_step_event},     {"eval", load_eval_event},   {"curve", load_curve_event},
-        {"probe", load_probe_event},   {"drift", load_drift_event}, {"swap", load_swap_event},
-        {"sweep", load_sweep_event},   {"text", load_text_event},   {"lost", load_lost_event},
-        {"method", load_method_event}, {"done", load_done_event},
+        {"step", load_step_event},
+        {"eval", load_eval_event},
+        {"curve", load_curve_event},
+        {"probe", load_probe_event},
+        {"drift", load_drift_event},
+        {"swap", load_swap_event},
+        {"interpolation", load_interpolation_event},
+        {"text", load_text_event},
+        {"lost", load_lost_event},
+        {"method", load_method_event},
+        {"done", load_done_event},
     };
     const char *kind = json_string_value(json_object_get(event, "event"));
     if (!kind) return fail(err, "%s: an object with an \"event\" is needed", l->what);

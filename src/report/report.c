@@ -27,7 +27,7 @@
 #include "chart_curve.c"
 #include "chart_plane.c"
 #include "chart_loss.c"
-#include "chart_sweep.c"
+#include "chart_interpolation.c"
 #include "chart_layers.c"
 #include "html_style.c"
 #include "html_parts.c"
@@ -44,7 +44,7 @@ static const struct {
     {"plane", "Stability against plasticity", chart_plane, plane_shown},
     {"curve", "The first task while the others train", chart_curve, curve_shown},
     {"matrix", "Every task after every training", chart_matrix, NULL},
-    {"sweep", "Between old and new weights", chart_sweep, sweep_shown},
+    {"interpolation", "Between old and new weights", chart_interpolation, interpolation_shown},
     {"drift", "Drift of each layer", chart_drift, drift_shown},
     {"swap", "Putting one part back", chart_swap, swap_shown},
     {"loss", "Training loss", chart_loss, loss_shown},

@@ -77,10 +77,10 @@ typedef struct ResultSwap {
 } ResultSwap;
 
 /* (1 - alpha) * weights before + alpha * weights after. */
-typedef struct ResultSweep {
+typedef struct ResultInterpolation {
     double alpha; /* 0 to 1, ascending */
     uint32_t rows, correct;
-} ResultSweep;
+} ResultInterpolation;
 
 /* A row that was right just after the task's own training and is wrong now. */
 typedef struct ResultLost {
@@ -93,7 +93,7 @@ typedef struct ResultLost {
 typedef struct ResultOld {
     DYN(ResultPoint) curve; /* while the later task trains */
     DYN(ResultSwap) swaps;  /* in the encoder's order */
-    DYN(ResultSweep) sweep;
+    DYN(ResultInterpolation) interpolation;
     const char **layers; /* of cka: "embeddings", "layer 1", ... */
     double *cka;     /* [layer_count] debiased CKA of the first token's states then and now, to 1; NAN: not defined */
     int layer_count; /* 0: no drift recorded */
@@ -112,8 +112,8 @@ typedef struct ResultRun {
     double seconds;
     Evaluation *matrix;  /* [after task][task] */
     ResultCurve *curves; /* [task] training loss */
-    ResultOld *
-        *old; /* [after task][task]; NULL: nothing is known. task < after task; of the sweep also task == after task */
+    ResultOld **old; /* [after task][task]; NULL: nothing is known. task < after task; of the interpolation also task ==
+                        after task */
     ResultShare *probe; /* [i][task]: a head fitted on the states of the checkpoint (i = 0), or after i tasks */
 } ResultRun;
 
@@ -169,8 +169,8 @@ Forgotten report_forgotten(Arena *arena, const Results *results, int method, int
 bool report_table(const Results *results, FILE *out);
 
 /* Writes out_dir/table.md, out_dir/summary.json, out_dir/report.html and out_dir/charts/: before_after.png and
- * matrix.png, and of plane, curve, sweep, drift, swap and loss.png those whose events were recorded. The page holds all
- * charts, and needs nothing else. font: a TrueType file. */
+ * matrix.png, and of plane, curve, interpolation, drift, swap and loss.png those whose events were recorded. The page
+ * holds all charts, and needs nothing else. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
 
 #endif

@@ -93,7 +93,7 @@ static json_t *summary_probes(const Results *r, const ResultRun *run)
     return probes;
 }
 
-/* An old task's curve, drift, swaps and sweep after a later task; NULL: nothing is known of it. */
+/* An old task's curve, drift, swaps and interpolation after a later task; NULL: nothing is known of it. */
 static json_t *summary_old(Arena *arena, const Results *r, const ResultRun *run, int after, int task)
 {
     const ResultOld *old = run->old[after * r->task_count + task];
@@ -105,20 +105,20 @@ static json_t *summary_old(Arena *arena, const Results *r, const ResultRun *run,
                             json_pack("{s:b, s:f, s:f, s:f, s:f, s:o}", "shown", dip.look >= 0, "start", dip.start,
                                       "lowest", dip.lowest, "end", dip.end, "p", dip.p, "step",
                                       dip.look < 0 ? json_null() : json_integer(old->curve.at[dip.look].step)));
-    json_t *drift = json_object(), *swap = json_object(), *sweep = json_array();
+    json_t *drift = json_object(), *swap = json_object(), *interpolation = json_array();
     for (int i = 0; i < old->layer_count; i++) json_object_set_new(drift, old->layers[i], summary_number(old->cka[i]));
     for (size_t i = 0; i < old->swaps.count; i++) {
         const ResultSwap *s = &old->swaps.at[i];
         json_object_set_new(swap, s->part, json_real(figure_swap_returns(s)));
     }
-    for (size_t i = 0; i < old->sweep.count; i++) {
-        const ResultSweep *s = &old->sweep.at[i];
-        json_array_append_new(sweep,
+    for (size_t i = 0; i < old->interpolation.count; i++) {
+        const ResultInterpolation *s = &old->interpolation.at[i];
+        json_array_append_new(interpolation,
                               json_pack("{s:f, s:f}", "alpha", s->alpha, "accuracy", (double)s->correct / s->rows));
     }
     json_object_set_new(entry, "drift_cka", drift);
     json_object_set_new(entry, "swap_returns", swap);
-    json_object_set_new(entry, "sweep", sweep);
+    json_object_set_new(entry, "interpolation", interpolation);
     return entry;
 }
 

@@ -63,9 +63,9 @@ typedef struct Moment {
     f32p w;                   /* the shared weights */
     bool more;                /* another task follows */
     Shelf *shelf;             /* what belongs to these weights */
-    /* Evaluates all tasks so far with the weights as they are, and records it as a point of a sweep from those before
-     * the training (alpha 0) to those after it (1). stays: the method goes on with these. */
-    bool (*sweep)(void *context, double alpha, bool stays, Err *err);
+    /* Evaluates all tasks so far with the weights as they are, and records it as a point of a interpolation from those
+     * before the training (alpha 0) to those after it (1). stays: the method goes on with these. */
+    bool (*interpolation)(void *context, double alpha, bool stays, Err *err);
     void *context;
 } Moment;
 

@@ -28,7 +28,7 @@ static bool wise_ft_change(void *own, const Moment *at, Err *err)
     for (int i = 0; i <= POINTS; i++) {
         const double alpha = (double)i / POINTS;
         wise_ft_average(wise, at, alpha);
-        if (!at->sweep(at->context, alpha, alpha == chosen, err)) return false;
+        if (!at->interpolation(at->context, alpha, alpha == chosen, err)) return false;
     }
     wise_ft_average(wise, at, chosen);
     return true;

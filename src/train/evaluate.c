@@ -42,7 +42,7 @@ static void record_score(EvalRecord *record, const Split *split)
 }
 
 /* Forward passes over all rows of a split, without dropout. */
-typedef struct Sweep {
+typedef struct EvalPass {
     Arena arena;
     DeviceArena memory;
     Workspace *ws;
@@ -53,12 +53,12 @@ typedef struct Sweep {
     uint32_t at, count; /* the current batch: the rows at .. at + count - 1 of those */
     uint32_t *index;
     DeviceBatch batch;
-} Sweep;
+} EvalPass;
 
-static void sweep_open(Sweep *s, Device *device, const Model *model, const Lora *lora, const Split *split,
-                       const uint32_t *rows, uint32_t total, uint32_t batch_size, uint32_t classes)
+static void eval_pass_open(EvalPass *s, Device *device, const Model *model, const Lora *lora, const Split *split,
+                           const uint32_t *rows, uint32_t total, uint32_t batch_size, uint32_t classes)
 {
-    *s = (Sweep){.memory = {.device = device}, .split = split, .rows = rows, .total = total};
+    *s = (EvalPass){.memory = {.device = device}, .split = split, .rows = rows, .total = total};
     s->position_base = model->config.position_base;
     s->size = least_u32(batch_size, total);
     const uint32_t tokens = split_most_tokens(split, s->size);
@@ -68,7 +68,7 @@ static void sweep_open(Sweep *s, Device *device, const Model *model, const Lora 
 }
 
 /* Puts the next batch on the device; false when there is none. */
-static bool sweep_next(Sweep *s)
+static bool eval_pass_next(EvalPass *s)
 {
     Arena scratch = {0};
     Batch batch;
@@ -82,7 +82,7 @@ static bool sweep_next(Sweep *s)
     return true;
 }
 
-static void sweep_close(Sweep *s)
+static void eval_pass_close(EvalPass *s)
 {
     device_arena_free(&s->memory);
     arena_free(&s->arena);
@@ -92,16 +92,16 @@ bool split_states(Device *device, DeviceArena *memory, const Model *model, const
                   const Split *split, uint32_t batch_size, f32p *states, Err *err)
 {
     const uint32_t h = model->config.hidden;
-    Sweep s;
+    EvalPass s;
     bool ok = true;
     *states = device_f32(memory, (size_t)split->rows * h);
-    sweep_open(&s, device, model, lora, split, NULL, split->rows, batch_size, 1);
-    while (ok && sweep_next(&s)) {
+    eval_pass_open(&s, device, model, lora, split, NULL, split->rows, batch_size, 1);
+    while (ok && eval_pass_next(&s)) {
         f32p first = model_first_states(s.ws, weights, &s.batch, &(PassOptions){0});
         RUN(device, copy, .x = first, .y = *states + (size_t)s.at * h, .n = s.count * h);
         ok = !interrupted() || fail_interrupted(err);
     }
-    sweep_close(&s);
+    eval_pass_close(&s);
     return ok && device_ok(device, err);
 }
 
@@ -110,16 +110,16 @@ static bool rows_logits(Device *device, const Model *model, const Lora *lora, co
                         const Split *split, const uint32_t *rows, uint32_t count, uint32_t batch_size, f32p states,
                         float *logits, Err *err)
 {
-    Sweep s;
+    EvalPass s;
     bool ok = true;
-    sweep_open(&s, device, model, lora, split, rows, count, batch_size, head->classes);
-    while (ok && sweep_next(&s)) {
+    eval_pass_open(&s, device, model, lora, split, rows, count, batch_size, head->classes);
+    while (ok && eval_pass_next(&s)) {
         const PassOptions options = {.states = states ? states + (size_t)s.at * model->config.hidden : NULL};
         f32p z = model_forward(s.ws, weights, head, &s.batch, &options);
         device_read(device, logits + (size_t)s.at * head->classes, z, (size_t)s.count * head->classes * sizeof *logits);
         ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
     }
-    sweep_close(&s);
+    eval_pass_close(&s);
     return ok;
 }
 
@@ -178,20 +178,20 @@ bool evaluate_layers(Device *device, Arena *arena, const Training *t, const uint
     record->logits = arena_new(arena, float, (size_t)split->rows *classes);
     record->states = kept.states = arena_new(arena, float, ((size_t)layers + 1) * count * h);
     record->last_states = kept.last = arena_new(arena, float, (size_t)split->rows *h);
-    Sweep s;
+    EvalPass s;
     bool ok = true;
-    sweep_open(&s, device, t->model, t->lora, split, NULL, split->rows, t->hyper.eval_batch_size, classes);
+    eval_pass_open(&s, device, t->model, t->lora, split, NULL, split->rows, t->hyper.eval_batch_size, classes);
     kept.slot = arena_new(&s.arena, uint32_t, split->rows);
     for (uint32_t i = 0; i < count; i++) kept.slot[rows[i]] = i + 1;
     kept.pass = device_f32(&s.memory, (size_t)layers * s.size * h);
     workspace_keep_states(s.ws, kept.pass);
-    while (ok && sweep_next(&s)) {
+    while (ok && eval_pass_next(&s)) {
         f32p z = model_forward(s.ws, &t->weights, t->head, &s.batch, &(PassOptions){0});
         device_read(device, record->logits + (size_t)s.at * classes, z, (size_t)s.count * classes * sizeof(float));
         kept_read(&kept, device, s.at, s.count);
         ok = device_ok(device, err) && (!interrupted() || fail_interrupted(err));
     }
-    sweep_close(&s);
+    eval_pass_close(&s);
     if (ok) record_score(record, split);
     return ok;
 }

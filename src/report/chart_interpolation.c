@@ -6,65 +6,65 @@
 /* Averaging the weights before and after the last task (WiSE-FT; Wortsman et al. 2022, arXiv:2109.01903): accuracy on
  * the earlier tasks, on the last one and on average, along the way from the old weights (0) to the new (1). */
 
-typedef struct SweepLines {
+typedef struct InterpolationLines {
     float *earlier, *last, *both; /* [count] alpha, accuracy: mean over seeds and tasks */
     size_t count;
     size_t best; /* of both */
-} SweepLines;
+} InterpolationLines;
 
-static const ResultOld *sweep_of(const Results *r, const ResultRun *run, int task)
+static const ResultOld *interpolation_of(const Results *r, const ResultRun *run, int task)
 {
     const ResultOld *old = run->old[(r->task_count - 1) * r->task_count + task];
-    return old && old->sweep.count ? old : NULL;
+    return old && old->interpolation.count ? old : NULL;
 }
 
-/* A run whose sweep is recorded for all tasks, at as many points each as `like`. */
-static const ResultRun *sweep_run(const Results *r, int method, size_t from)
+/* A run whose interpolation is recorded for all tasks, at as many points each as `like`. */
+static const ResultRun *interpolation_run(const Results *r, int method, size_t from)
 {
     for (size_t i = from; i < r->runs.count; i++) {
         const ResultRun *run = &r->runs.at[i];
         size_t known = 0, points = 0;
         if (run->method != method) continue;
         for (int j = 0; j < r->task_count; j++) {
-            const ResultOld *old = sweep_of(r, run, j);
-            if (old && (!points || old->sweep.count == points)) known++;
-            if (old) points = old->sweep.count;
+            const ResultOld *old = interpolation_of(r, run, j);
+            if (old && (!points || old->interpolation.count == points)) known++;
+            if (old) points = old->interpolation.count;
         }
         if (known == (size_t)r->task_count) return run;
     }
     return NULL;
 }
 
-static bool sweep_shown(const Results *r)
+static bool interpolation_shown(const Results *r)
 {
     for (int m = 0; m < r->method_count && r->task_count > 1; m++)
-        if (sweep_run(r, m, 0)) return true;
+        if (interpolation_run(r, m, 0)) return true;
     return false;
 }
 
-static void sweep_collect(Arena *arena, const Results *r, int method, SweepLines *lines)
+static void interpolation_collect(Arena *arena, const Results *r, int method, InterpolationLines *lines)
 {
-    const ResultRun *first = sweep_run(r, method, 0), *run = first;
+    const ResultRun *first = interpolation_run(r, method, 0), *run = first;
     if (!first) return;
     const int last = r->task_count - 1;
-    const size_t count = lines->count = sweep_of(r, first, 0)->sweep.count;
+    const size_t count = lines->count = interpolation_of(r, first, 0)->interpolation.count;
     int seeds = 0;
     lines->earlier = arena_new(arena, float, 2 * count);
     lines->last = arena_new(arena, float, 2 * count);
     lines->both = arena_new(arena, float, 2 * count);
-    for (; run; run = sweep_run(r, method, (size_t)(run - r->runs.at) + 1)) {
-        if (sweep_of(r, run, 0)->sweep.count != count) continue;
+    for (; run; run = interpolation_run(r, method, (size_t)(run - r->runs.at) + 1)) {
+        if (interpolation_of(r, run, 0)->interpolation.count != count) continue;
         seeds++;
         for (int j = 0; j <= last; j++)
             for (size_t k = 0; k < count; k++) {
-                const ResultSweep *point = &sweep_of(r, run, j)->sweep.at[k];
+                const ResultInterpolation *point = &interpolation_of(r, run, j)->interpolation.at[k];
                 float *to = j < last ? lines->earlier : lines->last;
                 to[2 * k + 1] += (float)point->correct / (float)point->rows / (j < last ? (float)last : 1);
             }
     }
     for (size_t k = 0; k < count; k++) {
         lines->earlier[2 * k] = lines->last[2 * k] = lines->both[2 * k] =
-            (float)sweep_of(r, first, 0)->sweep.at[k].alpha;
+            (float)interpolation_of(r, first, 0)->interpolation.at[k].alpha;
         lines->earlier[2 * k + 1] /= (float)seeds;
         lines->last[2 * k + 1] /= (float)seeds;
         lines->both[2 * k + 1] = ((float)last * lines->earlier[2 * k + 1] + lines->last[2 * k + 1]) / (float)(last + 1);
@@ -72,60 +72,63 @@ static void sweep_collect(Arena *arena, const Results *r, int method, SweepLines
     }
 }
 
-static void sweep_add(Arena *arena, Panel *panel, const float *points, size_t count, Colour colour, Dash dash, int dot)
+static void interpolation_add(Arena *arena, Panel *panel, const float *points, size_t count, Colour colour, Dash dash,
+                              int dot)
 {
     *dyn_push(arena, &panel->lines) =
         (PanelLine){.points = points, .count = count, .colour = colour, .width = 5, .dash = dash, .dot = dot};
 }
 
-static double sweep_at(const float *line, size_t k) { return (double)line[2 * k + 1]; }
+static double interpolation_at(const float *line, size_t k) { return (double)line[2 * k + 1]; }
 
 /* How far from the old weights (0) to the new (1) the best average lies. */
-static const char *sweep_place(Arena *arena, const SweepLines *l)
+static const char *interpolation_place(Arena *arena, const InterpolationLines *l)
 {
     return format_short(arena, round((double)l->both[2 * l->best] * 100) / 100);
 }
 
-static void sweep_tell(Arena *arena, const Results *r, const SweepLines *lines, Canvas *canvas)
+static void interpolation_caption(Arena *arena, const Results *r, const InterpolationLines *lines, Canvas *canvas)
 {
     int best = -1;
     const char *alt = "";
     for (int m = 0; m < r->method_count; m++) {
-        const SweepLines *l = &lines[m];
+        const InterpolationLines *l = &lines[m];
         if (!l->count) continue;
         const size_t end = l->count - 1;
         alt = text_join(arena, alt, "; ",
                         arena_printf(arena, "%s: average %s with the old weights, %s with the new, best %s at %s",
-                                     r->methods[m], format_percent(arena, sweep_at(l->both, 0)),
-                                     format_percent(arena, sweep_at(l->both, end)),
-                                     format_percent(arena, sweep_at(l->both, l->best)), sweep_place(arena, l)));
+                                     r->methods[m], format_percent(arena, interpolation_at(l->both, 0)),
+                                     format_percent(arena, interpolation_at(l->both, end)),
+                                     format_percent(arena, interpolation_at(l->both, l->best)),
+                                     interpolation_place(arena, l)));
         if (best < 0 || l->both[2 * l->best + 1] > lines[best].both[2 * lines[best].best + 1]) best = m;
     }
-    const SweepLines *l = &lines[best];
-    const double gain = sweep_at(l->both, l->best) - sweep_at(l->both, l->count - 1);
+    const InterpolationLines *l = &lines[best];
+    const double gain = interpolation_at(l->both, l->best) - interpolation_at(l->both, l->count - 1);
     canvas->alt = arena_printf(arena, "%s.", alt);
-    canvas->see = gain < 0.0005
-                      ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
-                      : arena_printf(arena,
-                                     "%s, %s of the way from the old weights to the new, has the best average: "
-                                     "%s, %s points above the new weights alone. "
-                                     "The place was chosen on the rows it is judged by: a little optimistic.",
-                                     r->methods[best], sweep_place(arena, l),
-                                     format_percent(arena, sweep_at(l->both, l->best)), format_share(arena, gain));
+    canvas->see =
+        gain < 0.0005
+            ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
+            : arena_printf(arena,
+                           "%s, %s of the way from the old weights to the new, has the best average: "
+                           "%s, %s points above the new weights alone. "
+                           "The place was chosen on the rows it is judged by: a little optimistic.",
+                           r->methods[best], interpolation_place(arena, l),
+                           format_percent(arena, interpolation_at(l->both, l->best)), format_share(arena, gain));
 }
 
-static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
+static bool chart_interpolation(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
     static const double ticks[] = {0, 0.25, 0.5, 0.75, 1};
     PanelChart chart = {.canvas = canvas, .x_high = 1, .level = NAN, .ticks = ticks, .tick_count = COUNT(ticks)};
-    SweepLines *lines = arena_new(arena, SweepLines, (size_t)r->method_count);
+    InterpolationLines *lines = arena_new(arena, InterpolationLines, (size_t)r->method_count);
     double low = 1, high = 0;
     const int last = r->task_count - 1;
     const bool two = last == 1;
     chart.panels = arena_new(arena, Panel, (size_t)r->method_count);
     for (int m = 0; m < r->method_count && chart.count < PANELS_MOST; m++) {
-        SweepLines *l = &lines[m];
-        sweep_collect(arena, r, m, l);
+        InterpolationLines *l = &lines[m];
+        interpolation_collect(arena, r, m, l);
         if (!l->count) continue;
         for (size_t k = 0; k < l->count; k++) {
             low = fmin(low, (double)fminf(l->earlier[2 * k + 1], l->last[2 * k + 1]));
@@ -133,11 +136,12 @@ static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas
         }
         Panel *panel = &chart.panels[chart.count++];
         panel->title = r->methods[m];
-        panel->note = arena_printf(arena, "best average %s at %s", format_percent(arena, sweep_at(l->both, l->best)),
-                                   sweep_place(arena, l));
-        sweep_add(arena, panel, l->earlier, l->count, COLOUR_BLUE, (Dash){0}, -1);
-        sweep_add(arena, panel, l->last, l->count, COLOUR_ORANGE, (Dash){0}, -1);
-        sweep_add(arena, panel, l->both, l->count, COLOUR_TEXT, (Dash){14, 24, 0}, (int)l->best);
+        panel->note =
+            arena_printf(arena, "best average %s at %s", format_percent(arena, interpolation_at(l->both, l->best)),
+                         interpolation_place(arena, l));
+        interpolation_add(arena, panel, l->earlier, l->count, COLOUR_BLUE, (Dash){0}, -1);
+        interpolation_add(arena, panel, l->last, l->count, COLOUR_ORANGE, (Dash){0}, -1);
+        interpolation_add(arena, panel, l->both, l->count, COLOUR_TEXT, (Dash){14, 24, 0}, (int)l->best);
     }
     const char *title =
         arena_printf(arena, "WiSE-FT: between the weights before %s (0) and after it (1)", r->tasks[last].name);
@@ -151,6 +155,6 @@ static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas
     panels_share_axis(&chart, low, high);
     panels_layout(&chart, y + 10);
     panels_draw(&chart);
-    sweep_tell(arena, r, lines, canvas);
+    interpolation_caption(arena, r, lines, canvas);
     return true;
 }
