@@ -236,8 +236,8 @@ static void expect_diagnoses(const Ran *ran, const char *method, bool encoder)
     }
     const size_t parts = events_of(ran, "swap", method, 2, 1, swap);
     assert_int_equal(parts, encoder ? 4 : 2);
-    assert_true(event_is(swap[0], "part", encoder ? "embeddings" : "layer 1"));
-    assert_true(event_is(swap[parts - 1], "part", encoder ? "pooler" : "layer 2"));
+    assert_true(event_is(swap[0], "block", encoder ? "embeddings" : "layer 1"));
+    assert_true(event_is(swap[parts - 1], "block", encoder ? "pooler" : "layer 2"));
     rows_right(ran, method, 2, 1, after);
     bool any = false;
     for (size_t i = 0; i < parts; i++) {

@@ -142,7 +142,7 @@ static void test_damaged_events(void **state)
         {0, "\"cka\":[1.000000,", "\"cka\":[1.5,", "\"cka\" must hold numbers from -1 to 1"},
         {0, "\"cka\":[", "\"cka\":[1,", "4 layers, but 5 values of \"cka\""},
         {0, "\"layers\":[\"embeddings\"", "\"layers\":[7", "a layer must be a name"},
-        {0, "\"part\":\"layer 1\"", "\"part\":\"embeddings\"", "a second \"swap\" of embeddings"},
+        {0, "\"block\":\"layer 1\"", "\"block\":\"embeddings\"", "a second \"swap\" of embeddings"},
         {0, "\"correct_without\":", "\"correct_without\":301,\"x\":", "\"correct_without\" is 301, outside"},
         {1, "\"alpha\":0.2", "\"alpha\":0.1", "alpha 0.1 follows alpha 0.1 of the same interpolation"},
         {1, "\"alpha\":0.2", "\"alpha\":1.2", "\"alpha\" is 1.2, outside"},

@@ -192,7 +192,7 @@ static void made_swap(Arena *arena, FILE *f, int method, uint32_t seed, int last
     rows_right_print(of, MADE_ROWS, looked);
     rows_right_print(right, MADE_ROWS, marks);
     made_share(f, "swap", method, seed, last + 1, task,
-               arena_printf(arena, "\"part\":\"%s\",\"correct_without\":%u,\"looked\":\"%s\",\"right\":\"%s\",",
+               arena_printf(arena, "\"block\":\"%s\",\"correct_without\":%u,\"looked\":\"%s\",\"right\":\"%s\",",
                             made_part(arena, part), made_count(now, MADE_ROWS), looked, marks),
                correct);
 }

@@ -550,10 +550,10 @@ static void test_methods_are_parsed(void **state)
     }
     Err err = {0};
     assert_true(method_parse(&arena, S("der+++ewc"), &m, &err));
-    assert_ptr_equal(m.part[0], &strategy_ewc);
-    assert_ptr_equal(m.part[1], &strategy_derpp);
+    assert_ptr_equal(m.component[0], &strategy_ewc);
+    assert_ptr_equal(m.component[1], &strategy_derpp);
     assert_string_equal(m.name, "der+++ewc");
-    assert_true(method_parse(&arena, S("ewc+der++"), &m, &err) && m.part[1] == &strategy_derpp);
+    assert_true(method_parse(&arena, S("ewc+der++"), &m, &err) && m.component[1] == &strategy_derpp);
     assert_true(method_parse(&arena, S("replay+lora-seq"), &m, &err) && m.trains == TRAINS_ADAPTER);
     assert_string_equal(m.kind, "method");
     assert_true(method_parse(&arena, S("wise-ft+ewc"), &m, &err));

@@ -168,7 +168,8 @@ static size_t checkpoint_kept_floats(const Experiment *x, const Training *t)
 {
     size_t arrays = 0;
     for (int m = 0; m < x->plan->method_count; m++)
-        for (int p = 0; p < x->plan->methods[m]->parts; p++) arrays += (size_t)x->plan->methods[m]->part[p]->kept;
+        for (int p = 0; p < x->plan->methods[m]->component_count; p++)
+            arrays += (size_t)x->plan->methods[m]->component[p]->kept;
     return arrays * (t->train_encoder ? t->model->encoder.floats : t->lora ? t->lora->layout.floats : 0);
 }
 

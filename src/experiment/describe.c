@@ -132,16 +132,16 @@ static uint64_t method_bytes(const Experiment *x, const Method *method)
     uint64_t most = 0;
     for (int i = 0; i < x->plan->task_count; i++) {
         Training t = training_of(x, method, 0, i);
-        TrainHook hook[METHOD_MAX_PARTS];
+        TrainHook hook[METHOD_MAX_COMPONENTS];
         const size_t shared = t.train_encoder ? t.model->encoder.floats : t.lora ? t.lora->layout.floats : 0;
         uint64_t arrays = 0;
-        for (int p = 0; p < method->parts; p++) {
-            const Strategy *s = method->part[p];
+        for (int p = 0; p < method->component_count; p++) {
+            const Strategy *s = method->component[p];
             hook[p] = (TrainHook){i ? &s->hooks : &s->watch, NULL};
             arrays += (uint64_t)(s->arrays + s->shelved);
         }
         t.hooks = hook;
-        t.hook_count = method->parts;
+        t.hook_count = method->component_count;
         const uint64_t bytes = train_memory_bytes(&x->device, &t) +
                                (arrays * shared + (i ? diagnosis_floats(x, method) : 0)) * sizeof(float);
         if (bytes > most) most = bytes;
@@ -313,7 +313,8 @@ static double survey_tokens(const Experiment *x, const Method *method, int task)
 {
     const Split *train = &x->tasks[task].data.train;
     int surveys = 0;
-    for (int p = 0; p < method->parts && task + 1 < x->plan->task_count; p++) surveys += method->part[p]->surveys;
+    for (int p = 0; p < method->component_count && task + 1 < x->plan->task_count; p++)
+        surveys += method->component[p]->surveys;
     return surveys * (double)train->starts[train->rows];
 }
 
@@ -323,7 +324,7 @@ static double time_tokens(const Experiment *x, const Method *method, int task)
 {
     const Plan *plan = x->plan;
     double tokens = 0, passes = 1, evaluations = 1;
-    for (int p = 0; p < method->parts && task > 0; p++) passes += method->part[p]->passes;
+    for (int p = 0; p < method->component_count && task > 0; p++) passes += method->component[p]->passes;
     for (int i = method->joint ? 0 : task; i <= task; i++) {
         const Split *train = &x->tasks[i].data.train;
         tokens += passes * train_steps(&plan->hyper, train->rows) * plan->hyper.batch_size / train->rows *
@@ -331,7 +332,7 @@ static double time_tokens(const Experiment *x, const Method *method, int task)
         const Split *choose = x->tasks[i].choose;
         if (choose) tokens += plan->hyper.epochs * (double)choose->starts[choose->rows] / 3;
     }
-    for (int p = 0; p < method->parts && task > 0; p++) evaluations += method->part[p]->evaluations;
+    for (int p = 0; p < method->component_count && task > 0; p++) evaluations += method->component[p]->evaluations;
     for (int i = 0; i <= task; i++)
         tokens += evaluations * (double)x->tasks[i].data.eval.starts[x->tasks[i].data.eval.rows] / 3;
     return tokens + diagnosis_tokens(x, method, task) / 3;

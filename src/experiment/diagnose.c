@@ -167,10 +167,10 @@ static void diagnose_curve(MethodRun *m, Training *t)
 /* ---- drift: how far each layer's states of an old task have moved ---- */
 
 /* "embeddings" for 0, "layer N" up to the last layer, then "pooler". */
-static const char *part_name(Arena *arena, const Model *model, uint32_t part)
+static const char *block_name(Arena *arena, const Model *model, uint32_t block)
 {
-    if (part > model->config.layers) return "pooler";
-    return part ? arena_printf(arena, "layer %u", part) : "embeddings";
+    if (block > model->config.layers) return "pooler";
+    return block ? arena_printf(arena, "layer %u", block) : "embeddings";
 }
 
 /* Remembers the states of the task just trained; of an older one says how far they have moved since. */
@@ -190,7 +190,7 @@ static bool diagnose_drift(MethodRun *m, int task, const EvalRecord *r, Err *err
     for (uint32_t l = 1; l <= m->x->model.config.layers; l++) { /* before, the first token is the same in every row */
         const size_t at = (size_t)(l - 1) * n * h;
         const double similarity = measure_cka(progress->learned_states + at, r->states + at, n, h);
-        json_array_append_new(names, json_string(part_name(&scratch, &m->x->model, l)));
+        json_array_append_new(names, json_string(block_name(&scratch, &m->x->model, l)));
         /* unknown where all rows have the same state */
         json_array_append_new(cka, isnan(similarity) ? json_null() : json_real(similarity));
     }
@@ -204,13 +204,13 @@ static bool diagnose_drift(MethodRun *m, int task, const EvalRecord *r, Err *err
 
 /* ---- swap: one part of the encoder back as it was ---- */
 
-/* Copies the views of a part (View.block); false when the layout has none. */
-static bool copy_part(Experiment *x, const Layout *layout, uint32_t part, f32p from, f32p to)
+/* Copies the views of a block (View.block); false when the layout has none. */
+static bool copy_block(Experiment *x, const Layout *layout, uint32_t block, f32p from, f32p to)
 {
     bool any = false;
     for (int i = 0; i < layout->count; i++) {
         const View *view = &layout->views[i];
-        if (view->block != part) continue;
+        if (view->block != block) continue;
         floats_copy(&x->device, from + view->at, to + view->at, (size_t)view->rows * view->cols);
         any = true;
     }
@@ -239,10 +239,10 @@ static Weights weights_kept(MethodRun *m, const Weights *w)
 }
 
 /* Copies a part of the weights; false when it is none that changes. */
-static bool weights_copy_part(Experiment *x, uint32_t part, const Weights *from, const Weights *to)
+static bool weights_copy_block(Experiment *x, uint32_t block, const Weights *from, const Weights *to)
 {
-    const bool encoder = to->encoder && copy_part(x, &x->model.encoder, part, from->encoder, to->encoder);
-    return to->adapter ? copy_part(x, &x->lora.layout, part, from->adapter, to->adapter) : encoder;
+    const bool encoder = to->encoder && copy_block(x, &x->model.encoder, block, from->encoder, to->encoder);
+    return to->adapter ? copy_block(x, &x->lora.layout, block, from->adapter, to->adapter) : encoder;
 }
 
 /* Keeps the weights as the first task left them; methods that share its training have them already. */
@@ -271,15 +271,15 @@ static bool diagnose_swap(MethodRun *m, Err *err)
     subset_of(&scratch, state, SWAP_ROWS, &split);
     for (uint32_t i = 0; i < split.rows; i++) without += m->tasks[0].latest.right[state->order[i]];
     bool ok = true;
-    for (uint32_t part = 0; part <= m->x->model.config.layers + 1 && ok; part++) {
-        if (!weights_copy_part(m->x, part, &m->diagnosis.first, &w)) continue;
+    for (uint32_t block = 0; block <= m->x->model.config.layers + 1 && ok; block++) {
+        if (!weights_copy_block(m->x, block, &m->diagnosis.first, &w)) continue;
         EvalRecord r;
         ok = evaluate(&m->x->device, &scratch, t.model, t.lora, t.head, &t.weights, &split, t.hyper.eval_batch_size, &r,
                       err);
-        weights_copy_part(m->x, part, &now, &w);
+        weights_copy_block(m->x, block, &now, &w);
         if (!ok) break;
         json_t *event = diagnosis_event(m->x, "swap", m->task, 0);
-        json_object_set_new(event, "part", json_string(part_name(&scratch, &m->x->model, part)));
+        json_object_set_new(event, "block", json_string(block_name(&scratch, &m->x->model, block)));
         set_look(event, m->x, 0, &split, &r, &scratch);
         json_object_set_new(event, "correct_without", json_integer(without));
         ok = emit(m, event, err);

@@ -140,8 +140,8 @@ static int watchers_of(const MethodRun *m, const Strategy **watch)
         for (int i = 0; i < m->x->plan->method_count; i++) {
             const Method *method = m->x->plan->methods[i];
             here = here || method == m->method;
-            for (int p = 0; p < method->parts && here && training_is_shared(m->method, method, 0); p++)
-                wanted = wanted || method->part[p] == strategies[s];
+            for (int p = 0; p < method->component_count && here && training_is_shared(m->method, method, 0); p++)
+                wanted = wanted || method->component[p] == strategies[s];
         }
         if (wanted && strategies[s]->watched) watch[count++] = strategies[s];
     }
@@ -170,10 +170,11 @@ static bool train_watched(MethodRun *m, Training *t, const TrainObserver *observ
 
 static bool train_hooked(MethodRun *m, Training *t, const TrainObserver *observer, Err *err)
 {
-    TrainHook hook[METHOD_MAX_PARTS];
-    for (int i = 0; i < m->method->parts; i++) hook[i] = (TrainHook){&m->method->part[i]->hooks, m->own[i]};
+    TrainHook hook[METHOD_MAX_COMPONENTS];
+    for (int i = 0; i < m->method->component_count; i++)
+        hook[i] = (TrainHook){&m->method->component[i]->hooks, m->own[i]};
     t->hooks = hook;
-    t->hook_count = m->method->parts;
+    t->hook_count = m->method->component_count;
     if (!train_task(&m->x->device, t, observer, &m->kept, err)) return false;
     if (shared_is_wanted(m, m->method, m->task)) m->passing = shared_keep(m, t);
     return true;
@@ -197,8 +198,8 @@ static bool change_weights(MethodRun *m, const Training *t, Err *err)
     const Moment at = moment_of(m, t, NULL);
     if (!m->method->changes_result || m->task == 0) return true;
     m->changed = weights_new(m->x);
-    for (int i = 0; i < m->method->parts; i++)
-        if (m->method->part[i]->change && !m->method->part[i]->change(m->own[i], &at, err)) return false;
+    for (int i = 0; i < m->method->component_count; i++)
+        if (m->method->component[i]->change && !m->method->component[i]->change(m->own[i], &at, err)) return false;
     m->passing = NULL;
     m->weights = m->changed;
     return true;
@@ -207,8 +208,8 @@ static bool change_weights(MethodRun *m, const Training *t, Err *err)
 static bool remember_weights(MethodRun *m, const Training *t, Err *err)
 {
     const Moment at = moment_of(m, t, m->passing ? &m->passing->shelf : &m->shelf);
-    for (int i = 0; i < m->method->parts; i++)
-        if (m->method->part[i]->end && !m->method->part[i]->end(m->own[i], &at, err)) return false;
+    for (int i = 0; i < m->method->component_count; i++)
+        if (m->method->component[i]->end && !m->method->component[i]->end(m->own[i], &at, err)) return false;
     return true;
 }
 
@@ -222,8 +223,8 @@ static bool train_one(MethodRun *m, Err *err)
     if (t.lora && (m->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
         start_adapter(m->x, t.weights.adapter, m->seed, m->task);
     const Moment before = moment_of(m, &t, NULL);
-    for (int i = 0; i < method->parts && m->task == 0; i++)
-        if (method->part[i]->start && !method->part[i]->start(m->own[i], &before, err)) return false;
+    for (int i = 0; i < method->component_count && m->task == 0; i++)
+        if (method->component[i]->start && !method->component[i]->start(m->own[i], &before, err)) return false;
     m->passing = shared_find(m);
     m->weights = m->passing ? m->passing->weights : weights_new(m->x);
     if (method->changes_encoder) m->x->encoder_is_base = false;
@@ -274,7 +275,8 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
         const Training t = training_of(x, method, seed, i);
         m->steps += train_total_steps(&t);
     }
-    for (int i = 0; i < method->parts; i++) m->own[i] = own_new(x, method->part[i], &m->arena, &m->memory);
+    for (int i = 0; i < method->component_count; i++)
+        m->own[i] = own_new(x, method->component[i], &m->arena, &m->memory);
     progress_begin(&m->progress, plan->quiet, m->steps, plan->seed_count > 1 ? "%s, seed %u" : "%s", method->name,
                    seed);
     bool ok = experiment_weights(x, seed, err) && probe_checkpoint(m, err);

@@ -291,8 +291,8 @@ json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside)
     for (size_t i = 0; i < COUNT(run_rows); i++)
         if (run_option_changes(&run_rows[i], method))
             plan_add_setting(plan, settings, beside, &run_rows[i], option_get(&run_rows[i], plan), true);
-    for (int p = 0; method && p < method->parts; p++) {
-        const Strategy *s = method->part[p];
+    for (int p = 0; method && p < method->component_count; p++) {
+        const Strategy *s = method->component[p];
         const double *value = strategy_values(&plan->values, s);
         for (int k = 0; k < s->option_count; k++)
             plan_add_setting(plan, settings, beside, &s->options[k], value[k], false);

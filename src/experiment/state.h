@@ -121,11 +121,11 @@ typedef struct MethodRun {
     int task; /* the current one */
     Arena arena;
     DeviceArena memory;
-    void *own[METHOD_MAX_PARTS]; /* what its strategies keep: see Own */
-    WeightsId weights;           /* the current ones */
-    WeightsId changed;           /* what they will be when the strategies have changed them: see change_weights */
-    Shelf shelf;                 /* of the current weights, when no other method shares them */
-    SharedTask *passing;         /* the shared training whose result the weights are, or null */
+    void *own[METHOD_MAX_COMPONENTS]; /* what its strategies keep: see Own */
+    WeightsId weights;                /* the current ones */
+    WeightsId changed;                /* what they will be when the strategies have changed them: see change_weights */
+    Shelf shelf;                      /* of the current weights, when no other method shares them */
+    SharedTask *passing;              /* the shared training whose result the weights are, or null */
     TaskProgress tasks[PLAN_MAX_TASKS];
     double lowest;     /* loss of the current task so far, where an epoch is chosen */
     TrainKept kept;    /* of the training of the current task */

@@ -17,19 +17,19 @@ typedef struct LayerRow {
 } LayerRow;
 
 typedef struct LayerTable {
-    const char *parts[LAYERS_MOST]; /* columns */
-    int part_count;
+    const char *blocks[LAYERS_MOST]; /* columns */
+    int block_count;
     LayerRow *rows;
     int row_count;
 } LayerTable;
 
-static int layers_part(LayerTable *t, const char *name)
+static int layers_block(LayerTable *t, const char *name)
 {
-    for (int i = 0; i < t->part_count; i++)
-        if (strcmp(t->parts[i], name) == 0) return i;
-    if (t->part_count == LAYERS_MOST) return -1;
-    t->parts[t->part_count] = name;
-    return t->part_count++;
+    for (int i = 0; i < t->block_count; i++)
+        if (strcmp(t->blocks[i], name) == 0) return i;
+    if (t->block_count == LAYERS_MOST) return -1;
+    t->blocks[t->block_count] = name;
+    return t->block_count++;
 }
 
 /* Holm's correction over all cells with a p. */
@@ -40,7 +40,7 @@ static void layers_correct(Arena *arena, LayerTable *t)
     int count = 0;
     of = arena_new(arena, double *, most);
     for (int i = 0; i < t->row_count; i++)
-        for (int k = 0; k < t->part_count; k++) {
+        for (int k = 0; k < t->block_count; k++) {
             double *own = &t->rows[i].p[k];
             if (!t->rows[i].seeds[k] || isnan(*own)) continue;
             p[count] = *own;
@@ -54,17 +54,17 @@ static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
 {
     LayerTable t = {.rows = arena_new(arena, LayerRow, (size_t)r->method_count)};
     for (int m = 0; m < r->method_count; m++) {
-        const FigureParts parts = figure_parts(arena, r, m, swap);
+        const FigureBlocks blocks = figure_blocks(arena, r, m, swap);
         LayerRow *row = &t.rows[t.row_count];
         bool known = false;
         row->method = m;
-        for (size_t k = 0; k < parts.count; k++) {
-            const int i = layers_part(&t, parts.at[k].name);
-            if (i < 0 || !parts.at[k].values.count) continue;
+        for (size_t k = 0; k < blocks.count; k++) {
+            const int i = layers_block(&t, blocks.at[k].name);
+            if (i < 0 || !blocks.at[k].values.count) continue;
             known = true;
-            row->seeds[i] = (int)parts.at[k].values.count;
-            row->values[i] = measure_mean(parts.at[k].values.at, row->seeds[i]).mean;
-            row->p[i] = figure_part_p(&parts.at[k]);
+            row->seeds[i] = (int)blocks.at[k].values.count;
+            row->values[i] = measure_mean(blocks.at[k].values.at, row->seeds[i]).mean;
+            row->p[i] = figure_block_p(&blocks.at[k]);
         }
         t.row_count += known;
     }
@@ -77,8 +77,8 @@ static bool layers_shown(const Results *r, bool swap)
     Arena scratch = {0};
     bool shown = false;
     for (int m = 0; m < r->method_count && !shown; m++) {
-        const FigureParts parts = figure_parts(&scratch, r, m, swap);
-        for (size_t k = 0; k < parts.count; k++) shown = shown || parts.at[k].values.count;
+        const FigureBlocks blocks = figure_blocks(&scratch, r, m, swap);
+        for (size_t k = 0; k < blocks.count; k++) shown = shown || blocks.at[k].values.count;
     }
     arena_free(&scratch);
     return shown;
@@ -89,42 +89,42 @@ static bool swap_shown(const Results *r) { return layers_shown(r, true); }
 /* ---- drawing ---- */
 
 /* "layer 3" where there is room, "3" where there is not. */
-static const char *layers_short(const char *part)
+static const char *layers_short(const char *block)
 {
-    if (strncmp(part, "layer ", 6) == 0) return part + 6;
-    return strcmp(part, "embeddings") == 0 ? "emb." : strcmp(part, "pooler") == 0 ? "pool." : part;
+    if (strncmp(block, "layer ", 6) == 0) return block + 6;
+    return strcmp(block, "embeddings") == 0 ? "emb." : strcmp(block, "pooler") == 0 ? "pool." : block;
 }
 
 static void layers_draw_heads(Canvas *canvas, const LayerTable *t, Box area, float cell)
 {
     float size = 25;
     bool brief = false;
-    for (int k = 0; k < t->part_count; k++) brief = brief || canvas_fit(canvas, t->parts[k], cell - 8, 1, 25) < 19;
-    for (int k = 0; k < t->part_count; k++)
-        size = fminf(size, canvas_fit(canvas, brief ? layers_short(t->parts[k]) : t->parts[k], cell - 6, 10, 25));
-    for (int k = 0; k < t->part_count; k++) {
-        const char *text = brief ? layers_short(t->parts[k]) : t->parts[k];
+    for (int k = 0; k < t->block_count; k++) brief = brief || canvas_fit(canvas, t->blocks[k], cell - 8, 1, 25) < 19;
+    for (int k = 0; k < t->block_count; k++)
+        size = fminf(size, canvas_fit(canvas, brief ? layers_short(t->blocks[k]) : t->blocks[k], cell - 6, 10, 25));
+    for (int k = 0; k < t->block_count; k++) {
+        const char *text = brief ? layers_short(t->blocks[k]) : t->blocks[k];
         canvas_text(canvas, area.x0 + ((float)k + 0.5f) * cell, area.y0 - 14, ALIGN_CENTRE,
                     canvas_shorten(canvas, text, size, cell - 4), size, COLOUR_SOFT);
     }
 }
 
 /* More than chance explains. Drift has no test. */
-static bool layers_sure(const LayerRow *row, int part) { return row->p[part] < TEST_LEVEL; }
+static bool layers_sure(const LayerRow *row, int block) { return row->p[block] < TEST_LEVEL; }
 
 /* "0.93"; of a swap "+4.5", with a star where it is more than chance explains. */
-static const char *layers_value(Arena *arena, const LayerRow *row, int part, bool swap)
+static const char *layers_value(Arena *arena, const LayerRow *row, int block, bool swap)
 {
-    if (!swap) return format_decimal(arena, row->values[part], 2);
-    const char *points = format_minus(arena, format_points(arena, row->values[part]));
+    if (!swap) return format_decimal(arena, row->values[block], 2);
+    const char *points = format_minus(arena, format_points(arena, row->values[block]));
     if (strcmp(points, "0.0") == 0) return "0";
-    return layers_sure(row, part) ? arena_printf(arena, "%s*", points) : points;
+    return layers_sure(row, block) ? arena_printf(arena, "%s*", points) : points;
 }
 
 /* most: the value that has the darkest shade. */
 static void layers_draw_table(Canvas *canvas, const Results *r, const LayerTable *t, Box area, double most, bool swap)
 {
-    const float width = (area.x1 - area.x0) / (float)t->part_count, height = (area.y1 - area.y0) / (float)t->row_count;
+    const float width = (area.x1 - area.x0) / (float)t->block_count, height = (area.y1 - area.y0) / (float)t->row_count;
     const float name_size = canvas_clamp(height * 0.5f, 19, 32);
     const float size =
         floorf(fminf(fminf(height * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8*", 100) / 100)));
@@ -135,7 +135,7 @@ static void layers_draw_table(Canvas *canvas, const Results *r, const LayerTable
         const float fit = canvas_fit(canvas, r->methods[row->method], room, 14, name_size);
         canvas_text(canvas, area.x0 - 16, y + height / 2 + fit * 0.36f, ALIGN_RIGHT,
                     canvas_shorten(canvas, r->methods[row->method], fit, room), fit, COLOUR_TEXT);
-        for (int k = 0; k < t->part_count; k++) {
+        for (int k = 0; k < t->block_count; k++) {
             const Box cell = {area.x0 + (float)k * width + 1.5f, y + 1.5f, area.x0 + (float)(k + 1) * width - 1.5f,
                               y + height - 1.5f};
             if (!row->seeds[k]) {
@@ -156,21 +156,21 @@ static int layers_count_sure(const LayerTable *t)
 {
     int count = 0;
     for (int i = 0; i < t->row_count; i++)
-        for (int k = 0; k < t->part_count; k++) count += t->rows[i].seeds[k] && layers_sure(&t->rows[i], k);
+        for (int k = 0; k < t->block_count; k++) count += t->rows[i].seeds[k] && layers_sure(&t->rows[i], k);
     return count;
 }
 
 /* The cell that stands out: the largest value of a swap, the smallest of a drift. */
-static void layers_extreme(const LayerTable *t, bool swap, int *row, int *part)
+static void layers_extreme(const LayerTable *t, bool swap, int *row, int *block)
 {
-    *row = *part = -1;
+    *row = *block = -1;
     for (int i = 0; i < t->row_count; i++)
-        for (int k = 0; k < t->part_count; k++) {
+        for (int k = 0; k < t->block_count; k++) {
             if (!t->rows[i].seeds[k]) continue;
             const double value = swap ? t->rows[i].values[k] : -t->rows[i].values[k];
-            if (*row >= 0 && value <= (swap ? t->rows[*row].values[*part] : -t->rows[*row].values[*part])) continue;
+            if (*row >= 0 && value <= (swap ? t->rows[*row].values[*block] : -t->rows[*row].values[*block])) continue;
             *row = i;
-            *part = k;
+            *block = k;
         }
 }
 
@@ -187,34 +187,35 @@ static uint32_t layers_rows_of(const Results *r, bool swap)
 }
 
 /* What may be said of the largest return. */
-static const char *layers_largest_return(Arena *arena, const Results *r, const LayerTable *t, int row, int part)
+static const char *layers_largest_return(Arena *arena, const Results *r, const LayerTable *t, int row, int block)
 {
     const LayerRow *of = &t->rows[row];
     const int sure = layers_count_sure(t);
-    const char *largest = arena_printf(arena, "The largest return is %s points, with %s of %s put back",
-                                       format_share(arena, of->values[part]), t->parts[part], r->methods[of->method]);
-    if (layers_sure(of, part))
+    const char *largest =
+        arena_printf(arena, "The largest return is %s points, with %s of %s put back",
+                     format_share(arena, of->values[block]), t->blocks[block], r->methods[of->method]);
+    if (layers_sure(of, block))
         return arena_printf(arena,
                             "%s (%s after Holm's correction over all cells; a star marks the %d that chance does not "
                             "explain).",
-                            largest, format_p(arena, of->p[part]), sure);
+                            largest, format_p(arena, of->p[block]), sure);
     return arena_printf(arena, "%s; %s.", largest,
-                        isnan(of->p[part]) ? "whether chance explains it is not recorded"
-                        : sure             ? "chance may explain it; a star marks what it does not explain"
+                        isnan(of->p[block]) ? "whether chance explains it is not recorded"
+                        : sure              ? "chance may explain it; a star marks what it does not explain"
                                : "chance may explain it, and all others (sign-flip tests over the rows, Holm)");
 }
 
 static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, bool swap, Canvas *canvas)
 {
-    int row, part;
-    layers_extreme(t, swap, &row, &part);
-    const double value = t->rows[row].values[part];
-    const char *method = r->methods[t->rows[row].method], *where = t->parts[part], *task = r->tasks[0].name;
+    int row, block;
+    layers_extreme(t, swap, &row, &block);
+    const double value = t->rows[row].values[block];
+    const char *method = r->methods[t->rows[row].method], *where = t->blocks[block], *task = r->tasks[0].name;
     if (!swap)
         canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %s, where 1 is unchanged.",
                                    task, where, method, format_decimal(arena, value, 2));
     else if (value >= 0.0005)
-        canvas->see = layers_largest_return(arena, r, t, row, part);
+        canvas->see = layers_largest_return(arena, r, t, row, block);
     else
         canvas->see =
             arena_printf(arena, "No part of the encoder, put back alone, has more of these %u rows of %s right.",
@@ -222,9 +223,9 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
     const char *alt = "";
     for (int i = 0; i < t->row_count; i++) {
         alt = text_join(arena, alt, "; ", arena_printf(arena, "%s:", r->methods[t->rows[i].method]));
-        for (int k = 0; k < t->part_count; k++)
+        for (int k = 0; k < t->block_count; k++)
             if (t->rows[i].seeds[k])
-                alt = arena_printf(arena, "%s%s %s %s", alt, k ? "," : "", t->parts[k],
+                alt = arena_printf(arena, "%s%s %s %s", alt, k ? "," : "", t->blocks[k],
                                    layers_value(arena, &t->rows[i], k, swap));
     }
     canvas->alt = arena_printf(arena, "%s%s.", swap ? "Points returned. " : "CKA. ", alt);
@@ -233,7 +234,7 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
 static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas, bool swap, Err *err)
 {
     LayerTable t = layers_collect(arena, r, swap);
-    int row, part;
+    int row, block;
     float names = 0;
     const char *task = r->tasks[0].name, *over = verdict_most_seeds(r) > 1 ? "; mean over seeds" : "";
     const char *title = swap ? arena_printf(arena, "Which part of the encoder, put back, returns %s", task)
@@ -248,8 +249,8 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
     const float extra = t.row_count > 20 ? (float)(t.row_count - 20) * LAYERS_ROW : 0;
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (int)fminf(extra, 30000), font, err)) return false;
     const float y = chart_title(canvas, title, subtitle);
-    layers_extreme(&t, swap, &row, &part);
-    const double value = t.rows[row].values[part], most = fmax(swap ? value : 1 - value, swap ? 0.01 : 0.05);
+    layers_extreme(&t, swap, &row, &block);
+    const double value = t.rows[row].values[block], most = fmax(swap ? value : 1 - value, swap ? 0.01 : 0.05);
     if (swap)
         heat_draw_scale(canvas, CHART_MARGIN, y, "nothing returns",
                         arena_printf(arena, "%s points return", format_share(arena, most)));

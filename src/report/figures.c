@@ -238,28 +238,28 @@ static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
 /* ---- by part of the encoder ---- */
 
 /* "layer 3" and what the runs say of it. */
-typedef struct FigurePart {
+typedef struct FigureBlock {
     const char *name;
     DYN(double) values; /* of the runs that have one */
-    Differences back;   /* swap: right with the part put back minus right without */
-} FigurePart;
-typedef DYN(FigurePart) FigureParts;
+    Differences back;   /* swap: right with the block put back minus right without */
+} FigureBlock;
+typedef DYN(FigureBlock) FigureBlocks;
 
 /* Accuracy that comes back with one part of the encoder. */
 static double figure_swap_returns(const ResultSwap *s) { return ((double)s->correct - s->correct_without) / s->rows; }
 
-static FigurePart *figure_parts_add(Arena *arena, FigureParts *parts, const char *name, double value)
+static FigureBlock *figure_blocks_add(Arena *arena, FigureBlocks *blocks, const char *name, double value)
 {
     size_t i = 0;
-    while (i < parts->count && strcmp(parts->at[i].name, name) != 0) i++;
-    if (i == parts->count) *dyn_push(arena, parts) = (FigurePart){.name = name};
+    while (i < blocks->count && strcmp(blocks->at[i].name, name) != 0) i++;
+    if (i == blocks->count) *dyn_push(arena, blocks) = (FigureBlock){.name = name};
     /* CKA is not defined where all rows have the same state */
-    if (!isnan(value)) *dyn_push(arena, &parts->at[i].values) = value;
-    return &parts->at[i];
+    if (!isnan(value)) *dyn_push(arena, &blocks->at[i].values) = value;
+    return &blocks->at[i];
 }
 
 /* Adds what a swap changed; `end`: the evaluation at the end. A row that was not looked at did not change. */
-static void figure_swap_add(Arena *arena, FigurePart *part, const Results *r, const ResultSwap *s,
+static void figure_swap_add(Arena *arena, FigureBlock *block, const Results *r, const ResultSwap *s,
                             const Evaluation *end)
 {
     Evaluation without = {.rows = s->rows, .correct = s->correct_without},
@@ -273,29 +273,32 @@ static void figure_swap_add(Arena *arena, FigurePart *part, const Results *r, co
             with.correct += right[k];
         }
     }
-    if (!part->back.values) part->back = differences_new(arena, r->tasks[0].eval_rows, r->runs.count);
-    differences_add(arena, &part->back, &without, &with);
+    if (!block->back.values) block->back = differences_new(arena, r->tasks[0].eval_rows, r->runs.count);
+    differences_add(arena, &block->back, &without, &with);
 }
 
-/* Exact sign-flip test of the rows' sums over seeds (with one seed McNemar's) that putting the part back changes
+/* Exact sign-flip test of the rows' sums over seeds (with one seed McNemar's) that putting the block back changes
  * nothing; NAN: not recorded. */
-static double figure_part_p(const FigurePart *part) { return part->back.sums ? differences_p(&part->back).high : NAN; }
-
-/* Of the first task after the last, over a method's runs: what putting each part back returns, or how alike each
- * layer's states still are (CKA). */
-static FigureParts figure_parts(Arena *arena, const Results *r, int method, bool swap)
+static double figure_block_p(const FigureBlock *block)
 {
-    FigureParts parts = {0};
+    return block->back.sums ? differences_p(&block->back).high : NAN;
+}
+
+/* Of the first task after the last, over a method's runs: what putting each block back returns, or how alike each
+ * layer's states still are (CKA). */
+static FigureBlocks figure_blocks(Arena *arena, const Results *r, int method, bool swap)
+{
+    FigureBlocks blocks = {0};
     for (size_t i = 0; i < r->runs.count && r->task_count > 1; i++) {
         const ResultOld *old = r->runs.at[i].old[(r->task_count - 1) * r->task_count];
         if (r->runs.at[i].method != method || !old) continue;
         for (int k = 0; k < old->layer_count && !swap; k++)
-            figure_parts_add(arena, &parts, old->layers[k], old->cka[k]);
+            figure_blocks_add(arena, &blocks, old->layers[k], old->cka[k]);
         for (size_t k = 0; k < old->swaps.count && swap; k++) {
             const ResultSwap *s = &old->swaps.at[k];
-            figure_swap_add(arena, figure_parts_add(arena, &parts, s->part, figure_swap_returns(s)), r, s,
+            figure_swap_add(arena, figure_blocks_add(arena, &blocks, s->block, figure_swap_returns(s)), r, s,
                             verdict_cell(r, &r->runs.at[i], r->task_count - 1, 0));
         }
     }
-    return parts;
+    return blocks;
 }

@@ -256,14 +256,14 @@ static bool load_swap_event(Loader *l, const json_t *event, Err *err)
     ResultOld *old = load_old_of(l, event, false, &after, &task, &run, err);
     if (!old || !load_share(l, event, task, &share, err) ||
         !load_count(l, event, "correct_without", 0, share.rows, &swap.correct_without, err) ||
-        !(swap.part = load_name(l, json_object_get(event, "part"), "\"part\"", err)) ||
+        !(swap.block = load_name(l, json_object_get(event, "block"), "\"block\"", err)) ||
         !load_look(l, event, task, &share, &swap.look, err))
         return false;
     swap.rows = share.rows;
     swap.correct = share.correct;
     for (size_t i = 0; i < old->swaps.count; i++)
-        if (strcmp(old->swaps.at[i].part, swap.part) == 0)
-            return fail(err, "%s: a second \"swap\" of %s", l->what, swap.part);
+        if (strcmp(old->swaps.at[i].block, swap.block) == 0)
+            return fail(err, "%s: a second \"swap\" of %s", l->what, swap.block);
     if (old->swaps.count == LOAD_MAX_NAMES)
         return fail(err, "%s: more than %d parts of an encoder", l->what, LOAD_MAX_NAMES);
     *dyn_push(l->arena, &old->swaps) = swap;

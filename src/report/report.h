@@ -69,9 +69,9 @@ typedef struct ResultPoint {
     Look look; /* of the task's evaluation rows */
 } ResultPoint;
 
-/* Only this part of the encoder put back to its state right after the task's own training. */
+/* Only this block of the encoder put back to its state right after the task's own training. */
 typedef struct ResultSwap {
-    const char *part; /* "embeddings", "layer 1", ..., "pooler" */
+    const char *block; /* "embeddings", "layer 1", ..., "pooler" */
     uint32_t rows, correct, correct_without;
     Look look; /* of the task's evaluation rows */
 } ResultSwap;

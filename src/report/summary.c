@@ -109,7 +109,7 @@ static json_t *summary_old(Arena *arena, const Results *r, const ResultRun *run,
     for (int i = 0; i < old->layer_count; i++) json_object_set_new(drift, old->layers[i], summary_number(old->cka[i]));
     for (size_t i = 0; i < old->swaps.count; i++) {
         const ResultSwap *s = &old->swaps.at[i];
-        json_object_set_new(swap, s->part, json_real(figure_swap_returns(s)));
+        json_object_set_new(swap, s->block, json_real(figure_swap_returns(s)));
     }
     for (size_t i = 0; i < old->interpolation.count; i++) {
         const ResultInterpolation *s = &old->interpolation.at[i];
@@ -173,16 +173,16 @@ static json_t *summary_mean(const MeanOver *mean)
                      "interval", mean->count > 1 ? summary_interval(mean->interval) : json_null());
 }
 
-static json_t *summary_parts(Arena *arena, const Results *r, int method, bool swap)
+static json_t *summary_blocks(Arena *arena, const Results *r, int method, bool swap)
 {
-    const FigureParts parts = figure_parts(arena, r, method, swap);
+    const FigureBlocks blocks = figure_blocks(arena, r, method, swap);
     json_t *means = json_object();
-    for (size_t i = 0; i < parts.count; i++) {
-        const int count = (int)parts.at[i].values.count;
-        const MeanOver mean = count ? measure_mean(parts.at[i].values.at, count) : (MeanOver){0};
+    for (size_t i = 0; i < blocks.count; i++) {
+        const int count = (int)blocks.at[i].values.count;
+        const MeanOver mean = count ? measure_mean(blocks.at[i].values.at, count) : (MeanOver){0};
         json_t *entry = summary_mean(&mean);
-        if (swap) json_object_set_new(entry, "p", summary_number(figure_part_p(&parts.at[i])));
-        json_object_set_new(means, parts.at[i].name, entry);
+        if (swap) json_object_set_new(entry, "p", summary_number(figure_block_p(&blocks.at[i])));
+        json_object_set_new(means, blocks.at[i].name, entry);
     }
     return means;
 }
@@ -227,8 +227,8 @@ static json_t *summary_over_seeds(Arena *arena, const Results *r, int method)
     return json_pack("{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:s}", "method", r->methods[method],
                      "settings", summary_settings(&r->method_info[method]), "kind", load_kinds[verdict_kind(r, method)],
                      "seeds", seeds, "matrix", mean, "intervals", intervals, "measures", measures, "changes", changes,
-                     "drift_cka", summary_parts(arena, r, method, false), "swap_returns",
-                     summary_parts(arena, r, method, true), "short", verdict_short(arena, r, method), "verdict",
+                     "drift_cka", summary_blocks(arena, r, method, false), "swap_returns",
+                     summary_blocks(arena, r, method, true), "short", verdict_short(arena, r, method), "verdict",
                      verdict_remark(arena, r, method));
 }
 

@@ -82,14 +82,15 @@ static bool method_add(Arena *arena, Method *m, Str whole, Str name, Err *err)
     if (!s)
         return fail_usage(err, "--method %s: unknown method '%s'; there are %s, and compositions such as ewc+replay",
                           str_show(whole), str_show(name), strategy_names(arena));
-    for (int i = 0; i < m->parts; i++)
-        if (m->part[i] == s) return fail_usage(err, "--method %s: %s is named twice", str_show(whole), s->name);
-    if (m->parts == METHOD_MAX_PARTS)
-        return fail_usage(err, "--method %s: at most %d strategies go together", str_show(whole), METHOD_MAX_PARTS);
-    int place = m->parts++;
-    for (; place > 0 && strategy_place(m->part[place - 1]) > strategy_place(s); place--)
-        m->part[place] = m->part[place - 1];
-    m->part[place] = s;
+    for (int i = 0; i < m->component_count; i++)
+        if (m->component[i] == s) return fail_usage(err, "--method %s: %s is named twice", str_show(whole), s->name);
+    if (m->component_count == METHOD_MAX_COMPONENTS)
+        return fail_usage(err, "--method %s: at most %d strategies go together", str_show(whole),
+                          METHOD_MAX_COMPONENTS);
+    int place = m->component_count++;
+    for (; place > 0 && strategy_place(m->component[place - 1]) > strategy_place(s); place--)
+        m->component[place] = m->component[place - 1];
+    m->component[place] = s;
     return true;
 }
 
@@ -112,18 +113,18 @@ static Str method_next(Str *rest)
 static const char *method_objection(Arena *arena, const Method *m)
 {
     const Strategy *carrier = NULL; /* says which weights are trained */
-    for (int i = 0; i < m->parts && m->parts > 1; i++) {
-        const Strategy *s = m->part[i];
+    for (int i = 0; i < m->component_count && m->component_count > 1; i++) {
+        const Strategy *s = m->component[i];
         if (s->alone) return arena_printf(arena, "%s goes with no other method: %s", s->name, s->alone);
         if (s->trains == TRAINS_ENCODER) continue;
         if (carrier) return arena_printf(arena, "%s and %s each say which weights are trained", carrier->name, s->name);
         carrier = s;
     }
-    for (int i = 0; i < m->parts && carrier && carrier->fresh; i++)
-        if (m->part[i]->anchors)
+    for (int i = 0; i < m->component_count && carrier && carrier->fresh; i++)
+        if (m->component[i]->anchors)
             return arena_printf(arena,
                                 "%s starts a fresh adapter for each task, so there is nothing for %s to hold on to",
-                                carrier->name, m->part[i]->name);
+                                carrier->name, m->component[i]->name);
     return NULL;
 }
 
@@ -154,16 +155,16 @@ bool method_parse(Arena *arena, Str name, Method *out, Err *err)
         if (!method_add(arena, out, name, method_next(&rest), err)) return false;
     const char *objection = method_objection(arena, out);
     if (objection) return fail_usage(err, "--method %s: %s", str_show(name), objection);
-    for (int i = 0; i < out->parts; i++) method_take(arena, out, out->part[i]);
+    for (int i = 0; i < out->component_count; i++) method_take(arena, out, out->component[i]);
     out->changes_encoder = out->trains == TRAINS_ENCODER || out->fresh;
     return true;
 }
 
 bool method_same(const Method *a, const Method *b)
 {
-    for (int i = 0; i < a->parts && i < b->parts; i++)
-        if (a->part[i] != b->part[i]) return false;
-    return a->parts == b->parts;
+    for (int i = 0; i < a->component_count && i < b->component_count; i++)
+        if (a->component[i] != b->component[i]) return false;
+    return a->component_count == b->component_count;
 }
 
 const char *method_all(Arena *arena)

@@ -9,7 +9,7 @@
 #include "../options/options.h"
 #include "../train/train.h"
 
-enum { STRATEGY_MAX_OPTIONS = 6, STRATEGY_MAX = 32, METHOD_MAX_PARTS = 4, SHELF_MAX_ARRAYS = 4 };
+enum { STRATEGY_MAX_OPTIONS = 6, STRATEGY_MAX = 32, METHOD_MAX_COMPONENTS = 4, SHELF_MAX_ARRAYS = 4 };
 
 /* Which weights a method trains beside the heads. */
 typedef enum Trains {
@@ -113,9 +113,9 @@ double *strategy_value(StrategyValues *values, const Option *row);
 /* One method of a run: the strategies it is made of. What it consists of has no order: a+b computes what b+a does, to
  * the bit. Nothing asks a part by its position; what the parts mean together stands here. */
 typedef struct Method {
-    const char *name;                       /* as the user wrote it */
-    const Strategy *part[METHOD_MAX_PARTS]; /* in the order of `strategies` */
-    int parts;
+    const char *name;                                 /* as the user wrote it */
+    const Strategy *component[METHOD_MAX_COMPONENTS]; /* in the order of `strategies` */
+    int component_count;
     Trains trains;
     const Strategy *own_rate; /* whose first option is the learning rate; null: none */
     bool joint, fresh;        /* as the parts are */

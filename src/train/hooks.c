@@ -35,7 +35,7 @@ static Weights pass_weights(const Run *run)
 /* Adds the gradient of the head that the pass went through. */
 static void pass_add_head(Run *run)
 {
-    const Part *part = &run->parts[run->pass_part];
+    const TaskPart *part = &run->parts[run->pass_part];
     floats_axpby(run->state.device, run->more.head, NULL, part->params->g, part->head->layout.floats, 1, 1);
     part->params->moves = true;
 }

@@ -28,7 +28,7 @@ static bool run_epoch(Run *run, uint32_t *const *order, Err *err)
     for (uint32_t i = run->state.step - run->epoch * count; i < count && run->state.step < run->state.steps && ok;
          i++) {
         const EpochBatch *batch = &batches[i];
-        const Part *part = &run->parts[batch->part];
+        const TaskPart *part = &run->parts[batch->part];
         ok = run_look(run, err);
         if (!ok) break;
         run_step(run, run->epoch, part, order[batch->part] + batch->at, batch->count, part->losses + batch->at);
@@ -48,7 +48,7 @@ static bool run_evaluate(Run *run, uint32_t epoch, double *loss, Err *err)
     const Training *t = run->state.training;
     *loss = 0;
     for (uint32_t i = run->first_part; i <= t->task; i++) {
-        const Part *part = &run->parts[i];
+        const TaskPart *part = &run->parts[i];
         const Weights weights = {t->weights.encoder, t->weights.adapter, part->head_w};
         Arena scratch = {0};
         EvalRecord record;

@@ -32,14 +32,14 @@ size_t train_trainable(const Training *t)
 /* ---- a running training ---- */
 
 /* A task that this training passes through: the new one, or an earlier one. */
-typedef struct Part {
+typedef struct TaskPart {
     const Head *head;
     f32p head_w;
     const Split *train, *choose;
     Params *params;                   /* of its head */
     f32p train_states, choose_states; /* when the encoder is not trained: see split_states */
     uint32_t losses;                  /* where the losses of its rows begin */
-} Part;
+} TaskPart;
 
 /* An array on the device that a checkpoint holds. */
 typedef struct Piece {
@@ -61,7 +61,8 @@ typedef struct Run {
     DeviceArena memory;
     Workspace *ws;
     BatchBuffer buffer;
-    Part *parts; /* [task + 1], of which the last is the new task; of the others only when they are passed through */
+    TaskPart
+        *parts; /* [task + 1], of which the last is the new task; of the others only when they are passed through */
     uint32_t first_part; /* trained on: parts first_part .. task */
     Params *params;      /* [params_count]: encoder or adapter first, then heads, the new one first */
     int params_count;
@@ -182,7 +183,7 @@ static void run_open_params(Run *run)
         run->params[0] = params_new(memory, &t->lora->layout, t->weights.adapter, keep_best, false, decay);
     if (t->train_encoder || t->lora) run->shared = &run->params[run->params_count++];
     for (uint32_t i = t->task + 1; i-- > 0;) { /* the new task's head first */
-        Part *part = &run->parts[i];
+        TaskPart *part = &run->parts[i];
         if (!part->head) continue;
         /* A head that only trains along is moved by its own loss alone: without one it stays as it is, to the bit. */
         part->params = &run->params[run->params_count++];
@@ -205,13 +206,13 @@ static bool run_open(Run *run, Err *err)
     uint32_t classes, rows = 0, examples = 0;
     const uint32_t tokens = training_most_tokens(t, &classes);
     run->first_part = t->joint ? 0 : last;
-    run->parts = arena_new(&run->arena, Part, last + 1);
+    run->parts = arena_new(&run->arena, TaskPart, last + 1);
     for (uint32_t i = 0; i < last && training_goes_back(t); i++)
-        run->parts[i] = (Part){.head = t->earlier[i].head,
-                               .head_w = t->earlier[i].head_w,
-                               .train = t->earlier[i].train,
-                               .choose = t->choose ? t->earlier[i].choose : NULL};
-    run->parts[last] = (Part){.head = t->head, .head_w = t->weights.head, .train = t->train, .choose = t->choose};
+        run->parts[i] = (TaskPart){.head = t->earlier[i].head,
+                                   .head_w = t->earlier[i].head_w,
+                                   .train = t->earlier[i].train,
+                                   .choose = t->choose ? t->earlier[i].choose : NULL};
+    run->parts[last] = (TaskPart){.head = t->head, .head_w = t->weights.head, .train = t->train, .choose = t->choose};
     for (uint32_t i = run->first_part; i <= last; i++) {
         run->parts[i].losses = rows;
         rows += run->parts[i].train->rows;
@@ -245,7 +246,7 @@ static bool run_open(Run *run, Err *err)
         run->index = device_u32(memory, examples);
         run->states = device_f32(memory, (size_t)examples * h);
         for (uint32_t i = run->first_part; i <= last; i++) {
-            Part *part = &run->parts[i];
+            TaskPart *part = &run->parts[i];
             if (i == last) {
                 part->train_states = t->train_states;
                 part->choose_states = t->choose_states;
@@ -376,7 +377,7 @@ static void run_add_more(Run *run, f32p g)
 }
 
 /* The backward pass of the step's own loss and of those that hooks add to the same states. */
-static void run_backward(Run *run, const Part *part, const Weights *weights)
+static void run_backward(Run *run, const TaskPart *part, const Weights *weights)
 {
     const Training *t = run->state.training;
     const Weights grads = {t->train_encoder ? run->state.g : NULL, t->lora ? run->state.g : NULL, part->params->g};
@@ -399,7 +400,7 @@ static void run_backward(Run *run, const Part *part, const Weights *weights)
 
 /* The pass that a step makes anyway, through a part's head: its rows' losses, to losses[first ..], times scale, and
  * what hooks have to say of the same states. Leaves the gradients. */
-static void run_pass(Run *run, const Part *part, uint32_t first, float scale)
+static void run_pass(Run *run, const TaskPart *part, uint32_t first, float scale)
 {
     const Training *t = run->state.training;
     Device *device = run->state.device;
@@ -423,7 +424,8 @@ static void run_pass(Run *run, const Part *part, uint32_t first, float scale)
 }
 
 /* Rows rows[0 .. count - 1] of a part; the first's loss goes to losses[first]. */
-static void run_step(Run *run, uint32_t epoch, const Part *part, const uint32_t *rows, uint32_t count, uint32_t first)
+static void run_step(Run *run, uint32_t epoch, const TaskPart *part, const uint32_t *rows, uint32_t count,
+                     uint32_t first)
 {
     Device *device = run->state.device;
     run->state.rows = rows;
