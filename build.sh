@@ -189,7 +189,7 @@ shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has i
     local op file
     mkdir -p build/shaders
     if newer build/shaders.o shaders src/device/vulkan/shaders.c build.sh build/compiler; then
-        for op in $(sed -n '/define OPS(X)/,/[^\\]$/p' shaders/ops.h | grep -o 'X([a-z_]*)' | tr -d 'X()'); do
+        for op in $(sed -n '/define OPS(X)/,/[^\\]$/p' shaders/ops.h | grep -o 'X([a-z0-9_]*)' | tr -d 'X()'); do
             file=$(grep -lw "OP_$op" shaders/*.comp) || die "no shader for the op $op"
             glslangValidator --quiet --target-env vulkan1.2 -Ishaders "-DOP_$op" "-DOP=$op" -o "build/shaders/$op.spv" "$file"
             spirv-val --target-env vulkan1.2 "build/shaders/$op.spv"

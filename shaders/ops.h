@@ -14,7 +14,7 @@
  *     ranges.c: how far it reaches from each pointer.
  *  4. src/device/cases.c says how to add its test cases: names, self-test, guards and speed follow from them.
  *  5. An op that takes indices: check.c. One with a gradient: tests/device_gradients.c.
- * The compiler names each of 1 to 4 that is missing.
+ * The compiler names each of 1 to 4 that is missing, but for the sizes that are timed.
  *
  * Dropout: element (row, col) of a site is kept when word col % 4 of Philox4x32-10 with counter {col / 4, row, step,
  * site} and key {seed, DROPOUT_KEY + head} is at least drop * 2^32; kept values are scaled by 1 / (1 - drop). drop = 0

@@ -16,7 +16,8 @@ typedef enum TokenizerClass {
     CLASS_BERT,
     CLASS_DISTILBERT,
     CLASS_ROBERTA,
-    CLASS_AS_IT_STANDS
+    CLASS_AS_IT_STANDS,
+    CLASS_COUNT
 } TokenizerClass;
 static bool class_is_wordpiece(TokenizerClass class) { return class == CLASS_BERT || class == CLASS_DISTILBERT; }
 
@@ -414,9 +415,13 @@ static bool settings_need(const TokenizerSettings *s, int special, const AddedVo
     return (known && !known->token.appended) || fail(err, "%s: the token \"%s\" is missing", what, str_show(text));
 }
 
-/* In the order of TokenizerClass. */
-static const char *const tokenizer_class_names[] = {"", "BertTokenizer", "DistilBertTokenizer", "RobertaTokenizer",
-                                                    "PreTrainedTokenizerFast"};
+static const char *const tokenizer_class_names[CLASS_COUNT] = {
+    [CLASS_NONE] = "",
+    [CLASS_BERT] = "BertTokenizer",
+    [CLASS_DISTILBERT] = "DistilBertTokenizer",
+    [CLASS_ROBERTA] = "RobertaTokenizer",
+    [CLASS_AS_IT_STANDS] = "PreTrainedTokenizerFast",
+};
 
 /* What the settings say of encoding, whatever the class. */
 static void tokenizer_apply(Tokenizer *t, const TokenizerSettings *s)
