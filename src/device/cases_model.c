@@ -369,11 +369,11 @@ static void make_attention_grad(DeviceCase *c, const CaseAttention *of, bool fir
     const u32 *offsets = case_offsets(c, of->tokens, &examples, &longest);
     const u32 heads = of->heads, size = of->size, width = heads * size, pad = apart ? case_pad(size) : 0;
     const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
-    f32 *context, *lse;
+    f32 *const context = case_floats(c, (size_t)queries * width), *const lse = case_floats(c, (size_t)heads * queries);
     const struct attention_grad_args a = {.q = case_floats(c, (size_t)queries * (width + pad)),
                                           .kv = case_floats(c, (size_t)tokens * (2 * width + pad)),
-                                          .context = context = case_floats(c, (size_t)queries * width),
-                                          .lse = lse = case_floats(c, (size_t)heads * queries),
+                                          .context = context,
+                                          .lse = lse,
                                           .dcontext = case_floats(c, (size_t)queries * width),
                                           .dq = case_floats(c, (size_t)queries * (width + pad)),
                                           .dkv = case_floats(c, (size_t)tokens * (2 * width + pad)),

@@ -307,13 +307,13 @@ static void make_adamw_rows(DeviceCase *c, CaseShape s, bool scaled)
 {
     const u32 rows = s.rows, cols = s.cols;
     const size_t n = (size_t)rows * cols;
-    u32 *stamp;
+    u32 *const stamp = case_indices(c, rows, 3, false);
     c->args.adamw_rows = (struct adamw_rows_args){.w = case_floats(c, n),
                                                   .g = case_floats(c, n),
                                                   .m = case_floats(c, n),
                                                   .v = case_floats(c, n),
                                                   .scale = scaled ? case_floats(c, 1) : NULL,
-                                                  .stamp = stamp = case_indices(c, rows, 3, false),
+                                                  .stamp = stamp,
                                                   .rows = rows,
                                                   .cols = cols,
                                                   .lr = 1e-3f,
