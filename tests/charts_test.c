@@ -85,7 +85,7 @@ static void test_labels_apart(void **state)
         const Made made = {.tasks = cases[i].tasks, .methods = cases[i].methods, .seeds = cases[i].seeds};
         const char *what = arena_printf(&arena, "%d methods, %d tasks, %d seeds", made.methods, made.tasks, made.seeds);
         const int drawn = charts_draw_all(charts_results(&arena, made_results(&arena, &made)), font, what);
-        /* a interpolation is shown for the methods it can be made with */
+        /* an interpolation is shown for the methods it can be made with */
         if (made.tasks > 1 ? drawn < (int)COUNT(report_charts) - 1 : drawn != 3) fail_msg("%s: %d charts", what, drawn);
         arena_free(&arena);
     }

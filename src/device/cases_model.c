@@ -238,11 +238,15 @@ static void make_layernorm_dx(DeviceCase *c, CaseShape s, bool in_place, bool wi
 {
     const u32 rows = s.rows, cols = s.cols;
     const size_t all = (size_t)rows * cols;
-    f32 *dy = case_floats(c, all);
+    f32 *dy = case_floats(c, all), *mean = case_floats(c, rows), *rstd = case_floats(c, rows);
+    for (u32 r = 0; r < rows; r++) { /* x stays away from its mean, or a row of one number is all cancellation */
+        mean[r] += 4;
+        rstd[r] = 0.5f + fabsf(rstd[r]);
+    }
     c->args.layernorm_dx = (struct layernorm_dx_args){.x = case_floats(c, all),
                                                       .gamma = case_floats(c, cols),
-                                                      .mean = case_floats(c, rows),
-                                                      .rstd = case_floats(c, rows),
+                                                      .mean = mean,
+                                                      .rstd = rstd,
                                                       .dy = dy,
                                                       .dsum = in_place ? dy : case_floats(c, all),
                                                       .dx = with_dx ? case_floats(c, all) : NULL,
@@ -330,29 +334,35 @@ static u32 *case_offsets(DeviceCase *c, const u32 *tokens, u32 *examples, u32 *l
 /* How far rows lie apart beyond their length: vectors stay aligned for the usual sizes of heads. */
 static u32 case_pad(u32 size) { return size % 32 ? 3 : 4; }
 
-static void make_attention(DeviceCase *c, const CaseAttention *of, bool first_only, f32 drop, bool apart)
+static struct attention_args case_attention(DeviceCase *c, const CaseAttention *of, bool first_only, f32 drop,
+                                            bool apart)
 {
     u32 examples, longest;
     const u32 *offsets = case_offsets(c, of->tokens, &examples, &longest);
     const u32 heads = of->heads, size = of->size, width = heads * size, pad = apart ? case_pad(size) : 0;
     const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
-    c->args.attention = (struct attention_args){.q = case_floats(c, (size_t)queries * (width + pad)),
-                                                .kv = case_floats(c, (size_t)tokens * (2 * width + pad)),
-                                                .context = case_floats(c, (size_t)queries * width),
-                                                .lse = case_floats(c, (size_t)heads * queries),
-                                                .offsets = offsets,
-                                                .examples = examples,
-                                                .heads = heads,
-                                                .head_dim = size,
-                                                .ldq = width + pad,
-                                                .ldkv = 2 * width + pad,
-                                                .first_only = first_only,
-                                                .longest = longest,
-                                                .scale = 1 / sqrtf((f32)size),
-                                                .drop = drop,
-                                                .seed = 42,
-                                                .step = 3,
-                                                .site = 9};
+    return (struct attention_args){.q = case_floats(c, (size_t)queries * (width + pad)),
+                                   .kv = case_floats(c, (size_t)tokens * (2 * width + pad)),
+                                   .context = case_floats(c, (size_t)queries * width),
+                                   .lse = case_floats(c, (size_t)heads * queries),
+                                   .offsets = offsets,
+                                   .examples = examples,
+                                   .heads = heads,
+                                   .head_dim = size,
+                                   .ldq = width + pad,
+                                   .ldkv = 2 * width + pad,
+                                   .first_only = first_only,
+                                   .longest = longest,
+                                   .scale = 1 / sqrtf((f32)size),
+                                   .drop = drop,
+                                   .seed = 42,
+                                   .step = 3,
+                                   .site = 9};
+}
+
+static void make_attention(DeviceCase *c, const CaseAttention *of, bool first_only, f32 drop, bool apart)
+{
+    c->args.attention = case_attention(c, of, first_only, drop, apart);
 }
 
 static void tested_attention(DeviceCases *cases)
@@ -365,49 +375,30 @@ static void tested_attention(DeviceCases *cases)
 
 static void make_attention_grad(DeviceCase *c, const CaseAttention *of, bool first_only, f32 drop, bool apart)
 {
-    u32 examples, longest;
-    const u32 *offsets = case_offsets(c, of->tokens, &examples, &longest);
-    const u32 heads = of->heads, size = of->size, width = heads * size, pad = apart ? case_pad(size) : 0;
-    const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
-    f32 *const context = case_floats(c, (size_t)queries * width), *const lse = case_floats(c, (size_t)heads * queries);
-    const struct attention_grad_args a = {.q = case_floats(c, (size_t)queries * (width + pad)),
-                                          .kv = case_floats(c, (size_t)tokens * (2 * width + pad)),
-                                          .context = context,
-                                          .lse = lse,
-                                          .dcontext = case_floats(c, (size_t)queries * width),
-                                          .dq = case_floats(c, (size_t)queries * (width + pad)),
-                                          .dkv = case_floats(c, (size_t)tokens * (2 * width + pad)),
-                                          .offsets = offsets,
-                                          .examples = examples,
-                                          .heads = heads,
-                                          .head_dim = size,
-                                          .ldq = width + pad,
-                                          .ldkv = 2 * width + pad,
-                                          .first_only = first_only,
-                                          .longest = longest,
-                                          .scale = 1 / sqrtf((f32)size),
-                                          .drop = drop,
-                                          .seed = 42,
-                                          .step = 3,
-                                          .site = 9};
-    c->args.attention_grad = a;
-    plain_attention(&(struct attention_args){.q = a.q,
-                                             .kv = a.kv,
-                                             .context = context,
-                                             .lse = lse,
-                                             .offsets = offsets,
-                                             .examples = examples,
-                                             .heads = heads,
-                                             .head_dim = size,
-                                             .ldq = a.ldq,
-                                             .ldkv = a.ldkv,
-                                             .first_only = first_only,
-                                             .longest = longest,
-                                             .scale = a.scale,
-                                             .drop = a.drop,
-                                             .seed = a.seed,
-                                             .step = a.step,
-                                             .site = a.site});
+    const struct attention_args a = case_attention(c, of, first_only, drop, apart);
+    const u32 tokens = a.offsets[a.examples], queries = first_only ? a.examples : tokens;
+    plain_attention(&a);
+    c->args.attention_grad =
+        (struct attention_grad_args){.q = a.q,
+                                     .kv = a.kv,
+                                     .context = a.context,
+                                     .lse = a.lse,
+                                     .dcontext = case_floats(c, (size_t)queries * a.heads * a.head_dim),
+                                     .dq = case_floats(c, (size_t)queries * a.ldq),
+                                     .dkv = case_floats(c, (size_t)tokens * a.ldkv),
+                                     .offsets = a.offsets,
+                                     .examples = a.examples,
+                                     .heads = a.heads,
+                                     .head_dim = a.head_dim,
+                                     .ldq = a.ldq,
+                                     .ldkv = a.ldkv,
+                                     .first_only = a.first_only,
+                                     .longest = a.longest,
+                                     .scale = a.scale,
+                                     .drop = a.drop,
+                                     .seed = a.seed,
+                                     .step = a.step,
+                                     .site = a.site};
 }
 
 static void tested_attention_grad(DeviceCases *cases)

@@ -80,7 +80,7 @@ static bool evaluate_all(MethodRun *m, Err *err)
     return true;
 }
 
-/* What is known of a interpolation's point: its first one is the weights before the training, of which the last
+/* What is known of an interpolation's point: its first one is the weights before the training, of which the last
  * evaluation of every old task is there; its last one the weights that the training has left. */
 static bool interpolation_knows(const MethodRun *m, int task, double alpha, EvalRecord *r)
 {
@@ -89,18 +89,20 @@ static bool interpolation_knows(const MethodRun *m, int task, double alpha, Eval
     for (uint32_t i = 0; i < r->rows; i++) r->correct += m->tasks[task].latest.right[i];
     return true;
 }
-/* A point of a interpolation: every task seen so far, with the weights as they are. The last point are the weights that
- * the training has left; those that stay are evaluated as whatever is final. */
+
+/* A point of an interpolation: every task seen so far, with the weights as they are. The last point are the weights
+ * that the training has left; those that stay are evaluated as whatever is final. */
 static bool on_interpolation(void *context, double alpha, bool stays, Err *err)
 {
     MethodRun *m = context;
     if (alpha == 1 && stays) m->changed = m->weights;
-    const WeightsId weights = alpha == 1 ? m->weights : stays ? m->changed : 0;
+    const bool kept = stays || (alpha == 1 && weights_are_shared(m->x, m->weights));
+    const WeightsId weights = alpha == 1 ? m->weights : m->changed;
     for (int j = 0; j <= m->task; j++) {
         Arena scratch = {0};
         EvalRecord r;
         const bool ok = (interpolation_knows(m, j, alpha, &r) ||
-                         (weights ? evaluate_kept(m, weights, j, &r, err) : evaluate_once(m, &scratch, j, &r, err))) &&
+                         (kept ? evaluate_kept(m, weights, j, &r, err) : evaluate_once(m, &scratch, j, &r, err))) &&
                         emit(m,
                              json_pack("{s:s, s:i, s:i, s:s, s:f, s:I, s:I}", "event", "interpolation", "after_task",
                                        m->task + 1, "task", j + 1, "name", m->x->tasks[j].data.name, "alpha", alpha,

@@ -263,7 +263,7 @@ bool plan_defaults(Plan *plan, Arena *arena, OptionPreset preset, const Family *
 static bool run_option_changes(const Option *row, const Method *method)
 {
     if (!method) return row->changes == CHANGES_ALL || row->changes == CHANGES_EVALUATED;
-    const bool adapter = method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH;
+    const bool adapter = method_has_adapter(method);
     if (row->changes == CHANGES_ADAPTER) return adapter;
     return row->changes == CHANGES_ENCODER && !adapter && !method->own_rate;
 }

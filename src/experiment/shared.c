@@ -7,9 +7,7 @@
 
 static bool training_is_shared(const Method *a, const Method *b, int task)
 {
-    const bool adapters = a->trains == TRAINS_ADAPTER || a->trains == TRAINS_ADAPTER_EACH;
-    if (task == 0)
-        return adapters ? b->trains == TRAINS_ADAPTER || b->trains == TRAINS_ADAPTER_EACH : a->trains == b->trains;
+    if (task == 0) return method_has_adapter(a) ? method_has_adapter(b) : a->trains == b->trains;
     return task == 1 && a->trains == TRAINS_ENCODER && b->trains == TRAINS_ENCODER && a->plain && b->plain;
 }
 

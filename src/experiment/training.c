@@ -18,7 +18,7 @@ static Training training_of(const Experiment *x, const Method *method, uint32_t 
     t.train_encoder = method->trains == TRAINS_ENCODER;
     t.weights = (Weights){.encoder = x->encoder, .head = state->head_w};
     if (method->own_rate) t.hyper.learning_rate = (float)*strategy_values(&x->plan->values, method->own_rate);
-    if (method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH) {
+    if (method_has_adapter(method)) {
         t.lora = &x->lora;
         t.hyper.learning_rate = x->plan->lora_learning_rate;
         t.weights.adapter = method->trains == TRAINS_ADAPTER ? x->shared_adapter : state->adapter_w;

@@ -136,7 +136,7 @@ const char *option_show(Arena *arena, const Option *row, double number, bool sin
     if (row->type == OPTION_CHOICE) return row->choices[(int)number];
     if (row->type != OPTION_CHOICES) return arena_printf(arena, "%.0f", number);
     for (int i = 0; row->choices[i]; i++)
-        if ((uint32_t)number >> i & 1) text = arena_printf(arena, "%s%s%s", text, *text ? "," : "", row->choices[i]);
+        if ((uint32_t)number >> i & 1) text = text_join(arena, text, ",", row->choices[i]);
     return text;
 }
 

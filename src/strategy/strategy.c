@@ -160,6 +160,11 @@ bool method_parse(Arena *arena, Str name, Method *out, Err *err)
     return true;
 }
 
+bool method_has_adapter(const Method *method)
+{
+    return method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH;
+}
+
 bool method_same(const Method *a, const Method *b)
 {
     for (int i = 0; i < a->component_count && i < b->component_count; i++)

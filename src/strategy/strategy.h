@@ -63,7 +63,7 @@ typedef struct Moment {
     f32p w;                   /* the shared weights */
     bool more;                /* another task follows */
     Shelf *shelf;             /* what belongs to these weights */
-    /* Evaluates all tasks so far with the weights as they are, and records it as a point of a interpolation from those
+    /* Evaluates all tasks so far with the weights as they are, and records it as a point of an interpolation from those
      * before the training (alpha 0) to those after it (1). stays: the method goes on with these. */
     bool (*interpolation)(void *context, double alpha, bool stays, Err *err);
     void *context;
@@ -129,6 +129,8 @@ typedef struct Method {
 bool method_parse(Arena *arena, Str name, Method *out, Err *err);
 /* The names that --method all stands for, separated by commas: every strategy by itself. */
 const char *method_all(Arena *arena);
+/* Whether it trains LoRA adapters: one for all tasks, or one for each. */
+bool method_has_adapter(const Method *method);
 /* Whether two methods consist of the same strategies. */
 bool method_same(const Method *a, const Method *b);
 
