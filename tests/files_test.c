@@ -456,7 +456,7 @@ static void test_safetensors_that_lie(void **state)
     arena_free(&arena);
 }
 
-/* ---- a checkpoint in several files ---- */
+/* ---- a model in several files ---- */
 
 #define SHARDS "tests/golden/interchange/bert-shards/" /* as Hugging Face's save_pretrained wrote it */
 

@@ -60,7 +60,7 @@ static void golden_upload(Golden *g, const Layout *layout, const float *w, f32p 
     device_write(&g->device, *to, w, layout->floats * sizeof *w);
 }
 
-/* folder: the checkpoint; head: a file with the head, or NULL when the checkpoint holds it; adapter: a PEFT folder. */
+/* folder: the model; head: a file with the head, or NULL when the model holds it; adapter: a PEFT folder. */
 static void golden_open(Golden *g, const char *device, const char *json, const char *folder, const char *head,
                         const char *adapter)
 {
@@ -264,7 +264,7 @@ static void golden_case(const char *json, const char *folder, const char *head, 
     golden_close(&g);
 }
 
-#define MINILM_FOLDER "build/encoder" /* where build.sh leaves the checkpoint that it embeds */
+#define MINILM_FOLDER "build/encoder" /* where build.sh leaves the model that it embeds */
 
 static void test_golden_roberta_full(void **state)
 {
@@ -299,7 +299,7 @@ static void test_golden_minilm_lora(void **state)
                 "tests/golden/minilm-lora");
 }
 
-/* A checkpoint with the names of old files, in F16. */
+/* A model with the names of old files, in F16. */
 static void test_golden_old_names(void **state)
 {
     (void)state;

@@ -221,7 +221,7 @@ static void test_wrong_models(void **state)
     WRONG(2, "--max-length 100: this model takes at most 40 tokens",
           "lethe predict --max-length 100 --model " HF "bert");
     WRONG(1, "--model no-model: there is no such folder", "lethe predict --model no-model");
-    WRONG(2, "bert-lora holds no base/: name the checkpoint", "lethe predict --adapter " HF "bert-lora");
+    WRONG(2, "bert-lora holds no base/: name the model folder", "lethe predict --adapter " HF "bert-lora");
     WRONG(1, "\"base_model.model.classifier.bias\" is of no use to lethe",
           "lethe predict --model " HF "roberta --adapter " HF "bert-lora");
 #define BROKEN(message, change)                                                                        \
@@ -272,14 +272,14 @@ static void test_what_a_run_keeps(void **state)
     WRONG(2, "--method ../full: not the name of a method",
           "lethe predict --run " W "out --task first --method ../full");
     WRONG(1, "full is of seed 1, not of 7", "lethe predict --run " W "out --task first --seed 7");
-    /* an adapter needs the very checkpoint; a whole encoder does not */
+    /* an adapter needs the very model; a whole encoder does not */
     expect(sh("mv " W "copy " W "moved; echo a | build/lethe predict --device cpu --run " W "out --task first"), 0, "");
     WRONG(1, "copy: not",
           "echo a | build/lethe predict --device cpu --run " W
           "out --task first --method lora 2>&1 | sed 's/copy.*/copy: not/' >&2; exit 1");
     expect(sh("echo a | build/lethe predict --device cpu --run " W "out --task first --method lora --model " W "moved"),
            0, "");
-    WRONG(1, "old: not the checkpoint that the run began with",
+    WRONG(1, "old: not the model that the run began with",
           "lethe predict --run " W "out --task first --method lora --model " W "old");
     WRONG(1, "lies there already; an empty or a new folder is needed",
           "mkdir -p " W "full; touch " W "full/x; lethe export " W "out --task first --to " W "full");

@@ -274,7 +274,7 @@ static void test_class_names(void **state)
 }
 
 #define KEPT(tasks)                                                                                            \
-    "{\"seed\": 1, \"max_length\": 16, \"own_encoder\": true, \"checkpoint\": {\"folder\": null, \"sha256\": " \
+    "{\"seed\": 1, \"max_length\": 16, \"own_encoder\": true, \"pretrained\": {\"folder\": null, \"sha256\": " \
     "\"0123456789012345678901234567890123456789012345678901234567890123\"}, \"tasks\": " tasks "}"
 
 static void test_kept_models(void **state)
@@ -308,7 +308,7 @@ static void test_kept_models(void **state)
                                   "\"class_names\": [\"1\", \"2\", \"3\"]}]")),
                            "model.json", "a", &kept, &err));
     assert_int_equal(kept.labels.classes, 3);
-    assert_true(kept.own_encoder && kept.seed == 1 && kept.max_length == 16 && !kept.checkpoint);
+    assert_true(kept.own_encoder && kept.seed == 1 && kept.max_length == 16 && !kept.pretrained);
     static const char *const plain[] = {"full", "ewc+replay", "a.b-c_D9"}, *const wild[] = {"",    ".",       "..",
                                                                                             "a/b", ".hidden", "a b",
                                                                                             "a\n"};

@@ -2,9 +2,9 @@
  * makes a child that leaks end with an exit code of its own. Uses experiment_test.c's tiny model. */
 #include "faults/children.h"
 
-#define LEAKS_RUN                                                                                                     \
-    "run --quiet --threads 1 --device cpu --model " TINY " --max-length 32 --method full,si --max-steps 3 "           \
-    "--train-rows 8 --eval-rows 8 --no-diagnostics --checkpoint-seconds 0 --task order=" TINY "order_train.tsv," TINY \
+#define LEAKS_RUN                                                                                                   \
+    "run --quiet --threads 1 --device cpu --model " TINY " --max-length 32 --method full,si --max-steps 3 "         \
+    "--train-rows 8 --eval-rows 8 --no-diagnostics --snapshot-seconds 0 --task order=" TINY "order_train.tsv," TINY \
     "order_eval.tsv --task count=" TINY "count_train.tsv," TINY "count_eval.tsv --out " TINY "leaks"
 
 static void test_failures_leak_nothing(void **state)

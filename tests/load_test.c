@@ -27,7 +27,7 @@ static void test_made_results(void **state)
             assert_int_equal(old->swaps.count, MADE_LAYERS + 2);
             assert_int_equal(old->layer_count, MADE_LAYERS + 1);
             assert_int_equal(old->lost_count, last->lost);
-            for (int j = 0; j < r.task_count; j++) /* [checkpoint, after 1, ...][task] */
+            for (int j = 0; j < r.task_count; j++) /* [pretrained, after 1, ...][task] */
                 assert_true(!run->probe[j].rows == !j &&
                             run->probe[(j + 1) * r.task_count + j].rows * (uint32_t)(j < r.task_count - 1) ==
                                 (j < r.task_count - 1 ? MADE_ROWS : 0u));

@@ -84,7 +84,7 @@ static void test_transfer_and_intransigence(void **state)
 {
     (void)state;
     const double r[9] = {0.9, NAN, NAN, 0.5, 0.8, NAN, 0.6, 0.7, 0.95};
-    /* probes: on the checkpoint, after one task, after two, after three */
+    /* probes: on the pretrained encoder, after one task, after two, after three */
     const double probe[12] = {NAN, 0.5, 0.33, 0.9, 0.45, NAN, NAN, 0.8, 0.38, 0.6, 0.7, NAN};
     const double joint[9] = {0.9, NAN, NAN, 0.9, 0.85, NAN, 0.9, 0.85, 0.9};
     expect_near(measure_forward_transfer(probe, 3), (-0.05 + 0.05) / 2);

@@ -164,7 +164,7 @@ static void test_defaults_of_a_run(void **state)
         assert_string_equal(plan->preset, cases[i].preset.notebook ? "notebook" : "default");
         assert_int_equal(plan->first_rows, cases[i].preset.notebook);
         assert_true(plan->seed_count == 1 && plan->seeds[0] == cases[i].seed);
-        assert_true(plan->checkpoint_seconds == 30 && plan->keep == KEEP_ALL && !plan->match_margin && !plan->threads);
+        assert_true(plan->snapshot_seconds == 30 && plan->keep == KEEP_ALL && !plan->match_margin && !plan->threads);
         assert_string_equal(plan->out, "lethe-out");
         assert_string_equal(plan->device, "auto");
         assert_true(!plan->no_diagnostics && !plan->force && !plan->quiet && !plan->json && !plan->dry_run);

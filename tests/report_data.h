@@ -38,7 +38,7 @@ static const struct {
     {"ewc", "method", "full, held near the old weights where they mattered", 0.98, 0.16, 22713986},
     {"replay", "method", "full, with rows of earlier tasks in every batch", 1, 0.05, 22713986},
     {"lwf", "method", "full, keeping the old head's answers on new rows", 0.99, 0.12, 22713986},
-    {"l2sp", "method", "full, held near the checkpoint", 0.96, 0.2, 22713986},
+    {"l2sp", "method", "full, held near the pretrained encoder", 0.96, 0.2, 22713986},
     {"si", "method", "full, held where the path cost most", 0.98, 0.24, 22713986},
     {"mas", "method", "full, held where outputs are sensitive", 0.55, 0.03, 22713986},
     {"der++", "method", "replay of rows and of logits", 1, 0.06, 22713986},

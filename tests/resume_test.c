@@ -4,7 +4,7 @@
 
 #define R "build/test-tmp/resume/"
 #define RESUME_TASKS " --task a=" R "rows.tsv," R "eval.tsv --task b=" R "rows.tsv," R "eval.tsv "
-#define RESUME_MODEL " --model " R "model --max-length 32 --device cpu --learning-rate 1e-3 --checkpoint-seconds 0 "
+#define RESUME_MODEL " --model " R "model --max-length 32 --device cpu --learning-rate 1e-3 --snapshot-seconds 0 "
 /* One method for each way to train and each kind of state that is kept. */
 #define RESUME_RUN                                                                                            \
     "run --threads 1 --method full,lora-seq,si,der++,agem,ewc+replay,wise-ft,o-lora --epochs 2 --batch-size " \
@@ -104,7 +104,7 @@ static void test_goes_on_on_vulkan(void **state)
     int within = 0;
     for (long part = 1; part < 4; part++) {
         const Child *c = NULL;
-        /* A run that is slow, since its driver compiles shaders, writes more checkpoints than one that follows it. */
+        /* A run that is slow, since its driver compiles shaders, writes more snapshots than one that follows it. */
         for (long at = calls * part / 4; !c || c->code == 0; at = at * 3 / 4) {
             assert_true(at > 0);
             sh("rm -rf " R "gpu");
@@ -132,7 +132,7 @@ static void half_run(const char *out)
     fine(child_run, line);
     const long calls = faults->count[FAULT_RENAME];
     sh("rm -rf " R "whole; mv %s " R "whole", out);
-    const char *second = arena_printf(&arena, "%s/checkpoint/full-seed1-task2.safetensors.zst", out);
+    const char *second = arena_printf(&arena, "%s/snapshots/full-seed1-task2.safetensors.zst", out);
     for (long at = calls / 2; !exists(second); at++) {
         assert_true(at < calls);
         sh("rm -rf %s", out);
@@ -141,7 +141,7 @@ static void half_run(const char *out)
     arena_free(&arena);
 }
 
-static void test_damaged_checkpoints_begin_anew(void **state)
+static void test_damaged_snapshots_begin_anew(void **state)
 {
     static const char *const damages[] = {
         "truncate -s -1 $f",
@@ -152,13 +152,13 @@ static void test_damaged_checkpoints_begin_anew(void **state)
         "zstd -qd $f -o $f.x; sed -i 's/seed1-task2/seed2-task2/' $f.x; zstd -qf --check $f.x -o $f; rm $f.x",
         "zstd -qd $f -o $f.x; sed -i 's/0: weights/1: weights/' $f.x; zstd -qf --check $f.x -o $f; rm $f.x",
         "zstd -qd $f -o $f.x; sed -i 's/ended/epoch/' $f.x; zstd -qf --check $f.x -o $f; rm $f.x",
-        "cp " R "out/checkpoint/full-seed1-task1.safetensors.zst $f",
+        "cp " R "out/snapshots/full-seed1-task1.safetensors.zst $f",
     };
     (void)state;
     resume_files();
     half_run(R "half");
     for (size_t i = 0; i < COUNT(damages); i++) {
-        sh("rm -rf " R "out; cp -r " R "half " R "out; f=" R "out/checkpoint/full-seed1-task2.safetensors.zst; %s",
+        sh("rm -rf " R "out; cp -r " R "half " R "out; f=" R "out/snapshots/full-seed1-task2.safetensors.zst; %s",
            damages[i]);
         const Child *c = fine(child_run, RESUME_RUN "--method full --out " R "out");
         if (!strstr(c->err, "task2.safetensors.zst: ") || !strstr(c->err, "; this training begins anew\n"))
@@ -213,7 +213,7 @@ static pid_t busy_child(void)
     sh("rm -rf " R "busy");
     faults_plan(FAULT_ANY, 0, FAULT_NONE);
     const pid_t busy = child_start(child_run, LONG_CHILD, R "busy.err");
-    wait_for("ls " R "busy/checkpoint/*.zst >/dev/null 2>&1");
+    wait_for("ls " R "busy/snapshots/*.zst >/dev/null 2>&1");
     return busy;
 }
 
@@ -224,7 +224,7 @@ static void test_folder_vanishes(void **state)
     pid_t busy = busy_child();
     sh("mv " R "busy " R "elsewhere");
     expect_line(child_end(busy, R "busy.err"), "cannot be written: ");
-    assert_true(exists(R "elsewhere/checkpoint/full-seed1-task1.safetensors.zst"));
+    assert_true(exists(R "elsewhere/snapshots/full-seed1-task1.safetensors.zst"));
     busy = busy_child();
     sh("rm -rf " R "busy; rm -rf " R "busy");
     expect_line(child_end(busy, R "busy.err"), "cannot be written: ");
@@ -241,16 +241,16 @@ static void test_two_processes(void **state)
     kill(busy, SIGKILL);
     child_end(busy, R "busy.err");
     /* the one that was killed holds it no longer; Ctrl-C stores where it stands */
-    sh("rm " R "busy/checkpoint/*");
+    sh("rm " R "busy/snapshots/*");
     faults_plan(FAULT_ANY, 0, FAULT_NONE);
-    const pid_t third = child_start(child_run, LONG_CHILD " --checkpoint-seconds 1000", R "busy.err");
+    const pid_t third = child_start(child_run, LONG_CHILD " --snapshot-seconds 1000", R "busy.err");
     /* in this order: the steps of the one that was killed go before config.json is written */
-    wait_for("grep -q '\"checkpoint-seconds\": \"1000\"' " R "busy/config.json && grep -q '\"event\":\"step\"' " R
+    wait_for("grep -q '\"snapshot-seconds\": \"1000\"' " R "busy/config.json && grep -q '\"event\":\"step\"' " R
              "busy/results.jsonl");
     kill(third, SIGINT);
     assert_int_equal(child_end(third, R "busy.err")->code, EXIT_INTERRUPTED);
     assert_false(exists(R "busy/lock"));
-    assert_true(exists(R "busy/checkpoint/full-seed1-task1.safetensors.zst"));
+    assert_true(exists(R "busy/snapshots/full-seed1-task1.safetensors.zst"));
 }
 
 /* ---- every call fails once ---- */
@@ -333,7 +333,7 @@ static void test_calls_fail_in_other_commands(void **state)
 static const struct CMUnitTest resume_tests[] = {
     cmocka_unit_test(test_threads_may_change),
     cmocka_unit_test(test_goes_on_on_vulkan),
-    cmocka_unit_test(test_damaged_checkpoints_begin_anew),
+    cmocka_unit_test(test_damaged_snapshots_begin_anew),
     cmocka_unit_test(test_what_a_run_does_not_go_on_from),
     cmocka_unit_test(test_full_disk),
     cmocka_unit_test(test_folder_vanishes),

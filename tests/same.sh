@@ -65,9 +65,9 @@ runs() { # runs LETHE: all of them, below the current folder
     run targets "${tiny[@]}" --method lora,lora-seq,o-lora --lora-targets query,value --lora-r 4 --o-lora-form authors
     run tiny-bert "${tiny[@]}" --method full,lora,ewc,lwf
     run tiny-roberta --model ../tiny-roberta --method full,lora,mas,frozen
-    run killed-whole "${tiny[@]}" --epochs 20 --checkpoint-seconds 0 --method full,ewc
-    ("$lethe" run "${rows[@]}" "${tiny[@]}" --device cpu --epochs 20 --checkpoint-seconds 0 --method full,ewc --out killed >/dev/null 2>&1 & sleep 1; kill -9 $!) 2>/dev/null || true
-    run killed "${tiny[@]}" --epochs 20 --checkpoint-seconds 0 --method full,ewc
+    run killed-whole "${tiny[@]}" --epochs 20 --snapshot-seconds 0 --method full,ewc
+    ("$lethe" run "${rows[@]}" "${tiny[@]}" --device cpu --epochs 20 --snapshot-seconds 0 --method full,ewc --out killed >/dev/null 2>&1 & sleep 1; kill -9 $!) 2>/dev/null || true
+    run killed "${tiny[@]}" --epochs 20 --snapshot-seconds 0 --method full,ewc
     sed -i '/^goes on/d' killed.said
     "$lethe" export default --task nli --method full --to exported >/dev/null
     "$lethe" export default --task sentiment --method lora --to exported-lora >/dev/null

@@ -1,6 +1,6 @@
 /* strategies: what they must leave as it is, to the bit; their gradients by finite differences; and what they compute
  * against short, independent references in double precision. Uses model_test.c's tiny models and, for whole runs, the
- * golden checkpoint with three made-up tasks. */
+ * golden model with three made-up tasks. */
 
 /* ---- whole runs in memory ---- */
 
@@ -24,7 +24,7 @@ static Str chain_table(Arena *arena, uint32_t task, uint32_t classes)
     return str(text);
 }
 
-/* The golden checkpoint with a vocabulary, and dropout of so many tenths. */
+/* The golden model with a vocabulary, and dropout of so many tenths. */
 static void chain_model(int tenths)
 {
     Arena arena = {0};

@@ -26,7 +26,7 @@ const Command commands[] = {
      "task\n"
      "again after each; writes the table, the charts and all numbers to OUT/. Without options: MiniLM-L6 on the two "
      "data\n"
-     "sets that are built in. Interrupted or killed, it goes on from OUT/checkpoint when called again, on the same "
+     "sets that are built in. Interrupted or killed, it goes on from OUT/snapshots when called again, on the same "
      "kind\n"
      "of device and to the same results, to the bit.\n\n"
      "A table file has a header naming its columns: text in sentence, text or question; pairs in sentence1/sentence2,\n"
@@ -50,7 +50,7 @@ const Command commands[] = {
     {"export", command_export, "a trained model for Hugging Face's libraries and PEFT",
      "usage: lethe export OUT --task NAME [--method NAME] [--seed N] --to DIR\n\n"
      "Writes what AutoModelForSequenceClassification.from_pretrained(DIR) loads; of a method with an adapter, what\n"
-     "PeftModel.from_pretrained(base, DIR) loads, and the base into DIR/base when it is no checkpoint folder of "
+     "PeftModel.from_pretrained(base, DIR) loads, and the base into DIR/base when it is no model folder of "
      "yours.\n\n"
      "options:\n",
      export_options, COUNT(export_options), false},

@@ -32,7 +32,7 @@ bool command_export(int argc, char **argv, Err *err)
     ok = ok && classifier_open(&arena, &options.source, &classifier, err) && classifier_export(&classifier, to, err);
     if (ok)
         printf("%s/ holds %s; lethe predict --%s %s labels rows with it\n", to,
-               classifier.adapted ? "a PEFT adapter" : "a Hugging Face checkpoint",
+               classifier.adapted ? "a PEFT adapter" : "a Hugging Face model folder",
                classifier.adapted ? "adapter" : "model", to);
     classifier_close(&classifier);
     json_decref(given);

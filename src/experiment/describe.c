@@ -154,8 +154,7 @@ static uint64_t memory_needed(const Experiment *x, const Method *method)
 {
     const Plan *plan = x->plan;
     const uint64_t encoder = (uint64_t)x->model.encoder.floats * sizeof(float);
-    uint64_t most =
-        2 * encoder; /* a checkpoint that is loaded stands beside the encoder, and so does its widened copy */
+    uint64_t most = 2 * encoder; /* a model that is loaded stands beside the encoder, and so does its widened copy */
     uint64_t shared = 0;
     for (int m = 0; m < plan->method_count; m++) {
         const uint64_t bytes = !method || method == plan->methods[m] ? method_bytes(x, plan->methods[m]) : 0;

@@ -318,7 +318,7 @@ static double probe_tokens(const Experiment *x, int task)
 }
 
 /* Tokens that go forward for the diagnostics of a task's training, at most; with the first task's, for the probes of
- * the checkpoint. */
+ * the pretrained encoder. */
 static double diagnosis_tokens(const Experiment *x, const Method *method, int task)
 {
     if (!experiment_diagnoses(x) || !can_forget(method)) return 0;

@@ -7,7 +7,7 @@
 #include "training.c"  // what a method trains; events
 #include "shared.c"    // trainings that methods have in common
 #include "evaluations.c"
-#include "checkpoint.c"  // OUT/checkpoint: trainings that go on
+#include "snapshots.c"  // OUT/snapshots: trainings that go on
 #include "row_outcomes.c"
 #include "probe.c"
 #include "diagnose.c"

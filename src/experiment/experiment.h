@@ -45,8 +45,8 @@ typedef struct Plan {
     float lora_learning_rate;
     uint32_t lora_r, lora_targets;
     float lora_alpha, lora_drop;
-    uint32_t checkpoint_seconds; /* between two checkpoints of a training, at least; 0: as often as can be */
-    float match_margin;          /* of the report, in points; 0: its default */
+    uint32_t snapshot_seconds; /* between two snapshots of a training, at least; 0: as often as can be */
+    float match_margin;        /* of the report, in points; 0: its default */
     KeepModels keep;
     KeepEpoch keep_epoch;
     StrategyValues values; /* of the strategies' own options */
@@ -71,7 +71,7 @@ bool plan_defaults(Plan *plan, Arena *arena, OptionPreset preset, const Family *
 json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside);
 
 /* Runs the plan and writes OUT/: config.json, results.jsonl, predictions.tsv. A finished run of the same configuration
- * is left as it is, an unfinished one goes on from its last checkpoint, one of another configuration is refused unless
+ * is left as it is, an unfinished one goes on from its last snapshot, one of another configuration is refused unless
  * plan->force, and so is one that another process is running. options: the run's options as a JSON object, kept in
  * config.json. With dry_run prints the plan and what it needs and trains nothing. */
 bool experiment_run(const Plan *plan, const json_t *options, Err *err);

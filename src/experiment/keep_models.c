@@ -24,8 +24,8 @@ static bool models_keep(MethodRun *m, Err *err)
     const Plan *plan = m->x->plan;
     const bool own_encoder = m->method->changes_encoder;
     if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && own_encoder)) return true;
-    char checkpoint[SYS_PATH_BYTES];
-    const SysError error = plan->model.folder ? sys_path_real(plan->model.folder, checkpoint) : 0;
+    char pretrained[SYS_PATH_BYTES];
+    const SysError error = plan->model.folder ? sys_path_real(plan->model.folder, pretrained) : 0;
     if (error) return fail(err, "%s: %s", plan->model.folder, sys_error_text(error));
     Arena arena = {0};
     KeptTask *tasks = arena_new(&arena, KeptTask, (size_t)plan->task_count);
@@ -42,7 +42,7 @@ static bool models_keep(MethodRun *m, Err *err)
     const Kept kept = {.method = m->method->name,
                        .seed = m->seed,
                        .max_length = plan->max_length,
-                       .checkpoint = plan->model.folder ? checkpoint : NULL,
+                       .pretrained = plan->model.folder ? pretrained : NULL,
                        .sha256 = m->x->model_sha256,
                        .model = &m->x->model,
                        .encoder = own_encoder ? models_read(m->x, &arena, m->x->encoder, &m->x->model.encoder) : NULL,
@@ -77,12 +77,12 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
 {
     Arena arena = {0};
     uint64_t room;
-    const uint64_t need = models_bytes(x) + checkpoint_bytes(x);
+    const uint64_t need = models_bytes(x) + snapshot_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
-    const bool full = fresh && !file_exists(x->checkpoints.path) && sys_disk_free(x->plan->out, &room) && room < need;
+    const bool full = fresh && !file_exists(x->snapshots.path) && sys_disk_free(x->plan->out, &room) && room < need;
     if (full)
         fail(err,
-             "%s: the trained models and checkpoints need %s there, but %s are free; --keep-models adapters or none "
+             "%s: the trained models and snapshots need %s there, but %s are free; --keep-models adapters or none "
              "keeps less",
              x->plan->out, format_megabytes(&arena, (double)need, 1), format_megabytes(&arena, (double)room, 1));
     arena_free(&arena);
@@ -97,7 +97,7 @@ static void models_print(const Experiment *x)
     Arena arena = {0};
     printf("disk     %s for the trained models (--keep-models: %s)\n",
            format_gigabytes(&arena, (double)models_bytes(x), 2), kept[x->plan->keep]);
-    printf("         %s for checkpoints at most, while it runs (--checkpoint-seconds %u)\n",
-           format_gigabytes(&arena, (double)checkpoint_bytes(x), 2), x->plan->checkpoint_seconds);
+    printf("         %s for snapshots at most, while it runs (--snapshot-seconds %u)\n",
+           format_gigabytes(&arena, (double)snapshot_bytes(x), 2), x->plan->snapshot_seconds);
     arena_free(&arena);
 }

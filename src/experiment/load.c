@@ -1,6 +1,6 @@
 #include "state.h"
 
-/* Where the run begins: tasks, tokenizer and checkpoint, and the weights that every method starts from. */
+/* Where the run begins: tasks, tokenizer and pretrained encoder, and the weights that every method starts from. */
 
 static bool experiment_examples(Arena *arena, const TaskSource *source, ExampleFile files[2], Err *err)
 {
@@ -61,7 +61,7 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
     return true;
 }
 
-/* The checkpoint's weights on the device again, and the heads of the tasks as they start. */
+/* The pretrained weights on the device again, and the heads of the tasks as they start. */
 static bool experiment_weights(Experiment *x, uint32_t seed, Err *err)
 {
     Arena scratch = {0};

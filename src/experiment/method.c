@@ -8,7 +8,7 @@
 static bool on_step(void *context, const StepRecord *r, Err *err)
 {
     MethodRun *m = context;
-    checkpoint_say(m);
+    snapshot_say(m);
     Arena scratch = {0};
     progress_step(&m->progress, ++m->step, "loss %s", format_decimal(&scratch, r->loss, 3));
     arena_free(&scratch);
@@ -185,7 +185,7 @@ static bool train_hooked(MethodRun *m, Training *t, const TrainObserver *observe
 static bool train_new(MethodRun *m, Training *t, Err *err)
 {
     const TrainObserver observer = {m, on_step, on_eval};
-    if (!checkpoint_attach(m, t, err)) return false;
+    if (!snapshot_attach(m, t, err)) return false;
     m->recording = json_array();
     diagnose_curve(m, t);
     const bool ok = m->task == 0 ? train_watched(m, t, &observer, err) : train_hooked(m, t, &observer, err);
@@ -239,14 +239,14 @@ static bool method_finish(MethodRun *m, double begun, Err *err)
 {
     Experiment *x = m->x;
     const Training t = training_of(x, m->method, m->seed, 0);
-    const double seconds = clock_seconds() - begun + m->checkpoint.seconds;
+    const double seconds = clock_seconds() - begun + m->snapshots.seconds;
     if (!models_keep(m, err) ||
         !journal_predictions(&x->journal, (Str){m->predictions.at, m->predictions.count}, err) ||
         !journal_event(&x->journal,
                        json_pack("{s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "event", "method", "method",
                                  m->method->name, "seed", (json_int_t)m->seed, "trainable",
                                  (json_int_t)train_trainable(&t), "curve_seconds", m->diagnosis.curve_seconds,
-                                 "diagnostics_seconds", m->diagnosis.seconds, "checkpoint_seconds", m->checkpoint.spent,
+                                 "diagnostics_seconds", m->diagnosis.seconds, "snapshot_seconds", m->snapshots.spent,
                                  "seconds", seconds),
                        err))
         return false;
@@ -281,12 +281,12 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
         m->own[i] = own_new(x, method->component[i], &m->arena, &m->memory);
     progress_begin(&m->progress, plan->quiet, m->steps, plan->seed_count > 1 ? "%s, seed %u" : "%s", method->name,
                    seed);
-    bool ok = experiment_weights(x, seed, err) && probe_checkpoint(m, err);
+    bool ok = experiment_weights(x, seed, err) && probe_pretrained(m, err);
     for (m->task = 0; m->task < plan->task_count && ok; m->task++)
         ok = train_one(m, err) && evaluate_all(m, err) && diagnose_task(m, err);
     progress_end(&m->progress);
     ok = ok && method_finish(m, begun, err);
     method_close(m);
-    if (ok && x->checkpoints.path) checkpoint_tidy(x, false);
+    if (ok && x->snapshots.path) snapshot_tidy(x, false);
     return ok;
 }

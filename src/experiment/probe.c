@@ -9,8 +9,8 @@
  * these rows, so that the evaluation rows only measure.
  *
  * Each task is probed right after its own training and at the end: the difference is what the representation has lost.
- * Each later task is probed just before its training and on the checkpoint: the difference is what training on the
- * earlier tasks does for it (forward transfer). */
+ * Each later task is probed just before its training and on the pretrained encoder: the difference is what training on
+ * the earlier tasks does for it (forward transfer). */
 
 /* A probe's training is its own, whatever the run's is: so few epochs as a run may have teach a head nothing. At an
  * encoder's rate a head hardly leaves where it starts; the middle one is the rate of `frozen`. */
@@ -106,7 +106,7 @@ static bool probe_right(Experiment *x, int task, const Training *weights, const 
     return ok;
 }
 
-/* after: 0 for the checkpoint, else the number of tasks trained; task from 0. */
+/* after: 0 for the pretrained encoder, else the number of tasks trained; task from 0. */
 static bool emit_probe(MethodRun *m, int after, int task, const bool *right, Err *err)
 {
     const uint32_t rows = m->x->tasks[task].data.eval.rows;
@@ -141,8 +141,8 @@ static bool probe_kept(MethodRun *m, WeightsId weights, int task, const Training
     return emit_probe(m, weights == m->x->base ? 0 : m->task + 1, task, e->probe, err);
 }
 
-/* The later tasks on the checkpoint's encoder: the same for all methods of a seed. */
-static bool probe_checkpoint(MethodRun *m, Err *err)
+/* The later tasks on the pretrained encoder: the same for all methods of a seed. */
+static bool probe_pretrained(MethodRun *m, Err *err)
 {
     Experiment *x = m->x;
     if (!probes_are_wanted(x)) return true;

@@ -120,7 +120,7 @@ static const Option run_rows[] = {
      "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in",
      CHANGES(RUN), .read = run_read_task},
     {"model", OPTION_TEXT, 0, 0, "DIR",
-     "a Hugging Face checkpoint folder, BERT, RoBERTa or\nDistilBERT (config.json, model.safetensors[.zst], tokenizer "
+     "a Hugging Face model folder, BERT, RoBERTa or\nDistilBERT (config.json, model.safetensors[.zst], tokenizer "
      "files);\n"
      "without it: MiniLM-L6, built in",
      CHANGES(RUN), TO(model.folder)},
@@ -172,10 +172,10 @@ static const Option run_rows[] = {
     OPTION_THREADS("threads of the CPU engine", offsetof(Plan, threads)),
     {"out", OPTION_TEXT, 0, 0, "DIR", "folder for results [{}]; an unfinished run in it goes on", DEFAULT("lethe-out"),
      TO(out)},
-    {"checkpoint-seconds", OPTION_INT, 0, 1e9, "N",
-     "between two checkpoints at least; they cost at most 2% of the time [{};\n0 = as often as can be, whatever it "
+    {"snapshot-seconds", OPTION_INT, 0, 1e9, "N",
+     "between two snapshots at least; they cost at most 2% of the time [{};\n0 = as often as can be, whatever it "
      "costs]",
-     DEFAULT("30"), .unit = "seconds", TO(checkpoint_seconds)},
+     DEFAULT("30"), .unit = "seconds", TO(snapshot_seconds)},
     {"keep-models", OPTION_CHOICE, 0, 0, "WHAT",
      "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none",
      DEFAULT("all"), .default_words = "all; with several seeds adapters", .choices = run_keep_models, TO(keep)},

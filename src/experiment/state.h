@@ -44,13 +44,13 @@ typedef struct SharedTask {
 } SharedTask;
 enum { SHARED_MAX_TASKS = 4 }; /* the first task of the encoder, of an adapter, of a head; the second of the encoder */
 
-/* OUT/checkpoint: see checkpoint.c. */
-typedef struct CheckpointFolder {
+/* OUT/snapshots: see snapshots.c. */
+typedef struct SnapshotFolder {
     const char *path;  /* null: nothing is kept */
     char identity[65]; /* of the run, the version and what decides on the bits */
     double last;       /* when the last one was written; at first: when the run began */
     double byte_cost;  /* seconds that a byte of the last large one took */
-} CheckpointFolder;
+} SnapshotFolder;
 
 /* The plan, the device, the model, the tasks, and what methods hand on to each other. */
 typedef struct Experiment {
@@ -60,7 +60,7 @@ typedef struct Experiment {
     Arena arena;        /* data and model, for the whole run */
     DeviceArena memory; /* weights */
     Journal journal;
-    CheckpointFolder checkpoints;
+    SnapshotFolder snapshots;
     Model model;
     Lora lora;
     char model_sha256[65];
@@ -69,9 +69,9 @@ typedef struct Experiment {
     TaskState tasks[PLAN_MAX_TASKS];
     EarlierTask earlier[PLAN_MAX_TASKS];
     f32p encoder, shared_adapter;
-    bool encoder_is_base;   /* the encoder's weights are those of the checkpoint */
+    bool encoder_is_base;   /* the encoder's weights are the pretrained ones */
     WeightsId weights_made; /* the last one that was given out */
-    WeightsId base;         /* the checkpoint and the heads as they start with base_seed; 0: not loaded yet */
+    WeightsId base;         /* the pretrained encoder and the heads as they start with base_seed; 0: not loaded yet */
     uint32_t base_seed;
     KeptEvaluation *evaluations;
     SharedTask shared[SHARED_MAX_TASKS];
@@ -100,8 +100,8 @@ typedef struct Diagnosis {
     TrainLooks looks;
 } Diagnosis;
 
-/* How the method's trainings are kept: see checkpoint.c. */
-typedef struct Checkpointing {
+/* How the method's trainings are kept: see snapshots.c. */
+typedef struct Snapshots {
     TrainStore store; /* of the current training */
     double seconds;   /* that restored trainings of this method had taken */
     double spent;     /* seconds that writing has taken */
@@ -111,7 +111,7 @@ typedef struct Checkpointing {
     uint32_t step, steps; /* step: after which it went on */
     uint64_t bytes[2];    /* of its file: while it trains, and when it has ended */
     bool stored;          /* its file is there */
-} Checkpointing;
+} Snapshots;
 
 /* One method with one seed. */
 typedef struct MethodRun {
@@ -134,7 +134,7 @@ typedef struct MethodRun {
     uint32_t step, steps;
     DYN(char) predictions; /* lines of predictions.tsv */
     Diagnosis diagnosis;
-    Checkpointing checkpoint;
+    Snapshots snapshots;
 } MethodRun;
 
 #endif

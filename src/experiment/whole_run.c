@@ -35,7 +35,7 @@ static bool experiment_open(Experiment *x, Err *err)
         x->earlier[i].head_w = x->tasks[i].head_w;
     }
     return experiment_weights(x, plan->seeds[0],
-                              err); /* before anything is written: a damaged checkpoint leaves nothing behind */
+                              err); /* before anything is written: a damaged model leaves nothing behind */
 }
 
 static bool run_everything(Experiment *x, const json_t *options, Err *err)
@@ -44,7 +44,7 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
     bool done = false, fresh = true;
     json_t *config = run_config(x, options);
     bool ok = journal_open(&x->journal, plan, config, &done, &fresh, err);
-    if (ok) checkpoint_begin(x, config);
+    if (ok) snapshot_begin(x, config);
     json_decref(config);
     if (ok && done) {
         if (!plan->quiet) fprintf(stderr, "%s holds this very run, finished; --force would do it again\n", plan->out);
@@ -56,7 +56,7 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
         for (int m = 0; m < plan->method_count && ok; m++)
             if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s]))
                 ok = run_method(x, plan->methods[m], plan->seeds[s], err);
-    if (ok) checkpoint_tidy(x, false);
+    if (ok) snapshot_tidy(x, false);
     if (ok)
         ok = journal_event(&x->journal,
                            json_pack("{s:s, s:f, s:I}", "event", "done", "seconds", clock_seconds() - x->started,

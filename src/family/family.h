@@ -26,7 +26,7 @@ typedef struct FamilyConfig {
     const char *hidden_drop, *attention_drop, *classifier_drop;
 } FamilyConfig;
 
-/* Names of the encoder's modules in a checkpoint: a tensor's name is the module's with ".weight" or ".bias" after it.
+/* Names of the encoder's modules in a model file: a tensor's name is the module's with ".weight" or ".bias" after it.
  */
 typedef struct FamilyModules {
     const char *word, *position, *type;   /* the tables of embeddings; type NULL: none of token types */
@@ -77,7 +77,7 @@ extern const int family_count;
 const Family *family_find(const char *type); /* by model_type; NULL: none of them */
 /* The name of target t of an adapter ("query"), t < LORA_TARGETS. */
 const char *family_target(const Family *family, int t);
-/* The i-th of the distinct prefixes of all families; NULL: there are no more. Checkpoints are found under any. */
+/* The i-th of the distinct prefixes of all families; NULL: there are no more. Models are found under any. */
 const char *family_prefix(int i);
 
 /* Lists for people, written to `text`, which is returned. */

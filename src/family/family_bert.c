@@ -4,7 +4,7 @@
  * and its modules are those of most families after it.
  *
  * Sources of the keys: BertConfig and RobertaConfig of transformers 2 to 5, the configs of the hub's most used BERT and
- * RoBERTa checkpoints. */
+ * RoBERTa models. */
 
 static const FileKey bert_key_list[] = {
     {"num_hidden_layers", KEY_APPLIED, TYPE_WHOLE, NULL},

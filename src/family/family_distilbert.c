@@ -6,7 +6,7 @@
  * Positions are a table in any case: with sinusoidal_pos_embds transformers fills it once with sines, and trains it as
  * any other.
  *
- * Sources of the keys: DistilBertConfig of transformers 2 to 5, the configs of the hub's most used checkpoints. */
+ * Sources of the keys: DistilBertConfig of transformers 2 to 5, the configs of the hub's most used models. */
 
 static const FileKey distilbert_key_list[] = {
     {"n_layers", KEY_APPLIED, TYPE_WHOLE, NULL},

@@ -3,7 +3,7 @@
 /* The keys of config.json that mean the same in every family, and what lethe does with them. A family's own keys stand
  * with its row, and go first. docs/model-folders.md says the same to users, and a test compares both.
  *
- * Sources: PreTrainedConfig of transformers 2 to 5, the configs of the hub's most used checkpoints. */
+ * Sources: PreTrainedConfig of transformers 2 to 5, the configs of the hub's most used models. */
 
 static const FileKey config_key_list[] = {
     {"model_type", KEY_APPLIED, TYPE_TEXT, NULL},

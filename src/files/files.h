@@ -16,7 +16,7 @@ bool file_read(Arena *arena, const char *path, size_t limit_bytes, Str *bytes, E
  * NULL: nothing is known against them. file_read, and every file that is mapped, refuses such a file by this. */
 const char *file_kind(Str bytes);
 bool file_exists(const char *path); /* or a folder, or whatever has this name */
-/* Whether there is such a folder; the error of --option says how a checkpoint folder is brought. */
+/* Whether there is such a folder; the error of --option says how a model folder is brought. */
 bool folder_need(const char *option, const char *path, Err *err);
 /* Appears whole or not at all: temporary name, fsync, rename. */
 bool file_write(const char *path, Str bytes, Err *err);
@@ -131,14 +131,14 @@ typedef struct Safetensors {
     Tensor *tensors;  /* by name */
     size_t count;
     void *map;                  /* when the file is mapped: its address */
-    struct Safetensors *shards; /* when several files make up the checkpoint: these, in the order of their names */
+    struct Safetensors *shards; /* when several files make up the model: these, in the order of their names */
     size_t shard_count;
 } Safetensors;
 
 /* Opens a file (mapped, or expanded when its name ends in .zst). safetensors_close gives the mapping back. */
 bool safetensors_open(Arena *arena, const char *path, Safetensors *out, Err *err);
 bool safetensors_parse(Arena *arena, Str bytes, const char *what, Safetensors *out, Err *err);
-/* Opens a checkpoint of several files by its index, model.safetensors.index.json, as HF's save_pretrained writes it:
+/* Opens a model of several files by its index, model.safetensors.index.json, as HF's save_pretrained writes it:
  * {"weight_map": {tensor: file}}. The files lie beside the index; tensors that the index does not name are left out. */
 bool safetensors_open_shards(Arena *arena, const char *index_path, Safetensors *out, Err *err);
 /* Of the file's bytes; of several files: of their hashes in hex, one after the other. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* What a file is, when it is not what its name promises: the downloads, exports and containers that people hand over in
- * place of a table or a checkpoint. One table for all files that are opened. */
+ * place of a table or a model. One table for all files that are opened. */
 
 typedef struct FileMagic {
     const char *bytes;
@@ -35,7 +35,7 @@ static const FileMagic file_magics[] = {
     MAGIC("\x89HDF\r\n\x1a\n", "an HDF5 file, which lethe does not read"),
     MAGIC("\x93NUMPY", "a NumPy array, which lethe does not read"),
     MAGIC("SQLite format 3\0", "an SQLite database; export the table as CSV"),
-    MAGIC_WORD("GGUF", "a GGUF model, which lethe does not read; the original checkpoint folder is needed"),
+    MAGIC_WORD("GGUF", "a GGUF model, which lethe does not read; the original Hugging Face folder is needed"),
     MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel or Word file; save the table as CSV (UTF-8)"),
 };
 #undef MAGIC
@@ -156,7 +156,7 @@ bool folder_need(const char *option, const char *path, Err *err)
                fail(err, "--%s %s: this is a file; the folder it lies in is needed", option, str_show(str(path)));
     if (error != sys_missing) return fail(err, "--%s %s: %s", option, str_show(str(path)), sys_error_text(error));
     return fail(err,
-                "--%s %s: there is no such folder; a checkpoint folder on this machine is needed, since lethe loads "
+                "--%s %s: there is no such folder; a model folder on this machine is needed, since lethe loads "
                 "nothing from the network (\"hf download NAME --local-dir FOLDER\" brings one)",
                 option, str_show(str(path)));
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A checkpoint in several files. Only the index is new: each file is a safetensors file like any other. */
+/* A model in several files. Only the index is new: each file is a safetensors file like any other. */
 
 enum { SHARDS_INDEX_LIMIT_BYTES = 1 << 26, SHARDS_MOST = 1000 };
 

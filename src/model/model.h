@@ -26,7 +26,7 @@ bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *er
 
 /* A named matrix [rows][cols] (vectors: one row) inside a flat array of floats. */
 typedef struct View {
-    const char *name; /* as in HF checkpoints, without the family's prefix */
+    const char *name; /* as in HF model files, without the family's prefix */
     size_t at;
     uint32_t rows, cols;
     uint32_t block; /* of an encoder and its adapter: 0 embeddings, 1 .. layers the layers, layers + 1 the pooler */
@@ -79,9 +79,9 @@ void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora); /* fills 
 enum { LORA_STREAM = 0x6c6f7261 };
 void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w);
 
-/* ---- Checkpoints ---- */
+/* ---- Pretrained weights ---- */
 
-/* Copies a checkpoint's encoder into w [model->encoder.floats], F64 rounded, F16 and BF16 widened. Names with and
+/* Copies a pretrained encoder into w [model->encoder.floats], F64 rounded, F16 and BF16 widened. Names with and
  * without prefix, old and new LayerNorm names. Fails on missing or wrongly shaped tensors and on values that are not
  * finite. A missing pooler is initialised from `seed`, and *fresh_pooler says so. */
 bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t seed, float *w, bool *fresh_pooler,
@@ -90,9 +90,9 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
  * view's. Fails as model_load_encoder does. */
 bool layout_load(const Layout *layout, const Safetensors *file, const char *stem, float *w, Err *err);
 /* The other way round: the views of w as tensors to be written, out[0 .. layout->count - 1], named `stem` and the
- * view's name. Biases and LayerNorms are vectors, all else matrices, as in HF checkpoints. */
+ * view's name. Biases and LayerNorms are vectors, all else matrices, as in HF model files. */
 void layout_tensors(Arena *arena, const Layout *layout, const char *stem, float *w, Tensor *out);
-/* When the checkpoint holds a head of this shape, copies it to w and returns true. */
+/* When the file holds a head of this shape, copies it to w and returns true. */
 bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w);
 
 /* ---- Classes, as HF's config.json has them ---- */

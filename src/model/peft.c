@@ -202,7 +202,7 @@ uint32_t peft_classes(const Safetensors *file, const Family *family)
 static size_t peft_count(const Layout *layout, const Safetensors *file)
 {
     size_t count = 0;
-    for (int i = 0; i < layout->count; i++) count += checkpoint_find(file, PEFT_STEM, layout->views[i].name) != NULL;
+    for (int i = 0; i < layout->count; i++) count += pretrained_find(file, PEFT_STEM, layout->views[i].name) != NULL;
     return count;
 }
 
@@ -213,7 +213,7 @@ static const char *peft_unknown(const Lora *lora, const Head *head, const Safete
         bool known = false;
         for (size_t l = 0; l < COUNT(layouts) && !known; l++)
             for (int i = 0; i < layouts[l]->count && !known; i++)
-                known = checkpoint_find(file, PEFT_STEM, layouts[l]->views[i].name) == &file->tensors[t];
+                known = pretrained_find(file, PEFT_STEM, layouts[l]->views[i].name) == &file->tensors[t];
         if (!known) return file->tensors[t].name;
     }
     return NULL;

@@ -84,7 +84,7 @@ bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *er
 /* The name of a view's tensor in way 0, 1, ...: without prefix or with that of a family, each once more with gamma and
  * beta as in old files. All names begin with `stem`. *exists: false when this view has no such name. Returns false when
  * all ways have been. */
-static bool checkpoint_spelling(const char *stem, const char *name, int way, char found[256], bool *exists)
+static bool pretrained_spelling(const char *stem, const char *name, int way, char found[256], bool *exists)
 {
     const char *prefix = way < 2 ? "" : family_prefix(way / 2 - 1);
     if (!prefix) return false;
@@ -98,11 +98,11 @@ static bool checkpoint_spelling(const char *stem, const char *name, int way, cha
 }
 
 /* The next tensor of a view under any of the names in use, from spelling *way on; NULL: there is none left. */
-static const Tensor *checkpoint_next(const Safetensors *file, const char *stem, const char *name, int *way)
+static const Tensor *pretrained_next(const Safetensors *file, const char *stem, const char *name, int *way)
 {
     char found[256];
     bool exists;
-    while (checkpoint_spelling(stem, name, *way, found, &exists)) {
+    while (pretrained_spelling(stem, name, *way, found, &exists)) {
         const Tensor *tensor = exists ? safetensors_find(file, found) : NULL;
         ++*way;
         if (tensor) return tensor;
@@ -110,19 +110,19 @@ static const Tensor *checkpoint_next(const Safetensors *file, const char *stem, 
     return NULL;
 }
 
-static const Tensor *checkpoint_find(const Safetensors *file, const char *stem, const char *name)
+static const Tensor *pretrained_find(const Safetensors *file, const char *stem, const char *name)
 {
     int way = 0;
-    return checkpoint_next(file, stem, name, &way);
+    return pretrained_next(file, stem, name, &way);
 }
 
-static bool checkpoint_shape(const Tensor *tensor, const View *view)
+static bool pretrained_shape(const Tensor *tensor, const View *view)
 {
     if (view->rows == 1 && tensor->rank == 1) return tensor->shape[0] == view->cols;
     return tensor->rank == 2 && tensor->shape[0] == view->rows && tensor->shape[1] == view->cols;
 }
 
-static bool checkpoint_finite(const float *x, size_t n)
+static bool pretrained_finite(const float *x, size_t n)
 {
     float sum = 0; /* x * 0 is 0 unless x is infinite or NaN */
     for (size_t i = 0; i < n; i++) sum += x[i] * 0;
@@ -130,14 +130,14 @@ static bool checkpoint_finite(const float *x, size_t n)
 }
 
 /* Fails on two tensors for one weight, too: which of them counts, nobody has said. *there: false when there is none. */
-static bool checkpoint_read(const Safetensors *file, const char *stem, const View *view, float *w, bool *there,
+static bool pretrained_read(const Safetensors *file, const char *stem, const View *view, float *w, bool *there,
                             Err *err)
 {
     int way = 0;
-    const Tensor *tensor = checkpoint_next(file, stem, view->name, &way);
+    const Tensor *tensor = pretrained_next(file, stem, view->name, &way);
     *there = tensor != NULL;
     if (!tensor) return true;
-    const Tensor *second = checkpoint_next(file, stem, view->name, &way);
+    const Tensor *second = pretrained_next(file, stem, view->name, &way);
     if (second)
         return fail(err, "%s: \"%s\" and \"%s\" are two tensors for one weight; take out the one that is not meant",
                     file->path, tensor->name, second->name);
@@ -145,7 +145,7 @@ static bool checkpoint_read(const Safetensors *file, const char *stem, const Vie
     for (int i = 0, used = 0; i < tensor->rank && used < 100; i++)
         used += snprintf(shape + used, sizeof shape - (size_t)used, "%s%llu", i ? ", " : "",
                          (unsigned long long)tensor->shape[i]);
-    if (!checkpoint_shape(tensor, view))
+    if (!pretrained_shape(tensor, view))
         return view->rows == 1 ? fail(err, "%s: tensor \"%s\" has shape [%s], but config.json asks for [%u]",
                                       file->path, tensor->name, shape, view->cols)
                                : fail(err, "%s: tensor \"%s\" has shape [%s], but config.json asks for [%u, %u]",
@@ -153,9 +153,8 @@ static bool checkpoint_read(const Safetensors *file, const char *stem, const Vie
     if (!tensor_is_float(tensor))
         return fail(err, "%s: tensor \"%s\" is not of type F64, F32, F16 or BF16", file->path, tensor->name);
     tensor_to_f32(tensor, w + view->at);
-    if (!checkpoint_finite(w + view->at, (size_t)view->rows * view->cols))
-        return fail(err, "%s: tensor \"%s\" holds NaN or infinity; the checkpoint is damaged", file->path,
-                    tensor->name);
+    if (!pretrained_finite(w + view->at, (size_t)view->rows * view->cols))
+        return fail(err, "%s: tensor \"%s\" holds NaN or infinity; the file is damaged", file->path, tensor->name);
     return true;
 }
 
@@ -166,7 +165,7 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
     for (int i = 0; i < model->encoder.count; i++) {
         const View *view = &model->encoder.views[i];
         bool there;
-        if (!checkpoint_read(file, "", view, w, &there, err)) return false;
+        if (!pretrained_read(file, "", view, w, &there, err)) return false;
         if (there) continue;
         if (view->block > model->config.layers) { /* the pooler: an encoder that was trained as such has none */
             *fresh_pooler = true;
@@ -174,10 +173,11 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
                 w[j] = view->rows == 1 ? 0 : 0.02f * random_normal(seed, 0x706f6f6c, j);
         } else {
             char prefixes[FAMILY_TEXT];
-            return fail(err,
-                        "%s: tensor \"%s\" is missing (also with the prefixes %s); is this a %s checkpoint that fits "
-                        "its config.json?",
-                        file->path, view->name, family_prefixes_text(prefixes), model->config.family->title);
+            return fail(
+                err,
+                "%s: tensor \"%s\" is missing (also with the prefixes %s); is this a pretrained %s model that fits "
+                "its config.json?",
+                file->path, view->name, family_prefixes_text(prefixes), model->config.family->title);
         }
     }
     return true;
@@ -188,7 +188,7 @@ bool layout_load(const Layout *layout, const Safetensors *file, const char *stem
     for (int i = 0; i < layout->count; i++) {
         const View *view = &layout->views[i];
         bool there;
-        if (!checkpoint_read(file, stem, view, w, &there, err)) return false;
+        if (!pretrained_read(file, stem, view, w, &there, err)) return false;
         if (!there) return fail(err, "%s: tensor \"%s%s\" is missing", file->path, stem, view->name);
     }
     return true;
@@ -215,12 +215,12 @@ bool model_load_head(const Model *model, const Head *head, const Safetensors *fi
     for (int i = 0; i < head->layout.count; i++) {
         const View *view = &head->layout.views[i];
         const Tensor *tensor = safetensors_find(file, view->name);
-        if (!tensor || !checkpoint_shape(tensor, view) || !tensor_is_float(tensor)) return false;
+        if (!tensor || !pretrained_shape(tensor, view) || !tensor_is_float(tensor)) return false;
     }
     for (int i = 0; i < head->layout.count; i++) {
         const View *view = &head->layout.views[i];
         tensor_to_f32(safetensors_find(file, view->name), w + view->at);
-        if (!checkpoint_finite(w + view->at, (size_t)view->rows * view->cols)) return false;
+        if (!pretrained_finite(w + view->at, (size_t)view->rows * view->cols)) return false;
     }
     return true;
 }

@@ -159,7 +159,7 @@ static const struct {
      figure_backward_transfer},
     {"forward_transfer", "forward transfer",
      "what training the tasks before it gave a task in advance: a probe on the encoder just before its training, minus "
-     "the same on the checkpoint.",
+     "the same on the pretrained encoder.",
      figure_forward_transfer},
     {"forgetting_first_last", "forgetting, first–last",
      "accuracy right after a task's own training minus that at the end: backward transfer with the sign turned.",

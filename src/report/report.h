@@ -114,7 +114,7 @@ typedef struct ResultRun {
     ResultCurve *curves; /* [task] training loss */
     ResultOld **old; /* [after task][task]; NULL: nothing is known. task < after task; of the interpolation also task ==
                         after task */
-    ResultShare *probe; /* [i][task]: a head fitted on the states of the checkpoint (i = 0), or after i tasks */
+    ResultShare *probe; /* [i][task]: a head fitted on the states of the pretrained encoder (i = 0), or after i tasks */
 } ResultRun;
 
 typedef struct Results {

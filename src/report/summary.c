@@ -80,7 +80,7 @@ static json_t *summary_share(const ResultShare *share)
     return share->rows ? json_real((double)share->correct / share->rows) : json_null();
 }
 
-/* [i][task]: a probe on the checkpoint's encoder (i = 0) and after i tasks; null: not recorded. */
+/* [i][task]: a probe on the pretrained encoder (i = 0) and after i tasks; null: not recorded. */
 static json_t *summary_probes(const Results *r, const ResultRun *run)
 {
     json_t *probes = json_array();

@@ -54,7 +54,7 @@ static bool classifier_read_lora(Arena *arena, Classifier *c, const char *folder
 }
 
 /* The encoder that the run began with: the very same weights, or none. */
-static bool classifier_read_checkpoint(Classifier *c, const ModelSource *source, const KeptModel *kept, Err *err)
+static bool classifier_read_pretrained(Classifier *c, const ModelSource *source, const KeptModel *kept, Err *err)
 {
     char sha256[65];
     bool fresh_pooler = false;
@@ -62,10 +62,9 @@ static bool classifier_read_checkpoint(Classifier *c, const ModelSource *source,
     Safetensors file = {0};
     bool ok = source_sha256(source, sha256, err);
     if (ok && strcmp(sha256, kept->sha256) != 0)
-        ok = source->folder
-                 ? fail(err, "%s: not the checkpoint that the run began with: its weights have changed since",
-                        source->folder)
-                 : fail(err, "the run began with another built-in encoder than this program's");
+        ok = source->folder ? fail(err, "%s: not the model that the run began with: its weights have changed since",
+                                   source->folder)
+                            : fail(err, "the run began with another built-in encoder than this program's");
     ok = ok && source_weights(&scratch, source, &file, err) &&
          classifier_read_encoder(c, &file, kept->seed, &fresh_pooler, err);
     if (ok && !fresh_pooler) c->base = source->folder;
@@ -112,9 +111,9 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
         safetensors_close(&file);
         return ok;
     }
-    ModelSource checkpoint = source->embedded;
-    if (kept.checkpoint) checkpoint.folder = source->model ? source->model : kept.checkpoint;
-    return classifier_read_checkpoint(c, &checkpoint, &kept, err);
+    ModelSource pretrained = source->embedded;
+    if (kept.pretrained) pretrained.folder = source->model ? source->model : kept.pretrained;
+    return classifier_read_pretrained(c, &pretrained, &kept, err);
 }
 
 /* The classes: named in the adapter's labels.json or in the base's config.json; of an adapter with a head of another
@@ -161,7 +160,7 @@ static bool classifier_of_folders(Arena *arena, const ClassifierSource *source, 
     bool has_head = false;
     c->folder = c->base = source->model ? source->model : arena_printf(arena, "%s/base", adapter);
     if (!source->model && !file_exists(c->folder))
-        return fail_usage(err, "%s holds no base/: name the checkpoint that the adapter belongs to with --model",
+        return fail_usage(err, "%s holds no base/: name the model folder that the adapter belongs to with --model",
                           adapter);
     if (!classifier_read_folder(arena, c, err) || !tokenizer_max_length(c->folder, &c->max_length, err)) return false;
     if (!adapter) {
@@ -212,8 +211,8 @@ static bool export_json(const char *path, json_t *value, Err *err)
     return ok;
 }
 
-/* A checkpoint with or without the head. */
-static bool export_checkpoint(Arena *arena, const Classifier *c, const char *folder, bool head, Err *err)
+/* A model folder with or without the head. */
+static bool export_pretrained(Arena *arena, const Classifier *c, const char *folder, bool head, Err *err)
 {
     const Family *family = c->model.config.family;
     const size_t count = (size_t)c->model.encoder.count, all = count + (size_t)c->head.layout.count;
@@ -240,7 +239,7 @@ static bool export_adapter(Arena *arena, const Classifier *c, const char *folder
                        peft_config(c->model.config.family, &c->lora, name), err) &&
            peft_write(arena_printf(arena, "%s/adapter_model.safetensors", folder), c->model.config.family, &c->lora,
                       &c->head, c->adapter, c->head_w, err) &&
-           (c->base || export_checkpoint(arena, c, arena_printf(arena, "%s/base", folder), false, err));
+           (c->base || export_pretrained(arena, c, arena_printf(arena, "%s/base", folder), false, err));
 }
 
 static bool export_target_is_free(const char *folder)
@@ -274,7 +273,7 @@ bool classifier_export(const Classifier *c, const char *folder, Err *err)
         export_draft = temporary;
         (void)atexit(export_drop);
         ok = c->adapted ? export_adapter(&arena, c, temporary, target, err)
-                        : export_checkpoint(&arena, c, temporary, true, err);
+                        : export_pretrained(&arena, c, temporary, true, err);
         const SysError error = ok ? sys_folder_move(temporary, target) : 0;
         if (error) ok = fail(err, "%s: cannot be made: %s", target, sys_error_text(error));
         if (ok) export_draft = NULL;

@@ -1,11 +1,11 @@
-/* saved: models on disk: the checkpoints that runs begin with, the models that a run keeps in OUT/models, and the
+/* saved: models on disk: the pretrained models that runs begin with, the models that a run keeps in OUT/models, and the
  * classifiers that predict and export make of either, or of a Hugging Face folder, perhaps with a PEFT adapter. */
 #ifndef LETHE_SAVED_H
 #define LETHE_SAVED_H
 
 #include "../train/train.h"
 
-/* A checkpoint: an HF folder, or files inside the binary. */
+/* A pretrained model: an HF folder, or files inside the binary. */
 typedef struct ModelSource {
     const char *folder;         /* NULL: embedded */
     const char *name;           /* for people */
@@ -21,7 +21,7 @@ typedef struct ClassifierSource {
     const char *run, *task; /* OUT of a run, and the task whose head is wanted */
     const char *method;     /* NULL: full, or the only one that is kept */
     int64_t seed;           /* -1: the only one */
-    /* An HF folder. Beside `run`: where the checkpoint that the run began with lies now. Beside `adapter`, NULL: in the
+    /* An HF folder. Beside `run`: where the model that the run began with lies now. Beside `adapter`, NULL: in the
      * adapter's own subfolder base/. */
     const char *model;
     const char *adapter;  /* a PEFT folder */
@@ -33,7 +33,7 @@ typedef enum PairKind { PAIRS_UNKNOWN, PAIRS_NO, PAIRS_YES } PairKind;
 
 typedef struct Classifier {
     const char *folder; /* of config.json and the tokenizer's files */
-    const char *base;   /* the checkpoint folder whose encoder this is, weight by weight; NULL: there is none */
+    const char *base;   /* the model folder whose encoder this is, weight by weight; NULL: there is none */
     json_t *config;     /* HF's config.json of the encoder */
     Tokenizer *tokenizer;
     uint32_t max_length; /* tokens a row: what it was trained with, or the most it can take */
@@ -53,7 +53,7 @@ void classifier_close(Classifier *c);
 
 /* Writes `folder`, which must be empty or not there yet. Without adapter: what HF's
  * AutoModelForSequenceClassification.from_pretrained loads. With an adapter: what PEFT's PeftModel.from_pretrained
- * loads, and, unless the encoder is that of a checkpoint folder, the encoder in the subfolder base/. */
+ * loads, and, unless the encoder is that of a model folder, the encoder in the subfolder base/. */
 bool classifier_export(const Classifier *c, const char *folder, Err *err);
 
 #endif

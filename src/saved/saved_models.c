@@ -4,8 +4,8 @@
 
 /* OUT/models: what a run keeps of each method.
  *
- *   encoder/                     config.json and the tokenizer of the checkpoint
- *   METHOD[-seedN]/model.json    which tasks, and which encoder: its own, or the checkpoint's; written last
+ *   encoder/                     config.json and the tokenizer of the pretrained model
+ *   METHOD[-seedN]/model.json    which tasks, and which encoder: its own, or the pretrained one; written last
  *                 /encoder.safetensors        its own
  *                 /TASK/head.safetensors      or, with an adapter:
  *                 /TASK/adapter_config.json, adapter_model.safetensors       as PEFT saves them, the head among them */
@@ -23,9 +23,9 @@ typedef struct KeptTask {
 typedef struct Kept {
     const char *method;
     uint32_t seed, max_length;
-    const char *checkpoint, *sha256; /* the folder, NULL: built in; and the hash of its weights */
+    const char *pretrained, *sha256; /* the folder, NULL: built in; and the hash of its weights */
     const Model *model;
-    float *encoder; /* NULL: that of the checkpoint */
+    float *encoder; /* NULL: the pretrained one */
     const KeptTask *tasks;
     int task_count;
 } Kept;
@@ -67,7 +67,7 @@ static void kept_remove(const char *folder)
     sys_folder_remove(folder);
 }
 
-/* The checkpoint's config.json and tokenizer. */
+/* The pretrained model's config.json and tokenizer. */
 static bool kept_write_encoder(const char *out, const ModelSource *source, Err *err)
 {
     Arena arena = {0};
@@ -116,8 +116,8 @@ static json_t *kept_json(const Kept *kept)
                                                kept->tasks[i].pairs, "class_names", names));
     }
     return json_pack("{s:s, s:s, s:I, s:I, s:{s:s?, s:s}, s:b, s:o}", "version", LETHE_VERSION, "method", kept->method,
-                     "seed", (json_int_t)kept->seed, "max_length", (json_int_t)kept->max_length, "checkpoint", "folder",
-                     kept->checkpoint, "sha256", kept->sha256, "own_encoder", kept->encoder != NULL, "tasks", tasks);
+                     "seed", (json_int_t)kept->seed, "max_length", (json_int_t)kept->max_length, "pretrained", "folder",
+                     kept->pretrained, "sha256", kept->sha256, "own_encoder", kept->encoder != NULL, "tasks", tasks);
 }
 
 /* folder: OUT/models/METHOD[-seedN]; what lies there of an earlier attempt goes. */
@@ -146,7 +146,7 @@ static bool kept_write(const char *folder, const Kept *kept, Err *err)
 /* model.json, as far as one task needs it. */
 typedef struct KeptModel {
     uint32_t seed, max_length;
-    const char *checkpoint, *sha256;
+    const char *pretrained, *sha256;
     bool own_encoder;
     Labels labels;
     PairKind pairs; /* unknown: kept by a lethe that did not note it */
@@ -193,19 +193,19 @@ static bool kept_parse(Arena *arena, Str json, const char *what, const char *tas
     int64_t seed = 0, max_length = 0;
     *out = (KeptModel){0};
     if (!json_parse_object(json, what, &o, err)) return false;
-    const json_t *checkpoint = json_object_get(o, "checkpoint"), *own = json_object_get(o, "own_encoder");
-    const char *folder = json_string_value(json_object_get(checkpoint, "folder")),
-               *sha256 = json_string_value(json_object_get(checkpoint, "sha256"));
+    const json_t *pretrained = json_object_get(o, "pretrained"), *own = json_object_get(o, "own_encoder");
+    const char *folder = json_string_value(json_object_get(pretrained, "folder")),
+               *sha256 = json_string_value(json_object_get(pretrained, "sha256"));
     bool ok = json_get_int(o, what, "seed", 0, UINT32_MAX, &seed, err) &&
               json_get_int(o, what, "max_length", 8, 1 << 20, &max_length, err);
     if (ok && (!sha256 || strlen(sha256) != 64 || !json_is_boolean(own)))
-        ok = fail(err, "%s: \"checkpoint\" or \"own_encoder\" is missing; is this a file that lethe wrote?", what);
+        ok = fail(err, "%s: \"pretrained\" or \"own_encoder\" is missing; is this a file that lethe wrote?", what);
     if (ok) {
         out->seed = (uint32_t)seed;
         out->max_length = (uint32_t)max_length;
         out->own_encoder = json_is_true(own);
         out->sha256 = arena_copy(arena, sha256, 64);
-        out->checkpoint = folder ? arena_copy(arena, folder, strlen(folder)) : NULL;
+        out->pretrained = folder ? arena_copy(arena, folder, strlen(folder)) : NULL;
         ok = kept_read_task(arena, json_object_get(o, "tasks"), what, task, out, err);
     }
     json_decref(o);

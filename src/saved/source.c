@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* A checkpoint: an HF folder, or files inside the binary. */
+/* A pretrained model: an HF folder, or files inside the binary. */
 
 enum { FILE_LIMIT_BYTES = 1 << 30, CONFIG_LIMIT_BYTES = 1 << 24 };
 

@@ -30,7 +30,7 @@ static const Strategy strategy_lora_seq = {
 /* Each batch is of one task, and the batches of all tasks are shuffled. */
 static const Strategy strategy_joint = {
     .name = "joint",
-    .about = "trains on the rows of all tasks so far together, from the checkpoint: the upper bound",
+    .about = "trains on the rows of all tasks so far together, from the pretrained encoder: the upper bound",
     .cite = "Liu et al. 2019 (MT-DNN), arXiv:1901.11504",
     .kind = "ceiling",
     .alone = "it trains on all tasks at once, so there is nothing to protect",

@@ -76,7 +76,7 @@ typedef struct Strategy {
     const char *alone;   /* why it goes with no other strategy; null: it does */
     Trains trains;
     bool own_rate; /* its first option is the learning rate */
-    bool joint;    /* trains on all tasks so far, from the checkpoint */
+    bool joint;    /* trains on all tasks so far, from the pretrained encoder */
     bool fresh;    /* starts a fresh adapter for each task and merges the one before into the encoder */
     bool anchors;  /* holds the shared weights near earlier values of theirs */
     /* arrays of the size of the shared weights: that it holds during a run, puts on the shelf, and keeps (train_keep)
@@ -120,7 +120,7 @@ typedef struct Method {
     const Strategy *own_rate; /* whose first option is the learning rate; null: none */
     bool joint, fresh;        /* as the parts are */
     bool plain;               /* nothing but the choice of weights sets its trainings apart from plain training */
-    bool changes_encoder;     /* its encoder does not stay that of the checkpoint */
+    bool changes_encoder;     /* its encoder does not stay the pretrained one */
     bool changes_result;      /* a part changes the weights after a training */
     const char *about, *cite, *kind; /* joined */
 } Method;

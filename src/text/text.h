@@ -14,7 +14,7 @@
 
 typedef struct Tokenizer Tokenizer;
 
-/* The tokenizer of an HF checkpoint folder, as AutoTokenizer of transformers 5 makes it of tokenizer.json, or vocab.txt
+/* The tokenizer of an HF model folder, as AutoTokenizer of transformers 5 makes it of tokenizer.json, or vocab.txt
  * (BERT), or vocab.json with merges.txt (RoBERTa); tokenizer_config.json, special_tokens_map.json, added_tokens.json
  * and config.json. docs/model-folders.md says what each key does. Fails, by name, on what would give other ids, and on
  * vocabularies that contradict themselves. */
@@ -27,7 +27,7 @@ bool tokenizer_from_json(Arena *arena, Str json, const char *what, Tokenizer **o
 /* "model_max_length" of the folder's tokenizer_config.json: tokens a row, special ones included; 0 when it says none.
  */
 bool tokenizer_max_length(const char *folder, uint32_t *length, Err *err);
-/* Copies the files of a checkpoint folder that make its tokenizer, in lethe or in HF's libraries. */
+/* Copies the files of a model folder that make its tokenizer, in lethe or in HF's libraries. */
 bool tokenizer_files_copy(const char *from, const char *to, Err *err);
 /* Sets "model_max_length" in the folder's tokenizer_config.json, which is made when there is none. */
 bool tokenizer_config_write(const char *folder, const Tokenizer *tokenizer, uint32_t max_length, Err *err);

@@ -41,7 +41,7 @@ typedef struct TaskPart {
     uint32_t losses;                  /* where the losses of its rows begin */
 } TaskPart;
 
-/* An array on the device that a checkpoint holds. */
+/* An array on the device that a snapshot holds. */
 typedef struct Piece {
     const char *name;
     TensorType type;

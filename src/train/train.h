@@ -59,7 +59,7 @@ void train_reserve_terms(TrainState *t, uint32_t count);
 f32p train_terms(TrainState *t, uint32_t count, double scale);
 
 /* An array of the hook's that changes while the training runs, [floats] on the device: it is part of the
- * training's checkpoints, under this name. What stays as `begin` made it need not be. Only in begin. */
+ * training's snapshots, under this name. What stays as `begin` made it need not be. Only in begin. */
 void train_keep(TrainState *t, const char *name, f32p at, size_t floats);
 
 /* The batch's rows through the head of an earlier task, by the pass that the step makes anyway: logits [count][C]. Only
@@ -178,7 +178,7 @@ size_t train_trainable(const Training *training); /* parameters */
 /* Bytes that train_task and evaluate take of the device beyond the weights themselves and what hooks allocate. */
 uint64_t train_memory_bytes(const Device *device, const Training *training);
 
-/* Bytes of a checkpoint, at most: of a running training, or of one that has ended; without what hooks keep. */
+/* Bytes of a snapshot, at most: of a running training, or of one that has ended; without what hooks keep. */
 uint64_t train_store_bytes(const Training *training, bool ended);
 
 /* Fails when the loss is no longer finite, when the observer says so, when its state cannot be stored, and on Ctrl-C,

@@ -1,5 +1,5 @@
-"""A checkpoint of roberta-base's shape with random weights: random_roberta.py FOLDER [VOCABULARY]. Speed does not depend on weights.
-VOCABULARY: a folder with vocab.json and merges.txt, which are copied to the checkpoint."""
+"""A model of roberta-base's shape with random weights: random_roberta.py FOLDER [VOCABULARY]. Speed does not depend on weights.
+VOCABULARY: a folder with vocab.json and merges.txt, which are copied to the model folder."""
 import shutil, sys
 import torch
 from transformers import RobertaConfig, RobertaForSequenceClassification

@@ -272,8 +272,8 @@ static void fuzz_rows(Arena *arena, Str bytes, Err *err)
     (void)arena;
     if (!bytes.size) return;
     if (fd < 0) fd = memfd_create("rows", MFD_CLOEXEC);
-    ASSERT(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 &&
-           !sys_write(fd, bytes.at + 1, bytes.size - 1) && lseek(fd, 0, SEEK_SET) == 0);
+    ASSERT(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 && !sys_write(fd, bytes.at + 1, bytes.size - 1) &&
+           lseek(fd, 0, SEEK_SET) == 0);
     RowReader reader = {.file = fd, .what = "rows", .jsonl = bytes.at[0] & 1, .bytes = buffer};
     if (!rows_expect(&reader, (PairKind)((uint8_t)bytes.at[0] >> 1 & 3) % 3, bytes.at[0] & 8 ? "the model takes" : NULL,
                      err))
@@ -384,7 +384,7 @@ static Str fuzz_frame(Arena *arena, Str bytes)
 }
 
 /* The first byte: a file as it is, or what it expands to. */
-static void fuzz_checkpoint(Arena *arena, Str bytes, Err *err)
+static void fuzz_snapshot(Arena *arena, Str bytes, Err *err)
 {
     static const Layout layout = {.table_rows = 2, .table_cols = 2, .decay_floats = 5, .floats = 6};
     static const TrainStore store = {.path = "fuzz.safetensors.zst", .identity = "fuzz"};
@@ -574,7 +574,7 @@ static const struct {
     {"tokenizer_config", fuzz_tokenizer_config},
     {"tokenizer_settings", fuzz_tokenizer_settings},
     {"rows", fuzz_rows},
-    {"checkpoint", fuzz_checkpoint},
+    {"snapshot", fuzz_snapshot},
     {"shards", fuzz_shards},
     {"pipeline_cache", fuzz_pipeline_cache},
     {"run_config", fuzz_run_config},

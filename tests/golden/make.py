@@ -1,6 +1,6 @@
 """Makes the numbers that golden_test.c holds lethe against, with Hugging Face transformers and PEFT in fp32 on the CPU.
 
-usage: make.py MINILM_DIR      (a checkpoint folder of all-MiniLM-L6-v2; ./build.sh golden calls this)
+usage: make.py MINILM_DIR      (the folder of all-MiniLM-L6-v2; ./build.sh golden calls this)
 
 Writes beside this file:
   tiny-roberta/, tiny-distilbert/   a random RoBERTa and DistilBERT (config.json, model.safetensors F32, with a head of 3 classes)

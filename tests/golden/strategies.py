@@ -72,7 +72,7 @@ TRAIN = [table(t, ROWS, 0) for t in range(TASKS)]
 TEST = [table(t, EVAL, 100) for t in range(TASKS)]
 
 
-def checkpoint():
+def pretrained():
     out = {}
     for name, w in load_file(f"{HERE}/tiny-bert/model.safetensors").items():
         name = name.removeprefix("bert.").replace("LayerNorm.gamma", "LayerNorm.weight")
@@ -81,7 +81,7 @@ def checkpoint():
     return {k: v for k, v in out.items() if "position_ids" not in k and not k.startswith("cls.")}, head
 
 
-BASE, HEAD = checkpoint()
+BASE, HEAD = pretrained()
 
 
 def new_head(task):
@@ -222,7 +222,7 @@ class Method:
     def train(self, task):
         if self.lora and (task == 0 or self.fresh):
             self.adapter = new_adapter(task)
-        if self.joint: # from the checkpoint, with new heads, on the rows of all tasks so far
+        if self.joint: # from the pretrained encoder, with new heads, on the rows of all tasks so far
             self.encoder = {k: v.clone() for k, v in BASE.items()}
             self.heads = [new_head(t) for t in range(TASKS)]
         shared = self.shared()
