@@ -244,14 +244,14 @@ static bool journal_same_config(Journal *journal, const Plan *plan, const char *
 /* The folder, for this process alone and without what killed ones have left. */
 static bool journal_take_folder(Journal *journal, Err *err)
 {
-    static const char *const swept[] = {"", "charts", "models/encoder"};
+    static const char *const folders[] = {"", "charts", "models/encoder"};
     bool free = false;
     if (!folder_make(journal->out, err) || !lock_take(&journal->lock, journal_path(journal, "lock"), &free, err))
         return false;
     if (!free)
         return fail(err, "%s: another lethe is running in this folder; wait for it or choose another with --out",
                     journal->out);
-    for (size_t i = 0; i < COUNT(swept); i++) remove_temporaries(journal_path(journal, swept[i]));
+    for (size_t i = 0; i < COUNT(folders); i++) remove_temporaries(journal_path(journal, folders[i]));
     return true;
 }
 
