@@ -476,7 +476,12 @@ static const char *printed(Arena *arena, const Results *results, void (*print)(c
     return copy;
 }
 
-static void print_table(const Results *results, FILE *f) { report_table(results, f); }
+static void print_table(const Results *results, FILE *f)
+{
+    Results expert = *results;
+    expert.expert = true; /* all that can be said */
+    report_table(&expert, f);
+}
 static const char *table_text(Arena *arena, const Results *results) { return printed(arena, results, print_table); }
 static const char *markdown_text(Arena *arena, const Results *results)
 {

@@ -210,11 +210,11 @@ static void test_files(void **state)
             first[i] = bytes;
         }
     }
-    for (size_t i = 0; i < 3; i++) { /* a PNG: its signature, sound chunks, 1600 x 1000 */
+    for (size_t i = 0; i < 3; i++) { /* a PNG: its signature, sound chunks, 1600 wide, as high as it needs */
         const Str png = first[i];
         assert_memory_equal(png.at, "\x89PNG\r\n\x1a\n", 8);
         assert_int_equal(big_endian(png.at + 16), 1600);
-        assert_int_equal(big_endian(png.at + 20), 1000);
+        assert_in_range(big_endian(png.at + 20), 400, 1000);
         size_t at = 8;
         while (at < png.size) {
             const uint32_t size = big_endian(png.at + at);

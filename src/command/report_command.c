@@ -14,6 +14,7 @@ static bool report_check_out(Arena *arena, const char *out, Err *err)
 typedef struct ReportOptions {
     const char *out;
     float match_margin; /* in points; 0: what the runs say */
+    unsigned expert;
 } ReportOptions;
 
 static const Option report_options[] = {
@@ -21,6 +22,7 @@ static const Option report_options[] = {
     OPTION_MATCH_MARGIN("two methods learned a task equally well when the 90% interval of their\ndifference lies "
                         "within this many points",
                         offsetof(ReportOptions, match_margin)),
+    OPTION_WORDS_CHOICE(offsetof(ReportOptions, expert)),
 };
 
 bool command_report(int argc, char **argv, Err *err)
@@ -41,6 +43,7 @@ bool command_report(int argc, char **argv, Err *err)
     ok = ok && (!out || report_check_out(&arena, out, err)) && asset_expand(&arena, "DejaVuSans.ttf", &font, err) &&
          report_load(&arena, folders, count, &results, err);
     if (options.match_margin > 0) results.match_margin = (double)options.match_margin / 100;
+    results.expert = options.expert;
     ok = ok && report_table(&results, stdout);
     if (!out && count == 1) out = folders[0];
     if (ok && out) ok = report_write(&results, out, font, err);

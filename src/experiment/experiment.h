@@ -55,6 +55,7 @@ typedef struct Plan {
      * were, but for those that the command line names. NULL: nothing is repeated. */
     const char *repeats, *repeats_path;
     bool no_diagnostics; /* only what the accuracy matrix needs */
+    unsigned expert;     /* the words of the report */
     bool force, quiet, json, dry_run;
 } Plan;
 

@@ -187,6 +187,7 @@ static const Option run_rows[] = {
     {"no-diagnostics", OPTION_FLAG, 0, 0, NULL, "only the accuracies: no curve, probes, drift and swap", CHANGES(RUN),
      TO(no_diagnostics)},
     {"force", OPTION_FLAG, 0, 0, NULL, "start anew even when DIR holds another run", .passing = true, TO(force)},
+    OPTION_WORDS_CHOICE(offsetof(Plan, expert)),
     {"quiet", OPTION_FLAG, 0, 0, NULL, "no progress, no table", .passing = true, TO(quiet)},
     {"json", OPTION_FLAG, 0, 0, NULL, "events on stdout as they happen, one JSON object a line", .passing = true,
      TO(json)},

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *const option_words_choices[] = {"plain", "expert", NULL};
+
 /* From the text of a value to the number that is stored, and back. */
 
 /* Cuts the next item off a comma-separated list; false at its end. */

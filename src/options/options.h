@@ -112,6 +112,14 @@ const char *option_about(Arena *arena, const Option *row);
         "match-margin", OPTION_REAL, 0.1, 100, "POINTS", about_,                                                     \
             .unit = "points", .passing = true, .default_words = OPTION_WORDS(MATCH_MARGIN_POINTS), .target = target_ \
     }
+/* How a report speaks: the place of the value is whether it speaks as an expert does. */
+extern const char *const option_words_choices[];
+#define OPTION_WORDS_CHOICE(target_)                                                                      \
+    {                                                                                                     \
+        "words", OPTION_CHOICE, 0, 0, "WHICH",                                                            \
+            "of the report: plain, with the tests after them, or expert: the tests alone",                \
+            .default_value = "plain", .choices = option_words_choices, .passing = true, .target = target_ \
+    }
 /* 100,000 below the largest number of 32 bits, so that seed + epoch is one, too. */
 #define OPTION_SEED_HIGH 4294867295.0
 

@@ -46,6 +46,12 @@ static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, Str
     return true;
 }
 
+/* Ends the picture at y = bottom, when it reaches farther down: its height follows what was drawn. */
+static void canvas_crop(Canvas *canvas, float bottom)
+{
+    canvas->height = least_int(canvas->height, (int)ceilf(bottom));
+}
+
 static void canvas_mark(Canvas *canvas, MarkKind kind, Box box, const char *text)
 {
     *dyn_push(canvas->arena, &canvas->marks) = (Mark){kind, box, text};

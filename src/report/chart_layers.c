@@ -9,6 +9,7 @@
  * put back to what it was. */
 
 enum { LAYERS_MOST = 64, LAYERS_ROW = 40 };
+#define LAYERS_NOTHING 0.0005 /* less is printed as 0 */
 
 typedef struct LayerRow {
     int method;
@@ -214,7 +215,7 @@ static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, boo
     if (!swap)
         canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %s, where 1 is unchanged.",
                                    task, where, method, format_decimal(arena, value, 2));
-    else if (value >= 0.0005)
+    else if (value >= LAYERS_NOTHING)
         canvas->see = layers_largest_return(arena, r, t, row, block);
     else
         canvas->see =
@@ -251,7 +252,9 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
     const float y = chart_title(canvas, title, subtitle);
     layers_extreme(&t, swap, &row, &block);
     const double value = t.rows[row].values[block], most = fmax(swap ? value : 1 - value, swap ? 0.01 : 0.05);
-    if (swap)
+    if (swap && value < LAYERS_NOTHING)
+        canvas_text(canvas, CHART_MARGIN, y + 39, ALIGN_LEFT, "no part returns anything", 25, COLOUR_TEXT);
+    else if (swap)
         heat_draw_scale(canvas, CHART_MARGIN, y, "nothing returns",
                         arena_printf(arena, "%s points return", format_share(arena, most)));
     else
@@ -263,6 +266,7 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
                 (float)canvas->height - 40};
     area.y1 = fminf(area.y1, area.y0 + 200 * (float)t.row_count);
     layers_draw_table(canvas, r, &t, area, most, swap);
+    canvas_crop(canvas, area.y1 + CHART_MARGIN);
     layers_tell(arena, r, &t, swap, canvas);
     return true;
 }

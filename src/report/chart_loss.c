@@ -6,6 +6,7 @@
 /* Training loss, task after task along x: mean over seeds, smoothed by a moving mean. */
 
 enum { LOSS_REACH = 25 }; /* at most */
+#define LOSS_NEAR 0.15
 
 /* A method's smoothed loss on one task. */
 typedef struct LossLine {
@@ -171,6 +172,38 @@ static double loss_end(const LossLine *line)
     return sum / (double)(line->count - from);
 }
 
+/* Whether the lines of a task begin near ln of its classes, as an untrained head's do; the ceiling's is of all tasks.
+ */
+static bool loss_starts_untrained(const Results *r, const LossCurves *curves, int task)
+{
+    bool known = false;
+    for (int m = 0; m < r->method_count; m++) {
+        const LossLine *line = &curves->lines[m * r->task_count + task];
+        if (!line->count || loss_is_ceiling(r, m)) continue;
+        if (fabs((double)line->points[1] - log((double)r->tasks[task].classes)) > LOSS_NEAR) return false;
+        known = true;
+    }
+    return known;
+}
+
+/* Why a loss is where it is when a task begins: it jumps up from where the task before has ended. */
+static const char *loss_starts(Arena *arena, const Results *r, const LossCurves *curves)
+{
+    const char *starts = "";
+    for (int j = 0; j < r->task_count; j++) {
+        if (!loss_starts_untrained(r, curves, j)) continue;
+        const char *start = format_decimal(arena, log((double)r->tasks[j].classes), 2);
+        starts = text_join(
+            arena, starts, ", ",
+            arena_printf(arena, "%s with the %u classes of %s", start, r->tasks[j].classes, r->tasks[j].name));
+    }
+    return *starts ? arena_printf(arena,
+                                  " A task begins with a new head, which knows nothing yet: its loss is near "
+                                  "the logarithm of the number of classes, %s.",
+                                  starts)
+                   : "";
+}
+
 static void loss_tell(Arena *arena, const Results *r, const LossCurves *curves, Canvas *canvas)
 {
     const char *alt = "", *see = "";
@@ -190,13 +223,14 @@ static void loss_tell(Arena *arena, const Results *r, const LossCurves *curves, 
         const double least = loss_end(&curves->lines[low * r->task_count + j]),
                      most = loss_end(&curves->lines[high * r->task_count + j]);
         const char *from = format_decimal(arena, least, 2), *to = format_decimal(arena, most, 2);
-        see = text_join(arena, see, "; ",
-                        most - least < 0.005
-                            ? arena_printf(arena, "%s ends at %s", r->tasks[j].name, from)
-                            : arena_printf(arena, "%s ends between %s (%s) and %s (%s)", r->tasks[j].name, from,
-                                           r->methods[low], to, r->methods[high]));
+        see =
+            text_join(arena, see, "; ",
+                      most - least < 0.005 ? arena_printf(arena, "on %s %s", r->tasks[j].name, from)
+                                           : arena_printf(arena, "on %s between %s (%s) and %s (%s)", r->tasks[j].name,
+                                                          from, r->methods[low], to, r->methods[high]));
     }
-    canvas->see = arena_printf(arena, "The loss on %s. A line that stays high is a task that was not learned.", see);
+    canvas->see =
+        arena_printf(arena, "The mean loss of the last tenth of the steps: %s.%s", see, loss_starts(arena, r, curves));
     canvas->alt = arena_printf(arena, "%s.", alt);
 }
 

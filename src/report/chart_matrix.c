@@ -199,13 +199,15 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
     /* What the panels leave free is shared out, so that the whole stands in the middle. */
     const float wide = layout.cell_width * (float)r->task_count + MATRIX_GAP,
                 high = layout.top + layout.cell_height * (float)r->task_count + 14;
-    const float spare_x = (layout.panel_width - wide) / 2, spare_y = (layout.panel_height - high) / 3;
+    const float spare_x = (layout.panel_width - wide) / 2;
+    layout.panel_height = fminf(layout.panel_height, high + MATRIX_GAP); /* no taller than what stands in it */
     for (int m = 0; m < r->method_count; m++) {
         const int column = m % layout.columns, row = m / layout.columns;
         const float x = CHART_MARGIN + layout.left + (layout.columns > 1 ? spare_x : spare_x * 0.5f) +
                         (float)column * (layout.panel_width - spare_x * 0.5f);
-        matrix_draw_panel(canvas, r, &layout, m, x, y + 14 + spare_y + (float)row * layout.panel_height);
+        matrix_draw_panel(canvas, r, &layout, m, x, y + 14 + (float)row * layout.panel_height);
     }
+    canvas_crop(canvas, y + 14 + (float)layout.rows * layout.panel_height + CHART_MARGIN / 2);
     matrix_tell(arena, r, canvas);
     return true;
 }

@@ -289,7 +289,7 @@ static float plane_draw_legend(Canvas *canvas, const PlaneChart *c, float y)
     const struct {
         const char *text;
         bool ranked, front;
-    } entries[] = {{"on the front: no other is better at both", true, true},
+    } entries[] = {{"on the front: no other disc or ring is better at both", true, true},
                    {"behind it", true, false},
                    {"for reference", false, false}};
     float x = CHART_MARGIN + 14;
@@ -318,9 +318,10 @@ static void plane_tell(Arena *arena, const Results *r, const PlaneChart *c, Canv
                                      format_percent(arena, c->points[i].learned.mean),
                                      format_percent(arena, c->points[i].kept.mean)));
     const char *marks = r->method_count > count ? " Where whiskers overlap, the order is not sure." : "";
-    canvas->see = count ? arena_printf(arena, "On the front, beaten by no other method on both counts: %s.%s",
-                                       format_list(arena, names, count), marks)
-                        : "";
+    canvas->see =
+        count ? arena_printf(arena, "On the front, among the methods that train one model on task after task: %s.%s",
+                             format_list(arena, names, count), marks)
+              : "";
     canvas->alt = arena_printf(arena, "%s.", alt);
 }
 

@@ -48,10 +48,18 @@ static void html_write_verdict(Html *h, const Results *r)
     const char *sentences[VERDICT_SENTENCES];
     const int count = verdict_sentences(h->arena, r, sentences);
     html_section(h, "verdict", "What can be said");
-    html_raw(h, "<ul class=\"lead\">\n");
+    const char *plain[PLAIN_SENTENCES];
+    const int plain_count = r->expert ? 0 : plain_sentences(h->arena, r, plain);
+    if (plain_count) {
+        html_raw(h, "<ul class=\"lead\">\n");
+        for (int i = 0; i < plain_count; i++) html_tag(h, "li", "", plain[i]);
+        html_raw(h, "</ul>\n<details><summary>In detail, with the tests</summary>\n<ul>\n");
+    } else
+        html_raw(h, "<ul class=\"lead\">\n");
     for (int i = 0; i < count; i++) html_tag(h, "li", "", sentences[i]);
     if (!count) html_tag(h, "li", "", "Nothing yet: no evaluation has been written.");
-    html_raw(h, "</ul>\n<details><summary>The rules these words follow</summary>\n<ul>\n");
+    html_raw(h, plain_count ? "</ul></details>\n" : "</ul>\n");
+    html_raw(h, "<details><summary>The rules these words follow</summary>\n<ul>\n");
     for (size_t i = 0; i < COUNT(verdict_rules); i++) html_tag(h, "li", "", verdict_rules[i]);
     html_raw(h, "</ul></details>\n");
     html_section_end(h);

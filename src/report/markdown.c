@@ -145,6 +145,10 @@ static void markdown_write(const Results *r, FILE *out)
                 format_count(&arena, t->eval_rows), format_percent(&arena, t->majority_rate));
     }
     fputc('\n', out);
+    const char *plain[PLAIN_SENTENCES];
+    const int plain_count = r->expert ? 0 : plain_sentences(&arena, r, plain);
+    for (int i = 0; i < plain_count; i++) fprintf(out, "- %s\n", markdown_safe(&arena, plain[i]));
+    if (plain_count) fprintf(out, "\n## In detail\n\n");
     for (int i = 0; i < count; i++) fprintf(out, "- %s\n", markdown_safe(&arena, sentences[i]));
     fputc('\n', out);
     markdown_tables(&arena, r, out);

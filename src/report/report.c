@@ -13,6 +13,7 @@
 #include "forgotten.c"
 #include "verdict_words.c"
 #include "verdict_sentences.c"
+#include "verdict_plain.c"
 #include "result_table.c"
 #include "markdown.c"
 #include "summary.c"

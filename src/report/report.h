@@ -129,6 +129,7 @@ typedef struct Results {
     bool finished;                            /* every folder holds a finished run */
     double seconds;                           /* of all folders; 0 when not finished */
     uint64_t peak_bytes;                      /* the highest of all folders */
+    bool expert;                              /* --words expert: the tests alone, without the plain words before them */
     double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run had it; a report may have
                             another */
 } Results;

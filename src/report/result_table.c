@@ -325,6 +325,16 @@ static void table_paragraph(FILE *out, const char *text, int indent)
     fputc('\n', out);
 }
 
+/* What can be said, before the table: in plain words, or as the tests say it. */
+static void table_print_words(Arena *arena, const Results *r, FILE *out, TableStyle style)
+{
+    const char *sentences[VERDICT_SENTENCES + PLAIN_SENTENCES];
+    int count = r->expert ? 0 : plain_sentences(arena, r, sentences);
+    if (!count) count = verdict_sentences(arena, r, sentences);
+    for (int i = 0; i < count; i++) table_paragraph(out, text_for(arena, style.medium, sentences[i]), 0);
+    if (count) fputc('\n', out);
+}
+
 static void table_print(const Results *r, FILE *out, TableStyle style)
 {
     Arena arena = {0};
@@ -338,6 +348,7 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
         table_paragraph(out, text_for(&arena, style.medium, line), 2);
     }
     fputc('\n', out);
+    table_print_words(&arena, r, out, style);
     table_grid(r, &grid);
     table_print_grid(out, style, &grid);
     table_paragraph(out, text_for(&arena, style.medium, table_legend(&arena, r)), 0);
@@ -350,10 +361,6 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
     if (table_star(r)) fprintf(out, "%s\n", table_star(r));
     const char *beside = table_beside(&arena, r);
     if (beside) table_paragraph(out, text_for(&arena, style.medium, beside), 2);
-    const char *sentences[VERDICT_SENTENCES];
-    const int count = verdict_sentences(&arena, r, sentences);
-    if (count) fputc('\n', out);
-    for (int i = 0; i < count; i++) table_paragraph(out, text_for(&arena, style.medium, sentences[i]), 0);
     arena_free(&arena);
 }
 

@@ -314,20 +314,23 @@ static json_t *summary_forgotten(Arena *arena, const Results *r)
 /* The text of summary.json, in the arena. */
 static Str summary_text(Arena *arena, const Results *r)
 {
-    json_t *methods = json_array(), *over = json_array(), *words = json_array();
+    json_t *methods = json_array(), *over = json_array(), *words = json_array(), *plain = json_array();
     for (size_t i = 0; i < r->runs.count; i++) json_array_append_new(methods, summary_run(arena, r, &r->runs.at[i]));
     for (int m = 0; m < r->method_count; m++) json_array_append_new(over, summary_over_seeds(arena, r, m));
     const char *sentences[VERDICT_SENTENCES];
     const int count = verdict_sentences(arena, r, sentences);
     for (int i = 0; i < count; i++) json_array_append_new(words, json_string(sentences[i]));
+    const int plain_count = plain_sentences(arena, r, sentences);
+    for (int i = 0; i < plain_count; i++) json_array_append_new(plain, json_string(sentences[i]));
     json_t *rules = json_array();
     for (size_t i = 0; i < COUNT(verdict_rules); i++) json_array_append_new(rules, json_string(verdict_rules[i]));
-    json_t *summary = json_pack(
-        "{s:s, s:b, s:s, s:s, s:s, s:s, s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "version", r->version,
-        "finished", r->finished, "model", r->model, "acquaintance", r->acquaintance, "preset", r->preset, "device",
-        r->device, "seconds", r->seconds, "peak_bytes", (json_int_t)r->peak_bytes, "tasks", summary_tasks(r), "methods",
-        methods, "over_seeds", over, "comparison", summary_comparison(arena, r), "forgotten",
-        summary_forgotten(arena, r), "headline", verdict_headline(arena, r), "sentences", words, "rules", rules);
+    json_t *summary =
+        json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:f, s:I, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o}", "version",
+                  r->version, "finished", r->finished, "model", r->model, "acquaintance", r->acquaintance, "preset",
+                  r->preset, "device", r->device, "seconds", r->seconds, "peak_bytes", (json_int_t)r->peak_bytes,
+                  "tasks", summary_tasks(r), "methods", methods, "over_seeds", over, "comparison",
+                  summary_comparison(arena, r), "forgotten", summary_forgotten(arena, r), "headline",
+                  verdict_headline(arena, r), "plain", plain, "sentences", words, "rules", rules);
     ASSERT(summary);
     char *text = json_dumps(summary, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     ASSERT(text);

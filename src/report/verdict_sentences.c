@@ -7,6 +7,8 @@
 
 enum { VERDICT_SENTENCES = 24, VERDICT_NAMES = 6 }; /* names: so many methods are named, of more the number is given */
 
+static const char verdict_unfinished[] = "This run is unfinished; what is missing is shown as \"-\".";
+
 typedef DYN(const char *) VerdictNames;
 
 static void verdict_add(Arena *arena, VerdictNames *names, const char *name) { *dyn_push(arena, names) = name; }
@@ -230,11 +232,32 @@ static const char *verdict_pairs(Arena *arena, int count)
 
 enum { VERDICT_MORE = 3 }; /* so many differences in learning are named */
 
+/* The same of the only pair. */
+static const char *verdict_matching_one(Arena *arena, const Results *r, const Pair *pair)
+{
+    const char *a = r->methods[pair->a], *b = r->methods[pair->b], *within = verdict_margin_words(arena, r);
+    switch (pair->state) {
+    case PAIR_COMPARED: return arena_printf(arena, "%s and %s learned every task equally well (%s).", a, b, within);
+    case PAIR_TOO_FEW:
+        return arena_printf(arena,
+                            "There are too few rows to decide whether %s and %s learned every task equally well (%s).",
+                            a, b, within);
+    case PAIR_UNKNOWN: return arena_printf(arena, "Of %s and %s it is not recorded which rows were right.", a, b);
+    default: break;
+    }
+    VerdictNames more = {0};
+    for (int j = 0; j < r->task_count; j++)
+        if (pair->tasks[j].state == MATCH_MORE) verdict_add(arena, &more, verdict_learned_more(arena, r, pair, j));
+    return arena_printf(arena, "%s and %s did not learn every task equally well (%s): %s.", a, b, within,
+                        verdict_named(arena, &more));
+}
+
 /* Which of the pairs that could be ranked learned equally well. At least one pair. */
 static const char *verdict_matching(Arena *arena, const Results *r, const Comparison *c)
 {
     VerdictNames more = {0};
     int unmatched = 0, too_few = 0, unknown = 0;
+    if (c->pair_count == 1) return verdict_matching_one(arena, r, &c->pairs[0]);
     for (int i = 0; i < c->pair_count; i++) {
         const Pair *pair = &c->pairs[i];
         too_few += pair->state == PAIR_TOO_FEW;
@@ -243,9 +266,9 @@ static const char *verdict_matching(Arena *arena, const Results *r, const Compar
         for (int j = 0; j < r->task_count && pair->state == PAIR_UNMATCHED && more.count < VERDICT_MORE; j++)
             if (pair->tasks[j].state == MATCH_MORE) verdict_add(arena, &more, verdict_learned_more(arena, r, pair, j));
     }
-    const char *text =
-        arena_printf(arena, "Of %s of methods that can be ranked %d learned every task equally well (%s)",
-                     verdict_pairs(arena, c->pair_count), c->compared, verdict_margin_words(arena, r));
+    const char *text = arena_printf(
+        arena, "Of %s of methods %s learned every task equally well (%s)", verdict_pairs(arena, c->pair_count),
+        c->compared ? format_count(arena, (uint64_t)c->compared) : "none", verdict_margin_words(arena, r));
     if (unmatched)
         text = arena_printf(arena, "%s; in %d one method learned more: %s%s", text, unmatched,
                             verdict_named(arena, &more), more.count == VERDICT_MORE ? ", among others" : "");
@@ -564,13 +587,23 @@ static const char *verdict_chosen(Arena *arena, const Results *r)
 
 /* ---- forgotten rows: forgotten by a method means with more than half of its seeds, everywhere ---- */
 
-/* "5 rows of a were forgotten by both methods that can be ranked, with most of their seeds"; at least two methods. */
+/* "both full and ewc", "all of a, b and c", "all 9 methods that can forget": those whose forgotten rows are counted. */
+static const char *verdict_forgetters(Arena *arena, const Results *r, int task, const Forgotten *f)
+{
+    VerdictNames names = {0};
+    for (int m = 0; m < r->method_count; m++)
+        if (verdict_can_be_ranked(r, m) && report_forgotten(arena, r, m, task).methods)
+            verdict_add(arena, &names, r->methods[m]);
+    if (f->methods > VERDICT_NAMES) return arena_printf(arena, "all %d methods that can forget", f->methods);
+    return arena_printf(arena, "%s %s", f->methods == 2 ? "both" : "all of", verdict_named(arena, &names));
+}
+
+/* "5 rows of a were forgotten by both full and ewc, with most of their seeds"; at least two methods. */
 static const char *verdict_forgotten_by_all(Arena *arena, const Results *r, int task, const Forgotten *f)
 {
     const char *rows = f->by_all ? format_counted(arena, (uint64_t)f->by_all, "row", "rows") : "No row";
-    return arena_printf(arena, "%s of %s %s forgotten by %s methods that can be ranked%s", rows, r->tasks[task].name,
-                        f->by_all > 1 ? "were" : "was",
-                        f->methods == 2 ? "both" : arena_printf(arena, "all %d", f->methods),
+    return arena_printf(arena, "%s of %s %s forgotten by %s%s", rows, r->tasks[task].name,
+                        f->by_all > 1 ? "were" : "was", verdict_forgetters(arena, r, task, f),
                         f->runs > f->methods ? ", with most of their seeds" : "");
 }
 
@@ -596,7 +629,7 @@ static const char *verdict_forgotten(Arena *arena, const Results *r, int task)
 static int verdict_sentences(Arena *arena, const Results *r, const char **out)
 {
     int count = 0;
-    if (!r->finished) out[count++] = "This run is unfinished; what is missing is shown as \"-\".";
+    if (!r->finished) out[count++] = verdict_unfinished;
     if (!r->runs.count) return count;
     if (r->task_count == 1) {
         out[count++] = verdict_sentence_of_one_task(arena, r);
@@ -641,13 +674,13 @@ static const char *verdict_headline_of_drops(Arena *arena, const Results *r, con
     const char *task = r->tasks[0].name, *later = verdict_later(arena, r);
     const char *most = format_share(arena, -verdict_change(r, forgot[0], 0).mean);
     const char *text =
-        arena_printf(arena, "Training %s cost %s %s points on %s", later, r->methods[forgot[0]], most, task);
+        arena_printf(arena, "Training %s cost %s points on %s with %s", later, most, task, r->methods[forgot[0]]);
     if (count == 1) return text;
     if (count == 2)
-        return arena_printf(arena, "%s, %s %s", text, r->methods[forgot[1]],
-                            format_share(arena, -verdict_change(r, forgot[1], 0).mean));
-    return arena_printf(arena, "Training %s made %d of %d methods forget %s: %s most, %s points", later, count, able,
-                        task, r->methods[forgot[0]], most);
+        return arena_printf(arena, "%s, %s with %s", text, format_share(arena, -verdict_change(r, forgot[1], 0).mean),
+                            r->methods[forgot[1]]);
+    return arena_printf(arena, "Training %s made %d of %d methods forget %s: most with %s, %s points", later, count,
+                        able, task, r->methods[forgot[0]], most);
 }
 
 static const char *verdict_headline(Arena *arena, const Results *r)
