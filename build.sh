@@ -45,11 +45,8 @@ need() { # need PACKAGE...: installs those that are missing
 
 # ---- compiler and libraries ----
 
-flags=(-std=gnu11 -D_GNU_SOURCE -pthread -fopenmp-simd -ffp-contract=fast -g1 -Wall -Wextra -Werror -Wshadow -Wvla
+flags=(-std=gnu11 -D_GNU_SOURCE -pthread -fopenmp-simd -ffp-contract=off -g1 -Wall -Wextra -Werror -Wshadow -Wvla
     -Wno-unknown-pragmas -Wno-unknown-warning-option -Wno-unused-command-line-argument)
-# gcc from 13 on splits a*b+c in two in loops with one running sum and not in those with several: a row's last bit would
-# then depend on how many rows come with it. (clang does not, and has no such option.)
-flags+=(--param=avoid-fma-max-bits=0)
 # Warnings that come and go with gcc's version and its inlining; clang and the sanitizers look for the same faults.
 flags+=(-Wno-maybe-uninitialized -Wno-format-truncation)
 fortify=(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2) # Ubuntu's compiler does so by itself: the same warnings everywhere

@@ -70,6 +70,31 @@ INLINE V(f32) V(splat)(f32 x) { return x - (V(f32)){0}; }
 INLINE V(f32) V(load)(const f32 *p) { return *(const V(unaligned) *)p; }
 INLINE void V(store)(f32 *p, V(f32) x) { *(V(unaligned) *)p = x; }
 
+/* a b + c, rounded once, where the instruction set has an instruction for it; else rounded twice. The compiler itself may
+ * never fuse (-ffp-contract=off): each would choose other products, and give other bits. */
+INLINE V(f32) V(fma)(V(f32) a, V(f32) b, V(f32) c)
+{
+#if defined(__x86_64__) && LANES > 4
+    return X86(fmadd_ps)(a, b, c);
+#elif defined(__aarch64__)
+    return (V(f32))vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+/* c - a b */
+INLINE V(f32) V(fnma)(V(f32) a, V(f32) b, V(f32) c)
+{
+#if defined(__x86_64__) && LANES > 4
+    return X86(fnmadd_ps)(a, b, c);
+#elif defined(__aarch64__)
+    return (V(f32))vfmsq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return c - a * b;
+#endif
+}
+
 /* Only the first `left` floats of p exist, when fewer than LANES; the other lanes are 0 and are not stored. */
 INLINE V(f32) V(load_part)(const f32 *p, size_t left)
 {
@@ -186,14 +211,14 @@ INLINE V(f32) V(sqrt)(V(f32) x)
 INLINE V(f32) V(exp)(V(f32) x)
 {
     const f32 magic = 0x1.8p23f; /* adding it rounds to an integer, which then stands in the lowest bits */
-    const V(f32) shifted = x * (f32)M_LOG2E + magic, n = shifted - magic;
-    const V(f32) r = x - n * 0x1.62ep-1f - n * 0x1.0bfbe8p-15f; /* ln 2 in two parts; the first product is exact */
-    V(f32) p = V(splat)(0.00138121705f);
-    p = p * r + 0.00836873529f;
-    p = p * r + 0.0416684208f;
-    p = p * r + 0.166665205f;
-    p = p * r + 0.499999934f;
-    p = p * r * r + r + 1;
+    const V(f32) shifted = V(fma)(x, V(splat)((f32)M_LOG2E), V(splat)(magic)), n = shifted - magic;
+    V(f32) r = V(fnma)(n, V(splat)(0x1.62ep-1f), x); /* ln 2 in two parts; the first product is exact */
+    r = V(fnma)(n, V(splat)(0x1.0bfbe8p-15f), r);
+    V(f32) p = V(fma)(V(splat)(0.00138121705f), r, V(splat)(0.00836873529f));
+    p = V(fma)(p, r, V(splat)(0.0416684208f));
+    p = V(fma)(p, r, V(splat)(0.166665205f));
+    p = V(fma)(p, r, V(splat)(0.499999934f));
+    p = V(fma)(p * r, r, r) + 1;
     const V(f32) power = (V(f32))(((V(u32))shifted << 23) + (127u << 23)); /* 2^n */
     return V(select)(x < -126 * (f32)M_LN2, V(splat)(0), p * power);
 }
@@ -203,15 +228,15 @@ INLINE V(f32) V(exp)(V(f32) x)
 INLINE V(f32) V(normal)(V(f32) x, V(f32) * density)
 {
     const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu);
-    const V(f32) t = 1 / (1 + 0.225f * a), e = V(exp)(-0.5f * x * x);
+    const V(f32) t = 1 / V(fma)(V(splat)(0.225f), a, V(splat)(1)), e = V(exp)(-0.5f * x * x);
     V(f32) p = V(splat)(-0.0883772483f);
-    p = p * t + 0.357363160f;
-    p = p * t - 0.387836272f;
-    p = p * t + 0.395571077f;
-    p = p * t - 0.0787995571f;
-    p = p * t + 0.128986741f;
-    p = p * t + 0.0828644553f;
-    p = p * t + 0.0902276788f;
+    p = V(fma)(p, t, V(splat)(0.357363160f));
+    p = V(fma)(p, t, V(splat)(-0.387836272f));
+    p = V(fma)(p, t, V(splat)(0.395571077f));
+    p = V(fma)(p, t, V(splat)(-0.0787995571f));
+    p = V(fma)(p, t, V(splat)(0.128986741f));
+    p = V(fma)(p, t, V(splat)(0.0828644553f));
+    p = V(fma)(p, t, V(splat)(0.0902276788f));
     const V(f32) tail = p * t * e;
     *density = e * 0.398942280f;
     return V(select)(x > 0, 1 - tail, tail);
@@ -229,12 +254,12 @@ INLINE V(f32) V(tanh_of)(V(f32) x)
     const V(u32) sign = (V(u32))x & 0x80000000u;
     const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu), square = x * x;
     V(f32) p = V(splat)(-0.00590586851f);
-    p = p * square + 0.0208053847f;
-    p = p * square - 0.0537866837f;
-    p = p * square + 0.133319582f;
-    p = p * square - 0.333332993f;
+    p = V(fma)(p, square, V(splat)(0.0208053847f));
+    p = V(fma)(p, square, V(splat)(-0.0537866837f));
+    p = V(fma)(p, square, V(splat)(0.133319582f));
+    p = V(fma)(p, square, V(splat)(-0.333332993f));
     const V(f32) e = V(exp)(-2 * a), far = (1 - e) / (1 + e);
-    return V(select)(a < 0.6f, x + x * (square * p), (V(f32))((V(u32))far | sign));
+    return V(select)(a < 0.6f, V(fma)(x, square * p, x), (V(f32))((V(u32))far | sign));
 }
 
 /* ---- Dropout masks ---- */
