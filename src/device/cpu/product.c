@@ -22,7 +22,7 @@ INLINE void V(tile)(const int rows, const int vectors, size_t cols, size_t k, co
         V(f32) row[VECTORS];
         foreach (v, vectors) row[v] = V(load)(b + v * LANES);
         foreach (r, rows) {
-            const V(f32) factor = V(splat)(a[r * a_row]);
+            const V(f32) factor = V(factor)(a + r * a_row);
             foreach (v, vectors) sum[r][v] = V(fma)(factor, row[v], sum[r][v]);
         }
     }
