@@ -143,8 +143,8 @@ double math_cos_turn(uint32_t turn)
                                   -1 / 39916800.0, 1 / 6227020800.0, -1 / 1307674368000.0, 1 / 355687428096000.0};
     static const double cosine[] = {1 / 24.0,        -1 / 720.0,          1 / 40320.0,          -1 / 3628800.0,
                                     1 / 479001600.0, -1 / 87178291200.0, 1 / 20922789888000.0, -1 / 6402373705728000.0};
-    const uint32_t quarter = (turn + (1u << 29)) >> 30;
-    const double x = 2 * M_PI * 0x1p-32 * ((double)turn - (double)quarter * 0x1p30), z = x * x;
+    const uint32_t quarter = (turn + (1u << 29)) >> 30; /* the nearest one; the fourth is the first again */
+    const double x = 2 * M_PI * 0x1p-32 * (double)(int32_t)(turn - (quarter << 30)), z = x * x;
     double y;
     if (quarter % 2)
         y = x + x * (z * math_polynomial(z, sine, COUNT(sine)));

@@ -194,5 +194,5 @@ static bool cpu_choose(CpuEngine *engine, Err *err)
         return engine->usable || fail(err, "LETHE_CPU=%s: this processor has no %s; use LETHE_CPU=%s", word,
                                       engine->name, engines[best].word);
     }
-    return fail_usage(err, "LETHE_CPU=%s: unknown instruction set; there are: %s", str_show(str(word)), words);
+    return fail_usage(err, "LETHE_CPU=%s: unknown instruction set; use %s", str_show(str(word)), words);
 }
