@@ -248,6 +248,9 @@ static void test_bits_cap(void **state)
 }
 
 static const struct CMUnitTest bits_tests[] = {
-    cmocka_unit_test(test_bits_ops),      cmocka_unit_test(test_bits_functions), cmocka_unit_test(test_bits_functions_ends),
-    cmocka_unit_test(test_bits_training), cmocka_unit_test(test_bits_cap),
+    cmocka_unit_test(test_bits_ops),
+    cmocka_unit_test(test_bits_functions),
+    cmocka_unit_test(test_bits_functions_ends),
+    cmocka_unit_test(test_bits_training),
+    cmocka_unit_test(test_bits_cap),
 };

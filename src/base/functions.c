@@ -33,21 +33,10 @@ static const double MATH_LN2_HIGH = 0x1.62e42feep-1, MATH_LN2_LOW = 0x1.a39ef357
 /* exp(r) - 1 - r, |r| < 0.75: the Taylor series. */
 static double math_exp_rest(double r)
 {
-    static const double c[] = {1 / 2.0,
-                               1 / 6.0,
-                               1 / 24.0,
-                               1 / 120.0,
-                               1 / 720.0,
-                               1 / 5040.0,
-                               1 / 40320.0,
-                               1 / 362880.0,
-                               1 / 3628800.0,
-                               1 / 39916800.0,
-                               1 / 479001600.0,
-                               1 / 6227020800.0,
-                               1 / 87178291200.0,
-                               1 / 1307674368000.0,
-                               1 / 20922789888000.0};
+    static const double c[] = {
+        1 / 2.0,         1 / 6.0,          1 / 24.0,          1 / 120.0,           1 / 720.0,
+        1 / 5040.0,      1 / 40320.0,      1 / 362880.0,      1 / 3628800.0,       1 / 39916800.0,
+        1 / 479001600.0, 1 / 6227020800.0, 1 / 87178291200.0, 1 / 1307674368000.0, 1 / 20922789888000.0};
     return r * r * math_polynomial(r, c, COUNT(c));
 }
 
@@ -124,7 +113,7 @@ double math_tanh(double x)
 /* atan x = 2 atan(x / (1 + sqrt(1 + x^2))), twice, then the Maclaurin series (Abramowitz and Stegun 4.4.42). */
 double math_atan(double x)
 {
-    static const double c[] = {-1 / 3.0,  1 / 5.0,   -1 / 7.0, 1 / 9.0,   -1 / 11.0, 1 / 13.0,
+    static const double c[] = {-1 / 3.0,  1 / 5.0,  -1 / 7.0,  1 / 9.0,  -1 / 11.0, 1 / 13.0,
                                -1 / 15.0, 1 / 17.0, -1 / 19.0, 1 / 21.0, -1 / 23.0};
     double y = fabs(x);
     if (isnan(x)) return x;
@@ -139,9 +128,9 @@ double math_atan(double x)
 /* An eighth of a turn at most to either side of a quarter: Taylor series. */
 double math_cos_turn(uint32_t turn)
 {
-    static const double sine[] = {-1 / 6.0,         1 / 120.0,           -1 / 5040.0,          1 / 362880.0,
+    static const double sine[] = {-1 / 6.0,        1 / 120.0,        -1 / 5040.0,          1 / 362880.0,
                                   -1 / 39916800.0, 1 / 6227020800.0, -1 / 1307674368000.0, 1 / 355687428096000.0};
-    static const double cosine[] = {1 / 24.0,        -1 / 720.0,          1 / 40320.0,          -1 / 3628800.0,
+    static const double cosine[] = {1 / 24.0,        -1 / 720.0,         1 / 40320.0,          -1 / 3628800.0,
                                     1 / 479001600.0, -1 / 87178291200.0, 1 / 20922789888000.0, -1 / 6402373705728000.0};
     const uint32_t quarter = (turn + (1u << 29)) >> 30; /* the nearest one; the fourth is the first again */
     const double x = 2 * M_PI * 0x1p-32 * (double)(int32_t)(turn - (quarter << 30)), z = x * x;

@@ -110,7 +110,10 @@ static void canvas_hatch(Canvas *canvas, Box box, Colour colour, float period, f
         }
 }
 
-static float canvas_length(float dx, float dy) { return (float)sqrt((double)dx * (double)dx + (double)dy * (double)dy); }
+static float canvas_length(float dx, float dy)
+{
+    return (float)sqrt((double)dx * (double)dx + (double)dy * (double)dy);
+}
 
 /* With round ends; in pixels alone. */
 static void canvas_stroke(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)

@@ -164,7 +164,7 @@ static void V(dot_item)(void *context, size_t item, int thread)
     size_t i = 0;
     for (; i + 4 * LANES <= count; i += 4 * LANES)
         foreach (v, 4) sum[v] = V(fma)(V(load)(x + i + v * LANES), V(load)(y + i + v * LANES), sum[v]);
-    for (; i < count; i += LANES) 
+    for (; i < count; i += LANES)
         sum[0] = V(fma)(V(load_part)(x + i, count - i), V(load_part)(y + i, count - i), sum[0]);
     a->part[item] = V(sum)((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }

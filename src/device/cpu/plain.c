@@ -436,7 +436,8 @@ static void PLAIN(cross_entropy)(const void *args)
         const double lse = PLAIN(log_sum_exp)(logits, a->classes, 1);
         a->loss[r] = (f32)(lse - logits[a->labels[r]]);
         for (u32 c = 0; c < a->classes && a->dlogits; c++)
-            a->dlogits[(size_t)r * a->classes + c] = (f32)((math_exp(logits[c] - lse) - (c == a->labels[r])) * a->scale);
+            a->dlogits[(size_t)r * a->classes + c] =
+                (f32)((math_exp(logits[c] - lse) - (c == a->labels[r])) * a->scale);
     }
 }
 

@@ -1,8 +1,8 @@
 /* Vectors of LANES floats: loads, sums, transposes, functions, dropout masks.
  *
  * This file and the others that fast.c includes are compiled once for each instruction set; V(name) gives each copy
- * names of its own. They are plain C on GCC's vector types, which clang understands too, and intrinsics where there is no
- * operator or compilers do not find the instruction. Other architectures go without. */
+ * names of its own. They are plain C on GCC's vector types, which clang understands too, and intrinsics where there is
+ * no operator or compilers do not find the instruction. Other architectures go without. */
 
 typedef f32 V(f32) __attribute__((vector_size(4 * LANES)));
 typedef u32 V(u32) __attribute__((vector_size(4 * LANES)));
@@ -10,8 +10,8 @@ typedef int32_t V(i32) __attribute__((vector_size(4 * LANES)));
 typedef uint64_t V(u64) __attribute__((vector_size(4 * LANES))); /* LANES / 2 of them */
 typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-/* X86(name): the intrinsic for this width; NEON: there are those of NEON. With HALVES (in tests) 16 lanes are two registers
- * of AVX2: so every processor with AVX2 tells what those with AVX-512 compute. */
+/* X86(name): the intrinsic for this width; NEON: there are those of NEON. With HALVES (in tests) 16 lanes are two
+ * registers of AVX2: so every processor with AVX2 tells what those with AVX-512 compute. */
 #if !defined(__x86_64__) || defined(HALVES)
 #elif LANES == 16
 #define X86(name) _mm512_##name
@@ -98,8 +98,8 @@ INLINE V(f32) V(factor)(const f32 *p)
 INLINE V(f32) V(load)(const f32 *p) { return *(const V(unaligned) *)p; }
 INLINE void V(store)(f32 *p, V(f32) x) { *(V(unaligned) *)p = x; }
 
-/* a b + c, rounded once, where the instruction set has an instruction for it; else rounded twice. The compiler itself may
- * never fuse (-ffp-contract=off): each would choose other products, and give other bits. */
+/* a b + c, rounded once, where the instruction set has an instruction for it; else rounded twice. The compiler itself
+ * may never fuse (-ffp-contract=off): each would choose other products, and give other bits. */
 INLINE V(f32) V(fma)(V(f32) a, V(f32) b, V(f32) c)
 {
 #if defined(HALVES)
