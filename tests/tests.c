@@ -18,6 +18,7 @@
 
 #ifdef LETHE_TESTS_FAST
 #include "golden_test.c"
+#include "bits_test.c"
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
 #include "manners_test.c"
@@ -71,7 +72,7 @@ static const struct {
     GROUP(resume),  GROUP(faults),     GROUP(composition),      GROUP(golden),
     GROUP(command), GROUP(manners),    GROUP(tokenizer_golden), GROUP(interchange_command),
     GROUP(traps),   GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(vulkan_failure),
-    GROUP(charts),  GROUP(page),
+    GROUP(charts),  GROUP(page),       GROUP(bits),
 #else
     GROUP(base),       GROUP(words),      GROUP(files),
     GROUP(text),       GROUP(device),     GROUP(model),

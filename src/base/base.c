@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arena.c"
+#include "functions.c"
 #include "random.c"
 #include "threads.c"
 #include "nearest.c"

@@ -36,8 +36,8 @@ float random_normal(uint64_t seed, uint64_t stream, uint64_t index)
 {
     uint32_t words[4];
     random_words(seed, stream, index, words);
-    double radius = sqrt(-2 * log(((double)words[0] + 1) * 0x1p-32));
-    return (float)(radius * cos(6.283185307179586 * (double)words[1] * 0x1p-32));
+    double radius = sqrt(-2 * math_log(((double)words[0] + 1) * 0x1p-32));
+    return (float)(radius * math_cos_turn(words[1]));
 }
 
 /* MT19937 (Matsumoto and Nishimura 1998), seeded as PyTorch's CPU generator does. */

@@ -83,7 +83,8 @@ const Command commands[] = {
     {"devices", command_devices, "what can run here",
      "usage: lethe devices\n\nLists what can run here, with measured speed, and says which one --device auto takes, "
      "and why. The environment\n"
-     "variable LETHE_DEVICE (cpu, gpu, gpu:N) decides instead of auto.\n",
+     "variable LETHE_DEVICE (cpu, gpu, gpu:N) decides instead of auto; LETHE_CPU (avx512, avx2, v2) names an older\n"
+     "instruction set for the CPU than the best it has.\n",
      NULL, 0, false},
     {"bench", command_bench, "speed of the engine on this machine",
      "usage: lethe bench [step] [options of run]\n"

@@ -37,6 +37,8 @@ static bool command_devices(int argc, char **argv, Err *err)
     if (argc > 1) return fail_usage(err, "%s: unexpected argument; see lethe help devices", str_show(str(argv[1])));
     DeviceList list;
     char name[16];
+    CpuEngine cpu;
+    if (!cpu_choose(&cpu, err)) return false;
     devices_list(&list);
     devices_print("cpu", NULL);
     for (int i = 0; i < list.count; i++) {
@@ -50,6 +52,7 @@ static bool command_devices(int argc, char **argv, Err *err)
     printf("\n--device auto takes %s: %s\n", name, choice.why);
     const char *override = getenv("LETHE_DEVICE");
     if (override && *override) printf("LETHE_DEVICE is set: %s is taken instead\n", str_show(str(override)));
+    if (cpu_word()) printf("LETHE_CPU is set: the CPU computes with %s\n", cpu.name);
     return true;
 }
 

@@ -40,7 +40,9 @@ static const char *choose_memory(Arena *arena, const DeviceList *list, int threa
 {
     const char *folder = cache_folder(arena);
     char hex[65];
-    char *key = arena_printf(arena, "lethe %s\n%s %d\n", LETHE_VERSION, cpu_choose().name, threads);
+    CpuEngine cpu;
+    if (!cpu_choose(&cpu, &(Err){0})) return NULL;
+    char *key = arena_printf(arena, "lethe %s\n%s %d\n", LETHE_VERSION, cpu.name, threads);
     for (int i = 0; i < list->count; i++)
         key = arena_printf(arena, "%s%s %s\n", key, list->info[i].name, list->info[i].driver);
     sha256_hex(str(key), hex);

@@ -9,13 +9,12 @@
 
 /* ---- Opening ---- */
 
-static bool device_open_cpu(Device *device, bool plain)
+static bool device_open_cpu(Device *device, bool plain, const CpuEngine *engine)
 {
     static void (*table[OP_COUNT])(const void *args); /* the same for every device that is opened */
-    const CpuEngine engine = cpu_choose();
-    cpu_table(&engine, table);
+    cpu_table(engine, table);
     device->ops = plain ? plain_ops : table;
-    const char *name = plain ? "plain" : engine.name;
+    const char *name = plain ? "plain" : engine->name;
     snprintf(device->engine, sizeof device->engine, "CPU (%s)", name);
     snprintf(device->name, sizeof device->name, "CPU (%s, %d %s)", name, threads_count(),
              plural((uint64_t)threads_count(), "thread", "threads"));
@@ -41,16 +40,18 @@ bool device_open(Device *device, const char *what, int threads, Err *err)
 {
     *device = (Device){0};
     int gpu = CHOSE_CPU;
+    CpuEngine cpu;
     const char *override = getenv("LETHE_DEVICE");
     if (strcmp(what, "auto") == 0 && override && *override) what = override;
     const bool plain = strcmp(what, "plain") == 0, chosen = strcmp(what, "auto") == 0;
     if (threads < 1) threads = processors_available();
+    if (!cpu_choose(&cpu, err)) return false;
     if (chosen)
         gpu = choose_fastest(threads, NULL);
     else if (!plain && strcmp(what, "cpu") != 0 && !choose_named(what, &gpu, err))
         return false;
     threads_start(threads);
-    if (gpu == CHOSE_CPU) return device_open_cpu(device, plain);
+    if (gpu == CHOSE_CPU) return device_open_cpu(device, plain, &cpu);
     if (device_open_gpu(device, gpu, err)) return true;
     if (!chosen) return false;
     /* a GPU that nobody asked for by name, and that does not work: the CPU does */
@@ -58,7 +59,7 @@ bool device_open(Device *device, const char *what, int threads, Err *err)
     device_close(device);
     *err = (Err){0};
     threads_start(threads);
-    return device_open_cpu(device, false);
+    return device_open_cpu(device, false, &cpu);
 }
 
 void device_close(Device *device)

@@ -1,7 +1,6 @@
 /* The ops as data: their names, and what ops.h says of their arguments. */
 #include "device.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -87,4 +86,4 @@ void op_text(Op op, const void *args, char text[OP_TEXT])
     }
 }
 
-float adamw_shrink(float lr, float decay) { return fmaf(-lr, decay, 1.0f); }
+float adamw_shrink(float lr, float decay) { return math_one_minus(lr, decay); }

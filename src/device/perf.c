@@ -76,7 +76,7 @@ static double perf_flops(const DeviceCase *c)
     const u32 *offsets = forward ? f->offsets : b->offsets, examples = forward ? f->examples : b->examples;
     const double width = forward ? (double)f->heads * f->head_dim : (double)b->heads * b->head_dim;
     double pairs = 0;
-    for (u32 e = 0; e < examples; e++) pairs += pow((double)(offsets[e + 1] - offsets[e]), 2);
+    for (u32 e = 0; e < examples; e++) pairs += math_power((double)(offsets[e + 1] - offsets[e]), 2);
     return (forward ? 4 : 10) * pairs * width; /* two products forward, five backward */
 }
 

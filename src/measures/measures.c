@@ -34,7 +34,7 @@ double measure_mcnemar(uint64_t lost, uint64_t gained)
     if (lost == gained) return 1;
     /* 2 P(X <= fewer), X binomial(n, 1/2): from the largest term down, until the rest no longer counts. */
     double k = (double)fewer, tail = 0;
-    double term = exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * M_LN2);
+    double term = math_exp(math_log_factorial(n) - math_log_factorial(k) - math_log_factorial(n - k) - n * M_LN2);
     for (; term > tail * 1e-17; k--) {
         tail += term;
         if (k < 1) break;
@@ -208,14 +208,14 @@ double measure_churn(uint32_t changed, uint32_t rows)
 /* P(-t < T < t) for Student's t: exact finite sums for whole degrees of freedom (Abramowitz and Stegun 26.7.3-4). */
 static double measure_t_inside(double t, uint32_t degrees)
 {
-    const double theta = atan(t / sqrt(degrees)), c = cos(theta), s = sin(theta);
+    const double x = t / sqrt(degrees), c = 1 / sqrt(1 + x * x), s = x * c;
     const bool odd = degrees % 2;
     double term = odd ? c : 1, sum = 0;
     for (uint32_t k = odd ? 3 : 2; k <= degrees; k += 2) {
         sum += term;
         term *= c * c * (k - 1) / k;
     }
-    return odd ? M_2_PI * (theta + s * sum) : s * sum;
+    return odd ? M_2_PI * (math_atan(x) + s * sum) : s * sum;
 }
 
 double measure_z_within(double inside)
@@ -223,7 +223,7 @@ double measure_z_within(double inside)
     double low = 0, high = 40;
     for (int i = 0; i < 60; i++) {
         const double middle = (low + high) / 2;
-        if (erf(middle * M_SQRT1_2) < inside)
+        if (math_erf(middle * M_SQRT1_2) < inside)
             low = middle;
         else
             high = middle;

@@ -116,6 +116,11 @@ static void canvas_hatch(Canvas *canvas, Box box, Colour colour, float period, f
         }
 }
 
+static float canvas_length(float dx, float dy)
+{
+    return (float)sqrt((double)dx * (double)dx + (double)dy * (double)dy);
+}
+
 /* With round ends; in pixels alone. */
 static void canvas_stroke(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)
 {
@@ -126,7 +131,7 @@ static void canvas_stroke(Canvas *canvas, float x0, float y0, float x1, float y1
         for (int x = left; x < right; x++) {
             const float px = (float)x + 0.5f - x0, py = (float)y + 0.5f - y0;
             const float t = length2 > 0 ? canvas_clamp((px * dx + py * dy) / length2, 0, 1) : 0;
-            const float distance = hypotf(px - t * dx, py - t * dy);
+            const float distance = canvas_length(px - t * dx, py - t * dy);
             canvas_blend(canvas, x, y, colour, canvas_clamp(width / 2 - distance + 0.5f, 0, 1));
         }
 }
@@ -138,7 +143,7 @@ static void canvas_polyline(Canvas *canvas, const float *points, size_t count, f
     svg_polyline(&canvas->svg, points, count, width, colour, dash);
     for (size_t i = 0; i + 1 < count; i++) {
         const float x0 = points[2 * i], y0 = points[2 * i + 1], x1 = points[2 * i + 2], y1 = points[2 * i + 3];
-        const float length = hypotf(x1 - x0, y1 - y0);
+        const float length = canvas_length(x1 - x0, y1 - y0);
         if (dash.period <= 0 || length <= 0) {
             canvas_stroke(canvas, x0, y0, x1, y1, width, colour);
             continue;

@@ -106,7 +106,12 @@ static float chart_legend(Canvas *canvas, const Swatch *swatches, int count, flo
 /* A step of 1, 2 or 5 times a power of ten that cuts [0, high] into at most `most` parts. */
 static double chart_nice_step(double high, int most)
 {
-    double step = pow(10, floor(log10(high / most)));
+    double power = 1, step; /* the power of ten below high / most: a whole one, or one by a whole one */
+    if (high / most >= 1)
+        while (10 * power <= high / most) power *= 10;
+    else
+        while (1 / power > high / most) power *= 10;
+    step = high / most >= 1 ? power : 1 / power;
     while (high / step > most) {
         static const double factors[] = {2, 2.5, 2}; /* 1, 2, 5, 10 */
         for (int i = 0; i < 3 && high / step > most; i++) step *= factors[i];

@@ -31,7 +31,8 @@ static double heat_luminance(Colour c) /* relative, as in WCAG 2 */
     const double parts[] = {c.r / 255.0, c.g / 255.0, c.b / 255.0}, weights[] = {0.2126, 0.7152, 0.0722};
     double sum = 0;
     for (int i = 0; i < 3; i++)
-        sum += weights[i] * (parts[i] <= 0.04045 ? parts[i] / 12.92 : pow((parts[i] + 0.055) / 1.055, 2.4));
+        sum += weights[i] *
+               (parts[i] <= 0.04045 ? parts[i] / 12.92 : math_exp(2.4 * math_log((parts[i] + 0.055) / 1.055)));
     return sum;
 }
 

@@ -199,7 +199,7 @@ static float plane_cost(const PlaneChart *c, int label, Box box)
     const PlanePoint *own = &c->points[label];
     const float px = plane_x(c, own->learned.mean), py = plane_y(c, own->kept.mean);
     const float dx = fmaxf(fmaxf(box.x0 - px, px - box.x1), 0), dy = fmaxf(fmaxf(box.y0 - py, py - box.y1), 0);
-    float cost = hypotf(dx, dy) + (dx == 0 ? 4 : 0) + (box.x1 < px ? 6 : 0);
+    float cost = canvas_length(dx, dy) + (dx == 0 ? 4 : 0) + (box.x1 < px ? 6 : 0);
     for (int i = 0; i < c->count; i++) {
         const PlanePoint *p = &c->points[i];
         const float x = plane_x(c, p->learned.mean), y = plane_y(c, p->kept.mean), reach = PLANE_RADIUS + 5;
@@ -274,7 +274,7 @@ static void plane_draw_label(const PlaneChart *c, const PlanePoint *p)
     const Box b = p->label;
     if (b.x1 <= b.x0) return; /* no room left: hundreds of methods */
     const float tx = canvas_clamp(x, b.x0 + 4, b.x1 - 4), ty = canvas_clamp(y, b.y0 + 4, b.y1 - 4),
-                way = hypotf(tx - x, ty - y);
+                way = canvas_length(tx - x, ty - y);
     if (way > PLANE_RADIUS + 16)
         canvas_line(canvas, x + (tx - x) * (PLANE_RADIUS + 3) / way, y + (ty - y) * (PLANE_RADIUS + 3) / way, tx, ty, 2,
                     COLOUR_PALE);

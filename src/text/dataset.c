@@ -177,6 +177,13 @@ static int row_text_compare(const void *a, const void *b)
     return order ? order : str_compare(x->pair, y->pair);
 }
 
+static int row_text_order(const void *a, const void *b) /* of equal ones the first row is first */
+{
+    const RowText *x = a, *y = b;
+    const int order = row_text_compare(a, b);
+    return order ? order : (x->row > y->row) - (x->row < y->row);
+}
+
 /* Rows to evaluate whose text (or pair) is also trained on. */
 static void task_find_common(Arena *arena, TaskData *task, const ExampleFile *files[2])
 {
@@ -185,12 +192,14 @@ static void task_find_common(Arena *arena, TaskData *task, const ExampleFile *fi
     RowText *rows = arena_new(&scratch, RowText, train->rows), *first = NULL;
     uint64_t line = 0;
     for (uint32_t r = 0; r < train->rows; r++) rows[r] = (RowText){train->text[r], train->pair[r], r};
-    qsort(rows, train->rows, sizeof *rows, row_text_compare);
+    qsort(rows, train->rows, sizeof *rows, row_text_order);
     for (uint32_t r = 0; r < eval->rows; r++) {
         const RowText wanted = {eval->text[r], eval->pair[r], 0};
         RowText *found = bsearch(&wanted, rows, train->rows, sizeof *rows, row_text_compare);
         if (!found) continue;
-        if (!task->common_rows++) first = found, line = eval->lines[r];
+        if (task->common_rows++) continue;
+        while (found > rows && row_text_compare(found - 1, found) == 0) found--;
+        first = found, line = eval->lines[r];
     }
     if (files[0]->path != files[1]->path && strcmp(task->train_sha256, task->eval_sha256) == 0)
         task_warn(arena, task,

@@ -95,8 +95,9 @@ static void params_step(Device *device, Params *p, float lr, f32p scale, const T
     const Layout *layout = p->layout;
     const size_t table = params_table(layout);
     if (!p->moves) return;
-    const double t = (double)++p->updates;
-    const AdamStep s = {lr, (float)(1 - pow((double)BETA1, t)), (float)sqrt(1 - pow((double)BETA2, t)), scale};
+    const uint32_t t = ++p->updates;
+    const AdamStep s = {lr, (float)(1 - math_power((double)BETA1, t)), (float)sqrt(1 - math_power((double)BETA2, t)),
+                        scale};
     if (p->stamp) {
         RUN(device, adamw_rows, .w = p->w, .g = p->g, .m = p->m, .v = p->v, .scale = scale, .stamp = p->stamp,
             .rows = layout->table_rows, .cols = layout->table_cols, .lr = lr, .beta1 = BETA1, .beta2 = BETA2,

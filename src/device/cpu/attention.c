@@ -35,7 +35,7 @@ INLINE f32 V(softmax_row)(f32 *p, const f32 *keep, size_t count, f32 *largest, f
         total += e;
         V(store)(p + j, keep ? e * V(load)(keep + j) : e);
     }
-    *sum = *sum * earlier + V(sum)(total);
+    *sum = V(fma)(V(splat)(*sum), V(splat)(earlier), V(splat)(V(sum)(total)))[0];
     *largest = now;
     return earlier;
 }
@@ -86,7 +86,7 @@ static void V(attention_item)(void *context, size_t item, int thread)
     }
     for (size_t i = 0; i < queries; i++) {
         if (s.tokens) V(scale_row)(out + i * ldc, size, 1 / sum[i]);
-        a->lse[(s.row + begin + i) * a->heads + s.head] = (f32)(largest[i] + log(sum[i]));
+        a->lse[(s.row + begin + i) * a->heads + s.head] = (f32)(largest[i] + math_log(sum[i]));
     }
 }
 
@@ -118,7 +118,7 @@ INLINE void V(softmax_row_grad)(f32 *p, f32 *ds, const f32 *keep, size_t count, 
 INLINE f32 V(inner)(const f32 *x, const f32 *y, size_t count)
 {
     V(f32) sum = V(splat)(0);
-    for (size_t i = 0; i < count; i += LANES) sum += V(load)(x + i) * V(load)(y + i);
+    for (size_t i = 0; i < count; i += LANES) sum = V(fma)(V(load)(x + i), V(load)(y + i), sum);
     return V(sum)(sum);
 }
 

@@ -1,6 +1,7 @@
 /* The CPU engine: plain versions of all ops, and fast ones, compiled for each instruction set, that override them. */
 #include "../device.h"
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -88,15 +89,30 @@ TARGET_BEGIN("avx2,fma,bmi,bmi2")
 #undef LANES
 #undef ROWS
 #undef VECTORS
+
+#ifdef LETHE_CHECK_INDICES /* the first copy again, see HALVES */
+#define V(name) halves_##name
+#define HALVES
+#define LANES 16
+#define ROWS 8
+#define VECTORS 3
+#include "fast.c"
+#undef V
+#undef HALVES
+#undef LANES
+#undef ROWS
+#undef VECTORS
+#endif
 TARGET_END
 #endif
 
 #define V(name) v4_##name
 #define LANES 4
-#define ROWS 6
 #if defined(__x86_64__) /* has 16 vector registers; others have 32 */
+#define ROWS 6
 #define VECTORS 2
 #else
+#define ROWS 8
 #define VECTORS 3
 #endif
 #include "fast.c"
@@ -115,14 +131,14 @@ TARGET_END
 /* ---- The choice ---- */
 
 typedef struct CpuEngine {
-    const char *name;
+    const char *name, *word; /* for people; for LETHE_CPU */
     bool usable;
     void (*const *fast)(const void *args); /* [OP_COUNT], null: plain */
 } CpuEngine;
 
-enum { CPU_ENGINES = 3 };
+enum { CPU_ENGINES = 4 };
 
-/* Best first. */
+/* Best first; those that this architecture does not have are 0. Only tests have the one without a word. */
 static void cpu_engines(CpuEngine engines[CPU_ENGINES])
 {
     memset(engines, 0, CPU_ENGINES * sizeof *engines);
@@ -132,11 +148,16 @@ static void cpu_engines(CpuEngine engines[CPU_ENGINES])
                       __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-    engines[0] = (CpuEngine){"AVX-512", avx512, v16_ops};
-    engines[1] = (CpuEngine){"AVX2", avx2, v8_ops};
-    engines[2] = (CpuEngine){"SSE", true, v4_ops};
+    engines[0] = (CpuEngine){"AVX-512", "avx512", avx512, v16_ops};
+    engines[1] = (CpuEngine){"AVX2", "avx2", avx2, v8_ops};
+    engines[2] = (CpuEngine){"SSE", "v2", true, v4_ops};
+#ifdef LETHE_CHECK_INDICES
+    engines[3] = (CpuEngine){"AVX-512 in halves", NULL, avx2, halves_ops};
+#endif
+#elif defined(__aarch64__)
+    engines[0] = (CpuEngine){"NEON", "neon", true, v4_ops};
 #else
-    engines[0] = (CpuEngine){"128-bit vectors", true, v4_ops};
+    engines[0] = (CpuEngine){"128-bit vectors", "v2", true, v4_ops};
 #endif
 }
 
@@ -146,12 +167,32 @@ static void cpu_table(const CpuEngine *engine, void (*table[OP_COUNT])(const voi
     for (int op = 0; op < OP_COUNT; op++) table[op] = engine->fast[op] ? engine->fast[op] : plain_ops[op];
 }
 
-/* The best engine of this processor. */
-static CpuEngine cpu_choose(void)
+/* What the environment variable LETHE_CPU says; NULL: nothing. */
+static const char *cpu_word(void)
+{
+    const char *word = getenv("LETHE_CPU");
+    return word && *word ? word : NULL;
+}
+
+/* The engine that LETHE_CPU names, else the best of this processor. */
+static bool cpu_choose(CpuEngine *engine, Err *err)
 {
     CpuEngine engines[CPU_ENGINES];
+    const char *word = cpu_word();
+    char words[64] = "";
+    int best = 0, i = 0;
     cpu_engines(engines);
-    int best = 0;
     while (!engines[best].usable) best++;
-    return engines[best];
+    *engine = engines[best];
+    if (!word) return true;
+    for (i = 0; i < CPU_ENGINES && engines[i].word; i++) {
+        if (strcmp(engines[i].word, word) != 0) {
+            snprintf(words + strlen(words), sizeof words - strlen(words), "%s%s", *words ? ", " : "", engines[i].word);
+            continue;
+        }
+        *engine = engines[i];
+        return engine->usable || fail(err, "LETHE_CPU=%s: this processor has no %s; use LETHE_CPU=%s", word,
+                                      engine->name, engines[best].word);
+    }
+    return fail_usage(err, "LETHE_CPU=%s: unknown instruction set; use %s", str_show(str(word)), words);
 }

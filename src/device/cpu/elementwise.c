@@ -25,14 +25,14 @@ ELEMENTWISE(gelu, V(store_part)(a->y + i, V(gelu_of)(V(load_part)(a->x + i, left
 ELEMENTWISE(gelu_grad, {
     V(f32) density;
     const V(f32) x = V(load_part)(a->x + i, left), cumulative = V(normal)(x, &density);
-    V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * (cumulative + x * density), left);
+    V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * V(fma)(x, density, cumulative), left);
 })
 
 ELEMENTWISE(tanh, V(store_part)(a->y + i, V(tanh_of)(V(load_part)(a->x + i, left)), left);)
 
 ELEMENTWISE(tanh_grad, {
     const V(f32) y = V(load_part)(a->y + i, left);
-    V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * (1 - y * y), left);
+    V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * V(fnma)(y, y, V(splat)(1)), left);
 })
 
 ELEMENTWISE(relu, {
@@ -46,8 +46,8 @@ ELEMENTWISE(relu_grad, {
 })
 
 ELEMENTWISE(axpby, {
-    const V(f32) y = V(load_part)(a->y + i, left) * a->beta;
-    V(store_part)(a->y + i, y + V(load_part)(a->x + i, left) * (a->alpha * (a->scale ? a->scale[0] : 1)), left);
+    const V(f32) y = V(load_part)(a->y + i, left) * a->beta, x = V(load_part)(a->x + i, left);
+    V(store_part)(a->y + i, V(fma)(x, V(splat)(a->alpha * (a->scale ? a->scale[0] : 1)), y), left);
 })
 
 ELEMENTWISE(copy, V(store_part)(a->y + i, V(load_part)(a->x + i, left), left);)
@@ -56,13 +56,13 @@ ELEMENTWISE(fill, V(store_part)(a->x + i, V(splat)(a->value), left);)
 
 ELEMENTWISE(path_integral, {
     const V(f32) w = V(load_part)(a->w + i, left), moved = w - V(load_part)(a->before + i, left);
-    V(store_part)(a->path + i, V(load_part)(a->path + i, left) - V(load_part)(a->g + i, left) * moved, left);
+    V(store_part)(a->path + i, V(fnma)(V(load_part)(a->g + i, left), moved, V(load_part)(a->path + i, left)), left);
     V(store_part)(a->before + i, w, left);
 })
 
 ELEMENTWISE(consolidate, {
     const V(f32) moved = V(load_part)(a->w + i, left) - V(load_part)(a->anchor + i, left);
-    const V(f32) more = V(load_part)(a->path + i, left) / (moved * moved + a->damping);
+    const V(f32) more = V(load_part)(a->path + i, left) / V(fma)(moved, moved, V(splat)(a->damping));
     V(store_part)(a->importance + i, V(load_part)(a->importance + i, left) + more, left);
 })
 
@@ -76,10 +76,10 @@ INLINE void V(adamw_range)(const struct adamw_args *a, size_t begin, size_t end)
         const size_t left = end - i;
         const V(f32) g = V(load_part)(a->g + i, left) * scale;
         V(f32) m = V(load_part)(a->m + i, left), v = V(load_part)(a->v + i, left);
-        m += keep1 * (g - m);
-        v = a->beta2 * v + keep2 * g * g;
-        const V(f32) decayed = V(load_part)(a->w + i, left) * shrink;
-        V(store_part)(a->w + i, decayed - rate * m / (V(sqrt)(v) * fix2 + a->eps), left);
+        m = V(fma)(V(splat)(keep1), g - m, m);
+        v = V(fma)(V(splat)(a->beta2), v, keep2 * g * g);
+        const V(f32) away = rate * m / V(fma)(V(sqrt)(v), V(splat)(fix2), V(splat)(a->eps));
+        V(store_part)(a->w + i, V(fma)(V(load_part)(a->w + i, left), V(splat)(shrink), -away), left);
         V(store_part)(a->m + i, m, left);
         V(store_part)(a->v + i, v, left);
     }
@@ -163,8 +163,9 @@ static void V(dot_item)(void *context, size_t item, int thread)
     V(f32) sum[4] = {{0}};
     size_t i = 0;
     for (; i + 4 * LANES <= count; i += 4 * LANES)
-        foreach (v, 4) sum[v] += V(load)(x + i + v * LANES) * V(load)(y + i + v * LANES);
-    for (; i < count; i += LANES) sum[0] += V(load_part)(x + i, count - i) * V(load_part)(y + i, count - i);
+        foreach (v, 4) sum[v] = V(fma)(V(load)(x + i + v * LANES), V(load)(y + i + v * LANES), sum[v]);
+    for (; i < count; i += LANES)
+        sum[0] = V(fma)(V(load_part)(x + i, count - i), V(load_part)(y + i, count - i), sum[0]);
     a->part[item] = V(sum)((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
@@ -174,13 +175,13 @@ static void V(dot)(const void *args)
     if (a->n) parallel(ceil_div(a->n, a->block), V(dot_item), (void *)(uintptr_t)args);
 }
 
-/* A vector of the penalty's gradient; returns its part of the penalty's value. */
-INLINE V(f32) V(pull)(const struct quadratic_penalty_args *a, size_t i, size_t left)
+/* A vector of the penalty's gradient; returns `sum` with its part of the penalty's value. */
+INLINE V(f32) V(pull)(const struct quadratic_penalty_args *a, size_t i, size_t left, V(f32) sum)
 {
     const V(f32) away = V(load_part)(a->w + i, left) - V(load_part)(a->anchor + i, left);
     const V(f32) pull = a->importance ? away * V(load_part)(a->importance + i, left) : away;
-    V(store_part)(a->g + i, V(load_part)(a->g + i, left) + pull * a->strength, left);
-    return pull * away;
+    V(store_part)(a->g + i, V(fma)(pull, V(splat)(a->strength), V(load_part)(a->g + i, left)), left);
+    return V(fma)(pull, away, sum);
 }
 
 static void V(quadratic_penalty_item)(void *context, size_t item, int thread)
@@ -191,8 +192,8 @@ static void V(quadratic_penalty_item)(void *context, size_t item, int thread)
     V(f32) sum[4] = {{0}};
     size_t i = item * a->block;
     for (; i + 4 * LANES <= end; i += 4 * LANES)
-        foreach (v, 4) sum[v] += V(pull)(a, i + v * LANES, LANES);
-    for (; i < end; i += LANES) sum[0] += V(pull)(a, i, end - i);
+        foreach (v, 4) sum[v] = V(pull)(a, i + v * LANES, LANES, sum[v]);
+    for (; i < end; i += LANES) sum[0] = V(pull)(a, i, end - i, sum[0]);
     a->part[item] = V(sum)((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 

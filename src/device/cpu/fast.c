@@ -50,6 +50,7 @@ static void (*const V(ops)[OP_COUNT])(const void *args) = {
 
 #undef PANEL
 #undef X86
+#undef NEON
 #undef LOG_LANES
 #undef LOW
 #undef HIGH

@@ -48,7 +48,7 @@ static void PLAIN(dropout)(const void *args)
 
 /* ---- Matrix product and activations ---- */
 
-static double PLAIN(gelu_of)(double x) { return 0.5 * x * (1 + erf(x * M_SQRT1_2)); }
+static double PLAIN(gelu_of)(double x) { return 0.5 * x * (1 + math_erf(x * M_SQRT1_2)); }
 
 static void PLAIN(gemm)(const void *args)
 {
@@ -84,15 +84,15 @@ static void PLAIN(gelu_grad)(const void *args)
     const PLAIN_ARGS(gelu_grad) *a = args;
     for (u32 i = 0; i < a->n; i++) {
         double x = a->x[i];
-        double density = exp(-0.5 * x * x) * (M_SQRT1_2 * 0.5 * M_2_SQRTPI);
-        a->dx[i] = (f32)(a->dy[i] * (0.5 * (1 + erf(x * M_SQRT1_2)) + x * density));
+        double density = math_exp(-0.5 * x * x) * (M_SQRT1_2 * 0.5 * M_2_SQRTPI);
+        a->dx[i] = (f32)(a->dy[i] * (0.5 * (1 + math_erf(x * M_SQRT1_2)) + x * density));
     }
 }
 
 static void PLAIN(tanh)(const void *args)
 {
     const PLAIN_ARGS(tanh) *a = args;
-    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)tanh(a->x[i]);
+    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)math_tanh(a->x[i]);
 }
 
 static void PLAIN(tanh_grad)(const void *args)
@@ -277,10 +277,9 @@ static void PLAIN(attention)(const void *args)
                     p[j] = a->scale * PLAIN(inner)(q, k + (size_t)j * a->ldkv, a->head_dim);
                     largest = fmax(largest, p[j]);
                 }
-                for (u32 j = 0; j < tokens; j++) sum += exp(p[j] - largest);
-                /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
-                const double lse = largest + log(sum);
-                for (u32 j = 0; j < tokens; j++) p[j] = exp(p[j] - lse) * PLAIN(keep)(&mask, first + i, j);
+                for (u32 j = 0; j < tokens; j++) sum += math_exp(p[j] - largest);
+                const double lse = largest + math_log(sum);
+                for (u32 j = 0; j < tokens; j++) p[j] = math_exp(p[j] - lse) * PLAIN(keep)(&mask, first + i, j);
                 for (u32 s = 0; s < a->head_dim; s++) {
                     double c = 0;
                     for (u32 j = 0; j < tokens; j++) c += p[j] * v[(size_t)j * a->ldkv + s];
@@ -321,7 +320,7 @@ static void PLAIN(attention_grad)(const void *args)
                 for (u32 j = 0; j < tokens; j++) {
                     const double score = PLAIN(inner)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->head_dim);
                     const double dp = PLAIN(inner)(dout, v + (size_t)j * a->ldkv, a->head_dim);
-                    const double prob = exp(a->scale * score - lse), keep = PLAIN(keep)(&mask, first + i, j);
+                    const double prob = math_exp(a->scale * score - lse), keep = PLAIN(keep)(&mask, first + i, j);
                     p[(size_t)i * tokens + j] = prob * keep;
                     ds[(size_t)i * tokens + j] = a->scale * prob * (keep * dp - shared);
                 }
@@ -424,9 +423,8 @@ static double PLAIN(log_sum_exp)(const f32 *z, u32 classes, double temperature)
 {
     double largest = z[0], sum = 0;
     for (u32 c = 0; c < classes; c++) largest = fmax(largest, z[c]);
-    for (u32 c = 0; c < classes; c++) sum += exp((z[c] - largest) / temperature);
-    /* cppcheck-suppress invalidFunctionArg ; the largest adds exp(0): sum is no 0 */
-    return largest / temperature + log(sum);
+    for (u32 c = 0; c < classes; c++) sum += math_exp((z[c] - largest) / temperature);
+    return largest / temperature + math_log(sum);
 }
 
 static void PLAIN(cross_entropy)(const void *args)
@@ -438,7 +436,8 @@ static void PLAIN(cross_entropy)(const void *args)
         const double lse = PLAIN(log_sum_exp)(logits, a->classes, 1);
         a->loss[r] = (f32)(lse - logits[a->labels[r]]);
         for (u32 c = 0; c < a->classes && a->dlogits; c++)
-            a->dlogits[(size_t)r * a->classes + c] = (f32)((exp(logits[c] - lse) - (c == a->labels[r])) * a->scale);
+            a->dlogits[(size_t)r * a->classes + c] =
+                (f32)((math_exp(logits[c] - lse) - (c == a->labels[r])) * a->scale);
     }
 }
 
@@ -454,8 +453,8 @@ static void PLAIN(distill)(const void *args)
         for (u32 c = 0; c < a->classes; c++) {
             const double log_p = teacher[c] / t - lse_p, log_q = student[c] / t - lse_q;
             f32 *d = &a->dlogits[(size_t)r * a->classes + c];
-            divergence += exp(log_p) * (log_p - log_q);
-            *d = (f32)((a->accumulate ? *d : 0) + a->scale * t * (exp(log_q) - exp(log_p)));
+            divergence += math_exp(log_p) * (log_p - log_q);
+            *d = (f32)((a->accumulate ? *d : 0) + a->scale * t * (math_exp(log_q) - math_exp(log_p)));
         }
         a->loss[r] = (f32)(t * t * divergence);
     }

@@ -22,8 +22,8 @@ INLINE void V(tile)(const int rows, const int vectors, size_t cols, size_t k, co
         V(f32) row[VECTORS];
         foreach (v, vectors) row[v] = V(load)(b + v * LANES);
         foreach (r, rows) {
-            const V(f32) factor = V(splat)(a[r * a_row]);
-            foreach (v, vectors) sum[r][v] += factor * row[v];
+            const V(f32) factor = V(factor)(a + r * a_row);
+            foreach (v, vectors) sum[r][v] = V(fma)(factor, row[v], sum[r][v]);
         }
     }
 

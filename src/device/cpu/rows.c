@@ -50,13 +50,13 @@ static void V(layernorm_row)(const void *args, size_t r)
             const size_t at = c + h * LANES;
             if (at >= cols) break;
             const V(f32) d = V(limit)(V(load_part)(x + at, cols - at) - mean, cols - at, 0);
-            square[h] += d * d;
+            square[h] = V(fma)(d, d, square[h]);
         }
     const f32 rstd = 1 / sqrtf(V(sum)(square[0] + square[1]) / (f32)cols + a->eps);
     for (size_t c = 0; c < cols; c += LANES) {
         const V(f32) normal = (V(load_part)(x + c, cols - c) - mean) * rstd;
-        V(store_part)
-        (y + c, normal * V(load_part)(a->gamma + c, cols - c) + V(load_part)(a->beta + c, cols - c), cols - c);
+        const V(f32) gamma = V(load_part)(a->gamma + c, cols - c), beta = V(load_part)(a->beta + c, cols - c);
+        V(store_part)(y + c, V(fma)(normal, gamma, beta), cols - c);
     }
     a->mean[r] = mean;
     a->rstd[r] = rstd;
@@ -81,7 +81,7 @@ static void V(layernorm_dx_row)(const void *args, size_t r)
             if (at >= cols) break;
             const V(f32) d = V(load_part)(dy + at, cols - at) * V(load_part)(a->gamma + at, cols - at);
             sum[h] += d;
-            sum_normal[h] += d * (V(load_part)(x + at, cols - at) - mean);
+            sum_normal[h] = V(fma)(d, V(load_part)(x + at, cols - at) - mean, sum_normal[h]);
         }
     const f32 mean_d = V(sum)(sum[0] + sum[1]) / (f32)cols;
     const f32 mean_normal = V(sum)(sum_normal[0] + sum_normal[1]) * rstd / (f32)cols;
@@ -92,9 +92,10 @@ static void V(layernorm_dx_row)(const void *args, size_t r)
         foreach (h, 2) {
             const size_t at = c + h * LANES;
             if (at >= cols) break;
-            const V(f32) d = V(load_part)(dy + at, cols - at) * V(load_part)(a->gamma + at, cols - at);
+            const V(f32) dyc = V(load_part)(dy + at, cols - at), gamma = V(load_part)(a->gamma + at, cols - at);
             const V(f32) normal = (V(load_part)(x + at, cols - at) - mean) * rstd;
-            const V(f32) dsum = rstd * (d - mean_d - normal * mean_normal);
+            const V(f32) d = V(fma)(dyc, gamma, V(splat)(-mean_d));
+            const V(f32) dsum = rstd * V(fnma)(normal, V(splat)(mean_normal), d);
             V(store_part)(a->dsum + row + at, dsum, cols - at);
             if (a->dx) V(store_part)(a->dx + row + at, dsum * keep[h], cols - at);
         }
@@ -148,7 +149,7 @@ static void V(layernorm_dw_item)(void *context, size_t item, int thread)
                 const V(f32) dy = V(load_part)(a->dy + r * a->cols + c, left);
                 const V(f32) normal = (V(load_part)(a->x + r * a->cols + c, left) - a->mean[r]) * a->rstd[r];
                 sum += dy;
-                sum_normal += dy * normal;
+                sum_normal = V(fma)(dy, normal, sum_normal);
             }
             dbeta += sum;
             dgamma += sum_normal;
@@ -182,14 +183,18 @@ static void V(column_importance_item)(void *context, size_t item, int thread)
             V(f32) dgamma = V(splat)(0), dbeta = V(splat)(0);
             for (size_t r = a->offsets[e]; r < a->offsets[e + 1]; r++) {
                 const V(f32) dy = V(load_part)(a->dy + r * a->ld + c, left);
-                if (a->x) dgamma += dy * ((V(load_part)(a->x + r * a->cols + c, left) - a->mean[r]) * a->rstd[r]);
+                if (a->x) {
+                    const V(f32) normal = (V(load_part)(a->x + r * a->cols + c, left) - a->mean[r]) * a->rstd[r];
+                    dgamma = V(fma)(dy, normal, dgamma);
+                }
                 dbeta += dy;
             }
             gamma += V(power_of)(dgamma, a->power);
             beta += V(power_of)(dbeta, a->power);
         }
-        if (a->x) V(store_part)(a->gamma + c, V(load_part)(a->gamma + c, left) + gamma * a->scale, left);
-        V(store_part)(a->beta + c, V(load_part)(a->beta + c, left) + beta * a->scale, left);
+        const V(f32) scale = V(splat)(a->scale);
+        if (a->x) V(store_part)(a->gamma + c, V(fma)(gamma, scale, V(load_part)(a->gamma + c, left)), left);
+        V(store_part)(a->beta + c, V(fma)(beta, scale, V(load_part)(a->beta + c, left)), left);
     }
 }
 
@@ -282,7 +287,7 @@ static void V(embed_importance_row)(const void *args, size_t u)
             sum += V(load_part)(a->dy + (size_t)token * a->cols + c, left);
         }
         total += V(power_of)(sum, a->power);
-        V(store_part)(to + c, V(load_part)(to + c, left) + total * a->scale, left);
+        V(store_part)(to + c, V(fma)(total, V(splat)(a->scale), V(load_part)(to + c, left)), left);
     }
 }
 

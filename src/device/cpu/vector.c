@@ -1,8 +1,8 @@
 /* Vectors of LANES floats: loads, sums, transposes, functions, dropout masks.
  *
  * This file and the others that fast.c includes are compiled once for each instruction set; V(name) gives each copy
- * names of its own. They are plain C on GCC's vector types, which clang understands too; only two operations that have
- * no operator are intrinsics. */
+ * names of its own. They are plain C on GCC's vector types, which clang understands too, and intrinsics where there is
+ * no operator or compilers do not find the instruction. Other architectures go without. */
 
 typedef f32 V(f32) __attribute__((vector_size(4 * LANES)));
 typedef u32 V(u32) __attribute__((vector_size(4 * LANES)));
@@ -10,13 +10,18 @@ typedef int32_t V(i32) __attribute__((vector_size(4 * LANES)));
 typedef uint64_t V(u64) __attribute__((vector_size(4 * LANES))); /* LANES / 2 of them */
 typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-/* X86(name): the intrinsic for this width. */
-#if defined(__x86_64__) && LANES == 16
+/* X86(name): the intrinsic for this width; NEON: there are those of NEON. With HALVES (in tests) 16 lanes are two
+ * registers of AVX2: so every processor with AVX2 tells what those with AVX-512 compute. */
+#if !defined(__x86_64__) || defined(HALVES)
+#elif LANES == 16
 #define X86(name) _mm512_##name
-#elif defined(__x86_64__) && LANES == 8
+#elif LANES == 8
 #define X86(name) _mm256_##name
-#elif defined(__x86_64__)
+#else
 #define X86(name) _mm_##name
+#endif
+#if defined(__aarch64__)
+#define NEON
 #endif
 
 /* Indices of the lower and upper half of two vectors, interleaved. */
@@ -66,16 +71,75 @@ typedef f32 V(unaligned) __attribute__((vector_size(4 * LANES), aligned(4), may_
 
 /* ---- Lanes ---- */
 
-INLINE V(f32) V(splat)(f32 x) { return x - (V(f32)){0}; }
+INLINE V(f32) V(splat)(f32 x)
+{
+#if defined(X86)
+    return X86(set1_ps)(x);
+#elif defined(NEON)
+    return (V(f32))vdupq_n_f32(x);
+#else
+    V(f32) all;
+    foreach (i, LANES) all[i] = x;
+    return all;
+#endif
+}
+
+/* *p in all lanes, for the products of a tile. NEON multiplies by one lane of a register; a load that fills all lanes
+ * would take a cycle of the units that multiply, so the compiler must not see that one is possible. */
+INLINE V(f32) V(factor)(const f32 *p)
+{
+    f32 x = *p;
+#if defined(NEON)
+    __asm__("" : "+w"(x));
+#endif
+    return V(splat)(x);
+}
+
 INLINE V(f32) V(load)(const f32 *p) { return *(const V(unaligned) *)p; }
 INLINE void V(store)(f32 *p, V(f32) x) { *(V(unaligned) *)p = x; }
+
+/* a b + c, rounded once, where the instruction set has an instruction for it; else rounded twice. The compiler itself
+ * may never fuse (-ffp-contract=off): each would choose other products, and give other bits. */
+INLINE V(f32) V(fma)(V(f32) a, V(f32) b, V(f32) c)
+{
+#if defined(HALVES)
+    union {
+        V(f32) whole;
+        v8_f32 half[2];
+    } x = {a}, y = {b}, z = {c};
+    foreach (i, 2) z.half[i] = v8_fma(x.half[i], y.half[i], z.half[i]);
+    return z.whole;
+#elif defined(X86) && LANES > 4
+    return X86(fmadd_ps)(a, b, c);
+#elif defined(NEON)
+    return (V(f32))vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+
+/* c - a b, likewise */
+INLINE V(f32) V(fnma)(V(f32) a, V(f32) b, V(f32) c)
+{
+#if defined(X86) && LANES > 4
+    return X86(fnmadd_ps)(a, b, c);
+#elif defined(NEON)
+    return (V(f32))vfmsq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return V(fma)(-a, b, c);
+#endif
+}
 
 /* Only the first `left` floats of p exist, when fewer than LANES; the other lanes are 0 and are not stored. */
 INLINE V(f32) V(load_part)(const f32 *p, size_t left)
 {
     if (left >= LANES) return V(load)(p);
-#if defined(__x86_64__) && LANES == 16
+#if defined(X86) && LANES == 16
     return (V(f32))_mm512_maskz_loadu_ps((__mmask16)((1u << left) - 1), p);
+#elif defined(NEON)
+    if (left < 2) return (V(f32))vld1q_lane_f32(p, vdupq_n_f32(0), 0);
+    const float32x4_t two = vcombine_f32(vld1_f32(p), vdup_n_f32(0));
+    return (V(f32))(left > 2 ? vld1q_lane_f32(p + 2, two, 2) : two);
 #else
     f32 lanes[LANES] = {0};
     for (size_t i = 0; i < left; i++) lanes[i] = p[i];
@@ -89,8 +153,12 @@ INLINE void V(store_part)(f32 *p, V(f32) x, size_t left)
         V(store)(p, x);
         return;
     }
-#if defined(__x86_64__) && LANES == 16
+#if defined(X86) && LANES == 16
     _mm512_mask_storeu_ps(p, (__mmask16)((1u << left) - 1), (__m512)x);
+#elif defined(NEON)
+    if (left >= 2) vst1_f32(p, vget_low_f32((float32x4_t)x));
+    if (left == 3) p[2] = x[2];
+    if (left == 1) p[0] = x[0];
 #else
     f32 lanes[LANES];
     V(store)(lanes, x);
@@ -101,14 +169,20 @@ INLINE void V(store_part)(f32 *p, V(f32) x, size_t left)
 /* mask: all bits of a lane set or none, as comparisons give. */
 INLINE V(f32) V(select)(V(i32) mask, V(f32) yes, V(f32) no)
 {
+#if defined(NEON)
+    return (V(f32))vbslq_f32((uint32x4_t)mask, (float32x4_t)yes, (float32x4_t)no);
+#else
     return (V(f32))((mask & (V(i32))yes) | (~mask & (V(i32))no));
+#endif
 }
 
-/* a > b ? a : b */
+/* a > b ? a : b; of a NaN and a number, NEON gives the number. */
 INLINE V(f32) V(max)(V(f32) a, V(f32) b)
 {
-#if defined(__x86_64__)
+#if defined(X86)
     return X86(max_ps)(a, b);
+#elif defined(NEON)
+    return (V(f32))vmaxnmq_f32((float32x4_t)a, (float32x4_t)b);
 #else
     return V(select)(a > b, a, b);
 #endif
@@ -172,9 +246,9 @@ static void V(transpose_matrix)(const f32 *from, size_t ld_from, size_t rows, si
 
 INLINE V(f32) V(sqrt)(V(f32) x)
 {
-#if defined(__x86_64__)
+#if defined(X86)
     return X86(sqrt_ps)(x);
-#elif defined(__aarch64__)
+#elif defined(NEON)
     return (V(f32))vsqrtq_f32((float32x4_t)x);
 #else
     foreach (i, LANES) x[i] = sqrtf(x[i]);
@@ -186,14 +260,14 @@ INLINE V(f32) V(sqrt)(V(f32) x)
 INLINE V(f32) V(exp)(V(f32) x)
 {
     const f32 magic = 0x1.8p23f; /* adding it rounds to an integer, which then stands in the lowest bits */
-    const V(f32) shifted = x * (f32)M_LOG2E + magic, n = shifted - magic;
-    const V(f32) r = x - n * 0x1.62ep-1f - n * 0x1.0bfbe8p-15f; /* ln 2 in two parts; the first product is exact */
-    V(f32) p = V(splat)(0.00138121705f);
-    p = p * r + 0.00836873529f;
-    p = p * r + 0.0416684208f;
-    p = p * r + 0.166665205f;
-    p = p * r + 0.499999934f;
-    p = p * r * r + r + 1;
+    const V(f32) shifted = V(fma)(x, V(splat)((f32)M_LOG2E), V(splat)(magic)), n = shifted - magic;
+    V(f32) r = V(fnma)(n, V(splat)(0x1.62ep-1f), x); /* ln 2 in two parts; the first product is exact */
+    r = V(fnma)(n, V(splat)(0x1.0bfbe8p-15f), r);
+    V(f32) p = V(fma)(V(splat)(0.00138121705f), r, V(splat)(0.00836873529f));
+    p = V(fma)(p, r, V(splat)(0.0416684208f));
+    p = V(fma)(p, r, V(splat)(0.166665205f));
+    p = V(fma)(p, r, V(splat)(0.499999934f));
+    p = V(fma)(p * r, r, r) + 1;
     const V(f32) power = (V(f32))(((V(u32))shifted << 23) + (127u << 23)); /* 2^n */
     return V(select)(x < -126 * (f32)M_LN2, V(splat)(0), p * power);
 }
@@ -203,15 +277,15 @@ INLINE V(f32) V(exp)(V(f32) x)
 INLINE V(f32) V(normal)(V(f32) x, V(f32) * density)
 {
     const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu);
-    const V(f32) t = 1 / (1 + 0.225f * a), e = V(exp)(-0.5f * x * x);
+    const V(f32) t = 1 / V(fma)(V(splat)(0.225f), a, V(splat)(1)), e = V(exp)(-0.5f * x * x);
     V(f32) p = V(splat)(-0.0883772483f);
-    p = p * t + 0.357363160f;
-    p = p * t - 0.387836272f;
-    p = p * t + 0.395571077f;
-    p = p * t - 0.0787995571f;
-    p = p * t + 0.128986741f;
-    p = p * t + 0.0828644553f;
-    p = p * t + 0.0902276788f;
+    p = V(fma)(p, t, V(splat)(0.357363160f));
+    p = V(fma)(p, t, V(splat)(-0.387836272f));
+    p = V(fma)(p, t, V(splat)(0.395571077f));
+    p = V(fma)(p, t, V(splat)(-0.0787995571f));
+    p = V(fma)(p, t, V(splat)(0.128986741f));
+    p = V(fma)(p, t, V(splat)(0.0828644553f));
+    p = V(fma)(p, t, V(splat)(0.0902276788f));
     const V(f32) tail = p * t * e;
     *density = e * 0.398942280f;
     return V(select)(x > 0, 1 - tail, tail);
@@ -229,12 +303,12 @@ INLINE V(f32) V(tanh_of)(V(f32) x)
     const V(u32) sign = (V(u32))x & 0x80000000u;
     const V(f32) a = (V(f32))((V(u32))x & 0x7fffffffu), square = x * x;
     V(f32) p = V(splat)(-0.00590586851f);
-    p = p * square + 0.0208053847f;
-    p = p * square - 0.0537866837f;
-    p = p * square + 0.133319582f;
-    p = p * square - 0.333332993f;
+    p = V(fma)(p, square, V(splat)(0.0208053847f));
+    p = V(fma)(p, square, V(splat)(-0.0537866837f));
+    p = V(fma)(p, square, V(splat)(0.133319582f));
+    p = V(fma)(p, square, V(splat)(-0.333332993f));
     const V(f32) e = V(exp)(-2 * a), far = (1 - e) / (1 + e);
-    return V(select)(a < 0.6f, x + x * (square * p), (V(f32))((V(u32))far | sign));
+    return V(select)(a < 0.6f, V(fma)(x, square * p, x), (V(f32))((V(u32))far | sign));
 }
 
 /* ---- Dropout masks ---- */
@@ -242,12 +316,14 @@ INLINE V(f32) V(tanh_of)(V(f32) x)
 /* The products of the lower halves. */
 INLINE V(u64) V(multiply_low)(V(u64) a, u32 b)
 {
-#if defined(__x86_64__) && LANES == 16
+#if defined(X86) && LANES == 16
     return (V(u64))_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(b));
-#elif defined(__x86_64__) && LANES == 8
+#elif defined(X86) && LANES == 8
     return (V(u64))_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(b));
-#elif defined(__x86_64__)
+#elif defined(X86)
     return (V(u64))_mm_mul_epu32((__m128i)a, _mm_set1_epi64x(b));
+#elif defined(NEON)
+    return (V(u64))vmull_u32(vmovn_u64((uint64x2_t)a), vdup_n_u32(b));
 #else
     return (a & 0xffffffffu) * b;
 #endif
