@@ -180,7 +180,7 @@ static bool loss_starts_untrained(const Results *r, const LossCurves *curves, in
     for (int m = 0; m < r->method_count; m++) {
         const LossLine *line = &curves->lines[m * r->task_count + task];
         if (!line->count || loss_is_ceiling(r, m)) continue;
-        if (fabs((double)line->points[1] - log((double)r->tasks[task].classes)) > LOSS_NEAR) return false;
+        if (fabs((double)line->points[1] - math_log((double)r->tasks[task].classes)) > LOSS_NEAR) return false;
         known = true;
     }
     return known;
@@ -192,7 +192,7 @@ static const char *loss_starts(Arena *arena, const Results *r, const LossCurves 
     const char *starts = "";
     for (int j = 0; j < r->task_count; j++) {
         if (!loss_starts_untrained(r, curves, j)) continue;
-        const char *start = format_decimal(arena, log((double)r->tasks[j].classes), 2);
+        const char *start = format_decimal(arena, math_log((double)r->tasks[j].classes), 2);
         starts = text_join(
             arena, starts, ", ",
             arena_printf(arena, "%s with the %u classes of %s", start, r->tasks[j].classes, r->tasks[j].name));
