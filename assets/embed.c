@@ -13,16 +13,8 @@
     X(font, "DejaVuSans.ttf.zst")                 \
     X(licenses, "licenses.txt.zst")
 
-#define EMBED(id, file)                                 \
-    extern const char asset_##id[], asset_##id##_end[]; \
-    __asm__(".section .rodata\n"                        \
-            ".balign 64\n"                              \
-            "asset_" #id ":\n"                          \
-            ".incbin \"build/assets/" file "\"\n"       \
-            "asset_" #id "_end:\n"                      \
-            ".byte 0\n"                                 \
-            ".previous\n");
+#define EMBED(id, file) EMBED_FILE(asset_##id, "build/assets/" file)
 FILES(EMBED)
 
-#define ROW(id, file) {file, asset_##id, asset_##id##_end},
+#define ROW(id, file) {file, EMBEDDED(asset_##id)},
 const Asset assets[] = {FILES(ROW){0}};

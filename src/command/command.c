@@ -157,7 +157,7 @@ static bool command_help(int argc, char **argv, Err *err)
 static bool command_version(int argc, char **argv, Err *err)
 {
     if (argc > 1) return fail_usage(err, "%s: unexpected argument; see lethe help version", str_show(str(argv[1])));
-    printf("lethe %s\n", LETHE_VERSION);
+    printf("lethe %s\n%s", LETHE_VERSION, about_build);
     return true;
 }
 
