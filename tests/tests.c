@@ -21,6 +21,7 @@
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
 #include "manners_test.c"
+#include "completion_test.c"
 #include "resume_test.c"
 #include "composition_test.c"
 #include "vulkan_layer.c"
@@ -71,7 +72,7 @@ static const struct {
     GROUP(resume),  GROUP(faults),     GROUP(composition),      GROUP(golden),
     GROUP(command), GROUP(manners),    GROUP(tokenizer_golden), GROUP(interchange_command),
     GROUP(traps),   GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(vulkan_failure),
-    GROUP(charts),  GROUP(page),
+    GROUP(charts),  GROUP(page),       GROUP(completion),
 #else
     GROUP(base),       GROUP(words),      GROUP(files),
     GROUP(text),       GROUP(device),     GROUP(model),

@@ -15,6 +15,8 @@
 #include "run.c"
 #include "plan.c"
 #include "tokenize.c"
+#include "completion.c"
+#include "manual.c"
 
 static bool command_help(int argc, char **argv, Err *err);
 static bool command_version(int argc, char **argv, Err *err);
@@ -97,6 +99,16 @@ const Command commands[] = {
      "prints the worst\nnormalised mean squared error of each device. Exit code 1 when a device is wrong.\n",
      NULL, 0, false},
     {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n", NULL, 0,
+     false},
+    {"completion", command_completion, "what a shell needs to complete command lines",
+     "usage: lethe completion bash|zsh|fish|powershell\n\n"
+     "Prints a script for the shell:\n\n"
+     "  bash        lethe completion bash >~/.local/share/bash-completion/completions/lethe\n"
+     "  zsh         lethe completion zsh >FOLDER/_lethe, a folder of $fpath\n"
+     "  fish        lethe completion fish >~/.config/fish/completions/lethe.fish\n"
+     "  PowerShell  lethe completion powershell >>$PROFILE\n",
+     NULL, 0, false},
+    {"manual", command_manual, "the man page, lethe(1), as man reads it", "usage: lethe manual >lethe.1\n", NULL, 0,
      false},
     {"help", command_help, "this text, or the text of a command",
      "usage: lethe help [COMMAND]\n       lethe COMMAND --help\n", NULL, 0, false},
