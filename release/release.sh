@@ -7,6 +7,7 @@
 
 release=build/release
 zig=$release/tools/ziglang/zig
+packages_release_test=(debootstrap qemu-user-static libc6-arm64-cross python3-venv man-db wine64 xvfb xauth mesa-vulkan-drivers libvulkan1)
 packages_release=(python3 python3-pip ca-certificates xz-utils git)
 # name, target of the compiler, platform tag of the wheel
 release_targets=(
@@ -234,7 +235,7 @@ END
         id=archive-${archive##*"lethe-$version-"}
         id=${id//_/-}
         package "$id" "${archive##*/}" "$version" NOASSERTION "made by ./build.sh release" ARCHIVE "$archive"
-        relation lethe CONTAINS "$id"
+        relation "$id" CONTAINS lethe
         for library in jansson utf8proc zstd stb volk vulkan-headers compiler-rt; do relation "$id" STATIC_LINK "$library"; done
         for library in encoder data font; do relation "$id" CONTAINS "$library"; done
         case $archive in
@@ -253,15 +254,17 @@ release_publish() { # release_publish NAME TAG: the archive and the wheel of one
         "$out/$program" README.md LICENSE "$out/licenses.txt"
 }
 
-release_texts() { # the man page and the completions: what the program itself prints
-    local texts=$release/texts
+release_texts() { # the man page and the completions: what the program of this machine prints
+    local texts=$release/texts lethe
+    lethe=$release/linux-$(uname -m)/lethe
+    [ -x "$lethe" ] || { build; lethe=build/lethe; }
     rm -rf $texts
     mkdir -p $texts
-    build/lethe manual >$texts/lethe.1
-    build/lethe completion bash >$texts/lethe.bash
-    build/lethe completion zsh >$texts/_lethe
-    build/lethe completion fish >$texts/lethe.fish
-    build/lethe completion powershell >$texts/lethe.ps1
+    "$lethe" manual >$texts/lethe.1
+    "$lethe" completion bash >$texts/lethe.bash
+    "$lethe" completion zsh >$texts/_lethe
+    "$lethe" completion fish >$texts/lethe.fish
+    "$lethe" completion powershell >$texts/lethe.ps1
 }
 
 # ---- all of them ----
@@ -270,7 +273,9 @@ release_texts() { # the man page and the completions: what the program itself pr
 
 release_build() {
     need "${packages_release[@]}"
-    build # the man page and the completions are what the program itself prints
+    toolchain
+    assets
+    shaders
     mkdir -p $release/sources
     export ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-$PWD/$release/cache} LC_ALL=C.UTF-8
     export ZIG_LOCAL_CACHE_DIR=$ZIG_GLOBAL_CACHE_DIR
@@ -282,13 +287,18 @@ release_build() {
     for library in $(awk '/^[a-z]/ && !seen[$1]++ {print $1}' release/libraries.lock); do release_library "$library"; done
     release_headers
     rm -f $release/lethe-* $release/SHA256SUMS
-    release_texts
+    commit >$release/commit
     for row in "${release_targets[@]}"; do
         # shellcheck disable=SC2086
         set -- $row
         [[ $1 == ${RELEASE_ONLY:-*} ]] || continue
         release_program "$1" "$2"
-        release_publish "$1" "$3"
+    done
+    release_texts
+    for row in "${release_targets[@]}"; do
+        # shellcheck disable=SC2086
+        set -- $row
+        [[ $1 != ${RELEASE_ONLY:-*} ]] || release_publish "$1" "$3"
     done
     release_facts "$version" $release/lethe-"$version"-* >$release/facts.tsv
     python3 release/pack.py spdx "$release/lethe-$version.spdx.json" $release/facts.tsv
@@ -299,7 +309,11 @@ release_build() {
 release() { # release [test]
     case ${1:-} in
     '') release_build ;;
-    test) release_build; exec tests/release/release.sh 9>&- ;;
+    test)
+        need "${packages_release_test[@]}"
+        build
+        release_build
+        exec tests/release/release.sh 9>&- ;;
     *) die "no word 'release $1'; there is release, and release test" ;;
     esac
 }
