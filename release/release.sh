@@ -93,10 +93,14 @@ release_headers() { # the headers of all libraries, in one folder
     sed -e 's/@json_inline@/inline/' -e 's/@json_have_[a-z_]*@/1/' -e 's/@json_parser_max_depth@/2048/' \
         "$(place jansson jansson_config.h.in)/jansson_config.h.in" >$inc.part/jansson_config.h
     echo '#include <stdint.h>' >$inc.part/jansson_private_config.h # the rest of it is release_libraries' options
-    diff -rq $inc.part $inc >/dev/null 2>&1 || { rm -rf $inc; mv $inc.part $inc; } # as old as it is when nothing is new
+    if diff -rq $inc.part $inc >/dev/null 2>&1; then rm -rf $inc.part; else rm -rf $inc; mv $inc.part $inc; fi # as old as it is when nothing is new
 }
 
 # ---- one system ----
+
+same_file() { # same_file FILE TEXT: writes it unless it holds that already, so that it is as old as what it says
+    [ "$(cat "$1" 2>/dev/null)" = "$2" ] || echo "$2" >"$1"
+}
 
 release_licenses() { # release_licenses TARGET: the notices of all that is in its program
     local zig_folder=$release/tools/ziglang name
@@ -136,13 +140,14 @@ release_about() { # release_about LIBRARY: name, version and licence
 release_object() { # release_object OBJECT SOURCE OPTION...: compiles what is newer than its object
     local object=$1 source=$2
     shift 2
-    if newer "$object" "$source" release/release.sh "$release"/{include,tools/version,sources/*.row}; then
+    if newer "$object" "$source" "$out/options" "$release"/{include,tools/version,sources/*.row}; then
         produce "$object" "$zig" cc -target "$target" "$@" -c "$source"
     fi
 }
 
 release_libraries() { # into $out/lib
-    local source folder object quiet=(-w -O2 -g0 "-ffile-prefix-map=$PWD=." -I"$release/include" -DUTF8PROC_STATIC)
+    local source folder object
+    local quiet=(-w -O2 -g0 "-ffile-prefix-map=$PWD=." -I"$release/include" -DUTF8PROC_STATIC)
     local jansson=(-DHAVE_STDINT_H=1 -DHAVE_SYS_TYPES_H=1 -DHAVE_ATOMIC_BUILTINS=1)
     [[ $target == *-windows-* ]] || jansson+=(-DHAVE_{UNISTD,FCNTL,SCHED,SYS_STAT,SYS_TIME}_H=1 -DHAVE_{OPEN,CLOSE,READ,GETTIMEOFDAY,GETPID,SCHED_YIELD}=1)
     folder=$(place zstd zstd.h)
@@ -166,10 +171,12 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
     case $target in
     *-linux-*) own+=("${fortify[@]}") last=(-lm -ldl -Wl,--build-id=none) ;;
     *-windows-*) program=lethe.exe ;;
+    *-macos*) own+=(-Wunguarded-availability) ;; # what came after the version that the target names
     esac
+    same_file "$out/options" "$target ${options[*]} ${own[*]} $(declare -f release_libraries)"
     release_libraries
     about_facts "$out" "$target" "zig $(cat $release/tools/version), $("$zig" cc --version | sed 's/ (.*)//; q')" "$zig" cc -target "$target" -I"$release/include"
-    if newer "$out/about.o" "$out/about_facts.h" src/about.[ch] release/release.sh; then
+    if newer "$out/about.o" "$out/about_facts.h" src/about.[ch] "$out/options" $release/include; then
         produce "$out/about.o" "$zig" cc -target "$target" "${options[@]}" -I"$out" -c src/about.c
     fi
     release_object "$out/vendor.o" src/vendor.c "${options[@]}" -w
@@ -177,18 +184,18 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
     release_licenses "$target" >"$out/licenses.txt.part"
     cmp -s "$out/licenses.txt.part" "$out/licenses.txt" || { cp "$out/licenses.txt.part" "$out/licenses.txt"; zstd -q -f -19 "$out/licenses.txt"; }
     rm "$out/licenses.txt.part"
-    if newer "$out/assets.o" build/assets "$out/licenses.txt.zst" assets/embed.c src/embed.h release/release.sh; then
+    if newer "$out/assets.o" build/assets "$out/licenses.txt.zst" assets/embed.c src/embed.h "$out/options"; then
         produce "$out/assets.o" "$zig" cc -target "$target" "${options[@]}" "-DLICENSES=\"$out/licenses.txt.zst\"" -c assets/embed.c
     fi
-    if newer "$out/shaders.o" build/shaders.o src/device/vulkan/shaders.c src/embed.h release/release.sh; then
+    if newer "$out/shaders.o" build/shaders.o src/device/vulkan/shaders.c src/embed.h "$out/options"; then
         produce "$out/shaders.o" "$zig" cc -target "$target" "${options[@]}" -c src/device/vulkan/shaders.c
     fi
-    if newer "$out/main.o" main.c src shaders build.sh release/release.sh $release/include; then
+    if newer "$out/main.o" main.c src shaders "$out/options" $release/{include,tools/version}; then
         say "compiling lethe for $name"
         produce "$out/main.o" "$zig" cc -target "$target" "${options[@]}" "${own[@]}" -c main.c
     fi
     objects=("$out"/*.o "$out"/lib/*.o)
-    if newer "$out/$program" "${objects[@]}"; then
+    if newer "$out/$program" "${objects[@]}" "$out/options"; then
         produce "$out/$program" "$zig" cc -target "$target" -s -pthread "${objects[@]}" "${last[@]}"
         [ "$(stat -c %s "$out/$program")" -le 64000000 ] || { rm "$out/$program"; die "$out/$program is larger than 64 MB"; }
     fi
