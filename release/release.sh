@@ -224,11 +224,11 @@ volk MIT
 vulkan-headers Apache-2.0 OR MIT
 END
     encoder=$(awk '$1 == "package" {name = $2} $1 == "version" {print name "==" $2}' assets/encoder.lock)
-    package encoder all-MiniLM-L6-v2 "${encoder##*==}" Apache-2.0 "pypi $encoder; stored in half precision" DATA \
+    package encoder all-MiniLM-L6-v2 "${encoder##*==}" Apache-2.0 "pypi $encoder; stored in half precision" FILE \
         "$(awk '$2 == "model.safetensors" {print $3}' assets/encoder.lock)"
-    package data lethe-data "$version" CC0-1.0 "assets/*.tsv of lethe's sources" DATA assets/nli_train.tsv
+    package data lethe-data "$version" CC0-1.0 "assets/*.tsv of lethe's sources" FILE assets/nli_train.tsv
     package font DejaVuSans "$(dpkg-query -W -f '${Version}' fonts-dejavu-core 2>/dev/null || echo unknown)" \
-        "Bitstream-Vera AND LicenseRef-DejaVu" "Debian's package fonts-dejavu-core" DATA "$font"
+        "Bitstream-Vera AND LicenseRef-DejaVu" "Debian's package fonts-dejavu-core" FILE "$font"
     package zig zig "$zig_version" MIT "pypi ziglang==$zig_version" APPLICATION ''
     package compiler-rt zig-compiler-rt "$zig_version" MIT "pypi ziglang==$zig_version" LIBRARY ''
     package glibc-startup glibc-start-up-code "as in zig $zig_version" LicenseRef-glibc-startup "pypi ziglang==$zig_version" LIBRARY ''
