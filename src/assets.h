@@ -2,11 +2,11 @@
 #ifndef LETHE_ASSETS_H
 #define LETHE_ASSETS_H
 
-#include "base/base.h"
+#include "embed.h"
 
 typedef struct Asset {
     const char *name; /* those that end in .zst are compressed */
-    const char *at, *end;
+    Embedded file;
 } Asset;
 extern const Asset assets[]; /* ends with a NULL name */
 

@@ -201,7 +201,7 @@ static void test_help_of_every_command(void **state)
     assert_string_equal(sh("lethe -h")->out, text);
     assert_string_equal(sh("lethe --help")->out, text);
     expect_narrow("help", sh("COLUMNS=40 build/lethe help")->out, 40);
-    assert_string_equal(sh("for v in -v -V --version version; do lethe $v; done | sort -u")->out,
+    assert_string_equal(sh("for v in -v -V --version version; do lethe $v | head -n 1; done | sort -u")->out,
                         "lethe " LETHE_VERSION "\n");
     expect(sh("lethe help run plan"), 2, "plan: unexpected argument; see lethe help help");
     expect(sh("lethe version 2"), 2, "2: unexpected argument; see lethe help version");

@@ -221,7 +221,7 @@ static VkResult VKAPI_CALL layer_vkCreateShaderModule(VkDevice d, const VkShader
     if (layer_fails("vkCreateShaderModule")) return layer.fail_with;
     const VkResult result = real_vkCreateShaderModule(d, info, a, module);
     for (int op = 0; op < OP_COUNT; op++)
-        if ((const void *)info->pCode == (const void *)vulkan_shaders[op].begin)
+        if ((const void *)info->pCode == (const void *)vulkan_shaders[op].at)
             *dyn_push(&layer.arena, &layer.modules) = (LayerModule){*module, (Op)op};
     return result;
 }

@@ -6,7 +6,7 @@
 static Str asset_bytes(const char *name)
 {
     for (const Asset *asset = assets; asset->name; asset++)
-        if (strcmp(asset->name, name) == 0) return (Str){asset->at, (size_t)(asset->end - asset->at)};
+        if (strcmp(asset->name, name) == 0) return (Str){asset->file.at, *asset->file.size};
     ASSERT(!"every asset that is asked for is embedded");
     return (Str){0};
 }

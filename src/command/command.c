@@ -15,6 +15,8 @@
 #include "run.c"
 #include "plan.c"
 #include "tokenize.c"
+#include "completion.c"
+#include "manual.c"
 
 static bool command_help(int argc, char **argv, Err *err);
 static bool command_version(int argc, char **argv, Err *err);
@@ -99,6 +101,16 @@ const Command commands[] = {
      NULL, 0, false},
     {"licenses", command_licenses, "the notices of everything inside this program", "usage: lethe licenses\n", NULL, 0,
      false},
+    {"completion", command_completion, "what a shell needs to complete command lines",
+     "usage: lethe completion bash|zsh|fish|powershell\n\n"
+     "Prints a script for the shell:\n\n"
+     "  bash        lethe completion bash >~/.local/share/bash-completion/completions/lethe\n"
+     "  zsh         lethe completion zsh >FOLDER/_lethe, a folder of $fpath\n"
+     "  fish        lethe completion fish >~/.config/fish/completions/lethe.fish\n"
+     "  PowerShell  lethe completion powershell >>$PROFILE\n",
+     NULL, 0, false},
+    {"manual", command_manual, "the man page, lethe(1), as man reads it", "usage: lethe manual >lethe.1\n", NULL, 0,
+     false},
     {"help", command_help, "this text, or the text of a command",
      "usage: lethe help [COMMAND]\n       lethe COMMAND --help\n", NULL, 0, false},
     {"version", command_version, "the version of this program", "usage: lethe version\n", NULL, 0, false},
@@ -158,7 +170,7 @@ static bool command_help(int argc, char **argv, Err *err)
 static bool command_version(int argc, char **argv, Err *err)
 {
     if (argc > 1) return fail_usage(err, "%s: unexpected argument; see lethe help version", str_show(str(argv[1])));
-    printf("lethe %s\n", LETHE_VERSION);
+    printf("lethe %s\n%s", LETHE_VERSION, about_build);
     return true;
 }
 

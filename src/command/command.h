@@ -2,6 +2,7 @@
 #ifndef LETHE_COMMAND_H
 #define LETHE_COMMAND_H
 
+#include "../about.h"
 #include "../assets.h"
 #include "../report/report.h"
 

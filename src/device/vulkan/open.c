@@ -199,9 +199,8 @@ static bool vulkan_open_shaders(Vulkan *vk)
         return false;
     for (int op = 0; op < OP_COUNT; op++) {
         const VkShaderModuleCreateInfo module = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-                                                 .codeSize =
-                                                     (size_t)(vulkan_shaders[op].end - vulkan_shaders[op].begin),
-                                                 .pCode = (const uint32_t *)(const void *)vulkan_shaders[op].begin};
+                                                 .codeSize = *vulkan_shaders[op].size,
+                                                 .pCode = (const uint32_t *)(const void *)vulkan_shaders[op].at};
         if (!vulkan_good(vk, vk->call.vkCreateShaderModule(vk->device, &module, NULL, &vk->modules[op]), op_names[op]))
             return false;
     }

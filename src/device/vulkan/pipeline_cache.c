@@ -20,7 +20,7 @@ static const char *pipeline_cache_path(Vulkan *vk)
     for (size_t i = 0; i < COUNT(parts); i++)
         for (size_t k = 0; k < parts[i].size; k++) *dyn_push(&scratch, &key) = ((const char *)parts[i].at)[k];
     for (int op = 0; op < OP_COUNT; op++)
-        for (const char *c = vulkan_shaders[op].begin; c < vulkan_shaders[op].end; c++) *dyn_push(&scratch, &key) = *c;
+        for (uint64_t i = 0; i < *vulkan_shaders[op].size; i++) *dyn_push(&scratch, &key) = vulkan_shaders[op].at[i];
     sha256_hex((Str){key.at, key.count}, hex);
     const char *folder = cache_folder(&vk->arena);
     arena_free(&scratch);

@@ -2,15 +2,8 @@
  * the sources. */
 #include "vulkan.h"
 
-#define EMBED(op)                                         \
-    extern const char shader_##op[], shader_##op##_end[]; \
-    __asm__(".section .rodata\n"                          \
-            ".balign 4\n"                                 \
-            "shader_" #op ":\n"                           \
-            ".incbin \"build/shaders/" #op ".spv\"\n"     \
-            "shader_" #op "_end:\n"                       \
-            ".previous\n");
+#define EMBED(op) EMBED_FILE(shader_##op, "build/shaders/" #op ".spv")
 OPS(EMBED)
 
-#define ROW(op) {shader_##op, shader_##op##_end},
-const VulkanShader vulkan_shaders[OP_COUNT] = {OPS(ROW)};
+#define ROW(op) EMBEDDED(shader_##op),
+const Embedded vulkan_shaders[OP_COUNT] = {OPS(ROW)};

@@ -2,6 +2,7 @@
 #ifndef LETHE_VULKAN_H
 #define LETHE_VULKAN_H
 
+#include "../../embed.h"
 #include "../../files/files.h"
 #include "../device.h"
 
@@ -24,10 +25,7 @@ int vulkan_list(VulkanInfo info[VULKAN_MOST_DEVICES], char why[256]);
 /* Whether this process has loaded Vulkan, and so drivers and the threads that they start. */
 bool vulkan_loaded(void);
 
-typedef struct VulkanShader {
-    const char *begin, *end; /* SPIR-V */
-} VulkanShader;
-extern const VulkanShader vulkan_shaders[OP_COUNT]; /* embedded; see shaders.c */
+extern const Embedded vulkan_shaders[OP_COUNT]; /* SPIR-V; see shaders.c */
 
 typedef struct Vulkan Vulkan;
 typedef struct VulkanBlock VulkanBlock;
