@@ -4,8 +4,7 @@
 #include <string.h>
 
 /* Functions in double precision from sums, products, quotients and square roots, which IEEE 754 rounds in one way: the
- * same bits from every compiler and system, where every libm has its own. The errors that base.h states are measured by
- * tests/functions_test.c. Coefficients that are no plain series come from tests/functions.py. */
+ * same bits from every compiler and system, where every libm has its own. tests/bits_test.c compares them with libm. */
 
 /* The number whose bits these are. */
 static double math_of_bits(uint64_t bits)
@@ -67,8 +66,8 @@ double math_log(double x)
     return n * MATH_LN2_HIGH - (half - (s * (half + rest) + n * MATH_LN2_LOW) - f);
 }
 
-/* Below 1 the Maclaurin series (Abramowitz and Stegun 7.1.5); above, 1 - exp(-x^2) t p(t), t = 1 / (1 + 0.45 x), p to a
- * relative error of 2e-16. */
+/* Below 1 the Maclaurin series (Abramowitz and Stegun 7.1.5); above, 1 - exp(-x^2) t p(t), t = 1 / (1 + 0.45 x), where
+ * p interpolates erfc(x) exp(x^2) / t at 15 Chebyshev points for x from 1 to 6, to a relative error of 2e-16. */
 double math_erf(double x)
 {
     static const double near[] = {-1 / 3.0,
