@@ -51,8 +51,9 @@ static void main_call(void *context)
 
 int main(int argc, char **argv)
 {
-    MainCall call = {.argc = argc, .argv = argv};
+    MainCall call = {.argc = argc};
     sys_start();
+    call.argv = sys_arguments(&call.argc, argv);
     interrupt_install();
     json_start();
     stack_run(main_call, &call);

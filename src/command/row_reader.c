@@ -83,11 +83,12 @@ static void rows_prompt(RowReader *r)
 {
     r->prompts = r->from_stdin && terminal_is(stdin) && terminal_is(stdout);
     if (r->prompts)
-        fprintf(stderr, "%s, then Enter; Ctrl-D ends.\n",
+        fprintf(stderr, "%s, then Enter; %s.\n",
                 r->jsonl                ? "Type {\"text\": \"...\"} or {\"text\": \"...\", \"pair\": \"...\"}"
                 : r->pairs == PAIRS_NO  ? "Type a text"
                 : r->pairs == PAIRS_YES ? "Type a pair of texts with the Tab key between them"
-                                        : "Type a text, or a pair of texts with the Tab key between them");
+                                        : "Type a text, or a pair of texts with the Tab key between them",
+                sys_end_of_input);
 }
 
 static void rows_close(RowReader *r)

@@ -30,6 +30,8 @@ static bool run_read_task(const Option *row, void *target, Arena *arena, const c
     if (!run_name_is_plain(str(task.name)))
         return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'",
                           str_show(str(value)));
+    if (!sys_name_is_usable(task.name))
+        return fail_usage(err, "--task %s: no folder can have this task's name here", str_show(str(value)));
     if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
     for (int i = 0; i < plan->task_count; i++)
         if (strcmp(plan->tasks[i].name, task.name) == 0)

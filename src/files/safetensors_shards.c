@@ -92,7 +92,8 @@ bool safetensors_open_shards(Arena *arena, const char *index_path, Safetensors *
     if (!file_read(arena, index_path, SHARDS_INDEX_LIMIT_BYTES, &json, err) ||
         !shard_index_parse(arena, json, index_path, &index, err))
         return false;
-    const int folder = (int)(strrchr(index_path, '/') ? strrchr(index_path, '/') - index_path + 1 : 0);
+    int folder = (int)strlen(index_path); /* the size of its path, with the separator */
+    while (folder && !sys_is_separator(index_path[folder - 1])) folder--;
     out->shards = arena_new(arena, Safetensors, index.file_count);
     bool ok = true;
     for (; ok && out->shard_count < index.file_count; out->shard_count++)

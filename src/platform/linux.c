@@ -1,10 +1,19 @@
 #include "platform.h"
 
 #include <inttypes.h>
+#include <poll.h>
 
 /* What is Linux's own: /proc, cgroups, affinity, huge pages, the places of libraries and caches. */
 
 static const char *program_again(void) { return "/proc/self/exe"; } /* also when its file has been replaced */
+
+static int wait_to_read(int fd, int milliseconds)
+{
+    struct pollfd input = {.fd = fd, .events = POLLIN};
+    return poll(&input, 1, milliseconds);
+}
+
+static int disk_sync(int fd) { return fsync(fd); }
 
 bool sys_program(char out[SYS_PATH_BYTES])
 {

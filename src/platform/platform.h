@@ -1,6 +1,7 @@
 /* platform: the only room that speaks to the operating system. Above this header nothing includes a system's header or
- * calls a system; below it lies one file for each system: posix.c for what Unix systems share, linux.c for what is
- * Linux's own. `./build.sh check` looks for calls and headers elsewhere.
+ * calls a system; below it lies one file for each system: posix.c for what Unix systems share, linux.c and macos.c for
+ * what is their own, windows.c (files), windows_process.c (streams, the console) and windows_machine.c. `./build.sh
+ * check` looks for calls and headers elsewhere.
  *
  * It is the lowest layer and uses nothing else of lethe. Texts and paths are UTF-8 and end with a 0 byte, on every
  * system. What can fail returns a SysError; the layers above make a message of it. */
@@ -15,6 +16,9 @@
 /* Once, before all else: standard streams that were closed when the program began (>&-) become files that cannot be
  * read or written, so that no file that is opened later takes their place; text is in the user's character set. */
 void sys_start(void);
+/* The words of the command line in UTF-8, of which argv need not be; they live as long as the program. Where no shell
+ * replaces * and ? by the names of files, this does. */
+char **sys_arguments(int *argc, char **argv);
 
 /* ---- Errors ---- */
 
@@ -78,6 +82,7 @@ typedef enum SysArrival { SYS_ARRIVED, SYS_NOT_YET, SYS_ENDED } SysArrival;
 /* Reads what has arrived, at most `size` bytes, and waits at most so long for it; a signal may end the wait. *got is 0
  * unless something has arrived. */
 SysError sys_read_within(SysFile file, int milliseconds, void *bytes, size_t size, size_t *got, SysArrival *arrival);
+extern const char sys_end_of_input[]; /* "Ctrl-D ends": what somebody types at the end of all rows */
 
 /* ---- Locks: a file that one process holds at a time, until it ends, however it ends ---- */
 
@@ -104,6 +109,7 @@ bool sys_disk_free(const char *path, uint64_t *bytes); /* of the disk on which `
 
 bool sys_is_separator(char c);                                       /* '/', and what else separates here */
 bool sys_name_may_have(char c);                                      /* whether the name of a file can */
+bool sys_name_is_usable(const char *name);                           /* for a file: CON, say, means others somewhere */
 SysError sys_path_real(const char *path, char out[SYS_PATH_BYTES]);  /* from the root, without links; it must exist */
 SysError sys_path_whole(const char *path, char out[SYS_PATH_BYTES]); /* from the root; it need not exist */
 const char *sys_home(void);                                          /* the user's own folder; NULL: none */

@@ -7,7 +7,6 @@
 #include <langinfo.h>
 #include <limits.h>
 #include <locale.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,8 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* What Unix systems share. A file of the system itself (linux.c) follows, and gives this: */
-static const char *program_again(void); /* what starts this program once more; NULL: unknown */
+/* What Unix systems share. A file of the system itself (linux.c, macos.c) follows, and gives this: */
+static const char *program_again(void);            /* what starts this program once more; NULL: unknown */
+static int wait_to_read(int fd, int milliseconds); /* > 0: something has arrived, or the end */
+static int disk_sync(int fd);                      /* as fsync */
 
 extern char **environ;
 
@@ -35,6 +36,12 @@ void sys_start(void)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) /* the lowest free number is taken: this one */
             (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     setlocale(LC_CTYPE, ""); /* whether the terminal speaks UTF-8; numbers keep their '.' */
+}
+
+char **sys_arguments(int *argc, char **argv)
+{
+    (void)argc;
+    return argv;
 }
 
 /* ---- errors ---- */
@@ -83,7 +90,7 @@ SysError sys_write(SysFile file, const void *bytes, size_t size)
 SysError sys_close(SysFile file, bool sync)
 {
     /* What has no disk behind it, a pipe or a device, is as safe as it can be. */
-    SysError error = sync && fsync((int)file) != 0 && errno != EINVAL && errno != EROFS ? errno : 0;
+    SysError error = sync && disk_sync((int)file) != 0 && errno != EINVAL && errno != EROFS ? errno : 0;
     if (close((int)file) != 0 && !error) error = errno;
     return error;
 }
@@ -191,16 +198,17 @@ bool sys_text_close(SysText *text)
 
 SysError sys_read_within(SysFile file, int milliseconds, void *bytes, size_t size, size_t *got, SysArrival *arrival)
 {
-    struct pollfd input = {.fd = (int)file, .events = POLLIN};
     *got = 0;
     *arrival = SYS_NOT_YET;
-    if (poll(&input, 1, milliseconds) <= 0) return 0;
+    if (wait_to_read((int)file, milliseconds) <= 0) return 0;
     const ssize_t count = read((int)file, bytes, size);
     if (count < 0) return errno == EINTR || errno == EAGAIN ? 0 : errno;
     *got = (size_t)count;
     *arrival = count ? SYS_ARRIVED : SYS_ENDED;
     return 0;
 }
+
+const char sys_end_of_input[] = "Ctrl-D ends";
 
 /* ---- locks ---- */
 
@@ -284,6 +292,7 @@ bool sys_disk_free(const char *path, uint64_t *bytes)
 
 bool sys_is_separator(char c) { return c == '/'; }
 bool sys_name_may_have(char c) { return c && c != '/'; }
+bool sys_name_is_usable(const char *name) { return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0; }
 
 SysError sys_path_real(const char *path, char out[SYS_PATH_BYTES])
 {

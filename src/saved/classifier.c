@@ -242,14 +242,15 @@ static bool export_adapter(Arena *arena, const Classifier *c, const char *folder
            (c->base || export_pretrained(arena, c, arena_printf(arena, "%s/base", folder), false, err));
 }
 
-static bool export_target_is_free(const char *folder)
+static bool export_target_is_free(const char *folder, Err *err)
 {
     SysError error;
     SysFolder *there = sys_folder_open(folder, &error);
-    if (!there) return error == sys_missing;
-    const bool is_empty = !sys_folder_next(there);
+    if (!there && error == sys_missing) return true;
+    const bool is_empty = there && !sys_folder_next(there);
     sys_folder_close(there);
-    return is_empty;
+    if (!there && sys_kind(folder) == SYS_NOTHING) return fail(err, "%s: %s", folder, sys_error_text(error));
+    return is_empty || fail(err, "%s: lies there already; an empty or a new folder is needed", folder);
 }
 
 /* The folder in which an export is made, while it is: running out of memory ends the program. */
@@ -267,8 +268,7 @@ bool classifier_export(const Classifier *c, const char *folder, Err *err)
     while (size > 1 && sys_is_separator(folder[size - 1])) size--;
     const char *target = arena_copy(&arena, folder, size);
     const char *temporary = arena_printf(&arena, "%s.%u.tmp", target, sys_process_id());
-    bool ok = export_target_is_free(target) ||
-              fail(err, "%s: lies there already; an empty or a new folder is needed", target);
+    bool ok = export_target_is_free(target, err);
     if (ok) {
         export_draft = temporary;
         (void)atexit(export_drop);

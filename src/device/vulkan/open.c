@@ -17,6 +17,9 @@ static bool vulkan_extends(const VkExtensionProperties *extensions, uint32_t cou
     return false;
 }
 
+/* The specification wants it enabled where a device has it; its header keeps the name for beta versions. */
+#define VULKAN_PORTABILITY_SUBSET "VK_KHR_portability_subset"
+
 static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
 {
     VkExtensionProperties extensions[512];
@@ -37,6 +40,7 @@ static void vulkan_describe(VkPhysicalDevice physical, VulkanInfo *info)
     VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
     VkPhysicalDeviceProperties plain;
     *info = (VulkanInfo){0};
+    info->portability_subset = vulkan_extends(extensions, count, VULKAN_PORTABILITY_SUBSET);
     vkGetPhysicalDeviceProperties(physical, &plain);
     const bool version = plain.apiVersion >= VK_API_VERSION_1_2;
     if (version) {
@@ -92,6 +96,26 @@ static bool vulkan_is_loaded;
 
 bool vulkan_loaded(void) { return vulkan_is_loaded; }
 
+/* A driver that leaves something of Vulkan out, as MoltenVK on Metal does, is shown only to those who ask for it. */
+static VkResult vulkan_make_instance(VkInstance *instance)
+{
+    const char *const portability[] = {VK_KHR_PORTABILITY_ENUMERATION_EXTENSION_NAME};
+    VkExtensionProperties extensions[256];
+    uint32_t count = COUNT(extensions);
+    if (vkEnumerateInstanceExtensionProperties(NULL, &count, extensions) < 0) count = 0;
+    const bool asks = vulkan_extends(extensions, count, portability[0]);
+    const VkApplicationInfo application = {
+        .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "lethe", .apiVersion = VK_API_VERSION_1_2};
+    const VkInstanceCreateInfo create = {
+        .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+        .flags = asks ? VK_INSTANCE_CREATE_ENUMERATE_PORTABILITY_BIT_KHR : 0,
+        .pApplicationInfo = &application,
+        .enabledExtensionCount = asks,
+        .ppEnabledExtensionNames = portability,
+    };
+    return vkCreateInstance(&create, NULL, instance);
+}
+
 /* The loader, an instance, and its devices: none when there is no loader or driver, and `why` says so. The instance
  * stays for as long as the process runs: drivers are slow to load, and leave memory behind when they are unloaded. */
 static uint32_t vulkan_devices(VkPhysicalDevice devices[VULKAN_MOST_DEVICES], char why[256])
@@ -108,11 +132,7 @@ static uint32_t vulkan_devices(VkPhysicalDevice devices[VULKAN_MOST_DEVICES], ch
         vulkan_is_loaded = true;
     }
     if (!instance) {
-        const VkApplicationInfo application = {
-            .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "lethe", .apiVersion = VK_API_VERSION_1_2};
-        const VkInstanceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-                                             .pApplicationInfo = &application};
-        const VkResult result = vkCreateInstance(&create, NULL, &instance);
+        const VkResult result = vulkan_make_instance(&instance);
         if (result != VK_SUCCESS) {
             instance = VK_NULL_HANDLE;
             snprintf(why, 256, "the Vulkan loader found no driver that works (%s)", vulkan_result(result));
@@ -143,8 +163,11 @@ static bool vulkan_open_device(Vulkan *vk)
                                            .pQueuePriorities = &priority};
     const VkPhysicalDeviceVulkan12Features features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
                                                        .bufferDeviceAddress = VK_TRUE};
+    const char *const subset[] = {VULKAN_PORTABILITY_SUBSET};
     const VkDeviceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
                                        .pNext = &features,
+                                       .enabledExtensionCount = vk->info.portability_subset,
+                                       .ppEnabledExtensionNames = subset,
                                        .queueCreateInfoCount = 1,
                                        .pQueueCreateInfos = &queue};
     if (!vulkan_good(vk, vkCreateDevice(vk->physical, &create, NULL, &vk->device), "opening the device")) return false;

@@ -12,6 +12,7 @@ enum { VULKAN_OWN_BYTES = 224 << 20 };
 
 typedef struct VulkanInfo {
     char name[256], driver[256], kind[24]; /* kind: discrete, integrated, virtual, software */
+    bool portability_subset;               /* its driver leaves something of Vulkan out, as MoltenVK does */
     char missing[128];                     /* why it cannot be used; empty: it can */
     uint64_t memory_bytes, free_bytes;     /* device-local heap; free_bytes 0: the driver does not say */
     uint64_t largest_bytes;                /* of one allocation */

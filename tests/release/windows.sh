@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# What the Windows program does, seen from outside, under Wine:  windows.sh LETHE.EXE WORK_FOLDER [HELPER.EXE]
+# HELPER.EXE is windows_helper.c, compiled; without it Ctrl-C and held files are skipped, without xvfb-run Vulkan is, and
+# where nothing can be mounted the full disk is. A line for each check: 'ok', 'FAILED' or 'skipped'; exit status 1 when
+# one failed.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+lethe=$(realpath "$1") work=$(mkdir -p "$2" && cd "$2" && pwd)
+helper=${3:+$(realpath "$3")}
+wine=$(command -v wine64 || command -v wine || echo /usr/lib/wine/wine64)
+export WINEPREFIX=${WINEPREFIX:-$work/prefix} WINEDEBUG=-all
+failed=0 out='' err='' code=0
+rm -rf "$work/run" # the prefix stays
+mkdir -p "$work/run" && cd "$work/run" || exit 1
+
+check() { # check NAME CONDITION...: its line
+    local name=$1
+    shift
+    if "$@"; then
+        echo "ok      $name"
+    else
+        echo "FAILED  $name (exit $code)"
+        printf '%s\n%s\n' "$out" "$err" | head -n 8 | sed 's/^/        | /'
+        failed=1
+    fi
+}
+skip() { echo "skipped $1: $2"; }
+exe() { timeout "${LIMIT:-300}" "$wine" "$@"; }
+try() { # try WORD...: lethe with these, into out, err and code
+    exe "$lethe" "$@" >out 2>err </dev/null
+    code=$?
+    out=$(cat out) err=$(cat err)
+}
+is() { [ "$code" = "$1" ] && [[ "$out$err" == *"$2"* ]]; }                            # is CODE TEXT
+one_line() { [ "$code" = "$1" ] && [ "$(wc -l <err)" = 1 ] && [[ "$err" == "lethe: "*"$2"* ]]; } # one_line CODE TEXT
+no_cr() { ! grep -q $'\r' "$1"; }
+
+# ---- data: a tiny encoder, rows whose file has a space and no ASCII in its name ----
+
+cp -r "$root/tests/golden/interchange/bert" model
+rows() { # rows FILE COUNT SHIFT MORE
+    local i
+    printf 'sentence\tlabel\n' >"$1"
+    for ((i = 0; i < $2; i++)); do
+        printf "%s film$4 number %s\t%d\n" "$([ $(((i + $3) % 3)) = 0 ] && echo a bad || echo a good)" \
+            "$([ $((i % 5)) = 0 ] && echo film good || echo a)" $(((i + $3) % 3 != 0)) >>"$1"
+    done
+}
+mkdir 'Zoë 中'
+rows 'Zoë 中/a rows.tsv' 60 0 ''
+rows eval.tsv 20 2 ' film'
+base=(run --device cpu --threads 1 --model model --max-length 16 --batch-size 2 --checkpoint-seconds 0 --no-diagnostics
+    --task 'a=Zoë 中\a rows.tsv,eval.tsv' --task 'b=Zoë 中/a rows.tsv,eval.tsv' --method full,si,lora-seq)
+events() { # events OUT: results.jsonl without what times and machines differ in
+    sed 's/,"[a-z_]*seconds":[^,}]*//g; s/,"peak_bytes":[0-9]*//; s/,"threads":[0-9]*//' "$1/results.jsonl"
+}
+same_run() { # same_run OUT OUT
+    cmp <(events "$1") <(events "$2") && cmp "$1/predictions.tsv" "$2/predictions.tsv" && diff -r "$1/models" "$2/models"
+}
+
+# ---- words of the command line, the console ----
+
+try --version
+check "--version" is 0 "lethe "
+try help run
+check "help" is 0 "--checkpoint-seconds"
+check "lines end in LF alone" no_cr out
+try predict --run 'nothing/ä' --task a
+check "non-ASCII in messages" one_line 1 'nothing/ä'
+try run --task 'con=a.tsv,b.tsv'
+check "a task that Windows takes for a device" one_line 2 "no folder can have this task's name"
+try run --task "a=Zoë 中/a rows.tsv,eval.tsv" --model model --max-length 16 --out 'out:put'
+check "a folder's name that Windows refuses" one_line 1 "Windows allows no such name"
+
+# ---- a run ----
+
+try "${base[@]}" --epochs 2 --out 'whole ö\run'
+check "a run; spaces, non-ASCII, backslashes" is 0 "full"
+check "its table ends lines in LF alone" no_cr out
+check "its events do, too" no_cr 'whole ö/run/results.jsonl'
+table=$out
+try report 'whole ö/run'
+check "report gives the same table" test "$(grep '^[a-z-]* .*%\|^[a-z-]* .*\]' <<<"$out")" = "$(grep '^[a-z-]* .*%\|^[a-z-]* .*\]' <<<"$table")"
+try run --config 'whole ö/run/config.json' --out again --quiet
+check "again from its config.json: the same bits" same_run 'whole ö/run' again
+cp -r again second
+try report 'whole ö/*'
+check "report of OUT/*, which no shell expands" is 0 "full"
+long=$(printf '/%0100d' 1 2 3)
+try "${base[@]}" --epochs 1 --quiet --method full --out "long$long"
+check "an OUT of more than 300 characters" test -s "long$long/report.html"
+
+# ---- killed, twice at once, interrupted ----
+
+"$wine" "$lethe" "${base[@]}" --epochs 2 --quiet --out killed >/dev/null 2>&1 </dev/null &
+for ((i = 0; i < 600; i++)); do
+    compgen -G 'killed/checkpoint/*.zst' >/dev/null && break
+    sleep 0.05
+done
+try "${base[@]}" --epochs 2 --quiet --out killed
+check "two processes on one OUT" one_line 1 "killed"
+kill -9 $!
+wait $! 2>/dev/null
+check "it was killed in between" test ! -e killed/summary.json
+try "${base[@]}" --epochs 2 --out killed
+check "a killed run goes on" is 0 "goes on"
+check "to the same bits" same_run 'whole ö/run' killed
+if [ -n "$helper" ]; then
+    exe "$helper" until interrupted/checkpoint 100 "$lethe" "${base[@]}" --epochs 2 --out interrupted >out 2>err </dev/null
+    code=$? out=$(cat out) err=$(cat err) # which go to the helper's console
+    check "Ctrl-C ends it" test $code = 130
+    check "with a checkpoint" test -n "$(compgen -G 'interrupted/checkpoint/*.zst')"
+    try "${base[@]}" --epochs 2 --out interrupted
+    check "an interrupted run goes on to the same bits" same_run 'whole ö/run' interrupted
+    exe "$helper" hold again/table.md "$lethe" report again >out 2>err </dev/null
+    code=$? out=$(cat out) err=$(cat err)
+    check "a file that another program holds: one line" one_line 1 "another program has this file open"
+    check "it is what it was" cmp -s again/table.md second/table.md
+    check "and nothing half-written lies beside it" test -z "$(find again -name '*.tmp')"
+else
+    skip "Ctrl-C, files that others hold" "no helper"
+fi
+
+# ---- pipes ----
+
+answers=$(printf 'a good film\r\nein sch\xc3\xb6ner Film\n' | exe "$lethe" predict --device cpu --run again --task a --method full 2>err)
+code=$? out=$answers err=$(cat err)
+check "predict from a pipe" test "$(grep -c '^{"label": *"[01]".*}$' <<<"$answers")" = 2
+mkfifo rows
+exe "$lethe" predict --device cpu --run again --task a --method full <rows >answers 2>err &
+exec 8>rows
+printf 'a bad film\n' >&8
+for ((i = 0; i < 600; i++)); do [ -s answers ] && break; sleep 0.05; done
+check "a row is answered as it comes" test "$(wc -l <answers)" = 1
+printf 'a good film\n' >&8
+exec 8>&-
+wait $!
+code=$?
+check "until the pipe ends" test "$code $(wc -l <answers)" = "0 2"
+exe "$lethe" help run 2>err </dev/null | head -c 1 >out
+err=$(cat err) out=''
+check "a pipe that nobody reads any more: silence" test ! -s err
+yes 'a good film' | head -n 2000 | exe "$lethe" predict --device cpu --run again --task a --method full 2>err | head -n 1 >out
+code=${PIPESTATUS[2]} err=$(cat err)
+check "so does predict" test "$code" = 0 -a "$(wc -l <out)" = 1
+
+# ---- export ----
+
+try export again --task a --method full --to 'exp ört'
+check "export" test -s 'exp ört/model.safetensors'
+answers=$(printf 'a good film\n' | exe "$lethe" predict --device cpu --run again --task a --method full 2>/dev/null)
+exported=$(printf 'a good film\n' | exe "$lethe" predict --device cpu --model 'exp ört' 2>/dev/null)
+check "predicts the same" test -n "$answers" -a "$answers" = "$exported"
+try export again --task a --method lora-seq --to 'adapter'
+check "an adapter with its base" test -s adapter/adapter_model.safetensors
+
+# ---- disks ----
+
+try "${base[@]}" --epochs 1 --out /proc/lethe
+check "a folder in which nothing can be made" one_line 1 "/proc/lethe"
+mkdir full
+if mount -t tmpfs -o size=64k tmpfs full 2>/dev/null; then
+    try "${base[@]}" --epochs 1 --quiet --out full/run
+    check "a full disk" is 1 "No space left on device"
+    check "leaves nothing half-written" test -z "$(find full -name '*.tmp')"
+    mount -o remount,ro full
+    try "${base[@]}" --epochs 1 --quiet --out full/other
+    check "a read-only disk" one_line 1 "full/other"
+    umount full
+else
+    skip "a full and a read-only disk" "nothing can be mounted here"
+fi
+
+# ---- devices ----
+
+if command -v xvfb-run >/dev/null && compgen -G '/usr/share/vulkan/icd.d/lvp_icd*' >/dev/null; then
+    wine_x() { timeout 1500 xvfb-run -a "$wine" "$lethe" "$@" >out 2>err </dev/null; code=$? out=$(cat out) err=$(cat err); }
+    wine_x selftest
+    check "selftest on the CPU and on Vulkan (lavapipe)" is 0 "llvmpipe"
+    wine_x "${base[@]}" --device gpu --epochs 1 --method full --quiet --out vulkan
+    check "a run on Vulkan" test -s vulkan/report.html
+else
+    skip "Vulkan" "no xvfb-run, or no lavapipe"
+    LIMIT=1500 try selftest
+    check "selftest on the CPU" is 0 ""
+fi
+exit $failed
