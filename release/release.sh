@@ -170,12 +170,12 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
     case $target in x86_64-*) own=(-march=x86_64_v2) ;; esac
     case $target in
     *-linux-*) own+=("${fortify[@]}") last=(-lm -ldl -Wl,--build-id=none) ;;
-    *-windows-*) program=lethe.exe ;;
+    *-windows-*) program=lethe.exe last=(-lpsapi -Wl,--stack,8388608) ;;
     *-macos*) own+=(-Wunguarded-availability) ;; # what came after the version that the target names
     esac
     same_file "$out/options" "$target ${options[*]} ${own[*]} $(declare -f release_libraries)"
     release_libraries
-    about_facts "$out" "$target" "zig $(cat $release/tools/version), $("$zig" cc --version | sed 's/ (.*)//; q')" "$zig" cc -target "$target" -I"$release/include"
+    about_facts "$out" "$target" "zig $(cat $release/tools/version), $("$zig" cc --version | sed 's/ (.*)//; q')" "$release/include/stb"
     if newer "$out/about.o" "$out/about_facts.h" src/about.[ch] "$out/options" $release/include; then
         produce "$out/about.o" "$zig" cc -target "$target" "${options[@]}" -I"$out" -c src/about.c
     fi
