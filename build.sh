@@ -183,7 +183,7 @@ assets() { # build/assets.o
     for file in build/encoder/{config.json,vocab.txt} assets/*.tsv "$fonts/DejaVuSans.ttf"; do squeeze 19 "$file"; done
     if newer build/licenses.txt build.sh LICENSE assets/encoder.lock; then licenses >build/licenses.txt; fi
     squeeze 19 build/licenses.txt
-    if newer build/assets.o build/assets build/compiler assets/embed.c src/assets.h; then
+    if newer build/assets.o build/assets build/compiler assets/embed.c src/assets.h src/platform/embed.h; then
         produce build/assets.o "$CC" "${flags[@]}" -c assets/embed.c
     fi
 }
@@ -191,7 +191,7 @@ assets() { # build/assets.o
 shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has its name
     local op file
     mkdir -p build/shaders
-    if newer build/shaders.o shaders src/device/vulkan/shaders.c build.sh build/compiler; then
+    if newer build/shaders.o shaders src/device/vulkan/shaders.c src/platform/embed.h build.sh build/compiler; then
         for op in $(sed -n '/define OPS(X)/,/[^\\]$/p' shaders/ops.h | grep -o 'X([a-z0-9_]*)' | tr -d 'X()'); do
             file=$(grep -lw "OP_$op" shaders/*.comp) || die "no shader for the op $op"
             glslangValidator --quiet --target-env vulkan1.2 -Ishaders "-DOP_$op" "-DOP=$op" -o "build/shaders/$op.spv" "$file"

@@ -184,10 +184,10 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
     release_licenses "$target" >"$out/licenses.txt.part"
     cmp -s "$out/licenses.txt.part" "$out/licenses.txt" || { cp "$out/licenses.txt.part" "$out/licenses.txt"; zstd -q -f -19 "$out/licenses.txt"; }
     rm "$out/licenses.txt.part"
-    if newer "$out/assets.o" build/assets "$out/licenses.txt.zst" assets/embed.c src/embed.h "$out/options"; then
+    if newer "$out/assets.o" build/assets "$out/licenses.txt.zst" assets/embed.c src/platform/embed.h "$out/options"; then
         produce "$out/assets.o" "$zig" cc -target "$target" "${options[@]}" "-DLICENSES=\"$out/licenses.txt.zst\"" -c assets/embed.c
     fi
-    if newer "$out/shaders.o" build/shaders.o src/device/vulkan/shaders.c src/embed.h "$out/options"; then
+    if newer "$out/shaders.o" build/shaders.o src/device/vulkan/shaders.c src/platform/embed.h "$out/options"; then
         produce "$out/shaders.o" "$zig" cc -target "$target" "${options[@]}" -c src/device/vulkan/shaders.c
     fi
     if newer "$out/main.o" main.c src shaders "$out/options" $release/{include,tools/version}; then
