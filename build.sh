@@ -182,7 +182,7 @@ assets() { # build/assets.o
     for file in build/encoder/{config.json,vocab.txt} assets/*.tsv "$fonts/DejaVuSans.ttf"; do squeeze 19 "$file"; done
     if newer build/licenses.txt build.sh LICENSE assets/encoder.lock; then licenses >build/licenses.txt; fi
     squeeze 19 build/licenses.txt
-    if newer build/assets.o build/assets build/compiler assets/embed.c src/assets.h; then
+    if newer build/assets.o build/assets build/compiler assets/embed.c src/assets.h src/platform/embed.h; then
         produce build/assets.o "$CC" "${flags[@]}" -c assets/embed.c
     fi
 }
@@ -190,7 +190,7 @@ assets() { # build/assets.o
 shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has its name
     local op file
     mkdir -p build/shaders
-    if newer build/shaders.o shaders src/device/vulkan/shaders.c build.sh build/compiler; then
+    if newer build/shaders.o shaders src/device/vulkan/shaders.c src/platform/embed.h build.sh build/compiler; then
         for op in $(sed -n '/define OPS(X)/,/[^\\]$/p' shaders/ops.h | grep -o 'X([a-z0-9_]*)' | tr -d 'X()'); do
             file=$(grep -lw "OP_$op" shaders/*.comp) || die "no shader for the op $op"
             glslangValidator --quiet --target-env vulkan1.2 -Ishaders "-DOP_$op" "-DOP=$op" -o "build/shaders/$op.spv" "$file"
@@ -219,17 +219,12 @@ commit() { # of these sources, with "-changed" where a file differs from it
     echo "$hash"
 }
 
-stb_version() { # stb_version NAME OPTION...: as the first line of its header has it
-    local name=$1
-    shift
-    echo "#include <stb/$name.h>" | "$@" -E -C -P - | sed -n "s/.*$name\.*h* *-* v\([0-9.]*\).*/\1/p" | head -n 1
-}
+stb_version() { sed -n "1,3s/.*$1\\.*h* *-* v\\([0-9.]*\\).*/\\1/p" "$2/$1.h"; } # stb_version NAME FOLDER: as its header's first lines say
 
-about_facts() { # about_facts FOLDER TARGET NAME_AND_VERSION COMPILER...: FOLDER/about_facts.h, which stays as it is when it says the same
+about_facts() { # about_facts FOLDER TARGET COMPILER FOLDER_OF_STB: FOLDER/about_facts.h, as old as what it says
     local folder=$1 target=$2 compiler=$3 text
-    shift 3
     text=$(printf '#define LETHE_%s "%s"\n' COMMIT "$(commit)" TARGET "$target" COMPILER "$compiler" \
-        STB_IMAGE_WRITE "$(stb_version stb_image_write "$@")" STB_TRUETYPE "$(stb_version stb_truetype "$@")")
+        STB_IMAGE_WRITE "$(stb_version stb_image_write "$4")" STB_TRUETYPE "$(stb_version stb_truetype "$4")")
     [ "$(cat "$folder/about_facts.h" 2>/dev/null)" = "$text" ] || echo "$text" >"$folder/about_facts.h"
 }
 
@@ -242,7 +237,8 @@ build() {
     if newer build/baseline.o src/platform/baseline.c build.sh build/compiler; then
         produce build/baseline.o "$CC" -std=gnu11 -O2 ${baseline:+"$baseline"} -c src/platform/baseline.c
     fi
-    about_facts build "$("$CC" -dumpmachine)" "$("$CC" --version | sed 's/ (.*)//; q')" "$CC"
+    about_facts build "$("$CC" -dumpmachine)" "$("$CC" --version | sed 's/ (.*)//; q')" \
+        "$(echo '#include <stb/stb_truetype.h>' | "$CC" -E -x c - | sed -n 's/^# 1 "\(.*\)\/stb_truetype.h".*/\1/p' | head -n 1)"
     if newer build/about.o build/about_facts.h src/about.[ch] build.sh build/compiler; then
         produce build/about.o "$CC" "${flags[@]}" -Ibuild -c src/about.c
     fi

@@ -170,12 +170,12 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
     case $target in x86_64-*) own=(-march=x86_64_v2) ;; esac
     case $target in
     *-linux-*) own+=("${fortify[@]}") last=(-lm -ldl -Wl,--build-id=none) ;;
-    *-windows-*) program=lethe.exe ;;
+    *-windows-*) program=lethe.exe last=(-lpsapi -Wl,--stack,8388608) ;;
     *-macos*) own+=(-Wunguarded-availability) ;; # what came after the version that the target names
     esac
     same_file "$out/options" "$target ${options[*]} ${own[*]} $(declare -f release_libraries)"
     release_libraries
-    about_facts "$out" "$target" "zig $(cat $release/tools/version), $("$zig" cc --version | sed 's/ (.*)//; q')" "$zig" cc -target "$target" -I"$release/include"
+    about_facts "$out" "$target" "zig $(cat $release/tools/version), $("$zig" cc --version | sed 's/ (.*)//; q')" "$release/include/stb"
     if newer "$out/about.o" "$out/about_facts.h" src/about.[ch] "$out/options" $release/include; then
         produce "$out/about.o" "$zig" cc -target "$target" "${options[@]}" -I"$out" -c src/about.c
     fi
@@ -184,10 +184,10 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
     release_licenses "$target" >"$out/licenses.txt.part"
     cmp -s "$out/licenses.txt.part" "$out/licenses.txt" || { cp "$out/licenses.txt.part" "$out/licenses.txt"; zstd -q -f -19 "$out/licenses.txt"; }
     rm "$out/licenses.txt.part"
-    if newer "$out/assets.o" build/assets "$out/licenses.txt.zst" assets/embed.c src/embed.h "$out/options"; then
+    if newer "$out/assets.o" build/assets "$out/licenses.txt.zst" assets/embed.c src/platform/embed.h "$out/options"; then
         produce "$out/assets.o" "$zig" cc -target "$target" "${options[@]}" "-DLICENSES=\"$out/licenses.txt.zst\"" -c assets/embed.c
     fi
-    if newer "$out/shaders.o" build/shaders.o src/device/vulkan/shaders.c src/embed.h "$out/options"; then
+    if newer "$out/shaders.o" build/shaders.o src/device/vulkan/shaders.c src/platform/embed.h "$out/options"; then
         produce "$out/shaders.o" "$zig" cc -target "$target" "${options[@]}" -c src/device/vulkan/shaders.c
     fi
     if newer "$out/main.o" main.c src shaders "$out/options" $release/{include,tools/version}; then

@@ -2,7 +2,7 @@
 #ifndef LETHE_ASSETS_H
 #define LETHE_ASSETS_H
 
-#include "embed.h"
+#include "platform/embed.h"
 
 typedef struct Asset {
     const char *name; /* those that end in .zst are compressed */

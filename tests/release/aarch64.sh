@@ -5,6 +5,17 @@ cd "$(dirname "$0")/../.."
 PROGRAM=$(realpath "$1") WORK=$(mkdir -p "$2" && cd "$2" && pwd)
 source tests/release/common.sh
 lethe=(qemu-aarch64-static -L /usr/aarch64-linux-gnu "$PROGRAM")
+export QEMU_LD_PREFIX=/usr/aarch64-linux-gnu VK_DRIVER_FILES=/dev/null
+
+# lethe starts itself again to try a device. qemu hands that to the kernel, which must know what to do with ARM programs:
+# for as long as this script runs, where nothing has told it.
+binfmt=/proc/sys/fs/binfmt_misc
+if ! grep -qs '^interpreter.*aarch64' $binfmt/*aarch64* && [ -w $binfmt/register ]; then
+    printf '%s' ':lethe-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00' \
+        ':\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff' \
+        ":$(command -v qemu-aarch64-static):" >$binfmt/register
+    trap 'echo -1 >$binfmt/lethe-aarch64' EXIT
+fi
 
 symbols() {
     local newest

@@ -11,17 +11,21 @@ mkdir -p "$work"
 
 row() { printf '%s\t%s\t%s\t%s\n' "$@" >>"$table"; }
 suite() { # suite TARGET SCRIPT ARGUMENT...: a row for each line ok, FAILED or skipped that it prints
-    local target=$1 script=tests/release/$2 line from=$SECONDS
+    local target=$1 script=tests/release/$2 line result from=$SECONDS
     shift 2
     # shellcheck disable=SC2254
     case $target in ${RELEASE_ONLY:-*}) ;; *) return 0 ;; esac
     if [ ! -e "$script" ]; then row "$target" "$script is not there" FAILED 0; return; fi
     while read -r line; do
         echo "$target: $line" >&2
-        case $line in ok* | FAILED* | skipped*) row "$target" "${line#* }" "${line%% *}" $((SECONDS - from)) ;; esac
+        read -r result line <<<"$line"
+        case $result in ok | FAILED | skipped) row "$target" "$line" "$result" $((SECONDS - from)) ;; esac
         from=$SECONDS
-    done < <(bash "$script" "$@" 2>"$work/$target.errors" </dev/null ||
-        echo "FAILED $script ended with exit code $?: $(tail -n 1 "$work/$target.errors" | cut -c1-100)")
+    done < <(bash "$script" "$@" 2>"$work/$target.errors" </dev/null || echo "ended $script: exit code $?")
+    # a script that failed without a failed check
+    if [ "${result:-}" = ended ] && ! grep -q "^$target"$'\t.*\tFAILED\t' "$table"; then
+        row "$target" "$line, $(tail -n 1 "$work/$target.errors" | cut -c1-80)" FAILED 0
+    fi
 }
 program() { # program NAME: the program out of its archive, which is what people get
     local name=$1 folder=$work/$1/program
@@ -39,7 +43,10 @@ suite archives archives.sh $release "$work/archives"
 suite linux-x86_64 linux.sh "$(program linux-x86_64)" "$work/linux-x86_64"
 for wheel in "$release"/*manylinux*_"$(uname -m)".whl; do suite wheels wheels.sh "$wheel" "$work/wheels"; done
 suite linux-aarch64 aarch64.sh "$(program linux-aarch64)" "$work/linux-aarch64"
-suite windows-x86_64 windows.sh "$(program windows-x86_64)" "$work/windows-x86_64"
+helper=$work/helper.exe
+ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-$PWD/$release/cache} $release/tools/ziglang/zig cc -target x86_64-windows-gnu -O2 \
+    tests/release/windows_helper.c -o "$helper" || rm -f "$helper"
+suite windows-x86_64 windows.sh "$(program windows-x86_64)" "$work/windows-x86_64" "$helper"
 suite macos-arm64 macos.sh "$(program macos-arm64)" "$work/macos-arm64" arm64
 suite macos-x86_64 macos.sh "$(program macos-x86_64)" "$work/macos-x86_64" x86_64
 suite same-bytes again.sh $release "$work/again"

@@ -2,7 +2,7 @@
 #ifndef LETHE_VULKAN_H
 #define LETHE_VULKAN_H
 
-#include "../../embed.h"
+#include "../../platform/embed.h"
 #include "../../files/files.h"
 #include "../device.h"
 
