@@ -363,7 +363,7 @@ check_platform() {
     local files headers calls names places
     mapfile -t files < <(find main.c src -name '*.[ch]' ! -path 'src/platform/*' ! -path src/vendor.c)
     headers='assert|ctype|float|inttypes|limits|math|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string'
-    headers+='|immintrin|arm_neon|sanitizer/asan_interface|jansson|utf8proc|zstd|volk|stb/stb_[a-z_]+'
+    headers+='|immintrin|cpuid|arm_neon|sanitizer/asan_interface|jansson|utf8proc|zstd|volk|stb/stb_[a-z_]+'
     calls='open|openat|creat|close|read|write|pread|pwrite|lseek|fsync|fdatasync|f?truncate|dup[23]?|pipe2?|fcntl|ioctl'
     calls+='|flock|lockf|[fl]?stat|statx|access|unlink|unlinkat|rename|renameat|remove|mkdir|mkdirat|rmdir|s?y?m?link|readlink'
     calls+='|f?d?opendir|readdir|closedir|dirfd|scandir|n?ftw|glob|realpath|getcwd|chdir|chmod|isatty|fileno|fd?open|freopen'

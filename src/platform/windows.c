@@ -34,7 +34,8 @@ static SysError error_of_code(DWORD code)
     case ERROR_PATH_NOT_FOUND:
     case ERROR_INVALID_DRIVE:
     case ERROR_DELETE_PENDING: return ERROR_FILE_NOT_FOUND;
-    case ERROR_NO_DATA: return ERROR_BROKEN_PIPE;
+    case ERROR_NO_DATA:
+    case ERROR_PIPE_NOT_CONNECTED: return ERROR_BROKEN_PIPE;
     case ERROR_HANDLE_DISK_FULL: return ERROR_DISK_FULL;
     default: return (SysError)code;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
@@ -138,16 +139,31 @@ typedef struct CpuEngine {
 
 enum { CPU_ENGINES = 4 };
 
+#if defined(__x86_64__)
+/* What the processor has and the system saves. CPUID is asked here, since the compilers' own builtin says no to
+ * everything where the compiler's runtime does not fill it in (zig's). */
+static void cpu_features(bool *avx2, bool *avx512)
+{
+    enum { STATE_AVX = 0x06, STATE_AVX512 = 0xe6 }; /* registers that the system saves, bits of XCR0 */
+    const unsigned wanted2 = bit_AVX2 | bit_BMI | bit_BMI2,
+                   wanted512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    unsigned a, b, c, d, saved, high;
+    *avx2 = *avx512 = false;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE) || !(c & bit_FMA)) return;
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return;
+    *avx2 = (saved & STATE_AVX) == STATE_AVX && (b & wanted2) == wanted2;
+    *avx512 = *avx2 && (saved & STATE_AVX512) == STATE_AVX512 && (b & wanted512) == wanted512;
+}
+#endif
+
 /* Best first; those that this architecture does not have are 0. Only tests have the one without a word. */
 static void cpu_engines(CpuEngine engines[CPU_ENGINES])
 {
     memset(engines, 0, CPU_ENGINES * sizeof *engines);
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                      __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    bool avx2, avx512;
+    cpu_features(&avx2, &avx512);
     engines[0] = (CpuEngine){"AVX-512", "avx512", avx512, v16_ops};
     engines[1] = (CpuEngine){"AVX2", "avx2", avx2, v8_ops};
     engines[2] = (CpuEngine){"SSE", "v2", true, v4_ops};
