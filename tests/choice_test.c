@@ -93,7 +93,7 @@ static void test_the_kept_epoch_is_named(void **state)
     double loss = 0, least = 0;
     Choice c;
     (void)state;
-    choice_run(&c, KEEP_EPOCH_EVAL, NULL, 0.3f); /* at such a rate later epochs are worse */
+    choice_run(&c, KEEP_EPOCH_EVAL, NULL, 0.1f); /* at such a rate later epochs are worse */
     assert_int_equal(choice_epochs(&c, &final, &lowest, &loss, &least), 6);
     assert_true(lowest.epoch < 5);
     assert_int_equal(final.epoch, lowest.epoch);

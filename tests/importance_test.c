@@ -17,12 +17,13 @@ static Weights tiny_importance(TinyModel *t, ImportanceKind kind)
     return out;
 }
 
-/* |got - expected| / |expected|; what is 0 must be 0. */
+/* |got - expected| / |expected|; what is 0 must be 0. Gradients that cancel (a key's bias) leave what rounding leaves. */
 static double importance_error(const float *got, const double *expected, size_t n)
 {
-    double wrong = 0, all = 0;
+    double wrong = 0, all = 0, largest = 0;
+    for (size_t i = 0; i < n; i++) largest = fmax(largest, expected[i]);
     for (size_t i = 0; i < n; i++) {
-        assert_true(expected[i] != 0 || got[i] == 0);
+        assert_true(expected[i] != 0 || (double)got[i] <= 1e-12 * largest);
         wrong += ((double)got[i] - expected[i]) * ((double)got[i] - expected[i]);
         all += expected[i] * expected[i];
     }
