@@ -63,30 +63,31 @@ static struct {
     size_t begin, end;
     wchar_t half; /* the first of two that make a character; its other one comes next */
     bool line_begins;
-} typed = {.line_begins = true};
+} console_line = {.line_begins = true};
 
 /* Waits for a line, as UTF-8; none: Ctrl-Z at its beginning, or Ctrl-C. (ReadFile would give question marks.) */
 static SysError console_read(HANDLE handle, void *bytes, size_t size, size_t *got)
 {
-    enum { UNITS = sizeof typed.bytes / 3 - 1 };
+    enum { UNITS = sizeof console_line.bytes / 3 - 1 };
     *got = 0;
-    if (typed.begin == typed.end) {
+    if (console_line.begin == console_line.end) {
         wchar_t wide[UNITS + 1];
-        DWORD count = 0, held = typed.half != 0;
-        wide[0] = typed.half;
-        typed.begin = typed.end = 0;
-        typed.half = 0;
+        DWORD count = 0, held = console_line.half != 0;
+        wide[0] = console_line.half;
+        console_line.begin = console_line.end = 0;
+        console_line.half = 0;
         if (!ReadConsoleW(handle, wide + held, UNITS, &count, NULL)) return error_last();
-        const bool ends = typed.line_begins && count && wide[held] == 0x1a;
+        const bool ends = console_line.line_begins && count && wide[held] == 0x1a;
         count += held;
         if (!count || ends) return 0;
-        if (wide[count - 1] >= 0xd800 && wide[count - 1] < 0xdc00) typed.half = wide[--count];
-        typed.line_begins = count && wide[count - 1] == L'\n';
-        typed.end = (size_t)WideCharToMultiByte(CP_UTF8, 0, wide, (int)count, typed.bytes, sizeof typed.bytes, 0, 0);
+        if (wide[count - 1] >= 0xd800 && wide[count - 1] < 0xdc00) console_line.half = wide[--count];
+        console_line.line_begins = count && wide[count - 1] == L'\n';
+        console_line.end = (size_t)WideCharToMultiByte(CP_UTF8, 0, wide, (int)count, console_line.bytes,
+                                                       sizeof console_line.bytes, 0, 0);
     }
-    *got = typed.end - typed.begin < size ? typed.end - typed.begin : size;
-    memcpy(bytes, typed.bytes + typed.begin, *got);
-    typed.begin += *got;
+    *got = console_line.end - console_line.begin < size ? console_line.end - console_line.begin : size;
+    memcpy(bytes, console_line.bytes + console_line.begin, *got);
+    console_line.begin += *got;
     return 0;
 }
 
@@ -111,7 +112,7 @@ static bool console_has_typed(HANDLE handle, bool line)
 static SysError console_read_within(HANDLE handle, int milliseconds, void *bytes, size_t size, size_t *got,
                                     SysArrival *arrival)
 {
-    const bool rest = typed.begin < typed.end || !typed.line_begins;
+    const bool rest = console_line.begin < console_line.end || !console_line.line_begins;
     if (!rest && WaitForSingleObject(handle, (DWORD)milliseconds) != WAIT_OBJECT_0) return 0;
     /* What is typed shows once it is read for, and then the line must be waited for: not when there is work. */
     if (!rest && !console_has_typed(handle, milliseconds == 0)) return 0;
