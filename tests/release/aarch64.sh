@@ -28,17 +28,17 @@ selftest() { "${lethe[@]}" selftest; }
 short_run() { (cd "$1" && "${lethe[@]}" "${SHORT_RUN[@]}" "${@:2}" && "${lethe[@]}" "${short_predict[@]}" >answers.txt); }
 
 resume() { # killed in the middle, it goes on to the same results
-    local more=(--epochs 6 --checkpoint-seconds 0) started
+    local more=(--epochs 6 --snapshot-seconds 0) started
     short_folder "$WORK/whole"
     short_folder "$WORK/killed"
     short_run "$WORK/whole" "${more[@]}"
     (cd "$WORK/killed" && exec "${lethe[@]}" "${SHORT_RUN[@]}" "${more[@]}") &
     started=$!
-    for _ in $(seq 600); do [ ! -e "$WORK/killed/OUT/checkpoint" ] || break; sleep 0.2; done
+    for _ in $(seq 600); do [ ! -e "$WORK/killed/OUT/snapshots" ] || break; sleep 0.2; done
     sleep 1
     kill -9 $started
     wait $started 2>/dev/null || true
-    [ -e "$WORK/killed/OUT/checkpoint" ] || { echo "it ended before it was killed"; return 1; }
+    [ -e "$WORK/killed/OUT/snapshots" ] || { echo "it ended before it was killed"; return 1; }
     short_run "$WORK/killed" "${more[@]}"
     diff <(short_results "$WORK/whole") <(short_results "$WORK/killed")
 }

@@ -51,7 +51,7 @@ rows() { # rows FILE COUNT SHIFT MORE
 mkdir 'Zoë 中'
 rows 'Zoë 中/a rows.tsv' 60 0 ''
 rows eval.tsv 20 2 ' film'
-base=(run --device cpu --threads 1 --model model --max-length 16 --batch-size 2 --checkpoint-seconds 0 --no-diagnostics
+base=(run --device cpu --threads 1 --model model --max-length 16 --batch-size 2 --snapshot-seconds 0 --no-diagnostics
     --task 'a=Zoë 中\a rows.tsv,eval.tsv' --task 'b=Zoë 中/a rows.tsv,eval.tsv' --method full,si,lora-seq)
 events() { # events OUT: results.jsonl without what times and machines differ in
     sed 's/,"[a-z_]*seconds":[^,}]*//g; s/,"peak_bytes":[0-9]*//; s/,"threads":[0-9]*//' "$1/results.jsonl"
@@ -65,7 +65,7 @@ same_run() { # same_run OUT OUT
 try --version
 check "--version" is 0 "lethe "
 try help run
-check "help" is 0 "--checkpoint-seconds"
+check "help" is 0 "--snapshot-seconds"
 check "lines end in LF alone" no_cr out
 try predict --run 'nothing/ä' --task a
 check "non-ASCII in messages" one_line 1 'nothing/ä'
@@ -96,7 +96,7 @@ check "an OUT of more than 300 characters" test -s "long$long/report.html"
 
 "$wine" "$lethe" "${base[@]}" --epochs 2 --quiet --out killed >/dev/null 2>&1 </dev/null &
 for ((i = 0; i < 600; i++)); do
-    compgen -G 'killed/checkpoint/*.zst' >/dev/null && break
+    compgen -G 'killed/snapshots/*.zst' >/dev/null && break
     sleep 0.05
 done
 try "${base[@]}" --epochs 2 --quiet --out killed
@@ -108,10 +108,10 @@ try "${base[@]}" --epochs 2 --out killed
 check "a killed run goes on" is 0 "goes on"
 check "to the same bits" same_run 'whole ö/run' killed
 if [ -n "$helper" ]; then
-    exe "$helper" until interrupted/checkpoint 100 "$lethe" "${base[@]}" --epochs 2 --out interrupted >out 2>err </dev/null
+    exe "$helper" until interrupted/snapshots 100 "$lethe" "${base[@]}" --epochs 2 --out interrupted >out 2>err </dev/null
     code=$? out=$(cat out) err=$(cat err) # which go to the helper's console
     check "Ctrl-C ends it" test $code = 130
-    check "with a checkpoint" test -n "$(compgen -G 'interrupted/checkpoint/*.zst')"
+    check "with a snapshot" test -n "$(compgen -G 'interrupted/snapshots/*.zst')"
     try "${base[@]}" --epochs 2 --out interrupted
     check "an interrupted run goes on to the same bits" same_run 'whole ö/run' interrupted
     exe "$helper" hold again/table.md "$lethe" report again >out 2>err </dev/null
