@@ -290,7 +290,7 @@ tests_watched() { # tests_watched WHAT PROGRAM [GROUP]
     VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_$1_EXT "${@:2}" 2>&1 </dev/null || echo "exit $?: $2"
 }
 
-tests_ops() { # all ops under both kinds of validation
+tests_vulkan() { # all ops under both kinds of validation, then whole trainings
     local mesa
     tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_ops
     # Mesa's software driver, from 25.2 on, follows a descriptor also where no thread is at work. What GPU-assisted
@@ -301,18 +301,21 @@ tests_ops() { # all ops under both kinds of validation
     else
         LETHE_VULKAN_SEPARATE=1 tests_watched GPU_ASSISTED build/tests-fast vulkan_ops # a buffer for each tensor
     fi
+    tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_training
+    tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_failure
 }
 
-tests_checked() { # build/tests, in a folder with links to all files: what runs at the same time has its own build/test-tmp
-    local file
-    rm -rf build/beside
-    mkdir -p build/beside/build
-    for file in *; do [ "$file" = build ] || ln -s "$PWD/$file" build/beside/; done
+tests_beside() { # tests_beside NAME COMMAND...: in a folder with links to all files, which has its own build/test-tmp
+    local file folder=build/beside-$1
+    rm -rf "$folder"
+    mkdir -p "$folder/build"
+    for file in *; do [ "$file" = build ] || ln -s "$PWD/$file" "$folder/"; done
     for file in build/*; do
-        case $file in build/beside | build/test-tmp) ;; *) ln -s "$PWD/$file" build/beside/build/ ;; esac
+        case $file in build/beside* | build/test-tmp) ;; *) ln -s "$PWD/$file" "$folder/build/" ;; esac
     done
     [ ! -d ../shared ] || ln -sfn "$(cd ../shared && pwd)" build/shared
-    (cd build/beside && tests_watched SYNCHRONIZATION_VALIDATION build/tests)
+    shift
+    (cd "$folder" && "$@")
 }
 tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N skipped'
     tests_build
@@ -322,11 +325,11 @@ tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N sk
     export VK_INSTANCE_LAYERS=VK_LAYER_KHRONOS_validation
     {
         if [ $# = 0 ]; then # three at a time: a processor takes minutes to compile all shaders, or to run under sanitizers
-            tests_ops >build/test-ops.log &
-            tests_checked >build/test-checked.log &
-            tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast -vulkan_ops
+            tests_beside vulkan tests_vulkan >build/test-vulkan.log &
+            tests_beside checked tests_watched SYNCHRONIZATION_VALIDATION build/tests >build/test-checked.log &
+            tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast -vulkan_
             wait
-            cat build/test-checked.log build/test-ops.log
+            cat build/test-checked.log build/test-vulkan.log
         else
             for program in build/tests build/tests-fast; do tests_watched SYNCHRONIZATION_VALIDATION $program "$@"; done
         fi
