@@ -12,11 +12,10 @@ static const char *completion_values(Arena *arena, const Option *row)
     const char *words = "";
     if (strcmp(row->name, "device") == 0) return "auto cpu gpu";
     if (strcmp(row->name, "method") == 0) {
-        for (int i = 0; i < strategy_count; i++) words = arena_printf(arena, "%s%s ", words, strategies[i]->name);
-        return arena_printf(arena, "%sall", words);
+        for (int i = 0; i < strategy_count; i++) words = text_join(arena, words, " ", strategies[i]->name);
+        return text_join(arena, words, " ", "all");
     }
-    for (int i = 0; row->choices && row->choices[i]; i++)
-        words = arena_printf(arena, "%s%s%s", words, i ? " " : "", row->choices[i]);
+    for (int i = 0; row->choices && row->choices[i]; i++) words = text_join(arena, words, " ", row->choices[i]);
     return words;
 }
 

@@ -20,6 +20,14 @@ static void manual_text(const char *text, size_t size)
     }
 }
 
+/* A text in bold ('B') or italics ('I'). */
+static void manual_styled(char style, const char *text)
+{
+    printf("\\f%c", style);
+    manual_text(text, strlen(text));
+    printf("\\fR");
+}
+
 /* A help text up to its options: what begins with a blank or "usage:" stands as it is, the rest is paragraphs. */
 static void manual_help(const char *text)
 {
@@ -43,14 +51,11 @@ static void manual_help(const char *text)
 static void manual_option(const Option *row, Arena *arena)
 {
     const char *about = option_about(arena, row);
-    printf(".TP\n\\fB");
-    manual_text("--", 2);
-    manual_text(row->name, strlen(row->name));
-    printf("\\fR");
+    printf(".TP\n");
+    manual_styled('B', arena_printf(arena, "--%s", row->name));
     if (row->argument) {
-        printf(" \\fI");
-        manual_text(row->argument, strlen(row->argument));
-        printf("\\fR");
+        printf(" ");
+        manual_styled('I', row->argument);
     }
     printf("\n");
     for (int i = 0; row->choices && row->choices[i]; i++)
@@ -64,11 +69,11 @@ static void manual_methods(Arena *arena)
     printf(".SH METHODS\nMethods that go together are joined with +, as in ewc+replay,lora\\-seq+replay.\n");
     for (int s = 0; s < strategy_count; s++) {
         const Strategy *strategy = strategies[s];
-        const char *about = arena_printf(arena, "%s (%s)%s%s", strategy->about, strategy->cite,
-                                         strategy->departs ? ". " : "", strategy->departs ? strategy->departs : "");
-        printf(".TP\n\\fB");
-        manual_text(strategy->name, strlen(strategy->name));
-        printf("\\fR\n");
+        const char *about = text_join(arena, arena_printf(arena, "%s (%s)", strategy->about, strategy->cite), ". ",
+                                      strategy->departs ? strategy->departs : "");
+        printf(".TP\n");
+        manual_styled('B', strategy->name);
+        printf("\n");
         manual_text(about, strlen(about));
         printf("\n");
     }
@@ -89,8 +94,10 @@ bool command_manual(int argc, char **argv, Err *err)
         printf(".\n.PP\n");
         manual_help(c->help);
         OptionRows rows = {0};
-        if (c->run == command_run) command_rows(c, &rows);
-        if (c->run != command_run) option_rows_add(&rows, c->options, c->option_count);
+        if (c->run == command_run)
+            command_rows(c, &rows);
+        else
+            option_rows_add(&rows, c->options, c->option_count);
         for (size_t i = 0; i < rows.count; i++) manual_option(rows.at[i], &arena);
         if (c->takes_run && c->run != command_run) printf(".PP\nThe options of run are taken, too.\n");
     }

@@ -220,6 +220,14 @@ static int compare_winner(const Pair *pair)
     return pair->left > 0 ? pair->a : pair->b;
 }
 
+/* How many pairs differ beyond chance. */
+static int compare_different(const Comparison *c)
+{
+    int different = 0;
+    for (int i = 0; i < c->pair_count; i++) different += compare_winner(&c->pairs[i]) >= 0;
+    return different;
+}
+
 /* How a method stands against the others. */
 typedef struct Standing {
     int won, lost, even, unmatched, too_few, unknown;

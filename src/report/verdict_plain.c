@@ -112,13 +112,11 @@ static const char *plain_ranking(Arena *arena, const Results *r)
 {
     const Comparison c = compare_methods(arena, r);
     const int leader = compare_leader(r, &c);
-    int different = 0;
-    for (int i = 0; i < c.pair_count; i++) different += compare_winner(&c.pairs[i]) >= 0;
     if (c.method_count < 2) return NULL;
     if (leader >= 0)
         return arena_printf(arena, "%s keeps most of %s among the methods that are shown to learn as well.",
                             r->methods[leader], r->tasks[0].name);
-    if (different)
+    if (compare_different(&c))
         return arena_printf(arena, "No method keeps more of %s than all others that learn as well.", r->tasks[0].name);
     if (c.compared)
         return arena_printf(arena, "Of methods that learn equally well none is shown to keep more of %s.",

@@ -232,7 +232,14 @@ static const char *verdict_pairs(Arena *arena, int count)
 
 enum { VERDICT_MORE = 3 }; /* so many differences in learning are named */
 
-/* The same of the only pair. */
+/* Adds what one of an unmatched pair learned more than the other, up to `most` names. */
+static void verdict_add_more(Arena *arena, const Results *r, const Pair *pair, size_t most, VerdictNames *names)
+{
+    for (int j = 0; j < r->task_count && names->count < most; j++)
+        if (pair->tasks[j].state == MATCH_MORE) verdict_add(arena, names, verdict_learned_more(arena, r, pair, j));
+}
+
+/* Whether the only pair learned equally well. */
 static const char *verdict_matching_one(Arena *arena, const Results *r, const Pair *pair)
 {
     const char *a = r->methods[pair->a], *b = r->methods[pair->b], *within = verdict_margin_words(arena, r);
@@ -246,8 +253,7 @@ static const char *verdict_matching_one(Arena *arena, const Results *r, const Pa
     default: break;
     }
     VerdictNames more = {0};
-    for (int j = 0; j < r->task_count; j++)
-        if (pair->tasks[j].state == MATCH_MORE) verdict_add(arena, &more, verdict_learned_more(arena, r, pair, j));
+    verdict_add_more(arena, r, pair, (size_t)r->task_count, &more);
     return arena_printf(arena, "%s and %s did not learn every task equally well (%s): %s.", a, b, within,
                         verdict_named(arena, &more));
 }
@@ -263,8 +269,7 @@ static const char *verdict_matching(Arena *arena, const Results *r, const Compar
         too_few += pair->state == PAIR_TOO_FEW;
         unknown += pair->state == PAIR_UNKNOWN;
         unmatched += pair->state == PAIR_UNMATCHED;
-        for (int j = 0; j < r->task_count && pair->state == PAIR_UNMATCHED && more.count < VERDICT_MORE; j++)
-            if (pair->tasks[j].state == MATCH_MORE) verdict_add(arena, &more, verdict_learned_more(arena, r, pair, j));
+        if (pair->state == PAIR_UNMATCHED) verdict_add_more(arena, r, pair, VERDICT_MORE, &more);
     }
     const char *text = arena_printf(
         arena, "Of %s of methods %s learned every task equally well (%s)", verdict_pairs(arena, c->pair_count),
@@ -354,9 +359,7 @@ static const char *verdict_no_leader(Arena *arena, const Results *r, const Compa
 
 static const char *verdict_ranking(Arena *arena, const Results *r, const Comparison *c)
 {
-    const int leader = compare_leader(r, c);
-    int different = 0;
-    for (int i = 0; i < c->pair_count; i++) different += compare_winner(&c->pairs[i]) >= 0;
+    const int leader = compare_leader(r, c), different = compare_different(c);
     if (!different) return verdict_no_ranking(arena, r, c);
     return leader < 0 ? verdict_no_leader(arena, r, c, different) : verdict_leads(arena, r, c, leader);
 }
@@ -591,10 +594,10 @@ static const char *verdict_chosen(Arena *arena, const Results *r)
 static const char *verdict_forgetters(Arena *arena, const Results *r, int task, const Forgotten *f)
 {
     VerdictNames names = {0};
+    if (f->methods > VERDICT_NAMES) return arena_printf(arena, "all %d methods that can forget", f->methods);
     for (int m = 0; m < r->method_count; m++)
         if (verdict_can_be_ranked(r, m) && report_forgotten(arena, r, m, task).methods)
             verdict_add(arena, &names, r->methods[m]);
-    if (f->methods > VERDICT_NAMES) return arena_printf(arena, "all %d methods that can forget", f->methods);
     return arena_printf(arena, "%s %s", f->methods == 2 ? "both" : "all of", verdict_named(arena, &names));
 }
 
