@@ -3,7 +3,7 @@
  * other method, and killed and resumed, they leave the same bits in events, predictions and kept models. Uses
  * resume_test.c's model and rows. */
 
-enum { COMPOSITION_MOST = 128, COMPOSITION_BLOCK = 16, COMPOSITION_TRIPLES = 12 };
+enum { COMPOSITION_MOST = 128, COMPOSITION_BLOCK = 128, COMPOSITION_TRIPLES = 12 };
 
 typedef struct Composed {
     const char *name, *turned; /* a+b and b+a; turned NULL: it has one part */

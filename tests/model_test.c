@@ -1,134 +1,10 @@
-/* model and training: gradients of the whole model by finite differences, for both families, with and without LoRA and
- * dropout; the numbers of Hugging Face are in golden_test.c. */
+/* model and training; gradients by finite differences are in gradients_test.c, the numbers of Hugging Face in
+ * golden_test.c. */
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "indices.h"
-
-typedef struct TinyModel {
-    Arena arena;
-    Device device;
-    DeviceArena memory;
-    Model model;
-    Head head;
-    Lora lora;
-    Weights weights, grads;
-    Split split;
-    DeviceBatch batch;
-    Workspace *workspace;
-    f32p losses;
-    bool with_lora;
-} TinyModel;
-
-static void tiny_fill(f32p w, size_t n, uint64_t stream)
-{
-    for (size_t i = 0; i < n; i++) w[i] = 0.3f * random_normal(1, stream, i);
-}
-
-static uint32_t tiny_ids[] = {3, 5, 7, 1, 2, 9, 9, 30, 41, 3, 5, 6, 1, 1, 0}, tiny_labels[] = {0, 2, 1, 1};
-static uint8_t tiny_types[] = {0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1}, tiny_no_types[15];
-static uint64_t tiny_starts[] = {0, 4, 5, 11, 15};
-
-static void tiny_open(TinyModel *t, const char *engine, const Family *family, bool with_lora, float drop)
-{
-    Err err = {0};
-    *t = (TinyModel){.with_lora = with_lora};
-    assert_true(device_open(&t->device, engine, 2, &err));
-    t->memory.device = &t->device;
-    const bool after_pad = family->positions == POSITIONS_AFTER_PAD;
-    const ModelConfig config = {.family = family,
-                                .layers = 2,
-                                .hidden = 12,
-                                .heads = 3,
-                                .inner = 20,
-                                .vocab = 50,
-                                .positions = 20,
-                                .types = family->types,
-                                .position_base = after_pad ? family->pad + 1 : 0,
-                                .eps = 1e-5f,
-                                .hidden_drop = drop,
-                                .attention_drop = 1.5f * drop,
-                                .classifier_drop = drop / 2};
-    model_layout(&t->arena, &config, &t->model);
-    head_layout(&t->arena, &config, 3, &t->head);
-    t->lora = (Lora){.r = 2, .targets = LORA_QUERY | LORA_KEY | LORA_VALUE, .alpha = 4, .drop = drop};
-    lora_layout(&t->arena, &config, &t->lora);
-    const size_t sizes[3] = {t->model.encoder.floats, t->lora.layout.floats, t->head.layout.floats};
-    t->weights = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL,
-                           device_f32(&t->memory, sizes[2])};
-    t->grads = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL,
-                         device_f32(&t->memory, sizes[2])};
-    tiny_fill(t->weights.encoder, sizes[0], 1);
-    if (with_lora) tiny_fill(t->weights.adapter, sizes[1], 2);
-    tiny_fill(t->weights.head, sizes[2], 3);
-    t->split = (Split){.rows = 4,
-                       .labels = tiny_labels,
-                       .starts = tiny_starts,
-                       .ids = tiny_ids,
-                       .types = family->types > 1 ? tiny_types : tiny_no_types};
-    const uint32_t rows[] = {0, 1, 2, 3};
-    Batch batch;
-    batch_pack(&t->arena, &t->split, rows, 4, config.position_base, &batch);
-    const BatchBuffer buffer = batch_buffer(&t->memory, batch.tokens, batch.examples);
-    device_batch_write(&t->device, &buffer, &t->arena, &batch, &t->batch);
-    t->workspace = workspace_new(&t->arena, &t->memory, &t->model, with_lora ? &t->lora : NULL, 15, 4, 3, true);
-    t->losses = device_f32(&t->memory, 4);
-}
-
-static void tiny_close(TinyModel *t)
-{
-    device_arena_free(&t->memory);
-    arena_free(&t->arena);
-    device_close(&t->device);
-}
-
-static double tiny_loss(TinyModel *t, const PassOptions *options)
-{
-    f32p logits = model_forward(t->workspace, &t->weights, &t->head, &t->batch, options);
-    RUN(&t->device, cross_entropy, .logits = logits, .labels = t->batch.labels, .loss = t->losses,
-        .dlogits = workspace_dlogits(t->workspace), .rows = 4, .classes = 3, .scale = 0.25f);
-    float loss[4];
-    device_read(&t->device, loss, t->losses, sizeof loss);
-    return ((double)loss[0] + (double)loss[1] + (double)loss[2] + (double)loss[3]) / 4;
-}
-
-/* |finite differences - gradient| / |gradient| over one flat array, by steps of h. */
-static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, float h, const PassOptions *options)
-{
-    double wrong = 0, all = 0;
-    for (size_t i = 0; i < n; i++) {
-        const float old = w[i];
-        w[i] = old + h;
-        const double up = tiny_loss(t, options), w_up = (double)w[i];
-        w[i] = old - h;
-        const double down = tiny_loss(t, options), slope = (up - down) / (w_up - (double)w[i]);
-        w[i] = old;
-        wrong += (slope - (double)g[i]) * (slope - (double)g[i]);
-        all += slope * slope;
-    }
-    return sqrt(wrong / all);
-}
-
-static void test_model_gradients_by_finite_differences(void **state)
-{
-    (void)state;
-    for (int f = 0; f < family_count; f++)
-        for (int with_lora = 0; with_lora < 2; with_lora++)
-            for (int drop = 0; drop < 2; drop++) {
-                TinyModel t;
-                tiny_open(&t, "plain", family_rows[f], with_lora, drop ? 0.2f : 0);
-                const PassOptions options = {.dropout = true, .seed = 5, .step = 9};
-                tiny_loss(&t, &options);
-                model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
-                assert_true(
-                    tiny_error(&t, t.weights.encoder, t.grads.encoder, t.model.encoder.floats, 4e-3f, &options) < 1e-3);
-                assert_true(tiny_error(&t, t.weights.head, t.grads.head, t.head.layout.floats, 4e-3f, &options) < 1e-3);
-                if (with_lora) /* an adapter's gradient is small: larger steps stand out from the loss's rounding */
-                    assert_true(tiny_error(&t, t.weights.adapter, t.grads.adapter, t.lora.layout.floats, 16e-3f,
-                                           &options) < 4e-3);
-                tiny_close(&t);
-            }
-}
+#include "tiny_model.h"
 
 /* The gradient of a part is the same whether or not the others are asked for. */
 static void test_frozen_parts_change_no_gradient(void **state)
@@ -456,7 +332,6 @@ static void test_wide_weights(void **state)
 }
 
 static const struct CMUnitTest model_tests[] = {
-    cmocka_unit_test(test_model_gradients_by_finite_differences),
     cmocka_unit_test(test_frozen_parts_change_no_gradient),
     cmocka_unit_test(test_inference_equals_training_pass),
     cmocka_unit_test(test_states_of_every_layer),

@@ -77,11 +77,15 @@ static void test_killed_at_fifty_moments(void **state)
     assert_true(killed >= RUNS && within >= RUNS / 3);
 }
 
-/* Begun by two threads, killed within a training, and ended by one. */
+/* All that a run does is the same with four threads; begun by two threads, killed within a training, and ended by one.
+ */
 static void test_threads_may_change(void **state)
 {
     (void)state;
     resume_files();
+    fine(child_run, RESUME_RUN "--out " R "one");
+    fine(child_run, RESUME_RUN "--threads 4 --out " R "four");
+    expect_same_run(R "one", R "four");
     fine(child_run, RESUME_RUN "--method si --out " R "whole");
     const long calls = faults->count[FAULT_RENAME];
     const Child *c =

@@ -17,6 +17,8 @@
 #include "report_data.h"
 
 #ifdef LETHE_TESTS_FAST
+#include "gradients_test.c"
+#include "sentences_test.c"
 #include "golden_test.c"
 #include "bits_test.c"
 #include "tokenizer_golden_test.c"
@@ -47,7 +49,6 @@
 #include "measures_test.c"
 #include "load_test.c"
 #include "verdict_test.c"
-#include "sentences_test.c"
 #include "experiment_test.c"
 #include "leaks_test.c"
 #include "report_test.c"
@@ -70,19 +71,33 @@ static const struct {
 } groups[] = {
 #ifdef LETHE_TESTS_FAST
     /* First what forks: a child hangs in a graphics driver whose threads its parent has started. */
-    GROUP(resume),  GROUP(faults),     GROUP(composition),      GROUP(golden),
-    GROUP(command), GROUP(manners),    GROUP(tokenizer_golden), GROUP(interchange_command),
-    GROUP(traps),   GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(vulkan_failure),
-    GROUP(charts),  GROUP(page),       GROUP(bits),             GROUP(completion),
+    GROUP(resume),
+    GROUP(faults),
+    GROUP(composition),
+    GROUP(golden),
+    GROUP(command),
+    GROUP(manners),
+    GROUP(tokenizer_golden),
+    GROUP(interchange_command),
+    GROUP(traps),
+    GROUP(vulkan_ops),
+    GROUP(vulkan_training),
+    GROUP(vulkan_failure),
+    GROUP(charts),
+    GROUP(page),
+    GROUP(bits),
+    GROUP(completion),
+    GROUP(gradients),
+    GROUP(sentences),
 #else
-    GROUP(base),       GROUP(words),      GROUP(files),
-    GROUP(text),       GROUP(device),     GROUP(model),
-    GROUP(importance), GROUP(strategy),   GROUP(strategy_golden),
-    GROUP(choice),     GROUP(measures),   GROUP(load),
-    GROUP(verdict),    GROUP(report),     GROUP(sentences),
-    GROUP(fuzz),       GROUP(experiment), GROUP(interchange),
-    GROUP(limits),     GROUP(leaks),      GROUP(rows),
-    GROUP(glue),       GROUP(platform),   GROUP(options),
+    GROUP(base),       GROUP(words),       GROUP(files),
+    GROUP(text),       GROUP(device),      GROUP(model),
+    GROUP(importance), GROUP(strategy),    GROUP(strategy_golden),
+    GROUP(choice),     GROUP(measures),    GROUP(load),
+    GROUP(verdict),    GROUP(report),      GROUP(fuzz),
+    GROUP(experiment), GROUP(interchange), GROUP(limits),
+    GROUP(leaks),      GROUP(rows),        GROUP(glue),
+    GROUP(platform),   GROUP(options),
 #endif
 };
 

@@ -5,7 +5,7 @@
 #include "../saved/saved.h"
 #include "../strategy/strategy.h"
 
-enum { PLAN_MAX_TASKS = 64, PLAN_MAX_METHODS = 32, PLAN_MAX_SEEDS = 100 };
+enum { PLAN_MAX_TASKS = 64, PLAN_MAX_METHODS = 128, PLAN_MAX_SEEDS = 100 };
 
 /* Where a task's rows come from: two files, or data inside the binary. */
 typedef struct TaskSource {
