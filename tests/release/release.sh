@@ -45,8 +45,8 @@ for wheel in "$release"/*manylinux*_"$(uname -m)".whl; do suite wheels wheels.sh
 suite linux-aarch64 aarch64.sh "$(program linux-aarch64)" "$work/linux-aarch64"
 helper=$work/helper.exe
 ZIG_GLOBAL_CACHE_DIR=${ZIG_GLOBAL_CACHE_DIR:-$PWD/$release/cache} $release/tools/ziglang/zig cc -target x86_64-windows-gnu -O2 \
-    tests/release/windows_helper.c -o "$helper" || rm -f "$helper"
-suite windows-x86_64 windows.sh "$(program windows-x86_64)" "$work/windows-x86_64" "$helper"
+    tests/release/windows_helper.c -o "$helper" -luser32 || rm -f "$helper"
+suite windows-x86_64 windows.sh "$(program windows-x86_64)" "$work/windows-x86_64" "$helper" "$(program linux-x86_64)"
 suite macos-arm64 macos.sh "$(program macos-arm64)" "$work/macos-arm64" arm64
 suite macos-x86_64 macos.sh "$(program macos-x86_64)" "$work/macos-x86_64" x86_64
 suite same-bytes again.sh $release "$work/again"

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# What the Windows program does, seen from outside, under Wine:  windows.sh LETHE.EXE WORK_FOLDER [HELPER.EXE]
-# HELPER.EXE is windows_helper.c, compiled; without it Ctrl-C and held files are skipped, without xvfb-run Vulkan is, and
-# where nothing can be mounted the full disk is. A line for each check: 'ok', 'FAILED' or 'skipped'; exit status 1 when
+# What the Windows program does, seen from outside, under Wine:  windows.sh LETHE.EXE WORK_FOLDER HELPER.EXE LINUX_LETHE
+# HELPER.EXE is windows_helper.c, compiled; LINUX_LETHE is the release's program for this machine. Where one is missing,
+# Ctrl-C and held files, or what both programs must agree in, are skipped, without xvfb-run Vulkan is, and where nothing
+# can be mounted the full disk is. A line for each check: 'ok', 'FAILED' or 'skipped'; exit status 1 when
 # one failed.
 set -uo pipefail
 # One display for all: Wine's own processes outlive a program, and keep what the first one had.
 [ -n "${DISPLAY:-}" ] || ! command -v xvfb-run >/dev/null || exec xvfb-run -a "$0" "$@"
 root=$(cd "$(dirname "$0")/../.." && pwd)
 lethe=$(realpath "$1") work=$(mkdir -p "$2" && cd "$2" && pwd)
-helper=${3:+$(realpath "$3")}
+helper=$([ ! -e "${3:-}" ] || realpath "$3") linux=$([ ! -x "${4:-}" ] || realpath "$4")
 wine=$(command -v wine64 || command -v wine || echo /usr/lib/wine/wine64)
 export WINEPREFIX=${WINEPREFIX:-$work/prefix} WINEDEBUG=-all
 failed=0 out='' err='' code=0
@@ -91,6 +92,63 @@ check "report of OUT/*, which no shell expands" is 0 "full"
 long=$(printf '/%0100d' 1 2 3)
 try "${base[@]}" --epochs 1 --quiet --method full --out "long$long"
 check "an OUT of more than 300 characters" test -s "long$long/report.html"
+
+until_snapshot() { # until_snapshot OUT COMMAND...: killed after its first snapshot
+    local out=$1 i
+    shift
+    "$@" --out "$out" >/dev/null 2>&1 </dev/null &
+    for ((i = 0; i < 1200; i++)); do
+        compgen -G "$out/snapshots/*.zst" >/dev/null && break
+        sleep 0.05
+    done
+    kill -9 $!
+    wait $! 2>/dev/null
+}
+
+# ---- beside the Linux program ----
+
+native() { "$linux" "$@" >out 2>err </dev/null; code=$? out=$(cat out) err=$(cat err); }
+without_run() { # without_run OUT: its events without the one that names system and program
+    events "$1" | grep -v '"event":"run"'
+}
+same_numbers() { # same_numbers OUT OUT
+    [ -s "$1/predictions.tsv" ] && cmp <(without_run "$1") <(without_run "$2") && cmp "$1/predictions.tsv" "$2/predictions.tsv"
+}
+if [ -n "$linux" ]; then
+    both=(run --device cpu --threads 1 --model model --max-length 16 --batch-size 2 --epochs 2 --snapshot-seconds 0
+        --method full,si,lora-seq+replay --keep-models all --quiet)
+    try "${both[@]}" --train-rows 40 --eval-rows 24 --out by-windows
+    native "${both[@]}" --train-rows 40 --eval-rows 24 --out by-linux
+    check "the same bits as the Linux program, diagnostics and all" same_numbers by-windows by-linux
+    check "the same models" diff -r by-windows/models by-linux/models
+    until_snapshot moved-1 "$wine" "$lethe" "${both[@]}" --train-rows 40 --eval-rows 24
+    check "killed under Windows" test ! -e moved-1/summary.json
+    native "${both[@]}" --train-rows 40 --eval-rows 24 --out moved-1
+    check "goes on under Linux to the same bits" same_numbers by-linux moved-1
+    until_snapshot moved-2 "$linux" "${both[@]}" --train-rows 40 --eval-rows 24
+    check "killed under Linux" test ! -e moved-2/summary.json
+    try "${both[@]}" --train-rows 40 --eval-rows 24 --out moved-2
+    check "goes on under Windows to the same bits" same_numbers by-linux moved-2
+    native report by-windows
+    table=$out
+    try report by-windows
+    check "both report the same" test -n "$table" -a "$table" = "$out"
+    printf 'a good film\nein sch\xc3\xb6ner Film\n' >texts.txt
+    native predict --device cpu --threads 1 --run by-windows --task sentiment --method lora-seq+replay texts.txt
+    answers=$out
+    try predict --device cpu --threads 1 --run by-linux --task sentiment --method lora-seq+replay texts.txt
+    check "each predicts by the other's models" test -n "$answers" -a "$answers" = "$out"
+    native export by-windows --task sentiment --method full --to exported-1
+    try export by-linux --task sentiment --method full --to exported-2
+    check "each exports the other's models" diff -r exported-1 exported-2
+    "$linux" run --threads 1 --quiet --out default-linux >linux.table 2>/dev/null </dev/null &
+    LIMIT=5400 try run --threads 1 --quiet --out default-windows
+    wait
+    check "the default experiment: the same table" cmp linux.table out
+    check "and the same bits" same_numbers default-windows default-linux
+else
+    skip "what the Linux program does" "it is not there"
+fi
 
 # ---- killed, twice at once, interrupted ----
 
