@@ -52,8 +52,22 @@ release_fetch() { # release_fetch KIND WHAT TARGET: from wherever this machine's
         mv "$folder"/*.tar.gz "$3"
         rmdir "$folder"
         return 0 ;;
+    git) # URL@COMMIT: of its files those that are compiled, included or notices
+        rm -rf "$folder"
+        git init -q --bare "$folder"
+        if git -C "$folder" fetch -q --depth 1 "${2%@*}" "${2##*@}" >/dev/null 2>&1; then
+            release_archive "$folder" FETCH_HEAD >"$3"
+            rm -rf "$folder"
+            return 0
+        fi
+        rm -rf "$folder" ;;
     esac
     return 1
+}
+release_archive() { # release_archive REPOSITORY COMMIT
+    local files
+    mapfile -t files < <(git -C "$1" ls-tree -r --name-only "$2" | grep -E '[.][ch]$|[.]h[.]in$|LICENSE')
+    git -C "$1" archive --format=tar "$2" "${files[@]}"
 }
 
 release_unpack() { # release_unpack ARCHIVE FOLDER
