@@ -44,6 +44,7 @@ bool command_report(int argc, char **argv, Err *err)
          report_load(&arena, folders, count, &results, err);
     if (options.match_margin > 0) results.match_margin = (double)options.match_margin / 100;
     results.expert = options.expert;
+    if (ok) report_judge(&arena, &results);
     ok = ok && report_table(&results, stdout);
     if (!out && count == 1) out = folders[0];
     if (ok && out) ok = report_write(&results, out, font, err);

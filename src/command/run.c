@@ -100,6 +100,7 @@ static bool run_show(const Plan *plan, Err *err)
     bool ok = asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, &plan->out, 1, &results, err);
     if (plan->match_margin > 0) results.match_margin = (double)plan->match_margin / 100;
     results.expert = plan->expert;
+    if (ok) report_judge(&arena, &results);
     ok = ok && report_write(&results, plan->out, font, err);
     if (ok && !plan->quiet && !plan->json) {
         ok = report_table(&results, stdout);

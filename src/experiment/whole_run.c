@@ -51,7 +51,7 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
         return true;
     }
     ok = ok && models_begin(x, fresh, err);
-    if (ok && fresh) ok = journal_event(&x->journal, run_event(x), err);
+    if (ok && fresh) ok = journal_event(&x->journal, run_event(x), err) && emit_examples(x, err);
     for (int s = 0; s < plan->seed_count && ok; s++)
         for (int m = 0; m < plan->method_count && ok; m++)
             if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s]))

@@ -11,6 +11,7 @@
 #include "verdict_compare.c"
 #include "figures.c"
 #include "forgotten.c"
+#include "changes.c"
 #include "verdict_words.c"
 #include "verdict_sentences.c"
 #include "verdict_plain.c"
@@ -30,8 +31,10 @@
 #include "chart_loss.c"
 #include "chart_interpolation.c"
 #include "chart_layers.c"
+#include "glossary.c"
 #include "html_style.c"
 #include "html_parts.c"
+#include "html_changes.c"
 #include "html.c"
 
 /* In the order in which the page shows them. */
@@ -51,14 +54,21 @@ static const struct {
     {"loss", "Training loss", chart_loss, loss_shown},
 };
 
-static bool report_write_markdown(const Results *results, const char *path, Err *err)
+static void report_markdown(const Results *results, FILE *out)
+{
+    markdown_write(results, out);
+    for (size_t i = 0; i < COUNT(report_charts); i++)
+        if (!report_charts[i].shown || report_charts[i].shown(results))
+            fprintf(out, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
+}
+
+/* What `print` prints, as a file. */
+static bool report_write_text(const Results *results, void (*print)(const Results *, FILE *), const char *path,
+                              Err *err)
 {
     SysText text;
     if (!sys_text_open(&text)) return fail(err, "%s: out of memory", path);
-    markdown_write(results, text.stream);
-    for (size_t i = 0; i < COUNT(report_charts); i++)
-        if (!report_charts[i].shown || report_charts[i].shown(results))
-            fprintf(text.stream, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
+    print(results, text.stream);
     const bool ok =
         sys_text_close(&text) ? file_write(path, (Str){text.at, text.size}, err) : fail(err, "%s: out of memory", path);
     free(text.at);
@@ -92,7 +102,9 @@ bool report_write(const Results *results, const char *out_dir, Str font, Err *er
     HtmlCharts charts = {0};
     const char *folder = arena_printf(&arena, "%s/charts", out_dir);
     bool ok = folder_make(folder, err) &&
-              report_write_markdown(results, arena_printf(&arena, "%s/table.md", out_dir), err) &&
+              report_write_text(results, report_markdown, arena_printf(&arena, "%s/table.md", out_dir), err) &&
+              (results->task_count == 1 ||
+               report_write_text(results, changes_write, arena_printf(&arena, "%s/" CHANGES_FILE, out_dir), err)) &&
               file_write(arena_printf(&arena, "%s/summary.json", out_dir), summary_text(&arena, results), err);
     for (size_t i = 0; i < COUNT(report_charts) && ok; i++)
         if (!report_charts[i].shown || report_charts[i].shown(results))

@@ -63,6 +63,7 @@ static Results summary_only(const Results *r, ResultRun *run)
     only.runs.at = run;
     only.runs.count = only.runs.capacity = 1;
     only.seed_count = 1;
+    only.comparison = NULL;
     return only;
 }
 
