@@ -6,7 +6,7 @@
 /* Cells whose shade is a number: what the accuracy matrix and the pictures of layers share. */
 
 /* Ink on shades stays what it is in every scheme: the shades do, too. */
-static const Colour HEAT_DARK_INK = {17, 17, 17}, HEAT_LIGHT_INK = {254, 254, 254};
+static const Colour HEAT_DARK_INK = {1, 1, 1}, HEAT_LIGHT_INK = {254, 254, 254};
 
 static Colour heat_between(const Colour *stops, size_t count, double share)
 {

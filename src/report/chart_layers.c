@@ -8,7 +8,7 @@
  * Kornblith et al. 2019, arXiv:1905.00414); swap   how much accuracy on the first task returns when one part alone is
  * put back to what it was. */
 
-enum { LAYERS_MOST = 64, LAYERS_ROW = 40 };
+enum { LAYERS_MOST = 64, LAYERS_ROW = 40, LAYERS_NARROW = 124, LAYERS_NAME = 44, LAYERS_HIGHEST = 160 };
 #define LAYERS_NOTHING 0.0005 /* less is printed as 0 */
 
 typedef struct LayerRow {
@@ -122,23 +122,33 @@ static const char *layers_value(Arena *arena, const LayerRow *row, int block, bo
     return layers_sure(row, block) ? arena_printf(arena, "%s*", points) : points;
 }
 
+/* Left of its cells; on a narrow picture above them. */
+static void layers_draw_name(Canvas *canvas, const char *name, Box area, float top, float height, float size)
+{
+    const bool narrow = chart_is_narrow(canvas);
+    const float room = narrow ? area.x1 - area.x0 : area.x0 - 16 - CHART_MARGIN;
+    const float fit = canvas_fit(canvas, name, room, 14, size);
+    canvas_text(canvas, narrow ? area.x0 : area.x0 - 16, narrow ? top + LAYERS_NAME - 12 : top + height / 2 + fit * 0.36f,
+                narrow ? ALIGN_LEFT : ALIGN_RIGHT, canvas_shorten(canvas, name, fit, room), fit, COLOUR_TEXT);
+}
+
 /* most: the value that has the darkest shade. */
 static void layers_draw_table(Canvas *canvas, const Results *r, const LayerTable *t, Box area, double most, bool swap)
 {
     const float width = (area.x1 - area.x0) / (float)t->block_count, height = (area.y1 - area.y0) / (float)t->row_count;
-    const float name_size = canvas_clamp(height * 0.5f, 19, 32);
+    const bool narrow = chart_is_narrow(canvas);
+    const float name_size = canvas_clamp(height * 0.5f, 19, narrow ? 28 : 32),
+                deep = narrow ? height - LAYERS_NAME : height; /* of a cell */
     const float size =
-        floorf(fminf(fminf(height * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8*", 100) / 100)));
+        floorf(fminf(fminf(deep * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8*", 100) / 100)));
     layers_draw_heads(canvas, t, area, width);
     for (int i = 0; i < t->row_count; i++) {
         const LayerRow *row = &t->rows[i];
-        const float y = area.y0 + (float)i * height, room = area.x0 - 16 - CHART_MARGIN;
-        const float fit = canvas_fit(canvas, r->methods[row->method], room, 14, name_size);
-        canvas_text(canvas, area.x0 - 16, y + height / 2 + fit * 0.36f, ALIGN_RIGHT,
-                    canvas_shorten(canvas, r->methods[row->method], fit, room), fit, COLOUR_TEXT);
+        const float top = area.y0 + (float)i * height, y = narrow ? top + LAYERS_NAME : top;
+        layers_draw_name(canvas, r->methods[row->method], area, top, height, name_size);
         for (int k = 0; k < t->block_count; k++) {
             const Box cell = {area.x0 + (float)k * width + 1.5f, y + 1.5f, area.x0 + (float)(k + 1) * width - 1.5f,
-                              y + height - 1.5f};
+                              y + deep - 1.5f};
             if (!row->seeds[k]) {
                 canvas_rect(canvas, cell, COLOUR_BAND, 1);
                 continue;
@@ -247,8 +257,8 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
                             "debiased CKA of first-token states of %u rows of %s, right after it and after %s; 1: "
                             "unchanged%s",
                             layers_rows_of(r, false), task, verdict_later(arena, r), over);
-    const float extra = t.row_count > 20 ? (float)(t.row_count - 20) * LAYERS_ROW : 0;
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (int)fminf(extra, 30000), font, err)) return false;
+    const int least = r->look.narrow ? 440 + t.row_count * LAYERS_NARROW : 200 + t.row_count * LAYERS_ROW;
+    if (!chart_open(canvas, arena, r, least, font, err)) return false;
     const float y = chart_title(canvas, title, subtitle);
     layers_extreme(&t, swap, &row, &block);
     const double value = t.rows[row].values[block], most = fmax(swap ? value : 1 - value, swap ? 0.01 : 0.05);
@@ -262,9 +272,10 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
                         arena_printf(arena, "CKA %s", format_decimal(arena, 1 - most, 2)));
     for (int i = 0; i < t.row_count; i++)
         names = fmaxf(names, canvas_text_width(canvas, r->methods[t.rows[i].method], 32));
-    Box area = {CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112, CHART_WIDTH - CHART_MARGIN,
-                (float)canvas->height - 40};
-    area.y1 = fminf(area.y1, area.y0 + 200 * (float)t.row_count);
+    const bool narrow = chart_is_narrow(canvas);
+    Box area = {narrow ? CHART_MARGIN : CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112,
+                (float)(canvas->width - CHART_MARGIN), (float)canvas->height - 40};
+    area.y1 = fminf(area.y1, area.y0 + (float)(narrow ? LAYERS_NARROW : LAYERS_HIGHEST) * (float)t.row_count);
     layers_draw_table(canvas, r, &t, area, most, swap);
     canvas_crop(canvas, area.y1 + CHART_MARGIN);
     layers_tell(arena, r, &t, swap, canvas);

@@ -182,10 +182,11 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
 {
     const char *subtitle = chart_setting(arena, r), *names = "";
     if (verdict_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
+    const int narrow = r->look.narrow ? 380 + 270 * (int)ceil_div((size_t)r->method_count, 2) : 0;
+    if (!chart_open(canvas, arena, r, narrow, font, err)) return false;
     float y = chart_title(canvas, "Accuracy on each task (columns) after each training (rows), %", subtitle);
     y = matrix_draw_legend(canvas, r, y);
-    MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - 90 - y);
+    MatrixLayout layout = matrix_best(canvas, r, (float)canvas->height - 90 - y);
     if (layout.numbered) {
         for (int j = 0; j < r->task_count; j++)
             names = text_join(arena, names, ", ", arena_printf(arena, "%d %s", j + 1, r->tasks[j].name));

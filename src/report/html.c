@@ -5,12 +5,16 @@
 
 /* report.html: everything on one page that needs nothing else. Well-formed XML, so that tests can check it as such. */
 
-/* A chart for the page. */
-typedef struct HtmlChart {
-    const char *name;
+/* A picture as SVG. */
+typedef struct HtmlPicture {
     int width, height;
-    const char *see, *alt;
     Str svg;
+} HtmlPicture;
+
+/* A chart for the page: a picture for a desk and one for a telephone. */
+typedef struct HtmlChart {
+    const char *name, *see, *alt;
+    HtmlPicture wide, narrow;
 } HtmlChart;
 typedef DYN(HtmlChart) HtmlCharts;
 
@@ -91,6 +95,18 @@ static void html_write_table(Html *h, const Results *r)
     html_section_end(h);
 }
 
+static void html_picture(Html *h, const HtmlPicture *picture, const char *class, const char *alt)
+{
+    markup_put(&h->out,
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\" "
+               "fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\" aria-label=\"",
+               class, picture->width, picture->height);
+    html_text(h, alt);
+    html_raw(h, "\">\n");
+    markup_bytes(&h->out, picture->svg.at, picture->svg.size);
+    html_raw(h, "</svg>\n");
+}
+
 static void html_write_charts(Html *h, const HtmlCharts *charts)
 {
     html_section(h, "charts", "Charts");
@@ -100,16 +116,8 @@ static void html_write_charts(Html *h, const HtmlCharts *charts)
         html_raw(h, "<figure>\n<figcaption>");
         html_explained(h, "p", c->see);
         html_raw(h, "</figcaption>\n");
-        html_scroll(h, c->name);
-        markup_put(&h->out,
-                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" fill=\"none\" "
-                   "stroke-linecap=\"round\" stroke-linejoin=\"round\" aria-label=\"",
-                   c->width, c->height);
-        html_text(h, c->alt);
-        html_raw(h, "\">\n");
-        markup_bytes(&h->out, c->svg.at, c->svg.size);
-        html_raw(h, "</svg>\n");
-        html_scroll_end(h);
+        html_picture(h, &c->wide, "wide", c->alt);
+        html_picture(h, &c->narrow, "narrow", c->alt);
         html_raw(h, "</figure>\n");
     }
     html_section_end(h);

@@ -75,23 +75,43 @@ static bool report_write_text(const Results *results, void (*print)(const Result
     return ok;
 }
 
-/* Draws a chart, writes it, and keeps its SVG for the page. The pixels live no longer than the picture is written. */
+/* What --chart-title says of a picture; NULL: nothing. The last of several counts. */
+static const char *report_title(const Results *r, const char *file)
+{
+    const char *title = NULL;
+    for (const char *const *t = r->look.titles; t && *t; t++) {
+        const size_t size = strcspn(*t, "=");
+        if ((strlen(file) == size && memcmp(*t, file, size) == 0) || (size == 3 && memcmp(*t, "all", 3) == 0))
+            title = *t + size + 1;
+    }
+    return title;
+}
+
+static HtmlPicture report_picture(Arena *arena, const Canvas *canvas)
+{
+    const Str svg = markup_str(&canvas->svg);
+    return (HtmlPicture){canvas->width, canvas->height, {arena_copy(arena, svg.at, svg.size), svg.size}};
+}
+
+/* Draws a chart, writes it, and keeps its SVG for the page, with that of its narrow form. The pixels live no longer
+ * than the picture is written. */
 static bool report_write_chart(Arena *arena, const Results *r, size_t chart, const char *folder, Str font,
                                HtmlCharts *charts, Err *err)
 {
     Arena picture = {0};
-    Canvas canvas;
-    const bool ok = report_charts[chart].draw(&picture, r, font, &canvas, err) &&
-                    canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err);
-    if (ok) {
-        const Str svg = markup_str(&canvas.svg);
+    Canvas canvas, narrow;
+    Results own = *r, small = *r;
+    own.look.title = small.look.title = report_title(r, report_charts[chart].file);
+    small.look.narrow = true;
+    const bool ok = report_charts[chart].draw(&picture, &own, font, &canvas, err) &&
+                    canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err) &&
+                    report_charts[chart].draw(&picture, &small, font, &narrow, err);
+    if (ok)
         *dyn_push(arena, charts) = (HtmlChart){.name = report_charts[chart].name,
-                                               .width = canvas.width,
-                                               .height = canvas.height,
                                                .see = arena_printf(arena, "%s", canvas.see),
                                                .alt = arena_printf(arena, "%s", canvas.alt),
-                                               .svg = {arena_copy(arena, svg.at, svg.size), svg.size}};
-    }
+                                               .wide = report_picture(arena, &canvas),
+                                               .narrow = report_picture(arena, &narrow)};
     arena_free(&picture);
     return ok;
 }

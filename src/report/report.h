@@ -122,6 +122,18 @@ typedef struct ResultRun {
     ResultShare *probe; /* [i][task]: a head fitted on the states of the pretrained encoder (i = 0), or after i tasks */
 } ResultRun;
 
+/* How pictures look: what a report may be asked for, so that a figure needs no editing afterwards. */
+enum { LOOK_COLOURS = 5, LOOK_TEXT = 25 };
+typedef struct ReportLook {
+    float text;        /* size of the ordinary text in a picture 1600 wide; 0: LOOK_TEXT */
+    bool narrow;       /* for a telephone: a picture of its own, not the wide one made small */
+    const char *title; /* of the picture in place of its own, "": none; NULL: its own */
+    const char *const *titles; /* NAME=TEXT of pictures by the names of their files, or of all; NULL after the last;
+                                  NULL: none is given */
+    uint32_t colours[LOOK_COLOURS]; /* 0xRRGGBB in place of blue, orange, green, vermillion, purple */
+    int colour_count;               /* so many of them are given */
+} ReportLook;
+
 typedef struct Results {
     const char *version, *preset, *device, *model; /* model: its name */
     const char *acquaintance; /* what the encoder's pre-training has seen of the data, a sentence; "": not recorded */
@@ -137,6 +149,7 @@ typedef struct Results {
     bool expert;                              /* --words expert: the tests alone, without the plain words before them */
     double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run had it; a report may have
                             another */
+    ReportLook look;
     const struct Comparison *comparison; /* of its methods, by report_judge; NULL: not judged yet */
 } Results;
 
