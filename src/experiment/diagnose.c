@@ -295,8 +295,12 @@ static bool diagnose_task(MethodRun *m, Err *err)
 {
     const double begun = clock_seconds();
     diagnose_keep(m);
+    progress_say(&m->progress, "probes what the encoder holds");
     bool ok = probe_task(m, err);
-    if (diagnosing(m) && m->task + 1 == m->x->plan->task_count) ok = ok && diagnose_swap(m, err);
+    if (ok && diagnosing(m) && m->task + 1 == m->x->plan->task_count) {
+        progress_say(&m->progress, "puts parts of the encoder back");
+        ok = diagnose_swap(m, err);
+    }
     m->diagnosis.seconds += clock_seconds() - begun;
     return ok;
 }

@@ -7,6 +7,7 @@
 #include "load_settings.c"
 #include "load_events.c"
 #include "load_files.c"
+#include "look.c"
 #include "verdict.c"
 #include "verdict_compare.c"
 #include "figures.c"
@@ -85,6 +86,24 @@ static const char *report_title(const Results *r, const char *file)
             title = *t + size + 1;
     }
     return title;
+}
+
+bool look_title(const char *assignment, Err *err)
+{
+    size_t size;
+    const char *list = "all";
+    Arena scratch = {0};
+    bool known = look_assignment(assignment, &size) && size == 3 && memcmp(assignment, "all", 3) == 0;
+    for (size_t i = 0; i < COUNT(report_charts); i++) {
+        const char *file = report_charts[i].file;
+        known = known || (look_assignment(assignment, &size) && strlen(file) == size &&
+                          memcmp(assignment, file, size) == 0);
+        list = arena_printf(&scratch, "%s, %s", list, file);
+    }
+    if (!known)
+        fail_usage(err, "--chart-title %s: CHART=TEXT is needed, CHART one of %s", str_show(str(assignment)), list);
+    arena_free(&scratch);
+    return known;
 }
 
 static HtmlPicture report_picture(Arena *arena, const Canvas *canvas)

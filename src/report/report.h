@@ -161,6 +161,15 @@ bool report_load(Arena *arena, const char *const *folders, int folder_count, Res
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);
 
+/* Calls a method otherwise, METHOD=NAME, in all that is reported. Exit code 2. */
+bool report_rename(Arena *arena, Results *results, const char *assignment, Err *err);
+/* Puts the methods of a list first, in its order; the others follow in theirs. Exit code 2. */
+bool report_order(Arena *arena, Results *results, const char *list, Err *err);
+/* "#0072b2,#e69f00": in place of the palette's first so many colours. Exit code 2. */
+bool look_colours(ReportLook *look, const char *list, Err *err);
+/* CHART=TEXT, CHART the name of a picture's file or "all": checks it for ReportLook.titles. Exit code 2. */
+bool look_title(const char *assignment, Err *err);
+
 /* Compares the methods, once for table, page and summary; after the match margin is set. Lives in the arena. */
 void report_judge(Arena *arena, Results *results);
 
