@@ -27,6 +27,10 @@ static void test_made_results(void **state)
             assert_int_equal(old->swaps.count, MADE_LAYERS + 2);
             assert_int_equal(old->layer_count, MADE_LAYERS + 1);
             assert_int_equal(old->lost.count, last->lost);
+            assert_int_equal(old->won.count, last->gained);
+            for (int k = 0; k < old->won.count; k++)
+                assert_true(!own->right[old->won.at[k].row - 1] && last->right[old->won.at[k].row - 1]);
+            assert_true(old->cka_error[2] == 0.02);
             for (int j = 0; j < r.task_count; j++) /* [pretrained, after 1, ...][task] */
                 assert_true(!run->probe[j].rows == !j &&
                             run->probe[(j + 1) * r.task_count + j].rows * (uint32_t)(j < r.task_count - 1) ==

@@ -30,6 +30,7 @@
 #include "traps_test.c"
 #include "vulkan_test.c"
 #include "charts_test.c"
+#include "captions_test.c"
 #include "page_test.c"
 #include "vulkan_failure_test.c"
 #else
@@ -74,6 +75,7 @@ static const struct {
     GROUP(command), GROUP(manners),    GROUP(tokenizer_golden), GROUP(interchange_command),
     GROUP(traps),   GROUP(vulkan_ops), GROUP(vulkan_training),  GROUP(vulkan_failure),
     GROUP(charts),  GROUP(page),       GROUP(bits),             GROUP(completion),
+    GROUP(captions),
 #else
     GROUP(base),       GROUP(words),      GROUP(files),
     GROUP(text),       GROUP(device),     GROUP(model),

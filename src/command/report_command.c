@@ -39,8 +39,7 @@ static const Option report_options[] = {
     {"chart-text", OPTION_REAL, 14, 48, "PIXELS", "size of text in pictures, which are 1600 wide",
      .default_words = "25; 36 for a talk", .unit = "pixels", .target = offsetof(ReportOptions, text)},
     {"chart-title", OPTION_LIST, 0, 0, "CHART=TEXT",
-     "of a picture, by the name of its file, or of all; no TEXT: no title;\nrepeat for each",
-     .passing = true},
+     "of a picture, by the name of its file, or of all; no TEXT: no title;\nrepeat for each", .passing = true},
     {"chart-colours", OPTION_TEXT, 0, 0, "LIST", "in place of blue, orange, ..., as in \"#0072b2,#e69f00\"",
      .target = offsetof(ReportOptions, colours)},
 };

@@ -224,6 +224,7 @@ static bool train_one(MethodRun *m, Err *err)
     const Method *method = m->method;
     shelf_clear(&m->shelf);
     m->lowest = INFINITY;
+    progress_say(&m->progress, "trains");
     if (t.joint && m->task > 0 && !experiment_weights(m->x, m->seed, err)) return false;
     if (t.lora && (m->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
         start_adapter(m->x, t.weights.adapter, m->seed, m->task);

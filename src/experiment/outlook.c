@@ -112,11 +112,11 @@ static const char *outlook_result(MethodRun *m)
             now += m->tasks[j].latest.right[i];
         }
         const char *end = format_percent(&m->arena, (double)now / rows);
-        text = text_join(&m->arena, text, ", ",
-                         j + 1 == m->x->plan->task_count
-                             ? arena_printf(&m->arena, "%s %s", m->x->tasks[j].data.name, end)
-                             : arena_printf(&m->arena, "%s %s to %s", m->x->tasks[j].data.name,
-                                            format_share(&m->arena, (double)own / rows), end));
+        text =
+            text_join(&m->arena, text, ", ",
+                      j + 1 == m->x->plan->task_count ? arena_printf(&m->arena, "%s %s", m->x->tasks[j].data.name, end)
+                                                      : arena_printf(&m->arena, "%s %s to %s", m->x->tasks[j].data.name,
+                                                                     format_share(&m->arena, (double)own / rows), end));
     }
     return text;
 }

@@ -80,8 +80,7 @@ static bool emit_changed(MethodRun *m, int task, bool won, Err *err)
     DYN(RankedRow) changed = {0};
     for (uint32_t r = 0; r < state->data.eval.rows; r++)
         if (before->right[r] != won && now->right[r] == won)
-            *dyn_push(&scratch, &changed) =
-                (RankedRow){r, won ? now->p[r] - before->p[r] : before->p[r] - now->p[r]};
+            *dyn_push(&scratch, &changed) = (RankedRow){r, won ? now->p[r] - before->p[r] : before->p[r] - now->p[r]};
     if (changed.count) qsort(changed.at, changed.count, sizeof *changed.at, changed_compare);
     json_t *rows = json_array();
     bool ok = true;
@@ -97,8 +96,8 @@ static bool emit_changed(MethodRun *m, int task, bool won, Err *err)
         return false;
     }
     return emit(m,
-                json_pack("{s:s, s:i, s:i, s:s, s:o}", "event", won ? "won" : "lost", "after_task", m->task + 1,
-                          "task", task + 1, "name", state->data.name, "rows", rows),
+                json_pack("{s:s, s:i, s:i, s:s, s:o}", "event", won ? "won" : "lost", "after_task", m->task + 1, "task",
+                          task + 1, "name", state->data.name, "rows", rows),
                 err);
 }
 

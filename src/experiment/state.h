@@ -54,7 +54,7 @@ typedef struct SnapshotFolder {
 
 /* How far the run is: see outlook.c. Work is counted in tokens that a training step takes. */
 typedef struct Outlook {
-    Progress progress; /* before the first method */
+    Progress progress;               /* before the first method */
     double begun, total, done, work; /* work: of the current task of the current method */
     uint32_t before;                 /* steps of the method before that task */
     char accuracy[96];               /* of the first task, as it was last seen; "": not yet */

@@ -364,8 +364,8 @@ static void canvas_take_bytes(void *context, void *data, int size)
 static bool canvas_write(Canvas *canvas, const char *path, Err *err)
 {
     CanvasBytes png = {.arena = canvas->arena};
-    if (!stbi_write_png_to_func(canvas_take_bytes, &png, canvas->pixel_width, canvas->pixel_height, 3,
-                                canvas->pixels, canvas->pixel_width * 3))
+    if (!stbi_write_png_to_func(canvas_take_bytes, &png, canvas->pixel_width, canvas->pixel_height, 3, canvas->pixels,
+                                canvas->pixel_width * 3))
         return fail(err, "%s: out of memory while compressing the picture", path);
     return file_write(path, png.bytes, err);
 }

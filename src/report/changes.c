@@ -20,14 +20,14 @@ typedef struct RowOfMethod {
 } RowOfMethod;
 
 typedef struct ChangedRow {
-    uint32_t row;          /* from 1 */
-    int count[2];          /* runs in which it was lost, won back */
-    DYN(RowOfMethod) by;   /* methods with which it was either, in their order */
+    uint32_t row;           /* from 1 */
+    int count[2];           /* runs in which it was lost, won back */
+    DYN(RowOfMethod) by;    /* methods with which it was either, in their order */
     const ResultText *text; /* NULL: not recorded */
 } ChangedRow;
 
 typedef struct TaskChanges {
-    ChangedRow *rows; /* [row_count] lost by most runs first, then won back by most */
+    ChangedRow *rows;     /* [row_count] lost by most runs first, then won back by most */
     int row_count, total; /* total: that changed in any run */
     int *runs;            /* [method] that record it */
 } TaskChanges;
@@ -43,10 +43,7 @@ static int changes_compare(const void *a, const void *b)
 }
 
 /* 0: lost, 1: won back, -1: neither. */
-static int changes_kind(const bool *own, const bool *now, uint32_t row)
-{
-    return own[row] == now[row] ? -1 : now[row];
-}
+static int changes_kind(const bool *own, const bool *now, uint32_t row) { return own[row] == now[row] ? -1 : now[row]; }
 
 /* How often each row (from 0) was lost and won back; NULL: no run records it. */
 static ChangedRow *changes_count(Arena *arena, const Results *r, int task, TaskChanges *all)

@@ -14,9 +14,11 @@ static bool chart_open(Canvas *canvas, Arena *arena, const Results *r, int least
     const ReportLook *look = &r->look;
     const float text = look->text > 0 ? look->text : LOOK_TEXT;
     const int width = look->narrow ? CHART_NARROW : (int)lrintf(CHART_PIXELS * LOOK_TEXT / text),
-              usual = look->narrow ? 0 : width * 5 / 8, height = least_int(least > usual ? least : usual, CHART_HIGHEST);
-    return canvas_open(canvas, arena, width, height, look->narrow ? 1 : (float)CHART_PIXELS / (float)width, look, font,
-                       err);
+              usual = look->narrow ? 0 : width * 5 / 8,
+              height = least_int(least > usual ? least : usual, CHART_HIGHEST);
+    const float narrow = look->pixels > 0 ? look->pixels : 0.125f,
+                scale = look->narrow ? narrow : (float)CHART_PIXELS / (float)width;
+    return canvas_open(canvas, arena, width, height, scale, look, font, err);
 }
 
 static bool chart_is_narrow(const Canvas *canvas) { return canvas->look->narrow; }

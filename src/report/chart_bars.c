@@ -33,7 +33,7 @@ typedef struct BarChart {
     BarGroup *groups;
     int group_count, bar_count; /* bar_count: in each group, 1 or 2 */
     Box plot;                   /* 0 to 100% and all groups */
-    bool sideways, stacked; /* stacked: sideways, with names above the bars */
+    bool sideways, stacked;     /* stacked: sideways, with names above the bars */
     float name_size, value_size, note_size;
     double majority;
 } BarChart;

@@ -120,7 +120,8 @@ static void interpolation_caption(Arena *arena, const Results *r, const Interpol
 static bool chart_interpolation(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
     static const double ticks[] = {0, 0.25, 0.5, 0.75, 1};
-    PanelChart chart = {.canvas = canvas, .results = r, .x_high = 1, .level = NAN, .ticks = ticks, .tick_count = COUNT(ticks)};
+    PanelChart chart = {
+        .canvas = canvas, .results = r, .x_high = 1, .level = NAN, .ticks = ticks, .tick_count = COUNT(ticks)};
     InterpolationLines *lines = arena_new(arena, InterpolationLines, (size_t)r->method_count);
     double low = 1, high = 0;
     const int last = r->task_count - 1;

@@ -338,8 +338,8 @@ static bool chart_plane(Arena *arena, const Results *r, Str font, Canvas *canvas
     float y = chart_title(canvas, title, arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers));
     plane_collect(arena, r, &chart);
     y = plane_draw_legend(canvas, &chart, y);
-    chart.plot = (Box){CHART_MARGIN + 75, y + 78, (float)canvas->width - CHART_MARGIN - 20,
-                       (float)canvas->height - 100};
+    chart.plot =
+        (Box){CHART_MARGIN + 75, y + 78, (float)canvas->width - CHART_MARGIN - 20, (float)canvas->height - 100};
     plane_axes(&chart);
     plane_lay_front(&chart);
     plane_place_labels(&chart);

@@ -33,7 +33,8 @@ static const GlossaryTerm glossary[] = {
      "Compares two evaluations of the same rows by those that changed: rows lost against rows won (McNemar 1947).",
      NULL},
     {"signflip", "sign-flip test", "sign-flip tests|sign-flip test",
-     "McNemar's test for several seeds: a row counts once, by its sum over the seeds, so that rows that all seeds agree "
+     "McNemar's test for several seeds: a row counts once, by its sum over the seeds, so that rows that all seeds "
+     "agree "
      "on are not counted several times.",
      NULL},
     {"t", "Student's t", "Student's t|t interval|t test",
@@ -46,7 +47,8 @@ static const GlossaryTerm glossary[] = {
      "The number that all chance of a training follows from: the order of the rows, the start of the heads, dropout. "
      "Another seed is the same experiment with other luck.",
      NULL},
-    {"matched", "learned equally well", "learned equally well|learn equally well|learned every task equally well|matched learning|match margin|matched",
+    {"matched", "learned equally well",
+     "learned equally well|learn equally well|learned every task equally well|matched learning|match margin|matched",
      "Who learned less has less to forget. Two methods are compared in what they keep only when it is shown that, "
      "right after each training, their accuracies are no further apart than the margin.",
      NULL},

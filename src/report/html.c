@@ -37,16 +37,13 @@ static void html_write_head(Html *h, const Results *r, const char *title)
 static void html_write_nav(Html *h, const Results *r)
 {
     bool forgotten = false;
-    for (int j = 0; j < r->task_count - 1; j++)
-        forgotten = forgotten || html_has_changes(h, r, j);
+    for (int j = 0; j < r->task_count - 1; j++) forgotten = forgotten || html_has_changes(h, r, j);
     html_raw(h, "<nav aria-label=\"On this page\"><ul>\n<li><a href=\"#verdict\">Verdict</a></li>\n<li><a "
                 "href=\"#table\">Table</a></li>\n"
                 "<li><a href=\"#charts\">Charts</a></li>\n");
     if (forgotten) html_raw(h, "<li><a href=\"#forgotten\">Forgotten examples</a></li>\n");
-    html_raw(
-        h,
-        "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n<li><a "
-        "href=\"#words\">Words</a></li>\n</ul></nav>\n");
+    html_raw(h, "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n<li><a "
+                "href=\"#words\">Words</a></li>\n</ul></nav>\n");
 }
 
 static void html_write_verdict(Html *h, const Results *r)

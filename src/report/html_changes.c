@@ -6,9 +6,9 @@
  * what follows it, by rules of the style sheet. */
 
 enum {
-    HTML_CHANGES_ROWS = 2000,         /* of a task, at most; what the page can hold may be less: */
-    HTML_CHANGES_BYTES = 600 * 1024,  /* of all tasks */
-    HTML_CHANGES_FILTERS = 100        /* methods with a button of their own */
+    HTML_CHANGES_ROWS = 2000,        /* of a task, at most; what the page can hold may be less: */
+    HTML_CHANGES_BYTES = 600 * 1024, /* of all tasks */
+    HTML_CHANGES_FILTERS = 100       /* methods with a button of their own */
 };
 
 static int html_filters(const Results *r) { return least_int(r->method_count, HTML_CHANGES_FILTERS); }
@@ -119,7 +119,8 @@ static void html_changes(Html *h, const Results *r, int task)
     const int shown = html_changes_rows(h, r, task, &all);
     html_raw(h, "</tbody>\n");
     html_table_end(h);
-    const char *all_of_them = "Each of them, for each method and seed, with its text: " CHANGES_FILE " beside this page.";
+    const char *all_of_them =
+        "Each of them, for each method and seed, with its text: " CHANGES_FILE " beside this page.";
     html_tag(h, "p", " class=\"soft\"",
              shown < all.total ? arena_printf(h->arena, "Shown are the first %s of %s. %s",
                                               format_count(h->arena, (uint64_t)shown), count, all_of_them)
@@ -136,15 +137,17 @@ static void html_forgotten_of_task(Html *h, const Results *r, int task, const Fo
     if (by_all) html_explained(h, "p", by_all);
     const int count = least_int(forgotten->row_count, HTML_ROWS);
     if (count)
-        html_forgotten_rows(
-            h, &r->tasks[task], forgotten->rows, count, forgotten->runs,
-            arena_printf(h->arena, "Rows of %s forgotten by most methods: %d of %d", name, count,
-                         forgotten->row_count));
+        html_forgotten_rows(h, &r->tasks[task], forgotten->rows, count, forgotten->runs,
+                            arena_printf(h->arena, "Rows of %s forgotten by most methods: %d of %d", name, count,
+                                         forgotten->row_count));
     html_changes(h, r, task);
 }
 
 /* Whether any run records what it lost or won back of a task. */
-static bool html_has_changes(Html *h, const Results *r, int task) { return changes_of_task(h->arena, r, task, 0).total > 0; }
+static bool html_has_changes(Html *h, const Results *r, int task)
+{
+    return changes_of_task(h->arena, r, task, 0).total > 0;
+}
 
 static void html_write_forgotten(Html *h, const Results *r)
 {

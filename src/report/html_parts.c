@@ -118,7 +118,10 @@ static void html_grid_row(Html *h, const TableGrid *grid, const TableRow *row)
     for (int c = 1; c < grid->columns; c++) {
         const bool words = grid->words && c == grid->columns - 1,
                    forgot = words && row->verdict == VERDICT_FORGOT && row->remark;
-        html_cell(h, forgot ? "words forgot" : words ? "words" : "",
+        html_cell(h,
+                  forgot  ? "words forgot"
+                  : words ? "words"
+                          : "",
                   text_join(h->arena, grid->head[0][c], " ", grid->head[1][c]), row->cells[c] ? row->cells[c] : "");
     }
     html_raw(h, "</tr>\n");

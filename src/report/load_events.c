@@ -231,14 +231,22 @@ static bool load_drift_event(Loader *l, const json_t *event, Err *err)
         !load_list(l, event, "layers", LOAD_MAX_NAMES, &count, err) ||
         !load_list(l, event, "cka", LOAD_MAX_NAMES, &values, err))
         return false;
+    const json_t *errors = json_object_get(event, "error"); /* may be missing */
+    if (errors && json_array_size(errors) != count)
+        return fail(err, "%s: \"error\" must be a list of %zu entries", l->what, count);
     if (count != values) return fail(err, "%s: %zu layers, but %zu values of \"cka\"", l->what, count, values);
     if (old->layer_count) return fail(err, "%s: a second \"drift\" of task %u after task %u", l->what, task, after);
     old->layers = arena_new(l->arena, const char *, count);
     old->cka = arena_new(l->arena, double, count);
+    old->cka_error = arena_new(l->arena, double, count);
     for (size_t i = 0; i < count; i++) {
         const json_t *cka = json_array_get(json_object_get(event, "cka"), i);
         old->layers[i] = load_name(l, json_array_get(json_object_get(event, "layers"), i), "a layer", err);
-        old->cka[i] = NAN;
+        const json_t *error = json_array_get(errors, i);
+        old->cka[i] = old->cka_error[i] = NAN;
+        if (json_is_number(error) && !(json_number_value(error) >= 0 && json_number_value(error) < 1e6))
+            return fail(err, "%s: \"error\" must hold numbers from 0", l->what);
+        if (json_is_number(error)) old->cka_error[i] = json_number_value(error);
         if (!old->layers[i]) return false;
         if (json_is_null(cka)) continue;
         if (!load_cka(l, cka, &old->cka[i], err)) return false;
@@ -337,8 +345,7 @@ static bool load_changes(Loader *l, const json_t *event, bool won, Err *err)
     ResultOld *old = load_old_of(l, event, false, &after, &task, &run, err);
     if (!old) return false;
     ResultChanges *changes = won ? &old->won : &old->lost;
-    if (changes->known)
-        return fail(err, "%s: a second \"%s\" of task %u after task %u", l->what, kind, task, after);
+    if (changes->known) return fail(err, "%s: a second \"%s\" of task %u after task %u", l->what, kind, task, after);
     if (!json_is_array(rows) || json_array_size(rows) > MOST)
         return fail(err, "%s: \"rows\" must be a list of at most %d entries", l->what, MOST);
     const Evaluation *own = &run->matrix[(task - 1) * tasks + task - 1],

@@ -96,8 +96,8 @@ bool look_title(const char *assignment, Err *err)
     bool known = look_assignment(assignment, &size) && size == 3 && memcmp(assignment, "all", 3) == 0;
     for (size_t i = 0; i < COUNT(report_charts); i++) {
         const char *file = report_charts[i].file;
-        known = known || (look_assignment(assignment, &size) && strlen(file) == size &&
-                          memcmp(assignment, file, size) == 0);
+        known = known ||
+                (look_assignment(assignment, &size) && strlen(file) == size && memcmp(assignment, file, size) == 0);
         list = arena_printf(&scratch, "%s, %s", list, file);
     }
     if (!known)
@@ -122,9 +122,10 @@ static bool report_write_chart(Arena *arena, const Results *r, size_t chart, con
     Results own = *r, small = *r;
     own.look.title = small.look.title = report_title(r, report_charts[chart].file);
     small.look.narrow = true;
-    const bool ok = report_charts[chart].draw(&picture, &own, font, &canvas, err) &&
-                    canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err) &&
-                    report_charts[chart].draw(&picture, &small, font, &narrow, err);
+    const bool ok =
+        report_charts[chart].draw(&picture, &own, font, &canvas, err) &&
+        canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err) &&
+        report_charts[chart].draw(&picture, &small, font, &narrow, err);
     if (ok)
         *dyn_push(arena, charts) = (HtmlChart){.name = report_charts[chart].name,
                                                .see = arena_printf(arena, "%s", canvas.see),

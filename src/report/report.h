@@ -102,6 +102,7 @@ typedef struct ResultOld {
     DYN(ResultSwap) swaps;  /* in the encoder's order */
     DYN(ResultInterpolation) interpolation;
     const char **layers; /* of cka: "embeddings", "layer 1", ... */
+    double *cka_error;   /* [layer_count] its standard error; NAN: not recorded, or not defined */
     double *cka;     /* [layer_count] debiased CKA of the first token's states then and now, to 1; NAN: not defined */
     int layer_count; /* 0: no drift recorded */
     uint32_t drift_rows;
@@ -127,6 +128,7 @@ enum { LOOK_COLOURS = 5, LOOK_TEXT = 25 };
 typedef struct ReportLook {
     float text;        /* size of the ordinary text in a picture 1600 wide; 0: LOOK_TEXT */
     bool narrow;       /* for a telephone: a picture of its own, not the wide one made small */
+    float pixels;      /* of a narrow picture, for one of its own; 0: next to none, since it is shown as SVG alone */
     const char *title; /* of the picture in place of its own, "": none; NULL: its own */
     const char *const *titles; /* NAME=TEXT of pictures by the names of their files, or of all; NULL after the last;
                                   NULL: none is given */
@@ -200,9 +202,9 @@ Forgotten report_forgotten(Arena *arena, const Results *results, int method, int
  * unless NO_COLOR is set. Always true, so that it can stand in a chain; ferror(out) says whether writing succeeded. */
 bool report_table(const Results *results, FILE *out);
 
-/* Writes out_dir/table.md, out_dir/summary.json, of two and more tasks out_dir/lost_and_won.tsv, out_dir/report.html and out_dir/charts/: before_after.png and
- * matrix.png, and of plane, curve, interpolation, drift, swap and loss.png those whose events were recorded. The page
- * holds all charts, and needs nothing else. font: a TrueType file. */
+/* Writes out_dir/table.md, out_dir/summary.json, of two and more tasks out_dir/lost_and_won.tsv, out_dir/report.html
+ * and out_dir/charts/: before_after.png and matrix.png, and of plane, curve, interpolation, drift, swap and loss.png
+ * those whose events were recorded. The page holds all charts, and needs nothing else. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
 
 #endif

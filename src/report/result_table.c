@@ -260,12 +260,12 @@ static void table_print_list(FILE *out, TableStyle style, const TableGrid *grid,
     const char *text = "";
     for (int c = 1; c < grid->columns; c++)
         if (row->cells[c] && *row->cells[c])
-            text = text_join(arena, text, ", ",
-                             grid->words && c == grid->columns - 1
-                                 ? row->cells[c]
-                                 : arena_printf(arena, "%s %s",
-                                                text_join(arena, grid->head[0][c], " ", grid->head[1][c]),
-                                                row->cells[c]));
+            text =
+                text_join(arena, text, ", ",
+                          grid->words && c == grid->columns - 1
+                              ? row->cells[c]
+                              : arena_printf(arena, "%s %s", text_join(arena, grid->head[0][c], " ", grid->head[1][c]),
+                                             row->cells[c]));
     table_paragraph(out, style, arena_printf(arena, "%s: %s", row->cells[0], text), 2);
 }
 
@@ -356,7 +356,8 @@ static void table_print_words(Arena *arena, const Results *r, FILE *out, TableSt
     int count = r->expert ? 0 : plain_sentences(arena, r, sentences);
     if (!count) count = verdict_sentences(arena, r, sentences);
     for (int i = 0; i < count; i++)
-        if (r->expert || sentences[i] != r->acquaintance) table_paragraph(out, style, sentences[i], 0); /* the page has it */
+        if (r->expert || sentences[i] != r->acquaintance)
+            table_paragraph(out, style, sentences[i], 0); /* the page has it */
     if (count) fputc('\n', out);
 }
 

@@ -31,8 +31,9 @@ static void progress_line(const Progress *p, double now, const char *note, int c
     Arena scratch = {0};
     const double elapsed = now - p->started, rate = p->done && elapsed > 0 ? (double)p->done / elapsed : 0;
     const double seconds = p->left >= 0 ? p->left : rate > 0 ? (double)(p->total - p->done) / rate : 0;
-    const char *left = isnan(p->left) ? "" : arena_printf(&scratch, "  %s left%s", format_duration(&scratch, seconds),
-                                                          p->left >= 0 ? " for all" : "");
+    const char *left = isnan(p->left) ? ""
+                                      : arena_printf(&scratch, "  %s left%s", format_duration(&scratch, seconds),
+                                                     p->left >= 0 ? " for all" : "");
     const char *all = "";
     for (int form = p->terminal ? WITH_BAR : WITH_RATE; form <= PLAIN; form++) {
         char bar[32] = "";

@@ -62,7 +62,7 @@ typedef struct Progress {
     char label[64];
     uint64_t total, done;
     double started, shown; /* seconds by clock_seconds; shown: when the line was last drawn */
-    double left;          /* seconds to the end of what the line is part of; negative: of this alone, by its rate */
+    double left;           /* seconds to the end of what the line is part of; negative: of this alone, by its rate */
     bool quiet, terminal, drawn;
 } Progress;
 void progress_begin(Progress *progress, bool quiet, uint64_t total, const char *label_format, ...) PRINTF(4, 5);
