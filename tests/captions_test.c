@@ -127,6 +127,13 @@ static double caption_mean(const Results *r, int method, int after, int task)
     return seeds ? sum / seeds : -1;
 }
 
+/* Whether the text goes on with this number after `before`, whichever way its last digit was rounded. */
+static bool caption_number(const char *text, const char *before, double value, double last_digit)
+{
+    const char *at = strstr(text, before);
+    return at && fabs(strtod(at + strlen(before), NULL) - value) < 0.51 * last_digit;
+}
+
 static const char *caption_of_bars(Arena *arena, const Results *r, const char *see)
 {
     const char *all = arena_printf(arena, "%s. Always answering the most frequent class would reach %.1f%%.",
@@ -232,14 +239,14 @@ static const char *caption_of_curve(Arena *arena, const Results *r, const char *
         for (size_t i = 0; i < r->runs.count; i++)
             if (r->runs.at[i].method == m && r->runs.at[i].old[last * r->task_count])
                 lowest = fmin(lowest, caption_mean(r, m, last, 0));
-    if (!caption_has(see, arena_printf(arena, ": %.1f%%, from ", 100 * lowest))) return "its lowest end";
     for (int m = 0; m < r->method_count; m++) {
-        const char *name = r->methods[m];
-        if (caption_has(see, arena_printf(arena, "lowest with %s:", name)) &&
-            (fabs(caption_mean(r, m, last, 0) - lowest) > 1e-6 ||
-             !caption_has(see, arena_printf(arena, ", from %.1f%%. ", 100 * caption_mean(r, m, 0, 0)))))
+        const char *name = r->methods[m], *ends = arena_printf(arena, "lowest with %s: ", name);
+        if (caption_has(see, ends) &&
+            (fabs(caption_mean(r, m, last, 0) - lowest) > 1e-6 || !caption_number(see, ends, 100 * lowest, 0.1) ||
+             !caption_number(see, "%, from ", 100 * caption_mean(r, m, 0, 0), 0.1)))
             return name;
-        if (caption_has(see, arena_printf(arena, "points with %s", name)) != caption_dips(r, m)) return name;
+        if (caption_has(see, arena_printf(arena, "points with %s", name)) != caption_dips(r, m))
+            return arena_printf(arena, "the dip of %s", name);
         if (caption_dips(r, m) && caption_has(see, "No look between")) return name;
     }
     return NULL;
@@ -270,9 +277,13 @@ static const char *caption_of_interpolation(Arena *arena, const Results *r, cons
             best = sum / seeds, end = new / seeds, at = k / 10.0, method = m;
         }
     if (best - end < 0.0004) return NULL;
-    const char *start = arena_printf(arena, "%s, %g of the way", r->methods[method], at),
-               *gain = arena_printf(arena, ": %.1f%%, %.1f points above", 100 * best, 100 * (best - end));
-    return strncmp(see, start, strlen(start)) != 0 ? start : caption_has(see, gain) ? NULL : gain;
+    const char *start = arena_printf(arena, "%s, %g of the way", r->methods[method], at);
+    if (strncmp(see, start, strlen(start)) != 0) return start;
+    const char *gain = strstr(see, "%, ");
+    return caption_number(see, "best average: ", 100 * best, 0.1) && gain &&
+                   caption_number(gain, "%, ", 100 * (best - end), 0.1)
+               ? NULL
+               : "its numbers";
 }
 
 /* Mean over seeds and 95% interval of a layer's CKA. false: not recorded. */
@@ -289,7 +300,8 @@ static bool caption_cka(const Results *r, int method, int deep, double *mean, In
     if (!seeds) return false;
     *mean = measure_mean(values, seeds).mean;
     const double half = 1.959963985 * error / seeds;
-    *interval = measure_over_seeds(values, seeds, (Interval){*mean - half, *mean + half}, 0.95);
+    *interval = isnan(half) ? (Interval){NAN, NAN}
+                            : measure_over_seeds(values, seeds, (Interval){*mean - half, *mean + half}, 0.95);
     return true;
 }
 
@@ -357,18 +369,22 @@ static const char *caption_of_loss(Arena *arena, const Results *r, const char *s
             any = true;
             untrained = untrained && fabs(start - log(r->tasks[j].classes)) <= 0.15;
         }
-        const char *name = r->tasks[j].name;
-        const char *ends = most - least < 0.005 ? arena_printf(arena, "on %s %.2f", name, least)
-                                                : arena_printf(arena, "on %s between %.2f (", name, least);
-        if (!caption_has(see, ends)) return ends;
-        if (most - least >= 0.005) /* who is named has that loss */
-            for (int m = 0; m < r->method_count; m++) {
-                const double end = caption_loss(r, m, j, CAPTION_STEPS - 1);
-                if ((caption_has(see, arena_printf(arena, "%s%s) and", ends, r->methods[m])) && end > least + 1e-6) ||
-                    (caption_has(see, arena_printf(arena, "and %.2f (%s)", most, r->methods[m])) &&
-                     r->task_count == 1 && end < most - 1e-6))
-                    return r->methods[m];
-            }
+        const char *name = r->tasks[j].name, *same = arena_printf(arena, "on %s ", name),
+                   *apart = arena_printf(arena, "on %s between ", name);
+        const char *at = strstr(see, apart);
+        if (!at && !(caption_number(see, same, least, 0.01) && most - least < 0.006)) return same;
+        if (at && !caption_number(at, apart, least, 0.01)) return apart;
+        const char *part = at ? arena_printf(arena, "%.*s", (int)strcspn(at, ";"), at) : "",
+                   *high = strstr(part, ") and ");
+        if (at && (!high || !caption_number(high, ") and ", most, 0.01))) return part;
+        for (int m = 0; m < r->method_count && at; m++) { /* who is named has that loss */
+            const double end = caption_loss(r, m, j, CAPTION_STEPS - 1);
+            const char *low_name = arena_printf(arena, "(%s) and", r->methods[m]),
+                       *high_name = arena_printf(arena, "(%s)", r->methods[m]);
+            if ((caption_has(part, low_name) && end > least + 1e-6) ||
+                (caption_has(high + 5, high_name) && end < most - 1e-6))
+                return r->methods[m];
+        }
         const char *start =
             arena_printf(arena, "%.2f with the %u classes of %s", log(r->tasks[j].classes), r->tasks[j].classes, name);
         if (caption_has(see, start) != (any && untrained)) return start;

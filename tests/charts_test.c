@@ -1,6 +1,9 @@
 /* The charts as pictures: for any number of methods and tasks, and for long names, nothing covers anything and nothing
  * leaves the picture. The canvas tells what it has drawn. */
 
+static int charts_wrong; /* what was wrong so far: all of it is told before a test fails */
+#define CHARTS_WRONG(...) (charts_wrong++, print_error(__VA_ARGS__), print_error("\n"))
+
 static Str charts_font(Arena *arena)
 {
     Str font;
@@ -18,10 +21,10 @@ static void charts_expect_apart(const Canvas *canvas, const char *what)
         const Box a = marks[i].box;
         if (marks[i].kind != MARK_TEXT && marks[i].kind != MARK_LEGEND) continue;
         if (a.x0 < 0 || a.y0 < 0 || a.x1 > (float)canvas->width || a.y1 > (float)canvas->height)
-            fail_msg("%s: \"%s\" leaves the picture", what, marks[i].text);
+            CHARTS_WRONG("%s: \"%s\" leaves the picture", what, marks[i].text);
         for (size_t k = 0; k < i; k++)
             if ((marks[k].kind == MARK_TEXT || marks[k].kind == MARK_LEGEND) && charts_meet(a, marks[k].box))
-                fail_msg("%s: \"%s\" covers \"%s\"", what, marks[i].text, marks[k].text);
+                CHARTS_WRONG("%s: \"%s\" covers \"%s\"", what, marks[i].text, marks[k].text);
     }
 }
 
@@ -44,7 +47,9 @@ static void charts_expect_full(const Canvas *canvas, const char *what)
         const int size = column ? canvas->pixel_width : canvas->pixel_height;
         for (int i = 0, blank = 0; i < size; i++) {
             blank = charts_ink(canvas, i, column) ? 0 : blank + 1;
-            if (3 * blank > size) fail_msg("%s: a third is blank, up to %s %d", what, column ? "column" : "row", i);
+            if (3 * blank <= size) continue;
+            CHARTS_WRONG("%s: a third is blank, up to %s %d", what, column ? "column" : "row", i);
+            break;
         }
     }
 }
@@ -126,6 +131,7 @@ static void test_labels_apart(void **state)
         if (made.tasks > 1 ? drawn < (int)COUNT(report_charts) - 1 : drawn != 3) fail_msg("%s: %d charts", what, drawn);
         arena_free(&arena);
     }
+    assert_int_equal(charts_wrong, 0);
     arena_free(&outer);
 }
 
@@ -148,6 +154,7 @@ static void test_long_names(void **state)
             charts_draw_all(charts_results(&arena, text), font,
                             arena_printf(&arena, "long names, %d methods, %d tasks", methods, tasks));
         }
+    assert_int_equal(charts_wrong, 0);
     arena_free(&arena);
 }
 

@@ -148,8 +148,8 @@ static CurveLine curve_collect(Arena *arena, const Results *r, int method, const
     return line;
 }
 
-static double curve_start(const CurveLine *line) { return (double)line->points.at[1]; }
-static double curve_end(const CurveLine *line) { return (double)line->points.at[2 * line->count - 1]; }
+static double curve_start(const CurveLine *line) { return panels_number(line->points.at[1]); }
+static double curve_end(const CurveLine *line) { return panels_number(line->points.at[2 * line->count - 1]); }
 
 /* "from 81.7% to 60.3%" */
 static const char *curve_ends(Arena *arena, const CurveLine *line)

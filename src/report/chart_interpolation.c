@@ -79,7 +79,7 @@ static void interpolation_add(Arena *arena, Panel *panel, const float *points, s
         (PanelLine){.points = points, .count = count, .colour = colour, .width = 5, .dash = dash, .dot = dot};
 }
 
-static double interpolation_at(const float *line, size_t k) { return (double)line[2 * k + 1]; }
+static double interpolation_at(const float *line, size_t k) { return panels_number(line[2 * k + 1]); }
 
 /* How far from the old weights (0) to the new (1) the best average lies. */
 static const char *interpolation_place(Arena *arena, const InterpolationLines *l)

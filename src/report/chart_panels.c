@@ -49,6 +49,9 @@ typedef struct PanelChart {
 
 enum { PANELS_TOGETHER = 5, PANELS_MOST = 60, PANELS_LABEL = 26 };
 
+/* A point's number as the table has it: a float's last digits would round another way. */
+static double panels_number(float x) { return round(1e6 * (double)x) / 1e6; }
+
 /* ---- layout ---- */
 
 static int panels_columns(const Results *r, int count)
