@@ -176,7 +176,7 @@ static const char *caption_of_plane(Arena *arena, const Results *r, const char *
         bool front = caption_trains_one_model(r, m) && caption_place(r, m, &learned, &kept);
         for (int k = 0; k < r->method_count && front; k++)
             if (caption_trains_one_model(r, k) && caption_place(r, k, &x, &y))
-                front = !(x >= learned && y >= kept && x + y > learned + kept + 1e-12);
+                front = !(x > learned - 1e-9 && y > kept - 1e-9 && fmax(x - learned, y - kept) > 1e-9);
         if (sentence_names(see, r->methods[m]) != front) return r->methods[m];
     }
     return NULL;

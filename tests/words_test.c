@@ -229,7 +229,7 @@ static void test_progress_line(void **state)
     assert_string_equal(line, "full (1 of 3), nli: 315/630  5 min left");
     progress_leave(&p, NAN);
     progress_line(&p, 63, "loss 0.71", 60, line, sizeof line);
-    assert_string_equal(line, "full (1 of 3), nli: 315/630  loss 0.71");
+    assert_string_equal(line, "full (1 of 3), nli:  315/630  5.0/s  loss 0.71");
 }
 
 static const struct CMUnitTest words_tests[] = {

@@ -26,6 +26,7 @@ typedef struct PlaneChart {
 } PlaneChart;
 
 enum { PLANE_LABEL = 25, PLANE_RADIUS = 11 };
+#define PLANE_EQUAL 1e-9 /* means that differ by less are the same: sums in another order */
 
 /* ---- what to show ---- */
 
@@ -74,8 +75,8 @@ static void plane_collect(Arena *arena, const Results *r, PlaneChart *chart)
         p->front = p->ranked;
         for (int k = 0; k < chart->count && p->front; k++) {
             const PlanePoint *q = &chart->points[k];
-            const bool no_worse = q->learned.mean >= p->learned.mean && q->kept.mean >= p->kept.mean;
-            if (q->ranked && no_worse && (q->learned.mean > p->learned.mean || q->kept.mean > p->kept.mean))
+            const double learned = q->learned.mean - p->learned.mean, kept = q->kept.mean - p->kept.mean;
+            if (q->ranked && learned > -PLANE_EQUAL && kept > -PLANE_EQUAL && fmax(learned, kept) > PLANE_EQUAL)
                 p->front = false;
         }
     }
