@@ -1,6 +1,9 @@
 /* The charts as pictures: for any number of methods and tasks, and for long names, nothing covers anything and nothing
  * leaves the picture. The canvas tells what it has drawn. */
 
+static int charts_wrong; /* what was wrong so far: all of it is told before a test fails */
+#define CHARTS_WRONG(...) (charts_wrong++, print_error(__VA_ARGS__), print_error("\n"))
+
 static Str charts_font(Arena *arena)
 {
     Str font;
@@ -18,26 +21,65 @@ static void charts_expect_apart(const Canvas *canvas, const char *what)
         const Box a = marks[i].box;
         if (marks[i].kind != MARK_TEXT && marks[i].kind != MARK_LEGEND) continue;
         if (a.x0 < 0 || a.y0 < 0 || a.x1 > (float)canvas->width || a.y1 > (float)canvas->height)
-            fail_msg("%s: \"%s\" leaves the picture", what, marks[i].text);
+            CHARTS_WRONG("%s: \"%s\" leaves the picture", what, marks[i].text);
         for (size_t k = 0; k < i; k++)
             if ((marks[k].kind == MARK_TEXT || marks[k].kind == MARK_LEGEND) && charts_meet(a, marks[k].box))
-                fail_msg("%s: \"%s\" covers \"%s\"", what, marks[i].text, marks[k].text);
+                CHARTS_WRONG("%s: \"%s\" covers \"%s\"", what, marks[i].text, marks[k].text);
     }
 }
 
-/* Every chart that these results have. Returns how many. */
+/* Whether anything but paper, grid and bands is in a row (or a column) of pixels. */
+static bool charts_ink(const Canvas *canvas, int at, bool column)
+{
+    const int count = column ? canvas->pixel_height : canvas->pixel_width;
+    for (int i = 0; i < count; i++) {
+        const size_t x = (size_t)(column ? at : i), y = (size_t)(column ? i : at);
+        const uint8_t *p = canvas->pixels + 3 * (y * (size_t)canvas->pixel_width + x);
+        if (p[0] < COLOUR_GRID.r || p[1] < COLOUR_GRID.g || p[2] < COLOUR_GRID.b) return true;
+    }
+    return false;
+}
+
+/* No third of a picture is blank, neither across nor down. */
+static void charts_expect_full(const Canvas *canvas, const char *what)
+{
+    for (int column = 0; column < 2; column++) {
+        const int size = column ? canvas->pixel_width : canvas->pixel_height;
+        for (int i = 0, blank = 0; i < size; i++) {
+            blank = charts_ink(canvas, i, column) ? 0 : blank + 1;
+            if (3 * blank <= size) continue;
+            CHARTS_WRONG("%s: a third is blank, up to %s %d", what, column ? "column" : "row", i);
+            break;
+        }
+    }
+}
+
+static void charts_draw_one(const Results *r, size_t chart, Str font, const char *what)
+{
+    Arena arena = {0};
+    Canvas canvas;
+    Err err = {0};
+    if (!report_charts[chart].draw(&arena, r, font, &canvas, &err)) fail_msg("%s: %s", what, err.text);
+    const char *where = arena_printf(&arena, "%s of %s", report_charts[chart].file, what);
+    charts_expect_apart(&canvas, where);
+    charts_expect_full(&canvas, where);
+    if (!*canvas.title || !*canvas.see || !*canvas.alt) fail_msg("%s: says nothing", where);
+    arena_free(&arena);
+}
+
+/* Every chart that these results have, for a page, a telephone and a talk. Returns how many. */
 static int charts_draw_all(const Results *r, Str font, const char *what)
 {
     int drawn = 0;
     for (size_t i = 0; i < COUNT(report_charts); i++) {
         Arena arena = {0};
-        Canvas canvas;
-        Err err = {0};
+        Results narrow = *r, talk = *r;
+        narrow.look = (ReportLook){.narrow = true, .pixels = 1};
+        talk.look.text = 36;
         if (report_charts[i].shown && !report_charts[i].shown(r)) continue;
-        if (!report_charts[i].draw(&arena, r, font, &canvas, &err)) fail_msg("%s: %s", what, err.text);
-        const char *where = arena_printf(&arena, "%s of %s", report_charts[i].file, what);
-        charts_expect_apart(&canvas, where);
-        if (!*canvas.title || !*canvas.see || !*canvas.alt) fail_msg("%s: says nothing", where);
+        charts_draw_one(r, i, font, what);
+        charts_draw_one(&narrow, i, font, arena_printf(&arena, "%s, narrow", what));
+        charts_draw_one(&talk, i, font, arena_printf(&arena, "%s, for a talk", what));
         drawn++;
         arena_free(&arena);
     }
@@ -75,9 +117,9 @@ static void test_labels_apart(void **state)
     (void)state;
     static const struct {
         int tasks, methods, seeds;
-    } cases[] = {{1, 1, 1}, {1, 5, 3},  {1, 15, 1}, {2, 2, 1}, {2, 3, 3},  {2, 4, 1},  {2, 5, 1},
-                 {2, 6, 1}, {2, 7, 3},  {2, 8, 1},  {2, 9, 1}, {2, 11, 1}, {2, 13, 1}, {2, 15, 3},
-                 {3, 2, 1}, {3, 15, 1}, {4, 6, 1},  {5, 3, 1}, {5, 15, 3}};
+    } cases[] = {{1, 1, 1},  {2, 1, 10}, {1, 5, 3},  {1, 15, 1}, {2, 2, 1}, {2, 3, 3},  {2, 4, 1},
+                 {2, 5, 1},  {2, 6, 1},  {2, 7, 3},  {2, 8, 1},  {2, 9, 1}, {2, 11, 1}, {2, 13, 1},
+                 {2, 15, 3}, {3, 2, 1},  {3, 15, 1}, {4, 6, 1},  {5, 3, 1}, {5, 15, 3}};
     Arena outer = {0};
     const Str font = charts_font(&outer);
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -89,6 +131,7 @@ static void test_labels_apart(void **state)
         if (made.tasks > 1 ? drawn < (int)COUNT(report_charts) - 1 : drawn != 3) fail_msg("%s: %d charts", what, drawn);
         arena_free(&arena);
     }
+    assert_int_equal(charts_wrong, 0);
     arena_free(&outer);
 }
 
@@ -111,6 +154,7 @@ static void test_long_names(void **state)
             charts_draw_all(charts_results(&arena, text), font,
                             arena_printf(&arena, "long names, %d methods, %d tasks", methods, tasks));
         }
+    assert_int_equal(charts_wrong, 0);
     arena_free(&arena);
 }
 
@@ -159,9 +203,90 @@ static void test_curve_of_some_tasks(void **state)
     arena_free(&arena);
 }
 
+/* Whatever the shade, what is written on it stands out by 4.5 to 1. */
+static void test_contrast_on_shades(void **state)
+{
+    (void)state;
+    for (int i = -1000; i <= 1000; i++) {
+        const Colour fill = heat_colour(i / 1000.0), ink = heat_ink(fill);
+        const double a = heat_luminance(fill) + 0.05, b = heat_luminance(ink) + 0.05;
+        if (fmax(a, b) / fmin(a, b) < 4.5) fail_msg("share %g: %g to 1", i / 1000.0, fmax(a, b) / fmin(a, b));
+    }
+}
+
+static const char *charts_svg(Arena *arena, const Results *r, Str font, const char **title)
+{
+    Canvas canvas;
+    Err err = {0};
+    if (!chart_plane(arena, r, font, &canvas, &err)) fail_msg("%s", err.text);
+    *title = canvas.title;
+    const Str svg = markup_str(&canvas.svg);
+    return arena_copy(arena, svg.at, svg.size);
+}
+
+/* A figure needs no editing afterwards. */
+static void test_look(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *value, *words;
+    } wrong[] = {
+        {"order", "full,full", "names full twice"},
+        {"order", "full,nobody", "no method of this report is called nobody; there are "},
+        {"rename", "full", "METHOD=NAME is needed"},
+        {"rename", "=x", "METHOD=NAME is needed"},
+        {"rename", "nobody=x", "no method of this report is called nobody"},
+        {"rename", "full=", "a name has 1 to 64 bytes"},
+        {"rename", "full=a\tb", "a name has 1 to 64 bytes"},
+        {"rename", "full=lora", "another method is called so"},
+        {"colours", "#12345", "#12345 is no colour such as #0072b2"},
+        {"colours", "#00000g", "is no colour"},
+        {"colours", "", "is no colour"},
+        {"colours", "#000000,#000000,#000000,#000000,#000000,#000000", "there are 5 at most"},
+        {"title", "plane", "CHART=TEXT is needed"},
+        {"title", "pie=x", "one of all, before_after, plane"},
+    };
+    Arena arena = {0};
+    const Str font = charts_font(&arena);
+    const Made made = {.tasks = 2, .methods = 4, .seeds = 2};
+    Results r = *charts_results(&arena, made_results(&arena, &made));
+    const double before = verdict_score(&r, 2, 1, 0).mean;
+    const char *third = r.methods[2], *first = r.methods[0], *title;
+    Err err = {0};
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        Results copy = r;
+        Err no = {0};
+        const char *what = wrong[i].what, *value = wrong[i].value;
+        const bool done = strcmp(what, "order") == 0     ? report_order(&arena, &copy, value, &no)
+                          : strcmp(what, "rename") == 0  ? report_rename(&arena, &copy, value, &no)
+                          : strcmp(what, "colours") == 0 ? look_colours(&copy.look, value, &no)
+                                                         : look_title(value, &no);
+        if (done || no.code != EXIT_USAGE || !strstr(no.text, wrong[i].words))
+            fail_msg("%s %s: %s", what, value, no.text);
+    }
+    assert_true(report_order(&arena, &r, third, &err));
+    assert_string_equal(r.methods[0], third);
+    assert_string_equal(r.methods[1], first);
+    assert_true(verdict_score(&r, 0, 1, 0).mean == before);
+    for (size_t i = 1; i < r.runs.count; i++) assert_true(r.runs.at[i].method >= r.runs.at[i - 1].method);
+    assert_true(report_rename(&arena, &r, arena_printf(&arena, "%s=My own name", third), &err));
+    assert_string_equal(verdict_score(&r, 0, 1, 0).mean == before ? r.methods[0] : "", "My own name");
+    assert_true(strstr(charts_svg(&arena, &r, font, &title), "var(--blue)") != NULL);
+    assert_true(look_colours(&r.look, "#AB12cd,#000001", &err) && r.look.colour_count == 2);
+    r.look.title = "Another title";
+    const char *svg = charts_svg(&arena, &r, font, &title);
+    assert_true(strstr(svg, "#ab12cd") && !strstr(svg, "var(--blue)") && !strstr(svg, "var(--orange)"));
+    assert_true(strstr(svg, "My own name") && strstr(svg, "Another title"));
+    const char *const titles[] = {"all=A", "plane=B=C", "loss=", NULL};
+    r.look.titles = titles;
+    assert_string_equal(report_title(&r, "plane"), "B=C");
+    assert_string_equal(report_title(&r, "loss"), "");
+    assert_string_equal(report_title(&r, "swap"), "A");
+    arena_free(&arena);
+}
+
 static const struct CMUnitTest charts_tests[] = {
-    cmocka_unit_test(test_labels_apart),
-    cmocka_unit_test(test_long_names),
-    cmocka_unit_test(test_missing_events),
-    cmocka_unit_test(test_curve_of_some_tasks),
+    cmocka_unit_test(test_contrast_on_shades), cmocka_unit_test(test_look),
+    cmocka_unit_test(test_labels_apart),       cmocka_unit_test(test_long_names),
+    cmocka_unit_test(test_missing_events),     cmocka_unit_test(test_curve_of_some_tasks),
 };

@@ -212,13 +212,40 @@ static void expect_lost(const Ran *ran, const char *method)
         json_array_foreach(ran->events, e, event)
         {
             if (event == lost) break;
-            if (!event_is(event, "event", "text") || event_int(event, "row") != (int64_t)r + 1) continue;
+            if (!event_is(event, "event", "text") || event_int(event, "task") != 1 ||
+                event_int(event, "row") != (int64_t)r + 1)
+                continue;
             texts++;
-            assert_int_equal(event_int(event, "task"), 1);
             assert_int_not_equal(event_int(event, "label"), json_integer_value(json_array_get(row, 3)));
             assert_true(json_string_length(json_object_get(event, "text")) > 10 && !json_object_get(event, "pair"));
         }
         assert_int_equal(texts, 1);
+    }
+}
+
+/* Rows won back are told as those that were lost, and two rows of each task, of different classes, before all. */
+static void expect_won_and_examples(const Ran *ran, const char *method)
+{
+    bool before[RUN_EVAL_ROWS], after[RUN_EVAL_ROWS];
+    rows_right(ran, method, 1, 1, before);
+    rows_right(ran, method, 2, 1, after);
+    const json_t *won = event_of(ran, "won", method, 2, 1), *row;
+    const Disagreement sides = measure_disagreement(before, after, RUN_EVAL_ROWS);
+    size_t i;
+    assert_int_equal(json_array_size(json_object_get(won, "rows")), sides.second);
+    json_array_foreach(json_object_get(won, "rows"), i, row)
+    {
+        const size_t r = (size_t)json_integer_value(json_array_get(row, 0)) - 1;
+        assert_true(r < RUN_EVAL_ROWS && !before[r] && after[r]);
+        assert_true(json_real_value(json_array_get(row, 1)) <= 0.5 && json_real_value(json_array_get(row, 2)) >= 0.5);
+    }
+    for (size_t k = 0; k < 4; k++) {
+        const json_t *text = json_array_get(ran->events, k + 1);
+        assert_true(event_is(text, "event", "text") && event_int(text, "task") == (int64_t)k / 2 + 1);
+        if (k % 2)
+            assert_int_not_equal(event_int(text, "label"), event_int(json_array_get(ran->events, k), "label"));
+        else
+            assert_int_equal(event_int(text, "row"), 1);
     }
 }
 
@@ -230,6 +257,8 @@ static bool expect_diagnoses(const Ran *ran, const char *method, bool encoder)
     const json_t *layers = json_object_get(drift, "layers"), *cka = json_object_get(drift, "cka");
     assert_int_equal(json_array_size(layers), 2);
     assert_int_equal(json_array_size(cka), 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(json_real_value(json_array_get(json_object_get(drift, "error"), i)) >= 0);
     for (size_t i = 0; i < 2; i++) {
         const double similarity = json_real_value(json_array_get(cka, i));
         assert_true(strcmp(json_string_value(json_array_get(layers, i)), i ? "layer 2" : "layer 1") == 0);
@@ -269,6 +298,7 @@ static void test_diagnoses_agree_with_evaluations(void **state)
         const char *method = forgetful[i];
         if (strcmp(method, "joint") != 0) expect_curve(&ran, method); /* that begins anew */
         expect_lost(&ran, method);
+        expect_won_and_examples(&ran, method);
         if (strcmp(method, "joint") != 0)
             returned += expect_diagnoses(&ran, method, strcmp(method, "lora-seq") && strcmp(method, "o-lora"));
         for (int64_t when = 0; when <= 1;

@@ -26,14 +26,18 @@ static void test_made_results(void **state)
             assert_int_equal(old->curve.count, MADE_STEPS / 6 - 1);
             assert_int_equal(old->swaps.count, MADE_LAYERS + 2);
             assert_int_equal(old->layer_count, MADE_LAYERS + 1);
-            assert_int_equal(old->lost_count, last->lost);
+            assert_int_equal(old->lost.count, last->lost);
+            assert_int_equal(old->won.count, last->gained);
+            for (int k = 0; k < old->won.count; k++)
+                assert_true(!own->right[old->won.at[k].row - 1] && last->right[old->won.at[k].row - 1]);
+            assert_true(old->cka_error[2] == 0.02);
             for (int j = 0; j < r.task_count; j++) /* [pretrained, after 1, ...][task] */
                 assert_true(!run->probe[j].rows == !j &&
                             run->probe[(j + 1) * r.task_count + j].rows * (uint32_t)(j < r.task_count - 1) ==
                                 (j < r.task_count - 1 ? MADE_ROWS : 0u));
-            for (int k = 0; k < old->lost_count; k++) {
-                const ResultText *text = result_text(&r.tasks[0], old->lost[k].row);
-                assert_true(text && text->row == old->lost[k].row);
+            for (int k = 0; k < old->lost.count; k++) {
+                const ResultText *text = result_text(&r.tasks[0], old->lost.at[k].row);
+                assert_true(text && text->row == old->lost.at[k].row);
                 assert_true(own->right[text->row - 1] && !last->right[text->row - 1]);
             }
         }

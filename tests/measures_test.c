@@ -151,9 +151,22 @@ static void test_debiased_cka(void **state)
     (void)state;
     enum { ROWS = 256, COLS = 384 };
     const float x[10] = {1, 2, 3, 4, 5, 9, 0, 1, 2, -2}, y[10] = {2, 0, 0, 1, 1, 1, 3, 1, 0, 0};
-    expect_near(measure_cka(x, y, 5, 2), -0.06224992908512811);
-    expect_near(measure_cka(y, x, 5, 2), -0.06224992908512811);
-    expect_near(measure_cka(x, x, 5, 2), 1);
+    expect_near(measure_cka(x, y, 5, 2).value, -0.06224992908512811);
+    expect_near(measure_cka(y, x, 5, 2).value, -0.06224992908512811);
+    expect_near(measure_cka(x, x, 5, 2).value, 1);
+    /* the jackknife's error: each row left out by hand */
+    float u[16], v[16], few[2][14];
+    double values[8], sum = 0, squares = 0;
+    for (uint64_t i = 0; i < 16; i++) u[i] = random_normal(3, 1, i), v[i] = u[i] + random_normal(3, 2, i);
+    for (int out = 0; out < 8; out++) {
+        for (int i = 0, k = 0; i < 16; i++)
+            if (i / 2 != out) few[0][k] = u[i], few[1][k++] = v[i];
+        values[out] = measure_cka(few[0], few[1], 7, 2).value;
+        sum += values[out] / 8;
+    }
+    for (int i = 0; i < 8; i++) squares += (values[i] - sum) * (values[i] - sum);
+    expect_near(measure_cka(u, v, 8, 2).error, sqrt(7.0 / 8 * squares));
+    assert_true(isnan(measure_cka(u, v, 4, 2).error));
     float moved[10], same[10]; /* turned, doubled, shifted */
     for (int r = 0; r < 5; r++) {
         moved[2 * r] = -2 * x[2 * r + 1] + 7;
@@ -161,12 +174,12 @@ static void test_debiased_cka(void **state)
         same[2 * r] = 0.1f;
         same[2 * r + 1] = 0.7f;
     }
-    expect_near(measure_cka(x, moved, 5, 2), 1);
-    assert_true(isnan(measure_cka(x, same, 5, 2)) && isnan(measure_cka(x, y, 3, 2)));
+    expect_near(measure_cka(x, moved, 5, 2).value, 1);
+    assert_true(isnan(measure_cka(x, same, 5, 2).value) && isnan(measure_cka(x, y, 3, 2).value));
     /* unrelated states: near 0, where the plain estimator gives 0.6 for so few rows */
     float *a = calloc((size_t)ROWS * COLS, sizeof *a), *b = calloc((size_t)ROWS * COLS, sizeof *b);
     for (uint64_t i = 0; i < ROWS * COLS; i++) a[i] = random_normal(1, 1, i), b[i] = random_normal(1, 2, i);
-    assert_true(fabs(measure_cka(a, b, ROWS, COLS)) < 0.02);
+    assert_true(fabs(measure_cka(a, b, ROWS, COLS).value) < 0.02);
     free(a);
     free(b);
 }

@@ -62,10 +62,11 @@ static void page_heading(PageCheck *c, const char *tag)
 static const char *page_tag(PageCheck *c, const char *at)
 {
     static const char *const known[] = {
-        "html",    "head",   "meta",       "link", "title", "style", "body",    "a",    "header", "h1",      "h2",
-        "h3",      "p",      "nav",        "ul",   "li",    "main",  "section", "div",  "table",  "caption", "thead",
-        "tbody",   "tfoot",  "tr",         "th",   "td",    "dl",    "dt",      "dd",   "bdi",    "br",      "details",
-        "summary", "figure", "figcaption", "svg",  "rect",  "path",  "circle",  "text", "pre",    "code",    "footer"};
+        "html",    "head",  "meta",    "link",    "title",  "style",      "body", "a",       "header", "h1",
+        "h2",      "h3",    "p",       "nav",     "ul",     "li",         "main", "section", "div",    "table",
+        "caption", "thead", "tbody",   "tfoot",   "tr",     "th",         "td",   "dl",      "dt",     "dd",
+        "bdi",     "br",    "details", "summary", "figure", "figcaption", "svg",  "rect",    "path",   "circle",
+        "text",    "pre",   "code",    "footer",  "input",  "label",      "span", "b"};
     const bool closing = at[1] == '/';
     const char *tag = at + 1 + closing, *end = tag + page_name(tag);
     bool found = false;
@@ -104,7 +105,42 @@ static void page_check(const char *what, const char *text)
     }
     if (c.depth || c.h1 != 1 || !c.figures)
         fail_msg("%s: %d tags are open, %d main headings, %d pictures", what, c.depth, c.h1, c.figures);
-    if (strlen(text) > 1 << 20) fail_msg("%s: %zu bytes", what, strlen(text));
+    if (strlen(text) > 3 << 19) fail_msg("%s: %zu bytes", what, strlen(text));
+}
+
+/* Each link within the page leads somewhere, and each label belongs to a button. */
+static void page_check_links(Arena *arena, const char *what, const char *text)
+{
+    static const char *const begins[] = {"href=\"#", "for=\""};
+    int found = 0;
+    for (size_t i = 0; i < COUNT(begins); i++)
+        for (const char *p = text; (p = strstr(p, begins[i])); found++) {
+            p += strlen(begins[i]);
+            const char *id = arena_printf(arena, "id=\"%.*s\"", (int)strcspn(p, "\""), p);
+            if (!strstr(text, id)) fail_msg("%s: nothing has %s", what, id);
+        }
+    assert_true(found > 5);
+}
+
+/* The words that not everybody knows are explained where the page uses them; what it does not use is not. */
+static void page_check_words(const char *what, const char *text)
+{
+    static const struct {
+        const char *word, *id;
+    } words[] = {{"Holm's", "holm"},           {">CKA", "cka"},           {"probe", "probe"},
+                 {"McNemar", "mcnemar"},       {"sign-flip", "signflip"}, {"(p ", "p"},
+                 {"Wilson", "wilson"},         {"LoRA", "adapter"},       {"most frequent", "majority"},
+                 {"95% interval", "interval"}, {"Student", "t"},          {"seeds", "seed"}};
+    const char *end = strstr(text, "<section id=\"words\"");
+    if (!end) fail_msg("%s: no list of words", what);
+    for (size_t i = 0; i < COUNT(words); i++) {
+        char link[64], entry[64];
+        snprintf(link, sizeof link, "href=\"#term-%s\"", words[i].id);
+        snprintf(entry, sizeof entry, "id=\"term-%s\"", words[i].id);
+        const char *body = strstr(text, "<main>"), *at = strstr(body, words[i].word);
+        if (at && at < end && !strstr(text, link)) fail_msg("%s: %s is not explained", what, words[i].word);
+        if (!strstr(text, link) != !strstr(text, entry)) fail_msg("%s: %s has no entry, or no use", what, words[i].id);
+    }
 }
 
 /* ---- Pages to look at ---- */
@@ -169,6 +205,8 @@ static void test_page(void **state)
         if (memchr(page.at, 0, page.size)) fail_msg("%s holds a 0 byte", page_cases[i].name);
         const char *text = arena_copy(&arena, page.at, page.size);
         page_check(page_cases[i].name, text);
+        page_check_links(&arena, page_cases[i].name, text);
+        page_check_words(page_cases[i].name, text);
         if (!page_cases[i].made.cut && !strstr(text, ">10 min<")) fail_msg("%s: 600 s are", page_cases[i].name);
     }
     arena_free(&arena);
@@ -192,9 +230,20 @@ static const char page_measure[] =
     "if(!e.closest('.scroll')&&!e.closest('pre')&&r.right>d.clientWidth+1)bad.push(e.tagName+' reaches '+r.right);"
     "if([...e.childNodes].some(n=>n.nodeType==3&&n.data.trim())&&ratio(s.color,ground(e))<4.5)bad.push(e.tagName+' is "
     "faint: '+ratio(s.color,ground(e)))}"
-    "for(const e of document.querySelectorAll('svg text')){if(e.getAttribute('fill').startsWith('var')&&"
+    "if(innerWidth<500)for(const e of document.querySelectorAll('.scroll'))if(e.scrollWidth>e.clientWidth+1)"
+    "bad.push('cut: '+e.getAttribute('aria-label'));"
+    "const shown=[...document.querySelectorAll('svg')].filter(e=>e.getClientRects().length);"
+    "if(shown.length!=document.querySelectorAll('figure').length)bad.push(shown.length+' pictures are shown');"
+    "for(const e of document.querySelectorAll('details'))e.open=true;"
+    "for(const [m,k,rows] of [['m0-0','k0-0',/./],['m0-1','k0-0',/ m0[lw]/],['m0-1','k0-1',/ m0l/],['m0-0','k0-2',/ "
+    "w( |$)/]]){const "
+    "a=document.getElementById(m),b=document.getElementById(k);if(!a)continue;a.checked=b.checked=true;"
+    "for(const t of document.querySelector('.changes').querySelectorAll('tr.r'))"
+    "if((t.getClientRects().length>0)!=rows.test(t.className))bad.push(m+k+' and '+t.className)}"
+    "for(const e of document.querySelectorAll('details'))e.open=false;"
+    "for(const e of shown.flatMap(s=>[...s.querySelectorAll('text')])){if(e.getAttribute('fill').startsWith('var')&&"
     "ratio(getComputedStyle(e).fill,ground(e.ownerSVGElement))<4.5)bad.push('faint in a chart: '+e.textContent)}"
-    "for(const e of document.querySelectorAll('svg'))if(e.getBoundingClientRect().height<200)bad.push('a chart is "
+    "for(const e of shown)if(e.getBoundingClientRect().height<150)bad.push('a chart is "
     "flat');"
     "parent.postMessage(innerWidth+': '+(bad.slice(0,5).join('; ')||'fine'),'*')})</script></body>";
 
@@ -245,7 +294,81 @@ static void test_page_in_chromium(void **state)
     arena_free(&arena);
 }
 
+/* 2,000 rows, 5 methods, 3 seeds: the page stays below a megabyte, says what it leaves out, and the file beside it has
+ * every row of every run. */
+static void test_page_of_many_rows(void **state)
+{
+    (void)state;
+    enum { MANY_ROWS = 2000, MANY_METHODS = 5, MANY_SEEDS = 3 };
+    Arena arena = {0};
+    const Simulation s = {MANY_ROWS, MANY_SEEDS, 0.15, 0.3, 0.1};
+    Results r = simulate(&arena, &s, SIMULATE_FORGETS, 1);
+    const char *names[MANY_METHODS] = {"full", "ewc", "lwf", "replay", "lora-seq"};
+    int changed = 0, lines = -1;
+    r.methods = names;
+    r.method_count = MANY_METHODS;
+    r.method_info = arena_new(&arena, ResultMethodInfo, MANY_METHODS);
+    r.runs.count = r.runs.capacity = 0;
+    r.runs.at = NULL;
+    for (uint32_t k = 0; k < MANY_ROWS; k++)
+        *dyn_push(&arena, &r.tasks[0].texts) =
+            (ResultText){.row = k + 1,
+                         .label = k % 2,
+                         .text = arena_printf(&arena,
+                                              "Row %u, which is as long as a sentence of a review usually is: it was a "
+                                              "delight, and then it was not, or so they said.",
+                                              k)};
+    for (int m = 0; m < MANY_METHODS; m++)
+        for (int seed = 0; seed < MANY_SEEDS; seed++) {
+            ResultRun *run = dyn_push(&arena, &r.runs);
+            const Results drawn = simulate(&arena, &s, SIMULATE_FORGETS, 10 + (uint32_t)m);
+            *run = drawn.runs.at[seed];
+            run->method = m;
+            r.method_info[m] = (ResultMethodInfo){.base = names[m], .about = "", .cite = ""};
+            ResultOld *old = run->old[2] = arena_new(&arena, ResultOld, 1);
+            for (uint32_t k = 0; k < MANY_ROWS; k++) {
+                const int kind = changes_kind(run->matrix[0].right, run->matrix[2].right, k);
+                if (kind < 0) continue;
+                ResultChanges *to = kind ? &old->won : &old->lost;
+                if (!to->at) to->at = arena_new(&arena, ResultChanged, MANY_ROWS);
+                to->at[to->count++] = (ResultChanged){k + 1, 0.9, 0.1, (k + 1) % 2};
+                changed++;
+            }
+        }
+    const Str page = html_page(&arena, &r, &(HtmlCharts){0});
+    assert_true(page.size > 300 * 1024 && page.size < 1 << 20);
+    const char *text = arena_copy(&arena, page.at, page.size);
+    assert_non_null(strstr(text, "Shown are the first "));
+    assert_non_null(strstr(text, "lost_and_won.tsv beside this page"));
+    const char *file = printed(&arena, &r, changes_write);
+    for (const char *p = file; *p; p++) lines += *p == '\n';
+    assert_int_equal(lines, changed);
+    /* fewer rows: all of them, and nothing is left out */
+    for (size_t i = 0; i < r.runs.count; i++) r.runs.at[i].matrix[0].rows = r.runs.at[i].matrix[2].rows = MANY_ROWS;
+    r.tasks[0].eval_rows = 100;
+    for (size_t i = 0; i < r.runs.count; i++)
+        for (int cell = 0; cell < 4; cell++) {
+            Evaluation *e = &r.runs.at[i].matrix[cell];
+            *e = e->right ? simulate_cell(&arena, e->right, 100) : *e;
+        }
+    for (size_t i = 0; i < r.runs.count; i++) r.runs.at[i].old[2] = NULL;
+    const TaskChanges all = changes_of_task(&arena, &r, 0, 2000);
+    assert_true(all.total > 20 && all.row_count == all.total);
+    for (int i = 0; i < all.row_count; i++) /* each by each method, counted by hand */
+        for (size_t k = 0; k < all.rows[i].by.count; k++)
+            for (int kind = 0; kind < 2; kind++) {
+                int runs = 0;
+                for (size_t n = 0; n < r.runs.count; n++)
+                    runs += r.runs.at[n].method == all.rows[i].by.at[k].method &&
+                            r.runs.at[n].matrix[0].right[all.rows[i].row - 1] == !kind &&
+                            r.runs.at[n].matrix[2].right[all.rows[i].row - 1] == kind;
+                assert_int_equal(all.rows[i].by.at[k].fate[kind].count, runs);
+            }
+    arena_free(&arena);
+}
+
 static const struct CMUnitTest page_tests[] = {
+    cmocka_unit_test(test_page_of_many_rows),
     cmocka_unit_test(test_page),
     cmocka_unit_test(test_page_in_chromium),
 };

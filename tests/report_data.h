@@ -211,6 +211,8 @@ static void made_places(Arena *arena, FILE *f, int method, uint32_t seed, int la
     fprintf(f, "],\"cka\":[");
     for (int p = 0; p <= MADE_LAYERS; p++)
         fprintf(f, "%s%.6f", p ? "," : "", 1 - made_methods[method].forget * 0.5 * p);
+    fprintf(f, "],\"error\":[");
+    for (int p = 0; p <= MADE_LAYERS; p++) fprintf(f, "%s%.3f", p ? "," : "", 0.01 * p);
     fprintf(f, "]}\n");
     for (int p = 0; p <= MADE_LAYERS + 1; p++) made_swap(arena, f, method, seed, last, task, p, own_right, now_right);
     made_share(f, "probe", method, seed, last + 1, task, "", (uint32_t)(now + fmax(0, loss) * 0.4));
@@ -238,26 +240,27 @@ static const char *made_text(Arena *arena, int task, uint32_t row)
     return arena_printf(arena, "%s %s%s", who[n % 6], what[n / 6 % 6], how[n / 36 % 4]);
 }
 
-/* Which rows were lost, with the texts that no earlier event has told. */
-static void made_lost(Arena *arena, FILE *f, int method, uint32_t seed, int last, int task, const uint8_t *own,
-                      const uint8_t *now, uint8_t *told)
+/* Which rows were lost, or won back, with the texts that no earlier event has told. */
+static void made_changes(Arena *arena, FILE *f, int method, uint32_t seed, int last, int task, const uint8_t *own,
+                         const uint8_t *now, bool won, uint8_t *told)
 {
+    const uint32_t classes = (uint32_t)made_tasks[task].class_count;
     for (uint32_t r = 0; r < MADE_ROWS; r++) {
-        if (!own[r] || now[r] || told[r]) continue;
+        if (own[r] == won || now[r] != won || told[r]) continue;
         told[r] = 1;
         const char *pair =
             made_tasks[task].pairs ? arena_printf(arena, ",\"pair\":\"%s\"", made_text(arena, task, r + 1)) : "";
         fprintf(f, "{\"event\":\"text\",\"task\":%d,\"row\":%u,\"label\":%u,\"text\":\"%s\"%s}\n", task + 1, r + 1,
-                r % (uint32_t)made_tasks[task].class_count, made_text(arena, task, r), pair);
+                r % classes, made_text(arena, task, r), pair);
     }
-    fprintf(
-        f, "{\"event\":\"lost\",\"method\":\"%s\",\"seed\":%u,\"after_task\":%d,\"task\":%d,\"name\":\"%s\",\"rows\":[",
-        made_methods[method].name, seed, last + 1, task + 1, made_tasks[task].name);
-    for (uint32_t r = 0, count = 0; r < MADE_ROWS && count < 200; r++) {
-        if (!own[r] || now[r]) continue;
-        const uint32_t classes = (uint32_t)made_tasks[task].class_count;
-        fprintf(f, "%s[%u,%.4f,%.4f,%u]", count++ ? "," : "", r + 1,
-                0.95 - 0.4 * made_random(r, (uint32_t)task, seed, 50), 0.45 * made_random(r, (uint32_t)task, seed, 51),
+    fprintf(f,
+            "{\"event\":\"%s\",\"method\":\"%s\",\"seed\":%u,\"after_task\":%d,\"task\":%d,\"name\":\"%s\",\"rows\":[",
+            won ? "won" : "lost", made_methods[method].name, seed, last + 1, task + 1, made_tasks[task].name);
+    for (uint32_t r = 0, count = 0; r < MADE_ROWS; r++) {
+        if (own[r] == won || now[r] != won) continue;
+        const double high = 0.95 - 0.4 * made_random(r, (uint32_t)task, seed, 50),
+                     low = 0.45 * made_random(r, (uint32_t)task, seed, 51);
+        fprintf(f, "%s[%u,%.4f,%.4f,%u]", count++ ? "," : "", r + 1, won ? low : high, won ? high : low,
                 (r + 1) % classes);
     }
     fprintf(f, "]}\n");
@@ -323,7 +326,8 @@ static void made_run(Arena *arena, FILE *f, const Made *made, int method, uint32
     }
     for (int j = 0; j < last && !made->bare; j++) {
         made_places(arena, f, method, seed, last, j, right[j][j], right[j][last]);
-        made_lost(arena, f, method, seed, last, j, right[j][j], right[j][last], told[j]);
+        for (int won = 0; won < 2; won++)
+            made_changes(arena, f, method, seed, last, j, right[j][j], right[j][last], won, told[j]);
     }
     fprintf(f, "{\"event\":\"method\",\"method\":\"%s\",\"seed\":%u,\"trainable\":%u,\"seconds\":%.1f}\n",
             made_methods[method].name, seed, made_methods[method].trainable, 20.0 + method);

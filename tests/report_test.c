@@ -17,6 +17,38 @@ static void expect_80_columns(const char *text)
     }
 }
 
+static void print_plain(const Results *results, FILE *f) { report_table(results, f); }
+
+/* What a default run prints at its end, with the line after it and a prompt, fits a terminal of 24 lines; and one of 40
+ * columns cuts nothing. */
+static void test_the_end_fits_a_terminal(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    const Story stories[] = {
+        {"full", 150, 120, 120, 40, 10}, {"lora", 150, 150, 130, 0, 0}, {"lora-seq", 150, 118, 120, 44, 12}};
+    const Results *r = story_results(&arena, stories, 3, "1");
+    const char *before = getenv("COLUMNS"), *kept = before ? arena_printf(&arena, "%s", before) : NULL;
+    setenv("COLUMNS", "80", true);
+    const char *text = printed(&arena, r, print_plain), *rule = strstr(text, "majority");
+    int lines = 0;
+    for (const char *p = text; *p; p++) lines += *p == '\n';
+    if (lines + 3 > 24) fail_msg("%d lines:\n%s", lines, text);
+    assert_true(rule && strstr(rule, "accuracy in %") && strstr(text, "is not chance") < rule); /* the table is last */
+    expect_80_columns(text);
+    setenv("COLUMNS", "40", true);
+    text = printed(&arena, r, print_plain);
+    for (const char *p = text; *p; p += strcspn(p, "\n") + 1)
+        if (text_width(arena_printf(&arena, "%.*s", (int)strcspn(p, "\n"), p)) > 40) fail_msg("too wide:\n%s", text);
+    static const char *const parts[] = {"full: a when learned 75.0", "-15.0, forgot", "majority: "};
+    expect_parts(text, parts, COUNT(parts));
+    if (kept)
+        setenv("COLUMNS", kept, true);
+    else
+        unsetenv("COLUMNS");
+    arena_free(&arena);
+}
+
 static void test_what_the_table_says(void **state)
 {
     (void)state;
@@ -241,6 +273,7 @@ static void test_files(void **state)
 }
 
 static const struct CMUnitTest report_tests[] = {
+    cmocka_unit_test(test_the_end_fits_a_terminal),
     cmocka_unit_test(test_what_the_table_says),
     cmocka_unit_test(test_tables_of_all_shapes),
     cmocka_unit_test(test_summary),

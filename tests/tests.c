@@ -32,6 +32,7 @@
 #include "traps_test.c"
 #include "vulkan_test.c"
 #include "charts_test.c"
+#include "captions_test.c"
 #include "page_test.c"
 #include "vulkan_failure_test.c"
 #else
@@ -89,6 +90,7 @@ static const struct {
     GROUP(completion),
     GROUP(gradients),
     GROUP(sentences),
+    GROUP(captions),
 #else
     GROUP(base),       GROUP(words),       GROUP(files),
     GROUP(text),       GROUP(device),      GROUP(model),

@@ -213,8 +213,28 @@ static void test_columns(void **state)
     arena_free(arena);
 }
 
+/* The line of a terminal: what is left of all, and what goes first where it does not fit. */
+static void test_progress_line(void **state)
+{
+    (void)state;
+    char line[512];
+    Progress p = {.label = "full (1 of 3), nli:", .total = 630, .done = 315, .terminal = true, .left = -1};
+    progress_line(&p, 63, "loss 0.71", 200, line, sizeof line);
+    assert_string_equal(line, "full (1 of 3), nli:  ###############............... 315/630  5.0/s  1 min 3 s left  "
+                              "loss 0.71");
+    progress_leave(&p, 300);
+    progress_line(&p, 63, "loss 0.71, sentiment 67.2%", 80, line, sizeof line);
+    assert_string_equal(line, "full (1 of 3), nli: 315/630  5 min left for all  loss 0.71, sentiment 67.2%");
+    progress_line(&p, 63, "loss 0.71, sentiment 67.2%", 40, line, sizeof line);
+    assert_string_equal(line, "full (1 of 3), nli: 315/630  5 min left");
+    progress_leave(&p, NAN);
+    progress_line(&p, 63, "loss 0.71", 60, line, sizeof line);
+    assert_string_equal(line, "full (1 of 3), nli:  315/630  5.0/s  loss 0.71");
+}
+
 static const struct CMUnitTest words_tests[] = {
-    cmocka_unit_test(test_counts),    cmocka_unit_test(test_numbers), cmocka_unit_test(test_shares),
-    cmocka_unit_test(test_durations), cmocka_unit_test(test_p),       cmocka_unit_test(test_lists),
-    cmocka_unit_test(test_media),     cmocka_unit_test(test_locale),  cmocka_unit_test(test_columns),
+    cmocka_unit_test(test_progress_line), cmocka_unit_test(test_counts),    cmocka_unit_test(test_numbers),
+    cmocka_unit_test(test_shares),        cmocka_unit_test(test_durations), cmocka_unit_test(test_p),
+    cmocka_unit_test(test_lists),         cmocka_unit_test(test_media),     cmocka_unit_test(test_locale),
+    cmocka_unit_test(test_columns),
 };

@@ -14,8 +14,15 @@ static bool report_check_out(Arena *arena, const char *out, Err *err)
 typedef struct ReportOptions {
     const char *out;
     float match_margin; /* in points; 0: what the runs say */
-    unsigned expert;
+    unsigned expert, talk;
+    float text;
+    const char *order, *colours;
 } ReportOptions;
+
+/* Text of a picture for a room: so large that the last row reads it. */
+enum { REPORT_TALK_TEXT = 36 };
+
+static const char *const report_sizes[] = {"page", "talk", NULL};
 
 static const Option report_options[] = {
     {"out", OPTION_TEXT, 0, 0, "DIR", "folder for what is joined", .target = offsetof(ReportOptions, out)},
@@ -23,7 +30,47 @@ static const Option report_options[] = {
                         "within this many points",
                         offsetof(ReportOptions, match_margin)),
     OPTION_WORDS_CHOICE(offsetof(ReportOptions, expert)),
+    {"order", OPTION_TEXT, 0, 0, "LIST", "methods that come first, in this order",
+     .target = offsetof(ReportOptions, order)},
+    {"rename", OPTION_LIST, 0, 0, "METHOD=NAME", "what a method is called in table, page and pictures; repeat for each",
+     .passing = true},
+    {"chart-size", OPTION_CHOICE, 0, 0, "WHICH", "of what pictures say: page, or talk, for a screen in a room",
+     .default_value = "page", .choices = report_sizes, .target = offsetof(ReportOptions, talk)},
+    {"chart-text", OPTION_REAL, 14, 48, "PIXELS", "size of text in pictures, which are 1600 wide",
+     .default_words = "25; 36 for a talk", .unit = "pixels", .target = offsetof(ReportOptions, text)},
+    {"chart-title", OPTION_LIST, 0, 0, "CHART=TEXT",
+     "of a picture, by the name of its file, or of all; no TEXT: no title;\nrepeat for each", .passing = true},
+    {"chart-colours", OPTION_TEXT, 0, 0, "LIST", "in place of blue, orange, ..., as in \"#0072b2,#e69f00\"",
+     .target = offsetof(ReportOptions, colours)},
 };
+
+/* The texts that were given for an option that may be repeated; NULL after the last. */
+static const char *const *report_given(Arena *arena, const json_t *given, const char *name)
+{
+    const json_t *list = json_object_get(given, name);
+    const char **texts = arena_new(arena, const char *, json_array_size(list) + 1);
+    for (size_t i = 0; i < json_array_size(list); i++) texts[i] = json_string_value(json_array_get(list, i));
+    return texts;
+}
+
+/* How the report looks: colours and titles, before anything is read. */
+static bool report_look(Arena *arena, const json_t *given, const ReportOptions *options, ReportLook *look, Err *err)
+{
+    *look = (ReportLook){.text = options->text > 0 ? options->text : options->talk ? REPORT_TALK_TEXT : LOOK_TEXT};
+    look->titles = report_given(arena, given, "chart-title");
+    for (const char *const *title = look->titles; *title; title++)
+        if (!look_title(*title, err)) return false;
+    return !options->colours || look_colours(look, options->colours, err);
+}
+
+/* Order and names of methods. */
+static bool report_arrange(Arena *arena, const json_t *given, const ReportOptions *options, Results *r, Err *err)
+{
+    if (options->order && !report_order(arena, r, options->order, err)) return false;
+    for (const char *const *name = report_given(arena, given, "rename"); *name; name++)
+        if (!report_rename(arena, r, *name, err)) return false;
+    return true;
+}
 
 bool command_report(int argc, char **argv, Err *err)
 {
@@ -39,14 +86,19 @@ bool command_report(int argc, char **argv, Err *err)
         options_parse(&rows, argc, argv, argc, given, &count, err) && options_set(&rows, given, &options, &arena, err);
     const char *out = options.out;
     const char *const *folders = (const char *const *)(argv + 1);
+    ReportLook look = {0};
     if (ok && count < 1) ok = fail_usage(err, "report: name the folder of a run, as in: lethe report lethe-out");
-    ok = ok && (!out || report_check_out(&arena, out, err)) && asset_expand(&arena, "DejaVuSans.ttf", &font, err) &&
-         report_load(&arena, folders, count, &results, err);
+    ok = ok && (!out || report_check_out(&arena, out, err)) && report_look(&arena, given, &options, &look, err) &&
+         asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, folders, count, &results, err) &&
+         report_arrange(&arena, given, &options, &results, err);
     if (options.match_margin > 0) results.match_margin = (double)options.match_margin / 100;
     results.expert = options.expert;
+    results.look = look;
+    if (ok) report_judge(&arena, &results);
     ok = ok && report_table(&results, stdout);
     if (!out && count == 1) out = folders[0];
     if (ok && out) ok = report_write(&results, out, font, err);
+    if (ok && out) printf("\nTo open in a browser: %s/report.html\n", out);
     json_decref(given);
     arena_free(&arena);
     return ok;

@@ -96,14 +96,19 @@ static bool run_show(const Plan *plan, Err *err)
 {
     Arena arena = {0};
     Results results = {0};
+    Progress progress;
     Str font;
     bool ok = asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, &plan->out, 1, &results, err);
     if (plan->match_margin > 0) results.match_margin = (double)plan->match_margin / 100;
     results.expert = plan->expert;
+    if (ok) report_judge(&arena, &results);
+    progress_begin(&progress, plan->quiet, 0, "%s", "");
+    if (ok) progress_say(&progress, "draws the report");
     ok = ok && report_write(&results, plan->out, font, err);
+    progress_end(&progress);
     if (ok && !plan->quiet && !plan->json) {
         ok = report_table(&results, stdout);
-        printf("\nTable, charts and all numbers: %s/\n", plan->out);
+        printf("\nTo open in a browser: %s/report.html\n", plan->out);
     }
     arena_free(&arena);
     return ok;

@@ -185,19 +185,22 @@ static bool diagnose_drift(MethodRun *m, int task, const EvalRecord *r, Err *err
         progress->learned_states = r->states;
         return true;
     }
-    json_t *event = diagnosis_event(m->x, "drift", m->task, task), *names = json_array(), *cka = json_array();
+    json_t *event = diagnosis_event(m->x, "drift", m->task, task), *names = json_array(), *cka = json_array(),
+           *errors = json_array();
     Arena scratch = {0};
     for (uint32_t l = 1; l <= m->x->model.config.layers; l++) { /* before, the first token is the same in every row */
         const size_t at = (size_t)(l - 1) * n * h;
-        const double similarity = measure_cka(progress->learned_states + at, r->states + at, n, h);
+        const Cka alike = measure_cka(progress->learned_states + at, r->states + at, n, h);
         json_array_append_new(names, json_string(block_name(&scratch, &m->x->model, l)));
         /* unknown where all rows have the same state */
-        json_array_append_new(cka, isnan(similarity) ? json_null() : json_real(similarity));
+        json_array_append_new(cka, isnan(alike.value) ? json_null() : json_real(alike.value));
+        json_array_append_new(errors, isnan(alike.error) ? json_null() : json_real(alike.error));
     }
     arena_free(&scratch);
     json_object_set_new(event, "rows", json_integer(n));
     json_object_set_new(event, "layers", names);
     json_object_set_new(event, "cka", cka);
+    json_object_set_new(event, "error", errors);
     m->diagnosis.seconds += clock_seconds() - begun;
     return emit(m, event, err);
 }
@@ -295,8 +298,12 @@ static bool diagnose_task(MethodRun *m, Err *err)
 {
     const double begun = clock_seconds();
     diagnose_keep(m);
+    progress_say(&m->progress, "probes what the encoder holds");
     bool ok = probe_task(m, err);
-    if (diagnosing(m) && m->task + 1 == m->x->plan->task_count) ok = ok && diagnose_swap(m, err);
+    if (ok && diagnosing(m) && m->task + 1 == m->x->plan->task_count) {
+        progress_say(&m->progress, "puts parts of the encoder back");
+        ok = diagnose_swap(m, err);
+    }
     m->diagnosis.seconds += clock_seconds() - begun;
     return ok;
 }

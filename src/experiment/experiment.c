@@ -12,6 +12,7 @@
 #include "probe.c"
 #include "diagnose.c"
 #include "keep_models.c"  // OUT/models
+#include "outlook.c"      // what a run says of itself while it goes on
 #include "method.c"       // one method with one seed
 #include "run_options.c"
 #include "describe.c"  // a plan in words and events; what it needs

@@ -10,7 +10,8 @@ static bool on_step(void *context, const StepRecord *r, Err *err)
     MethodRun *m = context;
     snapshot_say(m);
     Arena scratch = {0};
-    progress_step(&m->progress, ++m->step, "loss %s", format_decimal(&scratch, r->loss, 3));
+    progress_leave(&m->progress, outlook_left(m));
+    progress_step(&m->progress, ++m->step, "loss %s%s", format_decimal(&scratch, r->loss, 2), m->x->outlook.accuracy);
     arena_free(&scratch);
     json_t *event = json_pack("{s:s, s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:I, s:f}", "event", "step", "task",
                               m->task + 1, "name", m->x->tasks[m->task].data.name, "step", (json_int_t)r->step, "epoch",
@@ -69,10 +70,12 @@ static bool evaluate_all(MethodRun *m, Err *err)
 {
     for (int j = 0; j <= m->task; j++) {
         EvalRecord r;
+        progress_say(&m->progress, "evaluates %s", m->x->tasks[j].data.name);
         if (!evaluate_kept(m, m->weights, j, &r, err)) return false;
         r.step = m->kept.step;
         r.epoch = m->kept.epoch;
         if (!emit_final(m, j, &r, err) || !diagnose_drift(m, j, &r, err)) return false;
+        outlook_accuracy(m, j, r.correct, r.rows);
         predictions_add(m, j, &r);
         /* what the diagnostics come back to stays until the method is done */
         if (j < m->task && m->task + 1 < m->x->plan->task_count) evaluation_forget(m->x, m->weights, j);
@@ -221,6 +224,7 @@ static bool train_one(MethodRun *m, Err *err)
     const Method *method = m->method;
     shelf_clear(&m->shelf);
     m->lowest = INFINITY;
+    progress_say(&m->progress, "trains");
     if (t.joint && m->task > 0 && !experiment_weights(m->x, m->seed, err)) return false;
     if (t.lora && (m->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
         start_adapter(m->x, t.weights.adapter, m->seed, m->task);
@@ -251,9 +255,10 @@ static bool method_finish(MethodRun *m, double begun, Err *err)
                        err))
         return false;
     journal_finish(&x->journal, m->method->name, m->seed);
+    progress_end(&m->progress);
     if (!x->plan->quiet)
-        fprintf(stderr, "%-10s seed %u  %u steps, %s\n", m->method->name, m->seed, m->steps,
-                format_duration(&m->arena, seconds));
+        fprintf(stderr, "%-10s seed %u  %s: %s\n", m->method->name, m->seed, format_duration(&m->arena, seconds),
+                outlook_result(m));
     return true;
 }
 
@@ -279,13 +284,19 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
     }
     for (int i = 0; i < method->component_count; i++)
         m->own[i] = own_new(x, method->component[i], &m->arena, &m->memory);
-    progress_begin(&m->progress, plan->quiet, m->steps, plan->seed_count > 1 ? "%s, seed %u" : "%s", method->name,
-                   seed);
+    progress_begin(&m->progress, plan->quiet, m->steps, "%s", "");
+    outlook_task(m);
+    progress_say(&m->progress, "looks at the encoder as it is");
     bool ok = experiment_weights(x, seed, err) && probe_pretrained(m, err);
-    for (m->task = 0; m->task < plan->task_count && ok; m->task++)
+    x->outlook.accuracy[0] = 0;
+    for (m->task = 0; m->task < plan->task_count && ok; m->task++) {
+        outlook_task(m);
         ok = train_one(m, err) && evaluate_all(m, err) && diagnose_task(m, err);
-    progress_end(&m->progress);
+        outlook_task_done(m);
+    }
+    if (ok) progress_say(&m->progress, "writes its models");
     ok = ok && method_finish(m, begun, err);
+    progress_end(&m->progress);
     method_close(m);
     if (ok && x->snapshots.path) snapshot_tidy(x, false);
     return ok;

@@ -6,7 +6,7 @@
 
 /* What became of each evaluation row: right or wrong, the same answer as before or another, forgotten or not. */
 
-enum { LOST_MOST_ROWS = 200, TEXT_MOST_BYTES = 1000 };
+enum { CHANGED_MOST_ROWS = 5000, TEXT_MOST_BYTES = 1000 };
 
 static Predictions predictions_of(Arena *arena, const EvalRecord *r, const Split *split)
 {
@@ -45,7 +45,7 @@ static json_t *final_event(const MethodRun *m, const EvalRecord *r, int task)
     return event;
 }
 
-/* ---- forgotten rows ---- */
+/* ---- rows lost and won back ---- */
 
 static bool emit_text(Experiment *x, int task, uint32_t row, Err *err)
 {
@@ -58,36 +58,37 @@ static bool emit_text(Experiment *x, int task, uint32_t row, Err *err)
     return journal_event(&x->journal, event, err);
 }
 
-typedef struct LostRow {
+typedef struct RankedRow {
     uint32_t row;
-    double drop; /* of the probability of the true label */
-} LostRow;
+    double change; /* of the probability of the true label: how far it fell, or rose */
+} RankedRow;
 
-static int lost_compare(const void *a, const void *b) /* the largest drop first */
+static int changed_compare(const void *a, const void *b) /* the largest change first */
 {
-    const LostRow *x = a, *y = b;
-    if (x->drop != y->drop) return x->drop < y->drop ? 1 : -1;
+    const RankedRow *x = a, *y = b;
+    if (x->change != y->change) return x->change < y->change ? 1 : -1;
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* The rows that the last training made the method forget, with their words. */
-static bool emit_lost(MethodRun *m, int task, Err *err)
+/* The rows that the last training made the method lose, or win back, with their words. */
+static bool emit_changed(MethodRun *m, int task, bool won, Err *err)
 {
-    if (task == m->task || m->task + 1 < m->x->plan->task_count) return true;
     const TaskState *state = &m->x->tasks[task];
     const Predictions *before = &m->tasks[task].learned, *now = &m->tasks[task].latest;
+    const uint32_t *wrong = won ? before->answer : now->answer;
     Arena scratch = {0};
-    DYN(LostRow) lost = {0};
+    DYN(RankedRow) changed = {0};
     for (uint32_t r = 0; r < state->data.eval.rows; r++)
-        if (before->right[r] && !now->right[r]) *dyn_push(&scratch, &lost) = (LostRow){r, before->p[r] - now->p[r]};
-    if (lost.count) qsort(lost.at, lost.count, sizeof *lost.at, lost_compare);
+        if (before->right[r] != won && now->right[r] == won)
+            *dyn_push(&scratch, &changed) = (RankedRow){r, won ? now->p[r] - before->p[r] : before->p[r] - now->p[r]};
+    if (changed.count) qsort(changed.at, changed.count, sizeof *changed.at, changed_compare);
     json_t *rows = json_array();
     bool ok = true;
-    for (size_t i = 0; i < lost.count && i < LOST_MOST_ROWS && ok; i++) {
-        const uint32_t r = lost.at[i].row;
+    for (size_t i = 0; i < changed.count && i < CHANGED_MOST_ROWS && ok; i++) {
+        const uint32_t r = changed.at[i].row;
         ok = emit_text(m->x, task, r, err);
         json_array_append_new(
-            rows, json_pack("[I, f, f, I]", (json_int_t)r + 1, before->p[r], now->p[r], (json_int_t)now->answer[r]));
+            rows, json_pack("[I, f, f, I]", (json_int_t)r + 1, before->p[r], now->p[r], (json_int_t)wrong[r]));
     }
     arena_free(&scratch);
     if (!ok) {
@@ -95,9 +96,28 @@ static bool emit_lost(MethodRun *m, int task, Err *err)
         return false;
     }
     return emit(m,
-                json_pack("{s:s, s:i, s:i, s:s, s:o}", "event", "lost", "after_task", m->task + 1, "task", task + 1,
-                          "name", state->data.name, "rows", rows),
+                json_pack("{s:s, s:i, s:i, s:s, s:o}", "event", won ? "won" : "lost", "after_task", m->task + 1, "task",
+                          task + 1, "name", state->data.name, "rows", rows),
                 err);
+}
+
+/* After the last training, for every earlier task. */
+static bool emit_changes(MethodRun *m, int task, Err *err)
+{
+    if (task == m->task || m->task + 1 < m->x->plan->task_count) return true;
+    return emit_changed(m, task, false, err) && emit_changed(m, task, true, err);
+}
+
+/* Two rows of each task for the head of the report: the first, and the first of another class. */
+static bool emit_examples(Experiment *x, Err *err)
+{
+    for (int j = 0; j < x->plan->task_count; j++) {
+        const Split *eval = &x->tasks[j].data.eval;
+        uint32_t other = 1;
+        while (other < eval->rows && eval->labels[other] == eval->labels[0]) other++;
+        if (!emit_text(x, j, 0, err) || (other < eval->rows && !emit_text(x, j, other, err))) return false;
+    }
+    return true;
 }
 
 /* A final evaluation of a task, and what it has cost rows that were right. */
@@ -106,5 +126,5 @@ static bool emit_final(MethodRun *m, int task, const EvalRecord *r, Err *err)
     TaskProgress *progress = &m->tasks[task];
     progress->latest = predictions_of(&m->arena, r, &m->x->tasks[task].data.eval);
     if (task == m->task) progress->learned = progress->latest;
-    return emit(m, final_event(m, r, task), err) && emit_lost(m, task, err);
+    return emit(m, final_event(m, r, task), err) && emit_changes(m, task, err);
 }

@@ -52,6 +52,14 @@ typedef struct SnapshotFolder {
     double byte_cost;  /* seconds that a byte of the last large one took */
 } SnapshotFolder;
 
+/* How far the run is: see outlook.c. Work is counted in tokens that a training step takes. */
+typedef struct Outlook {
+    Progress progress;               /* before the first method */
+    double begun, total, done, work; /* work: of the current task of the current method */
+    uint32_t before;                 /* steps of the method before that task */
+    char accuracy[96];               /* of the first task, as it was last seen; "": not yet */
+} Outlook;
+
 /* The plan, the device, the model, the tasks, and what methods hand on to each other. */
 typedef struct Experiment {
     const Plan *plan;
@@ -75,6 +83,7 @@ typedef struct Experiment {
     uint32_t base_seed;
     KeptEvaluation *evaluations;
     SharedTask shared[SHARED_MAX_TASKS];
+    Outlook outlook;
 } Experiment;
 
 /* What a method says to a task's evaluation rows. */

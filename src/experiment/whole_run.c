@@ -8,12 +8,15 @@ static bool experiment_open(Experiment *x, Err *err)
     Tokenizer *tokenizer = NULL;
     ModelConfig config;
     x->model_name = plan->model.name;
+    outlook_say(x, "opens the device");
     if (!device_open(&x->device, plan->device, plan->threads, err)) return false;
     x->memory.device = &x->device;
+    outlook_say(x, "reads the model and the tasks");
     if (!source_config(&x->arena, &plan->model, &config, err) ||
         !model_source_tokenizer(&x->arena, &plan->model, &tokenizer, err))
         return false;
     if (!source_fit_tokenizer(tokenizer, &config, plan->model.name, err)) return false;
+    if (tokenizer_note(tokenizer)) outlook_said(x);
     if (tokenizer_note(tokenizer) && !plan->quiet)
         fprintf(stderr, "%s: %s\n", plan->model.name, tokenizer_note(tokenizer));
     if (plan->max_length > source_most_tokens(&config))
@@ -51,7 +54,8 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
         return true;
     }
     ok = ok && models_begin(x, fresh, err);
-    if (ok && fresh) ok = journal_event(&x->journal, run_event(x), err);
+    if (ok && fresh) ok = journal_event(&x->journal, run_event(x), err) && emit_examples(x, err);
+    outlook_begin(x);
     for (int s = 0; s < plan->seed_count && ok; s++)
         for (int m = 0; m < plan->method_count && ok; m++)
             if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s]))
@@ -79,6 +83,7 @@ bool experiment_run(const Plan *plan, const json_t *options, Err *err)
 {
     Experiment *x = &(Experiment){.plan = plan, .started = clock_seconds(), .journal.log = LOG_CLOSED};
     bool ok = experiment_open(x, err);
+    outlook_said(x);
     if (ok && plan->dry_run) {
         print_plan(x);
         ok = print_time(x, err);

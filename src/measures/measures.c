@@ -432,35 +432,72 @@ static void measure_gram(const float *x, uint32_t rows, uint32_t cols, double *g
         }
 }
 
-/* The unbiased HSIC of two symmetric kernels with 0 on their diagonals, times rows (rows - 3). */
-static double measure_hsic(const double *k, const double *l, uint32_t rows)
+/* What the unbiased HSIC of two symmetric kernels with 0 on their diagonals is made of. */
+typedef struct Hsic {
+    double rows, product, sum_k, sum_l, of_sums;
+    double *k, *l; /* [rows] sums of the kernels' rows */
+} Hsic;
+
+/* Times rows (rows - 3). */
+static double hsic_value(const Hsic *h)
 {
-    const double n = rows;
-    double product = 0, sum_k = 0, sum_l = 0, of_sums = 0;
-    for (uint32_t a = 0; a < rows; a++) {
-        double row_k = 0, row_l = 0;
-        for (uint32_t b = 0; b < rows; b++) {
-            const size_t at = (size_t)a * rows + b;
-            product += k[at] * l[at];
-            row_k += k[at];
-            row_l += l[at];
-        }
-        sum_k += row_k;
-        sum_l += row_l;
-        of_sums += row_k * row_l;
-    }
-    return product + sum_k * sum_l / ((n - 1) * (n - 2)) - 2 * of_sums / (n - 2);
+    return h->product + h->sum_k * h->sum_l / ((h->rows - 1) * (h->rows - 2)) - 2 * h->of_sums / (h->rows - 2);
 }
 
-double measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols)
+static Hsic measure_hsic(Arena *arena, const double *k, const double *l, uint32_t rows)
 {
-    if (rows < 4) return NAN;
+    Hsic h = {.rows = rows, .k = arena_new(arena, double, rows), .l = arena_new(arena, double, rows)};
+    for (uint32_t a = 0; a < rows; a++) {
+        for (uint32_t b = 0; b < rows; b++) {
+            const size_t at = (size_t)a * rows + b;
+            h.product += k[at] * l[at];
+            h.k[a] += k[at];
+            h.l[a] += l[at];
+        }
+        h.sum_k += h.k[a];
+        h.sum_l += h.l[a];
+        h.of_sums += h.k[a] * h.l[a];
+    }
+    return h;
+}
+
+/* The same without row `out`: times (rows - 1) (rows - 4). */
+static double hsic_without(const Hsic *h, const double *k, const double *l, uint32_t rows, uint32_t out)
+{
+    Hsic less = {.rows = h->rows - 1, .sum_k = h->sum_k - 2 * h->k[out], .sum_l = h->sum_l - 2 * h->l[out]};
+    double product = 0, crossed = 0;
+    for (uint32_t b = 0; b < rows; b++) {
+        const size_t at = (size_t)out * rows + b;
+        product += k[at] * l[at];
+        crossed += k[at] * h->l[b] + l[at] * h->k[b];
+    }
+    less.product = h->product - 2 * product;
+    less.of_sums = h->of_sums - h->k[out] * h->l[out] - crossed + product;
+    return hsic_value(&less);
+}
+
+static double cka_of(double kl, double kk, double ll) { return kk > 0 && ll > 0 ? kl / (sqrt(kk) * sqrt(ll)) : NAN; }
+
+Cka measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols)
+{
+    Cka cka = {NAN, NAN};
+    if (rows < 4) return cka;
     Arena arena = {0};
     const size_t n = (size_t)rows * rows;
-    double *k = arena_new(&arena, double, n), *l = arena_new(&arena, double, n);
+    double *k = arena_new(&arena, double, n), *l = arena_new(&arena, double, n), sum = 0, squares = 0;
+    double *without = arena_new(&arena, double, rows);
     measure_gram(x, rows, cols, k);
     measure_gram(y, rows, cols, l);
-    const double kl = measure_hsic(k, l, rows), kk = measure_hsic(k, k, rows), ll = measure_hsic(l, l, rows);
+    const Hsic kl = measure_hsic(&arena, k, l, rows), kk = measure_hsic(&arena, k, k, rows),
+               ll = measure_hsic(&arena, l, l, rows);
+    cka.value = cka_of(hsic_value(&kl), hsic_value(&kk), hsic_value(&ll));
+    for (uint32_t i = 0; i < rows && rows > 4; i++) {
+        without[i] = cka_of(hsic_without(&kl, k, l, rows, i), hsic_without(&kk, k, k, rows, i),
+                            hsic_without(&ll, l, l, rows, i));
+        sum += without[i] / rows;
+    }
+    for (uint32_t i = 0; i < rows; i++) squares += (without[i] - sum) * (without[i] - sum);
+    if (rows > 4 && !isnan(cka.value)) cka.error = sqrt((rows - 1.0) / rows * squares);
     arena_free(&arena);
-    return kk > 0 && ll > 0 ? kl / (sqrt(kk) * sqrt(ll)) : NAN;
+    return cka;
 }

@@ -183,7 +183,11 @@ Dip measure_dip(const Look *looks, int count, const bool *start, const bool *end
  * selection via dependence maximization", JMLR 13, equation 5; Nguyen et al. 2021, arXiv:2010.15327). 1 for states that
  * are equal up to rotation, one scale and a shift; around 0 for unrelated ones, also with fewer rows than columns,
  * where the plain estimator is far above; it may come out below 0. rows >= 4. NAN when all rows of x, or of y, are the
- * same. */
-double measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols);
+ * same. error: its standard error over rows, by the jackknife (Efron and Stein 1981, doi:10.1214/aos/1176345462); NAN
+ * where one left out makes it undefined, or rows < 5. */
+typedef struct Cka {
+    double value, error;
+} Cka;
+Cka measure_cka(const float *x, const float *y, uint32_t rows, uint32_t cols);
 
 #endif

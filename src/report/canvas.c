@@ -22,7 +22,10 @@ typedef struct Mark {
 typedef struct Canvas {
     Arena *arena;
     int width, height;
-    uint8_t *pixels; /* [height][width][3] */
+    float scale;                   /* pixels of the PNG for one of the picture */
+    int pixel_width, pixel_height; /* of the PNG */
+    uint8_t *pixels;               /* [pixel_height][pixel_width][3] */
+    const ReportLook *look;
     stbtt_fontinfo font;
     Markup svg; /* what has been drawn, without the <svg> around it */
     DYN(Mark) marks;
@@ -33,16 +36,27 @@ typedef struct Canvas {
 
 typedef enum Align { ALIGN_LEFT, ALIGN_CENTRE, ALIGN_RIGHT } Align;
 
-/* A white picture. font: a TrueType file that outlives the canvas. */
-static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, Str font, Err *err)
+/* A white picture. font: a TrueType file that outlives the canvas, as does `look`. */
+static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, float scale, const ReportLook *look,
+                        Str font, Err *err)
 {
-    *canvas = (Canvas){
-        .arena = arena, .width = width, .height = height, .svg.arena = arena, .title = "", .see = "", .alt = ""};
+    *canvas = (Canvas){.arena = arena,
+                       .width = width,
+                       .height = height,
+                       .scale = scale,
+                       .pixel_width = (int)lrintf((float)width * scale),
+                       .pixel_height = (int)lrintf((float)height * scale),
+                       .look = look,
+                       .svg.arena = arena,
+                       .title = "",
+                       .see = "",
+                       .alt = ""};
     const unsigned char *bytes = (const unsigned char *)font.at;
     if (font.size < 12 || stbtt_GetFontOffsetForIndex(bytes, 0) != 0 || !stbtt_InitFont(&canvas->font, bytes, 0))
         return fail(err, "the font for the charts is not a TrueType file");
-    canvas->pixels = arena_new(arena, uint8_t, (size_t)width * (size_t)height * 3);
-    memset(canvas->pixels, 255, (size_t)width * (size_t)height * 3);
+    const size_t size = (size_t)canvas->pixel_width * (size_t)canvas->pixel_height * 3;
+    canvas->pixels = arena_new(arena, uint8_t, size);
+    memset(canvas->pixels, 255, size);
     return true;
 }
 
@@ -50,6 +64,25 @@ static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, Str
 static void canvas_crop(Canvas *canvas, float bottom)
 {
     canvas->height = least_int(canvas->height, (int)ceilf(bottom));
+    canvas->pixel_height = least_int(canvas->pixel_height, (int)lrintf((float)canvas->height * canvas->scale));
+}
+
+/* The colour that is asked for in place of one of the palette. */
+static Colour canvas_colour(const Canvas *canvas, Colour colour)
+{
+    const Colour own[LOOK_COLOURS] = {COLOUR_BLUE, COLOUR_ORANGE, COLOUR_GREEN, COLOUR_VERMILLION, COLOUR_PURPLE};
+    for (int i = 0; i < canvas->look->colour_count; i++)
+        if (own[i].r == colour.r && own[i].g == colour.g && own[i].b == colour.b) {
+            const uint32_t rgb = canvas->look->colours[i];
+            return (Colour){(uint8_t)(rgb >> 16), (uint8_t)(rgb >> 8), (uint8_t)rgb};
+        }
+    return colour;
+}
+
+static Box canvas_scaled(const Canvas *canvas, Box box)
+{
+    const float s = canvas->scale;
+    return (Box){s * box.x0, s * box.y0, s * box.x1, s * box.y1};
 }
 
 static void canvas_mark(Canvas *canvas, MarkKind kind, Box box, const char *text)
@@ -59,8 +92,8 @@ static void canvas_mark(Canvas *canvas, MarkKind kind, Box box, const char *text
 
 static void canvas_blend(Canvas *canvas, int x, int y, Colour colour, float coverage)
 {
-    if (x < 0 || y < 0 || x >= canvas->width || y >= canvas->height || coverage <= 0) return;
-    uint8_t *p = canvas->pixels + 3 * ((size_t)y * (size_t)canvas->width + (size_t)x);
+    if (x < 0 || y < 0 || x >= canvas->pixel_width || y >= canvas->pixel_height || coverage <= 0) return;
+    uint8_t *p = canvas->pixels + 3 * ((size_t)y * (size_t)canvas->pixel_width + (size_t)x);
     const float c = coverage < 1 ? coverage : 1;
     p[0] = (uint8_t)lrintf((float)p[0] + c * ((float)colour.r - (float)p[0]));
     p[1] = (uint8_t)lrintf((float)p[1] + c * ((float)colour.g - (float)p[1]));
@@ -78,7 +111,9 @@ static float canvas_overlap(int i, float low, float high)
 
 static void canvas_rect(Canvas *canvas, Box box, Colour colour, float alpha)
 {
+    colour = canvas_colour(canvas, colour);
     svg_rect(&canvas->svg, box, colour, alpha);
+    box = canvas_scaled(canvas, box);
     for (int y = (int)floorf(box.y0); (float)y < box.y1; y++)
         for (int x = (int)floorf(box.x0); (float)x < box.x1; x++)
             canvas_blend(canvas, x, y, colour,
@@ -88,9 +123,12 @@ static void canvas_rect(Canvas *canvas, Box box, Colour colour, float alpha)
 /* Between two lines over the same ascending x: [count] x, top, bottom. */
 static void canvas_band(Canvas *canvas, const float *points, size_t count, Colour colour, float alpha)
 {
+    const float s = canvas->scale;
+    colour = canvas_colour(canvas, colour);
     svg_band(&canvas->svg, points, count, colour, alpha);
     for (size_t i = 0; i + 1 < count; i++) {
-        const float *a = points + 3 * i, *b = a + 3;
+        const float *p = points + 3 * i;
+        const float a[] = {s * p[0], s * p[1], s * p[2]}, b[] = {s * p[3], s * p[4], s * p[5]};
         for (int x = (int)floorf(a[0]); (float)x < b[0]; x++) {
             const float share = canvas_overlap(x, a[0], b[0]), at = canvas_clamp((float)x + 0.5f, a[0], b[0]),
                         t = b[0] > a[0] ? (at - a[0]) / (b[0] - a[0]) : 0;
@@ -104,7 +142,11 @@ static void canvas_band(Canvas *canvas, const float *points, size_t count, Colou
 /* Diagonal stripes, `width` wide, one every `period` pixels along x. */
 static void canvas_hatch(Canvas *canvas, Box box, Colour colour, float period, float width)
 {
+    colour = canvas_colour(canvas, colour);
     svg_hatch(&canvas->svg, box, colour, period, width);
+    box = canvas_scaled(canvas, box);
+    period *= canvas->scale;
+    width *= canvas->scale;
     const float slope = (float)M_SQRT1_2; /* from x + y to the distance across the stripes */
     for (int y = (int)floorf(box.y0); (float)y < box.y1; y++)
         for (int x = (int)floorf(box.x0); (float)x < box.x1; x++) {
@@ -124,6 +166,8 @@ static float canvas_length(float dx, float dy)
 /* With round ends; in pixels alone. */
 static void canvas_stroke(Canvas *canvas, float x0, float y0, float x1, float y1, float width, Colour colour)
 {
+    const float s = canvas->scale;
+    x0 *= s, y0 *= s, x1 *= s, y1 *= s, width *= s;
     const float reach = width / 2 + 1, dx = x1 - x0, dy = y1 - y0, length2 = dx * dx + dy * dy;
     const int left = (int)floorf(fminf(x0, x1) - reach), right = (int)ceilf(fmaxf(x0, x1) + reach);
     const int top = (int)floorf(fminf(y0, y1) - reach), bottom = (int)ceilf(fmaxf(y0, y1) + reach);
@@ -140,6 +184,7 @@ static void canvas_stroke(Canvas *canvas, float x0, float y0, float x1, float y1
 static void canvas_polyline(Canvas *canvas, const float *points, size_t count, float width, Colour colour, Dash dash)
 {
     float walked = 0;
+    colour = canvas_colour(canvas, colour);
     svg_polyline(&canvas->svg, points, count, width, colour, dash);
     for (size_t i = 0; i + 1 < count; i++) {
         const float x0 = points[2 * i], y0 = points[2 * i + 1], x1 = points[2 * i + 2], y1 = points[2 * i + 3];
@@ -171,6 +216,7 @@ static void canvas_line(Canvas *canvas, float x0, float y0, float x1, float y1, 
 
 static void canvas_disc(Canvas *canvas, float x, float y, float radius, Colour colour)
 {
+    colour = canvas_colour(canvas, colour);
     svg_disc(&canvas->svg, x, y, radius, colour);
     canvas_stroke(canvas, x, y, x, y, 2 * radius, colour);
 }
@@ -185,7 +231,8 @@ static void canvas_dashed(Canvas *canvas, float x0, float y0, float x1, float y1
 /* Draws when `colour` is given; returns the width. size: of the em, in pixels. */
 static float canvas_run(Canvas *canvas, float x, float y, const char *text, float size, const Colour *colour, Box *ink)
 {
-    const float scale = stbtt_ScaleForMappingEmToPixels(&canvas->font, size);
+    const float scale = stbtt_ScaleForMappingEmToPixels(&canvas->font, size * canvas->scale);
+    x *= canvas->scale, y *= canvas->scale;
     uint8_t bitmap[128 * 128];
     float at = x;
     int previous = 0;
@@ -215,7 +262,7 @@ static float canvas_run(Canvas *canvas, float x, float y, const char *text, floa
         at += scale * (float)advance;
         previous = glyph;
     }
-    return at - x;
+    return (at - x) / canvas->scale;
 }
 
 static float canvas_text_width(Canvas *canvas, const char *text, float size)
@@ -232,7 +279,10 @@ static void canvas_write_text(Canvas *canvas, float x, float y, Align align, con
     canvas_run(canvas, left, y, text, size, &colour, &ink);
     /* there is no bold face at hand: a second, slightly shifted stroke */
     if (bold) canvas_run(canvas, left + size * 0.028f, y, text, size, &colour, &ink);
-    if (ink.x1 > ink.x0) canvas_mark(canvas, MARK_TEXT, ink, text);
+    if (ink.x1 > ink.x0) {
+        const float s = canvas->scale;
+        canvas_mark(canvas, MARK_TEXT, (Box){ink.x0 / s, ink.y0 / s, ink.x1 / s, ink.y1 / s}, text);
+    }
     svg_text(&canvas->svg, left, y, width, text, size, colour, bold);
 }
 
@@ -314,8 +364,8 @@ static void canvas_take_bytes(void *context, void *data, int size)
 static bool canvas_write(Canvas *canvas, const char *path, Err *err)
 {
     CanvasBytes png = {.arena = canvas->arena};
-    if (!stbi_write_png_to_func(canvas_take_bytes, &png, canvas->width, canvas->height, 3, canvas->pixels,
-                                canvas->width * 3))
+    if (!stbi_write_png_to_func(canvas_take_bytes, &png, canvas->pixel_width, canvas->pixel_height, 3, canvas->pixels,
+                                canvas->pixel_width * 3))
         return fail(err, "%s: out of memory while compressing the picture", path);
     return file_write(path, png.bytes, err);
 }

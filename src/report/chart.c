@@ -5,7 +5,23 @@
 
 /* What all charts share: size, title, legend, axis. */
 
-enum { CHART_WIDTH = 1600, CHART_HEIGHT = 1000, CHART_MARGIN = 50 };
+enum { CHART_PIXELS = 1600, CHART_NARROW = 720, CHART_MARGIN = 50, CHART_HIGHEST = 30000 };
+
+/* Wide pictures are 8 to 5 and CHART_PIXELS wide; larger text means less room, so that all else is laid out for it. A
+ * narrow one is as high as what is in it. least: that the content needs. */
+static bool chart_open(Canvas *canvas, Arena *arena, const Results *r, int least, Str font, Err *err)
+{
+    const ReportLook *look = &r->look;
+    const float text = look->text > 0 ? look->text : LOOK_TEXT;
+    const int width = look->narrow ? CHART_NARROW : (int)lrintf(CHART_PIXELS * LOOK_TEXT / text),
+              usual = look->narrow ? 0 : width * 5 / 8,
+              height = least_int(least > usual ? least : usual, CHART_HIGHEST);
+    const float narrow = look->pixels > 0 ? look->pixels : 0.125f,
+                scale = look->narrow ? narrow : (float)CHART_PIXELS / (float)width;
+    return canvas_open(canvas, arena, width, height, scale, look, font, err);
+}
+
+static bool chart_is_narrow(const Canvas *canvas) { return canvas->look->narrow; }
 
 /* Lines of at most `lines` lines, as large as fits between `low` and `high`; cut when it does not fit at all. Returns
  * the y below them. */
@@ -35,9 +51,11 @@ static float chart_paragraph(Canvas *canvas, const char *text, float y, int most
 /* Returns the y below them. */
 static float chart_title(Canvas *canvas, const char *title, const char *subtitle)
 {
-    canvas->title = title;
-    const float y = chart_paragraph(canvas, title, 28, 2, 30, 46, COLOUR_TEXT, true);
-    return chart_paragraph(canvas, subtitle, y + 6, 2, 20, 26, COLOUR_SOFT, false);
+    const int lines = canvas->width < CHART_PIXELS ? 4 : 2;
+    canvas->title = canvas->look->title ? canvas->look->title : title;
+    float y = 28;
+    if (*canvas->title) y = chart_paragraph(canvas, canvas->title, y, lines, 26, 46, COLOUR_TEXT, true);
+    return chart_paragraph(canvas, subtitle, y + 6, lines, 20, 26, COLOUR_SOFT, false);
 }
 
 /* Model, rows, seeds: what every chart says below its title. */
@@ -58,7 +76,7 @@ static const char *chart_setting(Arena *arena, const Results *r)
 
 /* ---- legend ---- */
 
-typedef enum SwatchKind { SWATCH_FILLED, SWATCH_HATCHED, SWATCH_LINE } SwatchKind;
+typedef enum SwatchKind { SWATCH_FILLED, SWATCH_HATCHED, SWATCH_LINE, SWATCH_DOT } SwatchKind;
 typedef struct Swatch {
     SwatchKind kind;
     Colour colour;
@@ -77,6 +95,7 @@ static void chart_draw_swatch(Canvas *canvas, const Swatch *s, float x, float y)
     }
     if (s->kind == SWATCH_LINE)
         canvas_polyline(canvas, (const float[]){x, middle, x + 40, middle}, 2, 6, s->colour, s->dash);
+    if (s->kind == SWATCH_DOT) canvas_disc(canvas, x + 17, middle, 8.5f, s->colour);
     canvas_mark(canvas, MARK_LEGEND, box, s->text);
 }
 

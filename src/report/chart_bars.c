@@ -6,7 +6,14 @@
 /* The picture of the experiment: the first task's accuracy right after its own training and at the end, by method. Bars
  * stand upright while their labels fit, and lie on their side when there are many methods or long names. */
 
-enum { BARS_MAX_NOTE_LINES = 4, BARS_ROW = 48, BARS_VALUE_ROOM = 90 };
+enum {
+    BARS_MAX_NOTE_LINES = 4,
+    BARS_ROW = 48,      /* least height of a method on its side, */
+    BARS_HIGHEST = 110, /* most, */
+    BARS_STACKED = 106, /* and with its name above the bars, on a narrow picture; */
+    BARS_NAME = 42,     /* of which the name takes so much */
+    BARS_VALUE_ROOM = 90
+};
 
 typedef struct Bar {
     Score score;
@@ -26,7 +33,7 @@ typedef struct BarChart {
     BarGroup *groups;
     int group_count, bar_count; /* bar_count: in each group, 1 or 2 */
     Box plot;                   /* 0 to 100% and all groups */
-    bool sideways;
+    bool sideways, stacked;     /* stacked: sideways, with names above the bars */
     float name_size, value_size, note_size;
     double majority;
 } BarChart;
@@ -112,7 +119,8 @@ static float bars_group_extent(const BarChart *chart)
 
 static float bars_thickness(const BarChart *chart)
 {
-    const float thickness = bars_group_extent(chart) * (chart->bar_count == 1 ? 0.5f : 0.37f);
+    const float extent = chart->stacked ? BARS_STACKED - BARS_NAME + 12 : bars_group_extent(chart);
+    const float thickness = extent * (chart->bar_count == 1 ? 0.5f : 0.37f);
     return !chart->sideways && thickness > 170 ? 170 : thickness;
 }
 
@@ -120,8 +128,8 @@ static float bars_thickness(const BarChart *chart)
 static float bars_middle(const BarChart *chart, int group, int bar)
 {
     const Box p = chart->plot;
-    const float extent = bars_group_extent(chart),
-                middle = (chart->sideways ? p.y0 : p.x0) + extent * ((float)group + 0.5f);
+    const float extent = bars_group_extent(chart), name = chart->stacked ? BARS_NAME - 8 : 0,
+                middle = (chart->sideways ? p.y0 : p.x0) + extent * (float)group + (extent + name) / 2;
     return chart->bar_count == 1 ? middle
                                  : middle + ((float)bar - 0.5f) * (bars_thickness(chart) + (chart->sideways ? 1 : 4));
 }
@@ -244,10 +252,29 @@ static void bars_draw_lines(Canvas *canvas, const char *const *lines, int count,
     }
 }
 
+/* Name and note above the bars, one at either end. */
+static void bars_draw_name_above(const BarChart *chart, const BarGroup *group, int index)
+{
+    Canvas *canvas = chart->canvas;
+    const float left = CHART_MARGIN, right = (float)canvas->width - CHART_MARGIN / 2.0f,
+                y = chart->plot.y0 + bars_group_extent(chart) * (float)index + BARS_NAME - 10;
+    const float note = canvas_fit(canvas, group->note, (right - left) * 0.62f, 16, chart->note_size),
+                note_width = fminf(canvas_text_width(canvas, group->note, note), (right - left) * 0.62f),
+                room = right - left - note_width - 20;
+    const float name = canvas_fit(canvas, group->name, room, 16, chart->name_size);
+    canvas_text(canvas, left, y, ALIGN_LEFT, canvas_shorten(canvas, group->name, name, room), name, COLOUR_TEXT);
+    canvas_text(canvas, right, y, ALIGN_RIGHT, canvas_shorten(canvas, group->note, note, note_width + 1), note,
+                group->note_colour);
+}
+
 static void bars_draw_name(const BarChart *chart, const BarGroup *group, int index)
 {
     Canvas *canvas = chart->canvas;
     const float extent = bars_group_extent(chart);
+    if (chart->stacked) {
+        bars_draw_name_above(chart, group, index);
+        return;
+    }
     if (chart->sideways) {
         const float middle = chart->plot.y0 + extent * ((float)index + 0.5f), right = chart->plot.x0 - 16,
                     width = right - CHART_MARGIN / 2;
@@ -311,6 +338,7 @@ static void bars_layout_sideways(BarChart *chart, float top)
     float names = 0, notes = 0;
     chart->sideways = true;
     chart->plot = (Box){0, top + 50, 0, (float)canvas->height - 60};
+    chart->plot.y1 = fminf(chart->plot.y1, chart->plot.y0 + (float)(BARS_HIGHEST * chart->group_count));
     const float extent = bars_group_extent(chart);
     chart->name_size = canvas_clamp(extent * 0.58f, 20, 34);
     chart->note_size = canvas_clamp(extent * 0.5f, 18, 26);
@@ -320,7 +348,18 @@ static void bars_layout_sideways(BarChart *chart, float top)
         notes = fmaxf(notes, canvas_text_width(canvas, chart->groups[g].note, chart->note_size));
     }
     chart->plot.x0 = CHART_MARGIN / 2 + 16 + canvas_clamp(names + 4, 120, 380);
-    chart->plot.x1 = CHART_WIDTH - CHART_MARGIN / 2 - BARS_VALUE_ROOM - canvas_clamp(notes + 4, 120, 460);
+    const float most = (float)canvas->width * 0.29f; /* of names, and of notes */
+    chart->plot.x0 = fminf(chart->plot.x0, CHART_MARGIN / 2 + 16 + most);
+    chart->plot.x1 = (float)canvas->width - CHART_MARGIN / 2 - BARS_VALUE_ROOM - canvas_clamp(notes + 4, 120, most);
+}
+
+static void bars_layout_stacked(BarChart *chart, float top)
+{
+    chart->sideways = chart->stacked = true;
+    chart->plot = (Box){CHART_MARGIN, top + 50, (float)(chart->canvas->width - CHART_MARGIN - BARS_VALUE_ROOM),
+                        top + 50 + (float)(BARS_STACKED * chart->group_count)};
+    chart->name_size = 28;
+    chart->note_size = chart->value_size = 24;
 }
 
 static float bars_draw_legend(const BarChart *chart, float y)
@@ -368,18 +407,22 @@ static void bars_tell(Arena *arena, const BarChart *chart, const char *headline)
 static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
     float below;
-    const int extra = r->method_count > 15 ? (r->method_count - 15) * BARS_ROW : 0;
+    const int least = r->look.narrow ? 560 + r->method_count * BARS_STACKED : 280 + r->method_count * BARS_ROW;
     const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
     const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + least_int(extra, 30000), font, err)) return false;
-    float y = chart_title(canvas, verdict_headline(arena, r), subtitle);
+    if (!chart_open(canvas, arena, r, r->look.narrow || r->method_count > 6 ? least : 0, font, err)) return false;
+    const char *headline = verdict_headline(arena, r);
+    float y = chart_title(canvas, headline, subtitle);
     BarChart chart = bars_collect(arena, r, canvas);
     y = bars_draw_legend(&chart, y);
-    chart.plot = (Box){CHART_MARGIN + 85, y + 62, CHART_WIDTH - 185, 0};
-    if (bars_fit_upright(&chart, &below))
-        chart.plot.y1 = CHART_HEIGHT - 16 - below;
+    chart.plot = (Box){CHART_MARGIN + 85, y + 62, (float)canvas->width - 185, 0};
+    if (chart_is_narrow(canvas))
+        bars_layout_stacked(&chart, y);
+    else if (chart.group_count > 1 && bars_fit_upright(&chart, &below))
+        chart.plot.y1 = (float)canvas->height - 16 - below;
     else
         bars_layout_sideways(&chart, y);
+    if (chart.sideways) canvas_crop(canvas, chart.plot.y1 + 60);
     bars_draw_axis(&chart);
     for (int g = 0; g < chart.group_count; g++)
         for (int b = 0; b < chart.bar_count; b++)
@@ -392,6 +435,6 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
         }
         bars_draw_name(&chart, &chart.groups[g], g);
     }
-    bars_tell(arena, &chart, canvas->title);
+    bars_tell(arena, &chart, headline);
     return true;
 }

@@ -148,8 +148,8 @@ static CurveLine curve_collect(Arena *arena, const Results *r, int method, const
     return line;
 }
 
-static double curve_start(const CurveLine *line) { return (double)line->points.at[1]; }
-static double curve_end(const CurveLine *line) { return (double)line->points.at[2 * line->count - 1]; }
+static double curve_start(const CurveLine *line) { return panels_number(line->points.at[1]); }
+static double curve_end(const CurveLine *line) { return panels_number(line->points.at[2 * line->count - 1]); }
 
 /* "from 81.7% to 60.3%" */
 static const char *curve_ends(Arena *arena, const CurveLine *line)
@@ -199,7 +199,7 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     double low = 1, high = 0;
     uint32_t rows = 0;
     PanelBand *bands = arena_new(arena, PanelBand, (size_t)r->task_count);
-    PanelChart chart = {.canvas = canvas, .level = r->tasks[0].majority_rate, .bands = bands};
+    PanelChart chart = {.canvas = canvas, .results = r, .level = r->tasks[0].majority_rate, .bands = bands};
     for (int after = 1; after < r->task_count; after++) {
         const double from = chart.x_high;
         const uint32_t width = curve_width(r, after);
@@ -231,7 +231,7 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
     const char *later = curve_tasks(arena, r, true, &watched), *others = curve_tasks(arena, r, false, &unwatched);
     const char *title = arena_printf(arena, "%s while %s %s", r->tasks[0].name, later, curve_train(watched));
     const bool together = panels_together(shown);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
+    if (!chart_open(canvas, arena, r, panels_least(r, together ? 1 : shown), font, err)) return false;
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : shown);
     const char *subtitle = arena_printf(
         arena,
@@ -253,6 +253,7 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         line.count = lines[m].count;
         line.band = lines[m].band.at;
         line.dot = lines[m].dip;
+        if (line.dot >= 0) chart.dot = "lowest look, below both ends beyond chance";
         if (together) {
             line.label = arena_printf(arena, "%s %s", r->methods[m], format_percent(arena, curve_end(&lines[m])));
         } else {

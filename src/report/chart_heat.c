@@ -6,7 +6,7 @@
 /* Cells whose shade is a number: what the accuracy matrix and the pictures of layers share. */
 
 /* Ink on shades stays what it is in every scheme: the shades do, too. */
-static const Colour HEAT_DARK_INK = {17, 17, 17}, HEAT_LIGHT_INK = {254, 254, 254};
+static const Colour HEAT_DARK_INK = {1, 1, 1}, HEAT_LIGHT_INK = {254, 254, 254};
 
 static Colour heat_between(const Colour *stops, size_t count, double share)
 {
@@ -46,13 +46,15 @@ static Colour heat_ink(Colour fill)
 /* A scale of shades from 0 to 1 with words at its ends, from x on. Returns the x after it. */
 static float heat_draw_scale(Canvas *canvas, float x, float y, const char *low, const char *high)
 {
-    enum { WIDTH = 320, STEP = 4 };
+    enum { STEP = 4 };
     canvas_text(canvas, x, y + 39, ALIGN_LEFT, low, 25, COLOUR_TEXT);
     x += canvas_text_width(canvas, low, 25) + 12;
-    canvas_rect(canvas, (Box){x - 1, y + 17, x + WIDTH + 1, y + 43}, COLOUR_SOFT, 1);
-    for (int i = 0; i < WIDTH; i += STEP) /* each reaches under the next, so that no seam shows */
-        canvas_rect(canvas, (Box){x + (float)i, y + 18, fminf(x + (float)i + STEP + 1, x + WIDTH), y + 42},
-                    heat_colour((i + STEP / 2.0) / WIDTH), 1);
-    canvas_text(canvas, x + WIDTH + 12, y + 39, ALIGN_LEFT, high, 25, COLOUR_TEXT);
-    return x + WIDTH + 12 + canvas_text_width(canvas, high, 25);
+    const float room = (float)canvas->width - CHART_MARGIN - x - 12 - canvas_text_width(canvas, high, 25),
+                width = fminf(320, floorf(room / STEP) * STEP);
+    canvas_rect(canvas, (Box){x - 1, y + 17, x + width + 1, y + 43}, COLOUR_SOFT, 1);
+    for (int i = 0; (float)i < width; i += STEP) /* each reaches under the next, so that no seam shows */
+        canvas_rect(canvas, (Box){x + (float)i, y + 18, fminf(x + (float)i + STEP + 1, x + width), y + 42},
+                    heat_colour((i + STEP / 2.0) / (double)width), 1);
+    canvas_text(canvas, x + width + 12, y + 39, ALIGN_LEFT, high, 25, COLOUR_TEXT);
+    return x + width + 12 + canvas_text_width(canvas, high, 25);
 }

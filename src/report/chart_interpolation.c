@@ -79,7 +79,7 @@ static void interpolation_add(Arena *arena, Panel *panel, const float *points, s
         (PanelLine){.points = points, .count = count, .colour = colour, .width = 5, .dash = dash, .dot = dot};
 }
 
-static double interpolation_at(const float *line, size_t k) { return (double)line[2 * k + 1]; }
+static double interpolation_at(const float *line, size_t k) { return panels_number(line[2 * k + 1]); }
 
 /* How far from the old weights (0) to the new (1) the best average lies. */
 static const char *interpolation_place(Arena *arena, const InterpolationLines *l)
@@ -120,7 +120,8 @@ static void interpolation_caption(Arena *arena, const Results *r, const Interpol
 static bool chart_interpolation(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
     static const double ticks[] = {0, 0.25, 0.5, 0.75, 1};
-    PanelChart chart = {.canvas = canvas, .x_high = 1, .level = NAN, .ticks = ticks, .tick_count = COUNT(ticks)};
+    PanelChart chart = {
+        .canvas = canvas, .results = r, .x_high = 1, .level = NAN, .ticks = ticks, .tick_count = COUNT(ticks)};
     InterpolationLines *lines = arena_new(arena, InterpolationLines, (size_t)r->method_count);
     double low = 1, high = 0;
     const int last = r->task_count - 1;
@@ -145,12 +146,13 @@ static bool chart_interpolation(Arena *arena, const Results *r, Str font, Canvas
     }
     const char *title =
         arena_printf(arena, "WiSE-FT: between the weights before %s (0) and after it (1)", r->tasks[last].name);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
+    if (!chart_open(canvas, arena, r, panels_least(r, chart.count), font, err)) return false;
     float y = chart_title(canvas, title, chart_setting(arena, r));
     const Swatch swatches[] = {
         {SWATCH_LINE, COLOUR_BLUE, {0, 0, 0}, two ? r->tasks[0].name : "earlier tasks, on average"},
         {SWATCH_LINE, COLOUR_ORANGE, {0, 0, 0}, r->tasks[last].name},
-        {SWATCH_LINE, COLOUR_TEXT, {14, 24, 0}, two ? "average of both" : "average of all tasks"}};
+        {SWATCH_LINE, COLOUR_TEXT, {14, 24, 0}, two ? "average of both" : "average of all tasks"},
+        {SWATCH_DOT, COLOUR_TEXT, {0, 0, 0}, "best average"}};
     y = chart_legend(canvas, swatches, COUNT(swatches), y);
     panels_share_axis(&chart, low, high);
     panels_layout(&chart, y + 10);

@@ -8,12 +8,13 @@
  * Kornblith et al. 2019, arXiv:1905.00414); swap   how much accuracy on the first task returns when one part alone is
  * put back to what it was. */
 
-enum { LAYERS_MOST = 64, LAYERS_ROW = 40 };
+enum { LAYERS_MOST = 64, LAYERS_ROW = 40, LAYERS_NARROW = 124, LAYERS_NAME = 44, LAYERS_HIGHEST = 160 };
 #define LAYERS_NOTHING 0.0005 /* less is printed as 0 */
 
 typedef struct LayerRow {
     int method;
     int seeds[LAYERS_MOST];                     /* 0: not recorded */
+    Interval interval[LAYERS_MOST];             /* 95%; NAN: not recorded */
     double values[LAYERS_MOST], p[LAYERS_MOST]; /* p: swap, after Holm's correction over the table; NAN: not recorded */
 } LayerRow;
 
@@ -51,9 +52,21 @@ static void layers_correct(Arena *arena, LayerTable *t)
     for (int i = 0; i < count; i++) *of[i] = adjusted[i];
 }
 
+/* The columns: those of the method with most of them, in the encoder's order, and whatever others have. */
+static void layers_columns(Arena *arena, const Results *r, bool swap, LayerTable *t)
+{
+    FigureBlocks most = {0};
+    for (int m = 0; m < r->method_count; m++) {
+        const FigureBlocks blocks = figure_blocks(arena, r, m, swap);
+        if (blocks.count > most.count) most = blocks;
+    }
+    for (size_t k = 0; k < most.count; k++) layers_block(t, most.at[k].name);
+}
+
 static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
 {
     LayerTable t = {.rows = arena_new(arena, LayerRow, (size_t)r->method_count)};
+    layers_columns(arena, r, swap, &t);
     for (int m = 0; m < r->method_count; m++) {
         const FigureBlocks blocks = figure_blocks(arena, r, m, swap);
         LayerRow *row = &t.rows[t.row_count];
@@ -66,6 +79,7 @@ static LayerTable layers_collect(Arena *arena, const Results *r, bool swap)
             row->seeds[i] = (int)blocks.at[k].values.count;
             row->values[i] = measure_mean(blocks.at[k].values.at, row->seeds[i]).mean;
             row->p[i] = figure_block_p(&blocks.at[k]);
+            row->interval[i] = figure_block_interval(&blocks.at[k], swap);
         }
         t.row_count += known;
     }
@@ -122,32 +136,66 @@ static const char *layers_value(Arena *arena, const LayerRow *row, int block, bo
     return layers_sure(row, block) ? arena_printf(arena, "%s*", points) : points;
 }
 
+/* Left of its cells; on a narrow picture above them. */
+static void layers_draw_name(Canvas *canvas, const char *name, Box area, float top, float height, float size)
+{
+    const bool narrow = chart_is_narrow(canvas);
+    const float room = narrow ? area.x1 - area.x0 : area.x0 - 16 - CHART_MARGIN;
+    const float fit = canvas_fit(canvas, name, room, 14, size);
+    canvas_text(canvas, narrow ? area.x0 : area.x0 - 16,
+                narrow ? top + LAYERS_NAME - 12 : top + height / 2 + fit * 0.36f, narrow ? ALIGN_LEFT : ALIGN_RIGHT,
+                canvas_shorten(canvas, name, fit, room), fit, COLOUR_TEXT);
+}
+
+/* "−2 to +11" below "+4.5"; "0.29 to 0.41" below "0.35"; "": not recorded. */
+static const char *layers_interval(Arena *arena, const LayerRow *row, int block, bool swap)
+{
+    const Interval of = row->interval[block];
+    if (isnan(of.low) || isnan(of.high)) return "";
+    if (!swap)
+        return arena_printf(arena, "%s to %s", format_decimal(arena, of.low, 2), format_decimal(arena, of.high, 2));
+    return arena_printf(arena, "%s to %s", format_minus(arena, format_decimal(arena, 100 * of.low, 0)),
+                        format_minus(arena, format_decimal(arena, 100 * of.high, 0)));
+}
+
+/* A number, and what the rows leave open where there is room for it. */
+static void layers_draw_value(Canvas *canvas, const LayerRow *row, int block, bool swap, Box cell, float size,
+                              Colour fill)
+{
+    const char *interval = layers_interval(canvas->arena, row, block, swap);
+    const float x = (cell.x0 + cell.x1) / 2, y = (cell.y0 + cell.y1) / 2,
+                small = fminf(size * 0.7f, canvas_fit(canvas, interval, cell.x1 - cell.x0 - 8, 8, 24));
+    const bool both = *interval && small >= 14 && size + small * 1.5f < cell.y1 - cell.y0;
+    const Colour ink = heat_ink(fill);
+    canvas_text(canvas, x, y + size * (both ? 0.1f : 0.365f), ALIGN_CENTRE,
+                layers_value(canvas->arena, row, block, swap), size, ink);
+    if (both) canvas_text(canvas, x, y + size * 0.1f + small * 1.35f, ALIGN_CENTRE, interval, small, ink);
+}
+
 /* most: the value that has the darkest shade. */
 static void layers_draw_table(Canvas *canvas, const Results *r, const LayerTable *t, Box area, double most, bool swap)
 {
     const float width = (area.x1 - area.x0) / (float)t->block_count, height = (area.y1 - area.y0) / (float)t->row_count;
-    const float name_size = canvas_clamp(height * 0.5f, 19, 32);
+    const bool narrow = chart_is_narrow(canvas);
+    const float name_size = canvas_clamp(height * 0.5f, 19, narrow ? 28 : 32),
+                deep = narrow ? height - LAYERS_NAME : height; /* of a cell */
     const float size =
-        floorf(fminf(fminf(height * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8*", 100) / 100)));
+        floorf(fminf(fminf(deep * 0.5f, 36), width * 0.8f / (canvas_text_width(canvas, "+88.8*", 100) / 100)));
     layers_draw_heads(canvas, t, area, width);
     for (int i = 0; i < t->row_count; i++) {
         const LayerRow *row = &t->rows[i];
-        const float y = area.y0 + (float)i * height, room = area.x0 - 16 - CHART_MARGIN;
-        const float fit = canvas_fit(canvas, r->methods[row->method], room, 14, name_size);
-        canvas_text(canvas, area.x0 - 16, y + height / 2 + fit * 0.36f, ALIGN_RIGHT,
-                    canvas_shorten(canvas, r->methods[row->method], fit, room), fit, COLOUR_TEXT);
+        const float top = area.y0 + (float)i * height, y = narrow ? top + LAYERS_NAME : top;
+        layers_draw_name(canvas, r->methods[row->method], area, top, height, name_size);
         for (int k = 0; k < t->block_count; k++) {
             const Box cell = {area.x0 + (float)k * width + 1.5f, y + 1.5f, area.x0 + (float)(k + 1) * width - 1.5f,
-                              y + height - 1.5f};
+                              y + deep - 1.5f};
             if (!row->seeds[k]) {
                 canvas_rect(canvas, cell, COLOUR_BAND, 1);
                 continue;
             }
             const Colour fill = heat_colour((swap ? row->values[k] : 1 - row->values[k]) / most);
             canvas_rect(canvas, cell, fill, 1);
-            if (size >= 9)
-                canvas_text(canvas, (cell.x0 + cell.x1) / 2, (cell.y0 + cell.y1) / 2 + size * 0.365f, ALIGN_CENTRE,
-                            layers_value(canvas->arena, row, k, swap), size, heat_ink(fill));
+            if (size >= 9) layers_draw_value(canvas, row, k, swap, cell, size, fill);
         }
     }
 }
@@ -187,47 +235,85 @@ static uint32_t layers_rows_of(const Results *r, bool swap)
     return rows;
 }
 
-/* What may be said of the largest return. */
-static const char *layers_largest_return(Arena *arena, const Results *r, const LayerTable *t, int row, int block)
+/* "layer 4 of full" */
+static const char *layers_where(Arena *arena, const Results *r, const LayerTable *t, int row, int block)
 {
+    return arena_printf(arena, "%s of %s", t->blocks[block], r->methods[t->rows[row].method]);
+}
+
+/* The largest return that chance does not explain; nothing is said of one that it may explain. */
+static const char *layers_see_swap(Arena *arena, const Results *r, const LayerTable *t)
+{
+    int row = -1, block = -1, cells = 0, tested = 0, fell = 0;
+    for (int i = 0; i < t->row_count; i++)
+        for (int k = 0; k < t->block_count; k++) {
+            const LayerRow *of = &t->rows[i];
+            if (!of->seeds[k]) continue;
+            cells++;
+            tested += !isnan(of->p[k]);
+            if (!layers_sure(of, k)) continue;
+            fell += of->values[k] < 0;
+            if (of->values[k] > 0 && (row < 0 || of->values[k] > t->rows[row].values[block])) row = i, block = k;
+        }
+    const char *task = r->tasks[0].name,
+               *family = arena_printf(arena, "sign-flip tests on the rows, %s", verdict_family(arena, tested, "cells"));
+    if (!tested)
+        return arena_printf(arena, "Which rows of %s returned is not recorded, so that chance may explain all of it.",
+                            task);
+    const char *others =
+        fell ? arena_printf(arena, " With %d other parts put back it is beyond chance worse.", fell) : "";
+    if (fell == 1) others = " With another part put back it is beyond chance worse.";
+    if (row < 0)
+        return arena_printf(arena, "That any of the %d parts, put back alone, returns rows of %s is not shown (%s).%s",
+                            cells, task, family, others);
+    return arena_printf(arena,
+                        "Putting back %s returns most of %s, %s points, more than chance explains (%s; %s). A star "
+                        "marks the %d that chance does not explain.%s",
+                        layers_where(arena, r, t, row, block), task, format_share(arena, t->rows[row].values[block]),
+                        format_p(arena, t->rows[row].p[block]), family, layers_count_sure(t), others);
+}
+
+/* Where the states are least what they were, and whether others may be so, too. */
+static const char *layers_see_drift(Arena *arena, const Results *r, const LayerTable *t)
+{
+    int row, block, near = 0;
+    layers_extreme(t, false, &row, &block);
     const LayerRow *of = &t->rows[row];
-    const int sure = layers_count_sure(t);
-    const char *largest =
-        arena_printf(arena, "The largest return is %s points, with %s of %s put back",
-                     format_share(arena, of->values[block]), t->blocks[block], r->methods[of->method]);
-    if (layers_sure(of, block))
+    const Interval lowest = of->interval[block];
+    const char *least =
+        arena_printf(arena, "Farthest from where %s left it is %s: CKA %s", r->tasks[0].name,
+                     layers_where(arena, r, t, row, block), format_decimal(arena, of->values[block], 2));
+    if (isnan(lowest.low))
+        return arena_printf(arena, "%s, where 1 is unchanged; how sure that is, is not recorded.", least);
+    if (lowest.high >= 1)
         return arena_printf(arena,
-                            "%s (%s after Holm's correction over all cells; a star marks the %d that chance does not "
-                            "explain).",
-                            largest, format_p(arena, of->p[block]), sure);
-    return arena_printf(arena, "%s; %s.", largest,
-                        isnan(of->p[block]) ? "whether chance explains it is not recorded"
-                        : sure              ? "chance may explain it; a star marks what it does not explain"
-                               : "chance may explain it, and all others (sign-flip tests over the rows, Holm)");
+                            "No layer is shown to have moved from where %s left it: the 95%% interval of the "
+                            "lowest CKA, %s, reaches 1, which is unchanged.",
+                            r->tasks[0].name, format_decimal(arena, of->values[block], 2));
+    for (int i = 0; i < t->row_count; i++)
+        for (int k = 0; k < t->block_count; k++)
+            near += t->rows[i].seeds[k] && (i != row || k != block) && t->rows[i].interval[k].low <= lowest.high;
+    return arena_printf(arena, "%s (%s), where 1 is unchanged.%s", least, layers_interval(arena, of, block, false),
+                        near ? arena_printf(arena,
+                                            " The intervals of %d other%s reach as low: which is farthest is "
+                                            "not sure.",
+                                            near, near > 1 ? "s" : "")
+                             : "");
 }
 
 static void layers_tell(Arena *arena, const Results *r, const LayerTable *t, bool swap, Canvas *canvas)
 {
-    int row, block;
-    layers_extreme(t, swap, &row, &block);
-    const double value = t->rows[row].values[block];
-    const char *method = r->methods[t->rows[row].method], *where = t->blocks[block], *task = r->tasks[0].name;
-    if (!swap)
-        canvas->see = arena_printf(arena, "Farthest from where %s left it is %s of %s: CKA %s, where 1 is unchanged.",
-                                   task, where, method, format_decimal(arena, value, 2));
-    else if (value >= LAYERS_NOTHING)
-        canvas->see = layers_largest_return(arena, r, t, row, block);
-    else
-        canvas->see =
-            arena_printf(arena, "No part of the encoder, put back alone, has more of these %u rows of %s right.",
-                         layers_rows_of(r, true), task);
     const char *alt = "";
+    canvas->see = swap ? layers_see_swap(arena, r, t) : layers_see_drift(arena, r, t);
     for (int i = 0; i < t->row_count; i++) {
         alt = text_join(arena, alt, "; ", arena_printf(arena, "%s:", r->methods[t->rows[i].method]));
-        for (int k = 0; k < t->block_count; k++)
-            if (t->rows[i].seeds[k])
-                alt = arena_printf(arena, "%s%s %s %s", alt, k ? "," : "", t->blocks[k],
-                                   layers_value(arena, &t->rows[i], k, swap));
+        for (int k = 0; k < t->block_count; k++) {
+            if (!t->rows[i].seeds[k]) continue;
+            const char *interval = layers_interval(arena, &t->rows[i], k, swap);
+            alt = arena_printf(arena, "%s%s %s %s", alt, k ? "," : "", t->blocks[k],
+                               layers_value(arena, &t->rows[i], k, swap));
+            if (*interval) alt = arena_printf(arena, "%s (%s)", alt, interval);
+        }
     }
     canvas->alt = arena_printf(arena, "%s%s.", swap ? "Points returned. " : "CKA. ", alt);
 }
@@ -241,14 +327,17 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
     const char *title = swap ? arena_printf(arena, "Which part of the encoder, put back, returns %s", task)
                              : arena_printf(arena, "How far each layer moved from %s", task);
     const char *subtitle =
-        swap ? arena_printf(arena, "points on %u rows of %s with only that part back in its state right after %s%s",
-                            layers_rows_of(r, true), task, task, over)
+        swap ? arena_printf(
+                   arena,
+                   "points on %u rows of %s with only that part back in its state right after %s%s; below: 95%% "
+                   "interval; *: more than chance explains",
+                   layers_rows_of(r, true), task, task, over)
              : arena_printf(arena,
                             "debiased CKA of first-token states of %u rows of %s, right after it and after %s; 1: "
-                            "unchanged%s",
+                            "unchanged%s; below: 95%% interval",
                             layers_rows_of(r, false), task, verdict_later(arena, r), over);
-    const float extra = t.row_count > 20 ? (float)(t.row_count - 20) * LAYERS_ROW : 0;
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT + (int)fminf(extra, 30000), font, err)) return false;
+    const int least = r->look.narrow ? 440 + t.row_count * LAYERS_NARROW : 200 + t.row_count * LAYERS_ROW;
+    if (!chart_open(canvas, arena, r, least, font, err)) return false;
     const float y = chart_title(canvas, title, subtitle);
     layers_extreme(&t, swap, &row, &block);
     const double value = t.rows[row].values[block], most = fmax(swap ? value : 1 - value, swap ? 0.01 : 0.05);
@@ -262,9 +351,10 @@ static bool layers_draw(Arena *arena, const Results *r, Str font, Canvas *canvas
                         arena_printf(arena, "CKA %s", format_decimal(arena, 1 - most, 2)));
     for (int i = 0; i < t.row_count; i++)
         names = fmaxf(names, canvas_text_width(canvas, r->methods[t.rows[i].method], 32));
-    Box area = {CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112, CHART_WIDTH - CHART_MARGIN,
-                (float)canvas->height - 40};
-    area.y1 = fminf(area.y1, area.y0 + 200 * (float)t.row_count);
+    const bool narrow = chart_is_narrow(canvas);
+    Box area = {narrow ? CHART_MARGIN : CHART_MARGIN + canvas_clamp(names, 100, 330) + 16, y + 112,
+                (float)(canvas->width - CHART_MARGIN), (float)canvas->height - 40};
+    area.y1 = fminf(area.y1, area.y0 + (float)(narrow ? LAYERS_NARROW : LAYERS_HIGHEST) * (float)t.row_count);
     layers_draw_table(canvas, r, &t, area, most, swap);
     canvas_crop(canvas, area.y1 + CHART_MARGIN);
     layers_tell(arena, r, &t, swap, canvas);

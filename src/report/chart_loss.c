@@ -236,13 +236,13 @@ static void loss_tell(Arena *arena, const Results *r, const LossCurves *curves, 
 
 static bool chart_loss(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
-    PanelChart chart = {.canvas = canvas, .level = NAN};
+    PanelChart chart = {.canvas = canvas, .results = r, .level = NAN};
     const LossCurves curves = loss_collect(arena, r);
     const bool together = panels_together(r->method_count);
     bool twins = false, squeezed = false;
     for (int j = 0; j < r->task_count; j++) squeezed = squeezed || curves.stretches[j] != 1;
     for (int i = 0; i < r->method_count * r->task_count; i++) twins = twins || (together && curves.lines[i].twins > 1);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
+    if (!chart_open(canvas, arena, r, panels_least(r, together ? 1 : r->method_count), font, err)) return false;
     PanelBand *bands = loss_bands(arena, r, &curves, together, &chart);
     const char *numbers = panels_number_bands(canvas, &chart, bands, together ? 1 : r->method_count);
     const char *subtitle = arena_printf(

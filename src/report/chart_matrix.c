@@ -137,11 +137,14 @@ static float matrix_draw_legend(Canvas *canvas, const Results *r, float y)
     bool missed = false;
     for (int m = 0; m < r->method_count; m++)
         for (int j = 0; j < r->task_count; j++) missed = missed || verdict_missed(r, m, j);
-    const float x = heat_draw_scale(canvas, CHART_MARGIN, y, "0%", "100%");
+    static const char words[] = "task that was not learned";
+    float x = heat_draw_scale(canvas, CHART_MARGIN, y, "0%", "100%") + 50;
     if (missed) {
         const Swatch swatch = {.kind = SWATCH_HATCHED, .colour = COLOUR_ORANGE};
-        chart_draw_swatch(canvas, &swatch, x + 50, y + 40);
-        canvas_text(canvas, x + 100, y + 39, ALIGN_LEFT, "task that was not learned", 25, COLOUR_TEXT);
+        const bool fits = x + 50 + canvas_text_width(canvas, words, 25) < (float)(canvas->width - CHART_MARGIN);
+        if (!fits) x = CHART_MARGIN, y += 40; /* on a line of its own */
+        chart_draw_swatch(canvas, &swatch, x, y + 40);
+        canvas_text(canvas, x + 50, y + 39, ALIGN_LEFT, words, 25, COLOUR_TEXT);
     }
     return y + 60;
 }
@@ -182,10 +185,11 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
 {
     const char *subtitle = chart_setting(arena, r), *names = "";
     if (verdict_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
+    const int narrow = r->look.narrow ? 380 + 270 * (int)ceil_div((size_t)r->method_count, 2) : 0;
+    if (!chart_open(canvas, arena, r, narrow, font, err)) return false;
     float y = chart_title(canvas, "Accuracy on each task (columns) after each training (rows), %", subtitle);
     y = matrix_draw_legend(canvas, r, y);
-    MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - 90 - y);
+    MatrixLayout layout = matrix_best(canvas, r, (float)canvas->height - 90 - y);
     if (layout.numbered) {
         for (int j = 0; j < r->task_count; j++)
             names = text_join(arena, names, ", ", arena_printf(arena, "%d %s", j + 1, r->tasks[j].name));

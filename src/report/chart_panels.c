@@ -31,11 +31,13 @@ typedef struct PanelBand {
 
 typedef struct PanelChart {
     Canvas *canvas;
+    const Results *results;
     Panel *panels;
     int count;
     double x_high, y_low, y_high, y_step; /* x begins at 0 */
     bool percent;                         /* y are shares, shown in % */
     double level;                         /* a dashed line across; NAN: none */
+    const char *dot;                      /* what a dot means; NULL: there is none */
     const PanelBand *bands;
     int band_count;
     const double *ticks; /* of x, where there are no bands */
@@ -47,19 +49,33 @@ typedef struct PanelChart {
 
 enum { PANELS_TOGETHER = 5, PANELS_MOST = 60, PANELS_LABEL = 26 };
 
+/* A point's number as the table has it: a float's last digits would round another way. */
+static double panels_number(float x) { return round(1e6 * (double)x) / 1e6; }
+
 /* ---- layout ---- */
 
-static int panels_columns(int count)
+static int panels_columns(const Results *r, int count)
 {
     static const int columns[] = {1, 1, 2, 3, 2, 3, 3, 4, 4, 3, 4, 4, 4, 5, 5, 5};
-    return count < (int)COUNT(columns) ? columns[count] : count <= 24 ? 6 : 8;
+    const int wide = count < (int)COUNT(columns) ? columns[count] : count <= 24 ? 6 : 8;
+    if (r->look.narrow) return least_int(wide, 2);
+    return r->look.text > LOOK_TEXT ? least_int(wide, 4) : wide;
+}
+
+/* The height that so many panels need. */
+static int panels_least(const Results *r, int count)
+{
+    const int rows = (int)ceil_div((size_t)count, (size_t)panels_columns(r, count));
+    if (r->look.narrow) return rows == 1 ? 900 : 440 + 250 * rows;
+    return r->look.text > LOOK_TEXT ? 320 + 190 * rows : 0;
 }
 
 /* Calls the bands by their tasks' numbers when their names cannot stand below them side by side. Returns what the
  * subtitle must then say; "" when it need not. */
 static const char *panels_number_bands(Canvas *canvas, const PanelChart *chart, PanelBand *bands, int panels)
 {
-    const float width = (CHART_WIDTH - 2 * CHART_MARGIN - 80) / (float)panels_columns(panels) - 30;
+    const float width =
+        ((float)canvas->width - 2 * CHART_MARGIN - 80) / (float)panels_columns(chart->results, panels) - 30;
     const char *list = "";
     bool crowded = false;
     for (int b = 0; b < chart->band_count; b++) {
@@ -76,6 +92,7 @@ static const char *panels_number_bands(Canvas *canvas, const PanelChart *chart, 
 static float panels_label_room(const PanelChart *chart)
 {
     float widest = 0;
+    if (chart_is_narrow(chart->canvas)) return 0; /* a legend says it */
     for (int i = 0; i < chart->count; i++)
         for (size_t k = 0; k < chart->panels[i].lines.count; k++) {
             const char *label = chart->panels[i].lines.at[k].label;
@@ -84,11 +101,26 @@ static float panels_label_room(const PanelChart *chart)
     return widest > 0 ? fminf(widest, 420) + 46 : 0;
 }
 
+/* On a narrow picture the names of the lines stand above, and what a dot means on every one. Returns the y below. */
+static float panels_draw_legend(const PanelChart *chart, float y)
+{
+    Swatch swatches[PANELS_TOGETHER + 1];
+    int count = 0;
+    for (int i = 0; i < chart->count && chart_is_narrow(chart->canvas); i++)
+        for (size_t k = 0; k < chart->panels[i].lines.count && count < PANELS_TOGETHER; k++) {
+            const PanelLine *line = &chart->panels[i].lines.at[k];
+            if (line->label) swatches[count++] = (Swatch){SWATCH_LINE, line->colour, line->dash, line->label};
+        }
+    if (chart->dot) swatches[count++] = (Swatch){SWATCH_DOT, COLOUR_SOFT, {0, 0, 0}, chart->dot};
+    return count ? chart_legend(chart->canvas, swatches, count, y) : y;
+}
+
 /* y: where the panels may begin. */
 static void panels_layout(PanelChart *chart, float y)
 {
+    y = panels_draw_legend(chart, y);
     const float gap = 30, below = 64, right = (float)chart->canvas->width - CHART_MARGIN - panels_label_room(chart);
-    chart->columns = panels_columns(chart->count);
+    chart->columns = panels_columns(chart->results, chart->count);
     chart->rows = (int)ceil_div((size_t)chart->count, (size_t)chart->columns);
     chart->left = CHART_MARGIN + 80;
     chart->pitch_x = (right - chart->left + gap) / (float)chart->columns;
@@ -264,6 +296,7 @@ static void panels_draw_labels(const PanelChart *chart, int panel)
     float ends[PANELS_TOGETHER], places[PANELS_TOGETHER];
     const float pitch = PANELS_LABEL * 1.3f, room = canvas->width - CHART_MARGIN - plot.x1 - 46;
     int count = 0;
+    if (chart_is_narrow(canvas)) return;
     for (size_t i = 0; i < p->lines.count; i++) {
         const PanelLine *line = &p->lines.at[i];
         if (!line->label || !line->count || count == PANELS_TOGETHER) continue;

@@ -26,6 +26,7 @@ typedef struct PlaneChart {
 } PlaneChart;
 
 enum { PLANE_LABEL = 25, PLANE_RADIUS = 11 };
+#define PLANE_EQUAL 1e-9 /* means that differ by less are the same: sums in another order */
 
 /* ---- what to show ---- */
 
@@ -74,8 +75,8 @@ static void plane_collect(Arena *arena, const Results *r, PlaneChart *chart)
         p->front = p->ranked;
         for (int k = 0; k < chart->count && p->front; k++) {
             const PlanePoint *q = &chart->points[k];
-            const bool no_worse = q->learned.mean >= p->learned.mean && q->kept.mean >= p->kept.mean;
-            if (q->ranked && no_worse && (q->learned.mean > p->learned.mean || q->kept.mean > p->kept.mean))
+            const double learned = q->learned.mean - p->learned.mean, kept = q->kept.mean - p->kept.mean;
+            if (q->ranked && learned > -PLANE_EQUAL && kept > -PLANE_EQUAL && fmax(learned, kept) > PLANE_EQUAL)
                 p->front = false;
         }
     }
@@ -299,9 +300,11 @@ static float plane_draw_legend(Canvas *canvas, const PlaneChart *c, float y)
         for (int k = 0; k < c->count; k++)
             used = used || (c->points[k].ranked == entries[i].ranked && c->points[k].front == entries[i].front);
         if (!used) continue;
+        const float width = 24 + canvas_text_width(canvas, entries[i].text, 25);
+        if (x > CHART_MARGIN + 14 && x + width > (float)canvas->width - CHART_MARGIN) x = CHART_MARGIN + 14, y += 40;
         plane_draw_mark(canvas, x, y - 9, entries[i].ranked, entries[i].front);
         canvas_text(canvas, x + 24, y, ALIGN_LEFT, entries[i].text, 25, COLOUR_TEXT);
-        x += 24 + canvas_text_width(canvas, entries[i].text, 25) + 52;
+        x += width + 52;
     }
     return y + 14;
 }
@@ -332,11 +335,12 @@ static bool chart_plane(Arena *arena, const Results *r, Str font, Canvas *canvas
     const char *title = r->task_count == 2
                             ? arena_printf(arena, "Who learns %s and keeps %s", r->tasks[1].name, r->tasks[0].name)
                             : "Who learns the later tasks and keeps the earlier ones";
-    if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
+    if (!chart_open(canvas, arena, r, r->look.narrow ? 900 : 0, font, err)) return false;
     float y = chart_title(canvas, title, arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers));
     plane_collect(arena, r, &chart);
     y = plane_draw_legend(canvas, &chart, y);
-    chart.plot = (Box){CHART_MARGIN + 75, y + 78, CHART_WIDTH - CHART_MARGIN - 20, CHART_HEIGHT - 100};
+    chart.plot =
+        (Box){CHART_MARGIN + 75, y + 78, (float)canvas->width - CHART_MARGIN - 20, (float)canvas->height - 100};
     plane_axes(&chart);
     plane_lay_front(&chart);
     plane_place_labels(&chart);

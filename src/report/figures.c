@@ -241,6 +241,8 @@ static MeanOver figure_over_seeds(const Results *r, int method, Figure *figure)
 typedef struct FigureBlock {
     const char *name;
     DYN(double) values; /* of the runs that have one */
+    double error;       /* of CKA: sum of the standard errors of these; NAN: not recorded */
+    uint32_t looked;    /* of a swap: rows looked at */
     Differences back;   /* swap: right with the block put back minus right without */
 } FigureBlock;
 typedef DYN(FigureBlock) FigureBlocks;
@@ -273,6 +275,7 @@ static void figure_swap_add(Arena *arena, FigureBlock *block, const Results *r, 
             with.correct += right[k];
         }
     }
+    block->looked = s->rows;
     if (!block->back.values) block->back = differences_new(arena, r->tasks[0].eval_rows, r->runs.count);
     differences_add(arena, &block->back, &without, &with);
 }
@@ -284,6 +287,25 @@ static double figure_block_p(const FigureBlock *block)
     return block->back.sums ? differences_p(&block->back).high : NAN;
 }
 
+/* 95% interval of what a block returns, or of its CKA: by the rows, over several seeds by these, too. Both ends NAN:
+ * not recorded. */
+static Interval figure_block_interval(const FigureBlock *block, bool swap)
+{
+    const int count = (int)block->values.count;
+    if (swap) {
+        if (!block->back.sums || !block->looked) return (Interval){NAN, NAN};
+        const double share = (double)block->back.rows / block->looked; /* what was not looked at did not change */
+        const Interval all = differences_interval(&block->back, INTERVAL_INSIDE);
+        return (Interval){fmax(-1, share * all.low), fmin(1, share * all.high)};
+    }
+    const double mean = measure_mean(block->values.at, count).mean,
+                 half = measure_z_within(INTERVAL_INSIDE) * block->error / count;
+    if (isnan(half)) return (Interval){NAN, NAN};
+    const Interval of =
+        measure_over_seeds(block->values.at, count, (Interval){mean - half, mean + half}, INTERVAL_INSIDE);
+    return (Interval){fmax(-1, of.low), fmin(1, of.high)};
+}
+
 /* Of the first task after the last, over a method's runs: what putting each block back returns, or how alike each
  * layer's states still are (CKA). */
 static FigureBlocks figure_blocks(Arena *arena, const Results *r, int method, bool swap)
@@ -293,7 +315,7 @@ static FigureBlocks figure_blocks(Arena *arena, const Results *r, int method, bo
         const ResultOld *old = r->runs.at[i].old[(r->task_count - 1) * r->task_count];
         if (r->runs.at[i].method != method || !old) continue;
         for (int k = 0; k < old->layer_count && !swap; k++)
-            figure_blocks_add(arena, &blocks, old->layers[k], old->cka[k]);
+            figure_blocks_add(arena, &blocks, old->layers[k], old->cka[k])->error += old->cka_error[k];
         for (size_t k = 0; k < old->swaps.count && swap; k++) {
             const ResultSwap *s = &old->swaps.at[k];
             figure_swap_add(arena, figure_blocks_add(arena, &blocks, s->block, figure_swap_returns(s)), r, s,

@@ -17,11 +17,12 @@ static void forgotten_add(const Results *r, const ResultRun *run, int task, Forg
     const ResultOld *old = run->old[last * r->task_count + task];
     const bool *own = verdict_cell(r, run, task, task)->right, *now = verdict_cell(r, run, last, task)->right;
     for (uint32_t k = 0; k < r->tasks[task].eval_rows; k++) rows[k].runs += own[k] && !now[k];
-    for (int i = 0; old && i < old->lost_count; i++) {
-        ForgottenRow *row = &rows[old->lost[i].row - 1];
-        row->before += old->lost[i].before;
-        row->after += old->lost[i].after;
-        row->prediction = old->lost[i].prediction;
+    for (int i = 0; old && i < old->lost.count; i++) {
+        const ResultChanged *lost = &old->lost.at[i];
+        ForgottenRow *row = &rows[lost->row - 1];
+        row->before += lost->before;
+        row->after += lost->after;
+        row->prediction = lost->prediction;
         row->recorded++;
     }
 }

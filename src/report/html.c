@@ -5,16 +5,20 @@
 
 /* report.html: everything on one page that needs nothing else. Well-formed XML, so that tests can check it as such. */
 
-/* A chart for the page. */
-typedef struct HtmlChart {
-    const char *name;
+/* A picture as SVG. */
+typedef struct HtmlPicture {
     int width, height;
-    const char *see, *alt;
     Str svg;
+} HtmlPicture;
+
+/* A chart for the page: a picture for a desk and one for a telephone. */
+typedef struct HtmlChart {
+    const char *name, *see, *alt;
+    HtmlPicture wide, narrow;
 } HtmlChart;
 typedef DYN(HtmlChart) HtmlCharts;
 
-static void html_write_head(Html *h, const char *title)
+static void html_write_head(Html *h, const Results *r, const char *title)
 {
     html_raw(h, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<meta "
@@ -26,21 +30,20 @@ static void html_write_head(Html *h, const char *title)
     html_tag(h, "title", "", title);
     html_raw(h, "<style>\n");
     html_raw(h, html_style);
+    html_changes_style(h, r);
     html_raw(h, "</style>\n</head>\n<body>\n<a class=\"skip\" href=\"#verdict\">Skip to the verdict</a>\n");
 }
 
 static void html_write_nav(Html *h, const Results *r)
 {
     bool forgotten = false;
-    for (int j = 0; j < r->task_count - 1; j++)
-        forgotten = forgotten || report_forgotten(h->arena, r, -1, j).row_count > 0;
+    for (int j = 0; j < r->task_count - 1; j++) forgotten = forgotten || html_has_changes(h, r, j);
     html_raw(h, "<nav aria-label=\"On this page\"><ul>\n<li><a href=\"#verdict\">Verdict</a></li>\n<li><a "
                 "href=\"#table\">Table</a></li>\n"
                 "<li><a href=\"#charts\">Charts</a></li>\n");
     if (forgotten) html_raw(h, "<li><a href=\"#forgotten\">Forgotten examples</a></li>\n");
-    html_raw(
-        h,
-        "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n</ul></nav>\n");
+    html_raw(h, "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n<li><a "
+                "href=\"#words\">Words</a></li>\n</ul></nav>\n");
 }
 
 static void html_write_verdict(Html *h, const Results *r)
@@ -52,15 +55,15 @@ static void html_write_verdict(Html *h, const Results *r)
     const int plain_count = r->expert ? 0 : plain_sentences(h->arena, r, plain);
     if (plain_count) {
         html_raw(h, "<ul class=\"lead\">\n");
-        for (int i = 0; i < plain_count; i++) html_tag(h, "li", "", plain[i]);
+        for (int i = 0; i < plain_count; i++) html_explained(h, "li", plain[i]);
         html_raw(h, "</ul>\n<details><summary>In detail, with the tests</summary>\n<ul>\n");
     } else
         html_raw(h, "<ul class=\"lead\">\n");
-    for (int i = 0; i < count; i++) html_tag(h, "li", "", sentences[i]);
+    for (int i = 0; i < count; i++) html_explained(h, "li", sentences[i]);
     if (!count) html_tag(h, "li", "", "Nothing yet: no evaluation has been written.");
     html_raw(h, plain_count ? "</ul></details>\n" : "</ul>\n");
     html_raw(h, "<details><summary>The rules these words follow</summary>\n<ul>\n");
-    for (size_t i = 0; i < COUNT(verdict_rules); i++) html_tag(h, "li", "", verdict_rules[i]);
+    for (size_t i = 0; i < COUNT(verdict_rules); i++) html_explained(h, "li", verdict_rules[i]);
     html_raw(h, "</ul></details>\n");
     html_section_end(h);
 }
@@ -83,10 +86,22 @@ static void html_write_table(Html *h, const Results *r)
     for (int m = 0; m < r->method_count; m++) {
         const char *remark = verdict_remark(h->arena, r, m);
         html_tag(h, "dt", "", r->methods[m]);
-        html_tag(h, "dd", "", *remark ? remark : "nothing to be said yet");
+        html_explained(h, "dd", *remark ? remark : "nothing to be said yet");
     }
     html_raw(h, "</dl>\n");
     html_section_end(h);
+}
+
+static void html_picture(Html *h, const HtmlPicture *picture, const char *class, const char *alt)
+{
+    markup_put(&h->out,
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"%s\" viewBox=\"0 0 %d %d\" role=\"img\" "
+               "fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\" aria-label=\"",
+               class, picture->width, picture->height);
+    html_text(h, alt);
+    html_raw(h, "\">\n");
+    markup_bytes(&h->out, picture->svg.at, picture->svg.size);
+    html_raw(h, "</svg>\n");
 }
 
 static void html_write_charts(Html *h, const HtmlCharts *charts)
@@ -96,18 +111,10 @@ static void html_write_charts(Html *h, const HtmlCharts *charts)
         const HtmlChart *c = &charts->at[i];
         html_tag(h, "h3", "", c->name);
         html_raw(h, "<figure>\n<figcaption>");
-        html_tag(h, "p", "", c->see);
+        html_explained(h, "p", c->see);
         html_raw(h, "</figcaption>\n");
-        html_scroll(h, c->name);
-        markup_put(&h->out,
-                   "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" role=\"img\" fill=\"none\" "
-                   "stroke-linecap=\"round\" stroke-linejoin=\"round\" aria-label=\"",
-                   c->width, c->height);
-        html_text(h, c->alt);
-        html_raw(h, "\">\n");
-        markup_bytes(&h->out, c->svg.at, c->svg.size);
-        html_raw(h, "</svg>\n");
-        html_scroll_end(h);
+        html_picture(h, &c->wide, "wide", c->alt);
+        html_picture(h, &c->narrow, "narrow", c->alt);
         html_raw(h, "</figure>\n");
     }
     html_section_end(h);
@@ -160,11 +167,13 @@ static void html_write_tasks(Html *h, const Results *r)
         const ResultTask *t = &r->tasks[j];
         html_raw(h, "<tr>");
         html_tag(h, "th", " scope=\"row\"", t->name);
-        html_tag(h, "td", "", arena_printf(h->arena, "%u", t->classes));
-        html_tag(h, "td", "", format_count(h->arena, t->train_rows));
-        html_tag(h, "td", "", format_count(h->arena, t->eval_rows));
-        html_tag(h, "td", "", format_percent(h->arena, t->majority_rate));
-        html_tag(h, "td", " class=\"words\"", arena_printf(h->arena, "%s, %s", t->train, t->eval));
+        const char *cells[] = {"",
+                               arena_printf(h->arena, "%u", t->classes),
+                               format_count(h->arena, t->train_rows),
+                               format_count(h->arena, t->eval_rows),
+                               format_percent(h->arena, t->majority_rate),
+                               arena_printf(h->arena, "%s, %s", t->train, t->eval)};
+        for (size_t c = 1; c < COUNT(columns); c++) html_cell(h, c == 5 ? "words" : "", columns[c], cells[c]);
         html_raw(h, "</tr>\n");
     }
     html_raw(h, "</tbody>\n");
@@ -183,7 +192,7 @@ static void html_write_methods(Html *h, const Results *r)
         const char *own = info->about ? info->about : "",
                    *cite = info->cite ? info->cite : ""; /* older runs have neither */
         const char *about = arena_printf(h->arena, "%s%s", kinds[info->kind], text_join(h->arena, own, ". ", cite));
-        html_tag(h, "dd", "", *about ? about : "not described in this run");
+        html_explained(h, "dd", *about ? about : "not described in this run");
     }
     html_raw(h, "</dl>\n");
 }
@@ -205,21 +214,23 @@ static void html_write_made(Html *h, const Results *r)
 /* The page, in the arena. */
 static Str html_page(Arena *arena, const Results *r, const HtmlCharts *charts)
 {
-    Html h = {.arena = arena, .out = {.arena = arena}};
+    Html h = {.arena = arena, .out = {.arena = arena}, .results = r};
     const char *headline = verdict_headline(arena, r);
-    html_write_head(&h, arena_printf(arena, "%s – lethe", headline));
+    html_write_head(&h, r, arena_printf(arena, "%s – lethe", headline));
     html_raw(&h, "<header>\n");
     html_tag(&h, "h1", "", headline);
     html_tag(&h, "p", " class=\"soft\"", table_setting(arena, r));
     html_raw(&h, "</header>\n");
     html_write_nav(&h, r);
     html_raw(&h, "<main>\n");
+    html_write_examples(&h, r);
     html_write_verdict(&h, r);
     html_write_table(&h, r);
     html_write_charts(&h, charts);
     html_write_forgotten(&h, r);
     html_write_measures(&h, r);
     html_write_made(&h, r);
+    html_write_glossary(&h);
     html_raw(&h, "</main>\n<footer><p>Drawn by lethe from results.jsonl alone. Charts as PNG: the folder charts beside "
                  "this page.</p></footer>\n</body>\n</html>\n");
     return markup_str(&h.out);

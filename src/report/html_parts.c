@@ -8,6 +8,8 @@
 typedef struct Html {
     Arena *arena;
     Markup out;
+    const Results *results; /* whose words are explained */
+    GlossaryUse use;
 } Html;
 
 /* Markup of our own. */
@@ -22,8 +24,48 @@ static void html_tag(Html *h, const char *tag, const char *attributes, const cha
     markup_put(&h->out, "</%s>\n", tag);
 }
 
+/* A sentence in which the words that need it are explained, each once in a section. */
+static void html_words(Html *h, const char *text)
+{
+    const char *from = text;
+    bool starts = true; /* at the beginning of a word */
+    while (*text) {
+        size_t size = 0;
+        const GlossaryTerm *term = starts ? glossary_find(h->results, &h->use, text, &size) : NULL;
+        if (term) {
+            html_text(h, arena_printf(h->arena, "%.*s", (int)(text - from), from));
+            markup_put(&h->out, "<a class=\"term\" href=\"#term-%s\">", term->id);
+            html_text(h, arena_printf(h->arena, "%.*s", (int)size, text));
+            html_raw(h, "<span class=\"tip\" aria-hidden=\"true\">");
+            html_text(h, term->about);
+            html_raw(h, "</span></a>");
+            h->use.section[term - glossary] = h->use.page[term - glossary] = true;
+            from = text + size;
+        }
+        text += size ? size : 1;
+        starts = glossary_ends(text[-1]);
+    }
+    html_text(h, from);
+}
+
+static void html_explained(Html *h, const char *tag, const char *text)
+{
+    markup_put(&h->out, "<%s>", tag);
+    html_words(h, text);
+    markup_put(&h->out, "</%s>\n", tag);
+}
+
+/* Words of others within a sentence, whichever way they run. */
+static void html_quoted(Html *h, const char *text)
+{
+    html_raw(h, "“<bdi>");
+    html_text(h, text);
+    html_raw(h, "</bdi>”");
+}
+
 static void html_section(Html *h, const char *id, const char *title)
 {
+    memset(h->use.section, 0, sizeof h->use.section);
     markup_put(&h->out, "<section id=\"%s\" aria-labelledby=\"%s-title\">\n<h2 id=\"%s-title\">%s</h2>\n", id, id, id,
                title);
 }
@@ -57,6 +99,18 @@ static void html_column(Html *h, const char *name, bool words)
     html_tag(h, "th", words ? " scope=\"col\" class=\"words\"" : " scope=\"col\"", name);
 }
 
+/* A cell that names its column where the screen is too narrow for a table. class: "" for none. */
+static void html_cell(Html *h, const char *class, const char *column, const char *text)
+{
+    html_raw(h, "<td");
+    if (*class) markup_put(&h->out, " class=\"%s\"", class);
+    html_raw(h, " data-column=\"");
+    html_text(h, column);
+    html_raw(h, "\">");
+    html_text(h, text);
+    html_raw(h, "</td>\n");
+}
+
 static void html_grid_row(Html *h, const TableGrid *grid, const TableRow *row)
 {
     html_raw(h, "<tr>");
@@ -64,11 +118,11 @@ static void html_grid_row(Html *h, const TableGrid *grid, const TableRow *row)
     for (int c = 1; c < grid->columns; c++) {
         const bool words = grid->words && c == grid->columns - 1,
                    forgot = words && row->verdict == VERDICT_FORGOT && row->remark;
-        html_tag(h, "td",
-                 forgot  ? " class=\"words forgot\""
-                 : words ? " class=\"words\""
-                         : "",
-                 row->cells[c] ? row->cells[c] : "");
+        html_cell(h,
+                  forgot  ? "words forgot"
+                  : words ? "words"
+                          : "",
+                  text_join(h->arena, grid->head[0][c], " ", grid->head[1][c]), row->cells[c] ? row->cells[c] : "");
     }
     html_raw(h, "</tr>\n");
 }
@@ -125,7 +179,7 @@ static void html_write_measures(Html *h, const Results *r)
         html_tag(h, "th", " scope=\"row\"", r->methods[m]);
         for (int i = 0; i < count; i++) {
             const MeanOver mean = figure_over_seeds(r, m, figures[known[i]].of);
-            html_tag(h, "td", "", html_points(h->arena, &mean));
+            html_cell(h, "", figures[known[i]].title, html_points(h->arena, &mean));
         }
         html_raw(h, "</tr>\n");
     }
@@ -134,7 +188,7 @@ static void html_write_measures(Html *h, const Results *r)
     html_raw(h, "<dl>\n");
     for (int i = 0; i < count; i++) {
         html_tag(h, "dt", "", figures[known[i]].title);
-        html_tag(h, "dd", "", figures[known[i]].about);
+        html_explained(h, "dd", figures[known[i]].about);
     }
     html_raw(h, "</dl>\n");
     html_section_end(h);
@@ -142,7 +196,7 @@ static void html_write_measures(Html *h, const Results *r)
 
 /* ---- forgotten examples ---- */
 
-enum { HTML_ROWS = 8, HTML_METHOD_ROWS = 5, HTML_TEXT_COLUMNS = 300 };
+enum { HTML_ROWS = 8, HTML_TEXT_COLUMNS = 300 };
 
 static void html_forgotten_text(Html *h, const ResultText *text)
 {
@@ -173,54 +227,12 @@ static void html_forgotten_rows(Html *h, const ResultTask *task, const Forgotten
         html_raw(h, "<tr>");
         html_tag(h, "th", " scope=\"row\"", arena_printf(h->arena, "%u", row->row));
         html_forgotten_text(h, row->text);
-        html_tag(h, "td", "", row->text ? task_class(h->arena, task, row->text->label) : "–");
-        html_tag(h, "td", "", row->recorded ? forgotten_fall(h->arena, row) : "–");
-        html_tag(h, "td", "", row->recorded ? task_class(h->arena, task, row->prediction) : "–");
-        if (runs > 1) html_tag(h, "td", "", arena_printf(h->arena, "%d of %d", row->runs, runs));
+        html_cell(h, "", "true class", row->text ? task_class(h->arena, task, row->text->label) : "–");
+        html_cell(h, "", "its probability: then → now", row->recorded ? forgotten_fall(h->arena, row) : "–");
+        html_cell(h, "", "now said to be", row->recorded ? task_class(h->arena, task, row->prediction) : "–");
+        if (runs > 1) html_cell(h, "", "forgotten in", arena_printf(h->arena, "%d of %d", row->runs, runs));
         html_raw(h, "</tr>\n");
     }
     html_raw(h, "</tbody>\n");
     html_table_end(h);
-}
-
-static void html_forgotten_of_method(Html *h, const Results *r, int method, int task)
-{
-    const Forgotten f = report_forgotten(h->arena, r, method, task);
-    if (!f.row_count) return;
-    const char *name = r->methods[method];
-    html_raw(h, "<details>");
-    html_tag(h, "summary", "", arena_printf(h->arena, "%s forgot %s", name, verdict_forgotten_by_one(h->arena, &f)));
-    const int count = least_int(f.row_count, HTML_METHOD_ROWS);
-    html_forgotten_rows(h, &r->tasks[task], f.rows, count, f.runs,
-                        arena_printf(h->arena, "Forgotten furthest by %s: %d of %d rows", name, count, f.row_count));
-    html_raw(h, "</details>\n");
-}
-
-static void html_forgotten_of_task(Html *h, const Results *r, int task, const Forgotten *all)
-{
-    const char *name = r->tasks[task].name;
-    html_tag(h, "h3", "", arena_printf(h->arena, "Forgotten of %s", name));
-    const char *by_all = verdict_forgotten(h->arena, r, task);
-    if (by_all) html_tag(h, "p", "", by_all);
-    const int count = least_int(all->row_count, HTML_ROWS);
-    html_forgotten_rows(
-        h, &r->tasks[task], all->rows, count, all->runs,
-        arena_printf(h->arena, "Rows of %s forgotten by most methods: %d of %d", name, count, all->row_count));
-    for (int m = 0; m < r->method_count; m++) html_forgotten_of_method(h, r, m, task);
-}
-
-static void html_write_forgotten(Html *h, const Results *r)
-{
-    bool begun = false;
-    for (int j = 0; j < r->task_count - 1; j++) {
-        const Forgotten all = report_forgotten(h->arena, r, -1, j);
-        if (!all.row_count) continue;
-        if (!begun) {
-            html_section(h, "forgotten", "Forgotten examples");
-            html_raw(h, "<p>Right just after the task’s own training, wrong after the last task.</p>\n");
-        }
-        begun = true;
-        html_forgotten_of_task(h, r, j, &all);
-    }
-    if (begun) html_section_end(h);
 }

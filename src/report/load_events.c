@@ -231,14 +231,22 @@ static bool load_drift_event(Loader *l, const json_t *event, Err *err)
         !load_list(l, event, "layers", LOAD_MAX_NAMES, &count, err) ||
         !load_list(l, event, "cka", LOAD_MAX_NAMES, &values, err))
         return false;
+    const json_t *errors = json_object_get(event, "error"); /* may be missing */
+    if (errors && json_array_size(errors) != count)
+        return fail(err, "%s: \"error\" must be a list of %zu entries", l->what, count);
     if (count != values) return fail(err, "%s: %zu layers, but %zu values of \"cka\"", l->what, count, values);
     if (old->layer_count) return fail(err, "%s: a second \"drift\" of task %u after task %u", l->what, task, after);
     old->layers = arena_new(l->arena, const char *, count);
     old->cka = arena_new(l->arena, double, count);
+    old->cka_error = arena_new(l->arena, double, count);
     for (size_t i = 0; i < count; i++) {
         const json_t *cka = json_array_get(json_object_get(event, "cka"), i);
         old->layers[i] = load_name(l, json_array_get(json_object_get(event, "layers"), i), "a layer", err);
-        old->cka[i] = NAN;
+        const json_t *error = json_array_get(errors, i);
+        old->cka[i] = old->cka_error[i] = NAN;
+        if (json_is_number(error) && !(json_number_value(error) >= 0 && json_number_value(error) < 1e6))
+            return fail(err, "%s: \"error\" must hold numbers from 0", l->what);
+        if (json_is_number(error)) old->cka_error[i] = json_number_value(error);
         if (!old->layers[i]) return false;
         if (json_is_null(cka)) continue;
         if (!load_cka(l, cka, &old->cka[i], err)) return false;
@@ -289,7 +297,7 @@ static bool load_interpolation_event(Loader *l, const json_t *event, Err *err)
     return true;
 }
 
-/* ---- the words of rows, and which were lost ---- */
+/* ---- the words of rows, and which were lost or won back ---- */
 
 static bool load_text_event(Loader *l, const json_t *event, Err *err)
 {
@@ -310,49 +318,54 @@ static bool load_text_event(Loader *l, const json_t *event, Err *err)
     return true;
 }
 
-/* An entry of "lost": [row, p_before, p_after, prediction]. */
-static bool load_lost_row(Loader *l, const json_t *entry, const ResultTask *task, ResultLost *lost, Err *err)
+/* An entry of "lost" or "won": [row, p_before, p_after, prediction]. */
+static bool load_changed_row(Loader *l, const json_t *entry, const ResultTask *task, ResultChanged *row, Err *err)
 {
-    const json_t *row = json_array_get(entry, 0), *class = json_array_get(entry, 3);
-    if (json_array_size(entry) != 4 || !json_is_integer(row) || !json_is_integer(class))
+    const json_t *number = json_array_get(entry, 0), *class = json_array_get(entry, 3);
+    if (json_array_size(entry) != 4 || !json_is_integer(number) || !json_is_integer(class))
         return fail(err, "%s: an entry of \"rows\" must be [row, p_before, p_after, prediction]", l->what);
-    if (json_integer_value(row) < 1 || json_integer_value(row) > task->eval_rows)
-        return fail(err, "%s: task %s has no row %lld", l->what, task->name, (long long)json_integer_value(row));
+    if (json_integer_value(number) < 1 || json_integer_value(number) > task->eval_rows)
+        return fail(err, "%s: task %s has no row %lld", l->what, task->name, (long long)json_integer_value(number));
     if (json_integer_value(class) < 0 || json_integer_value(class) >= task->classes)
         return fail(err, "%s: task %s has no class %lld", l->what, task->name, (long long)json_integer_value(class));
-    lost->row = (uint32_t)json_integer_value(row);
-    lost->prediction = (uint32_t)json_integer_value(class);
-    return load_share_number(l, json_array_get(entry, 1), "rows", &lost->before, err) &&
-           load_share_number(l, json_array_get(entry, 2), "rows", &lost->after, err);
+    row->row = (uint32_t)json_integer_value(number);
+    row->prediction = (uint32_t)json_integer_value(class);
+    return load_share_number(l, json_array_get(entry, 1), "rows", &row->before, err) &&
+           load_share_number(l, json_array_get(entry, 2), "rows", &row->after, err);
 }
 
-static bool load_lost_event(Loader *l, const json_t *event, Err *err)
+static bool load_changes(Loader *l, const json_t *event, bool won, Err *err)
 {
-    enum { MOST = 1000 };
+    enum { MOST = 5000 };
     ResultRun *run;
     uint32_t after, task;
     const uint32_t tasks = (uint32_t)l->out->task_count;
+    const char *kind = won ? "won" : "lost";
     const json_t *rows = json_object_get(event, "rows");
     ResultOld *old = load_old_of(l, event, false, &after, &task, &run, err);
     if (!old) return false;
-    if (old->has_lost) return fail(err, "%s: a second \"lost\" of task %u after task %u", l->what, task, after);
+    ResultChanges *changes = won ? &old->won : &old->lost;
+    if (changes->known) return fail(err, "%s: a second \"%s\" of task %u after task %u", l->what, kind, task, after);
     if (!json_is_array(rows) || json_array_size(rows) > MOST)
         return fail(err, "%s: \"rows\" must be a list of at most %d entries", l->what, MOST);
     const Evaluation *own = &run->matrix[(task - 1) * tasks + task - 1],
                      *last = &run->matrix[(after - 1) * tasks + task - 1];
-    old->has_lost = true;
-    old->lost_count = (int)json_array_size(rows);
-    old->lost = arena_new(l->arena, ResultLost, json_array_size(rows));
-    for (int i = 0; i < old->lost_count; i++) {
-        ResultLost *lost = &old->lost[i];
-        if (!load_lost_row(l, json_array_get(rows, (size_t)i), &l->out->tasks[task - 1], lost, err)) return false;
+    changes->known = true;
+    changes->count = (int)json_array_size(rows);
+    changes->at = arena_new(l->arena, ResultChanged, json_array_size(rows));
+    for (int i = 0; i < changes->count; i++) {
+        ResultChanged *row = &changes->at[i];
+        if (!load_changed_row(l, json_array_get(rows, (size_t)i), &l->out->tasks[task - 1], row, err)) return false;
         for (int k = 0; k < i; k++)
-            if (old->lost[k].row == lost->row) return fail(err, "%s: row %u is named twice", l->what, lost->row);
-        if (own->right && last->right && (!own->right[lost->row - 1] || last->right[lost->row - 1]))
-            return fail(err, "%s: row %u was not lost, says \"right\"", l->what, lost->row);
+            if (changes->at[k].row == row->row) return fail(err, "%s: row %u is named twice", l->what, row->row);
+        if (own->right && last->right && (own->right[row->row - 1] == won || last->right[row->row - 1] != won))
+            return fail(err, "%s: row %u was not %s, says \"right\"", l->what, row->row, kind);
     }
     return true;
 }
+
+static bool load_lost_event(Loader *l, const json_t *event, Err *err) { return load_changes(l, event, false, err); }
+static bool load_won_event(Loader *l, const json_t *event, Err *err) { return load_changes(l, event, true, err); }
 
 /* ---- the end of a method, and of the run ---- */
 

@@ -20,6 +20,7 @@ static bool load_event(Loader *l, json_t *event, Err *err)
         {"interpolation", load_interpolation_event},
         {"text", load_text_event},
         {"lost", load_lost_event},
+        {"won", load_won_event},
         {"method", load_method_event},
         {"done", load_done_event},
     };

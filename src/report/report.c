@@ -7,10 +7,12 @@
 #include "load_settings.c"
 #include "load_events.c"
 #include "load_files.c"
+#include "look.c"
 #include "verdict.c"
 #include "verdict_compare.c"
 #include "figures.c"
 #include "forgotten.c"
+#include "changes.c"
 #include "verdict_words.c"
 #include "verdict_sentences.c"
 #include "verdict_plain.c"
@@ -30,8 +32,10 @@
 #include "chart_loss.c"
 #include "chart_interpolation.c"
 #include "chart_layers.c"
+#include "glossary.c"
 #include "html_style.c"
 #include "html_parts.c"
+#include "html_changes.c"
 #include "html.c"
 
 /* In the order in which the page shows them. */
@@ -51,37 +55,83 @@ static const struct {
     {"loss", "Training loss", chart_loss, loss_shown},
 };
 
-static bool report_write_markdown(const Results *results, const char *path, Err *err)
+static void report_markdown(const Results *results, FILE *out)
+{
+    markdown_write(results, out);
+    for (size_t i = 0; i < COUNT(report_charts); i++)
+        if (!report_charts[i].shown || report_charts[i].shown(results))
+            fprintf(out, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
+}
+
+/* What `print` prints, as a file. */
+static bool report_write_text(const Results *results, void (*print)(const Results *, FILE *), const char *path,
+                              Err *err)
 {
     SysText text;
     if (!sys_text_open(&text)) return fail(err, "%s: out of memory", path);
-    markdown_write(results, text.stream);
-    for (size_t i = 0; i < COUNT(report_charts); i++)
-        if (!report_charts[i].shown || report_charts[i].shown(results))
-            fprintf(text.stream, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
+    print(results, text.stream);
     const bool ok =
         sys_text_close(&text) ? file_write(path, (Str){text.at, text.size}, err) : fail(err, "%s: out of memory", path);
     free(text.at);
     return ok;
 }
 
-/* Draws a chart, writes it, and keeps its SVG for the page. The pixels live no longer than the picture is written. */
+/* What --chart-title says of a picture; NULL: nothing. The last of several counts. */
+static const char *report_title(const Results *r, const char *file)
+{
+    const char *title = NULL;
+    for (const char *const *t = r->look.titles; t && *t; t++) {
+        const size_t size = strcspn(*t, "=");
+        if ((strlen(file) == size && memcmp(*t, file, size) == 0) || (size == 3 && memcmp(*t, "all", 3) == 0))
+            title = *t + size + 1;
+    }
+    return title;
+}
+
+bool look_title(const char *assignment, Err *err)
+{
+    size_t size;
+    const char *list = "all";
+    Arena scratch = {0};
+    bool known = look_assignment(assignment, &size) && size == 3 && memcmp(assignment, "all", 3) == 0;
+    for (size_t i = 0; i < COUNT(report_charts); i++) {
+        const char *file = report_charts[i].file;
+        known = known ||
+                (look_assignment(assignment, &size) && strlen(file) == size && memcmp(assignment, file, size) == 0);
+        list = arena_printf(&scratch, "%s, %s", list, file);
+    }
+    if (!known)
+        fail_usage(err, "--chart-title %s: CHART=TEXT is needed, CHART one of %s", str_show(str(assignment)), list);
+    arena_free(&scratch);
+    return known;
+}
+
+static HtmlPicture report_picture(Arena *arena, const Canvas *canvas)
+{
+    const Str svg = markup_str(&canvas->svg);
+    return (HtmlPicture){canvas->width, canvas->height, {arena_copy(arena, svg.at, svg.size), svg.size}};
+}
+
+/* Draws a chart, writes it, and keeps its SVG for the page, with that of its narrow form. The pixels live no longer
+ * than the picture is written. */
 static bool report_write_chart(Arena *arena, const Results *r, size_t chart, const char *folder, Str font,
                                HtmlCharts *charts, Err *err)
 {
     Arena picture = {0};
-    Canvas canvas;
-    const bool ok = report_charts[chart].draw(&picture, r, font, &canvas, err) &&
-                    canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err);
-    if (ok) {
-        const Str svg = markup_str(&canvas.svg);
+    Canvas canvas, narrow;
+    Results own = *r, small = *r;
+    own.look.title = small.look.title = report_title(r, report_charts[chart].file);
+    small.look.narrow = true;
+    const bool ok =
+        report_charts[chart].draw(&picture, &own, font, &canvas, err) &&
+        canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err) &&
+        report_charts[chart].draw(&picture, &small, font, &narrow, err);
+    if (ok)
         *dyn_push(arena, charts) = (HtmlChart){.name = report_charts[chart].name,
-                                               .width = canvas.width,
-                                               .height = canvas.height,
                                                .see = arena_printf(arena, "%s", canvas.see),
                                                .alt = arena_printf(arena, "%s", canvas.alt),
-                                               .svg = {arena_copy(arena, svg.at, svg.size), svg.size}};
-    }
+                                               .wide = report_picture(arena, &canvas),
+                                               .narrow = report_picture(arena, &narrow)};
     arena_free(&picture);
     return ok;
 }
@@ -92,7 +142,9 @@ bool report_write(const Results *results, const char *out_dir, Str font, Err *er
     HtmlCharts charts = {0};
     const char *folder = arena_printf(&arena, "%s/charts", out_dir);
     bool ok = folder_make(folder, err) &&
-              report_write_markdown(results, arena_printf(&arena, "%s/table.md", out_dir), err) &&
+              report_write_text(results, report_markdown, arena_printf(&arena, "%s/table.md", out_dir), err) &&
+              (results->task_count == 1 ||
+               report_write_text(results, changes_write, arena_printf(&arena, "%s/" CHANGES_FILE, out_dir), err)) &&
               file_write(arena_printf(&arena, "%s/summary.json", out_dir), summary_text(&arena, results), err);
     for (size_t i = 0; i < COUNT(report_charts) && ok; i++)
         if (!report_charts[i].shown || report_charts[i].shown(results))

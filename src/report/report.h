@@ -82,12 +82,19 @@ typedef struct ResultInterpolation {
     uint32_t rows, correct;
 } ResultInterpolation;
 
-/* A row that was right just after the task's own training and is wrong now. */
-typedef struct ResultLost {
+/* A row that was right just after the task's own training and is wrong now (lost), or the other way round (won). */
+typedef struct ResultChanged {
     uint32_t row;         /* from 1 */
     double before, after; /* probability of the true class, then and now */
-    uint32_t prediction;  /* the class said now */
-} ResultLost;
+    uint32_t prediction;  /* the wrong answer: of a lost row the one given now, of one won back the one given then */
+} ResultChanged;
+
+/* [count], the largest change first; not necessarily all that there are. */
+typedef struct ResultChanges {
+    ResultChanged *at;
+    int count;
+    bool known;
+} ResultChanges;
 
 /* What is known of an old task after a later one, beside its evaluation. */
 typedef struct ResultOld {
@@ -95,12 +102,11 @@ typedef struct ResultOld {
     DYN(ResultSwap) swaps;  /* in the encoder's order */
     DYN(ResultInterpolation) interpolation;
     const char **layers; /* of cka: "embeddings", "layer 1", ... */
+    double *cka_error;   /* [layer_count] its standard error; NAN: not recorded, or not defined */
     double *cka;     /* [layer_count] debiased CKA of the first token's states then and now, to 1; NAN: not defined */
     int layer_count; /* 0: no drift recorded */
     uint32_t drift_rows;
-    ResultLost *lost; /* [lost_count] the largest drops first; not necessarily all that were lost */
-    int lost_count;
-    bool has_lost;
+    ResultChanges lost, won;
 } ResultOld;
 
 /* One method with one seed. */
@@ -117,6 +123,19 @@ typedef struct ResultRun {
     ResultShare *probe; /* [i][task]: a head fitted on the states of the pretrained encoder (i = 0), or after i tasks */
 } ResultRun;
 
+/* How pictures look: what a report may be asked for, so that a figure needs no editing afterwards. */
+enum { LOOK_COLOURS = 5, LOOK_TEXT = 25 };
+typedef struct ReportLook {
+    float text;        /* size of the ordinary text in a picture 1600 wide; 0: LOOK_TEXT */
+    bool narrow;       /* for a telephone: a picture of its own, not the wide one made small */
+    float pixels;      /* of a narrow picture, for one of its own; 0: next to none, since it is shown as SVG alone */
+    const char *title; /* of the picture in place of its own, "": none; NULL: its own */
+    const char *const *titles; /* NAME=TEXT of pictures by the names of their files, or of all; NULL after the last;
+                                  NULL: none is given */
+    uint32_t colours[LOOK_COLOURS]; /* 0xRRGGBB in place of blue, orange, green, vermillion, purple */
+    int colour_count;               /* so many of them are given */
+} ReportLook;
+
 typedef struct Results {
     const char *version, *preset, *device, *model; /* model: its name */
     const char *acquaintance; /* what the encoder's pre-training has seen of the data, a sentence; "": not recorded */
@@ -132,6 +151,8 @@ typedef struct Results {
     bool expert;                              /* --words expert: the tests alone, without the plain words before them */
     double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run had it; a report may have
                             another */
+    ReportLook look;
+    const struct Comparison *comparison; /* of its methods, by report_judge; NULL: not judged yet */
 } Results;
 
 /* Reads FOLDER/results.jsonl of each folder. Several must have the same tasks, data and model, and no method twice with
@@ -141,6 +162,18 @@ typedef struct Results {
 bool report_load(Arena *arena, const char *const *folders, int folder_count, Results *out, Err *err);
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);
+
+/* Calls a method otherwise, METHOD=NAME, in all that is reported. Exit code 2. */
+bool report_rename(Arena *arena, Results *results, const char *assignment, Err *err);
+/* Puts the methods of a list first, in its order; the others follow in theirs. Exit code 2. */
+bool report_order(Arena *arena, Results *results, const char *list, Err *err);
+/* "#0072b2,#e69f00": in place of the palette's first so many colours. Exit code 2. */
+bool look_colours(ReportLook *look, const char *list, Err *err);
+/* CHART=TEXT, CHART the name of a picture's file or "all": checks it for ReportLook.titles. Exit code 2. */
+bool look_title(const char *assignment, Err *err);
+
+/* Compares the methods, once for table, page and summary; after the match margin is set. Lives in the arena. */
+void report_judge(Arena *arena, Results *results);
 
 /* The words of a row (from 1); NULL: not recorded. */
 const ResultText *result_text(const ResultTask *task, uint32_t row);
@@ -169,9 +202,9 @@ Forgotten report_forgotten(Arena *arena, const Results *results, int method, int
  * unless NO_COLOR is set. Always true, so that it can stand in a chain; ferror(out) says whether writing succeeded. */
 bool report_table(const Results *results, FILE *out);
 
-/* Writes out_dir/table.md, out_dir/summary.json, out_dir/report.html and out_dir/charts/: before_after.png and
- * matrix.png, and of plane, curve, interpolation, drift, swap and loss.png those whose events were recorded. The page
- * holds all charts, and needs nothing else. font: a TrueType file. */
+/* Writes out_dir/table.md, out_dir/summary.json, of two and more tasks out_dir/lost_and_won.tsv, out_dir/report.html
+ * and out_dir/charts/: before_after.png and matrix.png, and of plane, curve, interpolation, drift, swap and loss.png
+ * those whose events were recorded. The page holds all charts, and needs nothing else. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
 
 #endif

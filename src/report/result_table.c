@@ -11,6 +11,7 @@ enum { TABLE_COLUMNS = 80, TABLE_MAX_CELLS = 8, TABLE_NAME_COLUMNS = 13, TABLE_L
 typedef struct TableStyle {
     Medium medium; /* UTF-8 or ASCII */
     bool colour;
+    int columns; /* of the terminal, at most TABLE_COLUMNS */
 } TableStyle;
 
 typedef struct TableRow {
@@ -243,6 +244,31 @@ static void table_widen(TableStyle style, const TableGrid *grid, const char *con
     }
 }
 
+/* A paragraph. */
+static void table_paragraph(FILE *out, TableStyle style, const char *text, int indent)
+{
+    Arena scratch = {0};
+    text_wrap(out, text_for(&scratch, style.medium, text), 0, indent, style.columns);
+    fputc('\n', out);
+    arena_free(&scratch);
+}
+
+/* On a terminal that is too narrow for the grid: a paragraph for each row. */
+static void table_print_list(FILE *out, TableStyle style, const TableGrid *grid, const TableRow *row)
+{
+    Arena *arena = grid->arena;
+    const char *text = "";
+    for (int c = 1; c < grid->columns; c++)
+        if (row->cells[c] && *row->cells[c])
+            text =
+                text_join(arena, text, ", ",
+                          grid->words && c == grid->columns - 1
+                              ? row->cells[c]
+                              : arena_printf(arena, "%s %s", text_join(arena, grid->head[0][c], " ", grid->head[1][c]),
+                                             row->cells[c]));
+    table_paragraph(out, style, arena_printf(arena, "%s: %s", row->cells[0], text), 2);
+}
+
 static void table_print_grid(FILE *out, TableStyle style, const TableGrid *grid)
 {
     int widths[TABLE_MAX_CELLS] = {0}, total = 0;
@@ -250,7 +276,12 @@ static void table_print_grid(FILE *out, TableStyle style, const TableGrid *grid)
     for (size_t i = 0; i < grid->rows.count; i++) table_widen(style, grid, grid->rows.at[i].cells, widths);
     table_widen(style, grid, grid->majority.cells, widths);
     for (int c = 1; c < grid->columns; c++) total += 2 + widths[c];
-    if (total + widths[0] > TABLE_COLUMNS) widths[0] = TABLE_COLUMNS - total;
+    if (total + least_int(widths[0], TABLE_LEAST_COLUMNS) > style.columns) {
+        for (size_t i = 0; i < grid->rows.count; i++) table_print_list(out, style, grid, &grid->rows.at[i]);
+        table_print_list(out, style, grid, &grid->majority);
+        return;
+    }
+    if (total + widths[0] > style.columns) widths[0] = style.columns - total;
     if (widths[0] < TABLE_LEAST_COLUMNS) widths[0] = TABLE_LEAST_COLUMNS;
     total += widths[0];
     for (int h = 0; h < 2; h++) {
@@ -318,20 +349,15 @@ static const char *table_star(const Results *r)
     return NULL;
 }
 
-/* A paragraph. */
-static void table_paragraph(FILE *out, const char *text, int indent)
-{
-    text_wrap(out, text, 0, indent, TABLE_COLUMNS);
-    fputc('\n', out);
-}
-
 /* What can be said, before the table: in plain words, or as the tests say it. */
 static void table_print_words(Arena *arena, const Results *r, FILE *out, TableStyle style)
 {
     const char *sentences[VERDICT_SENTENCES + PLAIN_SENTENCES];
     int count = r->expert ? 0 : plain_sentences(arena, r, sentences);
     if (!count) count = verdict_sentences(arena, r, sentences);
-    for (int i = 0; i < count; i++) table_paragraph(out, text_for(arena, style.medium, sentences[i]), 0);
+    for (int i = 0; i < count; i++)
+        if (r->expert || sentences[i] != r->acquaintance)
+            table_paragraph(out, style, sentences[i], 0); /* the page has it */
     if (count) fputc('\n', out);
 }
 
@@ -339,28 +365,28 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
 {
     Arena arena = {0};
     TableGrid grid = {.arena = &arena};
-    table_paragraph(out, text_for(&arena, style.medium, table_setting(&arena, r)), 2);
-    for (int j = 0; j < r->task_count; j++) {
+    table_paragraph(out, style, table_setting(&arena, r), 2);
+    for (int j = 0; j < r->task_count && (r->expert || r->task_count != 2); j++) { /* the default fits 24 lines */
         const ResultTask *t = &r->tasks[j];
         const char *line =
             arena_printf(&arena, "task %d %s: %u classes, %s rows to train, %s to evaluate", j + 1, t->name, t->classes,
                          format_count(&arena, t->train_rows), format_count(&arena, t->eval_rows));
-        table_paragraph(out, text_for(&arena, style.medium, line), 2);
+        table_paragraph(out, style, line, 2);
     }
     fputc('\n', out);
     table_print_words(&arena, r, out, style);
     table_grid(r, &grid);
     table_print_grid(out, style, &grid);
-    table_paragraph(out, text_for(&arena, style.medium, table_legend(&arena, r)), 0);
+    table_paragraph(out, style, table_legend(&arena, r), 0);
     for (int from = 0; r->task_count > 2 && from < r->task_count; from += TABLE_TASKS) {
         TableGrid tasks = {.arena = &arena};
         table_grid_tasks(r, from, &tasks);
         fputc('\n', out);
         table_print_grid(out, style, &tasks);
     }
-    if (table_star(r)) fprintf(out, "%s\n", table_star(r));
+    if (table_star(r)) table_paragraph(out, style, table_star(r), 2);
     const char *beside = table_beside(&arena, r);
-    if (beside) table_paragraph(out, text_for(&arena, style.medium, beside), 2);
+    if (beside) table_paragraph(out, style, beside, 2);
     arena_free(&arena);
 }
 
@@ -368,6 +394,7 @@ bool report_table(const Results *results, FILE *out)
 {
     const char *no_colour = getenv("NO_COLOR");
     const TableStyle style = {.medium = medium_of_terminal(),
+                              .columns = least_int(terminal_columns(out), TABLE_COLUMNS),
                               .colour = terminal_has_colours(out) && !(no_colour && *no_colour)};
     table_print(results, out, style);
     return true;

@@ -63,6 +63,7 @@ static Results summary_only(const Results *r, ResultRun *run)
     only.runs.at = run;
     only.runs.count = only.runs.capacity = 1;
     only.seed_count = 1;
+    only.comparison = NULL;
     return only;
 }
 
@@ -181,6 +182,8 @@ static json_t *summary_blocks(Arena *arena, const Results *r, int method, bool s
         const int count = (int)blocks.at[i].values.count;
         const MeanOver mean = count ? measure_mean(blocks.at[i].values.at, count) : (MeanOver){0};
         json_t *entry = summary_mean(&mean);
+        if (count)
+            json_object_set_new(entry, "rows_interval", summary_interval(figure_block_interval(&blocks.at[i], swap)));
         if (swap) json_object_set_new(entry, "p", summary_number(figure_block_p(&blocks.at[i])));
         json_object_set_new(means, blocks.at[i].name, entry);
     }

@@ -183,7 +183,7 @@ static void compare_ends(Arena *arena, const Results *r, Comparison *c)
 }
 
 /* Of two and more tasks. */
-static Comparison compare_methods(Arena *arena, const Results *r)
+static Comparison compare_all(Arena *arena, const Results *r)
 {
     Comparison c = {.methods = arena_new(arena, int, (size_t)r->method_count)};
     if (r->task_count < 2) return c;
@@ -204,6 +204,19 @@ static Comparison compare_methods(Arena *arena, const Results *r)
         if (c.pairs[i].state == PAIR_COMPARED) c.pairs[i].adjusted = adjusted[k++];
     compare_ends(arena, r, &c);
     return c;
+}
+
+/* What report_judge found; of results that nobody has judged it is found now. */
+static Comparison compare_methods(Arena *arena, const Results *r)
+{
+    return r->comparison ? *r->comparison : compare_all(arena, r);
+}
+
+void report_judge(Arena *arena, Results *r)
+{
+    Comparison *c = arena_new(arena, Comparison, 1);
+    *c = compare_all(arena, r);
+    r->comparison = c;
 }
 
 /* The method that ends higher, or -1. */

@@ -1,5 +1,6 @@
 #include "words.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,10 @@ static void progress_line(const Progress *p, double now, const char *note, int c
     enum { WITH_BAR, WITH_RATE, WITH_NOTE, PLAIN };
     Arena scratch = {0};
     const double elapsed = now - p->started, rate = p->done && elapsed > 0 ? (double)p->done / elapsed : 0;
-    const char *left = format_duration(&scratch, rate > 0 ? (double)(p->total - p->done) / rate : 0);
+    const double seconds = p->left >= 0 ? p->left : rate > 0 ? (double)(p->total - p->done) / rate : 0;
+    const char *left = isnan(p->left) ? ""
+                                      : arena_printf(&scratch, "  %s left%s", format_duration(&scratch, seconds),
+                                                     p->left >= 0 ? " for all" : "");
     const char *all = "";
     for (int form = p->terminal ? WITH_BAR : WITH_RATE; form <= PLAIN; form++) {
         char bar[32] = "";
@@ -38,7 +42,7 @@ static void progress_line(const Progress *p, double now, const char *note, int c
         for (int i = 0; i < width && form == WITH_BAR; i++) bar[i] = i < full ? '#' : '.';
         const char *speed =
             form <= WITH_RATE ? arena_printf(&scratch, "  %s/s", format_decimal(&scratch, rate, 1)) : "";
-        all = arena_printf(&scratch, "%-*s %s%s%llu/%llu%s  %s left%s%s", form <= WITH_RATE ? 20 : 0, p->label, bar,
+        all = arena_printf(&scratch, "%-*s %s%s%llu/%llu%s%s%s%s", form <= WITH_RATE ? 20 : 0, p->label, bar,
                            *bar ? " " : "", (unsigned long long)p->done, (unsigned long long)p->total, speed, left,
                            *note && form < PLAIN ? "  " : "", form < PLAIN ? note : "");
         if (!p->terminal || !all[progress_fit(all, columns - 1)]) break;
@@ -59,7 +63,7 @@ static void progress_show(Progress *p, double now, const char *note)
 
 void progress_begin(Progress *progress, bool quiet, uint64_t total, const char *label_format, ...)
 {
-    *progress = (Progress){.total = total, .quiet = quiet, .terminal = terminal_is(stderr)};
+    *progress = (Progress){.total = total, .quiet = quiet, .terminal = terminal_is(stderr), .left = -1};
     va_list args;
     va_start(args, label_format);
     vsnprintf(progress->label, sizeof progress->label, label_format, args);
@@ -80,6 +84,25 @@ void progress_step(Progress *progress, uint64_t done, const char *note_format, .
     vsnprintf(note, sizeof note, note_format, args);
     va_end(args);
     progress_show(progress, now, note);
+}
+
+void progress_leave(Progress *progress, double seconds) { progress->left = seconds; }
+
+void progress_say(Progress *progress, const char *format, ...)
+{
+    char what[96], line[192];
+    const double now = clock_seconds();
+    if (progress->quiet || (!progress->terminal && now - progress->shown < PROGRESS_LINE_SECONDS)) return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    snprintf(line, sizeof line, "%s%s%s ...", progress->label, *progress->label ? " " : "", what);
+    const int columns = progress->terminal ? terminal_columns(stderr) - 1 : (int)sizeof line;
+    fprintf(stderr, progress->terminal ? "\r%.*s\033[K" : "%.*s\n", (int)progress_fit(line, columns), line);
+    fflush(stderr);
+    progress->drawn = true;
+    progress->shown = progress->terminal ? 0 : now;
 }
 
 void progress_end(Progress *progress)

@@ -62,11 +62,16 @@ typedef struct Progress {
     char label[64];
     uint64_t total, done;
     double started, shown; /* seconds by clock_seconds; shown: when the line was last drawn */
+    double left;           /* seconds to the end of what the line is part of; negative: of this alone, by its rate */
     bool quiet, terminal, drawn;
 } Progress;
 void progress_begin(Progress *progress, bool quiet, uint64_t total, const char *label_format, ...) PRINTF(4, 5);
 /* `note` may be empty; it follows the bar (a loss, an accuracy). */
 void progress_step(Progress *progress, uint64_t done, const char *note_format, ...) PRINTF(3, 4);
+/* Says what is being done where there are no steps to count. */
+void progress_say(Progress *progress, const char *format, ...) PRINTF(2, 3);
+/* How long all of it takes, of which this is a part: seconds; NAN: not known yet. */
+void progress_leave(Progress *progress, double seconds);
 /* Removes the bar from a terminal; prints nothing. */
 void progress_end(Progress *progress);
 /* Columns of the terminal that a stream goes to: what COLUMNS says, else the terminal's own; 80 when unknown. */

@@ -177,6 +177,28 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     html_page(arena, &results, &(HtmlCharts){0});
 }
 
+/* Order, names, titles and colours, a line each, for a report of three methods. */
+static void fuzz_look(Arena *arena, Str bytes, Err *err)
+{
+    static const char *const given[] = {"full", "lora", "lora-seq"};
+    Results r = {.method_count = COUNT(given)};
+    r.methods = (const char **)arena_copy(arena, given, sizeof given);
+    r.method_info = arena_new(arena, ResultMethodInfo, COUNT(given));
+    for (Str rest = bytes; rest.size;) {
+        const char *end = memchr(rest.at, '\n', rest.size);
+        const size_t size = end ? (size_t)(end - rest.at) : rest.size;
+        const char *text = arena_copy(arena, rest.at + (size > 0), size - (size > 0));
+        const char kind = size ? *rest.at : 0;
+        if (kind == 'o') report_order(arena, &r, text, err);
+        if (kind == 'n') report_rename(arena, &r, text, err);
+        if (kind == 'c') look_colours(&r.look, text, err);
+        if (kind == 't') look_title(text, err);
+        for (int m = 0; m < r.method_count; m++) ASSERT(r.methods[m] && *r.methods[m]);
+        fuzz_usage(err);
+        rest = end ? (Str){end + 1, rest.size - size - 1} : (Str){0};
+    }
+}
+
 /* What a run that goes on takes from an interrupted one: results.jsonl, a 0 byte, predictions.tsv. */
 static void fuzz_journal(Arena *arena, Str bytes, Err *err)
 {
@@ -566,6 +588,7 @@ static const struct {
     {"merges", fuzz_merges},
     {"tokenize", fuzz_tokenize},
     {"results", fuzz_results},
+    {"look", fuzz_look},
     {"journal", fuzz_journal},
     {"adapter_config", fuzz_adapter_config},
     {"adapter", fuzz_adapter},
