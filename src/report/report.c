@@ -4,18 +4,24 @@
 #include <string.h>
 
 #include "load_run.c"
+#include "load_setup.c"
 #include "load_settings.c"
 #include "load_events.c"
 #include "load_files.c"
 #include "verdict.c"
 #include "verdict_compare.c"
 #include "figures.c"
+#include "metrics.c"
 #include "forgotten.c"
 #include "verdict_words.c"
 #include "verdict_sentences.c"
 #include "verdict_plain.c"
 #include "result_table.c"
+#include "cite.c"
+#include "setup.c"
+#include "paper.c"
 #include "markdown.c"
+#include "summary_metrics.c"
 #include "summary.c"
 #include "markup.c"
 #include "svg.c"
@@ -51,18 +57,43 @@ static const struct {
     {"loss", "Training loss", chart_loss, loss_shown},
 };
 
-static bool report_write_markdown(const Results *results, const char *path, Err *err)
+static void report_markdown(const Results *results, FILE *out)
+{
+    markdown_write(results, out);
+    for (size_t i = 0; i < COUNT(report_charts); i++)
+        if (!report_charts[i].shown || report_charts[i].shown(results))
+            fprintf(out, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
+}
+
+/* A file of text. */
+static bool report_write_text(const Results *results, const char *path, void (*print)(const Results *, FILE *),
+                              Err *err)
 {
     SysText text;
     if (!sys_text_open(&text)) return fail(err, "%s: out of memory", path);
-    markdown_write(results, text.stream);
-    for (size_t i = 0; i < COUNT(report_charts); i++)
-        if (!report_charts[i].shown || report_charts[i].shown(results))
-            fprintf(text.stream, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);
+    print(results, text.stream);
     const bool ok =
         sys_text_close(&text) ? file_write(path, (Str){text.at, text.size}, err) : fail(err, "%s: out of memory", path);
     free(text.at);
     return ok;
+}
+
+/* What a report writes when it is asked to. */
+static bool report_write_papers(Arena *arena, const Results *r, const char *out_dir, Err *err)
+{
+    static const struct {
+        unsigned file;
+        const char *name;
+        void (*print)(const Results *, FILE *);
+    } files[] = {{REPORT_LATEX, "tables.tex", paper_latex_tables},
+                 {REPORT_LATEX, "setup.tex", paper_latex_setup},
+                 {REPORT_LATEX, "references.bib", cite_results},
+                 {REPORT_CSV, "tables.csv", paper_csv}};
+    for (size_t i = 0; i < COUNT(files); i++)
+        if (r->files & files[i].file &&
+            !report_write_text(r, arena_printf(arena, "%s/%s", out_dir, files[i].name), files[i].print, err))
+            return false;
+    return true;
 }
 
 /* Draws a chart, writes it, and keeps its SVG for the page. The pixels live no longer than the picture is written. */
@@ -71,8 +102,13 @@ static bool report_write_chart(Arena *arena, const Results *r, size_t chart, con
 {
     Arena picture = {0};
     Canvas canvas;
-    const bool ok = report_charts[chart].draw(&picture, r, font, &canvas, err) &&
-                    canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err);
+    const bool ok =
+        report_charts[chart].draw(&picture, r, font, &canvas, err) &&
+        canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err) &&
+        (!(r->files & REPORT_SVG) ||
+         file_write(arena_printf(&picture, "%s/%s.svg", folder, report_charts[chart].file),
+                    svg_file(&picture, markup_str(&canvas.svg), canvas.width, canvas.height, canvas.title, canvas.alt),
+                    err));
     if (ok) {
         const Str svg = markup_str(&canvas.svg);
         *dyn_push(arena, charts) = (HtmlChart){.name = report_charts[chart].name,
@@ -92,7 +128,8 @@ bool report_write(const Results *results, const char *out_dir, Str font, Err *er
     HtmlCharts charts = {0};
     const char *folder = arena_printf(&arena, "%s/charts", out_dir);
     bool ok = folder_make(folder, err) &&
-              report_write_markdown(results, arena_printf(&arena, "%s/table.md", out_dir), err) &&
+              report_write_text(results, arena_printf(&arena, "%s/table.md", out_dir), report_markdown, err) &&
+              report_write_papers(&arena, results, out_dir, err) &&
               file_write(arena_printf(&arena, "%s/summary.json", out_dir), summary_text(&arena, results), err);
     for (size_t i = 0; i < COUNT(report_charts) && ok; i++)
         if (!report_charts[i].shown || report_charts[i].shown(results))

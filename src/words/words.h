@@ -45,6 +45,7 @@ typedef enum Medium {
     MEDIUM_UTF8,     /* a picture, or a terminal that shows UTF-8 */
     MEDIUM_ASCII,    /* any other terminal: "-" for "–", ">" for "→" */
     MEDIUM_MARKDOWN, /* as it is, where Markdown would take its signs for markup */
+    MEDIUM_LATEX,    /* as text outside of math; what pdflatex has no letter for stays for the reader to replace */
     MEDIUM_HTML,     /* as text, or as the value of an attribute in quotes; what may not stand there is U+FFFD */
 } Medium;
 Medium medium_of_terminal(void); /* UTF-8 or ASCII, by the locale */
