@@ -87,6 +87,7 @@ static Score metric_over_seeds(const double *values, int count, double *sum)
     for (int d = 0; d < BOOTSTRAP_DRAWS; d++) sum[d] /= count;
     score.mean = measure_mean(values, count).mean;
     score.interval = measure_over_seeds(values, count, measure_bootstrap_interval(sum), INTERVAL_INSIDE);
+    if (!(score.interval.high > score.interval.low)) score.interval = (Interval){NAN, NAN};
     return score;
 }
 

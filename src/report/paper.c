@@ -66,7 +66,7 @@ static int paper_tables(Arena *arena, const Results *r, PaperTable tables[PAPER_
     if (last >= 2) paper_add_measure(arena, end, "forgetting", MATRIX_FIRST_LAST);
     own->label = last < 2 ? "lethe" : "lethe-learned";
     end->label = last < 2 ? "lethe" : "lethe-end";
-    const char *upper = r->metric == METRIC_ACCURACY ? "Accuracy" : what;
+    const char *upper = r->metric == METRIC_ACCURACY ? "Accuracy" : r->metric == METRIC_MACRO_F1 ? "Macro-F1" : what;
     own->caption = last < 2 ? arena_printf(arena, "%s%s of each method", upper, metric_words[r->metric].unit)
                             : arena_printf(arena, "%s%s on each task right after its own training", upper,
                                            metric_words[r->metric].unit);
@@ -95,12 +95,7 @@ static const char *paper_cell(Arena *arena, const Results *r, int method, const 
     if (c->mark && verdict_missed(r, method, c->task)) value = arena_printf(arena, "%s*", value);
     if (isnan(score.interval.low)) return value;
     if (score.seeds > 1) return arena_printf(arena, "%s ± %s", value, format_half_width(arena, score.interval));
-    const char *low = format_decimal(arena, 100 * score.interval.low, 0),
-               *high = format_decimal(arena, 100 * score.interval.high, 0);
-    /* "–" between numbers with a sign would be a third one */
-    return c->difference
-               ? arena_printf(arena, "%s [%s, %s]", value, format_minus(arena, low), format_minus(arena, high))
-               : arena_printf(arena, "%s [%s–%s]", value, low, high);
+    return arena_printf(arena, "%s %s", value, format_interval(arena, score.interval));
 }
 
 /* What always answering the most frequent class reaches; "": of no cell. */

@@ -38,6 +38,7 @@
 #include "chart_layers.c"
 #include "html_style.c"
 #include "html_parts.c"
+#include "html_paper.c"
 #include "html.c"
 
 /* In the order in which the page shows them. */

@@ -143,7 +143,7 @@ static void setup_say_training(Setup *s)
                                   "with each task.",
                                   optimizer));
     if (*f->schedule)
-        setup_say(s, arena_printf(arena, "The learning rate falls %s over the steps of a training%s.", f->schedule,
+        setup_say(s, arena_printf(arena, "The schedule of the learning rate is %s%s.", f->schedule,
                                   f->warmup_steps > 0 ? arena_printf(arena, " after %s steps of warm-up",
                                                                      format_short(arena, f->warmup_steps))
                                                       : ", without warm-up"));
