@@ -45,12 +45,14 @@
 #include "strategy_golden_test.c"
 #include "choice_test.c"
 #include "measures_test.c"
+#include "classes_test.c"
 #include "load_test.c"
 #include "verdict_test.c"
 #include "sentences_test.c"
 #include "experiment_test.c"
 #include "leaks_test.c"
 #include "report_test.c"
+#include "papers_test.c"
 #include "fuzz_test.c"
 #include "interchange_test.c"
 #include "limits_test.c"
@@ -83,6 +85,7 @@ static const struct {
     GROUP(fuzz),       GROUP(experiment), GROUP(interchange),
     GROUP(limits),     GROUP(leaks),      GROUP(rows),
     GROUP(glue),       GROUP(platform),   GROUP(options),
+    GROUP(classes),    GROUP(papers),
 #endif
 };
 

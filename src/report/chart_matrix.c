@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The accuracy matrix of each method as a heat map: rows are "after training task i", columns are tasks. */
+/* The accuracy matrix of each method as a heat map, or that of another metric: rows are "after training task i",
+ * columns are tasks. */
 
 typedef struct MatrixLayout {
     int columns, rows;               /* of panels */
@@ -83,7 +84,7 @@ static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
 static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayout *l, int method, int after, int task,
                              Box box)
 {
-    const Score score = verdict_score(r, method, after, task);
+    const Score score = metric_score(r, r->metric, method, after, task);
     canvas_rect(canvas, box, COLOUR_GRID, 1);
     const Box inner = {box.x0 + 1.5f, box.y0 + 1.5f, box.x1 - 1.5f, box.y1 - 1.5f};
     if (inner.x1 <= inner.x0) return;
@@ -91,7 +92,7 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
         canvas_rect(canvas, inner, COLOUR_BAND, 1);
         return;
     }
-    const Colour fill = heat_colour(score.mean), ink = heat_ink(fill);
+    const Colour fill = heat_colour(fmax(0, score.mean)), ink = heat_ink(fill);
     canvas_rect(canvas, inner, fill, 1);
     const bool missed = verdict_missed(r, method, task);
     if (missed)
@@ -137,13 +138,28 @@ static float matrix_draw_legend(Canvas *canvas, const Results *r, float y)
     bool missed = false;
     for (int m = 0; m < r->method_count; m++)
         for (int j = 0; j < r->task_count; j++) missed = missed || verdict_missed(r, m, j);
-    const float x = heat_draw_scale(canvas, CHART_MARGIN, y, "0%", "100%");
+    const float x = heat_draw_scale(canvas, CHART_MARGIN, y, r->metric == METRIC_MCC ? "0" : "0%",
+                                    r->metric == METRIC_MCC ? "100" : "100%");
     if (missed) {
         const Swatch swatch = {.kind = SWATCH_HATCHED, .colour = COLOUR_ORANGE};
         chart_draw_swatch(canvas, &swatch, x + 50, y + 40);
         canvas_text(canvas, x + 100, y + 39, ALIGN_LEFT, "task that was not learned", 25, COLOUR_TEXT);
     }
     return y + 60;
+}
+
+static const char *matrix_title(Arena *arena, const Results *r)
+{
+    static const char *const what[METRICS] = {"Accuracy", "Macro-F1", "MCC"}, *const unit[METRICS] = {"%", "%",
+                                                                                                      "× 100"};
+    return arena_printf(arena, "%s on each task (columns) after each training (rows), %s", what[r->metric],
+                        unit[r->metric]);
+}
+
+/* A correlation is no share of anything. */
+static const char *matrix_value(Arena *arena, const Results *r, double value)
+{
+    return r->metric == METRIC_MCC ? format_share(arena, value) : format_percent(arena, value);
 }
 
 static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
@@ -158,7 +174,7 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
         alt = text_join(arena, alt, "; ", arena_printf(arena, "%s:", r->methods[m]));
         for (int i = 0; i <= last; i++)
             for (int j = 0; j <= i; j++) {
-                const Score score = verdict_score(r, m, i, j);
+                const Score score = metric_score(r, r->metric, m, i, j);
                 if (score.seeds)
                     alt = arena_printf(arena, "%s %s%s%s %s", alt, r->tasks[j].name, i > j ? " after " : "",
                                        i > j ? r->tasks[i].name : "", format_cell(arena, score.mean));
@@ -175,7 +191,7 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
         arena_printf(arena,
                      "The last row is where each method ends: on average over all tasks between %s (%s) and "
                      "%s (%s). Down a column: what became of a task.",
-                     format_percent(arena, least), r->methods[worst], format_percent(arena, most), r->methods[best]);
+                     matrix_value(arena, r, least), r->methods[worst], matrix_value(arena, r, most), r->methods[best]);
 }
 
 static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
@@ -183,7 +199,7 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
     const char *subtitle = chart_setting(arena, r), *names = "";
     if (verdict_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
     if (!canvas_open(canvas, arena, CHART_WIDTH, CHART_HEIGHT, font, err)) return false;
-    float y = chart_title(canvas, "Accuracy on each task (columns) after each training (rows), %", subtitle);
+    float y = chart_title(canvas, matrix_title(arena, r), subtitle);
     y = matrix_draw_legend(canvas, r, y);
     MatrixLayout layout = matrix_best(canvas, r, CHART_HEIGHT - 90 - y);
     if (layout.numbered) {

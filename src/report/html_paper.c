@@ -5,7 +5,8 @@
 /* Parts of report.html that papers ask for: metrics beside accuracy, confusion matrices class by class, and the setup
  * as a paragraph. All of it is folded. */
 
-enum { HTML_CONFUSION_CLASSES = 12, HTML_LISTED_CLASSES = 100 };
+/* Of more tasks than HTML_ALL_TASKS the page has the first and the last evaluation; summary.json has all. */
+enum { HTML_CONFUSION_CLASSES = 12, HTML_LISTED_CLASSES = 100, HTML_ALL_TASKS = 3 };
 
 static const char *html_score(Arena *arena, Score score)
 {
@@ -128,15 +129,8 @@ static void html_confusion(Html *h, const Results *r, int method, int after, int
     for (uint32_t i = 0; i < t->classes; i++) {
         html_raw(h, "<tr>");
         html_tag(h, "th", " scope=\"row\"", task_class(arena, t, i));
-        for (uint32_t j = 0; j < t->classes && pairs; j++) {
-            const char *count = format_count(arena, counts[i * t->classes + j]);
-            html_raw(h, "<td>");
-            if (i == j)
-                html_tag(h, "strong", "", count);
-            else
-                html_text(h, count);
-            html_raw(h, "</td>");
-        }
+        for (uint32_t j = 0; j < t->classes && pairs; j++)
+            html_tag(h, "td", i == j ? " class=\"same\"" : "", format_count(arena, counts[i * t->classes + j]));
         html_tag(h, "td", "", format_count(arena, scores[i].rows));
         html_tag(h, "td", "", html_class_share(arena, scores[i].precision));
         html_tag(h, "td", "", html_class_share(arena, scores[i].recall));
@@ -180,9 +174,12 @@ static void html_classes_of_method(Html *h, const Results *r, int method)
         weakest = text_join(h->arena, weakest, "; ", html_weakest(h->arena, r, method, j));
     html_raw(h, "<details>");
     html_tag(h, "summary", "", text_join(h->arena, r->methods[method], ": ", weakest));
-    for (int task = 0; task < r->task_count; task++)
-        for (int after = task; after < r->task_count; after++)
-            if (r->tasks[task].classes <= HTML_LISTED_CLASSES) html_confusion(h, r, method, after, task);
+    const int last = r->task_count - 1;
+    for (int task = 0; task <= last; task++)
+        for (int after = task; after <= last; after++)
+            if (r->tasks[task].classes <= HTML_LISTED_CLASSES &&
+                (last < HTML_ALL_TASKS || after == task || after == last))
+                html_confusion(h, r, method, after, task);
     html_raw(h, "</details>\n");
 }
 

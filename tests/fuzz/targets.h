@@ -175,6 +175,12 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     markdown_write(&results, nowhere);
     summary_text(arena, &results);
     html_page(arena, &results, &(HtmlCharts){0});
+    results.metric = METRIC_MCC;
+    report_table(&results, nowhere);
+    paper_latex_tables(&results, nowhere);
+    paper_latex_setup(&results, nowhere);
+    paper_csv(&results, nowhere);
+    cite_results(&results, nowhere);
 }
 
 /* What a run that goes on takes from an interrupted one: results.jsonl, a 0 byte, predictions.tsv. */
