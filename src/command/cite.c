@@ -1,5 +1,7 @@
 #include "command.h"
 
+#include <string.h>
+
 /* lethe cite [METHODS|OUT]: BibTeX for a paper. What names a folder is one; anything else is a list of methods. */
 bool command_cite(int argc, char **argv, Err *err)
 {
@@ -16,6 +18,8 @@ bool command_cite(int argc, char **argv, Err *err)
         if (ok) cite_results(&results, stdout);
     } else if (ok && what && file_exists(what)) {
         ok = fail(err, "%s holds no results.jsonl; name the folder that lethe run wrote", str_show(str(what)));
+    } else if (ok && what && strchr(what, '/')) {
+        ok = fail(err, "%s: no such folder", str_show(str(what)));
     } else if (ok) {
         ok = cite_methods(what, stdout, err);
     }

@@ -78,7 +78,7 @@ const Command commands[] = {
      "usage: lethe cite [METHODS|OUT]\n\n"
      "Prints lethe's own entry and the publication of each of the methods, named with commas between (full,ewc+replay, "
      "or\n"
-     "all), or of those of a run; of a run also what each result rests on.\n",
+     "all), or of those of a run; of a run also what its tests and its training rest on.\n",
      NULL, 0, false},
     {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",
      "usage: lethe plan --for parallel|slurm [--grid OPTION=VALUE,VALUE,...]... [options of run]\n\n"
