@@ -136,6 +136,10 @@ static void test_bootstrap_is_paired(void **state)
     measure_bootstrap(label, BOOT_ROWS, 1000000, both + 1, 1, 3, alone); /* many classes that do not occur */
     measure_bootstrap(label, BOOT_ROWS, 3, both, 2, 3, two);
     assert_memory_equal(alone, two + METRICS * BOOTSTRAP_DRAWS, METRICS * BOOTSTRAP_DRAWS * sizeof *alone);
+    int same = 0; /* each draw is another */
+    for (int d = 1; d < BOOTSTRAP_DRAWS; d++)
+        same += alone[METRIC_MCC * BOOTSTRAP_DRAWS + d] == alone[METRIC_MCC * BOOTSTRAP_DRAWS + d - 1];
+    assert_true(same < 10);
     measure_bootstrap(label, BOOT_ROWS, 3, both + 1, 1, 4, two);
     assert_memory_not_equal(alone, two, BOOTSTRAP_DRAWS * sizeof *alone);
     const uint32_t *const right[1] = {label};

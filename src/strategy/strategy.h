@@ -79,9 +79,9 @@ typedef struct Citation {
 typedef struct Strategy {
     const char *name, *about, *cite;
     const Citation *citation; /* the publication that `cite` names in short */
-    const char *departs; /* sentences: where it departs from its paper, or what that leaves open; null: nowhere */
-    const char *kind;    /* "method", "separate", "floor", "ceiling", "after": see docs/events.md */
-    const char *alone;   /* why it goes with no other strategy; null: it does */
+    const char *departs;      /* sentences: where it departs from its paper, or what that leaves open; null: nowhere */
+    const char *kind;         /* "method", "separate", "floor", "ceiling", "after": see docs/events.md */
+    const char *alone;        /* why it goes with no other strategy; null: it does */
     Trains trains;
     bool own_rate; /* its first option is the learning rate */
     bool joint;    /* trains on all tasks so far, from the pretrained encoder */
