@@ -408,6 +408,22 @@ static void test_report_joins_folders(void **state)
            "method full with seed 1 is also in another of the folders");
     expect(sh("cd build/test-tmp; ../lethe report --out part-1 part-0"), 1, "part-1 holds a run of its own");
     expect(sh("lethe report --out"), 2, "--out: a value is missing; see lethe help report");
+    expect(sh("cd build/test-tmp; ../lethe report --csv part-0 part-1"), 2, "name a folder for them with --out");
+    expect(sh("cd build/test-tmp; ../lethe report --metric f1 part-0"), 2, "there are accuracy, macro-f1 and mcc");
+    o = sh("cd build/test-tmp; ../lethe report --metric macro-f1 --latex --csv --svg --out joined part-0 part-1");
+    if (o->code || !strstr(o->out, "macro-F1 in %")) fail_msg("exit %d: %s%s", o->code, o->err, o->out);
+    expect(sh("cd build/test-tmp/joined; grep -q 'Macro-F1 in' tables.tex && grep -q paragraph setup.tex && grep -q "
+              "hu2022lora references.bib && grep -q macro_f1 tables.csv && ls charts/matrix.svg >/dev/null"),
+           0, "");
+    /* what was written before predictions were recorded has accuracies alone */
+    expect(sh("cd build/test-tmp; sed 's/\"predictions\"/\"x\"/' part-0/results.jsonl >old.jsonl; mkdir -p old; mv "
+              "old.jsonl old/results.jsonl; ../lethe report --metric mcc old"),
+           1, "do not record what was predicted; run again, or use --metric accuracy");
+    o = sh("cd build/test-tmp; ../lethe cite part-0");
+    if (o->code || !strstr(o->out, "@software{lethe,") || !strstr(o->out, "{mccloskey1989catastrophic,"))
+        fail_msg("exit %d: %s%s", o->code, o->err, o->out);
+    expect(sh("lethe cite ewk"), 2, "unknown method 'ewk'; did you mean ewc?");
+    expect(sh("lethe cite build/no-run"), 1, "build/no-run: no such folder");
     arena_free(&arena);
 }
 

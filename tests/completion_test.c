@@ -86,8 +86,8 @@ static void test_completion_in_bash(void **state)
     static const struct {
         const char *words, *wanted;
     } cases[] = {
-        {"\"\"",
-         "run predict export tokenize report plan devices bench selftest licenses completion manual help version "},
+        {"\"\"", "run predict export tokenize report cite plan devices bench selftest licenses completion manual help "
+                 "version "},
         {"pre", "predict "},
         {"run --ep", "--epochs "},
         {"--ep", "--epochs "},

@@ -392,6 +392,38 @@ static void test_looking_on_changes_nothing(void **state)
     ran_free(&with);
 }
 
+/* results.jsonl records of each row what predictions.tsv does: label, answer, and how sure it is. */
+static void test_predictions_are_recorded(void **state)
+{
+    (void)state;
+    run_files();
+    Ran ran = run_tiny("full", "cpu", 1, 1e-2f, false);
+    Arena arena = {0};
+    Results r;
+    Err err = {0};
+    const char *folder = TINY "out", *at = strchr(ran.predictions.at, '\n') + 1;
+    if (!report_load(&arena, &folder, 1, &r, &err)) fail_msg("%s", err.text);
+    uint32_t lines = 0;
+    for (; at < ran.predictions.at + ran.predictions.size; at = strchr(at, '\n') + 1, lines++) {
+        unsigned after, task, row, label, said;
+        float logits[2];
+        double p[2];
+        assert_int_equal(sscanf(at, "full\t5\t%u\t%u\t%u\t%u\t%u\t%f %f", &after, &task, &row, &label, &said,
+                                &logits[0], &logits[1]),
+                         7);
+        const Evaluation *cell = &r.runs.at[0].matrix[(after - 1) * 2 + task - 1];
+        assert_int_equal(r.tasks[task - 1].labels[row - 1], label);
+        assert_int_equal(cell->prediction[row - 1], said);
+        softmax(logits, 2, p);
+        assert_true(fabs((double)cell->confidence[row - 1] - p[said]) < 0.51 / CONFIDENCE_STEPS);
+    }
+    assert_int_equal(lines, 3 * RUN_EVAL_ROWS);
+    assert_true(r.setup.beta1 == 0.9 && r.setup.epsilon == 1e-8 && r.setup.warmup_steps == 0);
+    assert_string_equal(r.setup.optimizer, "AdamW");
+    arena_free(&arena);
+    ran_free(&ran);
+}
+
 static void test_curve_steps(void **state)
 {
     (void)state;
@@ -464,4 +496,5 @@ static const struct CMUnitTest experiment_tests[] = {
     cmocka_unit_test(test_diagnoses_agree_with_evaluations),
     cmocka_unit_test(test_diagnoses_of_weights_that_stay),
     cmocka_unit_test(test_looking_on_changes_nothing),
+    cmocka_unit_test(test_predictions_are_recorded),
 };

@@ -128,6 +128,14 @@ static void test_damaged_events(void **state)
         {0, "\"right\":\"", "\"right\":\"0", "\"right\" must hold 75 hexadecimal digits"},
         {0, "\"right\":\"", "\"right\":\"g", "\"right\" must hold 75 hexadecimal digits"},
         {0, ",\"changed\":", ",\"changed\":0,\"x\":", "\"changed\" is 0, outside"},
+        {0, ",\"changed\":", ",\"changed\":300,\"x\":", "\"changed\" is 300, but \"predictions\" says"},
+        {0, "\"labels\":\"0101", "\"labels\":\"010", "\"labels\" must hold 300 hexadecimal digits for 300 rows"},
+        {0, "\"labels\":\"0101", "\"labels\":\"0121", "\"labels\" must hold 300 hexadecimal digits"},
+        {0, "\"labels\":\"0101", "\"labels\":\"0111", "do not agree"},
+        {0, "\"labels\":\"", "\"labels\":1,\"x\":\"", "\"labels\" must hold 300 hexadecimal digits"},
+        {0, "\"predictions\":\"", "\"predictions\":\"0", "\"predictions\" must hold 300 hexadecimal digits"},
+        {0, "\"predictions\":\"", "\"predictions\":\"\",\"x\":\"", "\"predictions\" must hold 300"},
+        {0, "\"confidence\":\"", "\"confidence\":\"0", "\"confidence\" must hold 900 hexadecimal digits"},
         {0, "\"event\":\"curve\",\"method\":\"full\",\"seed\":1,\"after_task\":2,\"task\":1,\"name\":\"sentiment\"",
          "\"event\":\"curve\",\"method\":\"full\",\"seed\":1,\"after_task\":2,\"task\":2",
          "\"task\" is 2, outside 1 to 1"},
@@ -173,6 +181,22 @@ static void test_damaged_events(void **state)
             fail_msg("got:    %s\nwanted: %s", err.text, cases[i].message);
         arena_free(&arena);
     }
+}
+
+/* Which rows are right follows from labels and predictions. */
+static void test_right_follows_from_predictions(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    Results whole, r;
+    Err err = {0};
+    const Made made = {.tasks = 2, .methods = 1, .seeds = 1};
+    const Str text = made_results(&arena, &made);
+    if (!report_parse(&arena, text, "r.jsonl", &whole, &err) ||
+        !report_parse(&arena, load_replaced(&arena, text, "\"right\":\"", "\"x\":\""), "r.jsonl", &r, &err))
+        fail_msg("%s", err.text);
+    assert_memory_equal(r.runs.at[0].matrix[0].right, whole.runs.at[0].matrix[0].right, MADE_ROWS);
+    arena_free(&arena);
 }
 
 /* What is recorded twice in an evaluation must agree; a row is recorded once; a row that was not lost is not listed. */
@@ -383,6 +407,7 @@ static const struct CMUnitTest load_tests[] = {
     cmocka_unit_test(test_made_results),
     cmocka_unit_test(test_damaged_results),
     cmocka_unit_test(test_damaged_events),
+    cmocka_unit_test(test_right_follows_from_predictions),
     cmocka_unit_test(test_events_that_disagree),
     cmocka_unit_test(test_texts_are_made_plain),
     cmocka_unit_test(test_joining_a_grid),

@@ -1,3 +1,4 @@
+#pragma once
 /* Random result sets, the degenerate ones too, by number: the same each time. */
 #include <ctype.h>
 

@@ -92,6 +92,21 @@ static void made_hex(FILE *f, const uint8_t *marks)
         fprintf(f, "%x", marks[r] << 3 | marks[r + 1] << 2 | marks[r + 2] << 1 | marks[r + 3]);
 }
 
+/* The true class of a row (from 0): each as often as the others. What is wrong is said to be of the next class. */
+static uint32_t made_label(int task, uint32_t row) { return row % (uint32_t)made_tasks[task].class_count; }
+
+static void made_predictions(FILE *f, int task, uint32_t seed, const uint8_t *right)
+{
+    fprintf(f, ",\"predictions\":\"");
+    for (uint32_t r = 0; r < MADE_ROWS; r++)
+        fprintf(f, "%x",
+                right[r] ? made_label(task, r) : (made_label(task, r) + 1) % (uint32_t)made_tasks[task].class_count);
+    fprintf(f, "\",\"confidence\":\"");
+    for (uint32_t r = 0; r < MADE_ROWS; r++)
+        fprintf(f, "%03x", (uint32_t)(CONFIDENCE_STEPS * (0.5 + 0.5 * made_random(r, (uint32_t)task, seed, 70))));
+    fprintf(f, "\"");
+}
+
 static void made_eval(FILE *f, const Made *made, int method, uint32_t seed, int after, int task, const uint8_t *own,
                       const uint8_t *now)
 {
@@ -111,7 +126,8 @@ static void made_eval(FILE *f, const Made *made, int method, uint32_t seed, int 
         fprintf(f, ",\"right\":\"");
         made_hex(f, now);
         fprintf(f, "\"");
-        if (after > task) fprintf(f, ",\"changed\":%u", lost + gained + (MADE_ROWS - lost - gained) / 50);
+        made_predictions(f, task, seed, now);
+        if (after > task) fprintf(f, ",\"changed\":%u", lost + gained);
     }
     fprintf(f, "}\n");
 }
@@ -251,7 +267,7 @@ static void made_changes(Arena *arena, FILE *f, int method, uint32_t seed, int l
         const char *pair =
             made_tasks[task].pairs ? arena_printf(arena, ",\"pair\":\"%s\"", made_text(arena, task, r + 1)) : "";
         fprintf(f, "{\"event\":\"text\",\"task\":%d,\"row\":%u,\"label\":%u,\"text\":\"%s\"%s}\n", task + 1, r + 1,
-                r % classes, made_text(arena, task, r), pair);
+                made_label(task, r), made_text(arena, task, r), pair);
     }
     fprintf(f,
             "{\"event\":\"%s\",\"method\":\"%s\",\"seed\":%u,\"after_task\":%d,\"task\":%d,\"name\":\"%s\",\"rows\":[",
@@ -261,7 +277,7 @@ static void made_changes(Arena *arena, FILE *f, int method, uint32_t seed, int l
         const double high = 0.95 - 0.4 * made_random(r, (uint32_t)task, seed, 50),
                      low = 0.45 * made_random(r, (uint32_t)task, seed, 51);
         fprintf(f, "%s[%u,%.4f,%.4f,%u]", count++ ? "," : "", r + 1, won ? low : high, won ? high : low,
-                (r + 1) % classes);
+                (made_label(task, r) + 1) % classes);
     }
     fprintf(f, "]}\n");
 }
@@ -269,13 +285,17 @@ static void made_changes(Arena *arena, FILE *f, int method, uint32_t seed, int l
 static void made_run_event(FILE *f, const Made *made)
 {
     fprintf(f, "{\"event\":\"run\",\"version\":\"0.1\",\"tasks\":[");
-    for (int j = 0; j < made->tasks; j++)
+    for (int j = 0; j < made->tasks; j++) {
         fprintf(f,
                 "%s{\"name\":\"%s\",\"classes\":%d,\"class_names\":[%s],\"train_rows\":1000,\"eval_rows\":%d,"
                 "\"majority_rate\":%g,\"train\":\"%s_train.tsv\",\"eval\":\"%s_eval.tsv\","
-                "\"train_sha256\":\"1a\",\"eval_sha256\":\"2b\"}",
+                "\"train_sha256\":\"1a\",\"eval_sha256\":\"2b\"",
                 j ? "," : "", made_tasks[j].name, made_tasks[j].class_count, made_tasks[j].classes, MADE_ROWS,
                 made_tasks[j].majority, made_tasks[j].name, made_tasks[j].name);
+        if (!made->bare) fprintf(f, ",\"labels\":\"");
+        for (uint32_t r = 0; r < MADE_ROWS && !made->bare; r++) fprintf(f, "%x", made_label(j, r));
+        fprintf(f, made->bare ? "}" : "\"}");
+    }
     fprintf(f, "],\"methods\":[");
     for (int m = made->first_method; m < made->first_method + made->methods; m++)
         fprintf(f, "%s\"%s\"", m > made->first_method ? "," : "", made_methods[m].name);
@@ -284,9 +304,14 @@ static void made_run_event(FILE *f, const Made *made)
         fprintf(f, "%s%u", s ? "," : "", (made->first_seed ? made->first_seed : 1) + (uint32_t)s);
     fprintf(f, "],\"preset\":\"default\",\"device\":\"CPU\",\"threads\":2,\"model\":{\"name\":\"MiniLM-L6, built in\"");
     if (!made->bare) {
-        fprintf(f, ",\"acquaintance\":\"MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not "
-                   "wholly new to it.\"},\"shared_first\":true,\"settings\":{\"epochs\":\"3\",\"eval-rows\":\"300\"},"
-                   "\"beside_preset\":[\"epochs\",\"ewc-lambda\"],\"method_info\":[");
+        fprintf(
+            f,
+            ",\"acquaintance\":\"MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not "
+            "wholly new to it.\",\"family\":\"bert\",\"layers\":6,\"hidden\":384,\"parameters\":22713216},"
+            "\"shared_first\":true,\"training\":{\"optimizer\":\"AdamW\",\"beta1\":0.9,"
+            "\"beta2\":0.999,\"epsilon\":1e-08,\"schedule\":\"linear to 0\",\"warmup_steps\":0,\"clip_norm\":1,"
+            "\"hidden_dropout\":0.1,\"attention_dropout\":0.1},\"settings\":{\"epochs\":\"3\",\"eval-rows\":\"300\"},"
+            "\"beside_preset\":[\"epochs\",\"ewc-lambda\"],\"method_info\":[");
         for (int m = made->first_method; m < made->first_method + made->methods; m++)
             fprintf(f,
                     "%s{\"method\":\"%s\",\"kind\":\"%s\",\"about\":\"%s\",\"cite\":\"Author et al. 2020\","

@@ -10,7 +10,8 @@ static const char *sentence_of_verdict(Arena *arena, const Results *r, const cha
         const Change c = verdict_change(r, m, 0);
         const bool is = c.verdict == verdict && (!all || verdict_learned_all(r, m));
         if (sentence_names(text, r->methods[m]) != is) return r->methods[m];
-        const char *printed = table_change(arena, &c);
+        const Score in = {c.seeds, c.mean, c.interval};
+        const char *printed = table_change(arena, &c, &in);
         if (is && (verdict == VERDICT_FORGOT || verdict == VERDICT_GAINED) &&
             !strstr(text, arena_printf(arena, " %s points with %s", printed + 1, r->methods[m])))
             return printed;

@@ -1,3 +1,4 @@
+#pragma once
 /* Simulated results, in memory: one or two methods on two tasks, with rows that flip between two moments, or differ
  * between two methods, in a known way. The same numbers each time: all draws are counter-based. */
 

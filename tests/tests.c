@@ -48,11 +48,13 @@
 #include "strategy_golden_test.c"
 #include "choice_test.c"
 #include "measures_test.c"
+#include "classes_test.c"
 #include "load_test.c"
 #include "verdict_test.c"
 #include "experiment_test.c"
 #include "leaks_test.c"
 #include "report_test.c"
+#include "papers_test.c"
 #include "fuzz_test.c"
 #include "interchange_test.c"
 #include "limits_test.c"
@@ -92,14 +94,31 @@ static const struct {
     GROUP(sentences),
     GROUP(captions),
 #else
-    GROUP(base),       GROUP(words),       GROUP(files),
-    GROUP(text),       GROUP(device),      GROUP(model),
-    GROUP(importance), GROUP(strategy),    GROUP(strategy_golden),
-    GROUP(choice),     GROUP(measures),    GROUP(load),
-    GROUP(verdict),    GROUP(report),      GROUP(fuzz),
-    GROUP(experiment), GROUP(interchange), GROUP(limits),
-    GROUP(leaks),      GROUP(rows),        GROUP(glue),
-    GROUP(platform),   GROUP(options),
+    GROUP(base),
+    GROUP(words),
+    GROUP(files),
+    GROUP(text),
+    GROUP(device),
+    GROUP(model),
+    GROUP(importance),
+    GROUP(strategy),
+    GROUP(strategy_golden),
+    GROUP(choice),
+    GROUP(measures),
+    GROUP(load),
+    GROUP(verdict),
+    GROUP(report),
+    GROUP(fuzz),
+    GROUP(experiment),
+    GROUP(interchange),
+    GROUP(limits),
+    GROUP(leaks),
+    GROUP(rows),
+    GROUP(glue),
+    GROUP(platform),
+    GROUP(options),
+    GROUP(classes),
+    GROUP(papers),
 #endif
 };
 

@@ -9,6 +9,7 @@
 #include "labelled.c"
 #include "predict.c"
 #include "export.c"
+#include "cite.c"
 #include "licenses.c"
 #include "report_command.c"
 #include "repeat.c"
@@ -69,8 +70,16 @@ const Command commands[] = {
      "the same tasks, data and model are joined: other seeds of a method to mean and 95% interval, other values of\n"
      "an option to a method each, as in \"ewc (ewc-lambda 100)\". What is joined is written to DIR, or nowhere "
      "without --out.\n\n"
+     "For papers: --latex writes tables.tex, setup.tex and references.bib, --csv tables.csv, --svg the charts as SVG\n"
+     "beside the PNG files.\n\n"
      "options:\n",
      report_options, COUNT(report_options), false},
+    {"cite", command_cite, "BibTeX of lethe and of methods, or of a run",
+     "usage: lethe cite [METHODS|OUT]\n\n"
+     "Prints lethe's own entry and the publication of each of the methods, named with commas between (full,ewc+replay, "
+     "or\n"
+     "all), or of those of a run; of a run also what its tests and its training rest on.\n",
+     NULL, 0, false},
     {"plan", command_plan, "a run as independent jobs, for GNU parallel or Slurm",
      "usage: lethe plan --for parallel|slurm [--grid OPTION=VALUE,VALUE,...]... [options of run]\n\n"
      "Takes a run apart: one job for each method, each seed and each value of the options that --grid names. Every "

@@ -14,7 +14,8 @@ static bool report_check_out(Arena *arena, const char *out, Err *err)
 typedef struct ReportOptions {
     const char *out;
     float match_margin; /* in points; 0: what the runs say */
-    unsigned expert, talk;
+    unsigned expert, talk, metric;
+    bool svg, latex, csv;
     float text;
     const char *order, *colours;
 } ReportOptions;
@@ -23,6 +24,8 @@ typedef struct ReportOptions {
 enum { REPORT_TALK_TEXT = 36 };
 
 static const char *const report_sizes[] = {"page", "talk", NULL};
+static const char *const report_metrics[] = {
+    [METRIC_ACCURACY] = "accuracy", [METRIC_MACRO_F1] = "macro-f1", [METRIC_MCC] = "mcc", NULL};
 
 static const Option report_options[] = {
     {"out", OPTION_TEXT, 0, 0, "DIR", "folder for what is joined", .target = offsetof(ReportOptions, out)},
@@ -42,6 +45,14 @@ static const Option report_options[] = {
      "of a picture, by the name of its file, or of all; no TEXT: no title;\nrepeat for each", .passing = true},
     {"chart-colours", OPTION_TEXT, 0, 0, "LIST", "in place of blue, orange, ..., as in \"#0072b2,#e69f00\"",
      .target = offsetof(ReportOptions, colours)},
+    {"metric", OPTION_CHOICE, 0, 0, "NAME",
+     "of the tables' numbers: accuracy, macro-f1, or mcc (Matthews correlation);\nwhat is forgotten is decided by "
+     "accuracy all the same",
+     .default_value = "accuracy", .choices = report_metrics, .target = offsetof(ReportOptions, metric)},
+    {"latex", OPTION_FLAG, 0, 0, NULL, "write tables.tex (booktabs), setup.tex and references.bib, too",
+     .target = offsetof(ReportOptions, latex)},
+    {"csv", OPTION_FLAG, 0, 0, NULL, "write tables.csv, too", .target = offsetof(ReportOptions, csv)},
+    {"svg", OPTION_FLAG, 0, 0, NULL, "write charts/*.svg, too", .target = offsetof(ReportOptions, svg)},
 };
 
 /* The texts that were given for an option that may be repeated; NULL after the last. */
@@ -72,6 +83,20 @@ static bool report_arrange(Arena *arena, const json_t *given, const ReportOption
     return true;
 }
 
+/* What the options ask of the results. */
+static bool report_apply(Results *r, const ReportOptions *options, bool writes, Err *err)
+{
+    if (options->match_margin > 0) r->match_margin = (double)options->match_margin / 100;
+    r->expert = options->expert;
+    r->metric = (Metric)options->metric;
+    r->files = (options->svg ? REPORT_SVG : 0) | (options->latex ? REPORT_LATEX : 0) | (options->csv ? REPORT_CSV : 0);
+    if (r->files && !writes)
+        return fail_usage(err, "report: --latex, --csv and --svg write files; name a folder for them with --out");
+    return metric_is_there(r, r->metric) || r->metric == METRIC_ACCURACY ||
+           fail(err, "--metric %s: these results do not record what was predicted; run again, or use --metric accuracy",
+                report_metrics[r->metric]);
+}
+
 bool command_report(int argc, char **argv, Err *err)
 {
     Arena arena = {0};
@@ -91,12 +116,11 @@ bool command_report(int argc, char **argv, Err *err)
     ok = ok && (!out || report_check_out(&arena, out, err)) && report_look(&arena, given, &options, &look, err) &&
          asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, folders, count, &results, err) &&
          report_arrange(&arena, given, &options, &results, err);
-    if (options.match_margin > 0) results.match_margin = (double)options.match_margin / 100;
-    results.expert = options.expert;
     results.look = look;
+    if (!out && count == 1) out = folders[0];
+    ok = ok && report_apply(&results, &options, out != NULL, err);
     if (ok) report_judge(&arena, &results);
     ok = ok && report_table(&results, stdout);
-    if (!out && count == 1) out = folders[0];
     if (ok && out) ok = report_write(&results, out, font, err);
     if (ok && out) printf("\nTo open in a browser: %s/report.html\n", out);
     json_decref(given);

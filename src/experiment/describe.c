@@ -1,5 +1,6 @@
 #include "state.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* The plan in words: the run event, config.json, what a dry run prints, and whether the memory is there. */
@@ -24,6 +25,7 @@ static json_t *task_event(const Plan *plan, const TaskState *state, const TaskSo
         "skipped_rows", (json_int_t)data->train.skipped + (json_int_t)data->eval.skipped, "majority_rate",
         split_majority_rate(&data->eval, data->classes), "tokens_per_row",
         (double)data->train.starts[data->train.rows] / data->train.rows, "train", source->train, "eval", source->eval);
+    json_object_set_new(event, "labels", rows_values_json(data->eval.labels, data->eval.rows, data->classes - 1));
     json_object_set_new(event, "train_sha256", json_string(data->train_sha256));
     json_object_set_new(event, "eval_sha256", json_string(data->eval_sha256));
     json_object_set_new(event, "train_file_rows", json_integer(data->train.file_rows));
@@ -50,6 +52,19 @@ static bool plan_shares_first(const Plan *plan)
     return false;
 }
 
+/* What every training has that no option says: the optimiser's numbers, and the encoder's dropout. */
+static json_t *training_event(const ModelConfig *c)
+{
+    const TrainFixed *f = &train_fixed;
+    /* of single precision: rounded to what config.json says */
+    const double hidden = round((double)c->hidden_drop * 1e6) / 1e6,
+                 attention = round((double)c->attention_drop * 1e6) / 1e6;
+    return json_pack("{s:s, s:f, s:f, s:f, s:s, s:I, s:f, s:f, s:f}", "optimizer", f->optimizer, "beta1", f->beta1,
+                     "beta2", f->beta2, "epsilon", f->epsilon, "schedule", f->schedule, "warmup_steps",
+                     (json_int_t)f->warmup_steps, "clip_norm", f->clip_norm, "hidden_dropout", hidden,
+                     "attention_dropout", attention);
+}
+
 static json_t *run_event(const Experiment *x)
 {
     const Plan *plan = x->plan;
@@ -72,6 +87,7 @@ static json_t *run_event(const Experiment *x)
     json_t *event = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:i}", "event", "run", "version", LETHE_VERSION,
                               "tasks", tasks, "methods", methods, "seeds", seeds, "preset", plan->preset, "model",
                               model, "device", x->device.name, "threads", threads_count());
+    json_object_set_new(event, "training", training_event(c));
     json_object_set_new(event, "settings", settings);
     json_object_set_new(event, "beside_preset", beside);
     json_object_set_new(event, "method_info", infos);

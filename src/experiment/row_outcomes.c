@@ -14,19 +14,44 @@ static Predictions predictions_of(Arena *arena, const EvalRecord *r, const Split
     double *p = arena_new(&scratch, double, r->classes);
     Predictions a = {.right = arena_new(arena, bool, r->rows),
                      .answer = arena_new(arena, uint32_t, r->rows),
-                     .p = arena_new(arena, double, r->rows)};
+                     .p = arena_new(arena, double, r->rows),
+                     .sure = arena_new(arena, double, r->rows)};
     for (uint32_t i = 0; i < r->rows; i++) {
         a.answer[i] = r->prediction[i];
         a.right[i] = r->prediction[i] == split->labels[i];
         softmax(r->logits + (size_t)i * r->classes, r->classes, p);
         a.p[i] = p[split->labels[i]];
+        a.sure[i] = p[r->prediction[i]];
     }
     arena_free(&scratch);
     return a;
 }
 
-/* A final evaluation: which rows are right and, once another task has been trained since, how many rows changed sides
- * or prediction since the task's own training. */
+/* A whole number for each row as an event keeps it. */
+static json_t *rows_values_json(const uint32_t *values, uint32_t rows, uint32_t most)
+{
+    Arena scratch = {0};
+    const uint32_t width = rows_values_width(most);
+    char *hex = arena_new(&scratch, char, (size_t)rows *width + 1);
+    rows_values_print(values, rows, width, hex);
+    json_t *text = json_string(hex);
+    arena_free(&scratch);
+    return text;
+}
+
+/* How sure each answer is, in steps of 1 / CONFIDENCE_STEPS. */
+static json_t *confidence_json(const double *sure, uint32_t rows)
+{
+    Arena scratch = {0};
+    uint32_t *steps = arena_new(&scratch, uint32_t, rows);
+    for (uint32_t i = 0; i < rows; i++) steps[i] = (uint32_t)floor(sure[i] * CONFIDENCE_STEPS + 0.5);
+    json_t *text = rows_values_json(steps, rows, CONFIDENCE_STEPS);
+    arena_free(&scratch);
+    return text;
+}
+
+/* A final evaluation: which rows are right, what is said of each and how surely and, once another task has been trained
+ * since, how many rows changed sides or prediction since the task's own training. */
 static json_t *final_event(const MethodRun *m, const EvalRecord *r, int task)
 {
     const Predictions *before = &m->tasks[task].learned, *now = &m->tasks[task].latest;
@@ -35,6 +60,8 @@ static json_t *final_event(const MethodRun *m, const EvalRecord *r, int task)
     char *hex = arena_new(&scratch, char, rows_right_digits(r->rows) + 1);
     rows_right_print(now->right, r->rows, hex);
     json_object_set_new(event, "right", json_string(hex));
+    json_object_set_new(event, "predictions", rows_values_json(now->answer, r->rows, r->classes - 1));
+    json_object_set_new(event, "confidence", confidence_json(now->sure, r->rows));
     arena_free(&scratch);
     if (task == m->task) return event;
     const Disagreement sides = measure_disagreement(before->right, now->right, r->rows);

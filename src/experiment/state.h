@@ -91,6 +91,7 @@ typedef struct Predictions {
     bool *right;      /* [rows] */
     uint32_t *answer; /* [rows] */
     double *p;        /* [rows]: probability of the true label */
+    double *sure;     /* [rows]: probability of the answer */
 } Predictions;
 
 /* What a method has made of a task so far. */

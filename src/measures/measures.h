@@ -16,11 +16,13 @@ typedef struct Interval {
 /* An evaluation of a task. rows == 0: not evaluated (yet). */
 typedef struct Evaluation {
     uint32_t rows, correct;
-    bool paired;           /* lost and gained are known */
-    uint32_t lost, gained; /* rows right after the task's own training and wrong now; the other way round */
-    bool has_changed;      /* changed is known */
-    uint32_t changed;      /* rows whose prediction is another than after the task's own training */
-    const bool *right;     /* [rows]; NULL: not known */
+    bool paired;                /* lost and gained are known */
+    uint32_t lost, gained;      /* rows right after the task's own training and wrong now; the other way round */
+    bool has_changed;           /* changed is known */
+    uint32_t changed;           /* rows whose prediction is another than after the task's own training */
+    const bool *right;          /* [rows]; NULL: not known */
+    const uint32_t *prediction; /* [rows] classes; NULL: not known */
+    const float *confidence;    /* [rows] the probability of the predicted class; NULL: not known */
 } Evaluation;
 
 /* ---- one accuracy ---- */
@@ -73,10 +75,70 @@ Interval measure_paired_interval(Paired paired, double inside); /* inside: 0.95,
  * convolution of a binomial one for each size of sum. What is below 1e-30 is given as 1e-30. */
 double measure_sign_flips(const int32_t *sums, uint32_t rows);
 
+/* A whole number for each row, as results.jsonl keeps classes and confidences: `width` hex digits a row, enough for
+ * `most`, the highest first. rows_values_print ends `hex` with a 0 byte. rows_values_parse is false when the digits are
+ * not such a text for so many rows, or a number lies above `most`. */
+enum { CONFIDENCE_STEPS = 4095 }; /* a confidence is kept in three digits: to 0.00012 */
+uint32_t rows_values_width(uint32_t most);
+void rows_values_print(const uint32_t *values, uint32_t rows, uint32_t width, char *hex);
+bool rows_values_parse(Str hex, uint32_t rows, uint32_t most, uint32_t *values);
+
 /* Churn: share of rows whose prediction is another one, right or wrong (Milani Fard et al. 2016, "Launch and iterate:
  * reducing prediction churn"). rows >= 1. */
 uint32_t measure_changed(const uint32_t *before, const uint32_t *after, uint32_t rows); /* in rows */
 double measure_churn(uint32_t changed, uint32_t rows);
+
+/* ---- by class ---- label, prediction: [rows], classes from 0 */
+
+/* How well one class is found. NAN: not defined. */
+typedef struct ClassScore {
+    uint32_t rows, predicted, right; /* of this class; said to be of it; both */
+    double precision;                /* right / predicted; NAN when it is never predicted */
+    double recall;                   /* right / rows; NAN when no row is of it */
+    double f1; /* 2 right / (rows + predicted): their harmonic mean, and 0 for a class that is there and never said */
+} ClassScore;
+ClassScore *measure_classes(Arena *arena, const uint32_t *label, const uint32_t *prediction, uint32_t rows,
+                            uint32_t classes); /* [classes] */
+
+/* What a cell of the matrix may be given in. */
+typedef enum Metric {
+    METRIC_ACCURACY,
+    METRIC_MACRO_F1, /* mean of the classes' F1, over those that occur as a label or as a prediction (as scikit-learn)
+                      */
+    METRIC_MCC,      /* Matthews' correlation of label and prediction, for any number of classes: R_K (Gorodkin 2004,
+                        doi:10.1016/j.compbiolchem.2004.09.006); -1 to 1, and 0 when all labels, or all predictions, are the
+                        same */
+    METRICS
+} Metric;
+double measure_metric(Metric metric, const uint32_t *label, const uint32_t *prediction, uint32_t rows,
+                      uint32_t classes); /* rows >= 1 */
+
+/* [classes][classes]: rows of the first class that are said to be of the second. */
+uint32_t *measure_confusion(Arena *arena, const uint32_t *label, const uint32_t *prediction, uint32_t rows,
+                            uint32_t classes);
+
+/* Rows whose confidence lies in one of CALIBRATION_BINS bins of equal width, (b / 15, (b + 1) / 15]; confidence:
+ * their mean. */
+enum { CALIBRATION_BINS = 15 };
+typedef struct CalibrationBin {
+    uint32_t rows, correct;
+    double confidence;
+} CalibrationBin;
+/* The expected calibration error: mean over the rows of |accuracy - mean confidence| of their bin (Naeini et al. 2015;
+ * Guo et al. 2017, arXiv:1706.04599, with their 15 bins). confidence: of the predicted class. */
+double measure_calibration(const float *confidence, const bool *right, uint32_t rows,
+                           CalibrationBin bins[CALIBRATION_BINS]);
+
+/* How far a metric moves when rows are drawn anew (Efron 1979, doi:10.1214/aos/1176344552): each draw takes as many
+ * rows as there are, with replacement, by Philox from `stream` and the draw alone. The same draw of one stream takes
+ * the same rows, whatever is predicted: differences of draws are paired. predictions: `count` evaluations of the rows;
+ * draws: [count][METRICS][BOOTSTRAP_DRAWS]. */
+enum { BOOTSTRAP_DRAWS = 1000 };
+void measure_bootstrap(const uint32_t *label, uint32_t rows, uint32_t classes, const uint32_t *const *predictions,
+                       int count, uint32_t stream, double *draws);
+/* The 95% percentile interval of BOOTSTRAP_DRAWS values. Both ends NAN when it has no width: rows that all agree say
+ * nothing about others. */
+Interval measure_bootstrap_interval(const double *draws);
 
 /* ---- over seeds ---- */
 

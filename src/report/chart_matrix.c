@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-/* The accuracy matrix of each method as a heat map: rows are "after training task i", columns are tasks. */
+/* The accuracy matrix of each method as a heat map, or that of another metric: rows are "after training task i",
+ * columns are tasks. */
 
 typedef struct MatrixLayout {
     int columns, rows;               /* of panels */
@@ -83,7 +84,7 @@ static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
 static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayout *l, int method, int after, int task,
                              Box box)
 {
-    const Score score = verdict_score(r, method, after, task);
+    const Score score = metric_score(r, r->metric, method, after, task);
     canvas_rect(canvas, box, COLOUR_GRID, 1);
     const Box inner = {box.x0 + 1.5f, box.y0 + 1.5f, box.x1 - 1.5f, box.y1 - 1.5f};
     if (inner.x1 <= inner.x0) return;
@@ -91,7 +92,7 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
         canvas_rect(canvas, inner, COLOUR_BAND, 1);
         return;
     }
-    const Colour fill = heat_colour(score.mean), ink = heat_ink(fill);
+    const Colour fill = heat_colour(fmax(0, score.mean)), ink = heat_ink(fill);
     canvas_rect(canvas, inner, fill, 1);
     const bool missed = verdict_missed(r, method, task);
     if (missed)
@@ -138,7 +139,8 @@ static float matrix_draw_legend(Canvas *canvas, const Results *r, float y)
     for (int m = 0; m < r->method_count; m++)
         for (int j = 0; j < r->task_count; j++) missed = missed || verdict_missed(r, m, j);
     static const char words[] = "task that was not learned";
-    float x = heat_draw_scale(canvas, CHART_MARGIN, y, "0%", "100%") + 50;
+    const bool mcc = r->metric == METRIC_MCC;
+    float x = heat_draw_scale(canvas, CHART_MARGIN, y, mcc ? "0" : "0%", mcc ? "100" : "100%") + 50;
     if (missed) {
         const Swatch swatch = {.kind = SWATCH_HATCHED, .colour = COLOUR_ORANGE};
         const bool fits = x + 50 + canvas_text_width(canvas, words, 25) < (float)(canvas->width - CHART_MARGIN);
@@ -147,6 +149,20 @@ static float matrix_draw_legend(Canvas *canvas, const Results *r, float y)
         canvas_text(canvas, x + 50, y + 39, ALIGN_LEFT, words, 25, COLOUR_TEXT);
     }
     return y + 60;
+}
+
+static const char *matrix_title(Arena *arena, const Results *r)
+{
+    static const char *const what[METRICS] = {"Accuracy", "Macro-F1", "MCC"}, *const unit[METRICS] = {"%", "%",
+                                                                                                      "× 100"};
+    return arena_printf(arena, "%s on each task (columns) after each training (rows), %s", what[r->metric],
+                        unit[r->metric]);
+}
+
+/* A correlation is no share of anything. */
+static const char *matrix_value(Arena *arena, const Results *r, double value)
+{
+    return r->metric == METRIC_MCC ? format_share(arena, value) : format_percent(arena, value);
 }
 
 static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
@@ -161,7 +177,7 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
         alt = text_join(arena, alt, "; ", arena_printf(arena, "%s:", r->methods[m]));
         for (int i = 0; i <= last; i++)
             for (int j = 0; j <= i; j++) {
-                const Score score = verdict_score(r, m, i, j);
+                const Score score = metric_score(r, r->metric, m, i, j);
                 if (score.seeds)
                     alt = arena_printf(arena, "%s %s%s%s %s", alt, r->tasks[j].name, i > j ? " after " : "",
                                        i > j ? r->tasks[i].name : "", format_cell(arena, score.mean));
@@ -178,7 +194,7 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
         arena_printf(arena,
                      "The last row is where each method ends: on average over all tasks between %s (%s) and "
                      "%s (%s). Down a column: what became of a task.",
-                     format_percent(arena, least), r->methods[worst], format_percent(arena, most), r->methods[best]);
+                     matrix_value(arena, r, least), r->methods[worst], matrix_value(arena, r, most), r->methods[best]);
 }
 
 static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
@@ -187,7 +203,7 @@ static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canva
     if (verdict_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
     const int narrow = r->look.narrow ? 380 + 270 * (int)ceil_div((size_t)r->method_count, 2) : 0;
     if (!chart_open(canvas, arena, r, narrow, font, err)) return false;
-    float y = chart_title(canvas, "Accuracy on each task (columns) after each training (rows), %", subtitle);
+    float y = chart_title(canvas, matrix_title(arena, r), subtitle);
     y = matrix_draw_legend(canvas, r, y);
     MatrixLayout layout = matrix_best(canvas, r, (float)canvas->height - 90 - y);
     if (layout.numbered) {

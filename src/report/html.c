@@ -42,6 +42,7 @@ static void html_write_nav(Html *h, const Results *r)
                 "href=\"#table\">Table</a></li>\n"
                 "<li><a href=\"#charts\">Charts</a></li>\n");
     if (forgotten) html_raw(h, "<li><a href=\"#forgotten\">Forgotten examples</a></li>\n");
+    if (html_has_any_classes(r)) html_raw(h, "<li><a href=\"#classes\">Class by class</a></li>\n");
     html_raw(h, "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n<li><a "
                 "href=\"#words\">Words</a></li>\n</ul></nav>\n");
 }
@@ -203,6 +204,7 @@ static void html_write_made(Html *h, const Results *r)
     html_write_facts(h, r);
     html_write_tasks(h, r);
     html_write_methods(h, r);
+    html_write_setup(h, r);
     html_raw(h, "<h3>To repeat it</h3>\n<p>In the folder of this page, with the whole configuration in config.json; "
                 "the same seed on the same device gives the same numbers:</p>\n"
                 "<pre tabindex=\"0\"><code>lethe run --config config.json --out again</code></pre>\n"
@@ -229,6 +231,7 @@ static Str html_page(Arena *arena, const Results *r, const HtmlCharts *charts)
     html_write_charts(&h, charts);
     html_write_forgotten(&h, r);
     html_write_measures(&h, r);
+    html_write_classes(&h, r);
     html_write_made(&h, r);
     html_write_glossary(&h);
     html_raw(&h, "</main>\n<footer><p>Drawn by lethe from results.jsonl alone. Charts as PNG: the folder charts beside "

@@ -44,6 +44,7 @@ static const char html_style[] =
     ".words{text-align:left;white-space:normal;min-width:15rem;overflow-wrap:anywhere}\n"
     ".results th:first-child,.measures th:first-child{position:sticky;left:0;background:var(--paper)}\n"
     ".text{min-width:18rem;max-width:40rem}\n"
+    ".same{font-weight:600}\n"
     ".forgot{color:var(--alarm);font-weight:600}\n"
     "figure{margin:0 0 1rem}\n"
     "figure svg{display:block;width:100%;height:auto;background:var(--paper)}\n"

@@ -86,6 +86,34 @@ static bool load_right(Loader *l, const json_t *event, Evaluation *cell, Err *er
     return true;
 }
 
+/* "predictions" and "confidence", when an evaluation has them: they lead to the rows that are right. */
+static bool load_predictions(Loader *l, const json_t *event, const ResultTask *task, Evaluation *cell, Err *err)
+{
+    uint32_t *prediction, *steps, correct = 0;
+    if (!load_values(l, event, "predictions", cell->rows, task->classes - 1, &prediction, err) ||
+        !load_values(l, event, "confidence", cell->rows, CONFIDENCE_STEPS, &steps, err))
+        return false;
+    cell->prediction = prediction;
+    if (steps) {
+        float *confidence = arena_new(l->arena, float, cell->rows);
+        for (uint32_t r = 0; r < cell->rows; r++) confidence[r] = (float)((double)steps[r] / CONFIDENCE_STEPS);
+        cell->confidence = confidence;
+    }
+    if (!prediction || !task->labels) return true;
+    bool *right = arena_new(l->arena, bool, cell->rows);
+    for (uint32_t r = 0; r < cell->rows; r++) {
+        right[r] = prediction[r] == task->labels[r];
+        correct += right[r];
+        if (cell->right && cell->right[r] != right[r])
+            return fail(err, "%s: row %u: \"right\" and \"predictions\" do not agree", l->what, r + 1);
+    }
+    if (correct != cell->correct)
+        return fail(err, "%s: \"predictions\" make %u rows right, but \"correct\" is %u", l->what, correct,
+                    cell->correct);
+    cell->right = right;
+    return true;
+}
+
 /* "lost" and "gained", when an evaluation has them: they must lead from the first count to this one. */
 static bool load_paired(Loader *l, const json_t *event, const Evaluation *own, Evaluation *cell, Err *err)
 {
@@ -115,7 +143,11 @@ static bool load_agrees(Loader *l, const json_t *event, const Evaluation *own, E
     if (!json_object_get(event, "changed")) return true;
     cell->has_changed = true;
     const uint32_t least = cell->paired ? cell->lost + cell->gained : 0;
-    return load_count(l, event, "changed", least, cell->rows, &cell->changed, err);
+    if (!load_count(l, event, "changed", least, cell->rows, &cell->changed, err)) return false;
+    if (!own->prediction || !cell->prediction) return true;
+    const uint32_t changed = measure_changed(own->prediction, cell->prediction, cell->rows);
+    return changed == cell->changed ||
+           fail(err, "%s: \"changed\" is %u, but \"predictions\" says %u", l->what, cell->changed, changed);
 }
 
 static bool load_eval_event(Loader *l, const json_t *event, Err *err)
@@ -139,7 +171,8 @@ static bool load_eval_event(Loader *l, const json_t *event, Err *err)
         return fail(err, "%s: \"rows\" is %u, but task %u has %u evaluation rows", l->what, cell.rows, task,
                     l->out->tasks[task - 1].eval_rows);
     if (place->rows) return fail(err, "%s: a second final evaluation of task %u after task %u", l->what, task, after);
-    if (!load_right(l, event, &cell, err)) return false;
+    if (!load_right(l, event, &cell, err) || !load_predictions(l, event, &l->out->tasks[task - 1], &cell, err))
+        return false;
     if (after > task && (!load_paired(l, event, own, &cell, err) || !load_agrees(l, event, own, &cell, err)))
         return false;
     *place = cell;
@@ -309,6 +342,9 @@ static bool load_text_event(Loader *l, const json_t *event, Err *err)
     if (!load_count(l, event, "row", 1, task->eval_rows, &text.row, err) ||
         !load_count(l, event, "label", 0, task->classes - 1, &text.label, err))
         return false;
+    if (task->labels && task->labels[text.row - 1] != text.label)
+        return fail(err, "%s: \"label\" is %u, but \"labels\" says %u", l->what, text.label,
+                    task->labels[text.row - 1]);
     if (!json_is_string(first) || (second && !json_is_string(second)) || json_string_length(first) > LOAD_MAX_TEXT ||
         json_string_length(second) > LOAD_MAX_TEXT)
         return fail(err, "%s: \"text\" and \"pair\" must be texts of at most %d bytes", l->what, LOAD_MAX_TEXT);
@@ -349,7 +385,7 @@ static bool load_changes(Loader *l, const json_t *event, bool won, Err *err)
     if (!json_is_array(rows) || json_array_size(rows) > MOST)
         return fail(err, "%s: \"rows\" must be a list of at most %d entries", l->what, MOST);
     const Evaluation *own = &run->matrix[(task - 1) * tasks + task - 1],
-                     *last = &run->matrix[(after - 1) * tasks + task - 1];
+                     *last = &run->matrix[(after - 1) * tasks + task - 1], *wrong = won ? own : last;
     changes->known = true;
     changes->count = (int)json_array_size(rows);
     changes->at = arena_new(l->arena, ResultChanged, json_array_size(rows));
@@ -360,6 +396,9 @@ static bool load_changes(Loader *l, const json_t *event, bool won, Err *err)
             if (changes->at[k].row == row->row) return fail(err, "%s: row %u is named twice", l->what, row->row);
         if (own->right && last->right && (own->right[row->row - 1] == won || last->right[row->row - 1] != won))
             return fail(err, "%s: row %u was not %s, says \"right\"", l->what, row->row, kind);
+        if (wrong->prediction && wrong->prediction[row->row - 1] != row->prediction)
+            return fail(err, "%s: row %u is said to be of class %u, but \"predictions\" says %u", l->what, row->row,
+                        row->prediction, wrong->prediction[row->row - 1]);
     }
     return true;
 }

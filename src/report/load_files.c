@@ -104,7 +104,7 @@ static bool load_text_of_run(Loader *l, Str text, Err *err)
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err)
 {
     Loader loader = {.arena = arena, .path = what, .out = out};
-    *out = (Results){0};
+    *out = (Results){.arena = arena};
     const bool ok = load_text_of_run(&loader, text, err);
     json_decref(loader.run);
     return ok;
@@ -138,6 +138,18 @@ static bool load_join_methods(Arena *arena, Results *all, const Results *more, i
     return true;
 }
 
+/* The true classes of a task's rows, from whichever folder records them. */
+static bool load_join_labels(ResultTask *all, const ResultTask *more, const char *path, Err *err)
+{
+    if (!all->labels) all->labels = more->labels;
+    for (uint32_t i = 0; more->labels && i < all->eval_rows; i++)
+        if (all->labels[i] != more->labels[i])
+            return fail(err,
+                        "%s: row %u of task %s has another label than in another of the folders: not the same data",
+                        path, i + 1, all->name);
+    return true;
+}
+
 static bool load_join_texts(Arena *arena, ResultTask *all, const ResultTask *more, const char *path, Err *err)
 {
     const size_t before = all->texts.count;
@@ -162,7 +174,15 @@ static bool load_join(Arena *arena, Results *all, const Results *more, const cha
     int *map = arena_new(arena, int, (size_t)more->method_count);
     if (!load_join_methods(arena, all, more, map, path, err)) return false;
     for (int j = 0; j < all->task_count; j++)
-        if (!load_join_texts(arena, &all->tasks[j], &more->tasks[j], path, err)) return false;
+        if (!load_join_labels(&all->tasks[j], &more->tasks[j], path, err) ||
+            !load_join_texts(arena, &all->tasks[j], &more->tasks[j], path, err))
+            return false;
+    for (size_t i = 0; i < more->setup.seeds.count; i++) {
+        bool known = false;
+        for (size_t k = 0; k < all->setup.seeds.count; k++)
+            known = known || all->setup.seeds.at[k] == more->setup.seeds.at[i];
+        if (!known) *dyn_push(arena, &all->setup.seeds) = more->setup.seeds.at[i];
+    }
     const size_t before = all->runs.count;
     for (size_t i = 0; i < more->runs.count; i++) {
         ResultRun run = more->runs.at[i];
@@ -212,10 +232,10 @@ bool report_load(Arena *arena, const char *const *folders, int folder_count, Res
 {
     ASSERT(folder_count > 0);
     Loader first = {.arena = arena, .out = out};
-    *out = (Results){0};
+    *out = (Results){.arena = arena};
     bool ok = load_folder(arena, folders[0], &first, err);
     for (int i = 1; i < folder_count && ok; i++) {
-        Results more = {0};
+        Results more = {.arena = arena};
         Loader next = {.arena = arena, .out = &more};
         ok = load_folder(arena, folders[i], &next, err) &&
              load_same_experiment(first.run, next.run, first.path, next.path, err) &&

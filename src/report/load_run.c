@@ -89,17 +89,44 @@ static bool load_class_names(Loader *l, const json_t *entry, ResultTask *task, E
     return true;
 }
 
+/* A whole number up to `most` for each of `rows` rows, which may be missing: then *values is NULL. */
+static bool load_values(Loader *l, const json_t *object, const char *key, uint32_t rows, uint32_t most,
+                        uint32_t **values, Err *err)
+{
+    const json_t *text = json_object_get(object, key);
+    const Str hex = {json_string_value(text), json_string_length(text)};
+    const size_t wanted = (size_t)rows * rows_values_width(most);
+    *values = NULL;
+    if (!text) return true;
+    const bool fits = hex.at && hex.size == wanted; /* before so many rows are believed */
+    *values = arena_new(l->arena, uint32_t, fits ? rows : 1);
+    return (fits && rows_values_parse(hex, rows, most, *values)) ||
+           fail(err, "%s: \"%s\" must hold %zu hexadecimal digits for %u rows, none above %x", l->what, key, wanted,
+                rows, most);
+}
+
+static void load_task_facts(Loader *l, const json_t *entry, ResultTask *task); /* load_setup.c */
+
+static bool load_labels(Loader *l, const json_t *entry, ResultTask *task, Err *err)
+{
+    uint32_t *labels;
+    if (!load_values(l, entry, "labels", task->eval_rows, task->classes - 1, &labels, err)) return false;
+    task->labels = labels;
+    return true;
+}
+
 static bool load_task(Loader *l, const json_t *entry, ResultTask *task, Err *err)
 {
     if (!json_is_object(entry)) return fail(err, "%s: \"tasks\" must hold objects", l->what);
     task->name = load_name(l, json_object_get(entry, "name"), "a task's \"name\"", err);
     task->train = load_text(l, json_object_get(entry, "train"));
     task->eval = load_text(l, json_object_get(entry, "eval"));
+    load_task_facts(l, entry, task);
     return task->name && load_count(l, entry, "classes", 1, 1000000, &task->classes, err) &&
            load_count(l, entry, "train_rows", 1, UINT32_MAX, &task->train_rows, err) &&
            load_count(l, entry, "eval_rows", 1, UINT32_MAX, &task->eval_rows, err) &&
            json_get_double(entry, l->what, "majority_rate", 0, 1, &task->majority_rate, err) &&
-           load_class_names(l, entry, task, err);
+           load_class_names(l, entry, task, err) && load_labels(l, entry, task, err);
 }
 
 static bool load_tasks(Loader *l, Err *err)
@@ -204,6 +231,7 @@ static double load_optional(const Loader *l, const char *key)
     return x > 0 && x <= UINT32_MAX ? x : 0;
 }
 
+static void load_setup(Loader *l);              /* load_setup.c */
 static bool load_settings(Loader *l, Err *err); /* load_settings.c */
 
 static bool load_run_event(Loader *l, json_t *event, Err *err)
@@ -221,8 +249,11 @@ static bool load_run_event(Loader *l, json_t *event, Err *err)
     out->match_margin = load_optional(l, "match_margin") / 100;
     if (out->match_margin > 1)
         return fail(err, "%s: \"match_margin\" is %g, outside 0 to 100", l->what, 100 * out->match_margin);
-    return load_tasks(l, err) && load_methods(l, err) && load_method_info(l, err) && load_settings(l, err) &&
-           load_seeds(l, err);
+    if (!load_tasks(l, err) || !load_methods(l, err) || !load_method_info(l, err) || !load_settings(l, err) ||
+        !load_seeds(l, err))
+        return false;
+    load_setup(l);
+    return true;
 }
 
 /* The run that the event's method and seed belong to. */
@@ -249,6 +280,7 @@ static ResultRun *load_run_of(Loader *l, const json_t *event, Err *err)
     const size_t tasks = (size_t)out->task_count;
     *run = (ResultRun){.method = method, .seed = (uint32_t)seed};
     run->matrix = arena_new(l->arena, Evaluation, tasks * tasks);
+    run->draws = arena_new(l->arena, double *, tasks *tasks);
     run->curves = arena_new(l->arena, ResultCurve, tasks);
     run->old = arena_new(l->arena, ResultOld *, tasks * tasks);
     run->probe = arena_new(l->arena, ResultShare, (tasks + 1) * tasks);

@@ -10,41 +10,36 @@ enum { MARKDOWN_ROWS = 5, MARKDOWN_TEXT_COLUMNS = 160 };
 
 static const char *markdown_safe(Arena *arena, const char *text) { return text_for(arena, MEDIUM_MARKDOWN, text); }
 
-static void markdown_row(FILE *out, const TableGrid *grid, const TableRow *row, bool remarks)
+static void markdown_row(FILE *out, const TableGrid *grid, const TableRow *row)
 {
     fputc('|', out);
     for (int c = 0; c < grid->columns; c++)
         fprintf(out, " %s |", row->cells[c] ? markdown_safe(grid->arena, row->cells[c]) : "");
-    if (remarks) fprintf(out, " %s |", row->remark ? markdown_safe(grid->arena, row->remark) : "");
+    fprintf(out, " %s |", row->remark ? markdown_safe(grid->arena, row->remark) : "");
     fputc('\n', out);
 }
 
-static void markdown_grid(FILE *out, const TableGrid *grid, bool remarks)
+static void markdown_grid(FILE *out, const TableGrid *grid)
 {
     TableRow head = {.remark = "what can be said"};
     for (int c = 0; c < grid->columns; c++)
         head.cells[c] = text_join(grid->arena, grid->head[0][c], " ", grid->head[1][c]);
-    markdown_row(out, grid, &head, remarks);
+    markdown_row(out, grid, &head);
     fputs("|---|", out);
     for (int c = 1; c < grid->columns; c++) fputs(grid->words && c == grid->columns - 1 ? "---|" : "---:|", out);
-    fputs(remarks ? "---|\n" : "\n", out);
-    for (size_t i = 0; i < grid->rows.count; i++) markdown_row(out, grid, &grid->rows.at[i], remarks);
-    markdown_row(out, grid, &grid->majority, remarks);
+    fputs("---|\n", out);
+    for (size_t i = 0; i < grid->rows.count; i++) markdown_row(out, grid, &grid->rows.at[i]);
+    markdown_row(out, grid, &grid->majority);
 }
 
 static void markdown_tables(Arena *arena, const Results *r, FILE *out)
 {
     TableGrid grid = {.arena = arena};
     table_grid(r, &grid);
-    markdown_grid(out, &grid, true);
+    markdown_grid(out, &grid);
     fprintf(out, "\nIn the table: %s.\n\n", markdown_safe(arena, table_legend(arena, r)));
-    for (int from = 0; r->task_count > 2 && from < r->task_count; from += TABLE_TASKS) {
-        TableGrid tasks = {.arena = arena};
-        table_grid_tasks(r, from, &tasks);
-        markdown_grid(out, &tasks, false);
-        fputc('\n', out);
-    }
-    if (table_star(r)) fprintf(out, "%s\n\n", markdown_safe(arena, table_star(r)));
+    if (r->task_count > 2) paper_markdown(arena, r, out);
+    if (r->task_count <= 2 && table_star(r)) fprintf(out, "%s\n\n", markdown_safe(arena, table_star(r)));
     const char *beside = table_beside(arena, r);
     if (beside) fprintf(out, "%s\n\n", markdown_safe(arena, beside));
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "load_run.c"
+#include "load_setup.c"
 #include "load_settings.c"
 #include "load_events.c"
 #include "load_files.c"
@@ -11,13 +12,18 @@
 #include "verdict.c"
 #include "verdict_compare.c"
 #include "figures.c"
+#include "metrics.c"
 #include "forgotten.c"
 #include "changes.c"
 #include "verdict_words.c"
 #include "verdict_sentences.c"
 #include "verdict_plain.c"
 #include "result_table.c"
+#include "cite.c"
+#include "setup.c"
+#include "paper.c"
 #include "markdown.c"
+#include "summary_metrics.c"
 #include "summary.c"
 #include "markup.c"
 #include "svg.c"
@@ -36,6 +42,7 @@
 #include "html_style.c"
 #include "html_parts.c"
 #include "html_changes.c"
+#include "html_paper.c"
 #include "html.c"
 
 /* In the order in which the page shows them. */
@@ -112,6 +119,24 @@ static HtmlPicture report_picture(Arena *arena, const Canvas *canvas)
     return (HtmlPicture){canvas->width, canvas->height, {arena_copy(arena, svg.at, svg.size), svg.size}};
 }
 
+/* What a report writes when it is asked to. */
+static bool report_write_papers(Arena *arena, const Results *r, const char *out_dir, Err *err)
+{
+    static const struct {
+        unsigned file;
+        const char *name;
+        void (*print)(const Results *, FILE *);
+    } files[] = {{REPORT_LATEX, "tables.tex", paper_latex_tables},
+                 {REPORT_LATEX, "setup.tex", paper_latex_setup},
+                 {REPORT_LATEX, "references.bib", cite_results},
+                 {REPORT_CSV, "tables.csv", paper_csv}};
+    for (size_t i = 0; i < COUNT(files); i++)
+        if (r->files & files[i].file &&
+            !report_write_text(r, files[i].print, arena_printf(arena, "%s/%s", out_dir, files[i].name), err))
+            return false;
+    return true;
+}
+
 /* Draws a chart, writes it, and keeps its SVG for the page, with that of its narrow form. The pixels live no longer
  * than the picture is written. */
 static bool report_write_chart(Arena *arena, const Results *r, size_t chart, const char *folder, Str font,
@@ -125,6 +150,10 @@ static bool report_write_chart(Arena *arena, const Results *r, size_t chart, con
     const bool ok =
         report_charts[chart].draw(&picture, &own, font, &canvas, err) &&
         canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err) &&
+        (!(r->files & REPORT_SVG) ||
+         file_write(arena_printf(&picture, "%s/%s.svg", folder, report_charts[chart].file),
+                    svg_file(&picture, markup_str(&canvas.svg), canvas.width, canvas.height, canvas.title, canvas.alt),
+                    err)) &&
         report_charts[chart].draw(&picture, &small, font, &narrow, err);
     if (ok)
         *dyn_push(arena, charts) = (HtmlChart){.name = report_charts[chart].name,
@@ -145,6 +174,7 @@ bool report_write(const Results *results, const char *out_dir, Str font, Err *er
               report_write_text(results, report_markdown, arena_printf(&arena, "%s/table.md", out_dir), err) &&
               (results->task_count == 1 ||
                report_write_text(results, changes_write, arena_printf(&arena, "%s/" CHANGES_FILE, out_dir), err)) &&
+              report_write_papers(&arena, results, out_dir, err) &&
               file_write(arena_printf(&arena, "%s/summary.json", out_dir), summary_text(&arena, results), err);
     for (size_t i = 0; i < COUNT(report_charts) && ok; i++)
         if (!report_charts[i].shown || report_charts[i].shown(results))

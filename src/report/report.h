@@ -19,8 +19,20 @@ typedef struct ResultTask {
     uint32_t classes, train_rows, eval_rows;
     double majority_rate;     /* of the evaluation rows, 0 to 1 */
     const char **class_names; /* [classes]; NULL: not recorded */
+    const uint32_t *labels;   /* [eval_rows] the true classes; NULL: not recorded */
     DYN(ResultText) texts;    /* by row */
+    /* for people; not recorded: "" and NAN */
+    const char *train_sha256, *eval_sha256, *how_drawn;
+    double train_file_rows, eval_file_rows, split_percent, tokens_per_row;
 } ResultTask;
+
+/* How all trainings were made, beside their settings. Not recorded: "" and NAN. */
+typedef struct ResultSetup {
+    const char *family, *model_sha256, *optimizer, *schedule;
+    double layers, hidden, parameters, beta1, beta2, epsilon, clip_norm, warmup_steps, hidden_dropout,
+        attention_dropout, threads;
+    DYN(uint32_t) seeds; /* planned, of all folders, in the order they are named */
+} ResultSetup;
 
 /* What a method can be compared with. */
 typedef enum MethodKind {
@@ -120,6 +132,7 @@ typedef struct ResultRun {
     ResultCurve *curves; /* [task] training loss */
     ResultOld **old; /* [after task][task]; NULL: nothing is known. task < after task; of the interpolation also task ==
                         after task */
+    double **draws;  /* [after task][task]: see metrics.c */
     ResultShare *probe; /* [i][task]: a head fitted on the states of the pretrained encoder (i = 0), or after i tasks */
 } ResultRun;
 
@@ -136,7 +149,15 @@ typedef struct ReportLook {
     int colour_count;               /* so many of them are given */
 } ReportLook;
 
+/* Files that a report writes only when it is asked to. */
+typedef enum ReportFile {
+    REPORT_SVG = 1,   /* charts/NAME.svg beside each picture */
+    REPORT_LATEX = 2, /* tables.tex, setup.tex, references.bib */
+    REPORT_CSV = 4,   /* tables.csv */
+} ReportFile;
+
 typedef struct Results {
+    Arena *arena;                                  /* where all of it lives, and what is computed once and kept */
     const char *version, *preset, *device, *model; /* model: its name */
     const char *acquaintance; /* what the encoder's pre-training has seen of the data, a sentence; "": not recorded */
     bool shared_first;        /* task 1 was trained once for all methods that train it alike */
@@ -149,6 +170,9 @@ typedef struct Results {
     double seconds;                           /* of all folders; 0 when not finished */
     uint64_t peak_bytes;                      /* the highest of all folders */
     bool expert;                              /* --words expert: the tests alone, without the plain words before them */
+    Metric metric;  /* --metric: what the table's numbers are; tests and verdicts are of accuracy, whatever it is */
+    unsigned files; /* further files that report_write writes, of ReportFile */
+    ResultSetup setup;
     double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run had it; a report may have
                             another */
     ReportLook look;
@@ -204,7 +228,13 @@ bool report_table(const Results *results, FILE *out);
 
 /* Writes out_dir/table.md, out_dir/summary.json, of two and more tasks out_dir/lost_and_won.tsv, out_dir/report.html
  * and out_dir/charts/: before_after.png and matrix.png, and of plane, curve, interpolation, drift, swap and loss.png
- * those whose events were recorded. The page holds all charts, and needs nothing else. font: a TrueType file. */
+ * those whose events were recorded. The page holds all charts, and needs nothing else; beside them what results->files
+ * names. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
+
+/* BibTeX: lethe's own entry, and those of the methods of the results, or of the names in a list ("ewc+replay,full", or
+ * "all"; NULL: none). Unknown names: exit code 2, and nothing is printed. */
+void cite_results(const Results *results, FILE *out);
+bool cite_methods(const char *names, FILE *out, Err *err);
 
 #endif

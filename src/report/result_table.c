@@ -37,20 +37,21 @@ static const char *table_score(Arena *arena, const Score *score, bool missed)
 {
     if (!score->seeds) return "-";
     return arena_printf(arena, "%s%s %s", format_cell(arena, score->mean), missed ? "*" : "",
-                        format_interval(arena, score->interval));
+                        isnan(score->interval.low) ? "" : format_interval(arena, score->interval));
 }
 
-static const char *table_change(Arena *arena, const Change *change)
+/* in: the change in the table's metric. */
+static const char *table_change(Arena *arena, const Change *change, const Score *in)
 {
-    if (!change->seeds) return "-";
-    const char *points = format_points(arena, change->mean);
+    if (!in->seeds) return "-";
+    const char *points = format_points(arena, in->mean);
     return change->verdict == VERDICT_NOT_LEARNED ? arena_printf(arena, "(%s)", points) : points;
 }
 
-static const char *table_mean(Arena *arena, const MeanOver *mean)
+static const char *table_mean(Arena *arena, const Score *mean)
 {
-    if (!mean->count) return "-";
-    if (mean->count == 1) return format_cell(arena, mean->mean);
+    if (!mean->seeds) return "-";
+    if (mean->seeds == 1) return format_cell(arena, mean->mean);
     return arena_printf(arena, "%s ±%s", format_cell(arena, mean->mean), format_half_width(arena, mean->interval));
 }
 
@@ -96,6 +97,12 @@ static void table_add_words(const Results *r, TableGrid *grid)
         grid->rows.at[m].cells[grid->columns - 1] = verdict_short(grid->arena, r, m);
 }
 
+/* What always answering the most frequent class reaches. */
+static const char *table_majority(Arena *arena, const Results *r, int task)
+{
+    return format_cell(arena, metric_of_majority(r, r->metric, task));
+}
+
 /* One or two tasks: every number with its interval. */
 static void table_grid_short(const Results *r, TableGrid *grid)
 {
@@ -107,16 +114,17 @@ static void table_grid_short(const Results *r, TableGrid *grid)
     for (int c = 0; c < numbers; c++) table_head(grid, table_task(arena, r, task[c]), when[c]);
     if (r->task_count > 1) table_head(grid, "change", "");
     table_start_rows(r, grid);
-    for (int c = 0; c < numbers; c++) grid->majority.cells[1 + c] = format_cell(arena, r->tasks[task[c]].majority_rate);
+    for (int c = 0; c < numbers; c++) grid->majority.cells[1 + c] = table_majority(arena, r, task[c]);
     for (int m = 0; m < r->method_count; m++) {
         const char **cells = grid->rows.at[m].cells;
         for (int c = 0; c < numbers; c++) {
-            const Score score = verdict_score(r, m, after[c], task[c]);
+            const Score score = metric_score(r, r->metric, m, after[c], task[c]);
             cells[1 + c] = table_score(arena, &score, after[c] == task[c] && verdict_missed(r, m, task[c]));
         }
         if (r->task_count == 1) continue;
         const Change change = verdict_change(r, m, 0);
-        cells[1 + numbers] = table_change(arena, &change);
+        const Score in = metric_change(r, r->metric, m, 0);
+        cells[1 + numbers] = table_change(arena, &change, &in);
     }
     table_add_words(r, grid);
 }
@@ -125,29 +133,31 @@ static void table_grid_short(const Results *r, TableGrid *grid)
 static void table_grid_chain(const Results *r, TableGrid *grid)
 {
     Arena *arena = grid->arena;
-    static const struct {
+    const char *what = r->metric == METRIC_ACCURACY ? "accuracy" : r->metric == METRIC_MCC ? "MCC" : "macro-F1";
+    const struct {
         const char *first, *second;
-        Figure *figure;
+        size_t measure;
     } columns[] = {
-        {"average", "accuracy", figure_average_accuracy},
-        {"learning", "accuracy", figure_learning_accuracy},
-        {"forgetting", "first-last", figure_first_last},
+        {"average", what, MATRIX_AVERAGE},
+        {"learning", what, MATRIX_LEARNING},
+        {"forgetting", "first-last", MATRIX_FIRST_LAST},
     };
     bool ceiling = false;
-    for (int m = 0; m < r->method_count; m++) ceiling = ceiling || figure_over_seeds(r, m, figure_intransigence).count;
+    for (int m = 0; m < r->method_count && r->metric == METRIC_ACCURACY; m++)
+        ceiling = ceiling || figure_over_seeds(r, m, figure_intransigence).count;
     table_head(grid, "method", "");
     for (size_t c = 0; c < COUNT(columns); c++) table_head(grid, columns[c].first, columns[c].second);
     if (ceiling) table_head(grid, "below", load_kind_name(r, METHOD_CEILING));
     table_head(grid, "tasks", "learned");
     table_start_rows(r, grid);
     double majority = 0;
-    for (int j = 0; j < r->task_count; j++) majority += r->tasks[j].majority_rate / r->task_count;
+    for (int j = 0; j < r->task_count; j++) majority += metric_of_majority(r, r->metric, j) / r->task_count;
     grid->majority.cells[1] = grid->majority.cells[2] = format_cell(arena, majority);
     for (int m = 0; m < r->method_count; m++) {
         const char **cells = grid->rows.at[m].cells;
         int at = 1, learned = 0;
         for (size_t c = 0; c < COUNT(columns); c++) {
-            const MeanOver mean = figure_over_seeds(r, m, columns[c].figure);
+            const Score mean = metric_measure(r, r->metric, m, columns[c].measure);
             cells[at++] = table_mean(arena, &mean);
         }
         const MeanOver below = figure_over_seeds(r, m, figure_intransigence);
@@ -183,7 +193,7 @@ static void table_grid_tasks(const Results *r, int from, TableGrid *grid)
     table_start_rows(r, grid);
     for (int m = 0; m < r->method_count; m++) {
         for (int j = from; j < to; j++) {
-            const Score own = verdict_score(r, m, j, j), end = verdict_score(r, m, last, j);
+            const Score own = metric_score(r, r->metric, m, j, j), end = metric_score(r, r->metric, m, last, j);
             const char *first = own.seeds ? format_cell(arena, own.mean) : "-";
             const char *second = j == last || !own.seeds
                                      ? ""
@@ -193,7 +203,7 @@ static void table_grid_tasks(const Results *r, int from, TableGrid *grid)
         }
     }
     for (int j = from; j < to; j++)
-        grid->majority.cells[1 + j - from] = arena_printf(arena, "%s ", format_cell(arena, r->tasks[j].majority_rate));
+        grid->majority.cells[1 + j - from] = arena_printf(arena, "%s ", table_majority(arena, r, j));
 }
 
 /* ---- on a terminal ---- */
@@ -321,16 +331,25 @@ static const char *table_setting(Arena *arena, const Results *r)
     return r->finished ? text : arena_printf(arena, "%s: UNFINISHED", text);
 }
 
+/* What stands beside numbers that are not accuracies. */
+static const char table_metric_note[] =
+    "what is learned, forgotten and tested is decided by accuracy, whose tests are exact";
+
 static const char *table_legend(Arena *arena, const Results *r)
 {
     const int seeds = verdict_most_seeds(r);
-    const bool chain = r->task_count > 2;
-    const char *what = chain ? "accuracy in %, after the last task unless another is named" : "accuracy in %";
-    if (seeds <= 1) return chain ? what : arena_printf(arena, "%s, in brackets the 95%% interval (Wilson)", what);
-    return arena_printf(arena,
-                        chain ? "%s; mean ±95%% t interval over %d seeds"
-                              : "%s, mean over %d seeds, in brackets its 95%% interval (Student's t)",
-                        what, seeds);
+    const bool chain = r->task_count > 2, accuracy = r->metric == METRIC_ACCURACY;
+    const char *what = arena_printf(arena, "%s%s%s", metric_words[r->metric].title, metric_words[r->metric].unit,
+                                    chain ? ", after the last task unless another is named" : "");
+    const char *rows = accuracy ? "Wilson" : "bootstrap over rows",
+               *over = accuracy ? "Student's t" : "Student's t and bootstrap over rows", *legend = what;
+    if (seeds > 1)
+        legend = chain ? arena_printf(arena, "%s; mean ±95%% t interval over %d seeds", what, seeds)
+                       : arena_printf(arena, "%s, mean over %d seeds, in brackets its 95%% interval (%s)", what, seeds,
+                                      over);
+    else if (!chain)
+        legend = arena_printf(arena, "%s, in brackets the 95%% interval (%s)", what, rows);
+    return accuracy ? legend : arena_printf(arena, "%s; %s", legend, table_metric_note);
 }
 
 /* What differs from the preset; NULL: nothing, or it is not recorded. */

@@ -5,13 +5,6 @@
 
 /* summary.json: what the table shows, for programs. */
 
-static json_t *summary_number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
-static json_t *summary_interval(Interval interval)
-{
-    return json_pack("[o, o]", summary_number(interval.low), summary_number(interval.high));
-}
-
 static json_t *summary_tasks(const Results *r)
 {
     json_t *tasks = json_array();
@@ -335,6 +328,9 @@ static Str summary_text(Arena *arena, const Results *r)
                   summary_comparison(arena, r), "forgotten", summary_forgotten(arena, r), "headline",
                   verdict_headline(arena, r), "plain", plain, "sentences", words, "rules", rules);
     ASSERT(summary);
+    json_object_set_new(summary, "cells", summary_cells(arena, r));
+    json_object_set_new(summary, "cells_over_seeds", summary_cells_over_seeds(arena, r));
+    json_object_set_new(summary, "measures", summary_measures(r));
     char *text = json_dumps(summary, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     ASSERT(text);
     const Str out = {arena_printf(arena, "%s\n", text), strlen(text) + 1};

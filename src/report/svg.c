@@ -140,3 +140,45 @@ static void svg_text(Markup *m, float x, float y, float width, const char *text,
     markup_text(m, text);
     markup_put(m, "</text>\n");
 }
+
+/* ---- as a file of its own ---- */
+
+/* The colour of a variable of the palette. */
+static Colour svg_named(Str name)
+{
+    for (size_t i = 0; i < COUNT(svg_palette); i++)
+        if (str_equal(name, str(svg_palette[i].name))) return *svg_palette[i].colour;
+    return COLOUR_BLACK;
+}
+
+/* What the canvas has drawn as an SVG file on white. Its colours are numbers: the programs that put a picture into a
+ * paper know no variables. */
+static Str svg_file(Arena *arena, Str drawn, int width, int height, const char *title, const char *alt)
+{
+    static const char variable[] = "=\"var(--"; /* words of others hold no plain quote: see markup_text */
+    Markup m = {.arena = arena};
+    markup_put(&m,
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+               "fill=\"none\" stroke-linecap=\"round\" stroke-linejoin=\"round\" font-family=\"DejaVu Sans, Verdana, "
+               "sans-serif\">\n<title>",
+               width, height, width, height);
+    markup_text(&m, title);
+    markup_put(&m, "</title>\n<desc>");
+    markup_text(&m, alt);
+    markup_put(&m, "</desc>\n<rect width=\"%d\" height=\"%d\" fill=\"#ffffff\"/>\n", width, height);
+    const size_t size = sizeof variable - 1;
+    for (size_t at = 0; at < drawn.size;) {
+        if (drawn.size - at < size || memcmp(drawn.at + at, variable, size) != 0) {
+            markup_bytes(&m, drawn.at + at++, 1);
+            continue;
+        }
+        at += size;
+        Str name = {drawn.at + at, 0};
+        while (at + name.size < drawn.size && name.at[name.size] != ')') name.size++;
+        const Colour c = svg_named(name);
+        markup_put(&m, "=\"#%02x%02x%02x", c.r, c.g, c.b);
+        at += name.size + 1;
+    }
+    markup_put(&m, "</svg>\n");
+    return markup_str(&m);
+}

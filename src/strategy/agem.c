@@ -64,10 +64,21 @@ static bool agem_end(void *own, const Moment *at, Err *err)
     return true;
 }
 
+static const Citation citation_agem = {
+    .key = "chaudhry2019agem",
+    .type = "inproceedings",
+    .author = "Chaudhry, Arslan and Ranzato, Marc'Aurelio and Rohrbach, Marcus and Elhoseiny, Mohamed",
+    .title = "Efficient Lifelong Learning with {A-GEM}",
+    .booktitle = "International Conference on Learning Representations",
+    .year = "2019",
+    .arxiv = "1812.00420",
+};
+
 static const Strategy strategy_agem = {
     .name = "agem",
     .about = "takes out of each step what would raise the loss on stored rows of earlier tasks",
     .cite = "Chaudhry et al. 2019, arXiv:1812.00420",
+    .citation = &citation_agem,
     .departs = "Only the gradient of the shared weights is corrected; heads of earlier tasks are not trained.",
     .kind = "method",
     .arrays = 1,

@@ -83,10 +83,23 @@ static bool derpp_end(void *own, const Moment *at, Err *err)
     return !count || train_logits(at->device, t, t->head, t->weights.head, t->train, rows, count, NULL, z, err);
 }
 
+static const Citation citation_derpp = {
+    .key = "buzzega2020dark",
+    .type = "inproceedings",
+    .author = "Buzzega, Pietro and Boschini, Matteo and Porrello, Angelo and Abati, Davide and Calderara, Simone",
+    .title = "Dark Experience for General Continual Learning: a Strong, Simple Baseline",
+    .booktitle = "Advances in Neural Information Processing Systems",
+    .volume = "33",
+    .pages = "15920--15930",
+    .year = "2020",
+    .arxiv = "2004.07211",
+};
+
 static const Strategy strategy_derpp = {
     .name = "der++",
     .about = "replays stored rows of earlier tasks with their labels and with the logits they had then",
     .cite = "Buzzega et al. 2020, arXiv:2004.07211",
+    .citation = &citation_derpp,
     .departs = "The stored logits are those of the end of a task, not of the moment at which a row came by; their "
                "squared error is a mean over the classes.",
     .kind = "method",

@@ -42,10 +42,27 @@ static void ewc_add(void *own, TrainState *t)
     pull_add(t, ewc->anchor, ewc->fisher, option[EWC_LAMBDA] * (option[EWC_FORM] > 0 ? 2 : 1));
 }
 
+static const Citation citation_ewc = {
+    .key = "kirkpatrick2017overcoming",
+    .type = "article",
+    .author = "Kirkpatrick, James and Pascanu, Razvan and Rabinowitz, Neil and Veness, Joel and Desjardins, Guillaume "
+              "and Rusu, Andrei A. and Milan, Kieran and Quan, John and Ramalho, Tiago and Grabska-Barwinska, "
+              "Agnieszka and Hassabis, Demis and Clopath, Claudia and Kumaran, Dharshan and Hadsell, Raia",
+    .title = "Overcoming catastrophic forgetting in neural networks",
+    .journal = "Proceedings of the National Academy of Sciences",
+    .volume = "114",
+    .number = "13",
+    .pages = "3521--3526",
+    .year = "2017",
+    .doi = "10.1073/pnas.1611835114",
+    .arxiv = "1612.00796",
+};
+
 static const Strategy strategy_ewc = {
     .name = "ewc",
     .about = "Elastic Weight Consolidation: holds on to weights by their Fisher information",
     .cite = "Kirkpatrick et al. 2017, arXiv:1612.00796",
+    .citation = &citation_ewc,
     .departs = "For three and more tasks online (Schwarz et al. 2018): one Fisher matrix, one anchor.",
     .kind = "method",
     .anchors = true,

@@ -27,10 +27,21 @@ static void l2sp_add(void *own, TrainState *t)
     pull_add(t, l2sp->start, NULL, l2sp->base.option[L2SP_ALPHA]);
 }
 
+static const Citation citation_l2sp = {
+    .key = "li2018l2sp",
+    .type = "inproceedings",
+    .author = "Li, Xuhong and Grandvalet, Yves and Davoine, Franck",
+    .title = "Explicit Inductive Bias for Transfer Learning with Convolutional Networks",
+    .booktitle = "International Conference on Machine Learning",
+    .year = "2018",
+    .arxiv = "1802.01483",
+};
+
 static const Strategy strategy_l2sp = {
     .name = "l2sp",
     .about = "pulls the weights towards the pre-trained ones",
     .cite = "Li, Grandvalet and Davoine 2018, arXiv:1802.01483",
+    .citation = &citation_l2sp,
     .kind = "method",
     .anchors = true,
     .arrays = 1,

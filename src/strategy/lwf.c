@@ -66,10 +66,21 @@ static void lwf_answer(void *own, TrainState *t)
     }
 }
 
+static const Citation citation_lwf = {
+    .key = "li2016lwf",
+    .type = "inproceedings",
+    .author = "Li, Zhizhong and Hoiem, Derek",
+    .title = "Learning without Forgetting",
+    .booktitle = "European Conference on Computer Vision",
+    .year = "2016",
+    .arxiv = "1606.09282",
+};
+
 static const Strategy strategy_lwf = {
     .name = "lwf",
     .about = "Learning without Forgetting: distils the old model's answers to the new task's rows",
     .cite = "Li and Hoiem 2016, arXiv:1606.09282",
+    .citation = &citation_lwf,
     .departs = "Distillation is scaled by T^2 (Hinton et al. 2015): at alpha 1 and T 2 four times as strong as in the "
                "paper, whose warm-up of the new head alone is left out.",
     .kind = "method",

@@ -31,10 +31,22 @@ static void mas_add(void *own, TrainState *t)
     pull_add(t, mas->anchor, mas->omega, 2 * mas->base.option[MAS_LAMBDA]);
 }
 
+static const Citation citation_mas = {
+    .key = "aljundi2018mas",
+    .type = "inproceedings",
+    .author =
+        "Aljundi, Rahaf and Babiloni, Francesca and Elhoseiny, Mohamed and Rohrbach, Marcus and Tuytelaars, Tinne",
+    .title = "Memory Aware Synapses: Learning what (not) to forget",
+    .booktitle = "European Conference on Computer Vision",
+    .year = "2018",
+    .arxiv = "1711.09601",
+};
+
 static const Strategy strategy_mas = {
     .name = "mas",
     .about = "Memory Aware Synapses: holds on to weights by how much they move the logits",
     .cite = "Aljundi et al. 2018, arXiv:1711.09601",
+    .citation = &citation_mas,
     .kind = "method",
     .anchors = true,
     .arrays = 2,

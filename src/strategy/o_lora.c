@@ -91,11 +91,25 @@ static void o_lora_add(void *own, TrainState *t)
     }
 }
 
+static const Citation citation_o_lora = {
+    .key = "wang2023olora",
+    .type = "inproceedings",
+    .author = "Wang, Xiao and Chen, Tianze and Ge, Qiming and Xia, Han and Bao, Rong and Zheng, Rui and Zhang, Qi and "
+              "Gui, Tao and Huang, Xuanjing",
+    .title = "Orthogonal Subspace Learning for Language Model Continual Learning",
+    .booktitle = "Findings of the Association for Computational Linguistics: EMNLP 2023",
+    .pages = "10658--10671",
+    .year = "2023",
+    .doi = "10.18653/v1/2023.findings-emnlp.715",
+    .arxiv = "2310.14152",
+};
+
 static const Strategy strategy_o_lora = {
     .name = "o-lora",
     .about = "a fresh LoRA adapter for each task, kept orthogonal to those of earlier tasks, which are merged into the "
              "encoder",
     .cite = "Wang et al. 2023, arXiv:2310.14152",
+    .citation = &citation_o_lora,
     .departs = "The products are squared, as in the paper's equation 8; the authors' code adds up their absolute "
                "values, under which the same lambda means another strength: --o-lora-form authors.",
     .kind = "method",

@@ -56,10 +56,21 @@ static bool replay_end(void *own, const Moment *at, Err *err)
     return true;
 }
 
+static const Citation citation_replay = {
+    .key = "chaudhry2019tiny",
+    .type = "misc",
+    .author = "Chaudhry, Arslan and Rohrbach, Marcus and Elhoseiny, Mohamed and Ajanthan, Thalaiyasingam and Dokania, "
+              "Puneet K. and Torr, Philip H. S. and Ranzato, Marc'Aurelio",
+    .title = "On Tiny Episodic Memories in Continual Learning",
+    .year = "2019",
+    .arxiv = "1902.10486",
+};
+
 static const Strategy strategy_replay = {
     .name = "replay",
     .about = "each batch comes with as many stored rows of earlier tasks",
     .cite = "Chaudhry et al. 2019, arXiv:1902.10486",
+    .citation = &citation_replay,
     .kind = "method",
     .passes = 1,
     .options = replay_options,

@@ -85,10 +85,21 @@ static bool si_end(void *own, const Moment *at, Err *err)
     return true;
 }
 
+static const Citation citation_si = {
+    .key = "zenke2017si",
+    .type = "inproceedings",
+    .author = "Zenke, Friedemann and Poole, Ben and Ganguli, Surya",
+    .title = "Continual Learning Through Synaptic Intelligence",
+    .booktitle = "International Conference on Machine Learning",
+    .year = "2017",
+    .arxiv = "1703.04200",
+};
+
 static const Strategy strategy_si = {
     .name = "si",
     .about = "Synaptic Intelligence: holds on to weights by how much their way has lowered the loss",
     .cite = "Zenke, Poole and Ganguli 2017, arXiv:1703.04200",
+    .citation = &citation_si,
     .departs = "Importances below 0 stay as they are; the authors' code clips them at 0.",
     .kind = "method",
     .anchors = true,

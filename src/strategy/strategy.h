@@ -69,11 +69,19 @@ typedef struct Moment {
     void *context;
 } Moment;
 
+/* A publication, as BibTeX names its fields. What is NULL is left out; TeX's own signs stand as BibTeX wants them. */
+typedef struct Citation {
+    const char *key, *type; /* type: "article", "inproceedings", ... */
+    const char *author, *title, *journal, *booktitle, *volume, *number, *pages, *year;
+    const char *doi, *arxiv; /* arxiv: its number */
+} Citation;
+
 typedef struct Strategy {
     const char *name, *about, *cite;
-    const char *departs; /* sentences: where it departs from its paper, or what that leaves open; null: nowhere */
-    const char *kind;    /* "method", "separate", "floor", "ceiling", "after": see docs/events.md */
-    const char *alone;   /* why it goes with no other strategy; null: it does */
+    const Citation *citation; /* the publication that `cite` names in short */
+    const char *departs;      /* sentences: where it departs from its paper, or what that leaves open; null: nowhere */
+    const char *kind;         /* "method", "separate", "floor", "ceiling", "after": see docs/events.md */
+    const char *alone;        /* why it goes with no other strategy; null: it does */
     Trains trains;
     bool own_rate; /* its first option is the learning rate */
     bool joint;    /* trains on all tasks so far, from the pretrained encoder */

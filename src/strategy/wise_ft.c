@@ -42,10 +42,24 @@ static bool wise_ft_end(void *own, const Moment *at, Err *err)
     return true;
 }
 
+static const Citation citation_wise_ft = {
+    .key = "wortsman2022wiseft",
+    .type = "inproceedings",
+    .author = "Wortsman, Mitchell and Ilharco, Gabriel and Kim, Jong Wook and Li, Mike and Kornblith, Simon and "
+              "Roelofs, Rebecca and Lopes, Raphael Gontijo and Hajishirzi, Hannaneh and Farhadi, Ali and Namkoong, "
+              "Hongseok and Schmidt, Ludwig",
+    .title = "Robust fine-tuning of zero-shot models",
+    .booktitle = "Proceedings of the IEEE/CVF Conference on Computer Vision and Pattern Recognition",
+    .pages = "7959--7971",
+    .year = "2022",
+    .arxiv = "2109.01903",
+};
+
 static const Strategy strategy_wise_ft = {
     .name = "wise-ft",
     .about = "trains as full, then averages the weights before and after the task",
     .cite = "Wortsman et al. 2021, arXiv:2109.01903",
+    .citation = &citation_wise_ft,
     .departs = "Of an adapter A and B are averaged each, which is not the average of what they do together.",
     .kind = "after",
     .anchors = true,

@@ -3,7 +3,13 @@
 /* Flat arrays of parameters under AdamW, with the norm of their gradients. */
 
 enum { NORM_BLOCK = 16384 }; /* elements of one partial sum of the gradient norm */
-static const float BETA1 = 0.9f, BETA2 = 0.999f, ADAM_EPS = 1e-8f, MAX_GRAD_NORM = 1;
+const TrainFixed train_fixed = {.beta1 = 0.9,
+                                .beta2 = 0.999,
+                                .epsilon = 1e-8,
+                                .clip_norm = 1,
+                                .warmup_steps = 0,
+                                .optimizer = "AdamW",
+                                .schedule = "linear to 0"};
 
 enum { OP_CHUNK = 1 << 30 };
 static u32 op_chunk(size_t rest) { return (u32)least_size(rest, OP_CHUNK); }
@@ -85,8 +91,8 @@ static void params_adamw(Device *device, const Params *p, const AdamStep *s, siz
 {
     for (size_t at = from; at < to; at += OP_CHUNK)
         RUN(device, adamw, .w = p->w + at, .g = p->g + at, .m = p->m + at, .v = p->v + at, .scale = s->scale,
-            .n = op_chunk(to - at), .lr = s->lr, .beta1 = BETA1, .beta2 = BETA2, .eps = ADAM_EPS,
-            .shrink = adamw_shrink(s->lr, decay), .fix1 = s->fix1, .fix2 = s->fix2);
+            .n = op_chunk(to - at), .lr = s->lr, .beta1 = (float)train_fixed.beta1, .beta2 = (float)train_fixed.beta2,
+            .eps = (float)train_fixed.epsilon, .shrink = adamw_shrink(s->lr, decay), .fix1 = s->fix1, .fix2 = s->fix2);
 }
 
 /* One step of AdamW; afterwards the table's gradient is 0 again. */
@@ -96,12 +102,13 @@ static void params_step(Device *device, Params *p, float lr, f32p scale, const T
     const size_t table = params_table(layout);
     if (!p->moves) return;
     const uint32_t t = ++p->updates;
-    const AdamStep s = {lr, (float)(1 - math_power((double)BETA1, t)), (float)sqrt(1 - math_power((double)BETA2, t)),
-                        scale};
+    const AdamStep s = {lr, (float)(1 - math_power((double)(float)train_fixed.beta1, t)),
+                        (float)sqrt(1 - math_power((double)(float)train_fixed.beta2, t)), scale};
     if (p->stamp) {
         RUN(device, adamw_rows, .w = p->w, .g = p->g, .m = p->m, .v = p->v, .scale = scale, .stamp = p->stamp,
-            .rows = layout->table_rows, .cols = layout->table_cols, .lr = lr, .beta1 = BETA1, .beta2 = BETA2,
-            .eps = ADAM_EPS, .shrink = adamw_shrink(lr, p->decay), .fix1 = s.fix1, .fix2 = s.fix2);
+            .rows = layout->table_rows, .cols = layout->table_cols, .lr = lr, .beta1 = (float)train_fixed.beta1,
+            .beta2 = (float)train_fixed.beta2, .eps = (float)train_fixed.epsilon, .shrink = adamw_shrink(lr, p->decay),
+            .fix1 = s.fix1, .fix2 = s.fix2);
         RUN(device, zero_rows, .x = p->g, .row = touched->row, .rows = touched->count, .cols = layout->table_cols);
     } else {
         params_adamw(device, p, &s, 0, table, p->decay);

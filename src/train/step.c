@@ -447,7 +447,7 @@ static void run_step(Run *run, uint32_t epoch, const TaskPart *part, const uint3
     for (int i = 0; i < run->params_count; i++)
         parts += params_squares(device, &run->params[i], &run->touched, run->part + parts);
     f32p clip = run->clip + 2 * (size_t)run->state.step;
-    RUN(device, clip, .part = run->part, .result = clip, .parts = parts, .max_norm = MAX_GRAD_NORM);
+    RUN(device, clip, .part = run->part, .result = clip, .parts = parts, .max_norm = (float)train_fixed.clip_norm);
     if (run->touched.row)
         RUN(device, zero_rows, .x = run->part, .row = run->touched.row, .rows = run->touched.count, .cols = 1);
     for (int i = 0; i < run->params_count; i++)

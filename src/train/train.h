@@ -18,6 +18,15 @@ typedef struct Hyper {
     float weight_decay;
 } Hyper;
 
+/* What no option changes: AdamW (Loshchilov and Hutter 2019) after clipping the norm of all trained weights' gradient,
+ * and a rate that begins at its highest and falls by the same amount each step. */
+typedef struct TrainFixed {
+    double beta1, beta2, epsilon, clip_norm;
+    uint32_t warmup_steps;
+    const char *optimizer, *schedule;
+} TrainFixed;
+extern const TrainFixed train_fixed;
+
 /* ---- hooks: what a strategy adds to plain training ---- */
 
 typedef struct Training Training;

@@ -27,6 +27,41 @@ static bool media_may_stand(uint32_t code)
     return (code & 0xfffe) != 0xfffe && !(code >= 0xfdd0 && code < 0xfdf0);
 }
 
+/* Signs that mean something to TeX, those of our own sentences, and what may not stand in a document. */
+static const char *media_latex(uint32_t code)
+{
+    static const struct {
+        uint32_t code;
+        const char *latex;
+    } signs[] = {{'\\', "\\textbackslash{}"},
+                 {'{', "\\{"},
+                 {'}', "\\}"},
+                 {'$', "\\$"},
+                 {'&', "\\&"},
+                 {'#', "\\#"},
+                 {'%', "\\%"},
+                 {'_', "\\_"},
+                 {'^', "\\textasciicircum{}"},
+                 {'~', "\\textasciitilde{}"},
+                 {'<', "\\textless{}"},
+                 {'>', "\\textgreater{}"},
+                 {'|', "\\textbar{}"},
+                 {'"', "''"},
+                 {'[', "{[}"},
+                 {']', "{]}"},
+                 {0x2013 /* – */, "--"},
+                 {0x2192 /* → */, "$\\to$"},
+                 {0x2026 /* … */, "\\dots{}"},
+                 {0x2264 /* ≤ */, "$\\leq$"},
+                 {0x2265 /* ≥ */, "$\\geq$"},
+                 {0xb1 /* ± */, "$\\pm$"},
+                 {0x2212 /* − */, "$-$"},
+                 {0x2019 /* ’ */, "'"}};
+    for (size_t i = 0; i < COUNT(signs); i++)
+        if (code == signs[i].code) return signs[i].latex;
+    return code == '\n' || code == '\t' ? " " : media_may_stand(code) ? NULL : "?";
+}
+
 /* What a medium puts for a code point; NULL: the code point itself. */
 static const char *media_put(Medium medium, uint32_t code)
 {
@@ -34,6 +69,7 @@ static const char *media_put(Medium medium, uint32_t code)
     case MEDIUM_UTF8: return NULL;
     case MEDIUM_ASCII: return code < 128 ? NULL : media_ascii(code);
     case MEDIUM_MARKDOWN: return NULL; /* text_for puts a backslash before its signs */
+    case MEDIUM_LATEX: return media_latex(code);
     case MEDIUM_HTML: break;
     }
     return code == '&'              ? "&amp;"
@@ -47,7 +83,7 @@ static const char *media_put(Medium medium, uint32_t code)
 
 const char *text_for(Arena *arena, Medium medium, const char *text)
 {
-    enum { LONGEST = 6 }; /* bytes for one: "&quot;" */
+    enum { LONGEST = 18 }; /* bytes for one: "\\textasciicircum{}" */
     const size_t size = strlen(text);
     if (medium == MEDIUM_UTF8) return text;
     char *out = arena_new(arena, char, LONGEST *size + 1), *to = out;

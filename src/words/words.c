@@ -79,7 +79,8 @@ const char *format_cell(Arena *arena, double share)
 const char *format_interval(Arena *arena, Interval interval)
 {
     if (isnan(interval.low) || isnan(interval.high)) return "[–]";
-    return arena_printf(arena, "[%ld–%ld]", lround(100 * interval.low), lround(100 * interval.high));
+    const char *between = interval.low < 0 ? ", " : "–"; /* a dash before a minus would be two */
+    return arena_printf(arena, "[%ld%s%ld]", lround(100 * interval.low), between, lround(100 * interval.high));
 }
 
 const char *format_half_width(Arena *arena, Interval interval)

@@ -23,7 +23,7 @@ const char *format_share(Arena *arena, double share);                /* in perce
 const char *format_percent(Arena *arena, double share);              /* "81.7%" */
 const char *format_percents(Arena *arena, double share, int digits); /* after the point: "60%" */
 const char *format_cell(Arena *arena, double share);                 /* of a table: "81.7", "100" */
-const char *format_interval(Arena *arena, Interval interval);        /* "[74–83]", in whole percents */
+const char *format_interval(Arena *arena, Interval interval);        /* "[74–83]", in whole percents; "[-5, 8]" */
 const char *format_half_width(Arena *arena, Interval interval);      /* half of high - low: "3.4" */
 const char *format_points(Arena *arena, double difference);          /* "-23.0", "0.0", "+1.5" */
 const char *format_range(Arena *arena, Interval interval);           /* "-27.3 to -4.6 points" */
@@ -45,6 +45,7 @@ typedef enum Medium {
     MEDIUM_UTF8,     /* a picture, or a terminal that shows UTF-8 */
     MEDIUM_ASCII,    /* any other terminal: "-" for "–", ">" for "→" */
     MEDIUM_MARKDOWN, /* as it is, where Markdown would take its signs for markup */
+    MEDIUM_LATEX,    /* as text outside of math; what pdflatex has no letter for stays for the reader to replace */
     MEDIUM_HTML,     /* as text, or as the value of an attribute in quotes; what may not stand there is U+FFFD */
 } Medium;
 Medium medium_of_terminal(void); /* UTF-8 or ASCII, by the locale */

@@ -175,6 +175,12 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     markdown_write(&results, nowhere);
     summary_text(arena, &results);
     html_page(arena, &results, &(HtmlCharts){0});
+    results.metric = METRIC_MCC;
+    report_table(&results, nowhere);
+    paper_latex_tables(&results, nowhere);
+    paper_latex_setup(&results, nowhere);
+    paper_csv(&results, nowhere);
+    cite_results(&results, nowhere);
 }
 
 /* Order, names, titles and colours, a line each, for a report of three methods. */
