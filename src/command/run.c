@@ -75,7 +75,8 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     if (preset && !option_number(option_find(run_options(), "preset"), preset, &notebook, err)) return false;
     const ModelConfig model = run_model(folder);
     const OptionPreset standing = {.notebook = notebook > 0, .large = model.hidden >= LARGE_HIDDEN};
-    if (!plan_defaults(plan, arena, standing, model.family, err) || !run_set_all(plan, arena, options, err))
+    if (!plan_defaults(plan, arena, standing, model.family, err) || !run_set_all(plan, arena, options, err) ||
+        !plan_check_methods(plan, err))
         return false;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
     if (folder)
@@ -141,7 +142,8 @@ static json_t *run_kept(const json_t *options)
 /* All of lethe run but its report; the plan as of run_read. */
 static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
 {
-    bool ok = run_read(argc, argv, arena, options, plan, err);
+    bool ok =
+        run_read(argc, argv, arena, options, plan, err) && (plan->dry_run || plan_join_out(plan, arena, options, err));
     json_t *kept = run_kept(options);
     ok = ok && experiment_run(plan, kept, err);
     json_decref(kept);

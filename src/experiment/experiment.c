@@ -1,7 +1,8 @@
 #include "experiment.h"
 
-#include "journal.c"  // the files of OUT while a run writes them
-#include "state.h"    // what a run holds in memory
+#include "journal.c"        // the files of OUT while a run writes them
+#include "journal_order.c"  // and when it was added to
+#include "state.h"          // what a run holds in memory
 
 #include "load.c"      // tasks, tokenizer and weights
 #include "training.c"  // what a method trains; events
@@ -14,6 +15,7 @@
 #include "keep_models.c"  // OUT/models
 #include "method.c"       // one method with one seed
 #include "run_options.c"
+#include "adding.c"    // a plan beside the run that OUT holds
 #include "describe.c"  // a plan in words and events; what it needs
 #include "whole_run.c"
 #include "bench.c"

@@ -71,10 +71,19 @@ bool plan_defaults(Plan *plan, Arena *arena, OptionPreset preset, const Family *
  * null), or of this one beyond that. beside: names of those that differ from the preset's defaults are added. */
 json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside);
 
+/* Fails (exit code 2) when two methods of the plan are the same. */
+bool plan_check_methods(const Plan *plan, Err *err);
+/* When plan->out holds a run, the plan becomes that run and what it adds to it: every method of both with every seed of
+ * both, and `options`, which config.json keeps, those of the whole. The run's methods come first, unless the plan names
+ * all of them. A method that has other values of its own options than the run's of that name is another one, named
+ * by them: see method_parse. Fails when another setting would change what is there, and names it. */
+bool plan_join_out(Plan *plan, Arena *arena, json_t *options, Err *err);
+
 /* Runs the plan and writes OUT/: config.json, results.jsonl, predictions.tsv. A finished run of the same configuration
- * is left as it is, an unfinished one goes on from its last snapshot, one of another configuration is refused unless
- * plan->force, and so is one that another process is running. options: the run's options as a JSON object, kept in
- * config.json. With dry_run prints the plan and what it needs and trains nothing. */
+ * is left as it is, an unfinished one goes on from its last snapshot, one with fewer methods or seeds is added to, one
+ * of another configuration is refused unless plan->force, and so is one that another process is running. options: the
+ * run's options as a JSON object, kept in config.json. With dry_run prints the plan and what it needs and trains
+ * nothing. */
 bool experiment_run(const Plan *plan, const json_t *options, Err *err);
 
 /* Prints what a training step of each method and task costs, by kind of op; writes nothing. */

@@ -71,6 +71,24 @@ static uint64_t models_bytes(const Experiment *x)
     return floats * sizeof(float) * (uint64_t)plan->seed_count;
 }
 
+/* With a second seed, the models of the first are named after theirs. */
+static bool models_rename(const Experiment *x, Err *err)
+{
+    const Plan *plan = x->plan;
+    Arena arena = {0};
+    bool ok = true;
+    for (int m = 0; m < plan->method_count && plan->seed_count > 1; m++) {
+        const char *from = arena_printf(&arena, "%s/models/%s", plan->out, plan->methods[m]->name);
+        for (int s = 0; s < plan->seed_count && sys_kind(from) == SYS_FOLDER && ok; s++) {
+            if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s])) continue;
+            const SysError error = sys_folder_move(from, models_folder(x, &arena, plan->methods[m], plan->seeds[s]));
+            ok = !error || fail(err, "%s: cannot be renamed: %s", from, sys_error_text(error));
+        }
+    }
+    arena_free(&arena);
+    return ok;
+}
+
 /* Before anything is trained: the encoder's files, and whether there is room. fresh: models of another run that lie
  * there go. */
 static bool models_begin(const Experiment *x, bool fresh, Err *err)
@@ -79,6 +97,10 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
     uint64_t room;
     const uint64_t need = models_bytes(x) + snapshot_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
+    if (!models_rename(x, err)) {
+        arena_free(&arena);
+        return false;
+    }
     const bool full = fresh && !file_exists(x->snapshots.path) && sys_disk_free(x->plan->out, &room) && room < need;
     if (full)
         fail(err,

@@ -116,10 +116,13 @@ static bool on_interpolation(void *context, double alpha, bool stays, Err *err)
 
 /* ---- its strategies ---- */
 
-static void *own_new(const Experiment *x, const Strategy *strategy, Arena *arena, DeviceArena *memory)
+static void *own_new(const Experiment *x, const Method *method, const Strategy *strategy, Arena *arena,
+                     DeviceArena *memory)
 {
     void *own = arena_alloc(arena, 1, strategy->own_bytes > sizeof(Own) ? strategy->own_bytes : sizeof(Own));
-    *(Own *)own = (Own){strategy_values(&x->plan->values, strategy), arena, memory};
+    double *values = arena_new(arena, double, STRATEGY_MAX_OPTIONS);
+    method_values(method, &x->plan->values, strategy, values);
+    *(Own *)own = (Own){values, arena, memory};
     return own;
 }
 
@@ -150,7 +153,8 @@ static int watchers_of(const MethodRun *m, const Strategy **watch)
     return count;
 }
 
-/* Trains the first task with every watcher, and puts what they saw on the shelf. */
+/* Trains the first task with every watcher, and puts what they saw on the shelf. No watcher goes by its options, which
+ * may differ between the methods that share what it sees. */
 static bool train_watched(MethodRun *m, Training *t, const TrainObserver *observer, Err *err)
 {
     const Strategy *watch[STRATEGY_MAX];
@@ -158,7 +162,8 @@ static bool train_watched(MethodRun *m, Training *t, const TrainObserver *observ
     const int count = watchers_of(m, watch);
     Arena arena = {0};
     DeviceArena memory = {.device = &m->x->device};
-    for (int i = 0; i < count; i++) hook[i] = (TrainHook){&watch[i]->watch, own_new(m->x, watch[i], &arena, &memory)};
+    for (int i = 0; i < count; i++)
+        hook[i] = (TrainHook){&watch[i]->watch, own_new(m->x, m->method, watch[i], &arena, &memory)};
     t->hooks = hook;
     t->hook_count = count;
     bool ok = train_task(&m->x->device, t, observer, &m->kept, err);
@@ -278,7 +283,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
         m->steps += train_total_steps(&t);
     }
     for (int i = 0; i < method->component_count; i++)
-        m->own[i] = own_new(x, method->component[i], &m->arena, &m->memory);
+        m->own[i] = own_new(x, method, method->component[i], &m->arena, &m->memory);
     progress_begin(&m->progress, plan->quiet, m->steps, plan->seed_count > 1 ? "%s, seed %u" : "%s", method->name,
                    seed);
     bool ok = experiment_weights(x, seed, err) && probe_pretrained(m, err);

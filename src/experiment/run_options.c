@@ -50,13 +50,19 @@ static bool run_add_methods(Plan *plan, Arena *arena, Str list, Err *err)
         }
         Method *method = arena_new(arena, Method, 1);
         if (!method_parse(arena, item, method, err)) return false;
-        for (int i = 0; i < plan->method_count; i++)
-            if (method_same(plan->methods[i], method))
-                return fail_usage(err, "--method: %s is named twice", method->name);
         if (plan->method_count == PLAN_MAX_METHODS)
             return fail_usage(err, "--method: at most %d methods", PLAN_MAX_METHODS);
         plan->methods[plan->method_count++] = method;
     }
+    return true;
+}
+
+bool plan_check_methods(const Plan *plan, Err *err)
+{
+    for (int i = 0; i < plan->method_count; i++)
+        for (int k = 0; k < i; k++)
+            if (method_same(plan->methods[i], plan->methods[k], &plan->values))
+                return fail_usage(err, "--method: %s is named twice", plan->methods[i]->name);
     return true;
 }
 
@@ -296,9 +302,9 @@ json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside)
             plan_add_setting(plan, settings, beside, &run_rows[i], option_get(&run_rows[i], plan), true);
     for (int p = 0; method && p < method->component_count; p++) {
         const Strategy *s = method->component[p];
-        const double *value = strategy_values(&plan->values, s);
         for (int k = 0; k < s->option_count; k++)
-            plan_add_setting(plan, settings, beside, &s->options[k], value[k], false);
+            plan_add_setting(plan, settings, beside, &s->options[k],
+                             method_value(method, &plan->values, &s->options[k]), false);
     }
     return settings;
 }

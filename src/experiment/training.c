@@ -17,7 +17,8 @@ static Training training_of(const Experiment *x, const Method *method, uint32_t 
     t.joint = method->joint;
     t.train_encoder = method->trains == TRAINS_ENCODER;
     t.weights = (Weights){.encoder = x->encoder, .head = state->head_w};
-    if (method->own_rate) t.hyper.learning_rate = (float)*strategy_values(&x->plan->values, method->own_rate);
+    if (method->own_rate)
+        t.hyper.learning_rate = (float)method_value(method, &x->plan->values, &method->own_rate->options[0]);
     if (method_has_adapter(method)) {
         t.lora = &x->lora;
         t.hyper.learning_rate = x->plan->lora_learning_rate;

@@ -177,6 +177,20 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     html_page(arena, &results, &(HtmlCharts){0});
 }
 
+/* What is put in order is no more than what there was. */
+static void fuzz_order(Str bytes, void (*read)(Order *o, Str all))
+{
+    static const Method full = {.name = "full"}, ewc = {.name = "ewc"};
+    const Plan plan = {.methods = {&full, &ewc}, .method_count = 2, .seeds = {1, 42}, .seed_count = 2};
+    Order order = {0};
+    size_t size = 0;
+    order_plan(&order, &plan);
+    read(&order, bytes);
+    for (size_t i = 0; i < order.out.count; i++) size += order.out.at[i].size;
+    ASSERT(size <= bytes.size);
+    arena_free(&order.arena);
+}
+
 /* What a run that goes on takes from an interrupted one: results.jsonl, a 0 byte, predictions.tsv. */
 static void fuzz_journal(Arena *arena, Str bytes, Err *err)
 {
@@ -186,12 +200,15 @@ static void fuzz_journal(Arena *arena, Str bytes, Err *err)
     const Str lines = zero ? (Str){zero + 1, bytes.size - events.size - 1} : (Str){0};
     bool done = false;
     (void)err;
-    journal_survey(&journal, events, &done);
+    journal_survey(&journal, events, NULL, &done);
     const Str kept = journal_kept(&journal, arena, events, false, journal_keeps_event);
     ASSERT(kept.size <= events.size && journal.texts <= events.size);
     ASSERT(journal_kept(&journal, arena, lines, true, journal_keeps_prediction).size <= lines.size);
     journal.kept = 0; /* what was kept once is kept again */
     ASSERT(journal_kept(&journal, arena, kept, false, journal_keeps_event).size == kept.size);
+    fuzz_order(events, order_events);
+    fuzz_order(lines, order_predictions);
+    json_decref(journal.margin);
     json_decref(journal.finished);
     json_decref(journal.texts_known);
     arena_free(&journal.arena);
