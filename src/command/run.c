@@ -75,8 +75,7 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     if (preset && !option_number(option_find(run_options(), "preset"), preset, &notebook, err)) return false;
     const ModelConfig model = run_model(folder);
     const OptionPreset standing = {.notebook = notebook > 0, .large = model.hidden >= LARGE_HIDDEN};
-    if (!plan_defaults(plan, arena, standing, model.family, err) || !run_set_all(plan, arena, options, err) ||
-        !plan_check_methods(plan, err))
+    if (!plan_defaults(plan, arena, standing, model.family, err) || !run_set_all(plan, arena, options, err))
         return false;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
     if (folder)
@@ -90,7 +89,7 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
                   "new to it."
                 : "MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not wholly new to it.";
     if (!plan->task_count) run_embedded_tasks(plan, arena, err);
-    return err->code == 0;
+    return err->code == 0 && plan_check(plan, err);
 }
 
 static bool run_show(const Plan *plan, Err *err)

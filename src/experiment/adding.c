@@ -62,11 +62,27 @@ static const char *held_differs(Arena *arena, const char *all, const char *name,
     return text_join(arena, all, ", ", arena_printf(arena, "--%s %s there, %s here", name, then, now));
 }
 
+/* Adds what only one of them gives a task for itself. */
+static const char *held_compare_tasks(Arena *arena, const char *all, const json_t *a, const json_t *b, bool there)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)a, name, value)
+    {
+        if (strchr(name, ':') && !json_object_get(b, name))
+            all = text_join(arena, all, ", ",
+                            arena_printf(arena, "--task-option %s=%s only %s", name, json_string_value(value),
+                                         there ? "there" : "here"));
+    }
+    return all;
+}
+
 /* Adds the settings of `then` whose values are others in `now`; those of a strategy may be. */
 static const char *held_compare(Arena *arena, const char *all, const json_t *then, const json_t *now)
 {
     const char *name;
     json_t *value;
+    all = held_compare_tasks(arena, held_compare_tasks(arena, all, then, now, true), now, then, false);
     json_object_foreach((json_t *)then, name, value)
     {
         const Option *row = option_find(run_options(), name);

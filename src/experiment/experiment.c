@@ -12,7 +12,7 @@
 #include "row_outcomes.c"
 #include "probe.c"
 #include "diagnose.c"
-#include "keep_models.c"  // OUT/models
+#include "keep_models.c"  // OUT/models, OUT/epochs
 #include "method.c"       // one method with one seed
 #include "run_options.c"
 #include "adding.c"    // a plan beside the run that OUT holds

@@ -5,7 +5,7 @@
 #include "../saved/saved.h"
 #include "../strategy/strategy.h"
 
-enum { PLAN_MAX_TASKS = 64, PLAN_MAX_METHODS = 32, PLAN_MAX_SEEDS = 100 };
+enum { PLAN_MAX_TASK_VALUES = 256, PLAN_MAX_TASKS = 64, PLAN_MAX_METHODS = 32, PLAN_MAX_SEEDS = 100 };
 
 /* Where a task's rows come from: two files, or data inside the binary. */
 typedef struct TaskSource {
@@ -15,6 +15,13 @@ typedef struct TaskSource {
     double percent;              /* of the file `train` that is set aside to evaluate; 0: `eval` is a file of its own */
     ColumnNames columns;         /* of both files */
 } TaskSource;
+
+/* The value of an option (see Option.by_task) that one task has for itself. */
+typedef struct TaskValue {
+    const char *task;
+    const Option *row;
+    double value;
+} TaskValue;
 
 /* What a run leaves in OUT/models, for predict and export. */
 typedef enum KeepModels {
@@ -50,6 +57,9 @@ typedef struct Plan {
     KeepModels keep;
     KeepEpoch keep_epoch;
     StrategyValues values; /* of the strategies' own options */
+    TaskValue task_value[PLAN_MAX_TASK_VALUES];
+    int task_value_count;
+    bool keep_each_epoch;  /* the weights after every epoch, in OUT/epochs */
     OptionPreset defaults; /* decides on the defaults of all options */
     /* The identity in the config.json that is repeated (JSON text), and its path: its data and model must be as they
      * were, but for those that the command line names. NULL: nothing is repeated. */
@@ -71,8 +81,11 @@ bool plan_defaults(Plan *plan, Arena *arena, OptionPreset preset, const Family *
  * null), or of this one beyond that. beside: names of those that differ from the preset's defaults are added. */
 json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside);
 
-/* Fails (exit code 2) when two methods of the plan are the same. */
-bool plan_check_methods(const Plan *plan, Err *err);
+/* Fails (exit code 2) when two methods of the plan are the same, when a value is for a task that the plan has not, or
+ * when options do not go together. */
+bool plan_check(const Plan *plan, Err *err);
+/* A task's value of a number that is by_task. */
+double plan_task_value(const Plan *plan, int task, const char *option);
 /* When plan->out holds a run, the plan becomes that run and what it adds to it: every method of both with every seed of
  * both, and `options`, which config.json keeps, those of the whole. The run's methods come first, unless the plan names
  * all of them. A method that has other values of its own options than the run's of that name is another one, named

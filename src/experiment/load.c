@@ -45,8 +45,10 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
         ExampleFile files[2];
         /* the built-in data lies in the order of a draw already */
         if (!experiment_examples(&x->arena, source, files, err) ||
-            !task_data_load(&x->arena, tokenizer, source->name, &files[0], &files[1], plan->train_rows, plan->eval_rows,
-                            experiment_takes_first(plan, source), plan->max_length, data, err))
+            !task_data_load(&x->arena, tokenizer, source->name, &files[0], &files[1],
+                            (uint32_t)plan_task_value(plan, i, "train-rows"),
+                            (uint32_t)plan_task_value(plan, i, "eval-rows"), experiment_takes_first(plan, source),
+                            plan->max_length, data, err))
             return false;
         for (size_t k = 0; k < data->warnings.count && !plan->quiet; k++)
             fprintf(stderr, "lethe: task %s: %s\n", data->name, data->warnings.at[k]);

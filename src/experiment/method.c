@@ -189,7 +189,7 @@ static bool train_hooked(MethodRun *m, Training *t, const TrainObserver *observe
 
 static bool train_new(MethodRun *m, Training *t, Err *err)
 {
-    const TrainObserver observer = {m, on_step, on_eval};
+    const TrainObserver observer = {m, on_step, on_eval, m->x->plan->keep_each_epoch ? models_keep_epoch : NULL};
     if (!snapshot_attach(m, t, err)) return false;
     m->recording = json_array();
     diagnose_curve(m, t);
