@@ -100,8 +100,83 @@ static void test_patience_resumes(void **state)
     arena_free(&arena);
 }
 
+/* ---- a task that comes again ---- */
+
+#define AGAIN_RUN                                                                                                  \
+    "run --threads 1 --epochs 2 --batch-size 4 --keep-models all --task a=" R "rows.tsv," R "eval.tsv --task b=" R \
+    "other.tsv," R "rows.tsv --task a" RESUME_MODEL
+
+/* The lines of predictions.tsv of a method, a moment and a task, without these three. */
+static const char *again_lines(Arena *arena, const char *out, const char *method, int after, int task)
+{
+    return arena_printf(arena, "%s",
+                        sh("awk -F'\t' '$1==\"%s\" && $3==%d && $4==%d {print $5,$6,$7,$8}' %s/predictions.tsv", method,
+                           after, task, out)
+                            ->out);
+}
+
+/* It has the head (and adapter) that it had: a training that moves nothing leaves its answers as they were. */
+static void test_a_task_comes_again(void **state)
+{
+    static const char *const methods[] = {"full", "lora", "lora-seq", "replay", "lwf", "der++", "o-lora", "frozen"};
+    Arena arena = {0};
+    (void)state;
+    resume_files();
+    fine(child_run, AGAIN_RUN "--method full,lora,lora-seq,replay,lwf,der++,o-lora,frozen --out " R "again");
+    fine(child_run,
+         AGAIN_RUN "--method full,lora --task-option a-again:learning-rate=1e-12 --weight-decay 0 --task-option "
+                   "a-again:lora-learning-rate=1e-12 --out " R "still");
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        const char *first = again_lines(&arena, R "again", methods[i], 3, 1);
+        assert_true(strlen(first) > 100);
+        assert_string_equal(first, again_lines(&arena, R "again", methods[i], 3, 3)); /* one task, asked twice */
+        assert_string_not_equal(first, again_lines(&arena, R "again", methods[i], 2, 1));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const Outcome *o =
+            sh("awk -F'\t' '$1==\"%s\" && $4==1 && $3>1 {split($8,z,\" \"); if (!($5 in old)) old[$5]=z[1];"
+               " else if ((old[$5]-z[1])^2 > 1e-8) {print; exit 1}}' " R "still/predictions.tsv",
+               methods[i]);
+        if (o->code != 0) fail_msg("%s began anew: %s", methods[i], o->out);
+    }
+    assert_true(exists(R "again/models/full/a/head.safetensors") && !exists(R "again/models/full/a-again"));
+    /* what asks for nothing leaves what full leaves, through the heads of one task that stands twice among the earlier
+     */
+    fine(child_run, AGAIN_RUN
+         "--task b --method full,replay@replay-fraction=0,lwf@lwf-alpha=0,der++@der-alpha=0@der-beta=0 --out " R
+         "four");
+    for (int task = 1; task <= 4; task++) {
+        const char *full = again_lines(&arena, R "four", "full", 4, task);
+        assert_string_equal(full, again_lines(&arena, R "four", "replay@replay-fraction=0", 4, task));
+        assert_string_equal(full, again_lines(&arena, R "four", "lwf@lwf-alpha=0", 4, task));
+        assert_string_equal(full, again_lines(&arena, R "four", "der++@der-alpha=0@der-beta=0", 4, task));
+    }
+    arena_free(&arena);
+}
+
+static void test_a_task_that_comes_again_resumes(void **state)
+{
+    static const char *const line = AGAIN_RUN "--method lora,lwf,replay --out " R;
+    Arena arena = {0};
+    (void)state;
+    resume_files();
+    fine(child_run, arena_printf(&arena, "%swhole", line));
+    const long calls = faults->count[FAULT_RENAME];
+    for (long part = 1; part < 5; part++) {
+        sh("rm -rf " R "killed");
+        child(child_run, arena_printf(&arena, "%skilled", line), FAULT_RENAME, calls * part / 5, FAULT_KILL);
+        fine(child_run, arena_printf(&arena, "%skilled", line));
+        expect_same_run(R "whole", R "killed");
+    }
+    const Child *c = child(child_run, AGAIN_RUN "--task c --out " R "none", FAULT_ANY, 0, FAULT_NONE);
+    assert_true(c->code == 2 && strstr(c->err, "--task c: no earlier task has this name"));
+    c = child(child_run, AGAIN_RUN "--task-option a-again:train-rows=5 --out " R "none", FAULT_ANY, 0, FAULT_NONE);
+    assert_true(c->code == 2 && strstr(c->err, "a task that comes again has the rows that it had"));
+    arena_free(&arena);
+}
+
 static const struct CMUnitTest asked_tests[] = {
-    cmocka_unit_test(test_values_of_one_task),
-    cmocka_unit_test(test_each_epoch_is_kept),
+    cmocka_unit_test(test_a_task_comes_again), cmocka_unit_test(test_a_task_that_comes_again_resumes),
+    cmocka_unit_test(test_values_of_one_task), cmocka_unit_test(test_each_epoch_is_kept),
     cmocka_unit_test(test_patience_resumes),
 };

@@ -29,6 +29,7 @@ static json_t *task_event(const Plan *plan, const TaskState *state, const TaskSo
     json_object_set_new(event, "train_file_rows", json_integer(data->train.file_rows));
     json_object_set_new(event, "eval_file_rows", json_integer(data->eval.file_rows));
     json_object_set_new(event, "common_rows", json_integer((json_int_t)data->common_rows));
+    if (source->again) json_object_set_new(event, "again", json_integer(source->again));
     if (source->percent > 0) json_object_set_new(event, "split_percent", json_real(source->percent));
     json_object_set_new(event, "rows", task_rows(plan, source));
     return event;

@@ -14,6 +14,7 @@ typedef struct TaskSource {
     Str train_bytes, eval_bytes; /* embedded: the files themselves */
     double percent;              /* of the file `train` that is set aside to evaluate; 0: `eval` is a file of its own */
     ColumnNames columns;         /* of both files */
+    int again;                   /* a task that comes again: the number (from 1) of the one that it is; else 0 */
 } TaskSource;
 
 /* The value of an option (see Option.by_task) that one task has for itself. */
@@ -77,6 +78,8 @@ const OptionRows *run_options(void);
 bool plan_set(Plan *plan, Arena *arena, const Option *row, const char *value, Err *err);
 /* What a preset makes of such a model when nothing else is given: the defaults of all rows. No tasks and no model. */
 bool plan_defaults(Plan *plan, Arena *arena, OptionPreset preset, const Family *family, Err *err);
+/* Whether another value of an option may change what a run leaves of a method. */
+bool plan_option_changes(const Option *row, const Method *method);
 /* Name to value, a text as the command line takes it, of the options that change the results of every method (method
  * null), or of this one beyond that. beside: names of those that differ from the preset's defaults are added. */
 json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside);

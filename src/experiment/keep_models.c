@@ -29,10 +29,12 @@ static bool models_write(MethodRun *m, const char *out, int tasks, Err *err)
     if (error) return fail(err, "%s: %s", plan->model.folder, sys_error_text(error));
     Arena arena = {0};
     KeptTask *kept_tasks = arena_new(&arena, KeptTask, (size_t)tasks);
+    int count = 0;
     for (int i = 0; i < tasks; i++) {
         const Training t = training_of(m->x, m->method, m->seed, i);
         const TaskData *data = &m->x->tasks[i].data;
-        KeptTask *task = &kept_tasks[i];
+        if (plan->tasks[i].again) continue; /* its head is that of the task that it is */
+        KeptTask *task = &kept_tasks[count++];
         *task =
             (KeptTask){.name = data->name, .labels = {data->classes, data->class_names}, .pairs = data->train.any_pair};
         task->head = t.head;
@@ -49,7 +51,7 @@ static bool models_write(MethodRun *m, const char *out, int tasks, Err *err)
                        .model = &m->x->model,
                        .encoder = own_encoder ? models_read(m->x, &arena, m->x->encoder, &m->x->model.encoder) : NULL,
                        .tasks = kept_tasks,
-                       .task_count = tasks};
+                       .task_count = count};
     const bool ok =
         device_ok(&m->x->device, err) && kept_write(models_folder(m->x, &arena, out, m->method, m->seed), &kept, err);
     arena_free(&arena);
@@ -77,6 +79,7 @@ static bool models_keep_epoch(void *context, uint32_t epoch, Err *err)
     MethodRun *m = context;
     Arena arena = {0};
     const char *out = models_epoch(m->x, &arena, m->task, epoch);
+    remove_temporaries(arena_printf(&arena, "%s/models/encoder", out)); /* of a process that was killed here */
     const bool ok = kept_write_encoder(out, &m->x->plan->model, err) && models_write(m, out, m->task + 1, err);
     arena_free(&arena);
     return ok;

@@ -227,7 +227,8 @@ static bool train_one(MethodRun *m, Err *err)
     shelf_clear(&m->shelf);
     m->lowest = INFINITY;
     if (t.joint && m->task > 0 && !experiment_weights(m->x, m->seed, err)) return false;
-    if (t.lora && (m->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
+    const bool again = m->x->plan->tasks[m->task].again; /* then it has its own adapter */
+    if (t.lora && (m->task == 0 || (method->trains == TRAINS_ADAPTER_EACH && !again)))
         start_adapter(m->x, t.weights.adapter, m->seed, m->task);
     const Moment before = moment_of(m, &t, NULL);
     for (int i = 0; i < method->component_count && m->task == 0; i++)

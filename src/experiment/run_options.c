@@ -24,15 +24,19 @@ static bool run_name_is_plain(Str name)
 static bool run_read_task(const Option *row, void *target, Arena *arena, const char *value, Err *err)
 {
     Plan *plan = target;
-    TaskSource task;
+    TaskSource task = {.name = value};
     (void)row;
+    if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
+    if (run_name_is_plain(str(value))) { /* a name alone: see run_named_tasks */
+        plan->tasks[plan->task_count++] = task;
+        return true;
+    }
     if (!task_parse(arena, value, &task, err)) return false;
     if (!run_name_is_plain(str(task.name)))
         return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'",
                           str_show(str(value)));
     if (!sys_name_is_usable(task.name))
         return fail_usage(err, "--task %s: no folder can have this task's name here", str_show(str(value)));
-    if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
     for (int i = 0; i < plan->task_count; i++)
         if (strcmp(plan->tasks[i].name, task.name) == 0)
             return fail_usage(err, "--task %s: two tasks have this name", task.name);
@@ -91,6 +95,15 @@ static bool plan_has_task(const Plan *plan, const char *name)
     return false;
 }
 
+static bool plan_has_value(const Plan *plan, int task, const char *option)
+{
+    for (int i = 0; i < plan->task_value_count; i++)
+        if (strcmp(plan->task_value[i].row->name, option) == 0 &&
+            strcmp(plan->task_value[i].task, plan->tasks[task].name) == 0)
+            return true;
+    return false;
+}
+
 bool plan_check(const Plan *plan, Err *err)
 {
     for (int i = 0; i < plan->method_count; i++)
@@ -101,6 +114,10 @@ bool plan_check(const Plan *plan, Err *err)
         if (!plan_has_task(plan, plan->task_value[i].task))
             return fail_usage(err, "--task-option %s:%s: there is no task of this name",
                               str_show(str(plan->task_value[i].task)), plan->task_value[i].row->name);
+    for (int i = 0; i < plan->task_count; i++)
+        if (plan->tasks[i].again && (plan_has_value(plan, i, "train-rows") || plan_has_value(plan, i, "eval-rows")))
+            return fail_usage(err, "--task-option %s: a task that comes again has the rows that it had",
+                              plan->tasks[i].name);
     return !plan->hyper.patience || plan->keep_epoch != KEEP_EPOCH_LAST ||
            fail_usage(err, "--patience %u: it goes by the loss that chooses an epoch; add --keep-epoch held-out",
                       plan->hyper.patience);
@@ -174,7 +191,9 @@ static const char *const run_keep_models[] = {
 static const Option run_rows[] = {
     {"task", OPTION_LIST, 0, 0, "NAME=TRAIN,EVAL",
      "a task, in training order; repeat for each (.tsv .csv .jsonl .json, also .zst);\nNAME=FILE,20% splits one file; "
-     "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in",
+     "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nNAME alone: an earlier task comes again, or sentiment or "
+     "nli, "
+     "which are built in\nand which are the tasks without it",
      CHANGES(RUN), .read = run_read_task},
     {"task-option", OPTION_LIST, 0, 0, "NAME:OPTION=VALUE",
      "a value for this task alone; repeat for each: train-rows, eval-rows, epochs,\nmax-steps, learning-rate, "
@@ -333,6 +352,16 @@ static bool run_option_changes(const Option *row, const Method *method)
     const bool adapter = method_has_adapter(method);
     if (row->changes == CHANGES_ADAPTER) return adapter;
     return row->changes == CHANGES_ENCODER && !adapter && !method->own_rate;
+}
+
+bool plan_option_changes(const Option *row, const Method *method)
+{
+    if (row->changes == CHANGES_ADAPTER || row->changes == CHANGES_ENCODER) return run_option_changes(row, method);
+    if (row->changes != CHANGES_OWN) return true;
+    for (int p = 0; p < method->component_count; p++)
+        for (int k = 0; k < method->component[p]->option_count; k++)
+            if (&method->component[p]->options[k] == row) return true;
+    return false;
 }
 
 /* Adds a setting, and its name to `beside` when its value is not the preset's. */

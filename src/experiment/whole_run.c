@@ -30,8 +30,9 @@ static bool experiment_open(Experiment *x, Err *err)
     x->encoder = device_f32(&x->memory, x->model.encoder.floats);
     x->shared_adapter = device_f32(&x->memory, x->lora.layout.floats);
     for (int i = 0; i < plan->task_count; i++) {
-        x->tasks[i].head_w = device_f32(&x->memory, x->tasks[i].head.layout.floats);
-        x->tasks[i].adapter_w = device_f32(&x->memory, x->lora.layout.floats);
+        const TaskState *first = plan->tasks[i].again ? &x->tasks[plan->tasks[i].again - 1] : NULL;
+        x->tasks[i].head_w = first ? first->head_w : device_f32(&x->memory, x->tasks[i].head.layout.floats);
+        x->tasks[i].adapter_w = first ? first->adapter_w : device_f32(&x->memory, x->lora.layout.floats);
         x->earlier[i].head_w = x->tasks[i].head_w;
     }
     return experiment_weights(x, plan->seeds[0],

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "differences.c"
+#include "power.c"
 
 static const double MEASURE_Z = 1.959963984540054; /* 97.5% quantile of the normal distribution */
 

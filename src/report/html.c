@@ -43,6 +43,25 @@ static void html_write_nav(Html *h, const Results *r)
         "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n</ul></nav>\n");
 }
 
+static void html_write_advice(Html *h, const Results *r)
+{
+    const AdviceList advice = report_advice(h->arena, r);
+    if (!advice.count) return;
+    html_tag(h, "h3", "", "What to do next");
+    html_raw(h, "<ul class=\"next\">\n");
+    for (size_t i = 0; i < advice.count; i++) {
+        html_raw(h, "<li>");
+        html_text(h, advice.at[i].sentence);
+        if (advice.at[i].command) {
+            html_raw(h, "<pre><code>");
+            html_text(h, advice.at[i].command);
+            html_raw(h, "</code></pre>");
+        }
+        html_raw(h, "</li>\n");
+    }
+    html_raw(h, "</ul>\n");
+}
+
 static void html_write_verdict(Html *h, const Results *r)
 {
     const char *sentences[VERDICT_SENTENCES];
@@ -59,6 +78,7 @@ static void html_write_verdict(Html *h, const Results *r)
     for (int i = 0; i < count; i++) html_tag(h, "li", "", sentences[i]);
     if (!count) html_tag(h, "li", "", "Nothing yet: no evaluation has been written.");
     html_raw(h, plain_count ? "</ul></details>\n" : "</ul>\n");
+    html_write_advice(h, r);
     html_raw(h, "<details><summary>The rules these words follow</summary>\n<ul>\n");
     for (size_t i = 0; i < COUNT(verdict_rules); i++) html_tag(h, "li", "", verdict_rules[i]);
     html_raw(h, "</ul></details>\n");

@@ -100,6 +100,8 @@ static bool load_task(Loader *l, const json_t *entry, ResultTask *task, Err *err
     task->name = load_name(l, json_object_get(entry, "name"), "a task's \"name\"", err);
     task->train = load_text(l, json_object_get(entry, "train"));
     task->eval = load_text(l, json_object_get(entry, "eval"));
+    const json_int_t file_rows = json_integer_value(json_object_get(entry, "eval_file_rows"));
+    task->eval_file_rows = file_rows > 0 && file_rows <= UINT32_MAX ? (uint32_t)file_rows : 0;
     return task->name && load_count(l, entry, "classes", 1, 1000000, &task->classes, err) &&
            load_count(l, entry, "train_rows", 1, UINT32_MAX, &task->train_rows, err) &&
            load_count(l, entry, "eval_rows", 1, UINT32_MAX, &task->eval_rows, err) &&

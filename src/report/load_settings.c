@@ -56,6 +56,7 @@ static bool load_settings(Loader *l, Err *err)
     enum { MOST = 200 };
     const json_t *common = json_object_get(l->run, "settings");
     for (int m = 0; m < l->out->method_count; m++) {
+        l->out->method_info[m].asked = l->out->methods[m];
         const char *name = l->out->methods[m], *own = strchr(name, '@'); /* ewc@ewc-lambda=100: see method_parse */
         l->out->method_info[m].base = own ? arena_copy(l->arena, name, (size_t)(own - name)) : name;
         load_properties(l->arena, &l->out->method_info[m]);

@@ -311,6 +311,25 @@ static json_t *summary_forgotten(Arena *arena, const Results *r)
     return tasks;
 }
 
+/* What to do next: "kind", "sentence", "command" (null: none), "number" of rows or seeds (null: none). */
+static json_t *summary_advice(Arena *arena, const Results *r)
+{
+    static const char *const kinds[] = {[ADVICE_GO_ON] = "unfinished",  [ADVICE_LEARN] = "not learned",
+                                        [ADVICE_ROWS] = "too few rows", [ADVICE_SEEDS] = "too few seeds",
+                                        [ADVICE_MATCH] = "not matched", [ADVICE_MATCH_ROWS] = "too few rows to match"};
+    const AdviceList advice = report_advice(arena, r);
+    json_t *list = json_array();
+    for (size_t i = 0; i < advice.count; i++) {
+        const Advice *a = &advice.at[i];
+        json_array_append_new(list, json_pack("{s:s, s:s?, s:s?, s:o, s:s, s:s?}", "kind", kinds[a->kind], "method",
+                                              a->method < 0 ? NULL : r->methods[a->method], "task",
+                                              a->task < 0 ? NULL : r->tasks[a->task].name, "number",
+                                              a->number ? json_integer(a->number) : json_null(), "sentence",
+                                              a->sentence, "command", a->command));
+    }
+    return list;
+}
+
 /* The text of summary.json, in the arena. */
 static Str summary_text(Arena *arena, const Results *r)
 {
@@ -332,6 +351,7 @@ static Str summary_text(Arena *arena, const Results *r)
                   summary_comparison(arena, r), "forgotten", summary_forgotten(arena, r), "headline",
                   verdict_headline(arena, r), "plain", plain, "sentences", words, "rules", rules);
     ASSERT(summary);
+    json_object_set_new(summary, "next", summary_advice(arena, r));
     char *text = json_dumps(summary, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     ASSERT(text);
     const Str out = {arena_printf(arena, "%s\n", text), strlen(text) + 1};

@@ -179,6 +179,8 @@ uint32_t train_epoch_steps(const Hyper *hyper, uint32_t rows); /* of one epoch o
 uint32_t train_steps(const Hyper *hyper, uint32_t rows);       /* of a training on so many rows of one task */
 uint32_t train_total_steps(const Training *training);
 size_t train_trainable(const Training *training); /* parameters */
+/* Whether an earlier task comes again later, with the same head, as a later one of the earlier tasks or as this one. */
+bool train_comes_again(const Training *training, uint32_t task);
 /* Bytes that train_task and evaluate take of the device beyond the weights themselves and what hooks allocate. */
 uint64_t train_memory_bytes(const Device *device, const Training *training);
 

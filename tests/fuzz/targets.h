@@ -177,6 +177,33 @@ static void fuzz_results(Arena *arena, Str bytes, Err *err)
     html_page(arena, &results, &(HtmlCharts){0});
 }
 
+static void fuzz_joined(Arena *arena, Str bytes, Err *err)
+{
+    FolderList folders = {0};
+    if (joined_parse(arena, bytes, "joined.json", &folders, err)) ASSERT(folders.count > 0);
+}
+
+/* A method's name gives the method again. */
+static void fuzz_method(Arena *arena, Str bytes, Err *err)
+{
+    Method method, again;
+    StrategyValues values;
+    strategy_defaults(&values);
+    if (!bytes.size || memchr(bytes.at, 0, bytes.size) || !method_parse(arena, bytes, &method, err)) return;
+    ASSERT(strlen(method.name) <= METHOD_MAX_NAME);
+    ASSERT(method_parse(arena, str(method.name), &again, err) && method_same(&method, &again, &values));
+    ASSERT(strcmp(method.name, again.name) == 0);
+}
+
+static void fuzz_task_value(Arena *arena, Str bytes, Err *err)
+{
+    Plan *plan = arena_new(arena, Plan, 1);
+    const Option *row = option_find(run_options(), "task-option");
+    if (option_set(row, plan, arena, arena_copy(arena, bytes.at, bytes.size), err))
+        ASSERT(plan->task_value_count == 1 && plan->task_value[0].value >= plan->task_value[0].row->low &&
+               plan->task_value[0].value <= plan->task_value[0].row->high);
+}
+
 /* What is put in order is no more than what there was. */
 static void fuzz_order(Str bytes, void (*read)(Order *o, Str all))
 {
@@ -584,6 +611,9 @@ static const struct {
     {"tokenize", fuzz_tokenize},
     {"results", fuzz_results},
     {"journal", fuzz_journal},
+    {"joined", fuzz_joined},
+    {"method", fuzz_method},
+    {"task_value", fuzz_task_value},
     {"adapter_config", fuzz_adapter_config},
     {"adapter", fuzz_adapter},
     {"labels", fuzz_labels},
