@@ -463,7 +463,7 @@ static const char *advice_wrong(Arena *arena, const Results *r, const Advice *a)
     const Comparison c = compare_methods(arena, r);
     const uint32_t rows = a->task < 0 ? 0 : r->tasks[a->task].eval_rows;
     if (strstr(a->sentence, "nan") || strstr(a->sentence, "  ") || strstr(a->sentence, "inf")) return "its words";
-    if (a->method >= 0 && !strstr(a->sentence, " methods ") && !sentence_names(a->sentence, r->methods[a->method]))
+    if (a->method >= 0 && !strstr(a->sentence, " methods") && !sentence_names(a->sentence, r->methods[a->method]))
         return "its method";
     if (a->number && a->task >= 0 && !strstr(a->sentence, format_count(arena, a->number))) return "its number";
     switch (a->kind) {

@@ -43,6 +43,30 @@ static void html_write_nav(Html *h, const Results *r)
         "<li><a href=\"#measures\">Measures</a></li>\n<li><a href=\"#made\">How it was made</a></li>\n</ul></nav>\n");
 }
 
+/* The tables of sweeps. */
+static void html_write_sweeps(Html *h, const Results *r)
+{
+    const SweepList sweeps = report_sweeps(h->arena, r);
+    for (size_t i = 0; i < sweeps.count; i++) {
+        const Sweep *sweep = &sweeps.at[i];
+        PlaneChart chart = {.results = r};
+        sweep_collect(h->arena, r, sweep, &chart);
+        html_raw(h, "<table class=\"sweep\">\n");
+        html_tag(h, "caption", "", sweep_caption(h->arena, r, sweep));
+        html_raw(h, "<tr>");
+        for (int c = 0; c < SWEEP_COLUMNS; c++) html_tag(h, "th", " scope=\"col\"", c ? sweep_heads[c] : sweep->option);
+        html_raw(h, "</tr>\n");
+        for (int k = 0; k < sweep->count; k++) {
+            const char *cells[SWEEP_COLUMNS];
+            sweep_row(h->arena, sweep, &chart, k, cells);
+            html_raw(h, "<tr>");
+            for (int c = 0; c < SWEEP_COLUMNS; c++) html_tag(h, c ? "td" : "th", c ? "" : " scope=\"row\"", cells[c]);
+            html_raw(h, "</tr>\n");
+        }
+        html_raw(h, "</table>\n");
+    }
+}
+
 static void html_write_advice(Html *h, const Results *r)
 {
     const AdviceList advice = report_advice(h->arena, r);
@@ -106,6 +130,7 @@ static void html_write_table(Html *h, const Results *r)
         html_tag(h, "dd", "", *remark ? remark : "nothing to be said yet");
     }
     html_raw(h, "</dl>\n");
+    html_write_sweeps(h, r);
     html_section_end(h);
 }
 

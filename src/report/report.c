@@ -29,6 +29,8 @@
 #include "chart_panels.c"
 #include "chart_curve.c"
 #include "chart_plane.c"
+#include "sweep.c"
+#include "chart_sweep.c"
 #include "chart_loss.c"
 #include "chart_interpolation.c"
 #include "chart_layers.c"
@@ -45,6 +47,7 @@ static const struct {
 } report_charts[] = {
     {"before_after", "Before and after", chart_before_after, NULL},
     {"plane", "Stability against plasticity", chart_plane, plane_shown},
+    {"sweep", "What each value learns and keeps", chart_sweep, sweep_shown},
     {"curve", "The first task while the others train", chart_curve, curve_shown},
     {"matrix", "Every task after every training", chart_matrix, NULL},
     {"interpolation", "Between old and new weights", chart_interpolation, interpolation_shown},
@@ -58,6 +61,9 @@ static bool report_write_markdown(const Results *results, const char *path, Err 
     SysText text;
     if (!sys_text_open(&text)) return fail(err, "%s: out of memory", path);
     markdown_write(results, text.stream);
+    Arena arena = {0};
+    markdown_sweeps(&arena, results, text.stream);
+    arena_free(&arena);
     for (size_t i = 0; i < COUNT(report_charts); i++)
         if (!report_charts[i].shown || report_charts[i].shown(results))
             fprintf(text.stream, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);

@@ -311,6 +311,8 @@ static json_t *summary_forgotten(Arena *arena, const Results *r)
     return tasks;
 }
 
+static json_t *summary_sweeps(Arena *arena, const Results *r); /* chart_sweep.c */
+
 /* What to do next: "kind", "sentence", "command" (null: none), "number" of rows or seeds (null: none). */
 static json_t *summary_advice(Arena *arena, const Results *r)
 {
@@ -352,6 +354,7 @@ static Str summary_text(Arena *arena, const Results *r)
                   verdict_headline(arena, r), "plain", plain, "sentences", words, "rules", rules);
     ASSERT(summary);
     json_object_set_new(summary, "next", summary_advice(arena, r));
+    json_object_set_new(summary, "sweeps", summary_sweeps(arena, r));
     char *text = json_dumps(summary, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     ASSERT(text);
     const Str out = {arena_printf(arena, "%s\n", text), strlen(text) + 1};

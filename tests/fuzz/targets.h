@@ -189,7 +189,11 @@ static void fuzz_method(Arena *arena, Str bytes, Err *err)
     Method method, again;
     StrategyValues values;
     strategy_defaults(&values);
-    if (!bytes.size || memchr(bytes.at, 0, bytes.size) || !method_parse(arena, bytes, &method, err)) return;
+    if (!bytes.size || memchr(bytes.at, 0, bytes.size)) return;
+    if (!method_parse(arena, bytes, &method, err)) {
+        fuzz_usage(err);
+        return;
+    }
     ASSERT(strlen(method.name) <= METHOD_MAX_NAME);
     ASSERT(method_parse(arena, str(method.name), &again, err) && method_same(&method, &again, &values));
     ASSERT(strcmp(method.name, again.name) == 0);
@@ -202,6 +206,7 @@ static void fuzz_task_value(Arena *arena, Str bytes, Err *err)
     if (option_set(row, plan, arena, arena_copy(arena, bytes.at, bytes.size), err))
         ASSERT(plan->task_value_count == 1 && plan->task_value[0].value >= plan->task_value[0].row->low &&
                plan->task_value[0].value <= plan->task_value[0].row->high);
+    fuzz_usage(err);
 }
 
 /* What is put in order is no more than what there was. */
