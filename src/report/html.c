@@ -77,7 +77,7 @@ static void html_write_advice(Html *h, const Results *r)
         html_raw(h, "<li>");
         html_text(h, advice.at[i].sentence);
         if (advice.at[i].command) {
-            html_raw(h, "<pre><code>");
+            html_raw(h, "<pre tabindex=\"0\"><code>");
             html_text(h, advice.at[i].command);
             html_raw(h, "</code></pre>");
         }

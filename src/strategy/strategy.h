@@ -15,7 +15,7 @@ enum {
     METHOD_MAX_COMPONENTS = 4,
     METHOD_MAX_VALUES = METHOD_MAX_COMPONENTS * STRATEGY_MAX_OPTIONS,
     METHOD_MAX_NAME = 120, /* bytes: files are named after it */
-    SHELF_MAX_ARRAYS = 40  /* one for each Fisher matrix that the methods of a run ask for, and some more */
+    SHELF_MAX_ARRAYS = 160 /* one for each Fisher matrix that the methods of a run ask for, and some more */
 };
 
 /* Which weights a method trains beside the heads. */
