@@ -169,7 +169,7 @@ static void test_a_task_that_comes_again_resumes(void **state)
         expect_same_run(R "whole", R "killed");
     }
     const Child *c = child(child_run, AGAIN_RUN "--task c --out " R "none", FAULT_ANY, 0, FAULT_NONE);
-    assert_true(c->code == 2 && strstr(c->err, "--task c: no earlier task has this name"));
+    assert_true(c->code == 2 && strstr(c->err, "--task c: write NAME=TRAIN,EVAL"));
     c = child(child_run, AGAIN_RUN "--task-option a-again:train-rows=5 --out " R "none", FAULT_ANY, 0, FAULT_NONE);
     assert_true(c->code == 2 && strstr(c->err, "a task that comes again has the rows that it had"));
     arena_free(&arena);

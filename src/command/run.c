@@ -69,8 +69,8 @@ static bool run_named_tasks(Plan *plan, Arena *arena, Err *err)
         for (size_t k = 0; k < COUNT(run_built_in); k++) built_in = built_in || strcmp(run_built_in[k], name) == 0;
         if (first < 0 && !built_in)
             return fail_usage(err,
-                              "--task %s: no earlier task has this name, and none is built in but sentiment and nli; "
-                              "write NAME=TRAIN,EVAL, as in --task mine=train.tsv,eval.tsv",
+                              "--task %s: write NAME=TRAIN,EVAL, as in --task mine=train.tsv,eval.tsv; a name alone is "
+                              "that of an earlier task, or of one that is built in: sentiment or nli",
                               str_show(str(name)));
         if (first >= 0 ? !run_task_again(plan, arena, i, first, err)
                        : !run_embedded_task(&plan->tasks[i], arena, name, err))
