@@ -476,7 +476,7 @@ static const char *advice_wrong(Arena *arena, const Results *r, const Advice *a)
         if (!strstr(a->sentence, arena_printf(arena, "(%s points)", format_points(arena, change.mean))))
             return "its change";
         if (a->number <= rows || a->number > 21 * rows) return "its rows";
-        if (change.seeds > 1 || rows < 100) return NULL;
+        if (change.seeds > 1 || rows < 100 || a->number > 3000) return NULL; /* draws take time */
         const double power = advice_power(r, a->method, a->task, a->number);
         return power > 0.7 && power < 0.92 ? NULL : arena_printf(arena, "power %g", power);
     }
