@@ -194,7 +194,7 @@ static void bits_train(const CpuEngine *engine, int column, int kind)
                         .seed = 42};
     BitsTraining trained = {engine->name, 1, bits_losses[kind]};
     assert_true(train_steps(&t.hyper, g.split.rows) >= BITS_STEPS);
-    const TrainObserver observer = {&trained, bits_on_step, bits_on_eval};
+    const TrainObserver observer = {&trained, bits_on_step, bits_on_eval, NULL};
     if (!train_task(&g.device, &t, &observer, NULL, &err)) fail_msg("%s", err.text);
     bits_expect(kind ? "a training with LoRA" : "a training", engine->name, trained.hash, bits_trainings[kind][column]);
     golden_close(&g);

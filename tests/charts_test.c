@@ -127,8 +127,8 @@ static void test_labels_apart(void **state)
         const Made made = {.tasks = cases[i].tasks, .methods = cases[i].methods, .seeds = cases[i].seeds};
         const char *what = arena_printf(&arena, "%d methods, %d tasks, %d seeds", made.methods, made.tasks, made.seeds);
         const int drawn = charts_draw_all(charts_results(&arena, made_results(&arena, &made)), font, what);
-        /* an interpolation is shown for the methods it can be made with */
-        if (made.tasks > 1 ? drawn < (int)COUNT(report_charts) - 1 : drawn != 3) fail_msg("%s: %d charts", what, drawn);
+        /* an interpolation is shown for the methods it can be made with, a sweep where there is one */
+        if (made.tasks > 1 ? drawn < (int)COUNT(report_charts) - 2 : drawn != 3) fail_msg("%s: %d charts", what, drawn);
         arena_free(&arena);
     }
     assert_int_equal(charts_wrong, 0);
@@ -285,8 +285,80 @@ static void test_look(void **state)
     arena_free(&arena);
 }
 
+/* Makes the methods from the second on one with so many values of an option; "" from then on none. */
+static void charts_sweep(Arena *arena, Results *r, int first, const char *base, const char *option,
+                         const char *const *values)
+{
+    for (int m = 0; m < r->method_count; m++) {
+        ResultMethodInfo *info = &r->method_info[m];
+        if (m < first || !values[m - first]) {
+            if (m >= first) break;
+            continue;
+        }
+        info->settings = arena_new(arena, ResultSetting, 1);
+        info->settings[0] = (ResultSetting){option, values[m - first], true};
+        info->setting_count = 1;
+        info->base = base;
+        info->kind = METHOD_ORDINARY;
+        r->methods[m] = arena_printf(arena, "%s (%s %s)", base, option, values[m - first]);
+    }
+}
+
+/* The values of a sweep, and the front of those that no other value beats, by another way. */
+static void test_a_sweep(void **state)
+{
+    static const char *const lambdas[] = {"1", "10", "100", "1000", "10000", NULL}, *const shares[] = {"0.01", "0.05",
+                                                                                                       "0.2", NULL};
+    Arena outer = {0};
+    const Str font = charts_font(&outer);
+    (void)state;
+    for (int seeds = 1; seeds <= 3; seeds += 2)
+        for (int tasks = 2; tasks <= 4; tasks++) {
+            Arena arena = {0};
+            const Made made = {.tasks = tasks, .methods = 10, .seeds = seeds};
+            Results *r = (Results *)charts_results(&arena, made_results(&arena, &made));
+            for (int m = 0; m < r->method_count; m++) r->method_info[m].setting_count = 0;
+            assert_int_equal(report_sweeps(&arena, r).count, 0);
+            charts_sweep(&arena, r, 1, "ewc", "ewc-lambda", lambdas);
+            charts_sweep(&arena, r, 6, "replay", "replay-fraction", shares);
+            const SweepList sweeps = report_sweeps(&arena, r);
+            assert_int_equal(sweeps.count, 2); /* replay's share first */
+            assert_true(sweeps.at[0].count == 3 && strcmp(sweeps.at[0].option, "replay-fraction") == 0);
+            assert_true(sweeps.at[1].count == 5 && strcmp(sweeps.at[1].values[4], "10000") == 0);
+            assert_true(sweep_shown(r) && charts_draw_all(r, font, "a sweep") >= (int)COUNT(report_charts) - 1);
+            json_t *list = summary_sweeps(&arena, r), *values;
+            size_t i, k, n;
+            json_t *sweep, *a, *b;
+            json_array_foreach(list, i, sweep)
+            {
+                values = json_object_get(sweep, "values");
+                assert_int_equal(json_array_size(values), sweeps.at[i].count);
+                json_array_foreach(values, k, a)
+                {
+                    bool beaten = false;
+                    const double x = json_number_value(json_object_get(a, "learned")),
+                                 y = json_number_value(json_object_get(a, "kept"));
+                    json_array_foreach(values, n, b)
+                    {
+                        const double p = json_number_value(json_object_get(b, "learned")),
+                                     q = json_number_value(json_object_get(b, "kept"));
+                        beaten = beaten || (p >= x && q >= y && (p > x || q > y));
+                    }
+                    assert_int_equal(json_is_true(json_object_get(a, "front")), !beaten);
+                }
+            }
+            json_decref(list);
+            arena_free(&arena);
+        }
+    arena_free(&outer);
+}
+
 static const struct CMUnitTest charts_tests[] = {
-    cmocka_unit_test(test_contrast_on_shades), cmocka_unit_test(test_look),
-    cmocka_unit_test(test_labels_apart),       cmocka_unit_test(test_long_names),
-    cmocka_unit_test(test_missing_events),     cmocka_unit_test(test_curve_of_some_tasks),
+    cmocka_unit_test(test_contrast_on_shades),
+    cmocka_unit_test(test_look),
+    cmocka_unit_test(test_a_sweep),
+    cmocka_unit_test(test_labels_apart),
+    cmocka_unit_test(test_long_names),
+    cmocka_unit_test(test_missing_events),
+    cmocka_unit_test(test_curve_of_some_tasks),
 };

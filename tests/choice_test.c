@@ -35,6 +35,8 @@ typedef struct Choice {
     json_t *events;
 } Choice;
 
+static uint32_t choice_patience; /* of the runs to come */
+
 static void choice_run(Choice *c, KeepEpoch keep, const char *eval, float rate)
 {
     Arena arena = {0};
@@ -47,6 +49,7 @@ static void choice_run(Choice *c, KeepEpoch keep, const char *eval, float rate)
     chain_keep_epoch = KEEP_EPOCH_LAST;
     chain_eval = NULL;
     c->chain.plan.hyper.epochs = 6;
+    c->chain.plan.hyper.patience = choice_patience;
     c->chain.plan.hyper.learning_rate = rate;
     c->left = chain_run(&c->chain, 0);
     assert_true(file_read(&arena, arena_printf(&arena, "%s/results.jsonl", c->chain.plan.out), 1 << 26, &text, &err));
@@ -107,6 +110,34 @@ static void test_the_kept_epoch_is_named(void **state)
     choice_close(&c);
 }
 
+/* Patience ends a training so many epochs after the one that is kept; until then nothing is otherwise. */
+static void test_patience(void **state)
+{
+    TrainKept final = {0}, lowest = {0};
+    double loss = 0, least = 0;
+    (void)state;
+    for (uint32_t patience = 1; patience <= 2; patience++) {
+        Choice patient, all;
+        choice_run(&all, KEEP_EPOCH_EVAL, NULL, 0.1f);
+        choice_patience = patience;
+        choice_run(&patient, KEEP_EPOCH_EVAL, NULL, 0.1f);
+        choice_patience = 0;
+        const int epochs = choice_epochs(&patient, &final, &lowest, &loss, &least);
+        assert_true(epochs < 6);
+        assert_int_equal(epochs, lowest.epoch + 1 + patience);
+        assert_int_equal(final.epoch, lowest.epoch);
+        for (size_t i = 0, step = 0; i < json_array_size(patient.events) && step < 3 * (size_t)epochs; i++) {
+            const json_t *event = json_array_get(patient.events, i);
+            if (strcmp(json_string_value(json_object_get(event, "event")), "step") != 0) continue;
+            step++;
+            assert_true(
+                json_equal(json_object_get(event, "loss"), json_object_get(json_array_get(all.events, i), "loss")));
+        }
+        choice_close(&patient);
+        choice_close(&all);
+    }
+}
+
 /* With other evaluation rows the same weights are left, unless these rows are asked to choose. */
 static void test_what_is_reported_does_not_choose(void **state)
 {
@@ -143,5 +174,6 @@ static void test_what_is_reported_does_not_choose(void **state)
 static const struct CMUnitTest choice_tests[] = {
     cmocka_unit_test(test_orders_are_not_shared),
     cmocka_unit_test(test_the_kept_epoch_is_named),
+    cmocka_unit_test(test_patience),
     cmocka_unit_test(test_what_is_reported_does_not_choose),
 };

@@ -404,6 +404,16 @@ static void test_report_joins_folders(void **state)
         fail_msg("exit %d: %s%s", o->code, o->err, o->out);
     assert_true(exists("build/test-tmp/joined/table.md") && exists("build/test-tmp/joined/charts/before_after.png"));
     assert_false(exists("build/test-tmp/part-0/table.md"));
+    /* a joined folder stands for what it joins: alone, with another, and where a run is in two of them */
+    sh("rm -rf build/test-tmp/two build/test-tmp/again");
+    o = sh("cd build/test-tmp; ../lethe report --out two part-0 part-1 && ../lethe report two && ../lethe report --out "
+           "again two part-2 && cmp again/table.md joined/table.md && cmp again/summary.json joined/summary.json && "
+           "../lethe report --out two two again && cmp two/table.md joined/table.md");
+    if (o->code) fail_msg("exit %d: %s%s", o->code, o->err, o->out);
+    sh("cd build/test-tmp; sed -i 's/part-2/part-4/' two/joined.json");
+    expect(sh("cd build/test-tmp; ../lethe report two"), 1, "part-4, which it joins, holds no results.jsonl any more");
+    sh("cd build/test-tmp; echo '{}' >two/joined.json");
+    expect(sh("cd build/test-tmp; ../lethe report two"), 1, "two/joined.json: \"folders\" must be a list of 1 to");
     expect(sh("cd build/test-tmp; ../lethe report part-0 part-0"), 1,
            "method full with seed 1 is also in another of the folders");
     expect(sh("cd build/test-tmp; ../lethe report --out part-1 part-0"), 1, "part-1 holds a run of its own");
@@ -446,6 +456,15 @@ static void test_plan_takes_a_run_apart(void **state)
         line = end + 1;
     }
     assert_int_equal(*line, 0);
+    /* an option varies for the methods that it is an option of */
+    o = sh("lethe plan --for parallel --method full,ewc,replay --seeds 1,2 --grid ewc-lambda=1,2,3 --grid "
+           "replay-fraction=0.1,0.2 --out grid");
+    assert_int_equal(lines_of(o->out), 2 * (1 + 3 + 2));
+    assert_non_null(strstr(o->out, " --out grid/method=full,seed=1 "));
+    assert_non_null(strstr(o->out, " --out grid/ewc-lambda=3,method=ewc,seed=2 "));
+    assert_null(strstr(o->out, "ewc-lambda=1,replay"));
+    o = sh("lethe plan --for slurm --method full,lora --grid learning-rate=1e-5,2e-5 --grid epochs=1,2");
+    assert_non_null(strstr(o->out, "--array=0-5\n"));
     o = sh("lethe plan --for=slurm --method full,lora");
     assert_int_equal(o->code, 0);
     assert_non_null(strstr(o->out, "#SBATCH --array=0-1\n"));

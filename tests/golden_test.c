@@ -250,7 +250,7 @@ static void golden_training(Golden *g)
             assert_int_equal(
                 order[i], json_integer_value(json_array_get(json_object_get(g->json, "order"), e * g->split.rows + i)));
     }
-    const TrainObserver observer = {g, golden_on_step, golden_on_eval};
+    const TrainObserver observer = {g, golden_on_step, golden_on_eval, NULL};
     if (!train_task(&g->device, &t, &observer, NULL, &err)) fail_msg("%s", err.text);
 }
 

@@ -118,7 +118,7 @@ static void test_unused_words_are_decayed_exactly(void **state)
     }
     double losses[16], *at = losses;
     Err err = {0};
-    assert_true(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, NULL, &err));
+    assert_true(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval, NULL}, NULL, &err));
     assert_memory_equal(expected, t.weights.encoder + 20 * 12, sizeof expected);
     tiny_close(&t);
 }
@@ -136,8 +136,8 @@ static void test_training_is_the_same_for_any_number_of_threads(void **state)
             threads_start(1 << i);
             double *at = losses[i];
             const Training training = tiny_training(&t[i]);
-            assert_true(
-                train_task(&t[i].device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, NULL, &err));
+            assert_true(train_task(&t[i].device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval, NULL},
+                                   NULL, &err));
             result[i] = with_lora ? t[i].weights.adapter : t[i].weights.encoder;
             assert_int_equal(at - losses[i], 8);
         }
@@ -162,7 +162,7 @@ static void test_lora_leaves_the_encoder_alone(void **state)
     memcpy(before, t.weights.encoder, n * sizeof *before);
     double losses[16], *at = losses;
     const Training training = tiny_training(&t);
-    assert_true(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, NULL, &err));
+    assert_true(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval, NULL}, NULL, &err));
     assert_memory_equal(before, t.weights.encoder, n * sizeof *before);
     tiny_close(&t);
 }
@@ -176,7 +176,7 @@ static void test_divergence_is_told(void **state)
     Training training = tiny_training(&t);
     t.weights.head[0] = NAN;
     double losses[16], *at = losses;
-    assert_false(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, NULL, &err));
+    assert_false(train_task(&t.device, &training, &(TrainObserver){&at, tiny_on_step, tiny_on_eval, NULL}, NULL, &err));
     assert_non_null(strstr(err.text, "training diverged: at step 1"));
     tiny_close(&t);
 }

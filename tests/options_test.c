@@ -3,9 +3,15 @@
 /* Of one row, a value that is not its default. */
 static const char *options_other(Arena *arena, const Option *row)
 {
-    static const char *const texts[][2] = {
-        {"task", "b=t.tsv,e.tsv"}, {"method", "ewc"}, {"model", "folder"},  {"seed", "7"},
-        {"seeds", "7,8"},          {"device", "cpu"}, {"out", "elsewhere"}, {"config", "c.json"}};
+    static const char *const texts[][2] = {{"task", "b=t.tsv,e.tsv"},
+                                           {"method", "ewc"},
+                                           {"model", "folder"},
+                                           {"seed", "7"},
+                                           {"seeds", "7,8"},
+                                           {"device", "cpu"},
+                                           {"out", "elsewhere"},
+                                           {"config", "c.json"},
+                                           {"task-option", "nli:epochs=3"}};
     const char *usual = row->default_value ? row->default_value : "";
     for (size_t i = 0; i < COUNT(texts); i++)
         if (strcmp(texts[i][0], row->name) == 0) return texts[i][1];
@@ -119,7 +125,7 @@ static void test_defaults_of_a_run(void **state)
 #define COMMON(eval_rows, epochs, order, epoch)                                                                \
     "{\"train-rows\":\"1000\",\"eval-rows\":\"" eval_rows "\",\"max-length\":\"128\",\"epochs\":\"" epochs     \
     "\",\"max-steps\":\"0\",\"batch-size\":\"16\",\"eval-batch-size\":\"32\",\"weight-decay\":\"0.01\",\"row-" \
-    "order\":\"" order "\",\"keep-epoch\":\"" epoch "\"}"
+    "order\":\"" order "\",\"keep-epoch\":\"" epoch "\",\"patience\":\"0\"}"
 #define LORA(rate)                                                                                                 \
     "{\"lora-learning-rate\":\"" rate "\",\"lora-r\":\"8\",\"lora-alpha\":\"16\",\"lora-dropout\":\"0.1\",\"lora-" \
     "targets\":\"query,key,value\"}"
@@ -229,12 +235,13 @@ static void options_open(Arena *arena, const json_t *given, Plan *plan, Experime
     }
 }
 
-/* An empty object, or, for the options of a strategy, that its method is run. */
+/* What an option needs beside it: for those of a strategy, that its method is run. */
 static json_t *options_base(const Option *row)
 {
     for (int s = 0; s < strategy_count; s++)
         for (int k = 0; k < strategies[s]->option_count; k++)
             if (&strategies[s]->options[k] == row) return json_pack("{s:s}", "method", strategies[s]->name);
+    if (strcmp(row->name, "patience") == 0) return json_pack("{s:s}", "keep-epoch", "held-out");
     return json_object();
 }
 

@@ -323,6 +323,154 @@ static void test_every_sentence_agrees_with_the_table(void **state)
     assert_int_equal(seen, made); /* the checker sees every sentence that is made wrong on purpose */
 }
 
+/* ---- what to do next ---- */
+
+/* In how many of 200 runs of so many rows McNemar's test shows the change that the method has, as if it were true. */
+static double advice_power(const Results *r, int method, int task, uint32_t rows)
+{
+    enum { DRAWS = 200 };
+    const int tasks = r->task_count;
+    const ResultRun *run = compare_run(r, method, 1);
+    const Evaluation *own = &run->matrix[task * tasks + task], *end = &run->matrix[(tasks - 1) * tasks + task];
+    const Disagreement d = measure_disagreement(own->right, end->right, own->rows);
+    const double lost = (double)d.first / own->rows, changed = (double)(d.first + d.second) / own->rows;
+    int shown = 0;
+    for (uint32_t draw = 0; draw < DRAWS; draw++) {
+        uint64_t losses = 0, gains = 0;
+        for (uint32_t k = 0; k < rows; k++) {
+            const double x = (double)random_uniform(99, draw, k);
+            losses += x < lost;
+            gains += x >= lost && x < changed;
+        }
+        shown += measure_mcnemar(losses, gains) < 0.05 && (losses > gains) == (d.first > d.second);
+    }
+    return (double)shown / DRAWS;
+}
+
+/* The command is one that lethe takes, with the run's own config.json. */
+static const char *advice_wrong_command(Arena *arena, const char *command)
+{
+    char *argv[32], *words = arena_printf(arena, "%s", command), *rest = words;
+    int argc = 0;
+    Err err = {0};
+    for (char *word; (word = strtok_r(rest, " ", &rest)) && argc < 31;) argv[argc++] = word;
+    argv[argc] = NULL;
+    if (argc < 6 || strcmp(argv[0], "lethe") != 0 || strcmp(argv[1], "run") != 0) return "no run";
+    if (strcmp(argv[2], "--config") != 0 || strcmp(argv[3], "the/out/config.json") != 0) return "its config";
+    json_t *options = json_object();
+    const bool fine = run_parse(argc - 1, argv + 1, NULL, 0, options, &err);
+    const bool beside = strncmp(option_text(options, "out") ? option_text(options, "out") : "", "the/out", 7) == 0;
+    json_decref(options);
+    return !fine ? err.text : beside ? NULL : "its folder";
+}
+
+/* NULL: the advice is what the table asks for. */
+static const char *advice_wrong(Arena *arena, const Results *r, const Advice *a)
+{
+    const Comparison c = compare_methods(arena, r);
+    const uint32_t rows = a->task < 0 ? 0 : r->tasks[a->task].eval_rows;
+    if (strstr(a->sentence, "nan") || strstr(a->sentence, "  ") || strstr(a->sentence, "inf")) return "its words";
+    if (a->method >= 0 && !strstr(a->sentence, " methods") && !sentence_names(a->sentence, r->methods[a->method]))
+        return "its method";
+    if (a->number && a->task >= 0 && !strstr(a->sentence, format_count(arena, a->number))) return "its number";
+    switch (a->kind) {
+    case ADVICE_GO_ON: return r->finished ? "finished" : NULL;
+    case ADVICE_LEARN: return verdict_missed(r, a->method, a->task) ? NULL : "learned";
+    case ADVICE_ROWS: {
+        const Change change = verdict_change(r, a->method, a->task);
+        const Verdict v = change.verdict;
+        if (v != VERDICT_NOT_SHOWN && v != VERDICT_UNCLEAR) return verdict_words[v];
+        if (!strstr(a->sentence, arena_printf(arena, "(%s points)", format_points(arena, change.mean))))
+            return "its change";
+        if (a->number <= rows || a->number > 21 * rows) return "its rows";
+        if (change.seeds > 1 || rows < 100 || a->number > 3000) return NULL; /* draws take time */
+        const double power = advice_power(r, a->method, a->task, a->number);
+        return power > 0.7 && power < 0.92 ? NULL : arena_printf(arena, "power %g", power);
+    }
+    case ADVICE_SEEDS:
+        if (a->method < 0) return verdict_most_seeds(r) == 1 ? NULL : "seeds";
+        return verdict_change(r, a->method, a->task).verdict == VERDICT_UNCLEAR && (int)a->number > r->seed_count
+                   ? NULL
+                   : "decided";
+    case ADVICE_MATCH:
+        return verdict_score(r, a->method, a->task, a->task).mean < verdict_score(r, a->other, a->task, a->task).mean
+                   ? NULL
+                   : "learned more";
+    case ADVICE_MATCH_ROWS:
+        for (int i = 0; i < c.pair_count; i++)
+            if (c.pairs[i].a == a->method && c.pairs[i].b == a->other)
+                return c.pairs[i].state == PAIR_TOO_FEW && a->number > rows ? NULL : "decided";
+        return "no pair";
+    }
+    return "its kind";
+}
+
+static void test_what_to_do_next_follows_the_verdict(void **state)
+{
+    int said[ADVICE_MATCH_ROWS + 1] = {0};
+    (void)state;
+    for (uint32_t number = 0; number < 400; number++) {
+        Arena arena = {0};
+        Results r = sentence_results(&arena, number);
+        if (number % 2) r.folder = "the/out";
+        for (int m = 0; m < r.method_count; m++) r.method_info[m].asked = r.methods[m];
+        for (int j = 0; j < r.task_count; j++) r.tasks[j].eval_file_rows = number % 3 ? 0 : 700;
+        const AdviceList advice = report_advice(&arena, &r);
+        int unlearned = 0, tasks = 0;
+        for (size_t i = 0; i < advice.count; i++) {
+            const Advice *a = &advice.at[i];
+            const char *wrong = advice_wrong(&arena, &r, a);
+            if (!wrong && a->command) wrong = r.folder ? advice_wrong_command(&arena, a->command) : "a folder";
+            if (!wrong && a->number > 700 && !(number % 3) && a->kind == ADVICE_ROWS)
+                wrong = strstr(a->sentence, "; its file has 700") || strstr(a->sentence, "; its file has no more")
+                            ? NULL
+                            : "rows beyond the file";
+            if (wrong)
+                fail_msg("set %u: %s is wrong in \"%s\" (%s)\n%s", number, wrong, a->sentence,
+                         a->command ? a->command : "", table_text(&arena, &r));
+            said[a->kind]++;
+            unlearned += a->kind == ADVICE_LEARN;
+        }
+        for (int j = 0; j < r.task_count; j++) {
+            bool missed = false;
+            for (int m = 0; m < r.method_count; m++)
+                missed = missed || (verdict_kind(&r, m) != METHOD_FLOOR && verdict_missed(&r, m, j));
+            tasks += missed;
+        }
+        if (r.finished && tasks != unlearned) fail_msg("set %u: %d of %d tasks not learned", number, unlearned, tasks);
+        if (!r.finished && advice.count != 1) fail_msg("set %u: unfinished, and %zu sentences", number, advice.count);
+        arena_free(&arena);
+    }
+    for (size_t k = 0; k < COUNT(said); k++)
+        if (!said[k]) fail_msg("advice %zu is never given", k);
+}
+
+/* Student's t test of so many values of the same mean and spread: shown in about four of five tries. */
+static void test_seeds_that_would_decide(void **state)
+{
+    enum { DRAWS = 400 };
+    static const double values[][5] = {{-0.06, 0.01, -0.04, 0.02, -0.05}, {0.03, 0.01, 0.04, -0.02, 0.0}};
+    (void)state;
+    for (size_t i = 0; i < COUNT(values); i++) {
+        const int need = measure_seeds_to_show(values[i], 5, 100);
+        double mean = 0, squares = 0, sample[100];
+        int shown = 0;
+        for (int k = 0; k < 5; k++) mean += values[i][k] / 5;
+        for (int k = 0; k < 5; k++) squares += (values[i][k] - mean) * (values[i][k] - mean) / 4;
+        assert_true(need > 5);
+        for (uint32_t draw = 0; draw < DRAWS; draw++) {
+            for (int n = 0; n < need; n++) {
+                double sum = -6; /* of twelve uniform numbers: as good as normal */
+                for (uint64_t u = 0; u < 12; u++) sum += (double)random_uniform(5, draw, (uint64_t)n * 12 + u);
+                sample[n] = mean + sum * sqrt(squares);
+            }
+            shown += measure_t_test(sample, need) < 0.05;
+        }
+        if (shown < 0.7 * DRAWS || shown > 0.9 * DRAWS) fail_msg("%d seeds: %d of %d", need, shown, DRAWS);
+    }
+    assert_int_equal(measure_seeds_to_show((const double[]){0.1, -0.1}, 2, 100), 0);
+}
+
 /* ---- how often it says what is not so: a short form of ./build.sh bench verdicts, the same draws each time ---- */
 
 static void test_false_alarms_and_detection(void **state)
@@ -412,6 +560,8 @@ static void test_swaps_by_chance_have_no_star(void **state)
 static const struct CMUnitTest sentences_tests[] = {
     cmocka_unit_test(test_swaps_by_chance_have_no_star),
     cmocka_unit_test(test_every_sentence_agrees_with_the_table),
+    cmocka_unit_test(test_what_to_do_next_follows_the_verdict),
+    cmocka_unit_test(test_seeds_that_would_decide),
     cmocka_unit_test(test_plain_words_agree_with_the_table),
     cmocka_unit_test(test_false_alarms_and_detection),
 };

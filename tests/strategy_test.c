@@ -58,10 +58,11 @@ static void chain_begin(Chain *c, const char *methods)
     }
     bool done, fresh;
     c->x = (Experiment){.plan = &c->plan, .journal.log = LOG_CLOSED};
-    json_t *config = json_object();
-    if (!experiment_open(&c->x, &err) || !journal_open(&c->x.journal, &c->plan, config, &done, &fresh, &err))
+    json_t *config = json_object(), *run = json_object();
+    if (!experiment_open(&c->x, &err) || !journal_open(&c->x.journal, &c->plan, config, run, &done, &fresh, &err))
         fail_msg("%s", err.text);
     json_decref(config);
+    json_decref(run);
 }
 
 static void chain_open(Chain *c, const char *methods, int tasks)
@@ -367,7 +368,8 @@ static void lab_open_family(Lab *l, const char *name, const Family *family, floa
     for (int s = 0; s < strategy_count; s++) /* buffers with more than one row of each task */
         for (int k = 0; k < strategies[s]->option_count; k++)
             if (strstr(strategies[s]->options[k].name, "-fraction")) l->values.at[s][k] = 0.5;
-    *(Own *)l->own = (Own){strategy_values(&l->values, l->strategy), &l->arena, &l->memory};
+    *(Own *)l->own = (Own){l->strategy->option_count ? strategy_value(&l->values, &l->strategy->options[0]) : NULL,
+                           &l->arena, &l->memory};
     Moment at = lab_moment(l, &before, 0);
     if (l->strategy->start) assert_true(l->strategy->start(l->own, &at, &err));
     for (uint32_t i = 0; i < LAB_TASK; i++) {

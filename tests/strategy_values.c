@@ -263,7 +263,7 @@ static void test_words_of_further_passes(void **state)
         l[dense].hook.hooks = &hooks;
         l[dense].training.hyper.batch_size = 1; /* so that the row that is replayed is another one */
         assert_true(train_task(&l[dense].t.device, &l[dense].training,
-                               &(TrainObserver){&at, tiny_on_step, tiny_on_eval}, NULL, &err));
+                               &(TrainObserver){&at, tiny_on_step, tiny_on_eval, NULL}, NULL, &err));
     }
     assert_memory_equal(l[0].t.weights.encoder, l[1].t.weights.encoder, l[0].t.model.encoder.floats * sizeof(float));
     lab_close(&l[0]);
@@ -319,8 +319,8 @@ static void test_si_against_a_reference(void **state)
         float *start = arena_new(arena, float, n);
         memcpy(start, at.w, n * sizeof *start);
         assert_true(si_start(&si, &at, &err));
-        assert_true(train_task(&t[dense].device, &training, &(TrainObserver){&at_loss, tiny_on_step, tiny_on_eval},
-                               NULL, &err));
+        assert_true(train_task(&t[dense].device, &training,
+                               &(TrainObserver){&at_loss, tiny_on_step, tiny_on_eval, NULL}, NULL, &err));
         assert_true(si_watched(&si, &at, &err) && si_end(&si, &at, &err));
         path[dense] = si.path;
         double wrong = 0, all = 0, wrong_omega = 0, all_omega = 0;

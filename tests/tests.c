@@ -27,6 +27,8 @@
 #include "completion_test.c"
 #include "resume_test.c"
 #include "composition_test.c"
+#include "adding_test.c"
+#include "asked_test.c"
 #include "vulkan_layer.c"
 #include "interchange_command_test.c"
 #include "traps_test.c"
@@ -74,50 +76,20 @@ static const struct {
 } groups[] = {
 #ifdef LETHE_TESTS_FAST
     /* First what forks: a child hangs in a graphics driver whose threads its parent has started. */
-    GROUP(resume),
-    GROUP(faults),
-    GROUP(composition),
-    GROUP(golden),
-    GROUP(command),
-    GROUP(manners),
-    GROUP(tokenizer_golden),
-    GROUP(interchange_command),
-    GROUP(traps),
-    GROUP(vulkan_ops),
-    GROUP(vulkan_training),
-    GROUP(vulkan_failure),
-    GROUP(charts),
-    GROUP(page),
-    GROUP(bits),
-    GROUP(completion),
-    GROUP(gradients),
-    GROUP(sentences),
+    GROUP(resume),   GROUP(faults),     GROUP(composition),     GROUP(adding),           GROUP(asked),
+    GROUP(golden),   GROUP(command),    GROUP(manners),         GROUP(tokenizer_golden), GROUP(interchange_command),
+    GROUP(traps),    GROUP(vulkan_ops), GROUP(vulkan_training), GROUP(vulkan_failure),   GROUP(charts),
+    GROUP(page),     GROUP(bits),       GROUP(completion),      GROUP(gradients),        GROUP(sentences),
     GROUP(captions),
 #else
-    GROUP(base),
-    GROUP(words),
-    GROUP(files),
-    GROUP(text),
-    GROUP(device),
-    GROUP(model),
-    GROUP(importance),
-    GROUP(strategy),
-    GROUP(strategy_golden),
-    GROUP(choice),
-    GROUP(measures),
-    GROUP(load),
-    GROUP(verdict),
-    GROUP(report),
-    GROUP(fuzz),
-    GROUP(experiment),
-    GROUP(interchange),
-    GROUP(limits),
-    GROUP(leaks),
-    GROUP(rows),
-    GROUP(glue),
-    GROUP(platform),
-    GROUP(options),
-    GROUP(classes),
+    GROUP(base),       GROUP(words),       GROUP(files),
+    GROUP(text),       GROUP(device),      GROUP(model),
+    GROUP(importance), GROUP(strategy),    GROUP(strategy_golden),
+    GROUP(choice),     GROUP(measures),    GROUP(load),
+    GROUP(verdict),    GROUP(report),      GROUP(fuzz),
+    GROUP(experiment), GROUP(interchange), GROUP(limits),
+    GROUP(leaks),      GROUP(rows),        GROUP(glue),
+    GROUP(platform),   GROUP(options),     GROUP(classes),
     GROUP(papers),
 #endif
 };

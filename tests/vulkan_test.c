@@ -97,7 +97,7 @@ static VulkanRun vulkan_train(const VulkanTraining *which, const char *device)
                                   .learning_rate = 1e-3f,
                                   .weight_decay = 0.01f},
                         .seed = 7};
-    if (!train_task(&g.device, &t, &(TrainObserver){&run, vulkan_on_step, vulkan_on_eval}, NULL, &err))
+    if (!train_task(&g.device, &t, &(TrainObserver){&run, vulkan_on_step, vulkan_on_eval, NULL}, NULL, &err))
         fail_msg("%s", err.text);
     assert_int_equal(run.steps, which->steps);
     golden_close(&g);

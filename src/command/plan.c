@@ -130,30 +130,16 @@ static void plan_add_lists(JobGrid *grid, json_t *options, const Plan *plan)
     json_object_del(options, "seeds");
 }
 
-/* A word that a POSIX shell takes as it is. */
-static const char *plan_quote(Arena *arena, const char *word)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
-    if (*word && strspn(word, plain) == strlen(word)) return word;
-    const char *quoted = "'";
-    for (const char *p = word; *p;) {
-        const size_t size = strcspn(p, "'");
-        quoted = arena_printf(arena, "%s%.*s%s", quoted, (int)size, p, p[size] ? "'\\''" : "");
-        p += size + (p[size] != 0);
-    }
-    return arena_printf(arena, "%s'", quoted);
-}
-
 static const char *plan_word(Arena *arena, const char *line, const char *option, const json_t *value)
 {
     if (json_is_true(value)) return arena_printf(arena, "%s --%s", line, option);
-    return arena_printf(arena, "%s --%s %s", line, option, plan_quote(arena, json_string_value(value)));
+    return arena_printf(arena, "%s --%s %s", line, option, shell_word(arena, json_string_value(value)));
 }
 
 /* The command of one job; its folder below OUT is named after what varies. */
 static const char *plan_command(Arena *arena, const json_t *options, const char *program)
 {
-    const char *line = arena_printf(arena, "%s run", plan_quote(arena, program)), *name;
+    const char *line = arena_printf(arena, "%s run", shell_word(arena, program)), *name;
     json_t *value;
     json_object_foreach((json_t *)options, name, value)
     {
@@ -178,32 +164,51 @@ static void plan_print(const JobGrid *grid, int job, int jobs, const char *comma
         puts(command);
 }
 
+/* The options of job `job`, its folder below `out` among them. An option that changes nothing of the job's method is
+ * left out. *again: it is the same job as one with another value of such an option. */
+static bool plan_job(const JobGrid *grid, Arena *arena, json_t *options, const char *out, int64_t job, bool *again,
+                     Err *err)
+{
+    Plan plan;
+    const char *folder = out, *values[PLAN_MAX_AXES];
+    bool varies[PLAN_MAX_AXES];
+    int first[PLAN_MAX_AXES];
+    for (int i = grid->axis_count - 1; i >= 0; i--) {
+        first[i] = (int)(job % grid->axes[i].count);
+        values[i] = grid->axes[i].values[first[i]];
+        job /= grid->axes[i].count;
+        json_object_set_new(options, grid->axes[i].option, json_string(values[i]));
+    }
+    json_object_set_new(options, "out", json_string(out));
+    if (!run_plan(&plan, arena, options, err)) return false;
+    *again = false;
+    for (int i = 0, named = 0; i < grid->axis_count; i++) {
+        varies[i] = plan_option_changes(option_find(run_options(), grid->axes[i].option), plan.methods[0]);
+        *again = *again || (!varies[i] && first[i] > 0);
+        if (!varies[i]) json_object_del(options, grid->axes[i].option);
+        if (varies[i])
+            folder = arena_printf(arena, "%s%s%s=%s", folder, named++ ? "," : "/", grid->axes[i].option, values[i]);
+    }
+    for (char *p = (char *)folder + strlen(out) + 1; *p; p++)
+        if (!sys_name_may_have(*p)) *p = '_';
+    json_object_set_new(options, "out", json_string(folder));
+    return true;
+}
+
 static bool plan_jobs(JobGrid *grid, json_t *options, const char *out, const char *program, Err *err)
 {
     int64_t jobs = 1;
+    int count = 0, printed = 0;
     for (int i = 0; i < grid->axis_count; i++)
         if ((jobs *= grid->axes[i].count) > PLAN_MAX_JOBS)
             return fail_usage(err, "--grid: more than %d jobs", PLAN_MAX_JOBS);
     for (int check = 1; check >= 0; check--) /* nothing is printed before every job has been found to make sense */
         for (int64_t job = 0; job < jobs; job++) {
             Arena scratch = {0};
-            Plan plan;
-            const char *folder = out;
-            int64_t rest = job;
-            for (int i = grid->axis_count - 1; i >= 0; i--) {
-                const Axis *axis = &grid->axes[i];
-                const char *value = axis->values[rest % axis->count];
-                rest /= axis->count;
-                json_object_set_new(options, axis->option, json_string(value));
-            }
-            for (int i = 0; i < grid->axis_count; i++)
-                folder = arena_printf(&scratch, "%s%s%s=%s", folder, i ? "," : "/", grid->axes[i].option,
-                                      json_string_value(json_object_get(options, grid->axes[i].option)));
-            for (char *p = (char *)folder + strlen(out) + 1; *p; p++)
-                if (!sys_name_may_have(*p)) *p = '_';
-            json_object_set_new(options, "out", json_string(folder));
-            const bool ok = !check || run_plan(&plan, &scratch, options, err);
-            if (ok && !check) plan_print(grid, (int)job, (int)jobs, plan_command(&scratch, options, program));
+            bool again = false;
+            const bool ok = plan_job(grid, &scratch, options, out, job, &again, err);
+            if (ok && check && !again) count++;
+            if (ok && !check && !again) plan_print(grid, printed++, count, plan_command(&scratch, options, program));
             arena_free(&scratch);
             if (!ok) return false;
         }

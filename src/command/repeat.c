@@ -41,6 +41,22 @@ static const char *run_repeated(const json_t *config, const json_t *options, Are
     return copy;
 }
 
+/* Adds what a config.json gives single tasks and the command line does not. */
+static void run_merge_task_options(json_t *options, const json_t *old)
+{
+    size_t i, k;
+    json_t *value, *given, *list = json_object_get(options, "task-option");
+    const size_t count = json_array_size(list);
+    json_array_foreach(json_object_get(old, "task-option"), i, value)
+    {
+        const char *text = json_string_value(value), *equals = text ? strchr(text, '=') : NULL;
+        bool known = !equals;
+        json_array_foreach(list, k, given) known =
+            known || (k < count && strncmp(json_string_value(given), text, (size_t)(equals - text) + 1) == 0);
+        if (list && !known) json_array_append(list, value);
+    }
+}
+
 /* Adds the options of a config.json that are not given. *repeats: as of run_repeated. */
 static bool run_merge_config(Str text, const char *path, json_t *options, Arena *arena, const char **repeats, Err *err)
 {
@@ -57,6 +73,7 @@ static bool run_merge_config(Str text, const char *path, json_t *options, Arena 
     void *next;
     json_object_foreach_safe(old, next, name, value) ok = ok && run_check_config_option(path, old, name, value, err);
     if (ok) *repeats = run_repeated(config, options, arena);
+    if (ok) run_merge_task_options(options, old);
     if (ok) json_object_update_missing(options, old);
     json_decref(config);
     return ok;

@@ -110,18 +110,22 @@ bool command_report(int argc, char **argv, Err *err)
     bool ok =
         options_parse(&rows, argc, argv, argc, given, &count, err) && options_set(&rows, given, &options, &arena, err);
     const char *out = options.out;
-    const char *const *folders = (const char *const *)(argv + 1);
+    const char *const *folders = (const char *const *)(argv + 1), *joined = NULL;
     ReportLook look = {0};
     if (ok && count < 1) ok = fail_usage(err, "report: name the folder of a run, as in: lethe report lethe-out");
+    if (!out && count == 1 && ok) joined = folders[0];
     ok = ok && (!out || report_check_out(&arena, out, err)) && report_look(&arena, given, &options, &look, err) &&
+         report_folders(&arena, folders, count, &folders, &count, err) &&
          asset_expand(&arena, "DejaVuSans.ttf", &font, err) && report_load(&arena, folders, count, &results, err) &&
          report_arrange(&arena, given, &options, &results, err);
     results.look = look;
-    if (!out && count == 1) out = folders[0];
+    if (!out) out = joined;
     ok = ok && report_apply(&results, &options, out != NULL, err);
     if (ok) report_judge(&arena, &results);
     ok = ok && report_table(&results, stdout);
     if (ok && out) ok = report_write(&results, out, font, err);
+    if (ok && out && (count > 1 || !file_exists(arena_printf(&arena, "%s/results.jsonl", out))))
+        ok = report_write_joined(out, folders, count, err);
     if (ok && out) printf("\nTo open in a browser: %s/report.html\n", out);
     json_decref(given);
     arena_free(&arena);

@@ -23,18 +23,60 @@ static ModelConfig run_model(const char *folder)
     return ok ? config : (ModelConfig){.family = family_rows[0]};
 }
 
-static void run_embedded_tasks(Plan *plan, Arena *arena, Err *err)
+static const char *const run_built_in[] = {"sentiment", "nli"};
+
+static bool run_embedded_task(TaskSource *task, Arena *arena, const char *name, Err *err)
 {
-    static const char *const names[] = {"sentiment", "nli"};
-    for (size_t i = 0; i < COUNT(names); i++) {
-        TaskSource *task = &plan->tasks[plan->task_count++];
-        *task = (TaskSource){.name = names[i]};
-        task->train = arena_printf(arena, "%s_train.tsv", names[i]);
-        task->eval = arena_printf(arena, "%s_eval.tsv", names[i]);
-        if (!asset_expand(arena, task->train, &task->train_bytes, err) ||
-            !asset_expand(arena, task->eval, &task->eval_bytes, err))
-            return;
+    *task = (TaskSource){.name = name};
+    task->train = arena_printf(arena, "%s_train.tsv", name);
+    task->eval = arena_printf(arena, "%s_eval.tsv", name);
+    return asset_expand(arena, task->train, &task->train_bytes, err) &&
+           asset_expand(arena, task->eval, &task->eval_bytes, err);
+}
+
+/* The task of a name that stands before `at`; -1: none. */
+static int run_find_task(const Plan *plan, int at, const char *name)
+{
+    for (int i = 0; i < at; i++)
+        if (strcmp(plan->tasks[i].name, name) == 0) return i;
+    return -1;
+}
+
+/* Task `at` is task `first` again: NAME-again, NAME-again-2 and so on. */
+static bool run_task_again(Plan *plan, Arena *arena, int at, int first, Err *err)
+{
+    const char *name = arena_printf(arena, "%s-again", plan->tasks[first].name);
+    for (int times = 2; run_find_task(plan, at, name) >= 0 && plan->tasks[run_find_task(plan, at, name)].again; times++)
+        name = arena_printf(arena, "%s-again-%d", plan->tasks[first].name, times);
+    plan->tasks[at] = plan->tasks[first];
+    plan->tasks[at].name = name;
+    plan->tasks[at].again = first + 1;
+    for (int i = 0; i < plan->task_count; i++)
+        if (i != at && strcmp(plan->tasks[i].name, name) == 0)
+            return fail_usage(err, "--task %s: as it comes again it is called %s, and another task has this name",
+                              plan->tasks[first].name, name);
+    return true;
+}
+
+/* Tasks that are given by their names alone: an earlier one that comes again, or one that is built in. */
+static bool run_named_tasks(Plan *plan, Arena *arena, Err *err)
+{
+    for (int i = 0; i < plan->task_count; i++) {
+        const char *name = arena_printf(arena, "%s", plan->tasks[i].name);
+        const int first = run_find_task(plan, i, name);
+        bool built_in = false;
+        if (plan->tasks[i].train) continue;
+        for (size_t k = 0; k < COUNT(run_built_in); k++) built_in = built_in || strcmp(run_built_in[k], name) == 0;
+        if (first < 0 && !built_in)
+            return fail_usage(err,
+                              "--task %s: write NAME=TRAIN,EVAL, as in --task mine=train.tsv,eval.tsv; a name alone is "
+                              "that of an earlier task, or of one that is built in: sentiment or nli",
+                              str_show(str(name)));
+        if (first >= 0 ? !run_task_again(plan, arena, i, first, err)
+                       : !run_embedded_task(&plan->tasks[i], arena, name, err))
+            return false;
     }
+    return true;
 }
 
 /* ---- command line and config.json give the same: a JSON object of option: value ---- */
@@ -77,6 +119,7 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
     const OptionPreset standing = {.notebook = notebook > 0, .large = model.hidden >= LARGE_HIDDEN};
     if (!plan_defaults(plan, arena, standing, model.family, err) || !run_set_all(plan, arena, options, err))
         return false;
+    const bool named = plan->task_count > 0;
     if (!json_object_get(options, "keep-models") && plan->seed_count > 1) plan->keep = KEEP_ADAPTERS;
     if (folder)
         plan->model = (ModelSource){.folder = folder, .name = folder};
@@ -84,12 +127,12 @@ static bool run_plan(Plan *plan, Arena *arena, const json_t *options, Err *err)
         return false;
     else
         plan->model.acquaintance =
-            plan->task_count
-                ? "MiniLM-L6's pre-training saw natural-language-inference pairs: tasks of that kind are not wholly "
-                  "new to it."
-                : "MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not wholly new to it.";
-    if (!plan->task_count) run_embedded_tasks(plan, arena, err);
-    return err->code == 0;
+            named ? "MiniLM-L6's pre-training saw natural-language-inference pairs: tasks of that kind are not wholly "
+                    "new to it."
+                  : "MiniLM-L6's pre-training saw natural-language-inference pairs, so nli is not wholly new to it.";
+    for (size_t i = 0; i < COUNT(run_built_in) && !named; i++)
+        plan->tasks[plan->task_count++] = (TaskSource){.name = run_built_in[i]};
+    return run_named_tasks(plan, arena, err) && plan_check(plan, err);
 }
 
 static bool run_show(const Plan *plan, Err *err)
@@ -146,7 +189,8 @@ static json_t *run_kept(const json_t *options)
 /* All of lethe run but its report; the plan as of run_read. */
 static bool run_train(int argc, char **argv, Arena *arena, json_t *options, Plan *plan, Err *err)
 {
-    bool ok = run_read(argc, argv, arena, options, plan, err);
+    bool ok =
+        run_read(argc, argv, arena, options, plan, err) && (plan->dry_run || plan_join_out(plan, arena, options, err));
     json_t *kept = run_kept(options);
     ok = ok && experiment_run(plan, kept, err);
     json_decref(kept);

@@ -31,6 +31,7 @@ static json_t *task_event(const Plan *plan, const TaskState *state, const TaskSo
     json_object_set_new(event, "train_file_rows", json_integer(data->train.file_rows));
     json_object_set_new(event, "eval_file_rows", json_integer(data->eval.file_rows));
     json_object_set_new(event, "common_rows", json_integer((json_int_t)data->common_rows));
+    if (source->again) json_object_set_new(event, "again", json_integer(source->again));
     if (source->percent > 0) json_object_set_new(event, "split_percent", json_real(source->percent));
     json_object_set_new(event, "rows", task_rows(plan, source));
     return event;
@@ -206,9 +207,13 @@ static uint32_t batch_that_fits(const Experiment *x, uint64_t have)
 static bool check_steps(const Experiment *x, Err *err)
 {
     const Hyper *h = &x->plan->hyper;
-    uint64_t steps = 0;
+    uint64_t steps = 0, epochs = 0;
+    for (int i = 0; i < x->plan->task_count; i++) {
+        const uint64_t own = hyper_of(x->plan, i).epochs;
+        if (own > epochs) epochs = own;
+    }
     for (int i = 0; i < x->plan->task_count; i++)
-        steps += (uint64_t)train_epoch_steps(h, x->tasks[i].data.train.rows) * h->epochs;
+        steps += (uint64_t)train_epoch_steps(h, x->tasks[i].data.train.rows) * epochs;
     return h->max_steps || steps <= UINT32_MAX ||
            fail_usage(err, "%llu training steps; at most %u are possible: use a smaller --epochs or --max-steps",
                       (unsigned long long)steps, UINT32_MAX);
@@ -338,14 +343,15 @@ static double survey_tokens(const Experiment *x, const Method *method, int task)
 static double time_tokens(const Experiment *x, const Method *method, int task)
 {
     const Plan *plan = x->plan;
+    const Hyper h = hyper_of(plan, task);
     double tokens = 0, passes = 1, evaluations = 1;
     for (int p = 0; p < method->component_count && task > 0; p++) passes += method->component[p]->passes;
     for (int i = method->joint ? 0 : task; i <= task; i++) {
         const Split *train = &x->tasks[i].data.train;
-        tokens += passes * train_steps(&plan->hyper, train->rows) * plan->hyper.batch_size / train->rows *
-                  (double)train->starts[train->rows];
+        tokens +=
+            passes * train_steps(&h, train->rows) * h.batch_size / train->rows * (double)train->starts[train->rows];
         const Split *choose = x->tasks[i].choose;
-        if (choose) tokens += plan->hyper.epochs * (double)choose->starts[choose->rows] / 3;
+        if (choose) tokens += h.epochs * (double)choose->starts[choose->rows] / 3;
     }
     for (int p = 0; p < method->component_count && task > 0; p++) evaluations += method->component[p]->evaluations;
     for (int i = 0; i <= task; i++)

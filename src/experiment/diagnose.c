@@ -330,7 +330,8 @@ static double diagnosis_tokens(const Experiment *x, const Method *method, int ta
 {
     if (!experiment_diagnoses(x) || !can_forget(method)) return 0;
     const Split *train = &x->tasks[task].data.train, *first = &x->tasks[0].data.eval;
-    double tokens = task ? CURVE_SHARE * step_passes(method) * training_tokens(train, &x->plan->hyper) : 0;
+    const Hyper h = hyper_of(x->plan, task);
+    double tokens = task ? CURVE_SHARE * step_passes(method) * training_tokens(train, &h) : 0;
     for (int j = 1; j < x->plan->task_count && !task; j++) tokens += probe_tokens(x, j);
     if (task + 1 < x->plan->task_count) return tokens + probe_tokens(x, task) + probe_tokens(x, task + 1);
     for (int j = 0; j < task; j++) tokens += probe_tokens(x, j);

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A method with a seed, in journal->finished. */
+typedef struct JournalKey {
+    char text[256];
+} JournalKey;
+
 /* The run's diary: events go to OUT/results.jsonl as they happen; the predictions of a method go to OUT/predictions.tsv
  * when it is finished. What an interrupted method left behind is dropped when the run goes on. */
 typedef struct Journal {
@@ -11,9 +16,14 @@ typedef struct Journal {
     Log log;
     bool echo; /* events on stdout, too */
     Arena arena;
-    json_t *finished;    /* {"seed/method": true} */
-    json_t *texts_known; /* {"task/row": true}: rows whose text is there */
-    size_t texts, kept;  /* text events that finished methods left, and how many of them have been kept so far */
+    json_t *finished;      /* {"seed/method": true} */
+    DYN(JournalKey) order; /* the same, in the order of the file as it was found */
+    json_t *texts_known;   /* {"task/row": true}: rows whose text is there */
+    size_t texts, kept;    /* text events that finished methods left, and how many of them have been kept so far */
+    bool described;        /* the run event in results.jsonl is that of this plan */
+    double seconds;        /* that the finished methods took */
+    int64_t peak_bytes;    /* of the run that was finished here; 0: none was */
+    json_t *margin;        /* its match_margin, or null */
 } Journal;
 
 static const char *journal_path(Journal *journal, const char *name)
@@ -37,10 +47,6 @@ static bool journal_event(Journal *journal, json_t *event, Err *err)
     return ok;
 }
 
-/* The place of a method in journal->finished. */
-typedef struct JournalKey {
-    char text[256];
-} JournalKey;
 static JournalKey journal_key(const char *method, uint32_t seed)
 {
     JournalKey key;
@@ -104,14 +110,18 @@ static Str journal_kept(Journal *journal, Arena *arena, Str all, bool header, bo
     return (Str){kept, size};
 }
 
-/* Cuts a file to the lines that `keep` wants. */
-static bool journal_filter(Journal *journal, const char *path, bool header, bool (*keep)(Journal *, Str), Err *err)
+/* Cuts a file to the lines that `keep` wants, after `first`. */
+static bool journal_filter(Journal *journal, const char *path, Str first, bool header, bool (*keep)(Journal *, Str),
+                           Err *err)
 {
     Str all;
     Arena arena = {0};
     if (!file_exists(path)) return true;
-    bool ok = file_read(&arena, path, UINT32_MAX, &all, err) &&
-              file_write(path, journal_kept(journal, &arena, all, header, keep), err);
+    bool ok = file_read(&arena, path, UINT32_MAX, &all, err);
+    if (ok) {
+        const Str parts[] = {first, journal_kept(journal, &arena, all, header, keep)};
+        ok = file_write_parts(path, parts, COUNT(parts), err);
+    }
     arena_free(&arena);
     return ok;
 }
@@ -147,32 +157,52 @@ static bool journal_keeps_event(Journal *journal, Str line)
             journal_knows_text(journal, (uint32_t)json_integer_value(json_object_get(event, "task")) - 1,
                                (uint32_t)json_integer_value(json_object_get(event, "row")) - 1);
     } else if (name && strcmp(name, "run") == 0)
-        keep = json_object_size(journal->finished) > 0; /* else it comes again */
+        keep = journal->described && json_object_size(journal->finished) > 0; /* else it comes again */
     else if (name)
         keep = journal_owner(event, &key) && json_object_get(journal->finished, key.text);
     json_decref(event);
     return keep;
 }
 
+/* Whether a run event speaks of the methods and seeds of another one. */
+static bool journal_describes(const json_t *event, const json_t *run)
+{
+    static const char *const keys[] = {"methods", "method_info", "seeds"};
+    bool same = true;
+    for (size_t i = 0; i < COUNT(keys); i++)
+        same = same && json_equal(json_object_get(event, keys[i]), json_object_get(run, keys[i]));
+    return same;
+}
+
 /* What an earlier run left in results.jsonl: which methods it finished, with which texts, and whether all is done. */
-static void journal_survey(Journal *journal, Str all, bool *done)
+static void journal_survey(Journal *journal, Str all, const json_t *run, bool *done)
 {
     size_t texts = 0;
     JournalKey key;
     for (Str line; journal_line(&all, &line);) {
         json_t *event = journal_parse(line);
         const char *name = json_string_value(json_object_get(event, "event"));
-        if (name && strcmp(name, "done") == 0) *done = true;
+        if (name && strcmp(name, "run") == 0) {
+            journal->described = journal_describes(event, run);
+            json_decref(journal->margin);
+            journal->margin = json_incref(json_object_get(event, "match_margin"));
+        }
+        if (name && strcmp(name, "done") == 0) {
+            *done = true;
+            journal->peak_bytes = json_integer_value(json_object_get(event, "peak_bytes"));
+        }
         if (name && strcmp(name, "text") == 0) texts++;
         if (name && strcmp(name, "method") == 0 && journal_owner(event, &key)) {
             json_object_set_new(journal->finished, key.text, json_true());
+            *dyn_push(&journal->arena, &journal->order) = key;
+            journal->seconds += json_number_value(json_object_get(event, "seconds"));
             journal->texts = texts;
         }
         json_decref(event);
     }
 }
 
-static bool journal_read(Journal *journal, bool *done, Err *err)
+static bool journal_read(Journal *journal, const json_t *run, bool *done, Err *err)
 {
     Str all;
     Arena arena = {0};
@@ -180,7 +210,7 @@ static bool journal_read(Journal *journal, bool *done, Err *err)
     *done = false;
     if (!file_exists(path)) return true;
     const bool ok = file_read(&arena, path, UINT32_MAX, &all, err);
-    if (ok) journal_survey(journal, all, done);
+    if (ok) journal_survey(journal, all, run, done);
     arena_free(&arena);
     return ok;
 }
@@ -190,7 +220,10 @@ static void journal_remove(Journal *journal)
     sys_remove(journal_path(journal, "results.jsonl"));
     sys_remove(journal_path(journal, "predictions.tsv"));
     json_object_clear(journal->finished);
+    journal->order.count = 0;
     journal->texts = 0;
+    journal->seconds = 0;
+    journal->peak_bytes = 0;
 }
 
 static bool hash_differs(const json_t *then, const json_t *now)
@@ -218,7 +251,39 @@ static const char *journal_changed_file(Arena *arena, const Plan *plan, const js
     return NULL;
 }
 
-/* *engine: on which one that run was begun, when it was another; *changed: as of journal_changed_file. */
+/* Whether all entries of one list are in another. */
+static bool journal_has_all(const json_t *list, const json_t *entries)
+{
+    size_t i, k;
+    const json_t *wanted, *entry;
+    json_array_foreach(entries, i, wanted)
+    {
+        bool found = false;
+        json_array_foreach(list, k, entry) found = found || json_equal(entry, wanted);
+        if (!found) return false;
+    }
+    return json_is_array(entries);
+}
+
+/* Whether a run is another one's, or that one with further methods and seeds. */
+static bool journal_holds(const json_t *then, const json_t *now)
+{
+    static const char *const keys[] = {"methods", "seeds"};
+    json_t *a = json_copy((json_t *)then), *b = json_copy((json_t *)now);
+    bool holds = a != NULL;
+    for (size_t i = 0; i < COUNT(keys); i++) {
+        holds = holds && journal_has_all(json_object_get(b, keys[i]), json_object_get(a, keys[i]));
+        json_object_del(a, keys[i]);
+        json_object_del(b, keys[i]);
+    }
+    holds = holds && json_equal(a, b);
+    json_decref(a);
+    json_decref(b);
+    return holds;
+}
+
+/* *same: the run that OUT holds is this one or becomes it. *engine: on which one that run was begun, when it was
+ * another; *changed: as of journal_changed_file. */
 static bool journal_same_config(Journal *journal, const Plan *plan, const char *path, const json_t *config,
                                 bool *exists, bool *same, const char **engine, const char **changed, Err *err)
 {
@@ -230,7 +295,7 @@ static bool journal_same_config(Journal *journal, const Plan *plan, const char *
     if (!*exists) return true;
     if (!file_read(&arena, path, 1 << 24, &text, err)) return false;
     json_t *old = journal_parse(text);
-    *same = old && json_equal(json_object_get(old, "identity"), json_object_get(config, "identity"));
+    *same = old && journal_holds(json_object_get(old, "identity"), json_object_get(config, "identity"));
     *changed = journal_changed_file(&journal->arena, plan, json_object_get(old, "identity"),
                                     json_object_get(config, "identity"));
     const json_t *before = json_object_get(old, "engine");
@@ -255,9 +320,29 @@ static bool journal_take_folder(Journal *journal, Err *err)
     return true;
 }
 
-/* Prepares OUT. *done: a finished run of the same configuration lies there and nothing is to be done; *fresh: nothing
- * of the same configuration was there. */
-static bool journal_open(Journal *journal, const Plan *plan, json_t *config, bool *done, bool *fresh, Err *err)
+/* What is there is cut to what was finished, and the run event becomes that of this plan. */
+static bool journal_cut(Journal *journal, json_t *run, bool fresh, Err *err)
+{
+    const char *results = journal_path(journal, "results.jsonl");
+    char *line = NULL;
+    Str first = {0};
+    if (!fresh && !journal->described) {
+        if (journal->margin && !json_object_get(run, "match_margin"))
+            json_object_set(run, "match_margin", journal->margin);
+        line = json_dumps(run, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+        first = str(arena_printf(&journal->arena, "%s\n", line));
+        if (journal->echo) printf("%s\n", line);
+        free(line);
+    }
+    return journal_filter(journal, results, first, false, journal_keeps_event, err) &&
+           journal_filter(journal, journal_path(journal, "predictions.tsv"), (Str){0}, true, journal_keeps_prediction,
+                          err);
+}
+
+/* Prepares OUT. run: the run event of the plan. *done: a finished run of the same configuration lies there and nothing
+ * is to be done; *fresh: nothing of the same configuration was there, and the run event is yet to be written. */
+static bool journal_open(Journal *journal, const Plan *plan, json_t *config, json_t *run, bool *done, bool *fresh,
+                         Err *err)
 {
     *journal = (Journal){.out = plan->out,
                          .echo = plan->json,
@@ -269,7 +354,7 @@ static bool journal_open(Journal *journal, const Plan *plan, json_t *config, boo
     if (!journal_take_folder(journal, err)) return false;
     const char *path = journal_path(journal, "config.json");
     if (!journal_same_config(journal, plan, path, config, &exists, &same, &engine, &changed, err) ||
-        !journal_read(journal, done, err))
+        !journal_read(journal, run, done, err))
         return false;
     if (exists && !same && !plan->force)
         return fail(err,
@@ -281,7 +366,7 @@ static bool journal_open(Journal *journal, const Plan *plan, json_t *config, boo
                     "%s holds a results.jsonl without its config.json; choose another folder with --out or start anew "
                     "with --force",
                     plan->out);
-    if (*done && same && !plan->force) return true;
+    if (*done && same && journal->described && !plan->force) return true;
     *done = false;
     if (engine && !plan->force && json_object_size(journal->finished))
         return fail(err,
@@ -290,10 +375,9 @@ static bool journal_open(Journal *journal, const Plan *plan, json_t *config, boo
                     plan->out, engine, json_string_value(json_object_get(config, "engine")));
     if (plan->force || !same) journal_remove(journal);
     *fresh = json_object_size(journal->finished) == 0;
-    if (!journal_filter(journal, journal_path(journal, "results.jsonl"), false, journal_keeps_event, err) ||
-        !journal_filter(journal, journal_path(journal, "predictions.tsv"), true, journal_keeps_prediction, err))
-        return false;
-    return json_write(path, config, err) && log_open(&journal->log, journal_path(journal, "results.jsonl"), err);
+    /* config.json after it: an addition that is killed between the two is none yet, and the next one begins it again */
+    return journal_cut(journal, run, *fresh, err) && json_write(path, config, err) &&
+           log_open(&journal->log, journal_path(journal, "results.jsonl"), err);
 }
 
 static void journal_close(Journal *journal)
@@ -302,8 +386,9 @@ static void journal_close(Journal *journal)
     log_close(&journal->log, &ignored);
     json_decref(journal->finished);
     json_decref(journal->texts_known);
+    json_decref(journal->margin);
     lock_release(&journal->lock);
-    journal->finished = journal->texts_known = NULL;
+    journal->finished = journal->texts_known = journal->margin = NULL;
     arena_free(&journal->arena);
 }
 

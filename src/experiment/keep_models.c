@@ -12,33 +12,37 @@ static float *models_read(Experiment *x, Arena *arena, f32p from, const Layout *
     return w;
 }
 
-static const char *models_folder(const Experiment *x, Arena *arena, const Method *method, uint32_t seed)
+/* out: OUT, or a folder of an epoch's. */
+static const char *models_folder(const Experiment *x, Arena *arena, const char *out, const Method *method,
+                                 uint32_t seed)
 {
-    return x->plan->seed_count > 1 ? arena_printf(arena, "%s/models/%s-seed%u", x->plan->out, method->name, seed)
-                                   : arena_printf(arena, "%s/models/%s", x->plan->out, method->name);
+    return x->plan->seed_count > 1 ? arena_printf(arena, "%s/models/%s-seed%u", out, method->name, seed)
+                                   : arena_printf(arena, "%s/models/%s", out, method->name);
 }
 
-/* The current method, finished, as predict and export want it. */
-static bool models_keep(MethodRun *m, Err *err)
+/* The current method as it is, with the heads of the first `tasks` tasks, as predict and export want it. */
+static bool models_write(MethodRun *m, const char *out, int tasks, Err *err)
 {
     const Plan *plan = m->x->plan;
-    const bool own_encoder = m->method->changes_encoder;
-    if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && own_encoder)) return true;
     char pretrained[SYS_PATH_BYTES];
     const SysError error = plan->model.folder ? sys_path_real(plan->model.folder, pretrained) : 0;
     if (error) return fail(err, "%s: %s", plan->model.folder, sys_error_text(error));
     Arena arena = {0};
-    KeptTask *tasks = arena_new(&arena, KeptTask, (size_t)plan->task_count);
-    for (int i = 0; i < plan->task_count; i++) {
+    KeptTask *kept_tasks = arena_new(&arena, KeptTask, (size_t)tasks);
+    int count = 0;
+    for (int i = 0; i < tasks; i++) {
         const Training t = training_of(m->x, m->method, m->seed, i);
         const TaskData *data = &m->x->tasks[i].data;
-        tasks[i] =
+        if (plan->tasks[i].again) continue; /* its head is that of the task that it is */
+        KeptTask *task = &kept_tasks[count++];
+        *task =
             (KeptTask){.name = data->name, .labels = {data->classes, data->class_names}, .pairs = data->train.any_pair};
-        tasks[i].head = t.head;
-        tasks[i].head_w = models_read(m->x, &arena, t.weights.head, &t.head->layout);
-        tasks[i].lora = t.lora;
-        if (t.lora) tasks[i].adapter = models_read(m->x, &arena, t.weights.adapter, &t.lora->layout);
+        task->head = t.head;
+        task->head_w = models_read(m->x, &arena, t.weights.head, &t.head->layout);
+        task->lora = t.lora;
+        if (t.lora) task->adapter = models_read(m->x, &arena, t.weights.adapter, &t.lora->layout);
     }
+    const bool own_encoder = m->method->changes_encoder;
     const Kept kept = {.method = m->method->name,
                        .seed = m->seed,
                        .max_length = plan->max_length,
@@ -46,12 +50,49 @@ static bool models_keep(MethodRun *m, Err *err)
                        .sha256 = m->x->model_sha256,
                        .model = &m->x->model,
                        .encoder = own_encoder ? models_read(m->x, &arena, m->x->encoder, &m->x->model.encoder) : NULL,
-                       .tasks = tasks,
-                       .task_count = plan->task_count};
+                       .tasks = kept_tasks,
+                       .task_count = count};
     const bool ok =
-        device_ok(&m->x->device, err) && kept_write(models_folder(m->x, &arena, m->method, m->seed), &kept, err);
+        device_ok(&m->x->device, err) && kept_write(models_folder(m->x, &arena, out, m->method, m->seed), &kept, err);
     arena_free(&arena);
     return ok;
+}
+
+/* The current method, finished. */
+static bool models_keep(MethodRun *m, Err *err)
+{
+    const Plan *plan = m->x->plan;
+    if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && m->method->changes_encoder)) return true;
+    return models_write(m, plan->out, plan->task_count, err);
+}
+
+/* ---- --keep-each-epoch: OUT/epochs/TASK-epochN has what predict and export want of OUT ---- */
+
+static const char *models_epoch(const Experiment *x, Arena *arena, int task, uint32_t epoch)
+{
+    return arena_printf(arena, "%s/epochs/%s-epoch%u", x->plan->out, x->tasks[task].data.name, epoch + 1);
+}
+
+/* After an epoch of the current training. One that methods share is kept under the first of them. */
+static bool models_keep_epoch(void *context, uint32_t epoch, Err *err)
+{
+    MethodRun *m = context;
+    Arena arena = {0};
+    const char *out = models_epoch(m->x, &arena, m->task, epoch);
+    remove_temporaries(arena_printf(&arena, "%s/models/encoder", out)); /* of a process that was killed here */
+    const bool ok = kept_write_encoder(out, &m->x->plan->model, err) && models_write(m, out, m->task + 1, err);
+    arena_free(&arena);
+    return ok;
+}
+
+static uint64_t models_floats(const Experiment *x, const Method *method, int tasks)
+{
+    uint64_t floats = method->changes_encoder ? x->model.encoder.floats : 0;
+    for (int i = 0; i < tasks; i++) {
+        const Training t = training_of(x, method, 0, i);
+        floats += t.head->layout.floats + (t.lora ? t.lora->layout.floats : 0);
+    }
+    return floats;
 }
 
 /* Bytes that the whole run will keep. */
@@ -62,13 +103,46 @@ static uint64_t models_bytes(const Experiment *x)
     for (int m = 0; m < plan->method_count && plan->keep != KEEP_NONE; m++) {
         const bool own_encoder = plan->methods[m]->changes_encoder;
         if (plan->keep == KEEP_ADAPTERS && own_encoder) continue;
-        if (own_encoder) floats += x->model.encoder.floats;
-        for (int i = 0; i < plan->task_count; i++) {
-            const Training t = training_of(x, plan->methods[m], 0, i);
-            floats += t.head->layout.floats + (t.lora ? t.lora->layout.floats : 0);
+        floats += models_floats(x, plan->methods[m], plan->task_count);
+    }
+    for (int m = 0; m < plan->method_count && plan->keep_each_epoch; m++)
+        for (int i = 0; i < plan->task_count; i++)
+            floats += hyper_of(plan, i).epochs * models_floats(x, plan->methods[m], i + 1);
+    return floats * sizeof(float) * (uint64_t)plan->seed_count;
+}
+
+/* With a second seed, the models of the first are named after theirs. */
+static bool models_rename_in(const Experiment *x, Arena *arena, const char *out, Err *err)
+{
+    const Plan *plan = x->plan;
+    bool ok = true;
+    for (int m = 0; m < plan->method_count; m++) {
+        const char *from = arena_printf(arena, "%s/models/%s", out, plan->methods[m]->name);
+        for (int s = 0; s < plan->seed_count && sys_kind(from) == SYS_FOLDER && ok; s++) {
+            if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s])) continue;
+            const SysError error =
+                sys_folder_move(from, models_folder(x, arena, out, plan->methods[m], plan->seeds[s]));
+            ok = !error || fail(err, "%s: cannot be renamed: %s", from, sys_error_text(error));
         }
     }
-    return floats * sizeof(float) * (uint64_t)plan->seed_count;
+    return ok;
+}
+
+static bool models_rename(const Experiment *x, Err *err)
+{
+    const Plan *plan = x->plan;
+    if (plan->seed_count < 2) return true;
+    Arena arena = {0};
+    bool ok = models_rename_in(x, &arena, plan->out, err);
+    for (int i = 0; i < plan->task_count && ok; i++)
+        for (uint32_t e = 0; e < hyper_of(plan, i).epochs && ok; e++) {
+            Arena scratch = {0};
+            const char *out = models_epoch(x, &scratch, i, e);
+            ok = !file_exists(out) || models_rename_in(x, &scratch, out, err);
+            arena_free(&scratch);
+        }
+    arena_free(&arena);
+    return ok;
 }
 
 /* Before anything is trained: the encoder's files, and whether there is room. fresh: models of another run that lie
@@ -79,6 +153,11 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
     uint64_t room;
     const uint64_t need = models_bytes(x) + snapshot_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
+    if (fresh) kept_remove(arena_printf(&arena, "%s/epochs", x->plan->out));
+    if (!models_rename(x, err)) {
+        arena_free(&arena);
+        return false;
+    }
     const bool full = fresh && !file_exists(x->snapshots.path) && sys_disk_free(x->plan->out, &room) && room < need;
     if (full)
         fail(err,

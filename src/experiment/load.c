@@ -36,6 +36,16 @@ static bool experiment_takes_first(const Plan *plan, const TaskSource *source)
     return plan->first_rows || source->train_bytes.at;
 }
 
+/* A task that comes again: its rows, its head and what chooses its epoch are those that it had. */
+static void experiment_task_again(Experiment *x, int task)
+{
+    const TaskState *first = &x->tasks[x->plan->tasks[task].again - 1];
+    TaskState *state = &x->tasks[task];
+    *state = *first;
+    state->data.name = x->plan->tasks[task].name;
+    x->earlier[task] = (EarlierTask){.head = &first->head, .train = &first->data.train, .choose = first->choose};
+}
+
 static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err)
 {
     const Plan *plan = x->plan;
@@ -43,10 +53,16 @@ static bool experiment_tasks(Experiment *x, const Tokenizer *tokenizer, Err *err
         const TaskSource *source = &plan->tasks[i];
         TaskData *data = &x->tasks[i].data;
         ExampleFile files[2];
+        if (source->again) {
+            experiment_task_again(x, i);
+            continue;
+        }
         /* the built-in data lies in the order of a draw already */
         if (!experiment_examples(&x->arena, source, files, err) ||
-            !task_data_load(&x->arena, tokenizer, source->name, &files[0], &files[1], plan->train_rows, plan->eval_rows,
-                            experiment_takes_first(plan, source), plan->max_length, data, err))
+            !task_data_load(&x->arena, tokenizer, source->name, &files[0], &files[1],
+                            (uint32_t)plan_task_value(plan, i, "train-rows"),
+                            (uint32_t)plan_task_value(plan, i, "eval-rows"), experiment_takes_first(plan, source),
+                            plan->max_length, data, err))
             return false;
         for (size_t k = 0; k < data->warnings.count && !plan->quiet; k++)
             fprintf(stderr, "lethe: task %s: %s\n", data->name, data->warnings.at[k]);
@@ -77,6 +93,7 @@ static bool experiment_weights(Experiment *x, uint32_t seed, Err *err)
     if (ok && (!x->base || x->base_seed != seed)) x->base = ++x->weights_made;
     x->base_seed = seed;
     for (int i = 0; i < x->plan->task_count && ok; i++) {
+        if (x->plan->tasks[i].again) continue;
         const Head *head = &x->tasks[i].head;
         float *w = x->tasks[i].head_start;
         if (!model_load_head(&x->model, head, &file, w)) head_initialise(head, seed, 0x68656164 + (uint64_t)i, w);

@@ -119,10 +119,13 @@ static bool on_interpolation(void *context, double alpha, bool stays, Err *err)
 
 /* ---- its strategies ---- */
 
-static void *own_new(const Experiment *x, const Strategy *strategy, Arena *arena, DeviceArena *memory)
+static void *own_new(const Experiment *x, const Method *method, const Strategy *strategy, Arena *arena,
+                     DeviceArena *memory)
 {
     void *own = arena_alloc(arena, 1, strategy->own_bytes > sizeof(Own) ? strategy->own_bytes : sizeof(Own));
-    *(Own *)own = (Own){strategy_values(&x->plan->values, strategy), arena, memory};
+    double *values = arena_new(arena, double, STRATEGY_MAX_OPTIONS);
+    method_values(method, &x->plan->values, strategy, values);
+    *(Own *)own = (Own){values, arena, memory};
     return own;
 }
 
@@ -153,7 +156,8 @@ static int watchers_of(const MethodRun *m, const Strategy **watch)
     return count;
 }
 
-/* Trains the first task with every watcher, and puts what they saw on the shelf. */
+/* Trains the first task with every watcher, and puts what they saw on the shelf. No watcher goes by its options, which
+ * may differ between the methods that share what it sees. */
 static bool train_watched(MethodRun *m, Training *t, const TrainObserver *observer, Err *err)
 {
     const Strategy *watch[STRATEGY_MAX];
@@ -161,7 +165,8 @@ static bool train_watched(MethodRun *m, Training *t, const TrainObserver *observ
     const int count = watchers_of(m, watch);
     Arena arena = {0};
     DeviceArena memory = {.device = &m->x->device};
-    for (int i = 0; i < count; i++) hook[i] = (TrainHook){&watch[i]->watch, own_new(m->x, watch[i], &arena, &memory)};
+    for (int i = 0; i < count; i++)
+        hook[i] = (TrainHook){&watch[i]->watch, own_new(m->x, m->method, watch[i], &arena, &memory)};
     t->hooks = hook;
     t->hook_count = count;
     bool ok = train_task(&m->x->device, t, observer, &m->kept, err);
@@ -187,7 +192,7 @@ static bool train_hooked(MethodRun *m, Training *t, const TrainObserver *observe
 
 static bool train_new(MethodRun *m, Training *t, Err *err)
 {
-    const TrainObserver observer = {m, on_step, on_eval};
+    const TrainObserver observer = {m, on_step, on_eval, m->x->plan->keep_each_epoch ? models_keep_epoch : NULL};
     if (!snapshot_attach(m, t, err)) return false;
     m->recording = json_array();
     diagnose_curve(m, t);
@@ -226,7 +231,8 @@ static bool train_one(MethodRun *m, Err *err)
     m->lowest = INFINITY;
     progress_say(&m->progress, "trains");
     if (t.joint && m->task > 0 && !experiment_weights(m->x, m->seed, err)) return false;
-    if (t.lora && (m->task == 0 || method->trains == TRAINS_ADAPTER_EACH))
+    const bool again = m->x->plan->tasks[m->task].again; /* then it has its own adapter */
+    if (t.lora && (m->task == 0 || (method->trains == TRAINS_ADAPTER_EACH && !again)))
         start_adapter(m->x, t.weights.adapter, m->seed, m->task);
     const Moment before = moment_of(m, &t, NULL);
     for (int i = 0; i < method->component_count && m->task == 0; i++)
@@ -283,7 +289,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
         m->steps += train_total_steps(&t);
     }
     for (int i = 0; i < method->component_count; i++)
-        m->own[i] = own_new(x, method->component[i], &m->arena, &m->memory);
+        m->own[i] = own_new(x, method, method->component[i], &m->arena, &m->memory);
     progress_begin(&m->progress, plan->quiet, m->steps, "%s", "");
     outlook_task(m);
     progress_say(&m->progress, "looks at the encoder as it is");

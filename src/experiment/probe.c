@@ -96,6 +96,7 @@ static bool probe_right(Experiment *x, int task, const Training *weights, const 
     t.choose_states = probe.held_states;
     t.hyper = x->plan->hyper;
     t.hyper.epochs = PROBE_EPOCHS;
+    t.hyper.patience = 0;
     t.train_encoder = t.joint = false;
     t.lora = NULL;
     t.weights.adapter = NULL;

@@ -24,15 +24,19 @@ static bool run_name_is_plain(Str name)
 static bool run_read_task(const Option *row, void *target, Arena *arena, const char *value, Err *err)
 {
     Plan *plan = target;
-    TaskSource task;
+    TaskSource task = {.name = value};
     (void)row;
+    if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
+    if (run_name_is_plain(str(value))) { /* a name alone: see run_named_tasks */
+        plan->tasks[plan->task_count++] = task;
+        return true;
+    }
     if (!task_parse(arena, value, &task, err)) return false;
     if (!run_name_is_plain(str(task.name)))
         return fail_usage(err, "--task %s: a task's name has 1 to 40 letters, digits, '-', '_' or '.'",
                           str_show(str(value)));
     if (!sys_name_is_usable(task.name))
         return fail_usage(err, "--task %s: no folder can have this task's name here", str_show(str(value)));
-    if (plan->task_count == PLAN_MAX_TASKS) return fail_usage(err, "--task: at most %d tasks", PLAN_MAX_TASKS);
     for (int i = 0; i < plan->task_count; i++)
         if (strcmp(plan->tasks[i].name, task.name) == 0)
             return fail_usage(err, "--task %s: two tasks have this name", task.name);
@@ -50,14 +54,82 @@ static bool run_add_methods(Plan *plan, Arena *arena, Str list, Err *err)
         }
         Method *method = arena_new(arena, Method, 1);
         if (!method_parse(arena, item, method, err)) return false;
-        for (int i = 0; i < plan->method_count; i++)
-            if (method_same(plan->methods[i], method))
-                return fail_usage(err, "--method: %s is named twice", method->name);
         if (plan->method_count == PLAN_MAX_METHODS)
             return fail_usage(err, "--method: at most %d methods", PLAN_MAX_METHODS);
         plan->methods[plan->method_count++] = method;
     }
     return true;
+}
+
+/* NAME:OPTION=VALUE. Whether there is such a task is known when all options are: see plan_check. */
+static bool run_read_task_option(const Option *row, void *target, Arena *arena, const char *value, Err *err)
+{
+    Plan *plan = target;
+    const char *colon = strchr(value, ':'), *equals = colon ? strchr(colon, '=') : NULL, *all = "";
+    TaskValue *own = &plan->task_value[plan->task_value_count];
+    const OptionRows *rows = run_options();
+    if (!equals)
+        return fail_usage(err, "--%s %s: write NAME:OPTION=VALUE, as in --%s nli:epochs=8", row->name,
+                          str_show(str(value)), row->name);
+    const char *name = arena_copy(arena, colon + 1, (size_t)(equals - colon - 1));
+    if (plan->task_value_count == PLAN_MAX_TASK_VALUES)
+        return fail_usage(err, "--%s: at most %d values", row->name, PLAN_MAX_TASK_VALUES);
+    *own = (TaskValue){.task = arena_copy(arena, value, (size_t)(colon - value))};
+    for (size_t i = 0; i < rows->count; i++) {
+        if (!rows->at[i]->by_task) continue;
+        all = text_join(arena, all, ", ", rows->at[i]->name);
+        if (strcmp(rows->at[i]->name, name) == 0) own->row = rows->at[i];
+    }
+    if (!own->row) return fail_usage(err, "--%s %s: a task may have its own %s", row->name, str_show(str(value)), all);
+    for (int i = 0; i < plan->task_value_count; i++)
+        if (plan->task_value[i].row == own->row && strcmp(plan->task_value[i].task, own->task) == 0)
+            return fail_usage(err, "--%s: %s of task %s is given twice", row->name, name, str_show(str(own->task)));
+    plan->task_value_count++;
+    return option_number(own->row, equals + 1, &own->value, err);
+}
+
+static bool plan_has_task(const Plan *plan, const char *name)
+{
+    for (int i = 0; i < plan->task_count; i++)
+        if (strcmp(plan->tasks[i].name, name) == 0) return true;
+    return false;
+}
+
+static bool plan_has_value(const Plan *plan, int task, const char *option)
+{
+    for (int i = 0; i < plan->task_value_count; i++)
+        if (strcmp(plan->task_value[i].row->name, option) == 0 &&
+            strcmp(plan->task_value[i].task, plan->tasks[task].name) == 0)
+            return true;
+    return false;
+}
+
+bool plan_check(const Plan *plan, Err *err)
+{
+    for (int i = 0; i < plan->method_count; i++)
+        for (int k = 0; k < i; k++)
+            if (method_same(plan->methods[i], plan->methods[k], &plan->values))
+                return fail_usage(err, "--method: %s is named twice", plan->methods[i]->name);
+    for (int i = 0; i < plan->task_value_count; i++)
+        if (!plan_has_task(plan, plan->task_value[i].task))
+            return fail_usage(err, "--task-option %s:%s: there is no task of this name",
+                              str_show(str(plan->task_value[i].task)), plan->task_value[i].row->name);
+    for (int i = 0; i < plan->task_count; i++)
+        if (plan->tasks[i].again && (plan_has_value(plan, i, "train-rows") || plan_has_value(plan, i, "eval-rows")))
+            return fail_usage(err, "--task-option %s: a task that comes again has the rows that it had",
+                              plan->tasks[i].name);
+    return !plan->hyper.patience || plan->keep_epoch != KEEP_EPOCH_LAST ||
+           fail_usage(err, "--patience %u: it goes by the loss that chooses an epoch; add --keep-epoch held-out",
+                      plan->hyper.patience);
+}
+
+double plan_task_value(const Plan *plan, int task, const char *option)
+{
+    for (int i = 0; i < plan->task_value_count; i++)
+        if (strcmp(plan->task_value[i].row->name, option) == 0 &&
+            strcmp(plan->task_value[i].task, plan->tasks[task].name) == 0)
+            return plan->task_value[i].value;
+    return option_get(option_find(run_options(), option), plan);
 }
 
 static bool run_read_methods(const Option *row, void *target, Arena *arena, const char *value, Err *err)
@@ -119,8 +191,14 @@ static const char *const run_keep_models[] = {
 static const Option run_rows[] = {
     {"task", OPTION_LIST, 0, 0, "NAME=TRAIN,EVAL",
      "a task, in training order; repeat for each (.tsv .csv .jsonl .json, also .zst);\nNAME=FILE,20% splits one file; "
-     "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nwithout it: sentiment and nli, which are built in",
+     "text=COLUMN, pair=COLUMN, label=COLUMN may follow;\nNAME alone: an earlier task comes again, or sentiment or "
+     "nli, "
+     "which are built in\nand which are the tasks without it",
      CHANGES(RUN), .read = run_read_task},
+    {"task-option", OPTION_LIST, 0, 0, "NAME:OPTION=VALUE",
+     "a value for this task alone; repeat for each: train-rows, eval-rows, epochs,\nmax-steps, learning-rate, "
+     "lora-learning-rate",
+     CHANGES(RUN), .read = run_read_task_option},
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face model folder, BERT, RoBERTa or\nDistilBERT (config.json, model.safetensors[.zst], tokenizer "
      "files);\n"
@@ -134,15 +212,15 @@ static const Option run_rows[] = {
      DEFAULT("default"), .default_words = "", .choices = run_presets, CHANGES(RUN), .read = run_read_preset},
     {"train-rows", OPTION_INT, 0, 4e9, "N",
      "N rows of each training file, drawn at random; 0 = all [{}]\n(notebook, built-in data: the first N)",
-     DEFAULT("1000"), .unit = "rows", CHANGES(ALL), TO(train_rows)},
+     DEFAULT("1000"), .unit = "rows", .by_task = true, CHANGES(ALL), TO(train_rows)},
     {"eval-rows", OPTION_INT, 0, 4e9, "N", "N rows of each evaluation file, likewise; 0 = all", DEFAULT("500"),
-     NOTEBOOK("200"), .unit = "rows", CHANGES(EVALUATED), TO(eval_rows)},
+     NOTEBOOK("200"), .unit = "rows", .by_task = true, CHANGES(EVALUATED), TO(eval_rows)},
     {"max-length", OPTION_INT, 8, 100000, "N", "tokens a row at most; longer rows are cut", DEFAULT("128"),
      .unit = "tokens", CHANGES(ALL), TO(max_length)},
     {"epochs", OPTION_INT, 1, 10000, "N", "passes over the rows of each task", DEFAULT("5"), NOTEBOOK("3"),
-     .title = "epochs a task", CHANGES(ALL), TO(hyper.epochs)},
+     .title = "epochs a task", .by_task = true, CHANGES(ALL), TO(hyper.epochs)},
     {"max-steps", OPTION_INT, 0, 2e9, "N", "end each training after N steps; 0 = no limit", DEFAULT("0"),
-     .unit = "steps", CHANGES(ALL), TO(hyper.max_steps)},
+     .unit = "steps", .by_task = true, CHANGES(ALL), TO(hyper.max_steps)},
     {"batch-size", OPTION_INT, 1, 4096, "N", "rows a training step", DEFAULT("16"), .unit = "rows",
      .title = "batch size", CHANGES(ALL), TO(hyper.batch_size)},
     {"eval-batch-size", OPTION_INT, 1, 4096, "N", "rows an evaluation step", DEFAULT("32"), .unit = "rows",
@@ -155,10 +233,13 @@ static const Option run_rows[] = {
      "of each training: last; held-out: the lowest loss on a tenth of the\ntraining rows; eval: on the evaluation "
      "rows, which then are no longer\nunseen, as Hugging Face",
      DEFAULT("last"), NOTEBOOK("eval"), .choices = run_epochs, CHANGES(ALL), TO(keep_epoch)},
+    {"patience", OPTION_INT, 0, 10000, "N",
+     "end a training when N epochs in a row have not lowered the loss that\nchooses an epoch; 0 = train them all",
+     DEFAULT("0"), .unit = "epochs", CHANGES(ALL), TO(hyper.patience)},
     {"learning-rate", OPTION_REAL, 1e-12, 100, "X", "of full fine-tuning", DEFAULT("5e-5"), .large_value = "3e-5",
-     NOTEBOOK("3e-5"), .title = "learning rate", CHANGES(ENCODER), TO(hyper.learning_rate)},
+     NOTEBOOK("3e-5"), .title = "learning rate", .by_task = true, CHANGES(ENCODER), TO(hyper.learning_rate)},
     {"lora-learning-rate", OPTION_REAL, 1e-12, 100, "X", "of LoRA", DEFAULT("2e-3"), .large_value = "5e-4",
-     NOTEBOOK("3e-5"), .title = "learning rate of adapters", CHANGES(ADAPTER), TO(lora_learning_rate)},
+     NOTEBOOK("3e-5"), .title = "learning rate of adapters", .by_task = true, CHANGES(ADAPTER), TO(lora_learning_rate)},
     {"lora-r", OPTION_INT, 1, 1024, "N", "rank of the adapters", DEFAULT("8"), CHANGES(ADAPTER), TO(lora_r)},
     {"lora-alpha", OPTION_REAL, 1e-6, 1e6, "X", "scale: alpha / r", DEFAULT("16"), CHANGES(ADAPTER), TO(lora_alpha)},
     {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters", DEFAULT("0.1"), CHANGES(ADAPTER),
@@ -181,6 +262,8 @@ static const Option run_rows[] = {
     {"keep-models", OPTION_CHOICE, 0, 0, "WHAT",
      "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none",
      DEFAULT("all"), .default_words = "all; with several seeds adapters", .choices = run_keep_models, TO(keep)},
+    {"keep-each-epoch", OPTION_FLAG, 0, 0, NULL,
+     "keep the weights after every epoch of every training, too, in OUT/epochs", TO(keep_each_epoch)},
     OPTION_MATCH_MARGIN("two methods learned a task equally well when the 90% interval of their\ndifference lies "
                         "within this many points; of the report alone, lethe\nreport has it, too",
                         offsetof(Plan, match_margin)),
@@ -271,6 +354,16 @@ static bool run_option_changes(const Option *row, const Method *method)
     return row->changes == CHANGES_ENCODER && !adapter && !method->own_rate;
 }
 
+bool plan_option_changes(const Option *row, const Method *method)
+{
+    if (row->changes == CHANGES_ADAPTER || row->changes == CHANGES_ENCODER) return run_option_changes(row, method);
+    if (row->changes != CHANGES_OWN) return true;
+    for (int p = 0; p < method->component_count; p++)
+        for (int k = 0; k < method->component[p]->option_count; k++)
+            if (&method->component[p]->options[k] == row) return true;
+    return false;
+}
+
 /* Adds a setting, and its name to `beside` when its value is not the preset's. */
 static void plan_add_setting(const Plan *plan, json_t *settings, json_t *beside, const Option *row, double number,
                              bool single)
@@ -288,17 +381,29 @@ static void plan_add_setting(const Plan *plan, json_t *settings, json_t *beside,
     arena_free(&scratch);
 }
 
+/* "nli:epochs", "8": of all methods, as --task-option takes it. */
+static void plan_add_task_value(json_t *settings, json_t *beside, const TaskValue *own)
+{
+    Arena scratch = {0};
+    const char *name = arena_printf(&scratch, "%s:%s", own->task, own->row->name);
+    json_object_set_new(settings, name, json_string(option_show(&scratch, own->row, own->value, true)));
+    json_array_append_new(beside, json_string(name));
+    arena_free(&scratch);
+}
+
 json_t *plan_settings_of(const Plan *plan, const Method *method, json_t *beside)
 {
     json_t *settings = json_object();
+    for (int i = 0; i < plan->task_value_count && !method; i++)
+        plan_add_task_value(settings, beside, &plan->task_value[i]);
     for (size_t i = 0; i < COUNT(run_rows); i++)
         if (run_option_changes(&run_rows[i], method))
             plan_add_setting(plan, settings, beside, &run_rows[i], option_get(&run_rows[i], plan), true);
     for (int p = 0; method && p < method->component_count; p++) {
         const Strategy *s = method->component[p];
-        const double *value = strategy_values(&plan->values, s);
         for (int k = 0; k < s->option_count; k++)
-            plan_add_setting(plan, settings, beside, &s->options[k], value[k], false);
+            plan_add_setting(plan, settings, beside, &s->options[k],
+                             method_value(method, &plan->values, &s->options[k]), false);
     }
     return settings;
 }

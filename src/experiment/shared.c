@@ -7,6 +7,7 @@
 
 static bool training_is_shared(const Method *a, const Method *b, int task)
 {
+    if (a != b && (a->own_rate || b->own_rate)) return false; /* at rates of their own */
     if (task == 0) return method_has_adapter(a) ? method_has_adapter(b) : a->trains == b->trains;
     return task == 1 && a->trains == TRAINS_ENCODER && b->trains == TRAINS_ENCODER && a->plain && b->plain;
 }

@@ -5,6 +5,8 @@
 
 #include "experiment.h"
 
+_Static_assert(SHELF_MAX_ARRAYS >= PLAN_MAX_METHODS + 8, "each method may ask for a Fisher matrix of its own");
+
 /* A task with its head and adapter on the device. */
 typedef struct TaskState {
     TaskData data;

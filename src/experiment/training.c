@@ -5,22 +5,34 @@
 
 /* What a method trains, and the events that a method's run leaves. */
 
+/* Of plain training of a task. */
+static Hyper hyper_of(const Plan *plan, int task)
+{
+    Hyper h = plan->hyper;
+    if (!plan->task_value_count) return h;
+    h.epochs = (uint32_t)plan_task_value(plan, task, "epochs");
+    h.max_steps = (uint32_t)plan_task_value(plan, task, "max-steps");
+    h.learning_rate = (float)plan_task_value(plan, task, "learning-rate");
+    return h;
+}
+
 static Training training_of(const Experiment *x, const Method *method, uint32_t seed, int task)
 {
     const TaskState *state = &x->tasks[task];
     Training t = {.model = &x->model, .head = &state->head, .train = &state->data.train, .eval = &state->data.eval};
     t.choose = state->choose;
-    t.hyper = x->plan->hyper;
+    t.hyper = hyper_of(x->plan, task);
     t.seed = seed;
     t.task = (uint32_t)task;
     t.earlier = x->earlier;
     t.joint = method->joint;
     t.train_encoder = method->trains == TRAINS_ENCODER;
     t.weights = (Weights){.encoder = x->encoder, .head = state->head_w};
-    if (method->own_rate) t.hyper.learning_rate = (float)*strategy_values(&x->plan->values, method->own_rate);
+    if (method->own_rate)
+        t.hyper.learning_rate = (float)method_value(method, &x->plan->values, &method->own_rate->options[0]);
     if (method_has_adapter(method)) {
         t.lora = &x->lora;
-        t.hyper.learning_rate = x->plan->lora_learning_rate;
+        t.hyper.learning_rate = (float)plan_task_value(x->plan, task, "lora-learning-rate");
         t.weights.adapter = method->trains == TRAINS_ADAPTER ? x->shared_adapter : state->adapter_w;
     }
     return t;

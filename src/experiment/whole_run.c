@@ -33,40 +33,53 @@ static bool experiment_open(Experiment *x, Err *err)
     x->encoder = device_f32(&x->memory, x->model.encoder.floats);
     x->shared_adapter = device_f32(&x->memory, x->lora.layout.floats);
     for (int i = 0; i < plan->task_count; i++) {
-        x->tasks[i].head_w = device_f32(&x->memory, x->tasks[i].head.layout.floats);
-        x->tasks[i].adapter_w = device_f32(&x->memory, x->lora.layout.floats);
+        const TaskState *first = plan->tasks[i].again ? &x->tasks[plan->tasks[i].again - 1] : NULL;
+        x->tasks[i].head_w = first ? first->head_w : device_f32(&x->memory, x->tasks[i].head.layout.floats);
+        x->tasks[i].adapter_w = first ? first->adapter_w : device_f32(&x->memory, x->lora.layout.floats);
         x->earlier[i].head_w = x->tasks[i].head_w;
     }
     return experiment_weights(x, plan->seeds[0],
                               err); /* before anything is written: a damaged model leaves nothing behind */
 }
 
+/* The last event. What finished methods took when they were trained counts, whichever process did it. */
+static bool run_end(Experiment *x, Err *err)
+{
+    Journal *journal = &x->journal;
+    const int64_t peak = (int64_t)memory_peak_bytes();
+    return journal_event(journal,
+                         json_pack("{s:s, s:f, s:I}", "event", "done", "seconds",
+                                   journal->seconds + clock_seconds() - x->started, "peak_bytes",
+                                   (json_int_t)(peak > journal->peak_bytes ? peak : journal->peak_bytes)),
+                         err);
+}
+
 static bool run_everything(Experiment *x, const json_t *options, Err *err)
 {
     const Plan *plan = x->plan;
     bool done = false, fresh = true;
-    json_t *config = run_config(x, options);
-    bool ok = journal_open(&x->journal, plan, config, &done, &fresh, err);
+    json_t *config = run_config(x, options), *run = run_event(x);
+    bool ok = journal_open(&x->journal, plan, config, run, &done, &fresh, err);
     if (ok) snapshot_begin(x, config);
     json_decref(config);
     if (ok && done) {
+        json_decref(run);
         if (!plan->quiet) fprintf(stderr, "%s holds this very run, finished; --force would do it again\n", plan->out);
         return true;
     }
+    if (ok && !fresh && !x->journal.described && !plan->quiet)
+        fprintf(stderr, "%s goes on beside what is there: %zu of %d (each a method with a seed) are finished\n",
+                plan->out, json_object_size(x->journal.finished), plan->method_count * plan->seed_count);
     ok = ok && models_begin(x, fresh, err);
-    if (ok && fresh) ok = journal_event(&x->journal, run_event(x), err) && emit_examples(x, err);
+    if (ok && fresh) ok = journal_event(&x->journal, json_incref(run), err) && emit_examples(x, err);
+    json_decref(run);
     outlook_begin(x);
     for (int s = 0; s < plan->seed_count && ok; s++)
         for (int m = 0; m < plan->method_count && ok; m++)
             if (!journal_is_finished(&x->journal, plan->methods[m]->name, plan->seeds[s]))
                 ok = run_method(x, plan->methods[m], plan->seeds[s], err);
     if (ok) snapshot_tidy(x, false);
-    if (ok)
-        ok = journal_event(&x->journal,
-                           json_pack("{s:s, s:f, s:I}", "event", "done", "seconds", clock_seconds() - x->started,
-                                     "peak_bytes", (json_int_t)memory_peak_bytes()),
-                           err);
-    return ok;
+    return ok && journal_in_order(&x->journal, plan, err) && run_end(x, err);
 }
 
 static void experiment_close(Experiment *x)

@@ -5,6 +5,7 @@
 
 #include "differences.c"
 #include "classes.c"
+#include "power.c"
 
 static const double MEASURE_Z = 1.959963984540054; /* 97.5% quantile of the normal distribution */
 

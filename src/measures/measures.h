@@ -184,6 +184,18 @@ Interval differences_p(const Differences *d);  /* lowest and highest possible, b
 double differences_p_both(const Differences *d);
 Interval differences_interval(const Differences *d, double inside); /* of the mean, by rows and seeds; seeds >= 1 */
 
+/* ---- how much more would decide ---- As if the size and the spread of a difference were in truth what they are here:
+ * with so many rows, or seeds, the test is decided in four of five tries. */
+
+/* Rows for the test of a difference: McNemar of one seed, sign flips of several, both by their normal approximation
+ * (Connor 1987, doi:10.2307/2531961), and a step of the test more, since it is exact. difference: of the accuracies;
+ * square: mean over rows of the squared mean over seeds of a row's difference. INFINITY: there is no difference. */
+double measure_rows_to_show(double difference, double square, int seeds);
+/* Rows with which the 90% interval of the difference lies within +-margin. INFINITY: the difference does not. */
+double measure_rows_to_match(double difference, double square, double margin);
+/* Seeds for Student's t test of the values' mean; 0: more than `most`, or not known. */
+int measure_seeds_to_show(const double *values, int count, int most);
+
 /* ---- several tests ---- */
 
 /* adjusted[i]: p[i] after Holm's step-down correction: calling different what lies below 0.05 is wrong once in twenty

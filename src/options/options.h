@@ -48,6 +48,7 @@ struct Option {
     const char *title;          /* under which the page shows the value at its head; null: it does not */
     OptionChanges changes;
     bool passing;  /* steers this call only: config.json does not keep it */
+    bool by_task;  /* a number that one task may have for itself: --task-option */
     size_t target; /* place of the value in the struct of the command's values */
     OptionRead *read;
 };

@@ -11,7 +11,8 @@ typedef struct PlanePoint {
     int method;
     MeanOver learned, kept; /* intervals: over seeds, or of one seed over rows */
     bool ranked, front;
-    Box label; /* its text */
+    const char *says; /* in place of its name; NULL: its name */
+    Box label;        /* its text */
 } PlanePoint;
 
 typedef struct PlaneChart {
@@ -56,7 +57,7 @@ static void plane_widen(const Results *r, int from, int to, MeanOver *mean)
     mean->interval = measure_wilson((uint32_t)lrint(mean->mean * rows), (uint32_t)rows);
 }
 
-static void plane_collect(Arena *arena, const Results *r, PlaneChart *chart)
+static void plane_points(Arena *arena, const Results *r, PlaneChart *chart)
 {
     chart->points = arena_new(arena, PlanePoint, (size_t)r->method_count);
     for (int m = 0; m < r->method_count; m++) {
@@ -70,6 +71,10 @@ static void plane_collect(Arena *arena, const Results *r, PlaneChart *chart)
         plane_widen(r, 0, r->task_count - 1, &point.kept);
         chart->points[chart->count++] = point;
     }
+}
+
+static void plane_mark_front(PlaneChart *chart)
+{
     for (int i = 0; i < chart->count; i++) {
         PlanePoint *p = &chart->points[i];
         p->front = p->ranked;
@@ -94,6 +99,7 @@ static const char *plane_name(Arena *arena, const Results *r, const PlanePoint *
     static const char *const roles[METHOD_KINDS] = {
         [METHOD_SEPARATE] = " (separate weights)", [METHOD_FLOOR] = " (floor)", [METHOD_CEILING] = " (ceiling)"};
     const char *role = roles[r->method_info[p->method].kind];
+    if (p->says) return p->says;
     return role ? arena_printf(arena, "%s%s", r->methods[p->method], role) : r->methods[p->method];
 }
 
@@ -337,7 +343,8 @@ static bool chart_plane(Arena *arena, const Results *r, Str font, Canvas *canvas
                             : "Who learns the later tasks and keeps the earlier ones";
     if (!chart_open(canvas, arena, r, r->look.narrow ? 900 : 0, font, err)) return false;
     float y = chart_title(canvas, title, arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers));
-    plane_collect(arena, r, &chart);
+    plane_points(arena, r, &chart);
+    plane_mark_front(&chart);
     y = plane_draw_legend(canvas, &chart, y);
     chart.plot =
         (Box){CHART_MARGIN + 75, y + 78, (float)canvas->width - CHART_MARGIN - 20, (float)canvas->height - 100};

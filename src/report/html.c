@@ -47,6 +47,49 @@ static void html_write_nav(Html *h, const Results *r)
                 "href=\"#words\">Words</a></li>\n</ul></nav>\n");
 }
 
+/* The tables of sweeps. */
+static void html_write_sweeps(Html *h, const Results *r)
+{
+    const SweepList sweeps = report_sweeps(h->arena, r);
+    for (size_t i = 0; i < sweeps.count; i++) {
+        const Sweep *sweep = &sweeps.at[i];
+        PlaneChart chart = {.results = r};
+        sweep_collect(h->arena, r, sweep, &chart);
+        html_raw(h, "<table class=\"sweep\">\n");
+        html_tag(h, "caption", "", sweep_caption(h->arena, r, sweep));
+        html_raw(h, "<tr>");
+        for (int c = 0; c < SWEEP_COLUMNS; c++) html_tag(h, "th", " scope=\"col\"", c ? sweep_heads[c] : sweep->option);
+        html_raw(h, "</tr>\n");
+        for (int k = 0; k < sweep->count; k++) {
+            const char *cells[SWEEP_COLUMNS];
+            sweep_row(h->arena, sweep, &chart, k, cells);
+            html_raw(h, "<tr>");
+            for (int c = 0; c < SWEEP_COLUMNS; c++) html_tag(h, c ? "td" : "th", c ? "" : " scope=\"row\"", cells[c]);
+            html_raw(h, "</tr>\n");
+        }
+        html_raw(h, "</table>\n");
+    }
+}
+
+static void html_write_advice(Html *h, const Results *r)
+{
+    const AdviceList advice = report_advice(h->arena, r);
+    if (!advice.count) return;
+    html_tag(h, "h3", "", "What to do next");
+    html_raw(h, "<ul class=\"next\">\n");
+    for (size_t i = 0; i < advice.count; i++) {
+        html_raw(h, "<li>");
+        html_text(h, advice.at[i].sentence);
+        if (advice.at[i].command) {
+            html_raw(h, "<pre tabindex=\"0\"><code>");
+            html_text(h, advice.at[i].command);
+            html_raw(h, "</code></pre>");
+        }
+        html_raw(h, "</li>\n");
+    }
+    html_raw(h, "</ul>\n");
+}
+
 static void html_write_verdict(Html *h, const Results *r)
 {
     const char *sentences[VERDICT_SENTENCES];
@@ -63,6 +106,7 @@ static void html_write_verdict(Html *h, const Results *r)
     for (int i = 0; i < count; i++) html_explained(h, "li", sentences[i]);
     if (!count) html_tag(h, "li", "", "Nothing yet: no evaluation has been written.");
     html_raw(h, plain_count ? "</ul></details>\n" : "</ul>\n");
+    html_write_advice(h, r);
     html_raw(h, "<details><summary>The rules these words follow</summary>\n<ul>\n");
     for (size_t i = 0; i < COUNT(verdict_rules); i++) html_explained(h, "li", verdict_rules[i]);
     html_raw(h, "</ul></details>\n");
@@ -90,6 +134,7 @@ static void html_write_table(Html *h, const Results *r)
         html_explained(h, "dd", *remark ? remark : "nothing to be said yet");
     }
     html_raw(h, "</dl>\n");
+    html_write_sweeps(h, r);
     html_section_end(h);
 }
 

@@ -244,6 +244,9 @@ bool report_load(Arena *arena, const char *const *folders, int folder_count, Res
         json_decref(next.run);
     }
     if (ok) out->seed_count = (int)json_array_size(json_object_get(first.run, "seeds"));
+    size_t size = strlen(folders[0]);
+    while (size > 1 && sys_is_separator(folders[0][size - 1])) size--;
+    if (ok && folder_count == 1) out->folder = arena_copy(arena, folders[0], size);
     if (ok) load_name_sweep(arena, out);
     if (ok && out->runs.count) qsort(out->runs.at, out->runs.count, sizeof *out->runs.at, load_compare_runs);
     json_decref(first.run);

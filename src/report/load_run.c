@@ -31,15 +31,20 @@ static size_t load_control(const char *p)
 }
 
 /* A name is shown in a terminal, in Markdown and in pictures: no control characters, and not endless. */
-static const char *load_name(Loader *l, const json_t *value, const char *key, Err *err)
+static const char *load_name_of(Loader *l, const json_t *value, const char *key, size_t most, Err *err)
 {
     const char *text = json_string_value(value);
     const size_t size = text ? strlen(text) : 0;
-    bool plain = size > 0 && size <= LOAD_MAX_NAME;
+    bool plain = size > 0 && size <= most;
     for (size_t i = 0; i < size && plain; i++) plain = !load_control(text + i);
     if (plain) return arena_copy(l->arena, text, size);
-    fail(err, "%s: %s must be a name of 1 to %d bytes", l->what, key, LOAD_MAX_NAME);
+    fail(err, "%s: %s must be a name of 1 to %zu bytes", l->what, key, most);
     return NULL;
+}
+
+static const char *load_name(Loader *l, const json_t *value, const char *key, Err *err)
+{
+    return load_name_of(l, value, key, LOAD_MAX_NAME, err);
 }
 
 /* Text for people, which may be missing; a control character becomes a space. */
@@ -122,6 +127,8 @@ static bool load_task(Loader *l, const json_t *entry, ResultTask *task, Err *err
     task->train = load_text(l, json_object_get(entry, "train"));
     task->eval = load_text(l, json_object_get(entry, "eval"));
     load_task_facts(l, entry, task);
+    const json_int_t file_rows = json_integer_value(json_object_get(entry, "eval_file_rows"));
+    task->eval_file_rows = file_rows > 0 && file_rows <= UINT32_MAX ? (uint32_t)file_rows : 0;
     return task->name && load_count(l, entry, "classes", 1, 1000000, &task->classes, err) &&
            load_count(l, entry, "train_rows", 1, UINT32_MAX, &task->train_rows, err) &&
            load_count(l, entry, "eval_rows", 1, UINT32_MAX, &task->eval_rows, err) &&
@@ -157,7 +164,8 @@ static bool load_methods(Loader *l, Err *err)
     if (!load_list(l, l->run, "methods", LOAD_MAX_NAMES, &count, err)) return false;
     l->out->methods = arena_new(l->arena, const char *, count);
     for (size_t i = 0; i < count; i++) {
-        const char *name = load_name(l, json_array_get(json_object_get(l->run, "methods"), i), "a method", err);
+        const char *name =
+            load_name_of(l, json_array_get(json_object_get(l->run, "methods"), i), "a method", METHOD_MAX_NAME, err);
         if (!name) return false;
         if (load_find_method(l->out, name) >= 0) return fail(err, "%s: method %s is named twice", l->what, name);
         l->out->methods[l->out->method_count++] = name;

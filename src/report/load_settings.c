@@ -56,7 +56,9 @@ static bool load_settings(Loader *l, Err *err)
     enum { MOST = 200 };
     const json_t *common = json_object_get(l->run, "settings");
     for (int m = 0; m < l->out->method_count; m++) {
-        l->out->method_info[m].base = l->out->methods[m];
+        l->out->method_info[m].asked = l->out->methods[m];
+        const char *name = l->out->methods[m], *own = strchr(name, '@'); /* ewc@ewc-lambda=100: see method_parse */
+        l->out->method_info[m].base = own ? arena_copy(l->arena, name, (size_t)(own - name)) : name;
         load_properties(l->arena, &l->out->method_info[m]);
     }
     if (!common) return true;
@@ -73,9 +75,21 @@ static bool load_settings(Loader *l, Err *err)
     return true;
 }
 
+/* Whether a setting is one task's own: "nli:epochs". Without it the task has what all tasks have. */
+static bool load_setting_is_of_task(const ResultSetting *s) { return strchr(s->name, ':') != NULL; }
+
+/* Whether b has all that single tasks have in a. */
+static bool load_tasks_agree(const ResultMethodInfo *a, const ResultMethodInfo *b)
+{
+    for (int i = 0; i < a->setting_count; i++)
+        if (load_setting_is_of_task(&a->settings[i]) && !load_setting(b, a->settings[i].name)) return false;
+    return true;
+}
+
 /* Whether no setting that two methods share differs. */
 static bool load_settings_agree(const ResultMethodInfo *a, const ResultMethodInfo *b)
 {
+    if (!load_tasks_agree(a, b) || !load_tasks_agree(b, a)) return false;
     for (int i = 0; i < a->setting_count; i++) {
         const ResultSetting *s = &a->settings[i], *other = load_setting(b, s->name);
         if (other && load_setting_is_compared(s) && strcmp(s->value, other->value) != 0) return false;
@@ -112,7 +126,7 @@ static bool load_setting_varies(const Results *r, const ResultSetting *s)
 {
     for (int m = 0; m < r->method_count && load_setting_is_compared(s); m++) {
         const ResultSetting *other = load_setting(&r->method_info[m], s->name);
-        if (other && strcmp(other->value, s->value) != 0) return true;
+        if (other ? strcmp(other->value, s->value) != 0 : load_setting_is_of_task(s)) return true;
     }
     return false;
 }

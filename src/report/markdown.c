@@ -126,6 +126,17 @@ static void markdown_methods(Arena *arena, const Results *r, FILE *out)
     if (begun) fputc('\n', out);
 }
 
+static void markdown_advice(Arena *arena, const Results *r, FILE *out)
+{
+    const AdviceList advice = report_advice(arena, r);
+    if (advice.count) fprintf(out, "## What to do next\n\n");
+    for (size_t i = 0; i < advice.count; i++) {
+        fprintf(out, "- %s\n", markdown_safe(arena, advice.at[i].sentence));
+        if (advice.at[i].command) fprintf(out, "\n      %s\n\n", advice.at[i].command);
+    }
+    if (advice.count) fputc('\n', out);
+}
+
 static void markdown_write(const Results *r, FILE *out)
 {
     Arena arena = {0};
@@ -146,6 +157,7 @@ static void markdown_write(const Results *r, FILE *out)
     if (plain_count) fprintf(out, "\n## In detail\n\n");
     for (int i = 0; i < count; i++) fprintf(out, "- %s\n", markdown_safe(&arena, sentences[i]));
     fputc('\n', out);
+    markdown_advice(&arena, r, out);
     markdown_tables(&arena, r, out);
     markdown_forgotten(&arena, r, out);
     markdown_methods(&arena, r, out);

@@ -9,6 +9,7 @@
 #include "load_events.c"
 #include "load_files.c"
 #include "look.c"
+#include "joined.c"
 #include "verdict.c"
 #include "verdict_compare.c"
 #include "figures.c"
@@ -18,6 +19,7 @@
 #include "verdict_words.c"
 #include "verdict_sentences.c"
 #include "verdict_plain.c"
+#include "advice.c"
 #include "result_table.c"
 #include "cite.c"
 #include "setup.c"
@@ -35,6 +37,8 @@
 #include "chart_panels.c"
 #include "chart_curve.c"
 #include "chart_plane.c"
+#include "sweep.c"
+#include "chart_sweep.c"
 #include "chart_loss.c"
 #include "chart_interpolation.c"
 #include "chart_layers.c"
@@ -54,6 +58,7 @@ static const struct {
 } report_charts[] = {
     {"before_after", "Before and after", chart_before_after, NULL},
     {"plane", "Stability against plasticity", chart_plane, plane_shown},
+    {"sweep", "What each value learns and keeps", chart_sweep, sweep_shown},
     {"curve", "The first task while the others train", chart_curve, curve_shown},
     {"matrix", "Every task after every training", chart_matrix, NULL},
     {"interpolation", "Between old and new weights", chart_interpolation, interpolation_shown},
@@ -64,7 +69,10 @@ static const struct {
 
 static void report_markdown(const Results *results, FILE *out)
 {
+    Arena arena = {0};
     markdown_write(results, out);
+    markdown_sweeps(&arena, results, out);
+    arena_free(&arena);
     for (size_t i = 0; i < COUNT(report_charts); i++)
         if (!report_charts[i].shown || report_charts[i].shown(results))
             fprintf(out, "\n![%s](charts/%s.png)\n", report_charts[i].name, report_charts[i].file);

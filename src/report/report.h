@@ -17,13 +17,14 @@ typedef struct ResultText {
 typedef struct ResultTask {
     const char *name, *train, *eval; /* the two files, or names of embedded data */
     uint32_t classes, train_rows, eval_rows;
+    uint32_t eval_file_rows;  /* labelled rows of `eval`; 0: not recorded */
     double majority_rate;     /* of the evaluation rows, 0 to 1 */
     const char **class_names; /* [classes]; NULL: not recorded */
     const uint32_t *labels;   /* [eval_rows] the true classes; NULL: not recorded */
     DYN(ResultText) texts;    /* by row */
     /* for people; not recorded: "" and NAN */
     const char *train_sha256, *eval_sha256, *how_drawn;
-    double train_file_rows, eval_file_rows, split_percent, tokens_per_row;
+    double train_file_rows, split_percent, tokens_per_row;
 } ResultTask;
 
 /* How all trainings were made, beside their settings. Not recorded: "" and NAN. */
@@ -52,7 +53,8 @@ typedef struct ResultSetting {
 
 typedef struct ResultMethodInfo {
     MethodKind kind;
-    const char *base; /* the method's name without the settings that set it apart from others of the name */
+    const char *base;  /* the method's name without the settings that set it apart from others of the name */
+    const char *asked; /* as its run was asked for it: "ewc@ewc-lambda=100" */
     /* By strategy's account of that name; of a name that it does not know, neither is true. */
     bool full; /* plain training of the whole encoder, task after task: what others are there to improve on */
     bool
@@ -159,6 +161,7 @@ typedef enum ReportFile {
 typedef struct Results {
     Arena *arena;                                  /* where all of it lives, and what is computed once and kept */
     const char *version, *preset, *device, *model; /* model: its name */
+    const char *folder;                            /* of the run; NULL: several runs, or not read from a folder */
     const char *acquaintance; /* what the encoder's pre-training has seen of the data, a sentence; "": not recorded */
     bool shared_first;        /* task 1 was trained once for all methods that train it alike */
     ResultTask *tasks;
@@ -186,6 +189,12 @@ typedef struct Results {
 bool report_load(Arena *arena, const char *const *folders, int folder_count, Results *out, Err *err);
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);
+/* The folders of the runs that `given` names: a joined folder (see report_write_joined) stands for those that it joins,
+ * each once. */
+bool report_folders(Arena *arena, const char *const *given, int count, const char *const **folders, int *folder_count,
+                    Err *err);
+/* Writes out_dir/joined.json, by which the folder can be named where those are that it joins. */
+bool report_write_joined(const char *out_dir, const char *const *folders, int count, Err *err);
 
 /* Calls a method otherwise, METHOD=NAME, in all that is reported. Exit code 2. */
 bool report_rename(Arena *arena, Results *results, const char *assignment, Err *err);

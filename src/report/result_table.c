@@ -380,6 +380,18 @@ static void table_print_words(Arena *arena, const Results *r, FILE *out, TableSt
     if (count) fputc('\n', out);
 }
 
+/* What to do next, after the table. A command stands in a line of its own, uncut, to be copied. */
+static void table_print_advice(Arena *arena, const Results *r, FILE *out, TableStyle style)
+{
+    const AdviceList advice = report_advice(arena, r);
+    if (advice.count) fprintf(out, "\nWhat to do next\n");
+    for (size_t i = 0; i < advice.count; i++) {
+        const Advice *a = &advice.at[i];
+        table_paragraph(out, style, arena_printf(arena, "- %s", a->sentence), 2);
+        if (a->command) fprintf(out, "    %s\n", text_for(arena, style.medium, a->command));
+    }
+}
+
 static void table_print(const Results *r, FILE *out, TableStyle style)
 {
     Arena arena = {0};
@@ -406,6 +418,7 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
     if (table_star(r)) table_paragraph(out, style, table_star(r), 2);
     const char *beside = table_beside(&arena, r);
     if (beside) table_paragraph(out, style, beside, 2);
+    table_print_advice(&arena, r, out, style);
     arena_free(&arena);
 }
 

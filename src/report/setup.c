@@ -101,8 +101,9 @@ static void setup_say_tasks(Setup *s)
                          "the evaluation rows%s.",
                          j + 1, t->name, t->classes,
                          setup_rows(arena, t->train_rows, t->train_file_rows, "training", t->train, t->train_sha256),
-                         setup_rows(arena, t->eval_rows, t->eval_file_rows, "evaluation", t->eval, t->eval_sha256), how,
-                         apart, format_percent(arena, t->majority_rate),
+                         setup_rows(arena, t->eval_rows, t->eval_file_rows ? t->eval_file_rows : NAN, "evaluation",
+                                    t->eval, t->eval_sha256),
+                         how, apart, format_percent(arena, t->majority_rate),
                          isnan(t->tokens_per_row) ? ""
                                                   : arena_printf(arena, ", and a training row has %s tokens on average",
                                                                  format_decimal(arena, t->tokens_per_row, 1))));

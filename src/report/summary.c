@@ -307,6 +307,27 @@ static json_t *summary_forgotten(Arena *arena, const Results *r)
     return tasks;
 }
 
+static json_t *summary_sweeps(Arena *arena, const Results *r); /* chart_sweep.c */
+
+/* What to do next: "kind", "sentence", "command" (null: none), "number" of rows or seeds (null: none). */
+static json_t *summary_advice(Arena *arena, const Results *r)
+{
+    static const char *const kinds[] = {[ADVICE_GO_ON] = "unfinished",  [ADVICE_LEARN] = "not learned",
+                                        [ADVICE_ROWS] = "too few rows", [ADVICE_SEEDS] = "too few seeds",
+                                        [ADVICE_MATCH] = "not matched", [ADVICE_MATCH_ROWS] = "too few rows to match"};
+    const AdviceList advice = report_advice(arena, r);
+    json_t *list = json_array();
+    for (size_t i = 0; i < advice.count; i++) {
+        const Advice *a = &advice.at[i];
+        json_array_append_new(list, json_pack("{s:s, s:s?, s:s?, s:o, s:s, s:s?}", "kind", kinds[a->kind], "method",
+                                              a->method < 0 ? NULL : r->methods[a->method], "task",
+                                              a->task < 0 ? NULL : r->tasks[a->task].name, "number",
+                                              a->number ? json_integer(a->number) : json_null(), "sentence",
+                                              a->sentence, "command", a->command));
+    }
+    return list;
+}
+
 /* The text of summary.json, in the arena. */
 static Str summary_text(Arena *arena, const Results *r)
 {
@@ -331,6 +352,8 @@ static Str summary_text(Arena *arena, const Results *r)
     json_object_set_new(summary, "cells", summary_cells(arena, r));
     json_object_set_new(summary, "cells_over_seeds", summary_cells_over_seeds(arena, r));
     json_object_set_new(summary, "measures", summary_measures(r));
+    json_object_set_new(summary, "next", summary_advice(arena, r));
+    json_object_set_new(summary, "sweeps", summary_sweeps(arena, r));
     char *text = json_dumps(summary, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     ASSERT(text);
     const Str out = {arena_printf(arena, "%s\n", text), strlen(text) + 1};

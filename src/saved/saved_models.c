@@ -30,11 +30,11 @@ typedef struct Kept {
     int task_count;
 } Kept;
 
-/* A name that stays in its folder: letters, digits, '-', '_', '.' and '+', not a dot first. */
+/* A name that stays in its folder: letters, digits, '-', '_', '.', '+', '@' and '=', not a dot first. */
 static bool kept_name_is_plain(const char *name)
 {
     return *name && *name != '.' && strlen(name) <= 200 &&
-           !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+")];
+           !name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@=")];
 }
 
 /* ---- writing ---- */

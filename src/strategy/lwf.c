@@ -31,6 +31,7 @@ static bool lwf_begin(void *own, TrainState *t, Err *err)
     lwf->teacher = arena_new(t->arena, f32p, training->task);
     for (uint32_t i = 0; i < training->task && ok; i++) {
         const EarlierTask *earlier = &training->earlier[i];
+        if (train_comes_again(training, i)) continue; /* the task itself, or one that a later one stands for */
         const size_t floats = (size_t)rows * earlier->head->classes;
         Arena scratch = {0};
         float *logits = arena_new(&scratch, float, floats);
@@ -56,6 +57,7 @@ static void lwf_answer(void *own, TrainState *t)
     device_write(t->device, lwf->index, t->rows, t->count * sizeof *t->rows);
     for (uint32_t task = 0; task < t->training->task; task++) {
         const uint32_t classes = t->training->earlier[task].head->classes;
+        if (train_comes_again(t->training, task)) continue;
         f32p logits = train_answer(t, task);
         RUN(t->device, gather_rows, .x = lwf->teacher[task], .index = lwf->index, .y = lwf->target, .rows = t->count,
             .cols = classes, .ldx = classes);

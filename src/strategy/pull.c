@@ -33,9 +33,10 @@ static void pull_remember(DeviceArena *memory, const Moment *at, f32p *anchor)
 static f32p pull_importance(const Moment *at, const char *name, ImportanceKind kind, uint32_t rows, Err *err)
 {
     const Training *t = at->training;
-    f32p array = shelf_find(at->shelf, name);
+    const uint64_t made = (uint64_t)kind << 32 | rows;
+    f32p array = shelf_find(at->shelf, name, made);
     if (array) return array;
-    array = shelf_add(at->shelf, name, at->layout->floats);
+    array = shelf_add(at->shelf, name, made, at->layout->floats);
     const Weights out = {.encoder = t->train_encoder ? array : NULL, .adapter = t->train_encoder ? NULL : array};
     if (rows == 0 || rows > t->train->rows) rows = t->train->rows;
     return importance(at->device, kind, t->model, t->lora, t->head, &t->weights, t->train, rows, t->hyper.batch_size,

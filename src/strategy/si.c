@@ -61,7 +61,7 @@ static bool si_watched(void *own, const Moment *at, Err *err)
 {
     (void)err;
     const Si *si = own;
-    floats_copy(at->device, si->path, shelf_add(at->shelf, si_shelf, at->layout->floats), at->layout->floats);
+    floats_copy(at->device, si->path, shelf_add(at->shelf, si_shelf, 0, at->layout->floats), at->layout->floats);
     return true;
 }
 
@@ -78,7 +78,7 @@ static bool si_end(void *own, const Moment *at, Err *err)
 {
     (void)err;
     Si *si = own;
-    f32p path = at->training->task ? si->path : shelf_find(at->shelf, si_shelf);
+    f32p path = at->training->task ? si->path : shelf_find(at->shelf, si_shelf, 0);
     RUN(at->device, consolidate, .path = path, .w = at->w, .anchor = si->anchor, .importance = si->importance,
         .n = (u32)at->layout->floats, .damping = (float)si->base.option[SI_XI]);
     pull_remember(si->base.memory, at, &si->anchor);

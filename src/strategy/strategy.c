@@ -50,11 +50,6 @@ static int strategy_place(const Strategy *strategy)
     return i;
 }
 
-const double *strategy_values(const StrategyValues *values, const Strategy *strategy)
-{
-    return values->at[strategy_place(strategy)];
-}
-
 /* ---- methods ---- */
 
 static const Strategy *strategy_find(Str name)
@@ -147,17 +142,89 @@ static void method_take(Arena *arena, Method *m, const Strategy *s)
     m->changes_result |= s->change != NULL;
 }
 
+/* ---- values of its own ---- */
+
+double method_value(const Method *method, const StrategyValues *common, const Option *row)
+{
+    for (int i = 0; i < method->value_count; i++)
+        if (method->value[i].row == row) return method->value[i].value;
+    return *strategy_value((StrategyValues *)common, row);
+}
+
+void method_values(const Method *method, const StrategyValues *common, const Strategy *strategy, double *values)
+{
+    for (int i = 0; i < strategy->option_count; i++) values[i] = method_value(method, common, &strategy->options[i]);
+}
+
+void method_set_values(Arena *arena, Method *method, const MethodValue *value, int count)
+{
+    const char *name = method->base;
+    method->value_count = 0;
+    for (int p = 0; p < method->component_count; p++)
+        for (int k = 0; k < method->component[p]->option_count; k++)
+            for (int i = 0; i < count; i++)
+                if (value[i].row == &method->component[p]->options[k]) {
+                    method->value[method->value_count++] = value[i];
+                    name = arena_printf(arena, "%s@%s=%s", name, value[i].row->name,
+                                        option_show(arena, value[i].row, value[i].value, false));
+                }
+    method->name = name;
+}
+
+/* "OPTION=VALUE" of a method whose strategies are known. */
+static bool method_read_value(Arena *arena, const Method *m, Str whole, Str text, MethodValue *out, Err *err)
+{
+    const char *equals = text.size ? memchr(text.at, '=', text.size) : NULL;
+    const Str name = {text.at, equals ? (size_t)(equals - text.at) : text.size};
+    Nearest near = nearest_to(name);
+    *out = (MethodValue){0};
+    for (int p = 0; p < m->component_count; p++)
+        for (int k = 0; k < m->component[p]->option_count; k++) {
+            const Option *row = &m->component[p]->options[k];
+            nearest_offer(&near, row->name);
+            if (str_equal(str(row->name), name)) out->row = row;
+        }
+    if (!out->row || !equals)
+        return fail_usage(err, "--method %s: '%s' is not OPTION=VALUE with an option of %s%s", str_show(whole),
+                          str_show(text), m->base, out->row ? "" : nearest_hint(&near, ""));
+    const char *value = arena_copy(arena, equals + 1, text.size - name.size - 1);
+    return option_number(out->row, value, &out->value, err);
+}
+
+/* What follows a method's strategies: "OPTION=VALUE@OPTION=VALUE". */
+static bool method_read_values(Arena *arena, Method *m, Str whole, Str rest, Err *err)
+{
+    MethodValue value[METHOD_MAX_VALUES];
+    int count = 0;
+    while (rest.at) {
+        const char *end = rest.size ? memchr(rest.at, '@', rest.size) : NULL;
+        const Str text = {rest.at, end ? (size_t)(end - rest.at) : rest.size};
+        MethodValue read;
+        rest = end ? (Str){end + 1, rest.size - text.size - 1} : (Str){0};
+        if (!method_read_value(arena, m, whole, text, &read, err)) return false;
+        for (int i = 0; i < count; i++)
+            if (value[i].row == read.row)
+                return fail_usage(err, "--method %s: %s is given twice", str_show(whole), read.row->name);
+        value[count++] = read; /* no more than there are options */
+    }
+    method_set_values(arena, m, value, count);
+    return strlen(m->name) <= METHOD_MAX_NAME ||
+           fail_usage(err, "--method %s: a method's name has at most %d bytes", str_show(whole), METHOD_MAX_NAME);
+}
+
 bool method_parse(Arena *arena, Str name, Method *out, Err *err)
 {
-    *out = (Method){
-        .name = arena_copy(arena, name.at, name.size), .plain = true, .about = "", .cite = "", .kind = "method"};
-    for (Str rest = name; rest.at;)
+    const char *at = name.size ? memchr(name.at, '@', name.size) : NULL;
+    const Str base = {name.at, at ? (size_t)(at - name.at) : name.size};
+    *out = (Method){.plain = true, .about = "", .cite = "", .kind = "method"};
+    out->name = out->base = arena_copy(arena, base.at, base.size);
+    for (Str rest = base; rest.at;)
         if (!method_add(arena, out, name, method_next(&rest), err)) return false;
     const char *objection = method_objection(arena, out);
     if (objection) return fail_usage(err, "--method %s: %s", str_show(name), objection);
     for (int i = 0; i < out->component_count; i++) method_take(arena, out, out->component[i]);
     out->changes_encoder = out->trains == TRAINS_ENCODER || out->fresh;
-    return true;
+    return method_read_values(arena, out, name, at ? (Str){at + 1, name.size - base.size - 1} : (Str){0}, err);
 }
 
 bool method_has_adapter(const Method *method)
@@ -165,11 +232,16 @@ bool method_has_adapter(const Method *method)
     return method->trains == TRAINS_ADAPTER || method->trains == TRAINS_ADAPTER_EACH;
 }
 
-bool method_same(const Method *a, const Method *b)
+bool method_same(const Method *a, const Method *b, const StrategyValues *common)
 {
-    for (int i = 0; i < a->component_count && i < b->component_count; i++)
-        if (a->component[i] != b->component[i]) return false;
-    return a->component_count == b->component_count;
+    if (a->component_count != b->component_count) return false;
+    for (int i = 0; i < a->component_count; i++) {
+        const Strategy *s = a->component[i];
+        if (s != b->component[i]) return false;
+        for (int k = 0; k < s->option_count; k++)
+            if (method_value(a, common, &s->options[k]) != method_value(b, common, &s->options[k])) return false;
+    }
+    return true;
 }
 
 const char *method_all(Arena *arena)
@@ -181,17 +253,18 @@ const char *method_all(Arena *arena)
 
 /* ---- shelves ---- */
 
-f32p shelf_find(const Shelf *shelf, const char *name)
+f32p shelf_find(const Shelf *shelf, const char *name, uint64_t made)
 {
     for (int i = 0; i < shelf->count; i++)
-        if (strcmp(shelf->array[i].name, name) == 0) return shelf->array[i].at;
+        if (strcmp(shelf->array[i].name, name) == 0 && shelf->array[i].made == made) return shelf->array[i].at;
     return NULL;
 }
 
-f32p shelf_add(Shelf *shelf, const char *name, size_t floats)
+f32p shelf_add(Shelf *shelf, const char *name, uint64_t made, size_t floats)
 {
     ASSERT(shelf->count < SHELF_MAX_ARRAYS);
     shelf->array[shelf->count].name = name;
+    shelf->array[shelf->count].made = made;
     return shelf->array[shelf->count++].at = device_f32(&shelf->memory, floats);
 }
 

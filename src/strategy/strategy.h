@@ -9,7 +9,14 @@
 #include "../options/options.h"
 #include "../train/train.h"
 
-enum { STRATEGY_MAX_OPTIONS = 6, STRATEGY_MAX = 32, METHOD_MAX_COMPONENTS = 4, SHELF_MAX_ARRAYS = 4 };
+enum {
+    STRATEGY_MAX_OPTIONS = 6,
+    STRATEGY_MAX = 32,
+    METHOD_MAX_COMPONENTS = 4,
+    METHOD_MAX_VALUES = METHOD_MAX_COMPONENTS * STRATEGY_MAX_OPTIONS,
+    METHOD_MAX_NAME = 120, /* bytes: files are named after it */
+    SHELF_MAX_ARRAYS = 160 /* one for each Fisher matrix that the methods of a run ask for, and some more */
+};
 
 /* Which weights a method trains beside the heads. */
 typedef enum Trains {
@@ -40,12 +47,13 @@ typedef struct Shelf {
     DeviceArena memory;
     struct {
         const char *name;
+        uint64_t made; /* by which settings: 0 when none matters */
         f32p at;
     } array[SHELF_MAX_ARRAYS];
     int count;
 } Shelf;
-f32p shelf_find(const Shelf *shelf, const char *name); /* null: not there */
-f32p shelf_add(Shelf *shelf, const char *name, size_t floats);
+f32p shelf_find(const Shelf *shelf, const char *name, uint64_t made); /* null: not there */
+f32p shelf_add(Shelf *shelf, const char *name, uint64_t made, size_t floats);
 void shelf_clear(Shelf *shelf);
 
 /* First member of what a strategy keeps while a method runs; the rest is zeroed before the first task. */
@@ -114,16 +122,24 @@ typedef struct StrategyValues {
     double at[STRATEGY_MAX][STRATEGY_MAX_OPTIONS];
 } StrategyValues;
 void strategy_defaults(StrategyValues *values);
-const double *strategy_values(const StrategyValues *values, const Strategy *strategy);
 /* The value of this row; null: it is no strategy's. */
 double *strategy_value(StrategyValues *values, const Option *row);
+
+/* A value of a strategy's own option that a method has for itself. */
+typedef struct MethodValue {
+    const Option *row;
+    double value;
+} MethodValue;
 
 /* One method of a run: the strategies it is made of. What it consists of has no order: a+b computes what b+a does, to
  * the bit. Nothing asks a part by its position; what the parts mean together stands here. */
 typedef struct Method {
-    const char *name;                                 /* as the user wrote it */
+    const char *name; /* as the user wrote it, and its own values after it: see method_parse */
+    const char *base; /* without these */
     const Strategy *component[METHOD_MAX_COMPONENTS]; /* in the order of `strategies` */
     int component_count;
+    MethodValue value[METHOD_MAX_VALUES]; /* in the order of its strategies' options */
+    int value_count;
     Trains trains;
     const Strategy *own_rate; /* whose first option is the learning rate; null: none */
     bool joint, fresh;        /* as the parts are */
@@ -133,13 +149,22 @@ typedef struct Method {
     const char *about, *cite, *kind; /* joined */
 } Method;
 
-/* "NAME" or "NAME+NAME+..."; fails (exit code 2) on unknown names and on strategies that do not go together. */
+/* "NAME" or "NAME+NAME+...", and after it "@OPTION=VALUE" for each option of these strategies that is to have another
+ * value than in other methods, as in ewc@ewc-lambda=100. Fails (exit code 2) on unknown names and values, and on
+ * strategies that do not go together. */
 bool method_parse(Arena *arena, Str name, Method *out, Err *err);
 /* The names that --method all stands for, separated by commas: every strategy by itself. */
 const char *method_all(Arena *arena);
 /* Whether it trains LoRA adapters: one for all tasks, or one for each. */
 bool method_has_adapter(const Method *method);
-/* Whether two methods consist of the same strategies. */
-bool method_same(const Method *a, const Method *b);
+/* Whether two methods consist of the same strategies with the same values, where `common` holds those of all methods.
+ */
+bool method_same(const Method *a, const Method *b, const StrategyValues *common);
+/* Of an option of one of its strategies, or of any other. */
+double method_value(const Method *method, const StrategyValues *common, const Option *row);
+/* The method's values of all options of a strategy: [STRATEGY_MAX_OPTIONS]. */
+void method_values(const Method *method, const StrategyValues *common, const Strategy *strategy, double *values);
+/* Gives the method other values of its own, and the name that says so. */
+void method_set_values(Arena *arena, Method *method, const MethodValue *value, int count);
 
 #endif

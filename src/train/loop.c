@@ -75,6 +75,13 @@ static bool run_evaluate_later(Run *run, Err *err)
     return false;
 }
 
+/* Whether the last epochs have not lowered the loss to choose by for as long as patience lasts. */
+static bool run_is_stale(const Run *run)
+{
+    const Training *t = run->state.training;
+    return t->hyper.patience && t->choose && run->epoch > run->kept_at.epoch + t->hyper.patience;
+}
+
 static bool run_all(Run *run, Err *err)
 {
     const Training *t = run->state.training;
@@ -84,10 +91,12 @@ static bool run_all(Run *run, Err *err)
         order[i] = arena_new(&run->arena, uint32_t, run->parts[i].train->rows);
         epoch_steps += train_epoch_steps(&t->hyper, run->parts[i].train->rows);
     }
-    while (run->epoch < t->hyper.epochs && (uint64_t)run->epoch * epoch_steps < run->state.steps) {
+    while (run->epoch < t->hyper.epochs && (uint64_t)run->epoch * epoch_steps < run->state.steps &&
+           !run_is_stale(run)) {
         double loss = run->lowest;
         if (!run_epoch(run, order, err)) return false;
         run_wake(run, NULL);
+        if (run->observer->epoch && !run->observer->epoch(run->observer->context, run->epoch, err)) return false;
         if (t->choose && !run_evaluate(run, run->epoch, &loss, err)) return run_evaluate_later(run, err);
         const bool more = run->state.step < run->state.steps;
         if (!t->choose || loss < run->lowest) run->kept_at = (TrainKept){run->epoch, run->state.step};

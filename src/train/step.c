@@ -143,6 +143,13 @@ static bool training_has_passes(const Training *t)
     return training_hooks_go_back(t, true) || (t->task > 0 && training_backward_is_apart(t));
 }
 
+bool train_comes_again(const Training *t, uint32_t task)
+{
+    bool again = t->earlier[task].head_w == t->weights.head;
+    for (uint32_t i = task + 1; i < t->task; i++) again = again || t->earlier[i].head_w == t->earlier[task].head_w;
+    return again;
+}
+
 /* Whether one of several epochs is chosen. */
 static bool training_chooses(const Training *t) { return t->choose && t->hyper.epochs > 1; }
 
@@ -185,6 +192,9 @@ static void run_open_params(Run *run)
     for (uint32_t i = t->task + 1; i-- > 0;) { /* the new task's head first */
         TaskPart *part = &run->parts[i];
         if (!part->head) continue;
+        for (uint32_t k = i + 1; k <= t->task && !part->params; k++) /* a task that comes again has one head */
+            if (run->parts[k].head_w == part->head_w) part->params = run->parts[k].params;
+        if (part->params) continue;
         /* A head that only trains along is moved by its own loss alone: without one it stays as it is, to the bit. */
         part->params = &run->params[run->params_count++];
         *part->params =

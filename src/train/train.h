@@ -16,6 +16,7 @@ typedef struct Hyper {
     uint32_t max_steps;  /* 0: no limit; else training (and its schedule) ends after so many steps */
     float learning_rate; /* of the first step; falls linearly to 0 */
     float weight_decay;
+    uint32_t patience; /* ends when so many epochs in a row have not lowered the loss to choose by; 0: it does not */
 } Hyper;
 
 /* What no option changes: AdamW (Loshchilov and Hutter 2019) after clipping the norm of all trained weights' gradient,
@@ -178,12 +179,17 @@ typedef struct TrainObserver {
     bool (*step)(void *context, const StepRecord *record, Err *err);
     /* After each epoch, of each task trained on, where there are rows to choose by. */
     bool (*eval)(void *context, const EvalRecord *record, Err *err);
+    /* After each epoch (from 0), with its weights on the device; after a training that resumes, perhaps again. May be
+     * null. */
+    bool (*epoch)(void *context, uint32_t epoch, Err *err);
 } TrainObserver;
 
 uint32_t train_epoch_steps(const Hyper *hyper, uint32_t rows); /* of one epoch on so many rows of one task */
 uint32_t train_steps(const Hyper *hyper, uint32_t rows);       /* of a training on so many rows of one task */
 uint32_t train_total_steps(const Training *training);
 size_t train_trainable(const Training *training); /* parameters */
+/* Whether an earlier task comes again later, with the same head, as a later one of the earlier tasks or as this one. */
+bool train_comes_again(const Training *training, uint32_t task);
 /* Bytes that train_task and evaluate take of the device beyond the weights themselves and what hooks allocate. */
 uint64_t train_memory_bytes(const Device *device, const Training *training);
 

@@ -133,3 +133,16 @@ int text_wrap(FILE *out, const char *text, int column, int indent, int columns)
         text += size;
     }
 }
+
+const char *shell_word(Arena *arena, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./,:@%";
+    if (*word && strspn(word, plain) == strlen(word)) return word;
+    const char *quoted = "'";
+    for (const char *p = word; *p;) {
+        const size_t size = strcspn(p, "'");
+        quoted = arena_printf(arena, "%s%.*s%s", quoted, (int)size, p, p[size] ? "'\\''" : "");
+        p += size + (p[size] != 0);
+    }
+    return arena_printf(arena, "%s'", quoted);
+}

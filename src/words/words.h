@@ -50,7 +50,8 @@ typedef enum Medium {
 } Medium;
 Medium medium_of_terminal(void); /* UTF-8 or ASCII, by the locale */
 const char *text_for(Arena *arena, Medium medium, const char *text);
-int text_width(const char *text); /* columns: code points */
+int text_width(const char *text);                       /* columns: code points */
+const char *shell_word(Arena *arena, const char *word); /* as a POSIX shell takes it for this one word */
 /* The first `columns` code points, the last of them "…" when something is cut. */
 const char *text_shorten(Arena *arena, const char *text, int columns);
 /* Prints the words of a text from `column` on, and goes on in lines that begin at `indent`, none longer than `columns`

@@ -205,6 +205,52 @@ static void fuzz_look(Arena *arena, Str bytes, Err *err)
     }
 }
 
+static void fuzz_joined(Arena *arena, Str bytes, Err *err)
+{
+    FolderList folders = {0};
+    if (joined_parse(arena, bytes, "joined.json", &folders, err)) ASSERT(folders.count > 0);
+}
+
+/* A method's name gives the method again. */
+static void fuzz_method(Arena *arena, Str bytes, Err *err)
+{
+    Method method, again;
+    StrategyValues values;
+    strategy_defaults(&values);
+    if (!bytes.size || memchr(bytes.at, 0, bytes.size)) return;
+    if (!method_parse(arena, bytes, &method, err)) {
+        fuzz_usage(err);
+        return;
+    }
+    ASSERT(strlen(method.name) <= METHOD_MAX_NAME);
+    ASSERT(method_parse(arena, str(method.name), &again, err) && method_same(&method, &again, &values));
+    ASSERT(strcmp(method.name, again.name) == 0);
+}
+
+static void fuzz_task_value(Arena *arena, Str bytes, Err *err)
+{
+    Plan *plan = arena_new(arena, Plan, 1);
+    const Option *row = option_find(run_options(), "task-option");
+    if (option_set(row, plan, arena, arena_copy(arena, bytes.at, bytes.size), err))
+        ASSERT(plan->task_value_count == 1 && plan->task_value[0].value >= plan->task_value[0].row->low &&
+               plan->task_value[0].value <= plan->task_value[0].row->high);
+    fuzz_usage(err);
+}
+
+/* What is put in order is no more than what there was. */
+static void fuzz_order(Str bytes, void (*read)(Order *o, Str all))
+{
+    static const Method full = {.name = "full"}, ewc = {.name = "ewc"};
+    const Plan plan = {.methods = {&full, &ewc}, .method_count = 2, .seeds = {1, 42}, .seed_count = 2};
+    Order order = {0};
+    size_t size = 0;
+    order_plan(&order, &plan);
+    read(&order, bytes);
+    for (size_t i = 0; i < order.out.count; i++) size += order.out.at[i].size;
+    ASSERT(size <= bytes.size);
+    arena_free(&order.arena);
+}
+
 /* What a run that goes on takes from an interrupted one: results.jsonl, a 0 byte, predictions.tsv. */
 static void fuzz_journal(Arena *arena, Str bytes, Err *err)
 {
@@ -214,12 +260,15 @@ static void fuzz_journal(Arena *arena, Str bytes, Err *err)
     const Str lines = zero ? (Str){zero + 1, bytes.size - events.size - 1} : (Str){0};
     bool done = false;
     (void)err;
-    journal_survey(&journal, events, &done);
+    journal_survey(&journal, events, NULL, &done);
     const Str kept = journal_kept(&journal, arena, events, false, journal_keeps_event);
     ASSERT(kept.size <= events.size && journal.texts <= events.size);
     ASSERT(journal_kept(&journal, arena, lines, true, journal_keeps_prediction).size <= lines.size);
     journal.kept = 0; /* what was kept once is kept again */
     ASSERT(journal_kept(&journal, arena, kept, false, journal_keeps_event).size == kept.size);
+    fuzz_order(events, order_events);
+    fuzz_order(lines, order_predictions);
+    json_decref(journal.margin);
     json_decref(journal.finished);
     json_decref(journal.texts_known);
     arena_free(&journal.arena);
@@ -596,6 +645,9 @@ static const struct {
     {"results", fuzz_results},
     {"look", fuzz_look},
     {"journal", fuzz_journal},
+    {"joined", fuzz_joined},
+    {"method", fuzz_method},
+    {"task_value", fuzz_task_value},
     {"adapter_config", fuzz_adapter_config},
     {"adapter", fuzz_adapter},
     {"labels", fuzz_labels},
