@@ -230,9 +230,14 @@ static void golden_unicode(Arena *arena, char **words, size_t count, void *conte
     (void)context;
     static const CodeCheck checks[] = {
         {.name = "lower",
-         .normalizer = {{NORMAL_CLEAN, NORMAL_IDEOGRAPHS, NORMAL_DECOMPOSE, NORMAL_ACCENTS, NORMAL_LOWER}, 5}},
-        {.name = "cased", .normalizer = {{NORMAL_CLEAN, NORMAL_IDEOGRAPHS}, 2}},
-        {.name = "marks", .normalizer = {{NORMAL_LOWER, NORMAL_MARKS}, 2}},
+         .normalizer = {{{.kind = NORMAL_CLEAN},
+                         {.kind = NORMAL_IDEOGRAPHS},
+                         {.kind = NORMAL_NFD},
+                         {.kind = NORMAL_ACCENTS},
+                         {.kind = NORMAL_LOWER}},
+                        5}},
+        {.name = "cased", .normalizer = {{{.kind = NORMAL_CLEAN}, {.kind = NORMAL_IDEOGRAPHS}}, 2}},
+        {.name = "marks", .normalizer = {{{.kind = NORMAL_LOWER}, {.kind = NORMAL_MARKS}}, 2}},
         {.name = "bert", .split = SPLIT_BERT, .kind = CODE_WORDS},
         {.name = "class", .split = SPLIT_WORD_CLASS, .kind = CODE_WORDS},
         {.name = "gpt2", .kind = CODE_BPE},
