@@ -7,7 +7,7 @@
 #define SINGLES T "interchange/singles.jsonl" /* those of them that are no pairs */
 #define W T "interchange/"                    /* where it works */
 
-static const char *interchange_kinds[] = {"bert", "roberta", "distilbert"};
+static const char *interchange_kinds[] = {"bert", "roberta", "distilbert", "xlm-roberta", "electra"};
 
 /* rows.jsonl: the rows of answers.json; three.tsv: a task of three classes; old: the BERT with an old file's names. */
 static json_t *interchange_begin(void)

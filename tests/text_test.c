@@ -118,7 +118,7 @@ static void test_broken_tokenizer_folders(void **state)
          .message = "\"add_prefix_space\" must be true or false"},
         {.json = "", .message = "tok/tokenizer.json"},
         {.json = "{}", .message = "\"model\" is missing; is this a tokenizer.json of the tokenizers library?"},
-        {.json = "{\"model\":{\"type\":\"Unigram\"}}", .message = "a model of type \"Unigram\" is not supported"},
+        {.json = "{\"model\":{\"type\":\"WordLevel\"}}", .message = "a model of type \"WordLevel\" is not supported"},
         {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":-5}}}",
          .message = "the id of token \"b\""},
         {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0}}}", .message = "no post_processor"},
