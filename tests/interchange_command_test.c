@@ -150,6 +150,8 @@ static void test_exports_answer_as_the_run_does(void **state)
     interchange_round("roberta", "--lora-r 2 --lora-targets query,value");
     interchange_round("bert", "--lora-r 4");
     interchange_round("distilbert", "--lora-r 4");
+    interchange_round("xlm-roberta", "--lora-r 4");
+    interchange_round("electra", "--lora-r 4");
 }
 
 /* What a run predicted last is what its kept model predicts, whatever the method trains. */

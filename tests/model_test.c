@@ -119,7 +119,8 @@ static void test_model_gradients_by_finite_differences(void **state)
                 TinyModel t;
                 tiny_open(&t, "plain", family_rows[f], with_lora, drop ? 0.2f : 0);
                 const PassOptions options = {.dropout = true, .seed = 5, .step = 9};
-                /* small gradients, of an adapter and below GELU near 0: larger steps stand out from the loss's rounding */
+                /* small gradients, of an adapter and below GELU near 0: larger steps stand out from the loss's rounding
+                 */
                 const float h = family_rows[f]->head.activation == ACTIVATION_GELU ? 16e-3f : 4e-3f;
                 tiny_loss(&t, &options);
                 model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);

@@ -284,6 +284,6 @@ static void test_vulkan_strategies(void **state)
 
 static const struct CMUnitTest vulkan_training_tests[] = {
     cmocka_unit_test(test_vulkan_importance),        cmocka_unit_test(test_vulkan_trains_roberta),
-    cmocka_unit_test(test_vulkan_trains_distilbert), cmocka_unit_test(test_vulkan_trains_electra), cmocka_unit_test(test_vulkan_trains_minilm),
-    cmocka_unit_test(test_vulkan_strategies),
+    cmocka_unit_test(test_vulkan_trains_distilbert), cmocka_unit_test(test_vulkan_trains_electra),
+    cmocka_unit_test(test_vulkan_trains_minilm),     cmocka_unit_test(test_vulkan_strategies),
 };

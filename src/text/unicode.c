@@ -190,13 +190,20 @@ static CodePoints unicode_decompose(Arena *scratch, CodePoints in, bool compatib
     return out;
 }
 
-/* Canonical composition of what is decomposed (NFC, NFKC), in place. U+11930 begins a stretch of its own: the
- * tokenizers library is older than the letter that it would become. */
+/* Whether nothing composes over this: marks that are younger than the Unicode of the tokenizers library, which takes
+ * them for letters, and U+11930, whose composition is younger. */
+static bool unicode_breaks_composition(uint32_t c)
+{
+    return c == 0x11930 || (c >= 0x300 && !(unicode_bits(c) & UNICODE_COMBINES) &&
+                            utf8proc_get_property((utf8proc_int32_t)c)->combining_class);
+}
+
+/* Canonical composition of what is decomposed (NFC, NFKC), in place. */
 static CodePoints unicode_compose(CodePoints in)
 {
     size_t kept = 0;
     for (size_t i = 0, end; i < in.count; i = end) {
-        for (end = i + 1; end < in.count && in.at[end] != 0x11930;) end++;
+        for (end = i + 1; end < in.count && !unicode_breaks_composition(in.at[end]);) end++;
         const utf8proc_ssize_t count = utf8proc_normalize_utf32(
             (utf8proc_int32_t *)(void *)(in.at + i), (utf8proc_ssize_t)(end - i), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
         ASSERT(count >= 0 && (size_t)count <= end - i);
