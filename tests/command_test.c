@@ -528,6 +528,12 @@ static void test_the_other_commands(void **state)
         assert_true(end - line <= 118);
         line = end + 1;
     }
+    o = sh("lethe help model");
+    expect(o, 0, "");
+    for (int f = 0; f < family_count; f++) { /* each family is named, with its tokenizer */
+        assert_non_null(strstr(o->out, family_rows[f]->type));
+        assert_non_null(strstr(o->out, family_rows[f]->tokenizer));
+    }
     o = sh("lethe licenses");
     assert_int_equal(o->code, 0);
     assert_non_null(strstr(o->out, "Apache License"));

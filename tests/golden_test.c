@@ -276,6 +276,16 @@ static void test_golden_roberta_lora(void **state)
     (void)state;
     golden_case("tests/golden/roberta_lora.json", "tests/golden/tiny-roberta", NULL, "tests/golden/tiny-roberta-lora");
 }
+static void test_golden_electra_full(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/electra_full.json", "tests/golden/tiny-electra", NULL, NULL);
+}
+static void test_golden_electra_lora(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/electra_lora.json", "tests/golden/tiny-electra", NULL, "tests/golden/tiny-electra-lora");
+}
 static void test_golden_distilbert_full(void **state)
 {
     (void)state;
@@ -313,5 +323,6 @@ static const struct CMUnitTest golden_tests[] = {
     cmocka_unit_test(test_golden_old_names),       cmocka_unit_test(test_golden_roberta_full),
     cmocka_unit_test(test_golden_roberta_lora),    cmocka_unit_test(test_golden_minilm_full),
     cmocka_unit_test(test_golden_minilm_lora),     cmocka_unit_test(test_golden_distilbert_full),
-    cmocka_unit_test(test_golden_distilbert_lora),
+    cmocka_unit_test(test_golden_distilbert_lora), cmocka_unit_test(test_golden_electra_full),
+    cmocka_unit_test(test_golden_electra_lora),
 };

@@ -11,13 +11,16 @@ static void test_model_gradients_by_finite_differences(void **state)
                 TinyModel t;
                 tiny_open(&t, "plain", family_rows[f], with_lora, drop ? 0.2f : 0);
                 const PassOptions options = {.dropout = true, .seed = 5, .step = 9};
+                /* small gradients, of an adapter and below GELU near 0: larger steps stand out from the loss's rounding
+                 */
+                const float h = family_rows[f]->head.activation == ACTIVATION_GELU ? 16e-3f : 4e-3f;
                 tiny_loss(&t, &options);
                 model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
-                assert_true(
-                    tiny_error(&t, t.weights.encoder, t.grads.encoder, t.model.encoder.floats, 4e-3f, &options) < 1e-3);
+                assert_true(tiny_error(&t, t.weights.encoder, t.grads.encoder, t.model.encoder.floats, h, &options) <
+                            1e-3);
                 assert_true(tiny_error(&t, t.weights.head, t.grads.head, t.head.layout.floats, 4e-3f, &options) < 1e-3);
-                if (with_lora) /* an adapter's gradient is small: larger steps stand out from the loss's rounding */
-                    assert_true(tiny_error(&t, t.weights.adapter, t.grads.adapter, t.lora.layout.floats, 16e-3f,
+                if (with_lora)
+                    assert_true(tiny_error(&t, t.weights.adapter, t.grads.adapter, t.lora.layout.floats, 4 * h,
                                            &options) < 4e-3);
                 tiny_close(&t);
             }

@@ -17,7 +17,8 @@ static Weights tiny_importance(TinyModel *t, ImportanceKind kind)
     return out;
 }
 
-/* |got - expected| / |expected|; what is 0 must be 0. Gradients that cancel (a key's bias) leave what rounding leaves. */
+/* |got - expected| / |expected|; what is 0 must be 0. Gradients that cancel (a key's bias) leave what rounding leaves.
+ */
 static double importance_error(const float *got, const double *expected, size_t n)
 {
     double wrong = 0, all = 0, largest = 0;
@@ -176,10 +177,9 @@ static void reference_linear(const double *x, size_t in, const double *w, const 
     }
 }
 
-/* x = LayerNorm(x + residual). */
-static void reference_norm(const Reference *ref, double *x, const double *residual, const double *gamma)
+/* x [h] = LayerNorm(x + residual). */
+static void reference_norm(const Reference *ref, double *x, const double *residual, const double *gamma, size_t h)
 {
-    const size_t h = ref->t->model.config.hidden;
     double mean = 0, variance = 0;
     for (size_t i = 0; i < h; i++) mean += (x[i] += residual ? residual[i] : 0) / (double)h;
     for (size_t i = 0; i < h; i++) variance += (x[i] - mean) * (x[i] - mean) / (double)h;
@@ -225,11 +225,11 @@ static void reference_layer(const Reference *ref, uint32_t l, size_t tokens, Ref
     for (size_t i = 0; i < tokens; i++) {
         double out[REF_WIDE];
         reference_linear(context[i], h, w + at->context_w, w + at->context_b, h, 1, out);
-        reference_norm(ref, out, x[i], w + at->norm1);
+        reference_norm(ref, out, x[i], w + at->norm1, h);
         reference_linear(out, h, w + at->up_w, w + at->up_b, inner, 1, up[i]);
         for (size_t k = 0; k < inner; k++) up[i][k] *= 0.5 * (1 + erf(up[i][k] * M_SQRT1_2));
         reference_linear(up[i], inner, w + at->down_w, w + at->down_b, h, 1, x[i]);
-        reference_norm(ref, x[i], out, w + at->norm2);
+        reference_norm(ref, x[i], out, w + at->norm2, h);
     }
 }
 
@@ -237,7 +237,8 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
 {
     const TinyModel *t = ref->t;
     const Model *m = &t->model;
-    const size_t h = m->config.hidden, first = tiny_starts[row], tokens = tiny_starts[row + 1] - first;
+    const size_t h = m->config.hidden, e = m->config.embedding, first = tiny_starts[row];
+    const size_t tokens = tiny_starts[row + 1] - first;
     const bool pooler = !m->config.family->head.dense;
     const double *w = ref->encoder;
     RefRows x;
@@ -246,17 +247,23 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
         const size_t word = tiny_ids[first + i];
         const size_t position = m->config.position_base && word == m->config.position_base - 1 ? word : next++;
         const size_t type = t->split.types[first + i];
-        for (size_t s = 0; s < h; s++)
-            x[i][s] = w[m->word + word * h + s] + w[m->position + position * h + s] +
-                      (m->config.types ? w[m->type + type * h + s] : 0);
-        reference_norm(ref, x[i], NULL, w + m->norm);
+        double sum[REF_WIDE];
+        for (size_t s = 0; s < e; s++)
+            sum[s] = w[m->word + word * e + s] + w[m->position + position * e + s] +
+                     (m->config.types ? w[m->type + type * e + s] : 0);
+        reference_norm(ref, sum, NULL, w + m->norm, e);
+        if (e != h) reference_linear(sum, e, w + m->project_w, w + m->project_b, h, 1, x[i]);
+        for (size_t s = 0; s < h && e == h; s++) x[i][s] = sum[s];
     }
     for (uint32_t l = 0; l < m->config.layers; l++) reference_layer(ref, l, tokens, x);
     double dense[REF_WIDE];
     reference_linear(x[0], h, pooler ? w + m->pooler_w : ref->head + t->head.dense_w,
                      pooler ? w + m->pooler_b : ref->head + t->head.dense_b, h, 1, dense);
-    for (size_t s = 0; s < h; s++)
-        dense[s] = m->config.family->head.activation == ACTIVATION_RELU ? fmax(dense[s], 0) : tanh(dense[s]);
+    for (size_t s = 0; s < h; s++) switch (m->config.family->head.activation) {
+        case ACTIVATION_TANH: dense[s] = tanh(dense[s]); break;
+        case ACTIVATION_RELU: dense[s] = fmax(dense[s], 0); break;
+        case ACTIVATION_GELU: dense[s] *= 0.5 * (1 + erf(dense[s] * M_SQRT1_2)); break;
+        }
     reference_linear(dense, h, ref->head + t->head.out_w, ref->head + t->head.out_b, TINY_CLASSES, 1, z);
 }
 

@@ -60,6 +60,7 @@ static const char *tokenizer_folder(const char *config, const char *vocab_json, 
 static void test_broken_tokenizer_folders(void **state)
 {
     (void)state;
+#define UNIGRAM(more) "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",0]]}" more "}"
 #define BPE_VOCAB "{\"<s>\":0,\"</s>\":1,\"a\":2,\"b\":3,\"ab\":4}"
     static const struct {
         const char *config, *vocab, *merges, *json, *message;
@@ -118,10 +119,37 @@ static void test_broken_tokenizer_folders(void **state)
          .message = "\"add_prefix_space\" must be true or false"},
         {.json = "", .message = "tok/tokenizer.json"},
         {.json = "{}", .message = "\"model\" is missing; is this a tokenizer.json of the tokenizers library?"},
-        {.json = "{\"model\":{\"type\":\"Unigram\"}}", .message = "a model of type \"Unigram\" is not supported"},
+        {.json = "{\"model\":{\"type\":\"WordLevel\"}}", .message = "a model of type \"WordLevel\" is not supported"},
         {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":-5}}}",
          .message = "the id of token \"b\""},
         {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0}}}", .message = "no post_processor"},
+        {.json = "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[]}}",
+         .message = "model.vocab: a list of 1 to 16777216 tokens is needed"},
+        {.json = "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",0],[\"b\"]]}}",
+         .message = "model.vocab, entry 2: must be a token and its score"},
+        {.json = "{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\",0]]}}", .message = "model.unk_id is missing"},
+        {.json = "{\"model\":{\"type\":\"Unigram\",\"unk_id\":1,\"vocab\":[[\"a\",0]]}}",
+         .message = "model.unk_id must be the number of a token, from 0 to 0"},
+        {.json = UNIGRAM(",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"A!==\"}"),
+         .message = "\"precompiled_charsmap\" is not base64"},
+        {.json = UNIGRAM(",\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAAAA==\"}"),
+         .message = "\"precompiled_charsmap\" is damaged"},
+        {.json = UNIGRAM(",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a+\"},\"content\":\"\"}"),
+         .message = "Replace by the regular expression \"a+\" is not supported"},
+        {.json = UNIGRAM(",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"}"),
+         .message = "\"replacement\" must be one character"},
+        {.json =
+             UNIGRAM(",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"add_prefix_space\":false}"),
+         .message = "\"add_prefix_space\" is false, but \"prepend_scheme\" is not \"never\""},
+        {.json =
+             UNIGRAM(",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"first\"},"
+                     "\"normalizer\":{\"type\":\"Strip\",\"strip_left\":true,\"strip_right\":true}"),
+         .message = "prepend_scheme \"first\" and a normalizer that may drop a text's beginning"},
+        {.json = UNIGRAM(",\"pre_tokenizer\":{\"type\":\"Digits\"}"),
+         .message = "a pre_tokenizer of type \"Digits\" is not supported there with Unigram"},
+        {.config = "{\"tokenizer_class\": \"XLMRobertaTokenizer\"}",
+         .json = "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+         .message = "its model is BPE, but the tokenizer's class is XLMRobertaTokenizer"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         Arena arena = {0};
@@ -131,6 +159,15 @@ static void test_broken_tokenizer_folders(void **state)
         expect_err(tokenizer_load(&arena, folder, &t, &err), &err, cases[i].message);
         arena_free(&arena);
     }
+    Arena arena = {0}; /* SentencePiece's own file: the way out is in the message */
+    Err err = {0};
+    Tokenizer *t;
+    const char *folder = tokenizer_folder("{\"tokenizer_class\": \"XLMRobertaTokenizer\"}", NULL, NULL, NULL);
+    tmp_write("tok/sentencepiece.bpe.model", S("\n\x0e"));
+    expect_err(tokenizer_load(&arena, folder, &t, &err), &err,
+               "lethe reads tokenizer.json, not sentencepiece.bpe.model; make it with Python");
+    unlink(tmp_path("tok/sentencepiece.bpe.model"));
+    arena_free(&arena);
 }
 
 /* Ids, types and special tokens against a model's tables. */

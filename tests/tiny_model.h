@@ -36,6 +36,7 @@ static void tiny_open(TinyModel *t, const char *engine, const Family *family, bo
     const ModelConfig config = {.family = family,
                                 .layers = 2,
                                 .hidden = 12,
+                                .embedding = family->embedding ? 7 : 12,
                                 .heads = 3,
                                 .inner = 20,
                                 .vocab = 50,

@@ -187,12 +187,26 @@ typedef struct CodeCheck {
     const char *name;
     Normalizer normalizer;
     WordSplit split;
-    enum { CODE_NORMALIZE, CODE_WORDS, CODE_BPE } kind;
+    enum { CODE_NORMALIZE, CODE_WORDS, CODE_BPE, CODE_CLUSTERS } kind;
 } CodeCheck;
+
+/* A map whose keys are the bytes that begin a character: each cluster that is looked up whole becomes one X. */
+static CharMap first_bytes(void)
+{
+    enum { ROOT = 512, LEAF = 256 };
+    static uint32_t units[1024];
+    units[0] = ROOT << 10;
+    for (uint32_t byte = 1; byte < 0xf5; byte++) {
+        if (byte >= 0x80 && byte < 0xc2) continue;
+        units[ROOT ^ byte] = (ROOT ^ LEAF) << 10 | 1 << 8 | byte;
+        units[LEAF ^ byte] = 1U << 31;
+    }
+    return (CharMap){units, COUNT(units), S("X")};
+}
 
 static uint64_t code_check(const CodeCheck *check, Arena *scratch, uint32_t code, uint64_t sum)
 {
-    char c[5] = {0}, text[64];
+    char c[5] = {0}, text[128];
     c[unicode_encode(code, c)] = 0;
     const size_t size = unicode_encode(code, c);
     Str s = {text, 0}, word;
@@ -204,11 +218,37 @@ static uint64_t code_check(const CodeCheck *check, Arena *scratch, uint32_t code
                                      "b \xcd\x85",
                                      c,
                                      NULL};
+    const char *parts_clusters[] = {"a",
+                                    c,
+                                    "\xcc\x81",
+                                    c,
+                                    "a\xc2\xa9\xe2\x80\x8d",
+                                    c,
+                                    "\xe0\xa4\x95\xe0\xa5\x8d",
+                                    c,
+                                    "\xcc\x81\xe1\x84\x80",
+                                    c,
+                                    "\xcc\x81",
+                                    c,
+                                    "\xe1\x86\xa8\xcc\x81\xe0\xa4\x95",
+                                    c,
+                                    "\xe0\xa4\x95\xcc\x81\r",
+                                    c,
+                                    "\n",
+                                    NULL};
     const char *parts_words[] = {"a", c, "1 ", c, "2", c, c, "!", c, NULL};
-    for (const char **part = check->kind == CODE_NORMALIZE ? parts_normalize : parts_words; *part; part++) {
+    for (const char **part = check->kind == CODE_CLUSTERS    ? parts_clusters
+                             : check->kind == CODE_NORMALIZE ? parts_normalize
+                                                             : parts_words;
+         *part; part++) {
         const size_t n = *part == c ? size : strlen(*part); /* U+0000 too */
         memcpy(text + s.size, *part, n);
         s.size += n;
+    }
+    if (check->kind == CODE_CLUSTERS) {
+        const Normalizer clusters = {{{.kind = NORMAL_MAP, .map = first_bytes()}}, 1};
+        const Str out = normalize(&clusters, scratch, s);
+        return fnv(fnv(sum, out.at, out.size), "\xff", 1);
     }
     if (check->kind == CODE_NORMALIZE) {
         const Str out = normalize(&check->normalizer, scratch, s);
@@ -230,9 +270,20 @@ static void golden_unicode(Arena *arena, char **words, size_t count, void *conte
     (void)context;
     static const CodeCheck checks[] = {
         {.name = "lower",
-         .normalizer = {{NORMAL_CLEAN, NORMAL_IDEOGRAPHS, NORMAL_DECOMPOSE, NORMAL_ACCENTS, NORMAL_LOWER}, 5}},
-        {.name = "cased", .normalizer = {{NORMAL_CLEAN, NORMAL_IDEOGRAPHS}, 2}},
-        {.name = "marks", .normalizer = {{NORMAL_LOWER, NORMAL_MARKS}, 2}},
+         .normalizer = {{{.kind = NORMAL_CLEAN},
+                         {.kind = NORMAL_IDEOGRAPHS},
+                         {.kind = NORMAL_NFD},
+                         {.kind = NORMAL_ACCENTS},
+                         {.kind = NORMAL_LOWER}},
+                        5}},
+        {.name = "cased", .normalizer = {{{.kind = NORMAL_CLEAN}, {.kind = NORMAL_IDEOGRAPHS}}, 2}},
+        {.name = "marks", .normalizer = {{{.kind = NORMAL_LOWER}, {.kind = NORMAL_MARKS}}, 2}},
+        {.name = "nfc", .normalizer = {{{.kind = NORMAL_NFC}}, 1}},
+        {.name = "nfkc", .normalizer = {{{.kind = NORMAL_NFKC}}, 1}},
+        {.name = "nfkd", .normalizer = {{{.kind = NORMAL_NFKD}}, 1}},
+        {.name = "nmt", .normalizer = {{{.kind = NORMAL_NMT}}, 1}},
+        {.name = "spaces", .normalizer = {{{.kind = NORMAL_SPACES, .to = S(" ")}}, 1}},
+        {.name = "clusters", .kind = CODE_CLUSTERS},
         {.name = "bert", .split = SPLIT_BERT, .kind = CODE_WORDS},
         {.name = "class", .split = SPLIT_WORD_CLASS, .kind = CODE_WORDS},
         {.name = "gpt2", .kind = CODE_BPE},

@@ -145,6 +145,16 @@ static void test_vulkan_trains_distilbert(void **state)
     vulkan_compare(&lora, true);
 }
 
+static void test_vulkan_trains_electra(void **state)
+{
+    (void)state;
+    const VulkanTraining full = {"tests/golden/electra_full.json", "tests/golden/tiny-electra", NULL, NULL, 16, 10};
+    const VulkanTraining lora = {
+        "tests/golden/electra_lora.json", "tests/golden/tiny-electra", NULL, "tests/golden/tiny-electra-lora", 16, 10};
+    vulkan_compare(&full, true);
+    vulkan_compare(&lora, true);
+}
+
 /* Real shapes; a software device takes seconds for a step. */
 static void test_vulkan_trains_minilm(void **state)
 {
@@ -284,6 +294,6 @@ static void test_vulkan_strategies(void **state)
 
 static const struct CMUnitTest vulkan_training_tests[] = {
     cmocka_unit_test(test_vulkan_importance),        cmocka_unit_test(test_vulkan_trains_roberta),
-    cmocka_unit_test(test_vulkan_trains_distilbert), cmocka_unit_test(test_vulkan_trains_minilm),
-    cmocka_unit_test(test_vulkan_strategies),
+    cmocka_unit_test(test_vulkan_trains_distilbert), cmocka_unit_test(test_vulkan_trains_electra),
+    cmocka_unit_test(test_vulkan_trains_minilm),     cmocka_unit_test(test_vulkan_strategies),
 };

@@ -121,7 +121,9 @@ const Command commands[] = {
     {"manual", command_manual, "the man page, lethe(1), as man reads it", "usage: lethe manual >lethe.1\n", NULL, 0,
      false},
     {"help", command_help, "this text, or the text of a command",
-     "usage: lethe help [COMMAND]\n       lethe COMMAND --help\n", NULL, 0, false},
+     "usage: lethe help [COMMAND]\n       lethe COMMAND --help\n       lethe help model        the encoders that "
+     "--model takes\n",
+     NULL, 0, false},
     {"version", command_version, "the version of this program", "usage: lethe version\n", NULL, 0, false},
     {0},
 };
@@ -155,8 +157,43 @@ static void command_print_help(const Command *about)
         options_print(about->options, about->option_count);
 }
 
+/* What --model takes, by the rows of the families. */
+static void command_help_model(void)
+{
+    char targets[FAMILY_TEXT];
+    help_text(
+        "What --model DIR takes: the folder of an encoder as Hugging Face's transformers saves it, of one of these "
+        "families (model_type in config.json):\n\n");
+    for (int f = 0; f < family_count; f++) {
+        const Family *family = family_rows[f];
+        printf("  %-12s", family->type);
+        help_wrap(family->title, 1, 14, 15);
+        printf("\n");
+        help_wrap("tokenizer", 15, 0, 17);
+        help_wrap(family->tokenizer, 1, 24, 17);
+        printf("\n");
+        help_wrap("adapters on", 15, 0, 17);
+        help_wrap(family_targets_text(family, targets), 1, 26, 17);
+        printf("\n");
+    }
+    help_text(
+        "\nIt needs config.json, model.safetensors (or its shards; also .zst) and the tokenizer: tokenizer.json; of a "
+        "BertTokenizer vocab.txt will do, of a RobertaTokenizer vocab.json with merges.txt. The tokenizer's class is "
+        "what tokenizer_config.json says, so that a BERT may have XLM-RoBERTa's. Python saves such a folder in two "
+        "lines:\n\n"
+        "  from transformers import AutoModel, AutoTokenizer\n"
+        "  [c.from_pretrained(\"NAME\").save_pretrained(\"DIR\") for c in (AutoModel, AutoTokenizer)]\n\n"
+        "What stays out is refused by name: decoders, encoder-decoders, other families, code of the folder's own, "
+        "quantized weights, .bin pickles, sentencepiece.bpe.model and spiece.model without a tokenizer.json, heads "
+        "for anything but one class a row. docs/model-folders.md lists every key of the folder's files.\n");
+}
+
 static bool command_help(int argc, char **argv, Err *err)
 {
+    if (argc == 2 && strcmp(argv[1], "model") == 0) {
+        command_help_model();
+        return true;
+    }
     const Command *about = argc > 1 ? command_find(argv[1], err) : NULL;
     if (err->code) return false;
     if (argc > 2) return fail_usage(err, "%s: unexpected argument; see lethe help help", str_show(str(argv[2])));
@@ -172,7 +209,7 @@ static bool command_help(int argc, char **argv, Err *err)
         help_wrap(c->about, 1, 12, 13);
         printf("\n");
     }
-    printf("\nlethe help COMMAND says more.\n");
+    printf("\nlethe help COMMAND says more, lethe help model which encoders --model takes.\n");
     return true;
 }
 

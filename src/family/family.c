@@ -7,8 +7,11 @@
 #include "family_bert.c"
 #include "family_distilbert.c"
 #include "family_roberta.c"
+#include "family_xlm_roberta.c"
+#include "family_electra.c"
 
-const Family *const family_rows[] = {&family_bert, &family_roberta, &family_distilbert};
+const Family *const family_rows[] = {&family_bert,        &family_roberta,   &family_distilbert,
+                                     &family_xlm_roberta, &family_camembert, &family_electra};
 const int family_count = COUNT(family_rows);
 
 const Family *family_find(const char *type)

@@ -21,17 +21,19 @@ enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4, LORA_TARGETS = 3 };
 typedef struct FamilyConfig {
     FileKeys keys;                               /* with those that all families share after them (`also`) */
     const char *layers, *hidden, *heads, *inner; /* needed in the file */
-    const char *types; /* from here on a key may be absent: Family has the defaults; NULL: no such key */
-    const char *eps;   /* of LayerNorm */
+    const char *types;     /* from here on a key may be absent: Family has the defaults; NULL: no such key */
+    const char *embedding; /* columns of the tables of embeddings; NULL: as hidden */
+    const char *eps;       /* of LayerNorm */
     const char *hidden_drop, *attention_drop, *classifier_drop;
 } FamilyConfig;
 
 /* Names of the encoder's modules in a model file: a tensor's name is the module's with ".weight" or ".bias" after it.
  */
 typedef struct FamilyModules {
-    const char *word, *position, *type;   /* the tables of embeddings; type NULL: none of token types */
-    const char *norm;                     /* LayerNorm of their sum */
-    const char *layer;                    /* before a layer's number; after it a '.', and one of: */
+    const char *word, *position, *type; /* the tables of embeddings; type NULL: none of token types */
+    const char *norm;                   /* LayerNorm of their sum */
+    const char *project;                /* linear layer from it to the hidden states, when they are wider or narrower */
+    const char *layer;                  /* before a layer's number; after it a '.', and one of: */
     const char *projection[LORA_TARGETS]; /* query, key, value; their last parts are the names of LoRA's targets */
     const char *context;                  /* the attention's output projection */
     const char *up, *down;                /* the linear layers before and after the activation */
@@ -39,7 +41,7 @@ typedef struct FamilyModules {
     const char *pooler;                   /* dense layer on the first token's state; NULL: the head has it */
 } FamilyModules;
 
-typedef enum FamilyActivation { ACTIVATION_TANH, ACTIVATION_RELU } FamilyActivation;
+typedef enum FamilyActivation { ACTIVATION_TANH, ACTIVATION_RELU, ACTIVATION_GELU } FamilyActivation;
 
 /* The head of a classifier: perhaps dropout, dense layer, activation, dropout, linear layer to the classes. */
 typedef struct FamilyHead {
@@ -67,6 +69,7 @@ typedef struct Family {
     bool drop_context;     /* dropout between the attention's output projection and the residual sum */
     uint32_t pad;          /* pad_token_id when config.json has none */
     uint32_t types;        /* token types when config.json says none; 0: the family has none */
+    uint32_t embedding;    /* of a family with such a key, when config.json says none */
     float eps;             /* of LayerNorm when config.json says none */
     float classifier_drop; /* of the head when config.json says none; below 0: as hidden_drop */
     uint32_t lora_targets; /* LORA_* bits of an adapter when no option names them */
@@ -81,7 +84,7 @@ const char *family_target(const Family *family, int t);
 const char *family_prefix(int i);
 
 /* Lists for people, written to `text`, which is returned. */
-enum { FAMILY_TEXT = 256 };
+enum { FAMILY_TEXT = 512 };
 const char *family_types_text(char text[FAMILY_TEXT]);                         /* "bert" and "roberta", in quotes */
 const char *family_prefixes_text(char text[FAMILY_TEXT]);                      /* "bert." and "roberta.", in quotes */
 const char *family_targets_text(const Family *family, char text[FAMILY_TEXT]); /* query, key and value */

@@ -27,13 +27,15 @@ struct Workspace {
     const Lora *lora;
     uint32_t max_tokens, max_examples;
     bool training;
-    f32p embedded, embedded_mean, embedded_rstd; /* sum of the three embeddings, before LayerNorm */
+    f32p embedded, embedded_mean, embedded_rstd; /* [T][E]: sum of the three embeddings, before LayerNorm */
+    f32p embedded_norm;                          /* [T][E]: after it; where E is H, the first layer's input */
     f32p first;                                  /* [B][H] input of the last layer, first tokens only */
     LayerState *layer;
-    f32p head_in, dense, head_out, logits; /* [B][H] [B][H] [B][H] [B][C] */
-    f32p states;                           /* the caller's, see workspace_keep_states */
+    f32p head_in, dense, act, head_out, logits; /* [B][H] .. [B][C]; act: of the dense layer, which it may replace */
+    f32p states;                                /* the caller's, see workspace_keep_states */
     /* gradients; training only */
     f32p d_logits, d_dense, d_state, d_branch, d_context, d_up, d_q, d_kv, d_low;
+    f32p d_embedded; /* [T][E]; where E is H, d_state */
 };
 
 /* Those of the targets `among` that have adapters: every step-th from target `first` on, which any choice of three
@@ -101,10 +103,12 @@ static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
 {
     const Model *model = ws->model;
     const size_t h = model->config.hidden, layers = model->config.layers, t = ws->max_tokens, b = ws->max_examples;
-    ws->embedded = take(planner, t, h);
+    const size_t e = model->config.embedding;
+    ws->embedded = take(planner, t, e);
     ws->embedded_mean = take(planner, t, 1);
     ws->embedded_rstd = take(planner, t, 1);
     f32p x = take(planner, t, h);
+    ws->embedded_norm = e == h ? x : take(planner, t, e);
     ws->first = take(planner, b, h);
     for (size_t l = 0; l < layers; l++) {
         const bool last = l + 1 == layers;
@@ -119,6 +123,7 @@ static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
     }
     ws->head_in = take(planner, b, h);
     ws->dense = take(planner, b, h);
+    ws->act = model->config.family->head.activation == ACTIVATION_GELU ? take(planner, b, h) : ws->dense;
     ws->head_out = take(planner, b, h);
     ws->logits = take(planner, b, classes);
     if (!ws->training) return;
@@ -130,6 +135,7 @@ static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
     ws->d_up = take(planner, t, model->config.inner);
     ws->d_q = take(planner, b, h);
     ws->d_kv = take(planner, t, 3 * h);
+    ws->d_embedded = e == h ? ws->d_state : take(planner, t, e);
     if (ws->lora) ws->d_low = take(planner, lora_group(ws->lora, LORA_ALL).count * t, ws->lora->r);
 }
 
@@ -330,16 +336,17 @@ static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, uint32_t
 static void embedding_forward(const Workspace *ws, f32p w, const DeviceBatch *batch, const PassOptions *o)
 {
     const Model *m = ws->model;
-    const u32 h = m->config.hidden, tokens = batch->tokens;
-    f32p x = ws->layer[0].x;
+    const u32 e = m->config.embedding, h = m->config.hidden, tokens = batch->tokens;
+    f32p x = ws->embedded_norm;
     RUN(ws->device, embed, .word = w + m->word, .position = w + m->position,
         .type = m->config.types ? w + m->type : NULL, .ids = batch->ids, .positions = batch->positions,
-        .types = batch->types, .y = ws->embedded, .rows = tokens, .cols = h);
-    RUN(ws->device, layernorm, .x = ws->embedded, .gamma = w + m->norm, .beta = w + m->norm + h, .y = x,
-        .mean = ws->embedded_mean, .rstd = ws->embedded_rstd, .rows = tokens, .cols = h, .eps = m->config.eps);
+        .types = batch->types, .y = ws->embedded, .rows = tokens, .cols = e);
+    RUN(ws->device, layernorm, .x = ws->embedded, .gamma = w + m->norm, .beta = w + m->norm + e, .y = x,
+        .mean = ws->embedded_mean, .rstd = ws->embedded_rstd, .rows = tokens, .cols = e, .eps = m->config.eps);
     if (o->dropout && m->config.hidden_drop > 0)
-        RUN(ws->device, dropout, .x = x, .y = x, .rows = tokens, .cols = h, .drop = m->config.hidden_drop,
+        RUN(ws->device, dropout, .x = x, .y = x, .rows = tokens, .cols = e, .drop = m->config.hidden_drop,
             .seed = o->seed, .step = o->step, .site = SITE_EMBEDDING);
+    if (e != h) linear(ws->device, x, tokens, e, w + m->project_w, w + m->project_b, h, ws->layer[0].x, h, NULL);
 }
 
 static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weights, const DeviceBatch *batch,
@@ -411,12 +418,14 @@ static void dense_forward(const Workspace *ws, const Weights *w, const Head *hea
     RUN(d, dropout, .x = in, .y = ws->head_in, .rows = examples, .cols = h, .drop = head_in_drop(ws->model, o),
         .seed = o->seed, .step = o->step, .site = SITE_HEAD_IN);
     linear(d, ws->head_in, examples, h, dense_at(ws->model, head, w->encoder, w->head, false),
-           dense_at(ws->model, head, w->encoder, w->head, true), h, ws->dense, h, NULL);
-    if (c->family->head.activation == ACTIVATION_RELU)
-        RUN(d, relu, .x = ws->dense, .y = ws->dense, .n = examples * h);
-    else
-        RUN(d, tanh, .x = ws->dense, .y = ws->dense, .n = examples * h);
-    RUN(d, dropout, .x = ws->dense, .y = ws->head_out, .rows = examples, .cols = h,
+           dense_at(ws->model, head, w->encoder, w->head, true), h, ws->dense, h,
+           c->family->head.activation == ACTIVATION_GELU ? ws->act : NULL);
+    switch (c->family->head.activation) {
+    case ACTIVATION_TANH: RUN(d, tanh, .x = ws->dense, .y = ws->act, .n = examples * h); break;
+    case ACTIVATION_RELU: RUN(d, relu, .x = ws->dense, .y = ws->act, .n = examples * h); break;
+    case ACTIVATION_GELU: break;
+    }
+    RUN(d, dropout, .x = ws->act, .y = ws->head_out, .rows = examples, .cols = h,
         .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
 }
 
@@ -467,10 +476,12 @@ static void dense_backward(const Workspace *ws, const Weights *w, const Weights 
     const u32 h = c->hidden;
     RUN(d, dropout, .x = ws->d_dense, .y = ws->d_dense, .rows = examples, .cols = h,
         .drop = o->dropout ? c->classifier_drop : 0, .seed = o->seed, .step = o->step, .site = SITE_HEAD_OUT);
-    if (c->family->head.activation == ACTIVATION_RELU)
-        RUN(d, relu_grad, .y = ws->dense, .dy = ws->d_dense, .dx = ws->d_dense, .n = examples * h);
-    else
-        RUN(d, tanh_grad, .y = ws->dense, .dy = ws->d_dense, .dx = ws->d_dense, .n = examples * h);
+    f32p dx = ws->d_dense;
+    switch (c->family->head.activation) {
+    case ACTIVATION_TANH: RUN(d, tanh_grad, .y = ws->act, .dy = dx, .dx = dx, .n = examples * h); break;
+    case ACTIVATION_RELU: RUN(d, relu_grad, .y = ws->act, .dy = dx, .dx = dx, .n = examples * h); break;
+    case ACTIVATION_GELU: RUN(d, gelu_grad, .x = ws->dense, .dy = dx, .dx = dx, .n = examples * h); break;
+    }
     f32p dense_dw = dense_at(ws->model, head, g->encoder, g->head, false);
     if (dense_dw)
         linear_dw(d, o, true, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
@@ -578,18 +589,23 @@ static void embedding_backward(const Workspace *ws, f32p w, f32p g, const Device
 {
     Device *d = ws->device;
     const Model *m = ws->model;
-    const u32 h = m->config.hidden, tokens = batch->tokens;
+    const u32 e = m->config.embedding, h = m->config.hidden, tokens = batch->tokens;
+    f32p dx = ws->d_embedded;
+    if (e != h) {
+        linear_dw(d, o, false, ws->d_state, h, tokens, h, ws->embedded_norm, e, g + m->project_w, g + m->project_b);
+        linear_dx(d, ws->d_state, h, tokens, h, w + m->project_w, e, dx, false);
+    }
     if (o->dropout && m->config.hidden_drop > 0)
-        RUN(d, dropout, .x = ws->d_state, .y = ws->d_state, .rows = tokens, .cols = h, .drop = m->config.hidden_drop,
-            .seed = o->seed, .step = o->step, .site = SITE_EMBEDDING);
-    norm_dw(d, o, false, ws->d_state, ws->embedded, ws->embedded_mean, ws->embedded_rstd, tokens, h, g + m->norm);
+        RUN(d, dropout, .x = dx, .y = dx, .rows = tokens, .cols = e, .drop = m->config.hidden_drop, .seed = o->seed,
+            .step = o->step, .site = SITE_EMBEDDING);
+    norm_dw(d, o, false, dx, ws->embedded, ws->embedded_mean, ws->embedded_rstd, tokens, e, g + m->norm);
     RUN(d, layernorm_dx, .x = ws->embedded, .gamma = w + m->norm, .mean = ws->embedded_mean, .rstd = ws->embedded_rstd,
-        .dy = ws->d_state, .dsum = ws->d_state, .rows = tokens, .cols = h);
-    table_dw(d, o, ws->d_state, &batch->word, tokens, h, g + m->word);
+        .dy = dx, .dsum = dx, .rows = tokens, .cols = e);
+    table_dw(d, o, dx, &batch->word, tokens, e, g + m->word);
     if (!o->importance)
-        RUN(d, fill, .x = g + m->position, .n = (m->config.positions + m->config.types) * h); /* neighbours */
-    table_dw(d, o, ws->d_state, &batch->position, tokens, h, g + m->position);
-    if (m->config.types) table_dw(d, o, ws->d_state, &batch->type, tokens, h, g + m->type);
+        RUN(d, fill, .x = g + m->position, .n = (m->config.positions + m->config.types) * e); /* neighbours */
+    table_dw(d, o, dx, &batch->position, tokens, e, g + m->position);
+    if (m->config.types) table_dw(d, o, dx, &batch->type, tokens, e, g + m->type);
 }
 
 void model_encoder_backward(Workspace *ws, const Weights *weights, const Weights *grads, const DeviceBatch *batch,

@@ -41,18 +41,21 @@ static void layout_enter_layer(LayoutWriter *to, const FamilyModules *names, siz
 
 void model_layout(Arena *arena, const ModelConfig *config, Model *model)
 {
-    const size_t h = config->hidden, inner = config->inner, layers = config->layers;
+    const size_t h = config->hidden, inner = config->inner, layers = config->layers, e = config->embedding;
     const FamilyModules *names = config->family->modules;
+    const bool project = e != h;
+    ASSERT(!project || names->project);
     *model = (Model){.config = *config, .layer = arena_new(arena, LayerAt, layers)};
     Layout *all = &model->encoder;
-    all->views = arena_new(arena, View, 7 + 16 * layers);
+    all->views = arena_new(arena, View, 9 + 16 * layers);
     const LayoutWriter embeddings = {arena, all, "", 0}, pooler = {arena, all, "", (uint32_t)layers + 1};
     LayoutWriter layer = {arena, all, "", 0};
-    model->word = layout_add(&embeddings, names->word, "weight", config->vocab, h);
+    model->word = layout_add(&embeddings, names->word, "weight", config->vocab, e);
     all->table_rows = config->vocab;
-    all->table_cols = config->hidden;
-    model->position = layout_add(&embeddings, names->position, "weight", config->positions, h);
-    if (names->type) model->type = layout_add(&embeddings, names->type, "weight", config->types, h);
+    all->table_cols = config->embedding;
+    model->position = layout_add(&embeddings, names->position, "weight", config->positions, e);
+    if (names->type) model->type = layout_add(&embeddings, names->type, "weight", config->types, e);
+    if (project) model->project_w = layout_add(&embeddings, names->project, "weight", h, e);
     for (size_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];
         layout_enter_layer(&layer, names, l);
@@ -65,7 +68,8 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
     if (names->pooler) model->pooler_w = layout_add(&pooler, names->pooler, "weight", h, h);
     all->decay_floats = all->floats;
 
-    model->norm = layout_add_norm(&embeddings, names->norm, h);
+    model->norm = layout_add_norm(&embeddings, names->norm, e);
+    if (project) model->project_b = layout_add(&embeddings, names->project, "bias", 1, h);
     for (size_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];
         layout_enter_layer(&layer, names, l);

@@ -16,6 +16,7 @@
 typedef struct ModelConfig {
     const Family *family;
     uint32_t layers, hidden, heads, inner, vocab, positions, types; /* types 0: none, and no table */
+    uint32_t embedding;     /* E: columns of the tables of embeddings; where it is not hidden, a linear layer follows */
     uint32_t position_base; /* position of an example's first token: see FamilyPositions */
     float eps;              /* of LayerNorm */
     float hidden_drop, attention_drop, classifier_drop;
@@ -51,7 +52,8 @@ typedef struct LayerAt {
 typedef struct Model {
     ModelConfig config;
     Layout encoder;
-    size_t word, position, type, norm; /* [vocab][H] [positions][H] [types][H], which may be missing, [2][H] */
+    size_t word, position, type, norm; /* [vocab][E] [positions][E] [types][E], which may be missing, [2][E] */
+    size_t project_w, project_b;       /* where E is not H: [H][E] [H] */
     size_t pooler_w, pooler_b;         /* of a family with a pooler: [H][H] [H] */
     LayerAt *layer;                    /* [layers] */
 } Model;

@@ -48,9 +48,13 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
         return false;
     if (key->types && json_object_get(o, key->types) && !config_dimension(o, what, key->types, 65536, &c->types, err))
         return false;
+    c->embedding = family->embedding ? family->embedding : c->hidden;
+    if (key->embedding && json_object_get(o, key->embedding) &&
+        !config_dimension(o, what, key->embedding, 65536, &c->embedding, err))
+        return false;
     if (c->hidden % c->heads)
         return fail(err, "%s: %s %u is not a multiple of %s %u", what, key->hidden, c->hidden, key->heads, c->heads);
-    if ((uint64_t)c->vocab * c->hidden > UINT32_MAX || (uint64_t)c->inner * c->hidden > UINT32_MAX)
+    if ((uint64_t)c->vocab * c->embedding > UINT32_MAX || (uint64_t)c->inner * c->hidden > UINT32_MAX)
         return fail(err, "%s: the model has a matrix of over 4,294,967,295 values, which lethe does not support", what);
     if (family->positions == POSITIONS_AFTER_PAD) {
         int64_t pad = family->pad;

@@ -35,14 +35,15 @@ typedef struct Template {
     uint32_t count, tokens; /* tokens: how many parts are PART_TOKEN */
 } Template;
 
-typedef enum TokenizerKind { TOKENIZER_WORDPIECE, TOKENIZER_BPE } TokenizerKind;
+typedef enum TokenizerKind { TOKENIZER_WORDPIECE, TOKENIZER_BPE, TOKENIZER_UNIGRAM } TokenizerKind;
 
 struct Tokenizer {
     TokenizerKind kind;
     uint32_t vocab_size, model_size; /* every id is below it; and every id that the vocabulary has */
-    Normalizer normalizer;           /* of WordPiece */
+    Normalizer normalizer;           /* of WordPiece and Unigram */
     WordPiece wordpiece;
     Bpe bpe;
+    Unigram unigram;
     AddedTokens raw, normalized; /* found in the text as it comes, and in the normalised text */
     Template single, pair;
     bool types;         /* the model is given them, else it takes all tokens as of type 0 */
@@ -199,15 +200,19 @@ typedef struct Encoder {
     Arena *scratch;
     uint64_t *hashes; /* WordPiece's */
     BpeWork bpe;
+    UnigramWork unigram;
     Ids ids;
 } Encoder;
 
-static void encoder_model(Encoder *e, Str text)
+/* at_start: nothing of the text stands before it. */
+static void encoder_model(Encoder *e, Str text, bool at_start)
 {
-    if (e->tokenizer->kind == TOKENIZER_WORDPIECE)
-        wordpiece_encode(&e->tokenizer->wordpiece, e->scratch, text, e->hashes, &e->ids);
-    else
-        bpe_encode(&e->tokenizer->bpe, e->scratch, text, &e->bpe, &e->ids);
+    const Tokenizer *t = e->tokenizer;
+    switch (t->kind) {
+    case TOKENIZER_WORDPIECE: wordpiece_encode(&t->wordpiece, e->scratch, text, e->hashes, &e->ids); return;
+    case TOKENIZER_BPE: bpe_encode(&t->bpe, e->scratch, text, &e->bpe, &e->ids); return;
+    case TOKENIZER_UNIGRAM: unigram_encode(&t->unigram, e->scratch, text, at_start, &e->unigram, &e->ids); return;
+    }
 }
 
 /* Everything but the special tokens around it. */
@@ -221,7 +226,7 @@ static Ids encoder_text(Encoder *e, Str text)
         const Str normal = normalize(&t->normalizer, e->scratch, split.before);
         for (AddedScan inner = {0}; inner.taken < normal.size;) {
             const AddedSplit part = added_next(&t->normalized, normal, &inner);
-            encoder_model(e, part.before);
+            encoder_model(e, part.before, split.before.at == text.at && part.before.at == normal.at);
             if (part.token) *dyn_push(e->scratch, &e->ids) = part.token->id;
         }
         if (split.token) *dyn_push(e->scratch, &e->ids) = split.token->id;

@@ -11,6 +11,7 @@
 typedef struct AddedSpec {
     AddedToken token; /* token.id: what its entry says, or ADDED_NO_ID */
     bool normalized;
+    bool plain;       /* given as a text, which says nothing but the token */
     const char *what; /* where the entry stands */
 } AddedSpec;
 typedef DYN(AddedSpec) AddedSpecs;
@@ -30,7 +31,7 @@ static Str added_text(Arena *arena, const json_t *text)
 /* A token that stands as a text: as it is, not normalised. */
 static AddedSpec added_plain(Arena *arena, const json_t *text, const char *what)
 {
-    return (AddedSpec){.token = {.text = added_text(arena, text), .id = ADDED_NO_ID}, .what = what};
+    return (AddedSpec){.token = {.text = added_text(arena, text), .id = ADDED_NO_ID}, .plain = true, .what = what};
 }
 
 /* {"content", "lstrip", ...}; normalized: what holds of a token that is not special when its entry does

@@ -5,15 +5,7 @@
 /* Lists of tokens and merges, wherever they come from, become the tables of a tokenizer. Each step checks what the next
  * one relies on. */
 
-enum { TOKENS_MAX = 1 << 24, WORDPIECE_MAX_WORD = 10000 };
-
-/* The tokens of a model, in the order of their file. An empty one is legal and never found; ids may have gaps. */
-typedef struct TokenList {
-    Str *at;
-    uint32_t *ids;
-    uint32_t count, limit; /* limit: every id is below it */
-    uint32_t distinct;     /* different texts: where the tokenizers library gives the first new id */
-} TokenList;
+enum { WORDPIECE_MAX_WORD = 10000 };
 
 /* A merge rule as its file has it. */
 typedef struct MergeRule {

@@ -9,39 +9,48 @@ static const char *const tokenizer_file_names[] = {
     "tokenizer_config.json",   "tokenizer.json",    "vocab.txt", "vocab.json", "merges.txt",
     "special_tokens_map.json", "added_tokens.json", NULL};
 
-/* transformers' BertTokenizer around a vocabulary. */
+/* What all classes end with: added tokens, the special tokens around texts, the settings. */
+static bool tokenizer_finish(Arena *arena, Tokenizer *t, const Vocab *vocab, const TokenList *tokens,
+                             TokenizerSettings *s, const char *what, AddedVocabulary *added, Err *err)
+{
+    const ClassRow *row = &class_rows[s->class];
+    uint32_t first, last;
+    *added = (AddedVocabulary){.model = vocab, .model_count = tokens->distinct};
+    t->kind = row->kind;
+    t->vocab_size = t->model_size = tokens->limit;
+    if (!settings_put(arena, s, added, err) || !added_finish(arena, added, t, err) ||
+        !settings_need(s, row->first, added, what, &first, err) ||
+        !settings_need(s, row->last, added, what, &last, err))
+        return false;
+    template_usual(t, first, last, row->last_twice, row->second_type);
+    tokenizer_apply(t, s);
+    return true;
+}
+
+static void normalizer_add(Normalizer *to, bool wanted, NormalStep step)
+{
+    if (wanted) to->steps[to->step_count++] = step;
+}
+
+/* transformers' BertTokenizer, and those that differ from it in settings, around a vocabulary. */
 static bool tokenizer_bert(Arena *arena, const TokenList *tokens, TokenizerSettings *s, const char *what,
                            Tokenizer **out, Err *err)
 {
     Tokenizer *t = arena_new(arena, Tokenizer, 1);
-    uint32_t first, last;
     const Vocab vocab = tokens_index(arena, tokens);
-    AddedVocabulary added = {.model = &vocab, .model_count = tokens->distinct};
-    settings_fill(s);
+    AddedVocabulary added;
+    settings_fill(arena, s);
     if (s->special[SPECIAL_UNK].none) return fail(err, "%s: \"unk_token\" is null", what);
     if (!wordpiece_build(arena, tokens, s->special[SPECIAL_UNK].spec.token.text, S("##"), 100, SPLIT_BERT, what,
                          &t->wordpiece, err))
         return false;
-    t->kind = TOKENIZER_WORDPIECE;
-    t->vocab_size = t->model_size = tokens->limit;
-    const struct {
-        bool wanted;
-        NormalStep step;
-    } steps[] = {{true, NORMAL_CLEAN},
-                 {s->ideographs, NORMAL_IDEOGRAPHS},
-                 {s->strip_accents, NORMAL_DECOMPOSE},
-                 {s->strip_accents, NORMAL_ACCENTS},
-                 {s->lower_case, NORMAL_LOWER}};
-    for (size_t i = 0; i < COUNT(steps); i++)
-        if (steps[i].wanted) t->normalizer.steps[t->normalizer.step_count++] = steps[i].step;
-    if (!settings_put(arena, s, &added, err) || !added_finish(arena, &added, t, err) ||
-        !settings_need(s, SPECIAL_CLS, &added, what, &first, err) ||
-        !settings_need(s, SPECIAL_SEP, &added, what, &last, err))
-        return false;
-    template_usual(t, first, last, false, 1);
-    tokenizer_apply(t, s);
+    normalizer_add(&t->normalizer, true, (NormalStep){.kind = NORMAL_CLEAN});
+    normalizer_add(&t->normalizer, s->ideographs, (NormalStep){.kind = NORMAL_IDEOGRAPHS});
+    normalizer_add(&t->normalizer, s->strip_accents, (NormalStep){.kind = NORMAL_NFD});
+    normalizer_add(&t->normalizer, s->strip_accents, (NormalStep){.kind = NORMAL_ACCENTS});
+    normalizer_add(&t->normalizer, s->lower_case, (NormalStep){.kind = NORMAL_LOWER});
     *out = t;
-    return true;
+    return tokenizer_finish(arena, t, &vocab, tokens, s, what, &added, err);
 }
 
 static bool tokenizer_bert_lines(Arena *arena, Str text, TokenizerSettings *s, const char *what, Tokenizer **out,
@@ -84,19 +93,10 @@ static bool merges_from_lines(Arena *arena, Str text, const char *what, MergeRul
 static bool tokenizer_roberta(Arena *arena, Tokenizer *t, const TokenList *tokens, const Vocab *vocab,
                               TokenizerSettings *s, const char *what, Err *err)
 {
-    uint32_t first, last;
-    AddedVocabulary added = {.model = vocab, .model_count = tokens->distinct};
-    settings_fill(s);
-    t->kind = TOKENIZER_BPE;
-    t->vocab_size = t->model_size = tokens->limit;
+    AddedVocabulary added;
+    settings_fill(arena, s);
     t->bpe.prefix_space = s->prefix_space;
-    if (!settings_put(arena, s, &added, err) || !added_finish(arena, &added, t, err) ||
-        !settings_need(s, SPECIAL_CLS, &added, what, &first, err) ||
-        !settings_need(s, SPECIAL_SEP, &added, what, &last, err))
-        return false;
-    template_usual(t, first, last, true, 0);
-    tokenizer_apply(t, s);
-    return true;
+    return tokenizer_finish(arena, t, vocab, tokens, s, what, &added, err);
 }
 
 /* vocab.json and merges.txt. */
@@ -121,24 +121,95 @@ static bool tokenizer_roberta_files(Arena *arena, Str vocab_json, Str merges, To
            tokenizer_roberta(arena, t, &tokens, &vocab, s, vocab_what, err);
 }
 
+/* The character map of tokenizer.json's normalizer, which classes around a Unigram vocabulary keep. false: none. */
+static bool tokenizer_map(const TokJson *j, NormalStep *step, bool *has, Err *err)
+{
+    const json_t *part = json_object_get(j->root, "normalizer"), *list = json_object_get(part, "normalizers");
+    *has = false;
+    for (size_t i = 0; i < (json_is_array(list) ? json_array_size(list) : 1) && !*has; i++) {
+        const json_t *one = json_is_array(list) ? json_array_get(list, i) : part;
+        *has = strcmp(tokjson_type(one), "Precompiled") == 0;
+        if (*has && !tokjson_charmap(j->arena, one, j->what, step, err)) return false;
+    }
+    return true;
+}
+
+/* What stands before the model in each class around a Unigram vocabulary. */
+static bool tokenizer_unigram_normalizer(const TokJson *j, const TokenizerSettings *s, Normalizer *out, Err *err)
+{
+    const bool albert = s->class == CLASS_ALBERT, deberta = s->class == CLASS_DEBERTA;
+    NormalStep map;
+    bool has_map;
+    if (!tokenizer_map(j, &map, &has_map, err)) return false;
+    normalizer_add(out, deberta && s->lower_case, (NormalStep){.kind = NORMAL_LOWER});
+    normalizer_add(out, albert, (NormalStep){.kind = NORMAL_REPLACE, .from = S("``"), .to = S("\"")});
+    normalizer_add(out, albert, (NormalStep){.kind = NORMAL_REPLACE, .from = S("''"), .to = S("\"")});
+    normalizer_add(out, albert && !s->keep_accents, (NormalStep){.kind = NORMAL_NFKD});
+    normalizer_add(out, albert && !s->keep_accents, (NormalStep){.kind = NORMAL_MARKS});
+    normalizer_add(out, albert && s->lower_case, (NormalStep){.kind = NORMAL_LOWER});
+    normalizer_add(out, deberta, (NormalStep){.kind = NORMAL_SPACES, .to = S(" ")});
+    normalizer_add(out, deberta, (NormalStep){.kind = NORMAL_NFC});
+    normalizer_add(out, deberta, (NormalStep){.kind = NORMAL_STRIP, .right = true});
+    normalizer_add(out, !deberta && has_map, map);
+    return true;
+}
+
+/* The number of the unknown token, as the class finds it. */
+static uint32_t tokenizer_unknown(const TokJson *j, const TokenizerSettings *s)
+{
+    const ClassRow *row = &class_rows[s->class];
+    const Str text = s->special[SPECIAL_UNK].spec.token.text;
+    for (uint32_t i = 0; i < j->tokens.count && row->unknown < 0; i++)
+        if (str_equal(j->tokens.at[i], text) && (row->unknown == UNKNOWN_BY_NAME || j->scores[i] == 0)) return i;
+    return row->unknown == UNKNOWN_BY_SCORE ? 1 : row->unknown < 0 ? 0 : (uint32_t)row->unknown;
+}
+
+/* XLMRobertaTokenizer, CamembertTokenizer, AlbertTokenizer, DebertaV2Tokenizer. */
+static bool tokenizer_unigram(TokJson *j, TokenizerSettings *s, Err *err)
+{
+    Tokenizer *t = j->tokenizer;
+    const json_t *processor = json_object_get(j->root, "post_processor");
+    const bool deberta = s->class == CLASS_DEBERTA;
+    settings_fill(j->arena, s);
+    if (s->special[SPECIAL_UNK].none) return fail(err, "%s: \"unk_token\" is null", j->what);
+    if (!unigram_build(j->arena, &j->tokens, j->scores, tokenizer_unknown(j, s), false, j->what, &t->unigram, err) ||
+        !tokenizer_unigram_normalizer(j, s, &t->normalizer, err))
+        return false;
+    t->unigram.split = deberta ? SPLIT_NOTHING : SPLIT_SPACES;
+    t->unigram.metaspace = (Metaspace){.used = true,
+                                       .mark = S("\xe2\x96\x81"),
+                                       .prepend = s->prefix_space ? PREPEND_ALWAYS
+                                                  : deberta       ? PREPEND_FIRST
+                                                                  : PREPEND_NEVER,
+                                       .split = true};
+    if (!tokenizer_finish(j->arena, t, &j->vocab, &j->tokens, s, j->what, &j->added, err)) return false;
+    return !class_rows[s->class].own_template || !processor || json_is_null(processor) ||
+           tokjson_post_processor(j, processor, err);
+}
+
 /* tokenizer.json: as it stands, or its vocabulary in the pipeline of the class. */
 static bool tokenizer_of_json(Arena *arena, const json_t *root, const char *what, TokenizerSettings *s, Tokenizer **out,
                               Err *err)
 {
+    static const char *const kinds[] = {
+        [TOKENIZER_WORDPIECE] = "WordPiece", [TOKENIZER_BPE] = "BPE", [TOKENIZER_UNIGRAM] = "Unigram"};
     TokJson j = {.arena = arena, .root = root, .what = what, .tokenizer = arena_new(arena, Tokenizer, 1)};
-    bool bpe = false;
+    *out = j.tokenizer;
     if (s->class == CLASS_AS_IT_STANDS) {
-        *out = j.tokenizer;
         if (!tokjson_as_it_stands(&j, s, err)) return false;
         tokenizer_apply(j.tokenizer, s);
         return true;
     }
-    if (!tokjson_vocab(&j, &bpe, err)) return false;
-    if (bpe != (s->class == CLASS_ROBERTA))
+    if (!tokjson_vocab(&j, true, err)) return false;
+    const ClassRow *row = &class_rows[s->class];
+    if (j.tokenizer->kind != row->kind)
         return fail(err, "%s: its model is %s, but the tokenizer's class is %s; the files do not belong together", what,
-                    bpe ? "BPE" : "WordPiece", tokenizer_class_names[s->class]);
-    if (!bpe) return tokenizer_bert(arena, &j.tokens, s, what, out, err);
-    *out = j.tokenizer;
+                    kinds[j.tokenizer->kind], row->name);
+    switch (row->kind) {
+    case TOKENIZER_WORDPIECE: return tokenizer_bert(arena, &j.tokens, s, what, out, err);
+    case TOKENIZER_UNIGRAM: return tokenizer_unigram(&j, s, err);
+    case TOKENIZER_BPE: break;
+    }
     return tokjson_merges(&j, json_object_get(json_object_get(root, "model"), "merges"), &j.tokenizer->bpe, err) &&
            tokenizer_roberta(arena, j.tokenizer, &j.tokens, &j.vocab, s, what, err);
 }
@@ -189,24 +260,42 @@ bool tokenizer_config_write(const char *folder, const Tokenizer *tokenizer, uint
     return ok;
 }
 
+/* A vocabulary of SentencePiece without a tokenizer.json. */
+static bool tokenizer_fail_sentencepiece(const char *folder, const char *name, Err *err)
+{
+    return fail(err,
+                "%s: lethe reads tokenizer.json, not %s; make it with Python (pip install transformers sentencepiece): "
+                "from transformers import AutoTokenizer; "
+                "AutoTokenizer.from_pretrained(\"%s\").save_pretrained(\"%s\")",
+                folder, name, folder, folder);
+}
+
 static bool tokenizer_of_vocab(Arena *arena, const char *folder, TokenizerSettings *s, Tokenizer **out, Err *err)
 {
+    static const char *const sentencepiece[] = {"sentencepiece.bpe.model", "spiece.model", "spm.model",
+                                                "tokenizer.model"};
     const char *vocab = arena_printf(arena, "%s/vocab.txt", folder),
                *tokens = arena_printf(arena, "%s/vocab.json", folder);
     const char *merges = arena_printf(arena, "%s/merges.txt", folder);
+    const bool any = s->class == CLASS_NONE || s->class == CLASS_AS_IT_STANDS;
+    const TokenizerKind kind = class_rows[s->class].kind;
     Str text, rules;
-    if (class_is_wordpiece(s->class) && file_exists(vocab))
+    if (!any && kind == TOKENIZER_WORDPIECE && file_exists(vocab))
         return file_read(arena, vocab, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                tokenizer_bert_lines(arena, text, s, vocab, out, err);
-    if (s->class == CLASS_ROBERTA && file_exists(tokens))
+    if (!any && kind == TOKENIZER_BPE && file_exists(tokens))
         return file_read(arena, tokens, TOKENIZER_FILE_LIMIT_BYTES, &text, err) &&
                file_read(arena, merges, TOKENIZER_FILE_LIMIT_BYTES, &rules, err) &&
                tokenizer_roberta_files(arena, text, rules, s, tokens, merges, out, err);
+    for (size_t i = 0; i < COUNT(sentencepiece); i++)
+        if (file_exists(arena_printf(arena, "%s/%s", folder, sentencepiece[i])))
+            return tokenizer_fail_sentencepiece(folder, sentencepiece[i], err);
     return fail(err, "%s: no tokenizer; %s is needed there", folder,
-                class_is_wordpiece(s->class) ? "tokenizer.json or vocab.txt (for a BertTokenizer)"
-                : s->class == CLASS_ROBERTA  ? "tokenizer.json, or vocab.json with merges.txt (for a RobertaTokenizer)"
-                : s->class == CLASS_AS_IT_STANDS ? "tokenizer.json"
-                                                 : "tokenizer.json, or vocab.txt, or vocab.json with merges.txt");
+                s->class == CLASS_NONE             ? "tokenizer.json, or vocab.txt, or vocab.json with merges.txt"
+                : any || kind == TOKENIZER_UNIGRAM ? "tokenizer.json"
+                : kind == TOKENIZER_BPE
+                    ? "tokenizer.json, or vocab.json with merges.txt (for a RobertaTokenizer)"
+                    : arena_printf(arena, "tokenizer.json or vocab.txt (for a %s)", class_rows[s->class].name));
 }
 
 bool tokenizer_load(Arena *arena, const char *folder, Tokenizer **out, Err *err)

@@ -1,9 +1,10 @@
 #include "text.h"
 
+#include <math.h>
 #include <string.h>
 
-/* tokenizer.json, as the tokenizers library writes it. Only what BERT and RoBERTa tokenizers use is supported; anything
- * else is refused by name rather than ignored. */
+/* tokenizer.json, as the tokenizers library writes it: model, post-processor, and the whole. Only what the tokenizers
+ * of encoders use is supported; anything else is refused by name rather than ignored. */
 
 typedef struct TokJson {
     Arena *arena;
@@ -11,82 +12,10 @@ typedef struct TokJson {
     const char *what;
     Tokenizer *tokenizer;
     TokenList tokens;      /* of the model */
+    double *scores;        /* of Unigram's */
     Vocab vocab;           /* of the model */
     AddedVocabulary added; /* once they are in place */
 } TokJson;
-
-/* ---- Normalizer, pre-tokenizer ---- */
-
-static bool tokjson_add_step(Normalizer *normalizer, const char *what, NormalStep step, Err *err)
-{
-    if (normalizer->step_count == WORDPIECE_MAX_STEPS) return fail(err, "%s: normalizer: too many steps", what);
-    normalizer->steps[normalizer->step_count++] = step;
-    return true;
-}
-
-static bool tokjson_bert_normalizer(const json_t *part, const char *what, Normalizer *out, Err *err)
-{
-    bool clean = true, ideographs = true, lower = true, strip = true;
-    if (!tokjson_flag(part, what, "clean_text", true, &clean, err) ||
-        !tokjson_flag(part, what, "handle_chinese_chars", true, &ideographs, err) ||
-        !tokjson_flag(part, what, "lowercase", true, &lower, err) ||
-        !tokjson_flag(part, what, "strip_accents", lower, &strip, err))
-        return false;
-    return (!clean || tokjson_add_step(out, what, NORMAL_CLEAN, err)) &&
-           (!ideographs || tokjson_add_step(out, what, NORMAL_IDEOGRAPHS, err)) &&
-           (!strip ||
-            (tokjson_add_step(out, what, NORMAL_DECOMPOSE, err) && tokjson_add_step(out, what, NORMAL_ACCENTS, err))) &&
-           (!lower || tokjson_add_step(out, what, NORMAL_LOWER, err));
-}
-
-static bool tokjson_normalizer(const json_t *part, const char *what, Normalizer *out, Err *err)
-{
-    static const struct {
-        const char *type;
-        NormalStep step;
-    } known[] = {{"Lowercase", NORMAL_LOWER}, {"StripAccents", NORMAL_MARKS}, {"NFD", NORMAL_DECOMPOSE}};
-    const char *type = tokjson_type(part);
-    const bool bert = strcmp(type, "BertNormalizer") == 0, sequence = strcmp(type, "Sequence") == 0;
-    size_t step = 0;
-    if (!part || json_is_null(part)) return true;
-    while (step < COUNT(known) && strcmp(type, known[step].type) != 0) step++;
-    if (!bert && !sequence && step == COUNT(known)) /* before its keys, which are those of its type */
-        return fail(
-            err,
-            "%s: a normalizer of type \"%s\" is not supported; BertNormalizer, Lowercase, StripAccents and NFD are",
-            what, str_show(str(type)));
-    if (!keys_check(&tokenizer_part_keys, part, what, err)) return false;
-    if (bert) return tokjson_bert_normalizer(part, what, out, err);
-    if (!sequence) return tokjson_add_step(out, what, known[step].step, err);
-    const json_t *list = json_object_get(part, "normalizers"), *item;
-    size_t i;
-    json_array_foreach(list, i, item)
-    {
-        if (strcmp(tokjson_type(item), "Sequence") == 0)
-            return fail(err, "%s: normalizer: a Sequence in a Sequence", what);
-        if (!tokjson_normalizer(item, what, out, err)) return false;
-    }
-    return true;
-}
-
-static bool tokjson_word_split(const json_t *part, const char *what, WordSplit *out, Err *err)
-{
-    static const struct {
-        const char *type;
-        WordSplit split;
-    } known[] = {{"BertPreTokenizer", SPLIT_BERT}, {"Whitespace", SPLIT_WORD_CLASS}, {"WhitespaceSplit", SPLIT_SPACES}};
-    *out = SPLIT_NOTHING;
-    if (!part || json_is_null(part)) return true;
-    for (size_t i = 0; i < COUNT(known); i++)
-        if (strcmp(tokjson_type(part), known[i].type) == 0) {
-            *out = known[i].split;
-            return keys_check(&tokenizer_part_keys, part, what, err);
-        }
-    return fail(err,
-                "%s: a pre_tokenizer of type \"%s\" is not supported with WordPiece; BertPreTokenizer, Whitespace and "
-                "WhitespaceSplit are",
-                what, str_show(str(tokjson_type(part))));
-}
 
 /* ---- Post-processor ---- */
 
@@ -286,25 +215,106 @@ static bool tokjson_bpe(TokJson *j, const json_t *model, Err *err)
     return !unknown.size || tokens_need(&j->vocab, unknown, j->what, &bpe->unknown, err);
 }
 
-/* The vocabulary, and whether it is that of a BPE model. */
-static bool tokjson_vocab(TokJson *j, bool *bpe, Err *err)
+/* The number that serde_json makes of a decimal number, which is off by one bit now and then: its digits as a whole
+ * number, rounded, times or over a power of ten. The tokenizers library reads scores so. */
+static double tokjson_serde_number(double value)
 {
-    const json_t *model = json_object_get(j->root, "model");
+    char text[40], digits[24];
+    size_t count = 0;
+    int places = 14;
+    do snprintf(text, sizeof text, "%.*e", places, fabs(value));
+    while (strtod(text, NULL) != fabs(value) && ++places < 17);
+    const char *e = strchr(text, 'e');
+    for (const char *at = text; at < e; at++)
+        if (*at != '.') digits[count++] = *at;
+    int power = (int)strtol(e + 1, NULL, 10) - places;
+    while (count > 1 && digits[count - 1] == '0') count--, power++;
+    digits[count] = 0;
+    snprintf(text, sizeof text, "1e%d", power < 0 ? -power : power);
+    const double whole = (double)strtoull(digits, NULL, 10), ten = strtod(text, NULL);
+    const double size = power < 0 ? whole / ten : whole * ten;
+    return value < 0 ? -size : size;
+}
+
+/* [["token", score], ...]: Unigram's. exact: scores are those of the file, not the library's reading of them. */
+static bool tokjson_scored(TokJson *j, const json_t *vocab, const char *what, bool exact, Err *err)
+{
+    const size_t count = json_array_size(vocab);
+    size_t i;
+    const json_t *entry;
+    if (!count || count > TOKENS_MAX) return fail(err, "%s: a list of 1 to %d tokens is needed", what, TOKENS_MAX);
+    j->tokens = (TokenList){arena_new(j->arena, Str, count), arena_new(j->arena, uint32_t, count), (uint32_t)count,
+                            (uint32_t)count, (uint32_t)count};
+    j->scores = arena_new(j->arena, double, count);
+    json_array_foreach(vocab, i, entry)
+    {
+        const json_t *token = json_array_get(entry, 0), *score = json_array_get(entry, 1);
+        if (json_array_size(entry) != 2 || !json_is_string(token) || !json_is_number(score))
+            return fail(err, "%s, entry %zu: must be a token and its score", what, i + 1);
+        j->tokens.at[i] = added_text(j->arena, token);
+        j->tokens.ids[i] = (uint32_t)i;
+        j->scores[i] = json_number_value(score);
+        if (!exact) j->scores[i] = tokjson_serde_number(j->scores[i]);
+    }
+    return true;
+}
+
+static bool tokjson_kind(const json_t *model, const char *what, TokenizerKind *kind, Err *err)
+{
     const char *type = tokjson_type(model);
+    const bool merges = json_object_get(model, "merges"), words = json_object_get(model, "max_input_chars_per_word");
+    if (strcmp(type, "BPE") == 0 || (!*type && merges)) /* old files have no type */
+        *kind = TOKENIZER_BPE;
+    else if (strcmp(type, "WordPiece") == 0 || (!*type && words))
+        *kind = TOKENIZER_WORDPIECE;
+    else if (strcmp(type, "Unigram") == 0 || (!*type && json_is_array(json_object_get(model, "vocab"))))
+        *kind = TOKENIZER_UNIGRAM;
+    else
+        return fail(err,
+                    "%s: a model of type \"%s\" is not supported; WordPiece (BERT), BPE (RoBERTa) and Unigram "
+                    "(XLM-RoBERTa) are",
+                    what, str_show(str(type)));
+    return true;
+}
+
+/* The vocabulary, and whose it is. exact_scores: see tokjson_scored. */
+static bool tokjson_vocab(TokJson *j, bool exact_scores, Err *err)
+{
+    const json_t *model = json_object_get(j->root, "model"), *vocab = json_object_get(model, "vocab");
     if (!model)
         return fail(err, "%s: \"model\" is missing; is this a tokenizer.json of the tokenizers library?", j->what);
     if (!keys_check(&tokenizer_json_keys, j->root, j->what, err) ||
-        !keys_check(&tokenizer_model_keys, model, j->what, err))
+        !keys_check(&tokenizer_model_keys, model, j->what, err) ||
+        !tokjson_kind(model, j->what, &j->tokenizer->kind, err))
         return false;
-    *bpe = strcmp(type, "BPE") == 0 || (!*type && json_object_get(model, "merges")); /* old files have no type */
-    if (!*bpe && strcmp(type, "WordPiece") != 0 && !(!*type && json_object_get(model, "max_input_chars_per_word")))
-        return fail(err, "%s: a model of type \"%s\" is not supported; WordPiece (BERT) and BPE (RoBERTa) are", j->what,
-                    str_show(str(type)));
     const char *vocab_what = arena_printf(j->arena, "%s: model.vocab", j->what);
-    if (!tokens_from_json(j->arena, json_object_get(model, "vocab"), vocab_what, &j->tokens, err)) return false;
+    if (!(j->tokenizer->kind == TOKENIZER_UNIGRAM ? tokjson_scored(j, vocab, vocab_what, exact_scores, err)
+                                                  : tokens_from_json(j->arena, vocab, vocab_what, &j->tokens, err)))
+        return false;
     j->vocab = tokens_index(j->arena, &j->tokens);
-    j->tokenizer->kind = *bpe ? TOKENIZER_BPE : TOKENIZER_WORDPIECE;
     j->tokenizer->vocab_size = j->tokenizer->model_size = j->tokens.limit;
+    return true;
+}
+
+static bool tokjson_unigram(TokJson *j, const json_t *model, Err *err)
+{
+    const json_t *unknown = json_object_get(model, "unk_id");
+    int64_t id;
+    bool fallback;
+    Unigram *unigram = &j->tokenizer->unigram;
+    if (!unknown || json_is_null(unknown))
+        return fail(err, "%s: model.unk_id is missing: what no token covers would have no id", j->what);
+    if (!json_get_int(model, j->what, "unk_id", 0, TOKENS_MAX - 1, &id, err) ||
+        !tokjson_flag(model, j->what, "byte_fallback", false, &fallback, err) ||
+        !unigram_build(j->arena, &j->tokens, j->scores, (uint32_t)id, fallback, j->what, unigram, err) ||
+        !tokjson_unigram_split(j->arena, json_object_get(j->root, "pre_tokenizer"), j->what, unigram, err))
+        return false;
+    if (unigram->metaspace.used && unigram->metaspace.prepend == PREPEND_FIRST &&
+        normalizer_drops(&j->tokenizer->normalizer))
+        return fail(err,
+                    "%s: a Metaspace with prepend_scheme \"first\" and a normalizer that may drop a text's beginning "
+                    "are not supported together",
+                    j->what);
     return true;
 }
 
@@ -313,11 +323,13 @@ static bool tokjson_as_it_stands(TokJson *j, TokenizerSettings *s, Err *err)
 {
     const json_t *model = json_object_get(j->root, "model"),
                  *pad = json_object_get(json_object_get(j->root, "padding"), "pad_token");
-    bool bpe = false;
     AddedSpecs own = {0};
-    if (!tokjson_vocab(j, &bpe, err) ||
-        !tokjson_normalizer(json_object_get(j->root, "normalizer"), j->what, &j->tokenizer->normalizer, err) ||
-        !(bpe ? tokjson_bpe(j, model, err) : tokjson_wordpiece(j, model, err)) ||
+    if (!tokjson_vocab(j, false, err) ||
+        !tokjson_normalizer(j->arena, json_object_get(j->root, "normalizer"), j->what, &j->tokenizer->normalizer,
+                            err) ||
+        !(j->tokenizer->kind == TOKENIZER_BPE       ? tokjson_bpe(j, model, err)
+          : j->tokenizer->kind == TOKENIZER_UNIGRAM ? tokjson_unigram(j, model, err)
+                                                    : tokjson_wordpiece(j, model, err)) ||
         !settings_added_list(j->arena, json_object_get(j->root, "added_tokens"), j->what, &own, err))
         return false;
     if (json_string_length(pad) && !s->special[SPECIAL_PAD].given) {

@@ -9,27 +9,105 @@
 
 enum { TOKENIZER_FILE_LIMIT_BYTES = 1 << 28, ADDED_MOST = 10000 };
 
-/* What makes the tokenizer. AS_IT_STANDS: tokenizer.json alone; the others build their own pipeline around its
- * vocabulary, whatever else it says. DistilBERT's is BERT's without token types. */
-typedef enum TokenizerClass {
-    CLASS_NONE,
-    CLASS_BERT,
-    CLASS_DISTILBERT,
-    CLASS_ROBERTA,
-    CLASS_AS_IT_STANDS,
-    CLASS_COUNT
-} TokenizerClass;
-static bool class_is_wordpiece(TokenizerClass class) { return class == CLASS_BERT || class == CLASS_DISTILBERT; }
-
 /* transformers' SPECIAL_TOKENS_ATTRIBUTES, in this order. */
 enum { SPECIAL_BOS, SPECIAL_EOS, SPECIAL_UNK, SPECIAL_SEP, SPECIAL_PAD, SPECIAL_CLS, SPECIAL_MASK, SPECIAL_COUNT };
 static const char *const special_names[SPECIAL_COUNT] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                                          "pad_token", "cls_token", "mask_token"};
 
+/* What makes the tokenizer: transformers' classes, a row each. AS_IT_STANDS takes tokenizer.json alone; the others
+ * build their own pipeline around its vocabulary, whatever else it says. */
+typedef enum TokenizerClass {
+    CLASS_NONE,
+    CLASS_BERT,
+    CLASS_DISTILBERT,
+    CLASS_MPNET,
+    CLASS_ROBERTA,
+    CLASS_XLM_ROBERTA,
+    CLASS_CAMEMBERT,
+    CLASS_ALBERT,
+    CLASS_DEBERTA,
+    CLASS_AS_IT_STANDS,
+    CLASS_COUNT
+} TokenizerClass;
+
+enum { CLASS_MAX_EXTRA = 3 };
+typedef struct ClassRow {
+    const char *name; /* transformers'; with Fast after it the same */
+    TokenizerKind kind;
+    const char *special[SPECIAL_COUNT]; /* where no file names them */
+    const char *extra[CLASS_MAX_EXTRA]; /* further special tokens, where no file has a list of them */
+    int first, last;                    /* the special tokens around a text */
+    bool last_twice;                    /* between two texts */
+    uint8_t second_type;                /* token type of the second text */
+    bool types;                         /* the model is given them unless a file says otherwise */
+    bool cased;                         /* do_lower_case is false where no file says it */
+    bool mask_before;                   /* a mask that is given as a text takes the white space before it */
+    bool own_template;                  /* tokenizer.json's post_processor counts when it has one */
+    int unknown;                        /* Unigram: the place of the unknown token, or UNKNOWN_BY_NAME */
+} ClassRow;
+enum { UNKNOWN_BY_NAME = -1, UNKNOWN_BY_SCORE = -2 }; /* the token's place; by its text, or its text with score 0 */
+
+#define BERT_SPECIAL                                             \
+    {                                                            \
+        NULL, NULL, "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]" \
+    }
+#define ROBERTA_SPECIAL                                          \
+    {                                                            \
+        "<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>" \
+    }
+static const ClassRow class_rows[CLASS_COUNT] = {
+    [CLASS_NONE] = {.name = "", .types = true},
+    [CLASS_BERT] = {"BertTokenizer", TOKENIZER_WORDPIECE, BERT_SPECIAL, .first = SPECIAL_CLS, .last = SPECIAL_SEP,
+                    .second_type = 1, .types = true},
+    [CLASS_DISTILBERT] = {"DistilBertTokenizer", TOKENIZER_WORDPIECE, BERT_SPECIAL, .first = SPECIAL_CLS,
+                          .last = SPECIAL_SEP, .second_type = 1},
+    [CLASS_MPNET] = {"MPNetTokenizer",
+                     TOKENIZER_WORDPIECE,
+                     {"<s>", "</s>", "[UNK]", "</s>", "<pad>", "<s>", "<mask>"},
+                     .first = SPECIAL_CLS,
+                     .last = SPECIAL_SEP,
+                     .last_twice = true,
+                     .mask_before = true},
+    [CLASS_ROBERTA] = {"RobertaTokenizer", TOKENIZER_BPE, ROBERTA_SPECIAL, .first = SPECIAL_CLS, .last = SPECIAL_SEP,
+                       .last_twice = true},
+    [CLASS_XLM_ROBERTA] = {"XLMRobertaTokenizer", TOKENIZER_UNIGRAM, ROBERTA_SPECIAL, .first = SPECIAL_BOS,
+                           .last = SPECIAL_EOS, .last_twice = true, .unknown = 3},
+    [CLASS_CAMEMBERT] = {"CamembertTokenizer",
+                         TOKENIZER_UNIGRAM,
+                         ROBERTA_SPECIAL,
+                         {"<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"},
+                         .first = SPECIAL_BOS,
+                         .last = SPECIAL_EOS,
+                         .last_twice = true,
+                         .mask_before = true,
+                         .unknown = UNKNOWN_BY_NAME},
+    [CLASS_ALBERT] = {"AlbertTokenizer",
+                      TOKENIZER_UNIGRAM,
+                      {"[CLS]", "[SEP]", "<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]"},
+                      .first = SPECIAL_CLS,
+                      .last = SPECIAL_SEP,
+                      .second_type = 1,
+                      .own_template = true,
+                      .unknown = 1},
+    [CLASS_DEBERTA] = {"DebertaV2Tokenizer",
+                       TOKENIZER_UNIGRAM,
+                       {"[CLS]", "[SEP]", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"},
+                       .first = SPECIAL_CLS,
+                       .last = SPECIAL_SEP,
+                       .second_type = 1,
+                       .types = true,
+                       .cased = true,
+                       .unknown = UNKNOWN_BY_SCORE},
+    [CLASS_AS_IT_STANDS] = {.name = "PreTrainedTokenizerFast", .types = true},
+};
+#undef BERT_SPECIAL
+#undef ROBERTA_SPECIAL
+
 typedef struct TokenizerSettings {
     TokenizerClass class;
     bool lower_case, strip_accents, ideographs, prefix_space, cut_left, types;
-    double max_length; /* 0: not said */
+    bool keep_accents, extra_given; /* extra_given: a file has a list of further special tokens */
+    double max_length;              /* 0: not said */
     struct {
         bool given, none; /* in a file; and null there */
         AddedSpec spec;
@@ -45,25 +123,34 @@ static bool settings_class(const char *name, const char *what, TokenizerSettings
     static const struct {
         const char *name;
         TokenizerClass class;
-    } known[] = {{"BertTokenizer", CLASS_BERT},
-                 {"BertTokenizerFast", CLASS_BERT},
-                 {"DistilBertTokenizer", CLASS_DISTILBERT},
-                 {"DistilBertTokenizerFast", CLASS_DISTILBERT},
-                 {"RobertaTokenizer", CLASS_ROBERTA},
-                 {"RobertaTokenizerFast", CLASS_ROBERTA},
-                 {"PreTrainedTokenizerFast", CLASS_AS_IT_STANDS},
-                 {"PreTrainedTokenizer", CLASS_AS_IT_STANDS},
-                 {"TokenizersBackend", CLASS_AS_IT_STANDS}};
-    for (size_t i = 0; i < COUNT(known); i++)
-        if (strcmp(known[i].name, name) == 0) {
-            s->class = known[i].class;
+    } also[] = {{"ElectraTokenizer", CLASS_BERT},
+                {"PreTrainedTokenizer", CLASS_AS_IT_STANDS},
+                {"TokenizersBackend", CLASS_AS_IT_STANDS}};
+    const size_t size = strlen(name);
+    const bool fast = size > 4 && strcmp(name + size - 4, "Fast") == 0;
+    for (int i = CLASS_BERT; i < CLASS_COUNT; i++) {
+        const size_t own = strlen(class_rows[i].name);
+        if (strcmp(class_rows[i].name, name) == 0 ||
+            (fast && own == size - 4 && strncmp(class_rows[i].name, name, own) == 0)) {
+            s->class = (TokenizerClass)i;
             return true;
         }
-    return fail(
-        err,
-        "%s: tokenizer_class \"%s\" is not supported; BertTokenizer, DistilBertTokenizer, RobertaTokenizer (with "
-        "or without Fast), PreTrainedTokenizerFast and TokenizersBackend are",
-        what, str_show(str(name)));
+    }
+    for (size_t i = 0; i < COUNT(also); i++) {
+        const size_t own = strlen(also[i].name);
+        if (strncmp(also[i].name, name, own) == 0 && (!name[own] || strcmp(name + own, "Fast") == 0)) {
+            s->class = also[i].class;
+            return true;
+        }
+    }
+    char list[512];
+    size_t used = 0;
+    for (int i = CLASS_BERT; i < CLASS_AS_IT_STANDS; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s, ", class_rows[i].name);
+    return fail(err,
+                "%s: tokenizer_class \"%s\" is not supported; %sElectraTokenizer (with or without Fast), "
+                "PreTrainedTokenizerFast and TokenizersBackend are",
+                what, str_show(str(name)), list);
 }
 
 static bool settings_class_key(const json_t *root, const char *what, TokenizerSettings *s, Err *err)
@@ -121,6 +208,7 @@ static bool settings_specials(Arena *arena, const json_t *root, bool map, const 
     const json_t *more = json_object_get(root, "additional_special_tokens"),
                  *extra = json_object_get(root, "extra_special_tokens"), *item;
     const bool has_more = json_array_size(more), has_extra = json_array_size(extra);
+    s->extra_given = s->extra_given || json_is_array(more) || json_is_array(extra);
     size_t i;
     if ((more && !json_is_null(more) && !json_is_array(more)) ||
         (extra && !json_is_null(extra) && !json_is_array(extra) && json_object_size(extra)))
@@ -278,10 +366,11 @@ static bool settings_config(Arena *arena, const json_t *root, const char *path, 
         if (!value || json_is_null(value)) continue;
         if (!json_get_double(root, path, lengths[i], 1, INFINITY, &s->max_length, err)) return false;
     }
-    return tokjson_flag(root, path, "do_lower_case", true, &s->lower_case, err) &&
+    return tokjson_flag(root, path, "do_lower_case", s->lower_case, &s->lower_case, err) &&
            tokjson_flag(root, path, "strip_accents", s->lower_case, &s->strip_accents, err) &&
            tokjson_flag(root, path, "tokenize_chinese_chars", true, &s->ideographs, err) &&
-           tokjson_flag(root, path, "add_prefix_space", false, &s->prefix_space, err) &&
+           tokjson_flag(root, path, "add_prefix_space", s->prefix_space, &s->prefix_space, err) &&
+           tokjson_flag(root, path, "keep_accents", false, &s->keep_accents, err) &&
            settings_input_names(json_object_get(root, "model_input_names"), path, s, err) &&
            settings_side(root, "truncation_side", "left", "right", path, s, err) &&
            settings_specials(arena, root, false, path, s, err) &&
@@ -290,11 +379,13 @@ static bool settings_config(Arena *arena, const json_t *root, const char *path, 
 
 static TokenizerSettings settings_defaults(TokenizerClass class)
 {
+    const ClassRow *row = &class_rows[class];
     return (TokenizerSettings){.class = class,
-                               .lower_case = true,
-                               .strip_accents = true,
+                               .lower_case = !row->cased,
+                               .strip_accents = !row->cased,
                                .ideographs = true,
-                               .types = class != CLASS_ROBERTA && class != CLASS_DISTILBERT};
+                               .prefix_space = row->kind == TOKENIZER_UNIGRAM,
+                               .types = row->types};
 }
 
 static bool tokenizer_config_parse(Arena *arena, Str text, const char *path, TokenizerSettings *s, Err *err)
@@ -378,16 +469,19 @@ static bool settings_read(Arena *arena, const char *folder, SettingsFile json, T
 }
 
 /* The class's own special tokens where no file names them. */
-static void settings_fill(TokenizerSettings *s)
+static void settings_fill(Arena *arena, TokenizerSettings *s)
 {
-    static const char *const bert[SPECIAL_COUNT] = {NULL, NULL, "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"};
-    static const char *const roberta[SPECIAL_COUNT] = {"<s>", "</s>", "<unk>", "</s>", "<pad>", "<s>", "<mask>"};
-    const char *const *own = class_is_wordpiece(s->class) ? bert : s->class == CLASS_ROBERTA ? roberta : NULL;
-    for (int i = 0; i < SPECIAL_COUNT && own; i++) {
-        if (s->special[i].given || !own[i]) continue;
+    const ClassRow *row = &class_rows[s->class];
+    for (int i = 0; i < SPECIAL_COUNT; i++) {
+        if (s->special[i].given || !row->special[i]) continue;
         s->special[i].given = true;
-        s->special[i].spec = (AddedSpec){.token = {.text = str(own[i]), .id = ADDED_NO_ID}, .what = ""};
+        s->special[i].spec =
+            (AddedSpec){.token = {.text = str(row->special[i]), .id = ADDED_NO_ID}, .plain = true, .what = ""};
     }
+    AddedSpec *mask = &s->special[SPECIAL_MASK].spec;
+    if (row->mask_before && mask->plain) mask->token.lstrip = true;
+    for (int i = 0; i < CLASS_MAX_EXTRA && row->extra[i] && !s->extra_given; i++)
+        *dyn_push(arena, &s->extra) = (AddedSpec){.token = {.text = str(row->extra[i]), .id = ADDED_NO_ID}, .what = ""};
 }
 
 /* The second call of add_tokens: tokens with ids, then special ones that are not among them, then the extra ones. */
@@ -415,18 +509,10 @@ static bool settings_need(const TokenizerSettings *s, int special, const AddedVo
     return (known && !known->token.appended) || fail(err, "%s: the token \"%s\" is missing", what, str_show(text));
 }
 
-static const char *const tokenizer_class_names[CLASS_COUNT] = {
-    [CLASS_NONE] = "",
-    [CLASS_BERT] = "BertTokenizer",
-    [CLASS_DISTILBERT] = "DistilBertTokenizer",
-    [CLASS_ROBERTA] = "RobertaTokenizer",
-    [CLASS_AS_IT_STANDS] = "PreTrainedTokenizerFast",
-};
-
 /* What the settings say of encoding, whatever the class. */
 static void tokenizer_apply(Tokenizer *t, const TokenizerSettings *s)
 {
     t->types = s->types;
     t->cut_left = s->cut_left;
-    t->class = tokenizer_class_names[s->class];
+    t->class = class_rows[s->class].name;
 }

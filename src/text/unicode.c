@@ -10,17 +10,27 @@
 
 enum { UNICODE_REPLACEMENT = 0xfffd };
 
-static uint32_t unicode_bits(uint32_t code)
+static uint32_t unicode_find(const uint32_t *table, size_t count, int shift, uint32_t code)
 {
-    size_t low = 0, high = COUNT(unicode_table); /* the entry is in [low, high) */
+    size_t low = 0, high = count; /* the entry is in [low, high) */
     while (high - low > 1) {
         size_t middle = (low + high) / 2;
-        if (unicode_table[middle] >> UNICODE_SHIFT <= code)
+        if (table[middle] >> shift <= code)
             low = middle;
         else
             high = middle;
     }
-    return unicode_table[low] & ((1 << UNICODE_SHIFT) - 1);
+    return table[low] & ((1U << shift) - 1);
+}
+
+static uint32_t unicode_bits(uint32_t code)
+{
+    return unicode_find(unicode_table, COUNT(unicode_table), UNICODE_SHIFT, code);
+}
+
+static uint32_t cluster_bits(uint32_t code)
+{
+    return unicode_find(cluster_table, COUNT(cluster_table), CLUSTER_SHIFT, code);
 }
 
 /* White_Space of Unicode; also what \s means in the patterns. */
@@ -155,17 +165,19 @@ static void unicode_sort_marks(Arena *scratch, uint32_t *codes, size_t count)
     for (size_t i = 0; i < count; i++) codes[starts[unicode_combining_class(copy[i])]++] = copy[i];
 }
 
-/* Canonical decomposition (NFD, UAX 15). */
-static CodePoints unicode_decompose(Arena *scratch, CodePoints in)
+/* Canonical decomposition (NFD, UAX 15); compatible: NFKD. */
+static CodePoints unicode_decompose(Arena *scratch, CodePoints in, bool compatible)
 {
     CodePoints out = {0};
     for (size_t i = 0; i < in.count; i++) {
         const uint32_t c = in.at[i];
-        utf8proc_int32_t parts[8] = {(utf8proc_int32_t)c};
+        utf8proc_int32_t parts[32] = {(utf8proc_int32_t)c};
         utf8proc_ssize_t count = 1;
         int boundary = 0;
-        if (c >= 0xc0 && (c <= 0xffff || unicode_bits(c) & UNICODE_DECOMPOSES))
-            count = utf8proc_decompose_char(parts[0], parts, COUNT(parts), UTF8PROC_DECOMPOSE, &boundary);
+        const bool compat = compatible && c >= 0x80 && cluster_bits(c) & CLUSTER_COMPATIBLE;
+        if (compat || (c >= 0xc0 && (c <= 0xffff || unicode_bits(c) & UNICODE_DECOMPOSES)))
+            count = utf8proc_decompose_char(parts[0], parts, COUNT(parts),
+                                            UTF8PROC_DECOMPOSE | (compat ? UTF8PROC_COMPAT : 0), &boundary);
         ASSERT(count >= 0 && count <= (utf8proc_ssize_t)COUNT(parts));
         for (utf8proc_ssize_t k = 0; k < count; k++) *dyn_push(scratch, &out) = (uint32_t)parts[k];
     }
@@ -176,4 +188,78 @@ static CodePoints unicode_decompose(Arena *scratch, CodePoints in)
         if (end - i > 1) unicode_sort_marks(scratch, out.at + i, end - i);
     }
     return out;
+}
+
+/* Whether nothing composes over this: marks that are younger than the Unicode of the tokenizers library, which takes
+ * them for letters, and U+11930, whose composition is younger. */
+static bool unicode_breaks_composition(uint32_t c)
+{
+    return c == 0x11930 || (c >= 0x300 && !(unicode_bits(c) & UNICODE_COMBINES) &&
+                            utf8proc_get_property((utf8proc_int32_t)c)->combining_class);
+}
+
+/* Canonical composition of what is decomposed (NFC, NFKC), in place. */
+static CodePoints unicode_compose(CodePoints in)
+{
+    size_t kept = 0;
+    for (size_t i = 0, end; i < in.count; i = end) {
+        for (end = i + 1; end < in.count && !unicode_breaks_composition(in.at[end]);) end++;
+        const utf8proc_ssize_t count = utf8proc_normalize_utf32(
+            (utf8proc_int32_t *)(void *)(in.at + i), (utf8proc_ssize_t)(end - i), UTF8PROC_COMPOSE | UTF8PROC_STABLE);
+        ASSERT(count >= 0 && (size_t)count <= end - i);
+        memmove(in.at + kept, in.at + i, (size_t)count * sizeof *in.at);
+        kept += (size_t)count;
+    }
+    in.count = kept;
+    return in;
+}
+
+/* ---- Clusters: what a reader takes for one character (UAX 29, extended grapheme clusters) ---- */
+
+/* Hangul syllables are made of leading consonants, vowels and trailing consonants. */
+typedef enum HangulClass { HANGUL_NONE, HANGUL_L, HANGUL_V, HANGUL_T, HANGUL_LV, HANGUL_LVT } HangulClass;
+
+static HangulClass hangul_class(uint32_t c)
+{
+    if (c >= 0x1100 && c <= 0x11ff) return c < 0x1160 ? HANGUL_L : c < 0x11a8 ? HANGUL_V : HANGUL_T;
+    if (c >= 0xa960 && c <= 0xa97c) return HANGUL_L;
+    if (c >= 0xac00 && c <= 0xd7a3) return (c - 0xac00) % 28 ? HANGUL_LVT : HANGUL_LV;
+    if (c >= 0xd7b0 && c <= 0xd7c6) return HANGUL_V;
+    return c >= 0xd7cb && c <= 0xd7fb ? HANGUL_T : HANGUL_NONE;
+}
+
+static bool hangul_joins(HangulClass left, HangulClass right)
+{
+    if (left == HANGUL_L) return right == HANGUL_L || right == HANGUL_V || right == HANGUL_LV || right == HANGUL_LVT;
+    if (left == HANGUL_LV || left == HANGUL_V) return right == HANGUL_V || right == HANGUL_T;
+    return (left == HANGUL_LVT || left == HANGUL_T) && right == HANGUL_T;
+}
+
+/* Where the cluster that begins at `at` ends. */
+static size_t unicode_cluster_end(CodePoints codes, size_t at)
+{
+    uint32_t before = codes.at[at], bits = cluster_bits(before);
+    bool picture = bits & CLUSTER_PICTURE;     /* a picture and what attaches to it */
+    bool consonant = bits & CLUSTER_CONSONANT; /* a consonant and what stands inside conjuncts */
+    bool linked = false, flag = before >= 0x1f1e6 && before <= 0x1f1ff;
+    for (size_t i = at + 1; i < codes.count; i++) {
+        const uint32_t c = codes.at[i], next = cluster_bits(c);
+        const bool alone = bits & CLUSTER_STANDS_ALONE || before == '\r' || before == '\n' ||
+                           next & CLUSTER_STANDS_ALONE || c == '\r' || c == '\n';
+        const bool second = flag && c >= 0x1f1e6 && c <= 0x1f1ff; /* two letters make a flag */
+        const bool joins = alone ? before == '\r' && c == '\n'
+                                 : next & CLUSTER_ATTACHES || bits & CLUSTER_PREPENDS ||
+                                       hangul_joins(hangul_class(before), hangul_class(c)) || second ||
+                                       (picture && before == 0x200d && next & CLUSTER_PICTURE) ||
+                                       (consonant && linked && next & CLUSTER_CONSONANT);
+        if (!joins) return i;
+        const bool attaches = next & CLUSTER_ATTACHES;
+        picture = next & CLUSTER_PICTURE || (picture && attaches);
+        linked = consonant && next & CLUSTER_INSIDE && (linked || next & CLUSTER_LINKER);
+        consonant = next & CLUSTER_CONSONANT || (consonant && next & CLUSTER_INSIDE);
+        flag = !second && c >= 0x1f1e6 && c <= 0x1f1ff;
+        before = c;
+        bits = next;
+    }
+    return codes.count;
 }

@@ -2,7 +2,17 @@
 
 #include <string.h>
 
-/* Tokens by their text: a hash table with open addressing that never grows. */
+/* Lists of tokens; and tokens by their text: a hash table with open addressing that never grows. */
+
+enum { TOKENS_MAX = 1 << 24 };
+
+/* The tokens of a model, in the order of their file. An empty one is legal and never found; ids may have gaps. */
+typedef struct TokenList {
+    Str *at;
+    uint32_t *ids;
+    uint32_t count, limit; /* limit: every id is below it */
+    uint32_t distinct;     /* where the tokenizers library gives the first new id: different texts, of Unigram all */
+} TokenList;
 
 #define VOCAB_NONE UINT32_MAX
 #define VOCAB_HASH_START UINT64_C(0xcbf29ce484222325)
@@ -62,4 +72,11 @@ static uint32_t vocab_put(Vocab *vocab, Str token, uint32_t id)
     *entry = (VocabEntry){token, id, true};
     if (token.size > vocab->longest) vocab->longest = token.size;
     return old;
+}
+
+/* Makes a place for a text that is no token, unless it has one: its id is VOCAB_NONE. */
+static void vocab_reserve(Vocab *vocab, Str token)
+{
+    VocabEntry *entry = vocab_entry(vocab, token, vocab_hash(token));
+    if (!entry->used) *entry = (VocabEntry){token, VOCAB_NONE, true};
 }

@@ -1,15 +1,6 @@
 #include "text.h"
 
-/* WordPiece (Schuster and Nakajima 2012, as in BERT): normalise, split into words, take the longest known pieces. */
-
-typedef enum NormalStep {
-    NORMAL_CLEAN,      /* drop control characters and U+FFFD, white space becomes ' ' */
-    NORMAL_IDEOGRAPHS, /* spaces around each */
-    NORMAL_DECOMPOSE,  /* NFD */
-    NORMAL_ACCENTS,    /* drop non-spacing marks */
-    NORMAL_MARKS,      /* drop marks of all kinds */
-    NORMAL_LOWER,
-} NormalStep;
+/* WordPiece (Schuster and Nakajima 2012, as in BERT): split into words, take the longest known pieces. */
 
 typedef enum WordSplit {
     SPLIT_BERT,       /* at white space; each punctuation mark is a word */
@@ -18,60 +9,12 @@ typedef enum WordSplit {
     SPLIT_NOTHING,
 } WordSplit;
 
-enum { WORDPIECE_MAX_STEPS = 16 };
-
-typedef struct Normalizer {
-    NormalStep steps[WORDPIECE_MAX_STEPS];
-    uint32_t step_count;
-} Normalizer;
-
 typedef struct WordPiece {
     Vocab words, pieces; /* tokens that begin a word, and those inside one, without their prefix "##" */
     uint32_t unknown;
     uint32_t max_word; /* code points; longer words are unknown */
     WordSplit split;
 } WordPiece;
-
-/* ---- Normalising ---- */
-
-static CodePoints normal_step(Arena *scratch, NormalStep step, CodePoints in)
-{
-    if (step == NORMAL_DECOMPOSE) return unicode_decompose(scratch, in);
-    CodePoints out = {0};
-    for (size_t i = 0; i < in.count; i++) {
-        uint32_t c = in.at[i], lower[2];
-        switch (step) {
-        case NORMAL_CLEAN:
-            if (c == '\t' || c == '\n' || c == '\r') c = ' ';
-            if (c == UNICODE_REPLACEMENT || (unicode_bits(c) & UNICODE_CONTROL)) continue;
-            *dyn_push(scratch, &out) = unicode_is_space(c) ? ' ' : c;
-            break;
-        case NORMAL_IDEOGRAPHS:
-            if (unicode_is_ideograph(c)) *dyn_push(scratch, &out) = ' ';
-            *dyn_push(scratch, &out) = c;
-            if (unicode_is_ideograph(c)) *dyn_push(scratch, &out) = ' ';
-            break;
-        case NORMAL_ACCENTS:
-        case NORMAL_MARKS:
-            if (!(unicode_bits(c) & (step == NORMAL_ACCENTS ? UNICODE_ACCENT : UNICODE_MARK)))
-                *dyn_push(scratch, &out) = c;
-            break;
-        case NORMAL_LOWER:
-            for (size_t k = 0, n = unicode_lower(c, lower); k < n; k++) *dyn_push(scratch, &out) = lower[k];
-            break;
-        case NORMAL_DECOMPOSE: break;
-        }
-    }
-    return out;
-}
-
-static Str normalize(const Normalizer *normalizer, Arena *scratch, Str text)
-{
-    if (!normalizer->step_count) return text;
-    CodePoints codes = unicode_decode(scratch, text);
-    for (uint32_t i = 0; i < normalizer->step_count; i++) codes = normal_step(scratch, normalizer->steps[i], codes);
-    return unicode_encode_all(scratch, codes);
-}
 
 /* ---- Words ---- */
 

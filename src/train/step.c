@@ -81,7 +81,7 @@ typedef struct Run {
     uint32_t pass_part;
     Weights more;   /* the gradient of a further pass, or of a further head */
     bool answered;  /* the gradient of the states holds something that a further head's is to be added to */
-    f32p more_rows; /* [tokens][H]: its rows of the word table */
+    f32p more_rows; /* [tokens][E]: its rows of the word table */
     /* steps whose losses have not been read back */
     struct {
         uint32_t step, epoch, first, rows, tokens;
@@ -281,7 +281,7 @@ static bool run_open(Run *run, Err *err)
     if (training_has_passes(t)) {
         if (t->train_encoder) run->more.encoder = device_f32(memory, t->model->encoder.floats);
         if (t->lora) run->more.adapter = device_f32(memory, t->lora->layout.floats);
-        run->more_rows = device_f32(memory, (size_t)tokens * h);
+        run->more_rows = device_f32(memory, (size_t)tokens * t->model->config.embedding);
     }
     return true;
 }

@@ -109,6 +109,16 @@ static void fuzz_tokenizer_json(Arena *arena, Str bytes, Err *err)
         fuzz_encode(arena, tokenizer, fuzz_text, 32);
 }
 
+/* SentencePiece's character map, and what it makes of a text. */
+static void fuzz_character_map(Arena *arena, Str bytes, Err *err)
+{
+    Normalizer normalizer = {{{.kind = NORMAL_MAP}}, 1};
+    if (!charmap_read(arena, bytes, "tokenizer.json", &normalizer.steps[0].map, err)) return;
+    const Str text = unicode_repair(arena, bytes); /* characters that nobody has thought of, too */
+    ASSERT(!unicode_count_errors(normalize(&normalizer, arena, text)));
+    ASSERT(!unicode_count_errors(normalize(&normalizer, arena, fuzz_text)));
+}
+
 /* vocab.json, a 0 byte, merges.txt */
 static void fuzz_merges(Arena *arena, Str bytes, Err *err)
 {
@@ -155,8 +165,8 @@ static void fuzz_tokenizer_settings(Arena *arena, Str bytes, Err *err)
 static void fuzz_tokenize(Arena *arena, Str bytes, Err *err)
 {
     static Arena forever;
-    static Tokenizer *tokenizers[4];
-    static const char *const folders[] = {"bert-json", "words-json", "roberta", "roberta-json"};
+    static Tokenizer *tokenizers[6];
+    static const char *const folders[] = {"bert-json", "words-json", "roberta", "roberta-json", "xlmr", "unigram-json"};
     for (size_t i = 0; i < COUNT(folders) && !tokenizers[i]; i++)
         ASSERT(tokenizer_load(&forever, arena_printf(&forever, "tests/golden/tokenizers/%s", folders[i]),
                               &tokenizers[i], err));
@@ -298,6 +308,7 @@ static void fuzz_adapter(Arena *arena, Str bytes, Err *err)
     static const ModelConfig config = {.family = &family_bert,
                                        .layers = 1,
                                        .hidden = 4,
+                                       .embedding = 4,
                                        .heads = 1,
                                        .inner = 4,
                                        .vocab = 4,
@@ -640,6 +651,7 @@ static const struct {
     {"task_option", fuzz_task_option},
     {"vocab", fuzz_vocab},
     {"tokenizer_json", fuzz_tokenizer_json},
+    {"character_map", fuzz_character_map},
     {"merges", fuzz_merges},
     {"tokenize", fuzz_tokenize},
     {"results", fuzz_results},

@@ -1,6 +1,6 @@
 """Holds lethe's exports and imports against the real Hugging Face transformers and PEFT, fp32 on the CPU.
 
-usage: interchange.py make           writes interchange/ beside this file: a tiny BERT, RoBERTa and DistilBERT classifier with their
+usage: interchange.py make [KIND...] writes (all, or again those named) interchange/ beside this file: a tiny BERT, RoBERTa and DistilBERT classifier with their
                                      tokenizers as save_pretrained writes them, the BERT again with the names of old files
                                      and in several files, an adapter for each as PEFT saves it, and answers.json, the logits of a few rows
        interchange.py check LETHE    trains with build/lethe on these and on the built-in encoder, exports every method and task,
@@ -14,7 +14,7 @@ import transformers
 from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
 from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertTokenizer,
-                          DistilBertConfig, DistilBertTokenizer, RobertaConfig, RobertaTokenizer, set_seed)
+                          DistilBertConfig, DistilBertTokenizer, ElectraConfig, RobertaConfig, RobertaTokenizer, XLMRobertaConfig, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = f"{HERE}/interchange"
@@ -49,8 +49,9 @@ def adapter(model, folder, **options):
     return peft
 
 
-def make():
-    shutil.rmtree(FOLDER, ignore_errors=True)
+def make(wanted):
+    if not wanted:
+        shutil.rmtree(FOLDER, ignore_errors=True)
     sizes = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, initializer_range=0.5)
     kinds = {"bert": (BertConfig(vocab_size=900, max_position_embeddings=40, **sizes),
                       BertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
@@ -59,9 +60,15 @@ def make():
                                           model_max_length=24)),
              "distilbert": (DistilBertConfig(vocab_size=900, max_position_embeddings=40, dim=16, n_layers=2, n_heads=2, hidden_dim=32,
                                              initializer_range=0.3),
-                            DistilBertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24))}
-    answers = {"rows": ROWS}
+                            DistilBertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
+             "xlm-roberta": (XLMRobertaConfig(vocab_size=720, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5, **sizes),
+                             AutoTokenizer.from_pretrained(f"{HERE}/tokenizers/xlmr", model_max_length=24)),
+             "electra": (ElectraConfig(vocab_size=900, max_position_embeddings=40, embedding_size=8, **sizes),
+                         BertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24))}
+    answers = {"rows": ROWS} if not wanted else json.load(open(f"{FOLDER}/answers.json"))
     for kind, (config, tokenizer) in kinds.items():
+        if wanted and kind not in wanted:
+            continue
         set_seed(5)
         config.id2label = {0: "no", 1: "perhaps", 2: "yes"}
         config.label2id = {v: k for k, v in config.id2label.items()}
@@ -152,8 +159,10 @@ def check(lethe):
     check_run(lethe, work, "roberta", ["--model", f"{FOLDER}/roberta", "--task", three, *small, "--lora-targets", "query,value"],
               {"three": ROWS})
     check_run(lethe, work, "distilbert", ["--model", f"{FOLDER}/distilbert", "--task", three, *small], {"three": ROWS})
+    check_run(lethe, work, "xlm-roberta", ["--model", f"{FOLDER}/xlm-roberta", "--task", three, *small], {"three": ROWS})
+    check_run(lethe, work, "electra", ["--model", f"{FOLDER}/electra", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": ROWS, "nli": ROWS})
     shutil.rmtree(work)
 
 
-make() if sys.argv[1] == "make" else check(sys.argv[2])
+make(sys.argv[2:]) if sys.argv[1] == "make" else check(sys.argv[2])

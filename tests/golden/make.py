@@ -1,13 +1,13 @@
 """Makes the numbers that golden_test.c holds lethe against, with Hugging Face transformers and PEFT in fp32 on the CPU.
 
-usage: make.py MINILM_DIR      (the folder of all-MiniLM-L6-v2; ./build.sh golden calls this)
+usage: make.py MINILM_DIR [CASE...]     (the folder of all-MiniLM-L6-v2; ./build.sh golden calls this; all cases, or those named: minilm, roberta, ...)
 
 Writes beside this file:
-  tiny-roberta/, tiny-distilbert/   a random RoBERTa and DistilBERT (config.json, model.safetensors F32, with a head of 3 classes)
+  tiny-roberta/, tiny-distilbert/, tiny-electra/, tiny-mpnet/   a random model of each (config.json, model.safetensors F32, with a head of 3 classes)
   tiny-bert/             a random BERT in an old file's clothes: "bert." prefix, LayerNorm.gamma and beta, F16
-  tiny-roberta-lora/, tiny-distilbert-lora/, minilm-lora/   PEFT adapters as PEFT saves them, B not zero
+  tiny-NAME-lora/, minilm-lora/   PEFT adapters as PEFT saves them, B not zero
   minilm-head.safetensors            a head of 3 classes for MiniLM
-  CASE.json for minilm_full, minilm_lora, roberta_full, roberta_lora, distilbert_full, distilbert_lora:
+  CASE_full.json and CASE_lora.json for minilm, roberta, distilbert, electra, mpnet:
     rows: [{"ids", "types", "label"}]; dropout is 0 everywhere
     logits: of rows 0..7; gradients: {HF name: [norm, sum, first element]} of the first training batch, before clipping
     order: rows in the order in which Trainer took them; steps: [[loss, grad_norm, learning_rate], ...]
@@ -20,7 +20,8 @@ import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
 from transformers import (AutoTokenizer, BertConfig, BertForSequenceClassification, DistilBertConfig,
-                          DistilBertForSequenceClassification, RobertaConfig,
+                          DistilBertForSequenceClassification, ElectraConfig,
+                          ElectraForSequenceClassification, MPNetConfig, MPNetForSequenceClassification, RobertaConfig,
                           RobertaForSequenceClassification, Trainer, TrainingArguments, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -96,7 +97,7 @@ def plain_name(name):
 
 
 def case(name, model, rows, pad, rate):
-    run = collate(pad, model.config.model_type != "distilbert")
+    run = collate(pad, model.config.model_type not in ("distilbert", "mpnet"))
     first = run(rows[:8])
     labels = first.pop("labels")
     model.eval()
@@ -196,20 +197,46 @@ def distilbert():
     return DistilBertForSequenceClassification(config)
 
 
+def electra():
+    set_seed(5)
+    config = ElectraConfig(vocab_size=300, embedding_size=24, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
+                           max_position_embeddings=64, num_labels=CLASSES, initializer_range=0.1, pad_token_id=1, **NO_DROPOUT)
+    return ElectraForSequenceClassification(config)
+
+
+def mpnet():
+    set_seed(5)
+    config = MPNetConfig(vocab_size=300, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
+                         max_position_embeddings=66, layer_norm_eps=1e-5, num_labels=CLASSES, initializer_range=0.1,
+                         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = MPNetForSequenceClassification(config)
+    model.mpnet.encoder.relative_attention_bias.weight.data.normal_(0, 0.5)
+    return model
+
+
+def second_halves(rows):
+    """The same rows as pairs: the second half of each is of type 1."""
+    return [dict(r, types=[int(2 * i >= len(r["ids"])) for i in range(len(r["ids"]))]) for r in rows]
+
+
 torch.use_deterministic_algorithms(True)
-tiny_bert()
-words = text_rows()
-m = minilm()
-save_file({k: v.contiguous() for k, v in m.state_dict().items() if k.startswith("classifier")}, f"{HERE}/minilm-head.safetensors")
-case("minilm_full", m, words, 0, 5e-5)
-case("minilm_lora", adapter(minilm(), "minilm-lora", 2), words, 0, 1e-3)
-tiny = roberta()
-tiny.save_pretrained(f"{HERE}/tiny-roberta")
 ids = random_rows(300)
-case("roberta_full", tiny, ids, 1, 1e-3)
-case("roberta_lora", adapter(RobertaForSequenceClassification.from_pretrained(f"{HERE}/tiny-roberta"), "tiny-roberta-lora", 4), ids, 1, 5e-3)
-tiny = distilbert()
-tiny.save_pretrained(f"{HERE}/tiny-distilbert")
-case("distilbert_full", tiny, ids, 1, 1e-3)
-case("distilbert_lora", adapter(DistilBertForSequenceClassification.from_pretrained(f"{HERE}/tiny-distilbert"), "tiny-distilbert-lora", 4,
-                                ("q_lin", "k_lin", "v_lin")), ids, 1, 5e-3)
+NAMES = ("query", "key", "value")
+TINY = {"roberta": (roberta, ids, NAMES), "distilbert": (distilbert, ids, ("q_lin", "k_lin", "v_lin")),
+        "electra": (electra, second_halves(ids), NAMES), "mpnet": (mpnet, ids, ("q", "k", "v"))}
+wanted = sys.argv[2:] or ["bert", "minilm", *TINY]
+if "bert" in wanted:
+    tiny_bert()
+if "minilm" in wanted:
+    words = text_rows()
+    m = minilm()
+    save_file({k: v.contiguous() for k, v in m.state_dict().items() if k.startswith("classifier")}, f"{HERE}/minilm-head.safetensors")
+    case("minilm_full", m, words, 0, 5e-5)
+    case("minilm_lora", adapter(minilm(), "minilm-lora", 2), words, 0, 1e-3)
+for name, (make, rows, targets) in TINY.items():
+    if name in wanted:
+        tiny = make()
+        tiny.save_pretrained(f"{HERE}/tiny-{name}")
+        case(f"{name}_full", tiny, rows, 1, 1e-3)
+        again = type(tiny).from_pretrained(f"{HERE}/tiny-{name}")
+        case(f"{name}_lora", adapter(again, f"tiny-{name}-lora", 4, targets), rows, 1, 5e-3)

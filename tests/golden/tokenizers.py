@@ -6,11 +6,11 @@ as assets/nli_train.tsv. Lines of tokenizers.txt:
   ids TOKENIZER N IDS | TYPES           what string N becomes
   rows TOKENIZER FILE MAX_LENGTH ROWS IDS CHECKSUM   all rows of a file: FNV-1a over its ids as 4 bytes and types, see `rows_line`
   unicode WHAT CHECKSUM                 FNV-1a over what every code point becomes, see `unicode_lines`"""
-import csv, json, os, random, sys
+import csv, json, os, random, sys, unicodedata
 os.environ["HF_HUB_OFFLINE"] = "1"; os.environ["TOKENIZERS_PARALLELISM"] = "false"
 sys.path.pop(0) # this file has the name of the package
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertTokenizerFast, RobertaTokenizerFast
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, BertTokenizerFast, RobertaTokenizerFast
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tokenizers")
 DATA, TEXTS = sys.argv[1], sys.argv[2:]
@@ -57,6 +57,8 @@ def corpus():
     for _ in range(4): yield from (decode(t) for t, _, _ in STRINGS)
 
 def small_bert():
+    if os.path.exists(f"{HERE}/bert/vocab.txt"): # made once: the trainer breaks ties at random
+        return open(f"{HERE}/bert/vocab.txt", encoding="utf-8").read().split("\n")[:-1]
     t = Tokenizer(models.WordPiece(unk_token="[UNK]")); t.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -103,6 +105,64 @@ def small_roberta_json(model):
     t.add_special_tokens([AddedToken(s, lstrip=s == "<mask>", normalized=True, special=True) for s in tokens[:5]])
     return json_file("roberta-json", t)
 
+def double_array(table, more=()):
+    """SentencePiece's character map of {text: text}: a trie over bytes as a double array (darts-clone's units), and the replacements. more: keys that become X, too."""
+    texts, where = b"", {}
+    for value in table.values():
+        if value not in where: where[value] = len(texts); texts += value.encode() + b"\0"
+    trie = {}
+    for key, value in table.items():
+        node = trie
+        for byte in key.encode(): node = node.setdefault(byte, {})
+        node[None] = where[value]
+    for key in more: trie.setdefault(key[0], {})[None] = where["X"]
+    units, used = {0: 0}, set()
+    def place(node, at): # its children lie at base ^ byte, a value at base
+        labels = [0 if k is None else k for k in node]
+        base = next(b for b in range(1, 1 << 20) if b not in used and all((b ^ k) not in units for k in labels) and (b ^ at) < 1 << 21)
+        used.add(base); units[at] |= (base ^ at) << 10
+        for k in labels: units[base ^ k] = k
+        for k, child in node.items():
+            if k is None: units[at] |= 1 << 8; units[base] = child | 1 << 31
+            else: place(child, base ^ k)
+    place(trie, 0)
+    blob = b"".join(units.get(i, 0).to_bytes(4, "little") for i in range((max(units) | 255) + 1))
+    return len(blob).to_bytes(4, "little") + blob + texts
+
+def small_map():
+    """Like SentencePiece's nmt_nfkc, for the characters that STRINGS and the grid's rows have."""
+    known = {c for t, p, _ in STRINGS for c in decode(t) + decode(p or b"")} | set("\u00e0\u00e9\uff9e\u30ab\u1161\u0958\u0958\u0e33\ufb01\u00a0\u00ad")
+    table = {c: unicodedata.normalize("NFKC", c) for c in sorted(known) if unicodedata.normalize("NFKC", c) != c}
+    table.update({unicodedata.normalize("NFD", c): c for c in sorted(known | set("\u00e0\u00e8\u00fc\u00c9")) if len(unicodedata.normalize("NFD", c)) > 1 and unicodedata.normalize("NFC", c) == c})
+    table.update({c: "" for c in "\x01\x07\x7f\u200b\ufeff"}); table.update({c: " " for c in "\t\n\r\u00a0\u3000\u2028"})
+    return table
+
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]", "<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"]
+def small_unigram():
+    t = Tokenizer(models.Unigram()); t.normalizer = normalizers.Precompiled(double_array(small_map()))
+    t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    t.train_from_iterator(corpus(), trainers.UnigramTrainer(vocab_size=700, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False, max_piece_length=12))
+    scores = json.loads(open(f"{HERE}/xlmr/tokenizer.json", encoding="utf-8").read() if os.path.exists(f"{HERE}/xlmr/tokenizer.json") else t.to_str())["model"]["vocab"] # made once
+    vocab = [(v, float("%.7g" % x)) for v, x in scores if "\0" not in v] # jansson takes no U+0000; seven digits: what is left of ties does not hang on a compiler
+    t.model = models.Unigram(vocab, 3, False)
+    t.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
+    t.add_special_tokens([AddedToken(s, lstrip=s == "<mask>", normalized=False, special=True) for s in SPECIAL[:4] + ["<mask>"]])
+    json_file("xlmr", t)
+    config = dict(tokenizer_class="XLMRobertaTokenizer", bos_token="<s>", eos_token="</s>", sep_token="</s>", cls_token="<s>", unk_token="<unk>", pad_token="<pad>", mask_token="<mask>")
+    write(f"{HERE}/xlmr/tokenizer_config.json", json.dumps(config, indent=2) + "\n")
+    return vocab, AutoTokenizer.from_pretrained(f"{HERE}/xlmr")
+
+def small_unigram_json(vocab):
+    """All that tokenizer.json can say of a Unigram tokenizer, with tokens for bytes; two bytes have none."""
+    bytes_ = [(f"<0x{i:02X}>", -20.0) for i in range(256) if i not in (0xF0, 0xCC)]
+    t = Tokenizer(models.Unigram(vocab + [("the", -3.5), ("ab", -30.0), ("ab", -4.0)] + bytes_, 3, True))
+    t.normalizer = normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " "), normalizers.Replace("''", '"'), normalizers.Strip(False, True), normalizers.Prepend("\u2581")])
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never", split=True)
+    t.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)])
+    t.add_special_tokens([AddedToken(s, normalized=False, special=True) for s in SPECIAL[:4]])
+    t.add_tokens([AddedToken("yes", single_word=True, normalized=True), AddedToken("{gap}", lstrip=True, rstrip=True, normalized=False)])
+    return json_file("unigram-json", t)
+
 # ---- lines ----
 
 def encode(tokenizer, text, pair, length):
@@ -129,10 +189,15 @@ def rows_line(name, tokenizer, file, length):
 def unicode_lines():
     codes = [c for c in (*range(0xD800), *range(0xE000, 0x32000), *range(0xE0000, 0xE0200), *range(0xF0000, 0xF0010))]
     bert = normalizers.BertNormalizer
-    for name, normalizer in (("lower", bert()), ("cased", bert(lowercase=False)), ("marks", normalizers.Sequence([normalizers.Lowercase(), normalizers.StripAccents()]))):
+    for name, normalizer in (("lower", bert()), ("cased", bert(lowercase=False)), ("marks", normalizers.Sequence([normalizers.Lowercase(), normalizers.StripAccents()])),
+            ("nfc", normalizers.NFC()), ("nfkc", normalizers.NFKC()), ("nfkd", normalizers.NFKD()), ("nmt", normalizers.Nmt()), ("spaces", normalizers.Replace(Regex("\\s{2,}|[\n\r\t]"), " "))):
         value = fnv(b"")
         for c in map(chr, codes): value = fnv(normalizer.normalize_str(f"a{c}\u0301{c}\u0327b \u0345{c}").encode() + b"\xff", value)
         yield f"unicode {name} {value:016x}"
+    value = fnv(b"") # a map that makes one X of each cluster below six bytes, one of each character of a longer one: where clusters end
+    clusters = normalizers.Precompiled(double_array({bytes([b]).decode("latin-1"): "X" for b in range(1, 128)}, [bytes([b]) for b in range(0xC2, 0xF5)]))
+    for c in map(chr, codes): value = fnv(clusters.normalize_str(f"a{c}\u0301{c}a\xa9\u200d{c}\u0915\u094d{c}\u0301\u1100{c}\u0301{c}\u11a8\u0301\u0915{c}\u0915\u0301\r{c}\n").encode() + b"\xff", value)
+    yield f"unicode clusters {value:016x}"
     for name, splitter in (("bert", pre_tokenizers.BertPreTokenizer()), ("class", pre_tokenizers.Whitespace()), ("gpt2", pre_tokenizers.ByteLevel(add_prefix_space=False))):
         value = fnv(b"")
         for c in map(chr, codes):
@@ -145,6 +210,7 @@ def main():
     small = {"bert": BertTokenizerFast(vocab=f"{HERE}/bert/vocab.txt"), "bert-cased": BertTokenizerFast(vocab=f"{HERE}/bert/vocab.txt", do_lower_case=False),
              "bert-json": small_bert_json(vocab), "words-json": small_words_json(vocab),
              "roberta": RobertaTokenizerFast(vocab=f"{HERE}/roberta/vocab.json", merges=f"{HERE}/roberta/merges.txt"), "roberta-json": small_roberta_json(model)}
+    scored, small["xlmr"] = small_unigram(); small["unigram-json"] = small_unigram_json(scored)
     folder = f"{DATA}/tokenizers"
     large = {"bert-base-uncased": BertTokenizerFast(vocab=f"{folder}/bert-base-uncased/vocab.txt"),
              "roberta-base": RobertaTokenizerFast(vocab=f"{folder}/roberta-base/vocab.json", merges=f"{folder}/roberta-base/merges.txt"),

@@ -126,6 +126,29 @@ def combos():
     for text in ("\n".join(VOCAB + ["good", "yes"]) + "\n", "\n".join(VOCAB) + "\n\n\n", "\r\n".join(VOCAB) + "\r\n", "\n".join(v + "  " for v in VOCAB), "\n".join(VOCAB[1:]) + "\n", "\n".join(VOCAB[:4] + VOCAB[5:]) + "\n", "\ufeff" + "\n".join(VOCAB)):
         yield case("bert", config__json=BERT, vocab__txt=text)
 
+    # Unigram: classes, their settings, the parts of tokenizer.json
+    unigram = {"model_type": "xlm-roberta"}
+    classes = ("XLMRobertaTokenizer", "XLMRobertaTokenizerFast", "CamembertTokenizer", "AlbertTokenizer", "DebertaV2Tokenizer", "PreTrainedTokenizerFast")
+    own = [{}, {"add_prefix_space": False}, {"do_lower_case": False}, {"do_lower_case": True}, {"keep_accents": True, "do_lower_case": False}, {"truncation_side": "left"}, {"model_input_names": ["input_ids", "token_type_ids"]}, {"mask_token": "<mask>"},
+        {"mask_token": {"__type": "AddedToken", **tok("<mask>", lstrip=True)}}, {"extra_special_tokens": ["yes"]}, {"additional_special_tokens": []}, {"unk_token": "a"}, {"split_by_punct": True}, {"sp_model_kwargs": {}}]
+    for cls, t in itertools.product(classes, own):
+        yield case("xlmr", 12 if "truncation_side" in t else 32, config__json=unigram, tokenizer_config__json={"tokenizer_class": cls, "mask_token": None, **t})
+    for cls, base in itertools.product(classes, ("xlmr", "unigram-json")): yield case(base, config__json=unigram, tokenizer_config__json={"tokenizer_class": cls, **({k: None for k in ("bos_token", "eos_token", "sep_token", "cls_token", "unk_token", "pad_token", "mask_token")} if cls[0] in "AD" else {})})
+    mark = {"type": "Metaspace", "replacement": "\u2581"}
+    steps = lambda *x: {"normalizer": {"type": "Sequence", "normalizers": list(x)}}
+    def replace(content, **pattern): return {"type": "Replace", "pattern": pattern, "content": content}
+    parts = [{"normalizer": n} for n in ("NULL", {"type": "NFC"}, {"type": "NFD"}, {"type": "NFKC"}, {"type": "NFKD"}, {"type": "Nmt"}, {"type": "Lowercase"}, {"type": "StripAccents"}, {"type": "Strip", "strip_left": True, "strip_right": False}, {"type": "Strip", "strip_left": False, "strip_right": True}, {"type": "Prepend", "prepend": "_"}, {"type": "ByteLevel"}, {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": "NULL", "lowercase": True})]
+    parts += [steps({"type": "Nmt"}, {"type": "NFKC"}, replace(" ", Regex=" {2,}")), steps(replace("a", String="e"), replace("", String="t")), steps(replace("x", String="")), steps(replace(" ", Regex="\\s{2,}|[\\n\\r\\t]")), steps(replace(" ", Regex="[a-z]"))]
+    parts += [{"pre_tokenizer": p} for p in ("NULL", mark, {**mark, "prepend_scheme": "always", "split": True}, {**mark, "prepend_scheme": "always", "split": False}, {**mark, "prepend_scheme": "never", "split": True}, {**mark, "prepend_scheme": "first", "split": True}, {**mark, "add_prefix_space": True}, {**mark, "add_prefix_space": False}, {**mark, "add_prefix_space": True, "prepend_scheme": "never"}, {**mark, "add_prefix_space": False, "prepend_scheme": "first"}, {**mark, "add_prefix_space": False, "prepend_scheme": "never"}, {**mark, "replacement": "_", "str_rep": "_"}, {**mark, "prepend_scheme": "sometimes"}, {**mark, "replacement": "ab"})]
+    parts += [{"pre_tokenizer": {"type": "Sequence", "pretokenizers": p}} for p in ([], [mark], [{"type": "WhitespaceSplit"}], [{"type": "WhitespaceSplit"}, {**mark, "prepend_scheme": "first"}], [{"type": "Whitespace"}, mark], [{"type": "BertPreTokenizer"}, mark], [mark, {"type": "WhitespaceSplit"}], [{"type": "Punctuation", "behavior": "Isolated"}, mark], [mark, mark])]
+    parts += [{"model": m} for m in ({"unk_id": "NULL"}, {"unk_id": 8}, {"unk_id": 99999}, {"byte_fallback": True}, {"byte_fallback": "NULL"}, {"type": "NULL"}, {"vocab": []}, {"type": "BPE"}, {"type": "WordLevel"})]
+    parts += [{"post_processor": "NULL"}, {"post_processor": {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0], "trim_offsets": True, "add_prefix_space": False}}, {"post_processor": {"type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]}}, {"added_tokens": []}]
+    for part, base in itertools.product(parts, ("xlmr", "unigram-json")): yield case(base, config__json=unigram, tokenizer_config__json={"tokenizer_class": "PreTrainedTokenizerFast", "mask_token": None}, tokenizer__json=part)
+    for part in ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}}, {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "!"}}, {"normalizer": {"type": "Sequence", "normalizers": [{"type": "NFKC"}]}}, {"post_processor": "NULL"}): yield case("xlmr", config__json=unigram, tokenizer__json=part)
+    for cls in (None, "MPNetTokenizer", "MPNetTokenizerFast", "ElectraTokenizer"):
+        for t in ({}, {"do_lower_case": False}, {"cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "mask_token": "[MASK]"}, {"cls_token": "[CLS]", "sep_token": "[SEP]", "strip_accents": False, "truncation_side": "left"}):
+            for base in ("bert", "bert-json"): yield case(base, 12 if len(t) == 4 else 32, config__json={"model_type": "mpnet" if cls is None else "bert"}, tokenizer_config__json={**t, **({"tokenizer_class": cls} if cls else {})})
+
 VOCAB = open(f"{BASE}/bert/vocab.txt", encoding="utf-8").read().split("\n")[:-1]
 ROBERTA_VOCAB = json.load(open(f"{BASE}/roberta/vocab.json", encoding="utf-8"))
 BERT_COUNT, ROBERTA_COUNT = len(VOCAB), len(ROBERTA_VOCAB)

@@ -27,18 +27,54 @@ def bits(code):
     if marks.normalize_str(c) == "": out.add("MARK")
     return sum(1 << BITS.index(b) for b in out)
 
-entries, before = [], 0
-for code in range(0x110000):
-    if 0xD800 <= code < 0xE000: continue # surrogates: never in a text
-    now = bits(code)
-    if now != before: entries.append(code << len(BITS) | now)
-    before = now
-print(f"""/* Made by tests/golden/tokenizers_unicode.py from tokenizers {tokenizers.__version__}; do not edit.
- * (first code point << UNICODE_SHIFT) | bits of all code points from there up to the next entry. */
-enum {{
-    {(',' + chr(10) + '    ').join(f'UNICODE_{b} = {1 << i}' for i, b in enumerate(BITS))},
-    UNICODE_SHIFT = {len(BITS)}
+# What decides where a cluster (UAX 29) ends, asked of a character map that makes one X of every cluster below six bytes and of every character of a longer one.
+# Of characters of four bytes only what can matter to clusters below six bytes is asked.
+CLUSTER_BITS = ["ATTACHES", "STANDS_ALONE", "PREPENDS", "PICTURE", "CONSONANT", "LINKER", "INSIDE", "COMPATIBLE"]
+compat = normalizers.NFKD()
+
+def map_of_first_bytes(target):
+    """A Precompiled map (a double array as SentencePiece writes it) whose keys are all single bytes that begin a character: each becomes `target`."""
+    units = [0] * 1024; units[0] = (512 << 10)  # the root: its children lie at 512 ^ byte
+    for byte in [*range(1, 0x80), *range(0xC2, 0xF5)]:
+        at = 512 ^ byte; leaf = 256 ^ byte       # the leaf of a child lies at offset 768 from it: 512 ^ 768 = 256
+        units[at] = (768 << 10) | 1 << 8 | byte; units[leaf] = 1 << 31
+    blob = b"".join(u.to_bytes(4, "little") for u in units)
+    return normalizers.Precompiled(len(blob).to_bytes(4, "little") + blob + target.encode() + b"\0")
+clusters = map_of_first_bytes("X")
+def count(text): return len(clusters.normalize_str(text))
+
+def cluster_bits(code):
+    c, out = chr(code), set()
+    if count("a" + c) == 1: out.add("ATTACHES")
+    if len(c.encode()) < 4 and count(c + "\u0301") == 2 and code not in (10, 13): out.add("STANDS_ALONE")
+    if code != 13 and count(c + "a") == 1: out.add("PREPENDS")
+    if "ATTACHES" not in out and count("\xa9\u200d" + c) == 3: out.add("PICTURE")
+    if "ATTACHES" not in out and count(c + "\u094d\u0915\u0301") == 4: out.add("CONSONANT")
+    if "ATTACHES" in out and count("\u0915" + c + "\u0915\u0301") == 4: out.add("LINKER")
+    if "ATTACHES" in out and count("\u0915\u094d" + c + "\u0915\u0301") == 5: out.add("INSIDE")
+    if compat.normalize_str(c) != c: out.add("COMPATIBLE")
+    return sum(1 << CLUSTER_BITS.index(b) for b in out)
+
+def table(bits_of, width):
+    entries, before = [], 0
+    for code in range(0x110000):
+        if 0xD800 <= code < 0xE000: continue # surrogates: never in a text
+        now = bits_of(code)
+        if now != before or not entries: entries.append(code << width | now)
+        before = now
+    return entries
+
+def show(name, prefix, names, entries):
+    print(f"""enum {{
+    {(',' + chr(10) + '    ').join(f'{prefix}_{b} = {1 << i}' for i, b in enumerate(names))},
+    {prefix}_SHIFT = {len(names)}
 }};
-static const uint32_t unicode_table[] = {{""")
-for i in range(0, len(entries), 10): print("    " + ", ".join(f"{e:#x}" for e in entries[i:i + 10]) + ",")
-print("};")
+static const uint32_t {name}[] = {{""")
+    for i in range(0, len(entries), 10): print("    " + ", ".join(f"{e:#x}" for e in entries[i:i + 10]) + ",")
+    print("};")
+
+print(f"""/* Made by tests/golden/tokenizers_unicode.py from tokenizers {tokenizers.__version__}; do not edit.
+ * (first code point << UNICODE_SHIFT) | bits of all code points from there up to the next entry. */""")
+show("unicode_table", "UNICODE", BITS, table(bits, len(BITS)))
+print("""/* The same for where a cluster (UAX 29) ends, and for compatibility decompositions. */""")
+show("cluster_table", "CLUSTER", CLUSTER_BITS, table(cluster_bits, len(CLUSTER_BITS)))
