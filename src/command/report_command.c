@@ -15,7 +15,7 @@ typedef struct ReportOptions {
     const char *out;
     float match_margin; /* in points; 0: what the runs say */
     unsigned expert, talk, metric;
-    bool svg, latex, csv;
+    bool svg, latex, csv, next;
     float text;
     const char *order, *colours;
 } ReportOptions;
@@ -33,6 +33,8 @@ static const Option report_options[] = {
                         "within this many points",
                         offsetof(ReportOptions, match_margin)),
     OPTION_WORDS_CHOICE(offsetof(ReportOptions, expert)),
+    {"next", OPTION_FLAG, 0, 0, NULL, "print what to do next, with commands to copy, and nothing else",
+     .target = offsetof(ReportOptions, next)},
     {"order", OPTION_TEXT, 0, 0, "LIST", "methods that come first, in this order",
      .target = offsetof(ReportOptions, order)},
     {"rename", OPTION_LIST, 0, 0, "METHOD=NAME", "what a method is called in table, page and pictures; repeat for each",
@@ -97,6 +99,16 @@ static bool report_apply(Results *r, const ReportOptions *options, bool writes, 
                 report_metrics[r->metric]);
 }
 
+/* The files of the report, in out. */
+static bool report_leave(Arena *arena, const Results *r, const char *out, const char *const *folders, int count,
+                         Str font, Err *err)
+{
+    const bool joined = count > 1 || !file_exists(arena_printf(arena, "%s/results.jsonl", out));
+    if (!report_write(r, out, font, err) || (joined && !report_write_joined(out, folders, count, err))) return false;
+    printf("To open in a browser: %s/report.html\n", out);
+    return true;
+}
+
 bool command_report(int argc, char **argv, Err *err)
 {
     Arena arena = {0};
@@ -122,11 +134,8 @@ bool command_report(int argc, char **argv, Err *err)
     if (!out) out = joined;
     ok = ok && report_apply(&results, &options, out != NULL, err);
     if (ok) report_judge(&arena, &results);
-    ok = ok && report_table(&results, stdout);
-    if (ok && out) ok = report_write(&results, out, font, err);
-    if (ok && out && (count > 1 || !file_exists(arena_printf(&arena, "%s/results.jsonl", out))))
-        ok = report_write_joined(out, folders, count, err);
-    if (ok && out) printf("\nTo open in a browser: %s/report.html\n", out);
+    ok = ok && (options.next ? report_next(&results, stdout) : report_table(&results, stdout));
+    if (ok && out && !options.next) ok = report_leave(&arena, &results, out, folders, count, font, err);
     json_decref(given);
     arena_free(&arena);
     return ok;

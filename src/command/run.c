@@ -151,7 +151,7 @@ static bool run_show(const Plan *plan, Err *err)
     progress_end(&progress);
     if (ok && !plan->quiet && !plan->json) {
         ok = report_table(&results, stdout);
-        printf("\nTo open in a browser: %s/report.html\n", plan->out);
+        printf("To open in a browser: %s/report.html\n", plan->out);
     }
     arena_free(&arena);
     return ok;

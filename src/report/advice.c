@@ -71,10 +71,12 @@ static const char *advice_eval_rows(Arena *arena, const Results *r, int task, ui
     const ResultTask *t = &r->tasks[task];
     *beyond = "";
     if (t->eval_file_rows && rows > t->eval_file_rows) {
+        const bool hardly = t->eval_file_rows < t->eval_rows + t->eval_rows / 2; /* then it decides no more than now */
         *beyond = t->eval_file_rows > t->eval_rows
-                      ? arena_printf(arena, "; its file has %s", format_count(arena, t->eval_file_rows))
+                      ? arena_printf(arena, "; its file has %s%s", hardly ? "only " : "",
+                                     format_count(arena, t->eval_file_rows))
                       : "; its file has no more";
-        if (t->eval_file_rows <= t->eval_rows) return NULL;
+        if (hardly) return NULL;
         return advice_command(arena, r, "--eval-rows 0", "all-rows");
     }
     return advice_command(arena, r, arena_printf(arena, "--eval-rows %u", rows), arena_printf(arena, "rows%u", rows));

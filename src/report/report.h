@@ -235,6 +235,9 @@ Forgotten report_forgotten(Arena *arena, const Results *results, int method, int
  * unless NO_COLOR is set. Always true, so that it can stand in a chain; ferror(out) says whether writing succeeded. */
 bool report_table(const Results *results, FILE *out);
 
+/* What to do next, as sentences and, for the folder of one run, as commands. Always true, as report_table is. */
+bool report_next(const Results *results, FILE *out);
+
 /* Writes out_dir/table.md, out_dir/summary.json, of two and more tasks out_dir/lost_and_won.tsv, out_dir/report.html
  * and out_dir/charts/: before_after.png and matrix.png, and of plane, curve, interpolation, drift, swap and loss.png
  * those whose events were recorded. The page holds all charts, and needs nothing else; beside them what results->files

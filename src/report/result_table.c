@@ -380,11 +380,11 @@ static void table_print_words(Arena *arena, const Results *r, FILE *out, TableSt
     if (count) fputc('\n', out);
 }
 
-/* What to do next, after the table. A command stands in a line of its own, uncut, to be copied. */
+/* A command stands in a line of its own, uncut, to be copied. */
 static void table_print_advice(Arena *arena, const Results *r, FILE *out, TableStyle style)
 {
     const AdviceList advice = report_advice(arena, r);
-    if (advice.count) fprintf(out, "\nWhat to do next\n");
+    if (!advice.count) table_paragraph(out, style, "Nothing: what was compared is decided.", 0);
     for (size_t i = 0; i < advice.count; i++) {
         const Advice *a = &advice.at[i];
         table_paragraph(out, style, arena_printf(arena, "- %s", a->sentence), 2);
@@ -418,16 +418,31 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
     if (table_star(r)) table_paragraph(out, style, table_star(r), 2);
     const char *beside = table_beside(&arena, r);
     if (beside) table_paragraph(out, style, beside, 2);
-    table_print_advice(&arena, r, out, style);
+    fputc('\n', out);
+    if (r->folder && report_advice(&arena, r).count) /* all of it would push the verdict out of 24 lines */
+        fprintf(out, "What to do next: lethe report --next %s\n",
+                text_for(&arena, style.medium, shell_word(&arena, r->folder)));
     arena_free(&arena);
+}
+
+static TableStyle table_style(FILE *out)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    return (TableStyle){.medium = medium_of_terminal(),
+                        .columns = least_int(terminal_columns(out), TABLE_COLUMNS),
+                        .colour = terminal_has_colours(out) && !(no_colour && *no_colour)};
 }
 
 bool report_table(const Results *results, FILE *out)
 {
-    const char *no_colour = getenv("NO_COLOR");
-    const TableStyle style = {.medium = medium_of_terminal(),
-                              .columns = least_int(terminal_columns(out), TABLE_COLUMNS),
-                              .colour = terminal_has_colours(out) && !(no_colour && *no_colour)};
-    table_print(results, out, style);
+    table_print(results, out, table_style(out));
+    return true;
+}
+
+bool report_next(const Results *results, FILE *out)
+{
+    Arena arena = {0};
+    table_print_advice(&arena, results, out, table_style(out));
+    arena_free(&arena);
     return true;
 }
