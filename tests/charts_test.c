@@ -285,25 +285,6 @@ static void test_look(void **state)
     arena_free(&arena);
 }
 
-/* Makes the methods from the second on one with so many values of an option; "" from then on none. */
-static void charts_sweep(Arena *arena, Results *r, int first, const char *base, const char *option,
-                         const char *const *values)
-{
-    for (int m = 0; m < r->method_count; m++) {
-        ResultMethodInfo *info = &r->method_info[m];
-        if (m < first || !values[m - first]) {
-            if (m >= first) break;
-            continue;
-        }
-        info->settings = arena_new(arena, ResultSetting, 1);
-        info->settings[0] = (ResultSetting){option, values[m - first], true};
-        info->setting_count = 1;
-        info->base = base;
-        info->kind = METHOD_ORDINARY;
-        r->methods[m] = arena_printf(arena, "%s (%s %s)", base, option, values[m - first]);
-    }
-}
-
 /* The values of a sweep, and the front of those that no other value beats, by another way. */
 static void test_a_sweep(void **state)
 {
@@ -319,8 +300,8 @@ static void test_a_sweep(void **state)
             Results *r = (Results *)charts_results(&arena, made_results(&arena, &made));
             for (int m = 0; m < r->method_count; m++) r->method_info[m].setting_count = 0;
             assert_int_equal(report_sweeps(&arena, r).count, 0);
-            charts_sweep(&arena, r, 1, "ewc", "ewc-lambda", lambdas);
-            charts_sweep(&arena, r, 6, "replay", "replay-fraction", shares);
+            made_sweep(&arena, r, 1, "ewc", "ewc-lambda", lambdas);
+            made_sweep(&arena, r, 6, "replay", "replay-fraction", shares);
             const SweepList sweeps = report_sweeps(&arena, r);
             assert_int_equal(sweeps.count, 2); /* replay's share first */
             assert_true(sweeps.at[0].count == 3 && strcmp(sweeps.at[0].option, "replay-fraction") == 0);

@@ -107,7 +107,9 @@ static void test_summary_is_as_documented(void **state)
     (void)state;
     static const Made made[] = {{.tasks = 2, .methods = 15, .seeds = 2},
                                 {.tasks = 3, .methods = 3, .seeds = 1, .cut = 1},
-                                {.tasks = 2, .methods = 2, .seeds = 1, .bare = true}};
+                                {.tasks = 2, .methods = 2, .seeds = 1, .bare = true},
+                                {.tasks = 2, .methods = 4, .seeds = 1}};
+    static const char *const lambdas[] = {"1", "10", "100", NULL};
     Arena arena = {0};
     Schema schema = {0};
     schema_read(&arena, &schema);
@@ -115,6 +117,7 @@ static void test_summary_is_as_documented(void **state)
     for (size_t i = 0; i < COUNT(made); i++) {
         Results r;
         papers_results(&arena, &r, &made[i]);
+        if (made[i].methods == 4) made_sweep(&arena, &r, 1, "ewc", "ewc-lambda", lambdas);
         json_t *summary = papers_summary(&arena, &r);
         schema_walk(&arena, &schema, summary, "");
         json_decref(summary);

@@ -402,6 +402,25 @@ static const char *made_write(size_t i)
     return folder;
 }
 
+/* Makes the methods from the second on one with so many values of an option; "" from then on none. */
+static void made_sweep(Arena *arena, Results *r, int first, const char *base, const char *option,
+                         const char *const *values)
+{
+    for (int m = 0; m < r->method_count; m++) {
+        ResultMethodInfo *info = &r->method_info[m];
+        if (m < first || !values[m - first]) {
+            if (m >= first) break;
+            continue;
+        }
+        info->settings = arena_new(arena, ResultSetting, 1);
+        info->settings[0] = (ResultSetting){option, values[m - first], true};
+        info->setting_count = 1;
+        info->base = base;
+        info->kind = METHOD_ORDINARY;
+        r->methods[m] = arena_printf(arena, "%s (%s %s)", base, option, values[m - first]);
+    }
+}
+
 /* ---- Constructed runs: two tasks, given numbers ---- */
 
 /* One method's numbers of right rows: on task 1 when learned and at the end, on task 2. Which rows: the first ones; of

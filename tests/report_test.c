@@ -27,13 +27,14 @@ static void test_the_end_fits_a_terminal(void **state)
     Arena arena = {0};
     const Story stories[] = {
         {"full", 150, 120, 120, 40, 10}, {"lora", 150, 150, 130, 0, 0}, {"lora-seq", 150, 118, 120, 44, 12}};
-    const Results *r = story_results(&arena, stories, 3, "1");
+    Results *r = (Results *)story_results(&arena, stories, 3, "1");
+    r->folder = "lethe-out"; /* then it names what to do next */
     const char *before = getenv("COLUMNS"), *kept = before ? arena_printf(&arena, "%s", before) : NULL;
     setenv("COLUMNS", "80", true);
     const char *text = printed(&arena, r, print_plain), *rule = strstr(text, "majority");
     int lines = 0;
     for (const char *p = text; *p; p++) lines += *p == '\n';
-    if (lines + 3 > 24) fail_msg("%d lines:\n%s", lines, text);
+    if (lines + 2 > 24) fail_msg("%d lines:\n%s", lines, text);
     assert_true(rule && strstr(rule, "accuracy in %") && strstr(text, "is not chance") < rule); /* the table is last */
     expect_80_columns(text);
     setenv("COLUMNS", "40", true);

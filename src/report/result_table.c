@@ -418,10 +418,12 @@ static void table_print(const Results *r, FILE *out, TableStyle style)
     if (table_star(r)) table_paragraph(out, style, table_star(r), 2);
     const char *beside = table_beside(&arena, r);
     if (beside) table_paragraph(out, style, beside, 2);
-    fputc('\n', out);
-    if (r->folder && report_advice(&arena, r).count) /* all of it would push the verdict out of 24 lines */
-        fprintf(out, "What to do next: lethe report --next %s\n",
-                text_for(&arena, style.medium, shell_word(&arena, r->folder)));
+    if (r->folder && report_advice(&arena, r).count) /* itself it would push the verdict out of 24 lines */
+        table_paragraph(out, style,
+                        arena_printf(&arena, "What to do next: lethe report --next %s", shell_word(&arena, r->folder)),
+                        2);
+    else
+        fputc('\n', out);
     arena_free(&arena);
 }
 
