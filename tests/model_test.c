@@ -110,11 +110,19 @@ static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, float h, const 
     return sqrt(wrong / all);
 }
 
+/* Whether an earlier row computes the same: XLM-RoBERTa and CamemBERT are RoBERTa by other names. */
+static bool family_repeats(int f)
+{
+    bool repeats = false;
+    for (int k = 0; k < f; k++) repeats = repeats || family_rows[k]->modules == family_rows[f]->modules;
+    return repeats;
+}
+
 static void test_model_gradients_by_finite_differences(void **state)
 {
     (void)state;
     for (int f = 0; f < family_count; f++)
-        for (int with_lora = 0; with_lora < 2; with_lora++)
+        for (int with_lora = 0; with_lora < 2 && !family_repeats(f); with_lora++)
             for (int drop = 0; drop < 2; drop++) {
                 TinyModel t;
                 tiny_open(&t, "plain", family_rows[f], with_lora, drop ? 0.2f : 0);
