@@ -2,11 +2,19 @@
  * passes, so optimised; sanitizers watch such passes in the tests of the layers. */
 #include "tiny_model.h"
 
+/* Whether an earlier row computes the same: XLM-RoBERTa and CamemBERT are RoBERTa by other names. */
+static bool family_repeats(int f)
+{
+    bool repeats = false;
+    for (int k = 0; k < f; k++) repeats = repeats || family_rows[k]->modules == family_rows[f]->modules;
+    return repeats;
+}
+
 static void test_model_gradients_by_finite_differences(void **state)
 {
     (void)state;
     for (int f = 0; f < family_count; f++)
-        for (int with_lora = 0; with_lora < 2; with_lora++)
+        for (int with_lora = 0; with_lora < 2 && !family_repeats(f); with_lora++)
             for (int drop = 0; drop < 2; drop++) {
                 TinyModel t;
                 tiny_open(&t, "plain", family_rows[f], with_lora, drop ? 0.2f : 0);

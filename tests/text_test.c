@@ -60,7 +60,6 @@ static const char *tokenizer_folder(const char *config, const char *vocab_json, 
 static void test_broken_tokenizer_folders(void **state)
 {
     (void)state;
-#define UNIGRAM(more) "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",0]]}" more "}"
 #define BPE_VOCAB "{\"<s>\":0,\"</s>\":1,\"a\":2,\"b\":3,\"ab\":4}"
     static const struct {
         const char *config, *vocab, *merges, *json, *message;
@@ -123,6 +122,24 @@ static void test_broken_tokenizer_folders(void **state)
         {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0,\"b\":-5}}}",
          .message = "the id of token \"b\""},
         {.json = "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0}}}", .message = "no post_processor"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Arena arena = {0};
+        Err err = {0};
+        Tokenizer *t;
+        const char *folder = tokenizer_folder(cases[i].config, cases[i].vocab, cases[i].merges, cases[i].json);
+        expect_err(tokenizer_load(&arena, folder, &t, &err), &err, cases[i].message);
+        arena_free(&arena);
+    }
+}
+
+static void test_broken_unigram_folders(void **state)
+{
+    (void)state;
+#define UNIGRAM(more) "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",0]]}" more "}"
+    static const struct {
+        const char *config, *json, *message;
+    } cases[] = {
         {.json = "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[]}}",
          .message = "model.vocab: a list of 1 to 16777216 tokens is needed"},
         {.json = "{\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"a\",0],[\"b\"]]}}",
@@ -136,6 +153,8 @@ static void test_broken_tokenizer_folders(void **state)
          .message = "\"precompiled_charsmap\" is damaged"},
         {.json = UNIGRAM(",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"a+\"},\"content\":\"\"}"),
          .message = "Replace by the regular expression \"a+\" is not supported"},
+        {.json = UNIGRAM(",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"x\"}"),
+         .message = "Replace of an empty text is not supported"},
         {.json = UNIGRAM(",\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"}"),
          .message = "\"replacement\" must be one character"},
         {.json =
@@ -155,7 +174,7 @@ static void test_broken_tokenizer_folders(void **state)
         Arena arena = {0};
         Err err = {0};
         Tokenizer *t;
-        const char *folder = tokenizer_folder(cases[i].config, cases[i].vocab, cases[i].merges, cases[i].json);
+        const char *folder = tokenizer_folder(cases[i].config, NULL, NULL, cases[i].json);
         expect_err(tokenizer_load(&arena, folder, &t, &err), &err, cases[i].message);
         arena_free(&arena);
     }
@@ -577,6 +596,7 @@ static void test_batches(void **state)
 static const struct CMUnitTest text_tests[] = {
     cmocka_unit_test(test_broken_vocab_txt),
     cmocka_unit_test(test_broken_tokenizer_folders),
+    cmocka_unit_test(test_broken_unigram_folders),
     cmocka_unit_test(test_tokenizers_fit_their_model),
     cmocka_unit_test(test_texts),
     cmocka_unit_test(test_long_texts),

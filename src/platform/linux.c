@@ -94,6 +94,12 @@ uint64_t memory_peak_bytes(void)
 
 void memory_want_huge_pages(void *at, size_t size) { (void)madvise(at, size, MADV_HUGEPAGE); }
 
+void memory_want_small_pages(void *at, size_t size)
+{
+    const size_t page = SMALL_PAGE_BYTES, skip = -(uintptr_t)at & (page - 1);
+    if (size > skip) (void)madvise((char *)at + skip, (size - skip) & ~(page - 1), MADV_NOHUGEPAGE);
+}
+
 SysCall sys_vulkan(const char **missing)
 {
     static const char *const names[] = {"libvulkan.so.1", "libvulkan.so"};

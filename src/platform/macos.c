@@ -81,6 +81,12 @@ void memory_want_huge_pages(void *at, size_t size) /* the kernel has none for pr
     (void)size;
 }
 
+void memory_want_small_pages(void *at, size_t size)
+{
+    (void)at;
+    (void)size;
+}
+
 SysCall sys_vulkan(const char **missing)
 {
     static const char *const names[] = {

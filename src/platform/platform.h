@@ -149,6 +149,9 @@ uint64_t memory_available_bytes(void);
 uint64_t memory_peak_bytes(void); /* highest resident size of this process so far */
 enum { HUGE_PAGE_BYTES = 2 << 20 };
 void memory_want_huge_pages(void *at, size_t size); /* only a wish */
+/* The other way round, for what is used here and there: memory is then taken SMALL_PAGE_BYTES at most at a time. */
+enum { SMALL_PAGE_BYTES = 16 << 10 };
+void memory_want_small_pages(void *at, size_t size);
 double clock_seconds(void);                         /* monotonic */
 /* vkGetInstanceProcAddr of the machine's Vulkan loader, which stays loaded. NULL: there is none; *missing says what
  * was looked for and where it comes from. */

@@ -149,6 +149,12 @@ void memory_want_huge_pages(void *at, size_t size) /* they need a privilege that
     (void)size;
 }
 
+void memory_want_small_pages(void *at, size_t size)
+{
+    (void)at;
+    (void)size;
+}
+
 double clock_seconds(void)
 {
     LARGE_INTEGER ticks, a_second;

@@ -302,6 +302,8 @@ static bool tokjson_unigram(TokJson *j, const json_t *model, Err *err)
     int64_t id;
     bool fallback;
     Unigram *unigram = &j->tokenizer->unigram;
+    if (json_is_null(json_object_get(model, "byte_fallback"))) /* the library does not load it either */
+        return fail(err, "%s: model.byte_fallback must be true or false", j->what);
     if (!unknown || json_is_null(unknown))
         return fail(err, "%s: model.unk_id is missing: what no token covers would have no id", j->what);
     if (!json_get_int(model, j->what, "unk_id", 0, TOKENS_MAX - 1, &id, err) ||

@@ -75,6 +75,8 @@ static bool tokjson_replace(Arena *arena, const json_t *part, const char *what, 
                  *regex = json_object_get(pattern, "Regex"), *content = json_object_get(part, "content");
     if (!json_is_string(content) || (!json_is_string(text) && !json_is_string(regex)))
         return fail(err, "%s: normalizer: Replace needs a \"pattern\" and a \"content\"", what);
+    if (json_is_string(text) && !json_string_length(text))
+        return fail(err, "%s: normalizer: Replace of an empty text is not supported", what);
     if (json_is_string(text)) *step = (NormalStep){.kind = NORMAL_REPLACE, .from = added_text(arena, text)};
     bool found = json_is_string(text);
     for (size_t i = 0; i < COUNT(known) && !found; i++)

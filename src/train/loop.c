@@ -143,10 +143,11 @@ uint64_t train_memory_bytes(const Device *device, const Training *t)
         workspace_floats(t->model, t->lora, split_most_tokens(t->eval, eval_size), eval_size, t->head->classes, false);
     uint64_t trained = train_trainable(t);
     for (uint32_t i = 0; i < t->task && back; i++) trained += t->earlier[i].head->layout.floats;
-    /* The word table's gradient and moments are touched only where its words occur, a huge page at a time. */
+    /* The word table's gradient and moments are touched only where its words occur, a page or two for each. */
     if (t->train_encoder && device_memory_is_lazy(device) && !training_is_dense(t) && !t->joint) {
         const uint64_t table = params_table(&t->model->encoder);
-        uint64_t touched = t->train->starts[t->train->rows] * (HUGE_PAGE_BYTES / sizeof(float));
+        const uint64_t row = t->model->encoder.table_cols + 2 * (SMALL_PAGE_BYTES / sizeof(float));
+        uint64_t touched = t->train->starts[t->train->rows] * row;
         if (touched > table) touched = table;
         floats += 3 * (trained - table + touched);
     } else {

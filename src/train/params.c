@@ -53,6 +53,11 @@ static Params params_new(DeviceArena *memory, const Layout *layout, f32p w, bool
     p.v = device_f32(memory, layout->floats);
     if (keep_best) p.best = device_f32(memory, layout->floats);
     if (layout->table_rows && !dense) p.stamp = device_u32(memory, layout->table_rows);
+    if (p.stamp && device_memory_is_lazy(memory->device)) { /* only rows that are used take memory */
+        f32p const by_row[] = {p.g, p.m, p.v};
+        for (size_t i = 0; i < COUNT(by_row); i++)
+            memory_want_small_pages(by_row[i], params_table(layout) * sizeof(float));
+    }
     p.parts = (uint32_t)ceil_div(layout->floats - params_table(layout), NORM_BLOCK);
     return p;
 }

@@ -3,11 +3,11 @@
 usage: make.py MINILM_DIR [CASE...]     (the folder of all-MiniLM-L6-v2; ./build.sh golden calls this; all cases, or those named: minilm, roberta, ...)
 
 Writes beside this file:
-  tiny-roberta/, tiny-distilbert/, tiny-electra/, tiny-mpnet/   a random model of each (config.json, model.safetensors F32, with a head of 3 classes)
+  tiny-roberta/, tiny-distilbert/, tiny-electra/   a random model of each (config.json, model.safetensors F32, with a head of 3 classes)
   tiny-bert/             a random BERT in an old file's clothes: "bert." prefix, LayerNorm.gamma and beta, F16
   tiny-NAME-lora/, minilm-lora/   PEFT adapters as PEFT saves them, B not zero
   minilm-head.safetensors            a head of 3 classes for MiniLM
-  CASE_full.json and CASE_lora.json for minilm, roberta, distilbert, electra, mpnet:
+  CASE_full.json and CASE_lora.json for minilm, roberta, distilbert, electra:
     rows: [{"ids", "types", "label"}]; dropout is 0 everywhere
     logits: of rows 0..7; gradients: {HF name: [norm, sum, first element]} of the first training batch, before clipping
     order: rows in the order in which Trainer took them; steps: [[loss, grad_norm, learning_rate], ...]
@@ -21,7 +21,7 @@ from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
 from transformers import (AutoTokenizer, BertConfig, BertForSequenceClassification, DistilBertConfig,
                           DistilBertForSequenceClassification, ElectraConfig,
-                          ElectraForSequenceClassification, MPNetConfig, MPNetForSequenceClassification, RobertaConfig,
+                          ElectraForSequenceClassification, RobertaConfig,
                           RobertaForSequenceClassification, Trainer, TrainingArguments, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -97,7 +97,7 @@ def plain_name(name):
 
 
 def case(name, model, rows, pad, rate):
-    run = collate(pad, model.config.model_type not in ("distilbert", "mpnet"))
+    run = collate(pad, model.config.model_type != "distilbert")
     first = run(rows[:8])
     labels = first.pop("labels")
     model.eval()
@@ -204,16 +204,6 @@ def electra():
     return ElectraForSequenceClassification(config)
 
 
-def mpnet():
-    set_seed(5)
-    config = MPNetConfig(vocab_size=300, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
-                         max_position_embeddings=66, layer_norm_eps=1e-5, num_labels=CLASSES, initializer_range=0.1,
-                         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    model = MPNetForSequenceClassification(config)
-    model.mpnet.encoder.relative_attention_bias.weight.data.normal_(0, 0.5)
-    return model
-
-
 def second_halves(rows):
     """The same rows as pairs: the second half of each is of type 1."""
     return [dict(r, types=[int(2 * i >= len(r["ids"])) for i in range(len(r["ids"]))]) for r in rows]
@@ -223,7 +213,7 @@ torch.use_deterministic_algorithms(True)
 ids = random_rows(300)
 NAMES = ("query", "key", "value")
 TINY = {"roberta": (roberta, ids, NAMES), "distilbert": (distilbert, ids, ("q_lin", "k_lin", "v_lin")),
-        "electra": (electra, second_halves(ids), NAMES), "mpnet": (mpnet, ids, ("q", "k", "v"))}
+        "electra": (electra, second_halves(ids), NAMES)}
 wanted = sys.argv[2:] or ["bert", "minilm", *TINY]
 if "bert" in wanted:
     tiny_bert()
