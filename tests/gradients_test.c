@@ -2,14 +2,6 @@
  * passes, so optimised; sanitizers watch such passes in the tests of the layers. */
 #include "tiny_model.h"
 
-/* Whether an earlier row computes the same: XLM-RoBERTa and CamemBERT are RoBERTa by other names. */
-static bool family_repeats(int f)
-{
-    bool repeats = false;
-    for (int k = 0; k < f; k++) repeats = repeats || family_rows[k]->modules == family_rows[f]->modules;
-    return repeats;
-}
-
 static void test_model_gradients_by_finite_differences(void **state)
 {
     (void)state;

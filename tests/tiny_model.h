@@ -106,3 +106,11 @@ static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, float h, const 
     }
     return sqrt(wrong / all);
 }
+
+/* Whether an earlier row computes the same: XLM-RoBERTa and CamemBERT are RoBERTa by other names. */
+static bool family_repeats(int f)
+{
+    bool repeats = false;
+    for (int k = 0; k < f; k++) repeats = repeats || family_rows[k]->modules == family_rows[f]->modules;
+    return repeats;
+}
