@@ -209,7 +209,7 @@ static bool command_help(int argc, char **argv, Err *err)
         help_wrap(c->about, 1, 12, 13);
         printf("\n");
     }
-    printf("\nlethe help COMMAND says more, lethe help model which encoders --model takes.\n");
+    help_text("\nlethe help COMMAND says more, lethe help model which encoders --model takes.\n");
     return true;
 }
 

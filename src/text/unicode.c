@@ -216,7 +216,7 @@ static CodePoints unicode_compose(CodePoints in)
 
 /* ---- Clusters: what a reader takes for one character (UAX 29, extended grapheme clusters) ---- */
 
-/* Hangul syllables are made of leading consonants, vowels and trailing consonants. */
+/* Hangul syllables are made of leading consonants, vowels (Kirat Rai's count as such) and trailing consonants. */
 typedef enum HangulClass { HANGUL_NONE, HANGUL_L, HANGUL_V, HANGUL_T, HANGUL_LV, HANGUL_LVT } HangulClass;
 
 static HangulClass hangul_class(uint32_t c)
@@ -224,7 +224,7 @@ static HangulClass hangul_class(uint32_t c)
     if (c >= 0x1100 && c <= 0x11ff) return c < 0x1160 ? HANGUL_L : c < 0x11a8 ? HANGUL_V : HANGUL_T;
     if (c >= 0xa960 && c <= 0xa97c) return HANGUL_L;
     if (c >= 0xac00 && c <= 0xd7a3) return (c - 0xac00) % 28 ? HANGUL_LVT : HANGUL_LV;
-    if (c >= 0xd7b0 && c <= 0xd7c6) return HANGUL_V;
+    if ((c >= 0xd7b0 && c <= 0xd7c6) || c == 0x16d63 || (c >= 0x16d67 && c <= 0x16d6a)) return HANGUL_V;
     return c >= 0xd7cb && c <= 0xd7fb ? HANGUL_T : HANGUL_NONE;
 }
 
