@@ -15,6 +15,7 @@ typedef struct Order {
     Arena arena;
     OrderBlock *block; /* [count] in the order of the run */
     int count, last;   /* last: whose line was the latest */
+    bool begun;        /* a method's line was there */
     json_t *texts;     /* "task/row" to the place in `text` */
     DYN(Str) text;
     DYN(Str) out;
@@ -51,16 +52,17 @@ static void order_line(Order *o, Str line)
     const Str whole = {line.at, line.size + 1}; /* with its end */
     json_t *event = journal_parse(line);
     const char *name = json_string_value(json_object_get(event, "event"));
-    if (name && strcmp(name, "text") == 0) {
+    if (name && strcmp(name, "text") == 0 && o->begun) {
         order_text_key(key, json_integer_value(json_object_get(event, "task")),
                        json_integer_value(json_object_get(event, "row")));
         json_object_set_new(o->texts, key, json_integer((json_int_t)o->text.count));
         *dyn_push(&o->arena, &o->text) = whole;
     } else if (event && journal_owner(event, &owner)) {
         OrderBlock *block = order_block(o, owner.text);
+        o->begun = true;
         if (block) *dyn_push(&o->arena, &block->lines) = whole;
     } else {
-        *dyn_push(&o->arena, &o->out) = whole; /* the run event */
+        *dyn_push(&o->arena, &o->out) = whole; /* the run event, and the rows that show what the tasks are */
     }
     json_decref(event);
 }
