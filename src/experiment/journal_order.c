@@ -121,14 +121,14 @@ static void order_predictions(Order *o, Str all)
         for (size_t i = 0; i < o->block[b].lines.count; i++) *dyn_push(&o->arena, &o->out) = o->block[b].lines.at[i];
 }
 
-static bool order_file(const Plan *plan, const char *path, void (*read)(Order *o, Str all), Err *err)
+static bool order_file(const Plan *plan, const char *path, void (*arrange)(Order *o, Str all), Err *err)
 {
     Str all;
     Order o = {0};
     bool ok = file_read(&o.arena, path, UINT32_MAX, &all, err);
     if (ok) {
         order_plan(&o, plan);
-        read(&o, all);
+        arrange(&o, all);
         ok = file_write_parts(path, o.out.at, o.out.count, err);
     }
     arena_free(&o.arena);
