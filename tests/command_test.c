@@ -377,12 +377,13 @@ static void test_report_joins_a_sweep(void **state)
               "default' build/test-tmp/joined/report.html && grep -q '\"ewc-lambda\": \"500\"' "
               "build/test-tmp/joined/summary.json"),
            0, "");
-    /* a default given by name is the same run; another value is not */
+    /* a default given by name is the same run; what would change it is refused */
     expect(sh("lethe run --seeds 1 --ewc-lambda 5e2 --ewc-gamma 1 --out build/test-tmp/s1 " MODEL_RUN
               " --method full,ewc"),
            0, "holds this very run, finished");
-    expect(sh("lethe run --quiet --seed 1 --ewc-lambda 501 --out build/test-tmp/s1 " MODEL_RUN " --method full,ewc"), 1,
-           "holds a run of another configuration");
+    expect(sh("lethe run --quiet --seed 1 --ewc-lambda 500 --out build/test-tmp/s1 " MODEL_RUN
+              " --method full,ewc --epochs 2"),
+           1, "--epochs 1 there, 2 here");
 }
 
 /* Folders of the same experiment are joined, and the report of all of them goes where --out says. */
