@@ -7,6 +7,8 @@ enum { CAPTION_SETS = 300, CAPTION_PARTS = 8, CAPTION_LAYERS = 6, CAPTION_STEPS 
 static const char *const caption_parts[CAPTION_PARTS] = {"embeddings", "layer 1", "layer 2", "layer 3",
                                                          "layer 4",    "layer 5", "layer 6", "pooler"};
 
+static const char *const caption_values[] = {"1", "20", "300", "4000", NULL};
+
 static double caption_random(uint32_t number, uint32_t a, uint32_t b)
 {
     const uint32_t counter[4] = {number, a, b, 0}, key[2] = {20, 26};
@@ -93,6 +95,7 @@ static Results caption_results(Arena *arena, uint32_t number)
 {
     Results r = sentence_results(arena, number);
     const int last = r.task_count - 1;
+    if (number % 3 && r.method_count >= 3) made_sweep(arena, &r, 1, "ewc", "ewc-lambda", caption_values);
     for (size_t i = 0; i < r.runs.count; i++) {
         ResultRun *run = &r.runs.at[i];
         for (int j = 0; j <= last; j++)
@@ -168,18 +171,38 @@ static bool caption_trains_one_model(const Results *r, int method)
     return r->method_info[method].kind == METHOD_ORDINARY || r->method_info[method].kind == METHOD_AFTER;
 }
 
+/* Whether no other of the methods that count has as much of both and more of one. */
+static bool caption_front(const Results *r, int method, bool (*counts)(const Results *r, int method))
+{
+    double learned, kept, x, y;
+    bool front = counts(r, method) && caption_place(r, method, &learned, &kept);
+    for (int k = 0; k < r->method_count && front; k++)
+        if (counts(r, k) && caption_place(r, k, &x, &y))
+            front = !(x > learned - 1e-9 && y > kept - 1e-9 && fmax(x - learned, y - kept) > 1e-9);
+    return front;
+}
+
 static const char *caption_of_plane(Arena *arena, const Results *r, const char *see)
 {
     (void)arena;
-    for (int m = 0; m < r->method_count; m++) {
-        double learned, kept, x, y;
-        bool front = caption_trains_one_model(r, m) && caption_place(r, m, &learned, &kept);
-        for (int k = 0; k < r->method_count && front; k++)
-            if (caption_trains_one_model(r, k) && caption_place(r, k, &x, &y))
-                front = !(x > learned - 1e-9 && y > kept - 1e-9 && fmax(x - learned, y - kept) > 1e-9);
-        if (sentence_names(see, r->methods[m]) != front) return r->methods[m];
-    }
+    for (int m = 0; m < r->method_count; m++)
+        if (sentence_names(see, r->methods[m]) != caption_front(r, m, caption_trains_one_model)) return r->methods[m];
     return NULL;
+}
+
+static bool caption_in_sweep(const Results *r, int method)
+{
+    return strstr(r->methods[method], "ewc (ewc-lambda ") != NULL;
+}
+
+static const char *caption_of_sweep(Arena *arena, const Results *r, const char *see)
+{
+    const char *front[COUNT(caption_values)];
+    int count = 0;
+    for (int m = 1; m < r->method_count; m++)
+        if (caption_front(r, m, caption_in_sweep)) front[count++] = caption_values[m - 1];
+    return strstr(see, arena_printf(arena, "of both: ewc-lambda %s.", format_list(arena, front, count))) ? NULL
+                                                                                                         : "the front";
 }
 
 static const char *caption_of_matrix(Arena *arena, const Results *r, const char *see)
@@ -399,6 +422,7 @@ static const char *caption_wrong(Arena *arena, const Results *r, const char *fil
     if (caption_has(see, "nan") || caption_has(see, "  ") || caption_has(see, "did not forget")) return "its words";
     if (strcmp(file, "before_after") == 0) return caption_of_bars(arena, r, see);
     if (strcmp(file, "plane") == 0) return *see ? caption_of_plane(arena, r, see) : NULL;
+    if (strcmp(file, "sweep") == 0) return caption_of_sweep(arena, r, see);
     if (strcmp(file, "matrix") == 0) return *see ? caption_of_matrix(arena, r, see) : NULL;
     if (strcmp(file, "curve") == 0) return caption_of_curve(arena, r, see);
     if (strcmp(file, "interpolation") == 0) return caption_of_interpolation(arena, r, see);
