@@ -157,12 +157,12 @@ static void test_tokenizer_parts_are_named(void **state)
         const char *json, *message;
     } cases[] = {
         {TRAP_PIPELINE ", \"normalizer\": {\"type\": \"Replace\", \"pattern\": {\"String\": \"a\"}}}",
-         "a normalizer of type \"Replace\" is not supported"},
-        {TRAP_PIPELINE ", \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Prepend\", "
+         "Replace needs a \"pattern\" and a \"content\""},
+        {TRAP_PIPELINE ", \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"Other\", "
                        "\"prepend\": \"a\"}]}}",
-         "a normalizer of type \"Prepend\" is not supported"},
+         "a normalizer of type \"Other\" is not supported"},
         {TRAP_PIPELINE ", \"normalizer\": {\"type\": \"Strip\", \"strip_left\": true}}",
-         "a normalizer of type \"Strip\" is not supported"},
+         "Strip needs \"strip_left\" and \"strip_right\""},
         {TRAP_PIPELINE ", \"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"String\": \"a\"}}}",
          "a pre_tokenizer of type \"Split\" is not supported"},
         {TRAP_PIPELINE ", \"post_processor\": {\"type\": \"Other\", \"x\": 1}}",

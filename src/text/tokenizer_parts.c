@@ -118,6 +118,9 @@ static bool tokjson_step(Arena *arena, const NormalizerType *type, const json_t 
     bool ok = true;
     if (type->part == STEP_MAP) ok = tokjson_charmap(arena, part, what, &step, err);
     if (type->part == STEP_REPLACE) ok = tokjson_replace(arena, part, what, &step, err);
+    if (type->part == STEP_STRIP && (!json_is_boolean(json_object_get(part, "strip_left")) ||
+                                     !json_is_boolean(json_object_get(part, "strip_right"))))
+        return fail(err, "%s: normalizer: Strip needs \"strip_left\" and \"strip_right\", true or false", what);
     if (type->part == STEP_STRIP)
         step = (NormalStep){.kind = NORMAL_STRIP,
                             .left = json_is_true(json_object_get(part, "strip_left")),
