@@ -119,6 +119,7 @@ static void test_what_would_change_is_refused_by_name(void **state)
         {"--lora-r 4", "--lora-r 8 there, 4 here"},
         {"--no-diagnostics", "--no-diagnostics not given there, given here"},
         {"--preset notebook", "--preset default there, notebook here"},
+        {"--task-option a:epochs=0", "--task-option a:epochs 0: "},
         {"--task c=" R "rows.tsv," R "eval.tsv", "--task a,b there, a,b,c here"},
     };
     (void)state;
@@ -138,6 +139,9 @@ static void test_what_would_change_is_refused_by_name(void **state)
                 "eval.tsv is not the file that it was for task a");
     sh("mv " R "kept.tsv " R "eval.tsv");
     assert_int_equal(sh("diff -r " R "steps " R "before")->code, 0);
+    sh("echo '{' >" R "steps/config.json");
+    expect_line(child(child_run, ADDING_RUN "--quiet --method si --out " R "steps", FAULT_ANY, 0, FAULT_NONE),
+                "steps/config.json");
     /* an option of methods that are not there yet is free */
     sh("rm -rf " R "steps");
     fine(child_run, ADDING_RUN "--method full --out " R "steps");

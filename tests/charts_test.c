@@ -182,6 +182,70 @@ static void test_missing_events(void **state)
     arena_free(&arena);
 }
 
+/* All that a report says and draws, for nothing but to see that it can. */
+static void charts_say_all(Arena *arena, Results *r, Str font)
+{
+    report_judge(arena, r);
+    r->look.narrow = true;
+    for (size_t i = 0; i < COUNT(report_charts); i++) {
+        Canvas canvas;
+        Err err = {0};
+        if (report_charts[i].shown && !report_charts[i].shown(r)) continue;
+        if (!report_charts[i].draw(arena, r, font, &canvas, &err)) fail_msg("%s", err.text);
+    }
+    html_page(arena, r, &(HtmlCharts){0});
+    summary_text(arena, r);
+    FILE *nowhere = fopen("/dev/null", "w");
+    report_table(r, nowhere);
+    report_next(r, nowhere);
+    report_markdown(r, nowhere);
+    changes_write(r, nowhere);
+    paper_latex_tables(r, nowhere);
+    paper_csv(r, nowhere);
+    fclose(nowhere);
+}
+
+/* A file that lacks any one event, or all of a kind, is refused or drawn. */
+static void test_any_event_may_be_missing(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"eval", "curve", "method", "probe", "lost", "won", "text", "drift", "swap"};
+    Arena outer = {0};
+    const Str font = charts_font(&outer);
+    int drawn = 0, tried = 0;
+    for (int tasks = 2; tasks <= 3; tasks++) {
+        const Made made = {.tasks = tasks, .methods = 2, .seeds = 1};
+        const Str all = made_results(&outer, &made);
+        int lines = 0;
+        for (size_t i = 0; i < all.size; i++) lines += all.at[i] == '\n';
+        for (int without = 1; without < lines + (int)COUNT(kinds); without++) {
+            Arena arena = {0};
+            Results r;
+            Err err = {0};
+            const char *kind =
+                without < lines ? NULL : arena_printf(&arena, "{\"event\":\"%s\",", kinds[without - lines]);
+            char *text = arena_new(&arena, char, all.size + 1), *to = text;
+            int number = 0;
+            bool step = false;
+            for (const char *at = all.at, *end; at < all.at + all.size; at = end + 1, number++) {
+                end = memchr(at, '\n', (size_t)(all.at + all.size - at));
+                step = step || (number == without && strncmp(at, "{\"event\":\"step\"", 15) == 0 && number % 16);
+                if (number == without || (kind && strncmp(at, kind, strlen(kind)) == 0)) continue;
+                memcpy(to, at, (size_t)(end + 1 - at));
+                to += end + 1 - at;
+            }
+            if (!step && ++tried && report_parse(&arena, (Str){text, (size_t)(to - text)}, "r.jsonl", &r, &err)) {
+                charts_say_all(&arena, &r, font);
+                drawn++;
+            }
+            arena_free(&arena);
+        }
+    }
+    print_message("%d of %d are drawn\n", drawn, tried);
+    assert_true(drawn > 50);
+    arena_free(&outer);
+}
+
 /* In short trainings there is no time to look at the first task: the chart shows the others alone. */
 static void test_curve_of_some_tasks(void **state)
 {
@@ -341,5 +405,6 @@ static const struct CMUnitTest charts_tests[] = {
     cmocka_unit_test(test_labels_apart),
     cmocka_unit_test(test_long_names),
     cmocka_unit_test(test_missing_events),
+    cmocka_unit_test(test_any_event_may_be_missing),
     cmocka_unit_test(test_curve_of_some_tasks),
 };

@@ -433,6 +433,8 @@ static void test_report_joins_folders(void **state)
     o = sh("cd build/test-tmp; ../lethe cite part-0");
     if (o->code || !strstr(o->out, "@software{lethe,") || !strstr(o->out, "{mccloskey1989catastrophic,"))
         fail_msg("exit %d: %s%s", o->code, o->err, o->out);
+    sh("cd build/test-tmp; ../lethe report --out cited part-0 >out");
+    assert_true(exists("build/test-tmp/cited/joined.json") && sh("lethe cite build/test-tmp/cited")->code == 0);
     expect(sh("lethe cite ewk"), 2, "unknown method 'ewk'; did you mean ewc?");
     expect(sh("lethe cite build/no-run"), 1, "build/no-run: no such folder");
     arena_free(&arena);

@@ -200,7 +200,7 @@ static const char *plain_wrong_numbers(Arena *arena, const Results *r, const cha
     const int last = r->task_count - 1;
     double own = 0, end = 0, lost = 0, won = 0;
     int seeds = 0;
-    bool paired = true;
+    bool paired = true, learned = true;
     for (size_t i = 0; i < r->runs.count; i++) {
         const ResultRun *run = &r->runs.at[i];
         const Evaluation *before = &run->matrix[0], *after = &run->matrix[last * r->task_count];
@@ -213,9 +213,11 @@ static const char *plain_wrong_numbers(Arena *arena, const Results *r, const cha
         won += after->gained;
     }
     if (!seeds) return "no seed";
+    for (int j = 1; j <= last; j++) learned = learned && !verdict_missed(r, method, j);
 #define WHOLE(sum) (int)floor((sum) / seeds + 0.5 + 1e-9)
     const char *right = arena_printf(arena, " had %d right just after ", WHOLE(own)),
-               *now = arena_printf(arena, " and %d once it had learned ", WHOLE(end)),
+               *now = arena_printf(arena, " and %d %s ", WHOLE(end),
+                                   learned ? "once it had learned" : "after being trained on"),
                *rows = arena_printf(arena, " lost %d of ", WHOLE(lost)),
                *others = arena_printf(arena, " won %d others.", WHOLE(won));
 #undef WHOLE

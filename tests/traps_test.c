@@ -302,6 +302,8 @@ static void test_grids(void **state)
     expect(sh(TRAP_PLAN "--grid learning-rate=1e-5,0.00001"), 2, "0.00001 is named twice");
     expect(sh(TRAP_PLAN "--grid seed=1,2 --seeds 3,4"), 2, "--seeds and --grid seed= say the same; give one of them");
     expect(sh(TRAP_PLAN "--grid seed=1,2 --seed 3"), 2, "--seed and --grid seed= say the same");
+    expect(sh(TRAP_PLAN "--grid ewc-lambda=5,6 --method full,ewc@ewc-lambda=5"), 2,
+           "--grid ewc-lambda: ewc@ewc-lambda=5 has a value of its own");
     expect(sh(TRAP_PLAN "--grid method=full,lora --method ewc"), 2, "--method and --grid method= say the same");
     expect(sh(TRAP_PLAN "--grid epochs=1,2 --epochs 3"), 2, "--epochs and --grid epochs= say the same");
     assert_int_equal(lines_of(sh(TRAP_PLAN "--method full --grid epochs=1,2 --seeds 3,4")->out), 4);

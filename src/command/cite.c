@@ -12,9 +12,14 @@ bool command_cite(int argc, char **argv, Err *err)
     bool ok = options_parse(&rows, argc, argv, argc, given, &count, err);
     if (ok && count > 1) ok = fail_usage(err, "cite: name one folder, or methods with commas between, as full,ewc");
     const char *what = ok && count ? argv[1] : NULL;
-    if (ok && what && file_exists(arena_printf(&arena, "%s/results.jsonl", what))) {
+    if (ok && what &&
+        (file_exists(arena_printf(&arena, "%s/results.jsonl", what)) ||
+         file_exists(arena_printf(&arena, "%s/joined.json", what)))) {
         Results results = {0};
-        ok = report_load(&arena, &what, 1, &results, err);
+        const char *const *folders = &what;
+        int folder_count = 1;
+        ok = report_folders(&arena, folders, 1, &folders, &folder_count, err) &&
+             report_load(&arena, folders, folder_count, &results, err);
         if (ok) cite_results(&results, stdout);
     } else if (ok && what && file_exists(what)) {
         ok = fail(err, "%s holds no results.jsonl; name the folder that lethe run wrote", str_show(str(what)));

@@ -110,13 +110,20 @@ static bool plan_take_own(JobGrid *grid, json_t *options, Err *err)
 }
 
 /* Seeds and methods are axes of every grid. */
-static void plan_add_lists(JobGrid *grid, json_t *options, const Plan *plan)
+static bool plan_add_lists(JobGrid *grid, json_t *options, const Plan *plan, Err *err)
 {
     bool seeds = false, methods = false;
     for (int i = 0; i < grid->axis_count; i++) {
         seeds = seeds || strcmp(grid->axes[i].option, "seed") == 0;
         methods = methods || strcmp(grid->axes[i].option, "method") == 0;
     }
+    for (int i = 0; i < grid->axis_count; i++)
+        for (int m = 0; m < plan->method_count; m++) {
+            const char *own = arena_printf(grid->arena, "@%s=", grid->axes[i].option);
+            if (strstr(plan->methods[m]->name, own))
+                return fail_usage(err, "--grid %s: %s has a value of its own; leave one of them out",
+                                  grid->axes[i].option, plan->methods[m]->name);
+        }
     if (!methods) {
         Axis *axis = plan_axis(grid, "method", plan->method_count);
         for (; axis->count < plan->method_count; axis->count++)
@@ -128,6 +135,7 @@ static void plan_add_lists(JobGrid *grid, json_t *options, const Plan *plan)
             axis->values[axis->count] = arena_printf(grid->arena, "%u", plan->seeds[axis->count]);
     }
     json_object_del(options, "seeds");
+    return true;
 }
 
 static const char *plan_word(Arena *arena, const char *line, const char *option, const json_t *value)
@@ -224,9 +232,9 @@ bool command_plan(int argc, char **argv, Err *err)
     char program[SYS_PATH_BYTES];
     if (!sys_program(program)) snprintf(program, sizeof program, "lethe");
     bool ok = run_parse(argc, argv, plan_options, COUNT(plan_options), options, err) &&
-              plan_take_own(&grid, options, err) && run_plan(&plan, &arena, options, err);
+              plan_take_own(&grid, options, err) && run_plan(&plan, &arena, options, err) &&
+              plan_add_lists(&grid, options, &plan, err);
     if (ok) {
-        plan_add_lists(&grid, options, &plan);
         /* many jobs with an encoder each would fill a disk */
         if (!option_text(options, "keep-models")) json_object_set_new(options, "keep-models", json_string("adapters"));
         const char *out = arena_copy(&arena, plan.out, strlen(plan.out)); /* options, which own it, will change */

@@ -270,7 +270,8 @@ bool plan_join_out(Plan *plan, Arena *arena, json_t *options, Err *err)
     const char *path = arena_printf(arena, "%s/config.json", plan->out);
     if (plan->force || !file_exists(path)) return true;
     if (!file_read(arena, path, 1 << 24, &text, err)) return false;
-    if (!json_parse(text, path, &config, &damaged)) return true; /* it is refused where OUT is opened */
+    if (!json_parse(text, path, &config, &damaged))
+        return fail(err, "%s; choose another folder with --out or start anew with --force", damaged.text);
     Held *held = arena_new(arena, Held, 1);
     bool ok = true;
     const json_t *identity = json_object_get(config, "identity");

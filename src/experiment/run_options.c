@@ -85,7 +85,9 @@ static bool run_read_task_option(const Option *row, void *target, Arena *arena, 
         if (plan->task_value[i].row == own->row && strcmp(plan->task_value[i].task, own->task) == 0)
             return fail_usage(err, "--%s: %s of task %s is given twice", row->name, name, str_show(str(own->task)));
     plan->task_value_count++;
-    return option_number(own->row, equals + 1, &own->value, err);
+    Err wrong = {0};
+    return option_number(own->row, equals + 1, &own->value, &wrong) ||
+           fail_usage(err, "--%s %.*s:%s", row->name, (int)(colon - value), value, wrong.text + strlen("--"));
 }
 
 static bool plan_has_task(const Plan *plan, const char *name)

@@ -51,13 +51,6 @@ static double curve_stretch(const Results *r, int method, int after)
     return r->method_info[method].kind == METHOD_CEILING && own ? (double)curve_width(r, after) / own : 1;
 }
 
-static bool curve_shown(const Results *r)
-{
-    for (int after = 1; after < r->task_count; after++)
-        if (curve_width(r, after)) return true;
-    return false;
-}
-
 static void curve_add(Arena *arena, CurveLine *line, double step, double accuracy, uint32_t rows)
 {
     const Interval interval = measure_wilson((uint32_t)lrint(accuracy * rows), rows);
@@ -146,6 +139,18 @@ static CurveLine curve_collect(Arena *arena, const Results *r, int method, const
     for (int b = 0; b < chart->band_count; b++)
         curve_add_task(arena, r, method, chart->bands[b].task - 1, chart->bands[b].from, &line);
     return line;
+}
+
+/* Whether some method has a look at the first task, and the accuracy that it starts from. */
+static bool curve_shown(const Results *r)
+{
+    double accuracy;
+    uint32_t rows, step;
+    for (int m = 0; m < r->method_count; m++)
+        for (int after = 1; after < r->task_count; after++)
+            if (verdict_score(r, m, after - 1, 0).seeds && curve_mean_of_look(r, m, after, 0, &accuracy, &rows, &step))
+                return true;
+    return false;
 }
 
 static double curve_start(const CurveLine *line) { return panels_number(line->points.at[1]); }

@@ -85,6 +85,15 @@ static bool load_sort_texts(Loader *l, ResultTask *task, Err *err)
     return true;
 }
 
+/* Each method of the run with each of its seeds is finished. */
+static bool load_is_whole(const Loader *l)
+{
+    const json_t *methods = json_object_get(l->run, "methods"), *seeds = json_object_get(l->run, "seeds");
+    size_t finished = 0;
+    for (size_t i = 0; i < l->out->runs.count; i++) finished += l->out->runs.at[i].finished;
+    return !seeds || finished >= json_array_size(methods) * json_array_size(seeds);
+}
+
 static bool load_text_of_run(Loader *l, Str text, Err *err)
 {
     for (size_t at = 0; at < text.size;) {
@@ -94,7 +103,7 @@ static bool load_text_of_run(Loader *l, Str text, Err *err)
         at += size + 1;
     }
     if (!l->run) return fail(err, "%s: holds no event yet; the run has just begun or the file is damaged", l->path);
-    l->out->finished = l->done;
+    l->out->finished = l->done && load_is_whole(l);
     for (int j = 0; j < l->out->task_count; j++)
         if (!load_sort_texts(l, &l->out->tasks[j], err)) return false;
     if (l->out->runs.count) qsort(l->out->runs.at, l->out->runs.count, sizeof *l->out->runs.at, load_compare_runs);

@@ -335,6 +335,15 @@ static const char *table_setting(Arena *arena, const Results *r)
 static const char table_metric_note[] =
     "what is learned, forgotten and tested is decided by accuracy, whose tests are exact";
 
+/* "3 seeds"; where a method has fewer, "up to 3 seeds, those that each method has". */
+static const char *table_over(Arena *arena, const Results *r, int seeds)
+{
+    bool fewer = false;
+    for (int m = 0; m < r->method_count; m++) fewer = fewer || verdict_score(r, m, 0, 0).seeds < seeds;
+    return fewer ? arena_printf(arena, "up to %d seeds, those that each method has", seeds)
+                 : arena_printf(arena, "%d seeds", seeds);
+}
+
 static const char *table_legend(Arena *arena, const Results *r)
 {
     const int seeds = verdict_most_seeds(r);
@@ -344,9 +353,9 @@ static const char *table_legend(Arena *arena, const Results *r)
     const char *rows = accuracy ? "Wilson" : "bootstrap over rows",
                *over = accuracy ? "Student's t" : "Student's t and bootstrap over rows", *legend = what;
     if (seeds > 1)
-        legend = chain ? arena_printf(arena, "%s; mean ±95%% t interval over %d seeds", what, seeds)
-                       : arena_printf(arena, "%s, mean over %d seeds, in brackets its 95%% interval (%s)", what, seeds,
-                                      over);
+        legend = chain ? arena_printf(arena, "%s; mean ±95%% t interval over %s", what, table_over(arena, r, seeds))
+                       : arena_printf(arena, "%s, mean over %s, in brackets its 95%% interval (%s)", what,
+                                      table_over(arena, r, seeds), over);
     else if (!chain)
         legend = arena_printf(arena, "%s, in brackets the 95%% interval (%s)", what, rows);
     return accuracy ? legend : arena_printf(arena, "%s; %s", legend, table_metric_note);

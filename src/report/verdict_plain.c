@@ -49,9 +49,11 @@ static const char *plain_method(Arena *arena, const Results *r, int method)
     const char *over = change.seeds > 1 ? arena_printf(arena, ", on average over %d seeds,", change.seeds) : "",
                *own = plain_whole(arena, 100 * verdict_score(r, method, 0, 0).mean),
                *end = plain_whole(arena, 100 * verdict_score(r, method, r->task_count - 1, 0).mean);
-    return arena_printf(arena,
-                        "Of 100 rows of %s %s had %s right just after learning it%s and %s once it had learned %s.%s",
-                        r->tasks[0].name, r->methods[method], own, over, end, verdict_later(arena, r),
+    bool learned = true; /* all later tasks */
+    for (int j = 1; j < r->task_count; j++) learned = learned && !verdict_missed(r, method, j);
+    return arena_printf(arena, "Of 100 rows of %s %s had %s right just after learning it%s and %s %s %s.%s",
+                        r->tasks[0].name, r->methods[method], own, over, end,
+                        learned ? "once it had learned" : "after being trained on", verdict_later(arena, r),
                         plain_lost(arena, r, method, 0, change.seeds));
 }
 
