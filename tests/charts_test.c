@@ -226,15 +226,16 @@ static void test_any_event_may_be_missing(void **state)
                 without < lines ? NULL : arena_printf(&arena, "{\"event\":\"%s\",", kinds[without - lines]);
             char *text = arena_new(&arena, char, all.size + 1), *to = text;
             int number = 0;
-            bool step = false;
+            bool passed = false;
             for (const char *at = all.at, *end; at < all.at + all.size; at = end + 1, number++) {
                 end = memchr(at, '\n', (size_t)(all.at + all.size - at));
-                step = step || (number == without && strncmp(at, "{\"event\":\"step\"", 15) == 0 && number % 16);
+                if (number == without) /* of the many steps some, of three tasks every third event */
+                    passed = strncmp(at, "{\"event\":\"step\"", 15) == 0 ? number % 64 != 0 : tasks == 3 && number % 3;
                 if (number == without || (kind && strncmp(at, kind, strlen(kind)) == 0)) continue;
                 memcpy(to, at, (size_t)(end + 1 - at));
                 to += end + 1 - at;
             }
-            if (!step && ++tried && report_parse(&arena, (Str){text, (size_t)(to - text)}, "r.jsonl", &r, &err)) {
+            if (!passed && ++tried && report_parse(&arena, (Str){text, (size_t)(to - text)}, "r.jsonl", &r, &err)) {
                 charts_say_all(&arena, &r, font);
                 drawn++;
             }
