@@ -360,6 +360,13 @@ static void test_csv(void **state)
         assert_true(fabs(atof(fields[3]) - score.mean) < 1e-8 && fabs(atof(fields[5]) - score.interval.high) < 1e-8);
     }
     assert_int_equal(*at, 0);
+    /* of a chain, which is two tables elsewhere: each column once */
+    papers_results(&arena, &r, &(Made){.tasks = 3, .methods = 2, .seeds = 1});
+    at = papers_csv_line(&arena, printed(&arena, &r, paper_csv), fields, &columns);
+    for (int a = 0; a < columns; a++)
+        for (int b = 0; b < a; b++) assert_string_not_equal(fields[a], fields[b]);
+    papers_csv_line(&arena, at, fields, &count);
+    assert_int_equal(count, columns);
     arena_free(&arena);
 }
 

@@ -245,6 +245,16 @@ static void paper_csv_number(FILE *out, double x)
     if (!isnan(x)) fprintf(out, "%.9g", x);
 }
 
+/* The last task right after its training is the last task at the end: one column. */
+static bool paper_csv_repeats(const PaperTable *tables, int table, const PaperColumn *column)
+{
+    for (int t = 0; t < table && column->task >= 0 && column->from < 0; t++)
+        for (size_t c = 0; c < tables[t].columns.count; c++) {
+            const PaperColumn *other = &tables[t].columns.at[c];
+            if (other->from < 0 && other->task == column->task && other->after == column->after) return true;
+        }
+    return false;
+}
 static void paper_csv_row(const Results *r, int method, const PaperTable *tables, int count, FILE *out)
 {
     int seeds = 0;
@@ -253,6 +263,7 @@ static void paper_csv_row(const Results *r, int method, const PaperTable *tables
     fprintf(out, ",%s,%d", metric_words[r->metric].name, seeds);
     for (int t = 0; t < count; t++)
         for (size_t c = 0; c < tables[t].columns.count; c++) {
+            if (paper_csv_repeats(tables, t, &tables[t].columns.at[c])) continue;
             const Score score = paper_score(r, method, &tables[t].columns.at[c]);
             paper_csv_number(out, score.seeds ? score.mean : NAN);
             paper_csv_number(out, score.seeds ? score.interval.low : NAN);
@@ -270,6 +281,7 @@ static void paper_csv(const Results *r, FILE *out)
     for (int t = 0; t < count; t++)
         for (size_t c = 0; c < tables[t].columns.count; c++) {
             const PaperColumn *column = &tables[t].columns.at[c];
+            if (paper_csv_repeats(tables, t, column)) continue;
             const char *head =
                 column->measure < 0 ? column->head : arena_printf(&arena, "%s", matrix_measures[column->measure].name);
             static const char *const ends[] = {"", " low", " high"};
