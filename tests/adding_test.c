@@ -119,7 +119,6 @@ static void test_what_would_change_is_refused_by_name(void **state)
         {"--lora-r 4", "--lora-r 8 there, 4 here"},
         {"--no-diagnostics", "--no-diagnostics not given there, given here"},
         {"--preset notebook", "--preset default there, notebook here"},
-        {"--task-option a:epochs=0", "--task-option a:epochs 0: "},
         {"--task c=" R "rows.tsv," R "eval.tsv", "--task a,b there, a,b,c here"},
     };
     (void)state;
@@ -139,6 +138,9 @@ static void test_what_would_change_is_refused_by_name(void **state)
                 "eval.tsv is not the file that it was for task a");
     sh("mv " R "kept.tsv " R "eval.tsv");
     assert_int_equal(sh("diff -r " R "steps " R "before")->code, 0);
+    const Child *wrong =
+        child(child_run, ADDING_RUN "--method si --task-option a:epochs=0 --out " R "steps", FAULT_ANY, 0, FAULT_NONE);
+    assert_true(wrong->code == EXIT_USAGE && strstr(wrong->err, "--task-option a:epochs 0: a whole number"));
     sh("echo '{' >" R "steps/config.json");
     expect_line(child(child_run, ADDING_RUN "--quiet --method si --out " R "steps", FAULT_ANY, 0, FAULT_NONE),
                 "steps/config.json");
