@@ -105,7 +105,7 @@ bool perf_ops(Device *device, const char *name, Err *err)
             printf("%10s %10s %8s  %s\n", format_decimal(&c.arena, seconds * 1e3, 3),
                    flops > 0 ? format_decimal(&c.arena, flops / seconds * 1e-9, 1) : "",
                    format_decimal(&c.arena, perf_bytes(&c) / seconds * 1e-9, 1), case_text(&c));
-        fflush(stdout);
+        sys_stream_flush(stdout); /* a failure counts at the end */
         device_arena_free(&copy.memory);
         arena_free(&c.arena);
         if (!ok) return false;

@@ -41,7 +41,7 @@ static bool journal_event(Journal *journal, json_t *event, Err *err)
     bool ok = log_append(&journal->log, str(line), err);
     if (journal->echo) {
         printf("%s\n", line);
-        fflush(stdout);
+        sys_stream_flush(stdout); /* a failure counts at the end */
     }
     free(line);
     return ok;

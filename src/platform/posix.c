@@ -176,10 +176,10 @@ SysFile sys_stream_file(FILE *stream) { return fileno(stream); }
 
 SysError sys_stream_flush(FILE *stream)
 {
-    const bool failed = ferror(stream) != 0; /* an earlier write did: errno is another call's by now */
-    errno = 0;
-    if (fflush(stream) == 0 && !failed) return 0;
-    return failed || !errno ? EIO : errno;
+    static SysError first; /* later on errno is another call's */
+    if (fflush(stream) == 0 && !ferror(stream)) return 0;
+    if (!first) first = errno ? errno : EIO;
+    return first;
 }
 
 void sys_unread_is_error(void) { signal(SIGPIPE, SIG_IGN); }

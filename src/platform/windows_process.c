@@ -328,15 +328,17 @@ void sys_unread_is_error(void) { unread_is_error = true; }
 
 SysError sys_stream_flush(FILE *stream)
 {
+    static SysError first; /* later on errno is another call's */
     if (fflush(stream) == 0 && !ferror(stream)) return 0;
+    if (first) return first;
     /* errno is the language's, _doserrno Windows' own, which a full disk does not set */
-    const SysError error = errno == EPIPE    ? sys_unread
-                           : errno == ENOSPC ? ERROR_DISK_FULL
-                           : _doserrno       ? error_of_code(_doserrno)
-                           : errno == EBADF  ? ERROR_INVALID_HANDLE
-                                             : ERROR_WRITE_FAULT;
-    if (error == sys_unread && !unread_is_error) process_end(128 + 13); /* as SIGPIPE does elsewhere */
-    return error;
+    first = errno == EPIPE    ? sys_unread
+            : errno == ENOSPC ? ERROR_DISK_FULL
+            : _doserrno       ? error_of_code(_doserrno)
+            : errno == EBADF  ? ERROR_INVALID_HANDLE
+                              : ERROR_WRITE_FAULT;
+    if (first == sys_unread && !unread_is_error) process_end(128 + 13); /* as SIGPIPE does elsewhere */
+    return first;
 }
 
 /* mingw's printf (its numbers are rounded as on other systems; Windows' own ones differ by version) writes byte by byte
