@@ -51,8 +51,10 @@ static void run_merge_task_options(json_t *options, const json_t *old)
     {
         const char *text = json_string_value(value), *equals = text ? strchr(text, '=') : NULL;
         bool known = !equals;
-        json_array_foreach(list, k, given) known =
-            known || (k < count && strncmp(json_string_value(given), text, (size_t)(equals - text) + 1) == 0);
+        json_array_foreach(list, k, given)
+        {
+            known = known || (k < count && strncmp(json_string_value(given), text, (size_t)(equals - text) + 1) == 0);
+        }
         if (list && !known) json_array_append(list, value);
     }
 }

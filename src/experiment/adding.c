@@ -47,7 +47,7 @@ static bool held_read(Arena *arena, const json_t *identity, Held *held)
         held->of[i] = json_array_get(entry, 1);
         held_stand(held, &held->method[i], held->of[i]);
     }
-    json_array_foreach(seeds, i, entry) held->seed[i] = (uint32_t)json_integer_value(entry);
+    json_array_foreach(seeds, i, entry) { held->seed[i] = (uint32_t)json_integer_value(entry); }
     held->methods = (int)json_array_size(methods);
     held->seeds = (int)json_array_size(seeds);
     return held->methods > 0 && held->seeds > 0;

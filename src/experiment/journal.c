@@ -259,7 +259,7 @@ static bool journal_has_all(const json_t *list, const json_t *entries)
     json_array_foreach(entries, i, wanted)
     {
         bool found = false;
-        json_array_foreach(list, k, entry) found = found || json_equal(entry, wanted);
+        json_array_foreach(list, k, entry) { found = found || json_equal(entry, wanted); }
         if (!found) return false;
     }
     return json_is_array(entries);

@@ -72,7 +72,7 @@ static bool peft_match_targets(const json_t *list, const char *what, const Famil
     for (size_t t = 0; t < file->count && json_is_array(list); t++) {
         const Str module = peft_module(&file->tensors[t]);
         bool named = !module.size;
-        json_array_foreach(list, i, item) named = named || peft_entry_matches(json_string_value(item), module);
+        json_array_foreach(list, i, item) { named = named || peft_entry_matches(json_string_value(item), module); }
         if (!named)
             return fail(err, "%s: target_modules does not name \"%s\", for which %s has tensors", what,
                         str_show(module), file->path);

@@ -219,7 +219,7 @@ static void load_join_seeds(json_t *a, const json_t *b)
     json_array_foreach(b, i, seed)
     {
         bool is_known = false;
-        json_array_foreach(a, k, known) is_known = is_known || json_equal(known, seed);
+        json_array_foreach(a, k, known) { is_known = is_known || json_equal(known, seed); }
         if (!is_known) json_array_append(a, seed);
     }
 }

@@ -86,7 +86,7 @@ static bool tokens_from_json(Arena *arena, const json_t *vocab, const char *what
     if (!json_is_object(vocab)) return fail(err, "%s: an object {\"token\": id, ...} is needed", what);
     if (!count) return fail(err, "%s: no tokens", what);
     if (count > TOKENS_MAX) return fail(err, "%s: %zu tokens; at most %d are possible", what, count, TOKENS_MAX);
-    json_object_foreach((json_t *)vocab, token, value) bytes += strlen(token);
+    json_object_foreach((json_t *)vocab, token, value) { bytes += strlen(token); }
     char *text = arena_alloc(arena, bytes + 1, 1);
     *out = (TokenList){arena_new(arena, Str, count), arena_new(arena, uint32_t, count), 0, 0, (uint32_t)count};
     json_object_foreach((json_t *)vocab, token, value)

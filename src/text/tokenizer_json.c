@@ -125,10 +125,12 @@ static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *er
     }
     const json_t *list = json_object_get(part, "processors"), *item;
     size_t i;
-    json_array_foreach(list, i, item) /* a Sequence; ByteLevel is about offsets only */
+    json_array_foreach(list, i, item)
     {
-        if (strcmp(tokjson_type(item), "ByteLevel") != 0 && !json_object_get(item, "processors"))
-            return tokjson_post_processor(j, item, err);
+        /* a Sequence; ByteLevel is about offsets only */ {
+            if (strcmp(tokjson_type(item), "ByteLevel") != 0 && !json_object_get(item, "processors"))
+                return tokjson_post_processor(j, item, err);
+        }
     }
     return tokjson_fail_processor(j, type, err);
 }

@@ -154,7 +154,7 @@ static bool store_read_progress(Run *run, const json_t *progress, const char *wh
         ok = json_is_integer(item) && json_integer_value(item) >= 0 && json_integer_value(item) <= run->state.step;
         run->params[i].updates = (uint32_t)json_integer_value(item);
     }
-    json_array_foreach(recorded, i, item) ok = ok && json_is_string(json_object_get(item, "event"));
+    json_array_foreach(recorded, i, item) { ok = ok && json_is_string(json_object_get(item, "event")); }
     return ok || fail(err, "%s: its progress does not fit this training", what);
 }
 
