@@ -127,10 +127,9 @@ static bool tokjson_post_processor(const TokJson *j, const json_t *part, Err *er
     size_t i;
     json_array_foreach(list, i, item)
     {
-        /* a Sequence; ByteLevel is about offsets only */ {
-            if (strcmp(tokjson_type(item), "ByteLevel") != 0 && !json_object_get(item, "processors"))
-                return tokjson_post_processor(j, item, err);
-        }
+        /* a Sequence; ByteLevel is about offsets only */
+        if (strcmp(tokjson_type(item), "ByteLevel") != 0 && !json_object_get(item, "processors"))
+            return tokjson_post_processor(j, item, err);
     }
     return tokjson_fail_processor(j, type, err);
 }
