@@ -12,9 +12,7 @@ bool command_cite(int argc, char **argv, Err *err)
     bool ok = options_parse(&rows, argc, argv, argc, given, &count, err);
     if (ok && count > 1) ok = fail_usage(err, "cite: name one folder, or methods with commas between, as full,ewc");
     const char *what = ok && count ? argv[1] : NULL;
-    if (ok && what &&
-        (file_exists(arena_printf(&arena, "%s/results.jsonl", what)) ||
-         file_exists(arena_printf(&arena, "%s/joined.json", what)))) {
+    if (ok && what && report_is_folder(&arena, what)) {
         Results results = {0};
         const char *const *folders = &what;
         int folder_count = 1;

@@ -7,7 +7,7 @@
 /* A folder to write to must not be another run's: its report would be overwritten. */
 static bool report_check_out(Arena *arena, const char *out, Err *err)
 {
-    if (!file_exists(arena_printf(arena, "%s/results.jsonl", out))) return true;
+    if (!report_has_run(arena, out)) return true;
     return fail(err, "%s holds a run of its own; choose another folder with --out", out);
 }
 
@@ -103,7 +103,7 @@ static bool report_apply(Results *r, const ReportOptions *options, bool writes, 
 static bool report_leave(Arena *arena, const Results *r, const char *out, const char *const *folders, int count,
                          Str font, Err *err)
 {
-    const bool joined = count > 1 || !file_exists(arena_printf(arena, "%s/results.jsonl", out));
+    const bool joined = count > 1 || !report_has_run(arena, out);
     if (!report_write(r, out, font, err) || (joined && !report_write_joined(out, folders, count, err))) return false;
     printf("To open in a browser: %s/report.html\n", out);
     return true;

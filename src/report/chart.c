@@ -74,6 +74,11 @@ static const char *chart_setting(Arena *arena, const Results *r)
                         text_join(arena, r->model, ", ", rows), table_seeds(arena, r));
 }
 
+static const char *chart_whiskers(const Results *r)
+{
+    return verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
+}
+
 /* ---- legend ---- */
 
 typedef enum SwatchKind { SWATCH_FILLED, SWATCH_HATCHED, SWATCH_LINE, SWATCH_DOT } SwatchKind;

@@ -408,8 +408,7 @@ static bool chart_before_after(Arena *arena, const Results *r, Str font, Canvas 
 {
     float below;
     const int least = r->look.narrow ? 560 + r->method_count * BARS_STACKED : 280 + r->method_count * BARS_ROW;
-    const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
-    const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers);
+    const char *subtitle = arena_printf(arena, "%s; %s", chart_setting(arena, r), chart_whiskers(r));
     if (!chart_open(canvas, arena, r, r->look.narrow || r->method_count > 6 ? least : 0, font, err)) return false;
     const char *headline = verdict_headline(arena, r);
     float y = chart_title(canvas, headline, subtitle);

@@ -334,31 +334,46 @@ static void plane_tell(Arena *arena, const Results *r, const PlaneChart *c, Canv
     canvas->alt = arena_printf(arena, "%s.", alt);
 }
 
+/* The plane with its points: all but what joins and names them. `chart` has its points. */
+static bool plane_open(PlaneChart *chart, Arena *arena, const char *title, Str font, Err *err)
+{
+    Canvas *canvas = chart->canvas;
+    const Results *r = chart->results;
+    if (!chart_open(canvas, arena, r, r->look.narrow ? 900 : 0, font, err)) return false;
+    float y = chart_title(canvas, title, arena_printf(arena, "%s; %s", chart_setting(arena, r), chart_whiskers(r)));
+    y = plane_draw_legend(canvas, chart, y);
+    chart->plot =
+        (Box){CHART_MARGIN + 75, y + 78, (float)canvas->width - CHART_MARGIN - 20, (float)canvas->height - 100};
+    plane_axes(chart);
+    plane_lay_front(chart);
+    plane_place_labels(chart);
+    plane_draw_axes(chart);
+    for (int i = 0; i < chart->count; i++) plane_draw_whiskers(chart, &chart->points[i]);
+    return true;
+}
+
+/* The front, names and marks. */
+static void plane_draw_points(const PlaneChart *chart)
+{
+    Canvas *canvas = chart->canvas;
+    canvas_polyline(canvas, chart->front, (size_t)chart->front_count, 3, COLOUR_BLUE, (Dash){10, 18, 0});
+    for (int i = 0; i < chart->count; i++) plane_draw_label(chart, &chart->points[i]);
+    for (int i = 0; i < chart->count; i++) {
+        const PlanePoint *p = &chart->points[i];
+        plane_draw_mark(canvas, plane_x(chart, p->learned.mean), plane_y(chart, p->kept.mean), p->ranked, p->front);
+    }
+}
+
 static bool chart_plane(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
     PlaneChart chart = {.canvas = canvas, .results = r};
-    const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
     const char *title = r->task_count == 2
                             ? arena_printf(arena, "Who learns %s and keeps %s", r->tasks[1].name, r->tasks[0].name)
                             : "Who learns the later tasks and keeps the earlier ones";
-    if (!chart_open(canvas, arena, r, r->look.narrow ? 900 : 0, font, err)) return false;
-    float y = chart_title(canvas, title, arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers));
     plane_points(arena, r, &chart);
     plane_mark_front(&chart);
-    y = plane_draw_legend(canvas, &chart, y);
-    chart.plot =
-        (Box){CHART_MARGIN + 75, y + 78, (float)canvas->width - CHART_MARGIN - 20, (float)canvas->height - 100};
-    plane_axes(&chart);
-    plane_lay_front(&chart);
-    plane_place_labels(&chart);
-    plane_draw_axes(&chart);
-    for (int i = 0; i < chart.count; i++) plane_draw_whiskers(&chart, &chart.points[i]);
-    canvas_polyline(canvas, chart.front, (size_t)chart.front_count, 3, COLOUR_BLUE, (Dash){10, 18, 0});
-    for (int i = 0; i < chart.count; i++) plane_draw_label(&chart, &chart.points[i]);
-    for (int i = 0; i < chart.count; i++) {
-        const PlanePoint *p = &chart.points[i];
-        plane_draw_mark(canvas, plane_x(&chart, p->learned.mean), plane_y(&chart, p->kept.mean), p->ranked, p->front);
-    }
+    if (!plane_open(&chart, arena, title, font, err)) return false;
+    plane_draw_points(&chart);
     plane_tell(arena, r, &chart, canvas);
     return true;
 }

@@ -77,25 +77,10 @@ static bool chart_sweep(Arena *arena, const Results *r, Str font, Canvas *canvas
     const SweepList sweeps = report_sweeps(arena, r);
     const Sweep *sweep = &sweeps.at[0];
     const char *title = arena_printf(arena, "%s: what each %s learns and keeps", sweep->method, sweep->option);
-    const char *whiskers = verdict_most_seeds(r) > 1 ? "whiskers: 95% interval over seeds" : "whiskers: 95% interval";
-    if (!chart_open(canvas, arena, r, r->look.narrow ? 900 : 0, font, err)) return false;
-    float y = chart_title(canvas, title, arena_printf(arena, "%s; %s", chart_setting(arena, r), whiskers));
     sweep_collect(arena, r, sweep, &chart);
-    y = plane_draw_legend(canvas, &chart, y);
-    chart.plot =
-        (Box){CHART_MARGIN + 75, y + 78, (float)canvas->width - CHART_MARGIN - 20, (float)canvas->height - 100};
-    plane_axes(&chart);
-    plane_lay_front(&chart);
-    plane_place_labels(&chart);
-    plane_draw_axes(&chart);
-    for (int i = 0; i < chart.count; i++) plane_draw_whiskers(&chart, &chart.points[i]);
+    if (!plane_open(&chart, arena, title, font, err)) return false;
     sweep_draw_line(arena, sweep, &chart);
-    canvas_polyline(canvas, chart.front, (size_t)chart.front_count, 3, COLOUR_BLUE, (Dash){10, 18, 0});
-    for (int i = 0; i < chart.count; i++) plane_draw_label(&chart, &chart.points[i]);
-    for (int i = 0; i < chart.count; i++) {
-        const PlanePoint *p = &chart.points[i];
-        plane_draw_mark(canvas, plane_x(&chart, p->learned.mean), plane_y(&chart, p->kept.mean), p->ranked, p->front);
-    }
+    plane_draw_points(&chart);
     sweep_tell(arena, sweep, &chart, canvas);
     return true;
 }

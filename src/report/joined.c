@@ -38,6 +38,21 @@ static void joined_add(Arena *arena, FolderList *list, const char *folder)
     *dyn_push(arena, list) = folder;
 }
 
+static const char *joined_path(Arena *arena, const char *folder)
+{
+    return arena_printf(arena, "%s/joined.json", folder);
+}
+
+bool report_has_run(Arena *arena, const char *folder)
+{
+    return file_exists(arena_printf(arena, "%s/results.jsonl", folder));
+}
+
+bool report_is_folder(Arena *arena, const char *folder)
+{
+    return report_has_run(arena, folder) || file_exists(joined_path(arena, folder));
+}
+
 bool report_folders(Arena *arena, const char *const *given, int count, const char *const **folders, int *folder_count,
                     Err *err)
 {
@@ -45,8 +60,8 @@ bool report_folders(Arena *arena, const char *const *given, int count, const cha
     for (int i = 0; i < count; i++) {
         Str text;
         FolderList joined = {0};
-        const char *path = arena_printf(arena, "%s/joined.json", given[i]);
-        if (file_exists(arena_printf(arena, "%s/results.jsonl", given[i])) || !file_exists(path)) {
+        const char *path = joined_path(arena, given[i]);
+        if (report_has_run(arena, given[i]) || !file_exists(path)) {
             /* the same run named twice is a mistake, which joining reports */
             *dyn_push(arena, &all) = given[i];
             continue;
@@ -54,7 +69,7 @@ bool report_folders(Arena *arena, const char *const *given, int count, const cha
         if (!file_read(arena, path, JOINED_LIMIT_BYTES, &text, err) || !joined_parse(arena, text, path, &joined, err))
             return false;
         for (size_t k = 0; k < joined.count; k++) {
-            if (!file_exists(arena_printf(arena, "%s/results.jsonl", joined.at[k])))
+            if (!report_has_run(arena, joined.at[k]))
                 return fail(err, "%s: %s, which it joins, holds no results.jsonl any more; join the folders again",
                             path, str_show(str(joined.at[k])));
             joined_add(arena, &all, joined.at[k]);
@@ -74,7 +89,7 @@ bool report_write_joined(const char *out_dir, const char *const *folders, int co
         json_array_append_new(list, json_string(sys_path_real(folders[i], path) ? folders[i] : path));
     }
     json_t *joined = json_pack("{s:o}", "folders", list);
-    const bool ok = json_write(arena_printf(&arena, "%s/joined.json", out_dir), joined, err);
+    const bool ok = json_write(joined_path(&arena, out_dir), joined, err);
     json_decref(joined);
     arena_free(&arena);
     return ok;

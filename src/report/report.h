@@ -193,6 +193,10 @@ bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *e
  * each once. */
 bool report_folders(Arena *arena, const char *const *given, int count, const char *const **folders, int *folder_count,
                     Err *err);
+/* Whether the folder holds the results of a run; whether it holds those, or names folders that do. */
+bool report_has_run(Arena *arena, const char *folder);
+bool report_is_folder(Arena *arena, const char *folder);
+
 /* Writes out_dir/joined.json, by which the folder can be named where those are that it joins. */
 bool report_write_joined(const char *out_dir, const char *const *folders, int count, Err *err);
 
