@@ -144,6 +144,29 @@ static void test_what_would_change_is_refused_by_name(void **state)
     sh("echo '{' >" R "steps/config.json");
     expect_line(child(child_run, ADDING_RUN "--quiet --method si --out " R "steps", FAULT_ANY, 0, FAULT_NONE),
                 "steps/config.json");
+    /* what is there was damaged */
+    static const char *const damage[][2] = {
+        {"rm " R "steps/predictions.tsv", "predictions.tsv holds none of the predictions of "},
+        {"sed -i '$d' " R "steps/predictions.tsv",
+         "predictions.tsv holds 59 of 60 of the predictions of lora (seed 1)"},
+        {"sed -i '3s/^/x/' " R "steps/results.jsonl", "results.jsonl: line 3 is no event"},
+        {"sed -i '5s/^.*$/[]/' " R "steps/results.jsonl", "results.jsonl: line 5 is no event"},
+    };
+    for (size_t i = 0; i < COUNT(damage); i++) {
+        sh("rm -rf " R "steps; cp -r " R "before " R "steps");
+        assert_int_equal(sh(damage[i][0])->code, 0);
+        sh("rm -rf " R "whole; cp -r " R "steps " R "whole");
+        expect_line(child(child_run, ADDING_RUN "--quiet --method si --out " R "steps", FAULT_ANY, 0, FAULT_NONE),
+                    damage[i][1]);
+        assert_int_equal(sh("diff -r " R "steps " R "whole")->code, 0); /* nothing was trained or changed */
+    }
+    /* what was not kept is said */
+    sh("rm -rf " R "whole " R "steps; cp -r " R "before " R "steps");
+    const Child *said = fine(child_run, ADDING_RUN "--method full,lora --keep-each-epoch --out " R "steps");
+    assert_non_null(strstr(said->err, "models that --keep-each-epoch asks for are not there"));
+    sh("rm -rf " R "steps/models/lora");
+    said = fine(child_run, ADDING_RUN "--method full,lora --out " R "steps");
+    assert_non_null(strstr(said->err, "models that --keep-models asks for are not there"));
     /* an option of methods that are not there yet is free */
     sh("rm -rf " R "steps");
     fine(child_run, ADDING_RUN "--method full --out " R "steps");

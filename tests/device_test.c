@@ -331,11 +331,66 @@ static void test_device_dropout_forward_backward(void **state)
 
 /* ---- Lazy decay: bit for bit what AdamW does to every row ---- */
 
+enum { LAZY_ROWS = 21, LAZY_COLS = 37, LAZY_ALL = LAZY_ROWS * LAZY_COLS, LAZY_STEPS = 12 };
+static f32 lazy_eager[4][LAZY_ALL], lazy_rows[4][LAZY_ALL]; /* w, m, v, g */
+
+/* A step of AdamW for all weights, and one for the rows that are awake: row r has its first gradient at step r. */
+static void lazy_step(void (*const *table)(const void *), u32 step, u32 *stamp, f32 *factors, double *power1,
+                      double *power2)
+{
+    const f32 lr = 0.37f * (f32)(LAZY_STEPS - step) / LAZY_STEPS, scale = 0.7f;
+    table[OP_wake_rows](&(struct wake_rows_args){.w = lazy_rows[0],
+                                                 .stamp = stamp,
+                                                 .row = &(const u32){step},
+                                                 .factors = factors,
+                                                 .rows = 1,
+                                                 .cols = LAZY_COLS,
+                                                 .step = step,
+                                                 .awake = 1});
+    factors[step] = adamw_shrink(lr, 0.013f);
+    for (u32 i = 0; i < (step + 1) * LAZY_COLS; i++) lazy_eager[3][i] = lazy_rows[3][i] = device_number(step + 3, i);
+    *power1 *= 0.9, *power2 *= 0.999;
+    const f32 fix1 = (f32)(1 - *power1), fix2 = (f32)sqrt(1 - *power2);
+    table[OP_adamw](&(struct adamw_args){.w = lazy_eager[0],
+                                         .m = lazy_eager[1],
+                                         .v = lazy_eager[2],
+                                         .g = lazy_eager[3],
+                                         .scale = &scale,
+                                         .n = LAZY_ALL,
+                                         .lr = lr,
+                                         .beta1 = 0.9f,
+                                         .beta2 = 0.999f,
+                                         .eps = 1e-8f,
+                                         .shrink = factors[step],
+                                         .fix1 = fix1,
+                                         .fix2 = fix2});
+    table[OP_adamw_rows](&(struct adamw_rows_args){.w = lazy_rows[0],
+                                                   .m = lazy_rows[1],
+                                                   .v = lazy_rows[2],
+                                                   .g = lazy_rows[3],
+                                                   .scale = &scale,
+                                                   .stamp = stamp,
+                                                   .rows = LAZY_ROWS,
+                                                   .cols = LAZY_COLS,
+                                                   .lr = lr,
+                                                   .beta1 = 0.9f,
+                                                   .beta2 = 0.999f,
+                                                   .eps = 1e-8f,
+                                                   .shrink = factors[step],
+                                                   .fix1 = fix1,
+                                                   .fix2 = fix2});
+}
+
+/* Rows that sleep are brought up to date, as an evaluation needs them. */
+static void lazy_wake(void (*const *table)(const void *), u32 step, u32 *stamp, const f32 *factors)
+{
+    table[OP_wake_rows](&(struct wake_rows_args){
+        .w = lazy_rows[0], .stamp = stamp, .factors = factors, .rows = LAZY_ROWS, .cols = LAZY_COLS, .step = step});
+}
+
 static void test_device_wake_rows_is_adamw(void **state)
 {
     (void)state;
-    enum { ROWS_ = 21, COLS_ = 37, ALL = ROWS_ * COLS_, STEPS = 12 };
-    static f32 eager[4][ALL], lazy[4][ALL]; /* w, m, v, g */
     CpuEngine engines[CPU_ENGINES];
     cpu_engines(engines);
     threads_start(2);
@@ -344,72 +399,22 @@ static void test_device_wake_rows_is_adamw(void **state)
         if (e >= 0 && !engines[e].usable) continue;
         if (e >= 0) cpu_table(&engines[e], table);
         if (e < 0) memcpy(table, plain_ops, sizeof table);
-        memset(eager, 0, sizeof eager);
-        for (int i = 0; i < ALL; i++) eager[0][i] = device_number(2, (uint64_t)i);
-        memcpy(lazy, eager, sizeof eager);
-        u32 stamp[ROWS_] = {0};
-        f32 factors[STEPS], scale = 0.7f;
+        memset(lazy_eager, 0, sizeof lazy_eager);
+        for (int i = 0; i < LAZY_ALL; i++) lazy_eager[0][i] = device_number(2, (uint64_t)i);
+        memcpy(lazy_rows, lazy_eager, sizeof lazy_eager);
+        u32 stamp[LAZY_ROWS] = {0};
+        f32 factors[LAZY_STEPS];
         double power1 = 1, power2 = 1;
-        for (u32 step = 0; step < STEPS; step++) {
-            const f32 lr = 0.37f * (f32)(STEPS - step) / STEPS;
-            /* Row r has its first gradient at step r, if there is such a step. */
-            u32 awake[ROWS_], count = 0;
-            for (u32 r = 0; r < ROWS_; r++)
-                if (r == step) awake[count++] = r;
-            table[OP_wake_rows](&(struct wake_rows_args){.w = lazy[0],
-                                                         .stamp = stamp,
-                                                         .row = awake,
-                                                         .factors = factors,
-                                                         .rows = count,
-                                                         .cols = COLS_,
-                                                         .step = step,
-                                                         .awake = 1});
-            factors[step] = adamw_shrink(lr, 0.013f);
-            for (u32 r = 0; r <= step && r < ROWS_; r++)
-                for (int c = 0; c < COLS_; c++)
-                    eager[3][r * COLS_ + c] = lazy[3][r * COLS_ + c] = device_number(step + 3, r * COLS_ + (u32)c);
-            power1 *= 0.9, power2 *= 0.999;
-            const f32 fix1 = (f32)(1 - power1), fix2 = (f32)sqrt(1 - power2);
-            table[OP_adamw](&(struct adamw_args){.w = eager[0],
-                                                 .m = eager[1],
-                                                 .v = eager[2],
-                                                 .g = eager[3],
-                                                 .scale = &scale,
-                                                 .n = ALL,
-                                                 .lr = lr,
-                                                 .beta1 = 0.9f,
-                                                 .beta2 = 0.999f,
-                                                 .eps = 1e-8f,
-                                                 .shrink = factors[step],
-                                                 .fix1 = fix1,
-                                                 .fix2 = fix2});
-            table[OP_adamw_rows](&(struct adamw_rows_args){.w = lazy[0],
-                                                           .m = lazy[1],
-                                                           .v = lazy[2],
-                                                           .g = lazy[3],
-                                                           .scale = &scale,
-                                                           .stamp = stamp,
-                                                           .rows = ROWS_,
-                                                           .cols = COLS_,
-                                                           .lr = lr,
-                                                           .beta1 = 0.9f,
-                                                           .beta2 = 0.999f,
-                                                           .eps = 1e-8f,
-                                                           .shrink = factors[step],
-                                                           .fix1 = fix1,
-                                                           .fix2 = fix2});
-            /* In the middle, all sleeping rows are brought up to date, as an evaluation needs them. */
-            if (step == STEPS / 2) {
-                table[OP_wake_rows](&(struct wake_rows_args){
-                    .w = lazy[0], .stamp = stamp, .factors = factors, .rows = ROWS_, .cols = COLS_, .step = step + 1});
-                assert_memory_equal(eager[0], lazy[0], sizeof eager[0]);
-            }
+        for (u32 step = 0; step < LAZY_STEPS; step++) {
+            lazy_step(table, step, stamp, factors, &power1, &power2);
+            if (step != LAZY_STEPS / 2) continue;
+            lazy_wake(table, step + 1, stamp, factors);
+            assert_memory_equal(lazy_eager[0], lazy_rows[0], sizeof lazy_eager[0]);
         }
-        assert_memory_not_equal(eager[0], lazy[0], sizeof eager[0]);
-        table[OP_wake_rows](&(struct wake_rows_args){
-            .w = lazy[0], .stamp = stamp, .factors = factors, .rows = ROWS_, .cols = COLS_, .step = STEPS});
-        assert_memory_equal(eager, lazy, sizeof eager);
-        for (u32 r = 0; r < ROWS_; r++) assert_int_equal(stamp[r], r < STEPS ? ROW_AWAKE : STEPS);
+        assert_memory_not_equal(lazy_eager[0], lazy_rows[0], sizeof lazy_eager[0]);
+        lazy_wake(table, LAZY_STEPS, stamp, factors);
+        assert_memory_equal(lazy_eager, lazy_rows, sizeof lazy_eager);
+        for (u32 r = 0; r < LAZY_ROWS; r++) assert_int_equal(stamp[r], r < LAZY_STEPS ? ROW_AWAKE : LAZY_STEPS);
     }
     threads_stop();
 }

@@ -294,7 +294,7 @@ static void test_latex(void **state)
     static const char *const parts[] = {"\\toprule",
                                         "\\bottomrule",
                                         "50\\%\\_of \\& \\{all\\} & ",
-                                        "=SUM(A1) ''x'', y & ",
+                                        "=SUM(A1) ``x'', y & ",
                                         "& a\\_b\\#1 after nli &",
                                         " $\\pm$ ",
                                         "& $-$",
@@ -367,6 +367,9 @@ static void test_csv(void **state)
         for (int b = 0; b < a; b++) assert_string_not_equal(fields[a], fields[b]);
     papers_csv_line(&arena, at, fields, &count);
     assert_int_equal(count, columns);
+    assert_string_equal(verdict_later(&arena, &r), "2 more tasks");
+    r.tasks[2].again = true;
+    assert_string_equal(verdict_later(&arena, &r), "1 more task and 1 again");
     arena_free(&arena);
 }
 
@@ -486,6 +489,10 @@ static void test_citations(void **state)
     expect_parts(own, parts, COUNT(parts));
     assert_null(strstr(own, "kirkpatrick"));
     assert_non_null(strstr(setup, "full~\\cite{mccloskey1989catastrophic}, lora~\\cite{hu2022lora}"));
+    Err err = {0};
+    assert_true(report_rename(&arena, &r, "lora=Adapter", &err));
+    setup = printed(&arena, &r, paper_latex_setup);
+    assert_non_null(strstr(setup, "full~\\cite{mccloskey1989catastrophic}, Adapter~\\cite{hu2022lora}"));
     arena_free(&arena);
 }
 

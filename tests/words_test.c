@@ -202,11 +202,20 @@ static void test_columns(void **state)
     assert_int_equal(text_width("a–é"), 3);
     assert_string_equal(text_shorten(arena, "naïveté", 7), "naïveté");
     assert_string_equal(text_shorten(arena, "naïveté", 4), "naï…");
+    /* Chinese letters take two columns, a mark on a letter none, a byte that is no UTF-8 one */
+    assert_int_equal(text_width("情感x"), 5);
+    assert_int_equal(text_width("e\xcc\x81\xff"), 2);
+    assert_string_equal(text_shorten(arena, "情感分析", 8), "情感分析");
+    assert_string_equal(text_shorten(arena, "情感分析", 7), "情感分…");
+    assert_string_equal(text_shorten(arena, "情感分析", 6), "情感…");
+    assert_string_equal(text_for(arena, MEDIUM_LATEX, "\"a\" (\"b\")"), "``a'' (``b'')");
     assert_string_equal(wrapped(arena, "one two  three\nfour", 0, 2, 8, &end), "one two\n  three\n  four");
     assert_int_equal(end, 6);
     assert_string_equal(wrapped(arena, "ééé ééé", 4, 0, 11, &end), "ééé ééé");
     assert_int_equal(end, 11);
     assert_string_equal(wrapped(arena, "ééé ééé", 4, 0, 10, &end), "ééé\nééé");
+    assert_string_equal(wrapped(arena, "情感 分析", 0, 0, 8, &end), "情感\n分析");
+    assert_int_equal(end, 4);
     assert_string_equal(wrapped(arena, "unbreakable x", 0, 1, 5, &end), "unbreakable\n x");
     assert_string_equal(wrapped(arena, " ", 3, 1, 5, &end), "");
     assert_int_equal(end, 3);

@@ -1,6 +1,7 @@
 #include "experiment.h"
 
 #include "journal.c"        // the files of OUT while a run writes them
+#include "journal_whole.c"  // whether they are those that it wrote
 #include "journal_order.c"  // and when it was added to
 #include "state.h"          // what a run holds in memory
 

@@ -74,17 +74,26 @@ static bool journal_knows_text(Journal *journal, uint32_t task, uint32_t row)
     return false;
 }
 
-/* The method and seed a line of predictions.tsv begins with, as a key of journal->finished. */
-static bool journal_keeps_prediction(Journal *journal, Str line)
+/* The method and seed that a line of predictions.tsv begins with, as a key of journal->finished; false: none. */
+static bool journal_predictor(Str line, JournalKey *key)
 {
     const char *tab = memchr(line.at, '\t', line.size);
-    if (!tab) return false;
-    size_t method = (size_t)(tab - line.at), rest = line.size - method - 1;
-    const char *second = memchr(tab + 1, '\t', rest);
+    const char *second = tab ? memchr(tab + 1, '\t', line.size - (size_t)(tab + 1 - line.at)) : NULL;
     int64_t seed;
-    if (!second || !parse_int((Str){tab + 1, (size_t)(second - tab - 1)}, 0, UINT32_MAX, &seed)) return false;
-    const char *name = arena_copy(&journal->arena, line.at, method);
-    return journal_is_finished(journal, name, (uint32_t)seed);
+    char name[sizeof key->text];
+    const size_t size = tab ? (size_t)(tab - line.at) : sizeof name;
+    if (!second || size >= sizeof name || !parse_int((Str){tab + 1, (size_t)(second - tab - 1)}, 0, UINT32_MAX, &seed))
+        return false;
+    memcpy(name, line.at, size);
+    name[size] = 0;
+    *key = journal_key(name, (uint32_t)seed);
+    return true;
+}
+
+static bool journal_keeps_prediction(Journal *journal, Str line)
+{
+    JournalKey key;
+    return journal_predictor(line, &key) && json_object_get(journal->finished, key.text);
 }
 
 /* Takes the next whole line off `rest`, without its end; false when none is left: an incomplete last line is none. */
@@ -339,6 +348,8 @@ static bool journal_cut(Journal *journal, json_t *run, bool fresh, Err *err)
                           err);
 }
 
+static bool journal_is_whole(Journal *journal, Err *err); /* journal_whole.c */
+
 /* Prepares OUT. run: the run event of the plan. *done: a finished run of the same configuration lies there and nothing
  * is to be done; *fresh: nothing of the same configuration was there, and the run event is yet to be written. */
 static bool journal_open(Journal *journal, const Plan *plan, json_t *config, json_t *run, bool *done, bool *fresh,
@@ -374,6 +385,7 @@ static bool journal_open(Journal *journal, const Plan *plan, json_t *config, jso
                     "begun or start anew with --force",
                     plan->out, engine, json_string_value(json_object_get(config, "engine")));
     if (plan->force || !same) journal_remove(journal);
+    if (!journal_is_whole(journal, err)) return false;
     *fresh = json_object_size(journal->finished) == 0;
     /* config.json after it: an addition that is killed between the two is none yet, and the next one begins it again */
     return journal_cut(journal, run, *fresh, err) && json_write(path, config, err) &&

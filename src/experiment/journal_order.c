@@ -104,13 +104,8 @@ static void order_events(Order *o, Str all)
 static void order_predictions(Order *o, Str all)
 {
     for (Str line; journal_line(&all, &line);) {
-        const char *tab = memchr(line.at, '\t', line.size);
-        const size_t size = tab ? (size_t)(tab - line.at) : 0;
-        int64_t seed = -1;
-        const char *second = tab ? memchr(tab + 1, '\t', line.size - size - 1) : NULL;
-        if (second) parse_int((Str){tab + 1, (size_t)(second - tab - 1)}, 0, UINT32_MAX, &seed);
-        OrderBlock *block =
-            seed < 0 ? NULL : order_block(o, journal_key(arena_copy(&o->arena, line.at, size), (uint32_t)seed).text);
+        JournalKey key;
+        OrderBlock *block = journal_predictor(line, &key) ? order_block(o, key.text) : NULL;
         const Str whole = {line.at, line.size + 1};
         if (block)
             *dyn_push(&o->arena, &block->lines) = whole;

@@ -58,12 +58,16 @@ static bool models_write(MethodRun *m, const char *out, int tasks, Err *err)
     return ok;
 }
 
+static bool models_are_kept(const Plan *plan, const Method *method)
+{
+    return plan->keep == KEEP_ALL || (plan->keep == KEEP_ADAPTERS && !method->changes_encoder);
+}
+
 /* The current method, finished. */
 static bool models_keep(MethodRun *m, Err *err)
 {
     const Plan *plan = m->x->plan;
-    if (plan->keep == KEEP_NONE || (plan->keep == KEEP_ADAPTERS && m->method->changes_encoder)) return true;
-    return models_write(m, plan->out, plan->task_count, err);
+    return !models_are_kept(plan, m->method) || models_write(m, plan->out, plan->task_count, err);
 }
 
 /* ---- --keep-each-epoch: OUT/epochs/TASK-epochN has what predict and export want of OUT ---- */
@@ -85,6 +89,30 @@ static bool models_keep_epoch(void *context, uint32_t epoch, Err *err)
     return ok;
 }
 
+/* Says what is asked for and was not kept when finished methods were trained. */
+static void models_say_missing(const Experiment *x)
+{
+    Arena arena = {0};
+    const Plan *plan = x->plan;
+    const char *missing = "";
+    for (int s = 0; s < plan->seed_count; s++)
+        for (int m = 0; m < plan->method_count; m++) {
+            const Method *method = plan->methods[m];
+            if (!journal_is_finished(&x->journal, method->name, plan->seeds[s])) continue;
+            if (models_are_kept(plan, method) &&
+                !file_exists(models_folder(x, &arena, plan->out, method, plan->seeds[s])))
+                missing = "--keep-models";
+        }
+    if (plan->keep_each_epoch && json_object_size(x->journal.finished) && !file_exists(models_epoch(x, &arena, 0, 0)))
+        missing = "--keep-each-epoch";
+    if (*missing && !plan->quiet)
+        fprintf(stderr,
+                "%s: models that %s asks for are not there: they are kept while a method is trained, and --force "
+                "trains it again\n",
+                plan->out, missing);
+    arena_free(&arena);
+}
+
 static uint64_t models_floats(const Experiment *x, const Method *method, int tasks)
 {
     uint64_t floats = method->changes_encoder ? x->model.encoder.floats : 0;
@@ -100,11 +128,8 @@ static uint64_t models_bytes(const Experiment *x)
 {
     const Plan *plan = x->plan;
     uint64_t floats = 0;
-    for (int m = 0; m < plan->method_count && plan->keep != KEEP_NONE; m++) {
-        const bool own_encoder = plan->methods[m]->changes_encoder;
-        if (plan->keep == KEEP_ADAPTERS && own_encoder) continue;
-        floats += models_floats(x, plan->methods[m], plan->task_count);
-    }
+    for (int m = 0; m < plan->method_count; m++)
+        if (models_are_kept(plan, plan->methods[m])) floats += models_floats(x, plan->methods[m], plan->task_count);
     for (int m = 0; m < plan->method_count && plan->keep_each_epoch; m++)
         for (int i = 0; i < plan->task_count; i++)
             floats += hyper_of(plan, i).epochs * models_floats(x, plan->methods[m], i + 1);

@@ -65,12 +65,14 @@ static bool run_everything(Experiment *x, const json_t *options, Err *err)
     if (ok && done) {
         json_decref(run);
         if (!plan->quiet) fprintf(stderr, "%s holds this very run, finished; --force would do it again\n", plan->out);
+        models_say_missing(x);
         return true;
     }
     if (ok && !fresh && !x->journal.described && !plan->quiet)
         fprintf(stderr, "%s goes on beside what is there: %zu of %d (each a method with a seed) are finished\n",
                 plan->out, json_object_size(x->journal.finished), plan->method_count * plan->seed_count);
     ok = ok && models_begin(x, fresh, err);
+    if (ok && !fresh) models_say_missing(x);
     if (ok && fresh) ok = journal_event(&x->journal, json_incref(run), err) && emit_examples(x, err);
     json_decref(run);
     outlook_begin(x);

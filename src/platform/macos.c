@@ -58,7 +58,7 @@ int processors_available(void)
 
 uint64_t memory_available_bytes(void)
 {
-    vm_statistics64_data_t pages;
+    vm_statistics64_data_t pages = {0};
     vm_size_t page_bytes;
     mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
     const mach_port_t host = mach_host_self();

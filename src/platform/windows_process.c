@@ -391,7 +391,7 @@ typedef struct Gathering {
 static void gathering_run(void *context)
 {
     Gathering *g = context;
-    char drained[4096];
+    char drained[4096] = "";
     for (size_t got = 1; got;) {
         if (!g->failed && g->capacity - g->size < sizeof drained) {
             const size_t more = g->capacity * 2 + 2 * sizeof drained;

@@ -20,6 +20,7 @@ static void load_task_facts(Loader *l, const json_t *entry, ResultTask *task)
     task->how_drawn = load_text(l, json_object_get(entry, "rows"));
     task->train_file_rows = load_fact(entry, "train_file_rows", 1e12);
     task->split_percent = load_fact(entry, "split_percent", 100);
+    task->again = json_is_integer(json_object_get(entry, "again"));
     task->tokens_per_row = load_fact(entry, "tokens_per_row", 1e9);
 }
 

@@ -190,9 +190,9 @@ static const char *paper_latex_citations(Arena *arena, const Results *r)
         bool said = false;
         for (int k = 0; k < m; k++) said = said || strcmp(r->method_info[k].base, r->method_info[m].base) == 0;
         const char *keys = said ? "" : cite_keys(arena, r->method_info[m].base);
-        if (*keys)
-            list = text_join(arena, list, ", ",
-                             arena_printf(arena, "%s~%s", paper_tex(arena, r->method_info[m].base), keys));
+        const char *base = r->method_info[m].base; /* without values of its own, unless --rename gave it a name */
+        const char *shown = strncmp(r->methods[m], base, strlen(base)) == 0 ? base : r->methods[m];
+        if (*keys) list = text_join(arena, list, ", ", arena_printf(arena, "%s~%s", paper_tex(arena, shown), keys));
     }
     return list;
 }

@@ -25,6 +25,7 @@ typedef struct ResultTask {
     /* for people; not recorded: "" and NAN */
     const char *train_sha256, *eval_sha256, *how_drawn;
     double train_file_rows, split_percent, tokens_per_row;
+    bool again; /* an earlier task comes again */
 } ResultTask;
 
 /* How all trainings were made, beside their settings. Not recorded: "" and NAN. */

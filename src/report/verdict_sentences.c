@@ -54,10 +54,15 @@ static const char *verdict_who_missed(Arena *arena, const Results *r, int task, 
     return arena_printf(arena, "%s did not learn %s", verdict_counted(arena, &names), what);
 }
 
-/* "nli" for two tasks, "4 more tasks" for five. */
+/* "nli" for two tasks, "4 more tasks" for five, "1 more task and 1 again" for A, B, A. */
 static const char *verdict_later(Arena *arena, const Results *r)
 {
-    return r->task_count == 2 ? r->tasks[1].name : arena_printf(arena, "%d more tasks", r->task_count - 1);
+    int again = 0;
+    for (int j = 0; j < r->task_count; j++) again += r->tasks[j].again;
+    const int fresh = r->task_count - 1 - again;
+    if (r->task_count == 2) return r->tasks[1].name;
+    const char *more = fresh ? arena_printf(arena, "%d more %s", fresh, plural((uint64_t)fresh, "task", "tasks")) : "";
+    return text_join(arena, more, " and ", again ? arena_printf(arena, "%d again", again) : "");
 }
 
 /* ---- what training the later tasks did to the first ---- */

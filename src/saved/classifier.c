@@ -113,6 +113,9 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
     }
     ModelSource pretrained = source->embedded;
     if (kept.pretrained) pretrained.folder = source->model ? source->model : kept.pretrained;
+    if (kept.pretrained && !source->model && sys_kind(kept.pretrained) != SYS_FOLDER)
+        return fail(err, "%s: the model that this run began with is not there: say with --model where it lies now",
+                    kept.pretrained);
     return classifier_read_pretrained(c, &pretrained, &kept, err);
 }
 

@@ -220,7 +220,7 @@ static bool tokjson_bpe(TokJson *j, const json_t *model, Err *err)
  * number, rounded, times or over a power of ten. The tokenizers library reads scores so. */
 static double tokjson_serde_number(double value)
 {
-    char text[40], digits[24];
+    char text[40], digits[24] = "";
     size_t count = 0;
     int places = 14;
     do snprintf(text, sizeof text, "%.*e", places, fabs(value));

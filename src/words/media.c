@@ -1,6 +1,7 @@
 #include "words.h"
 
 #include <string.h>
+#include <utf8proc.h>
 
 /* A text for the medium that shows it, and in the columns that are there. */
 
@@ -91,6 +92,7 @@ const char *text_for(Arena *arena, Medium medium, const char *text)
         uint32_t code;
         n = utf8_decode(text + at, size - at, &code);
         const char *put = media_put(medium, code);
+        if (medium == MEDIUM_LATEX && code == '"' && (!at || strchr(" \t\n(", text[at - 1]))) put = "``";
         if (medium == MEDIUM_MARKDOWN && code < 128 && strchr("\\`*_[]<>|#&~", (int)code)) *to++ = '\\';
         const size_t bytes = put ? strlen(put) : n;
         memcpy(to, put ? put : text + at, bytes);
@@ -99,10 +101,20 @@ const char *text_for(Arena *arena, Medium medium, const char *text)
     return out;
 }
 
+/* Columns of the code point at `text`, which is *bytes long: Chinese letters take two, marks on letters none. */
+static int text_columns(const char *text, size_t *bytes)
+{
+    uint32_t code;
+    size_t left = 1;
+    while (left < 4 && text[left]) left++;
+    *bytes = utf8_decode(text, left, &code);
+    return code == UTF8_INVALID ? 1 : utf8proc_charwidth((utf8proc_int32_t)code);
+}
+
 int text_width(const char *text)
 {
     int width = 0;
-    for (; *text; text++) width += !utf8_continues(*text);
+    for (size_t bytes; *text; text += bytes) width += text_columns(text, &bytes);
     return width;
 }
 
@@ -111,9 +123,9 @@ const char *text_shorten(Arena *arena, const char *text, int columns)
     if (text_width(text) <= columns) return text;
     int width = 0;
     const char *end = text;
-    for (; *end; end++) {
-        if (!utf8_continues(*end) && width == columns - 1) break;
-        width += !utf8_continues(*end);
+    for (size_t bytes; *end; end += bytes) {
+        width += text_columns(end, &bytes);
+        if (width > columns - 1) break;
     }
     return arena_printf(arena, "%.*s…", (int)(end - text), text);
 }
@@ -125,7 +137,7 @@ int text_wrap(FILE *out, const char *text, int column, int indent, int columns)
         const int size = (int)strcspn(text, " \n");
         int width = 0;
         if (!size) return column;
-        for (int i = 0; i < size; i++) width += !utf8_continues(text[i]);
+        for (size_t i = 0, bytes; i < (size_t)size; i += bytes) width += text_columns(text + i, &bytes);
         const bool breaks = !first && column + 1 + width > columns;
         if (breaks) fprintf(out, "\n%*s", indent, "");
         fprintf(out, "%s%.*s", first || breaks ? "" : " ", size, text);

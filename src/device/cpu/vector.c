@@ -78,7 +78,7 @@ INLINE V(f32) V(splat)(f32 x)
 #elif defined(NEON)
     return (V(f32))vdupq_n_f32(x);
 #else
-    V(f32) all;
+    V(f32) all = {0};
     foreach (i, LANES) all[i] = x;
     return all;
 #endif
