@@ -135,6 +135,29 @@ static void test_labels_apart(void **state)
     arena_free(&outer);
 }
 
+/* Bars that reach 100%, points in a corner: their values have room beside them. */
+static void test_all_rows_right(void **state)
+{
+    (void)state;
+    static const int methods[] = {1, 3, 8, 15};
+    Arena outer = {0};
+    const Str font = charts_font(&outer);
+    for (size_t i = 0; i < COUNT(methods); i++) {
+        Arena arena = {0};
+        const Made made = {.tasks = 2, .methods = methods[i], .seeds = 1};
+        Results r = *charts_results(&arena, made_results(&arena, &made));
+        for (size_t k = 0; k < r.runs.count; k++)
+            for (int cell = 0; cell < r.task_count * r.task_count; cell++) {
+                Evaluation *e = &r.runs.at[k].matrix[cell];
+                *e = (Evaluation){.rows = e->rows, .correct = e->rows, .paired = e->paired};
+            }
+        charts_draw_all(&r, font, arena_printf(&arena, "%d methods, all right", methods[i]));
+        arena_free(&arena);
+    }
+    assert_int_equal(charts_wrong, 0);
+    arena_free(&outer);
+}
+
 static void test_long_names(void **state)
 {
     (void)state;
@@ -404,6 +427,7 @@ static const struct CMUnitTest charts_tests[] = {
     cmocka_unit_test(test_look),
     cmocka_unit_test(test_a_sweep),
     cmocka_unit_test(test_labels_apart),
+    cmocka_unit_test(test_all_rows_right),
     cmocka_unit_test(test_long_names),
     cmocka_unit_test(test_missing_events),
     cmocka_unit_test(test_any_event_may_be_missing),

@@ -11,6 +11,7 @@ static void expect_parts(const char *text, const char *const *parts, size_t coun
 static void expect_80_columns(const char *text)
 {
     size_t columns = 0;
+    if (strstr(text, " \n")) fail_msg("a line ends with a space:\n%s", text);
     for (const char *p = text; *p; p++) {
         columns = *p == '\n' ? 0 : columns + ((*p & 0xc0) != 0x80);
         if (columns > 80) fail_msg("more than 80 columns:\n%s", text);

@@ -219,7 +219,7 @@ static const char *plain_wrong_numbers(Arena *arena, const Results *r, const cha
                *now = arena_printf(arena, " and %d %s ", WHOLE(end),
                                    learned ? "once it had learned" : "after being trained on"),
                *rows = arena_printf(arena, " lost %d of ", WHOLE(lost)),
-               *others = arena_printf(arena, " won %d others.", WHOLE(won));
+               *others = arena_printf(arena, WHOLE(won) == 1 ? " won %d other." : " won %d others.", WHOLE(won));
 #undef WHOLE
     if (!strstr(text, right) || !strstr(text, now)) return right;
     if (paired != (strstr(text, " lost ") != NULL)) return "what it lost";

@@ -11,8 +11,7 @@ enum {
     BARS_ROW = 48,      /* least height of a method on its side, */
     BARS_HIGHEST = 110, /* most, */
     BARS_STACKED = 106, /* and with its name above the bars, on a narrow picture; */
-    BARS_NAME = 42,     /* of which the name takes so much */
-    BARS_VALUE_ROOM = 90
+    BARS_NAME = 42      /* of which the name takes so much */
 };
 
 typedef struct Bar {
@@ -144,7 +143,9 @@ static void bars_draw_axis(const BarChart *chart)
         const float top = p.y0 + bars_group_extent(chart) * (float)g;
         canvas_rect(canvas, (Box){0, top, (float)canvas->width, top + bars_group_extent(chart)}, COLOUR_BAND, 1);
     }
-    for (int percent = 0; percent <= 100; percent += 20) {
+    const float room = chart->sideways ? (p.x1 - p.x0) / 5 : 100;
+    const int step = room > canvas_text_width(canvas, "100%", 24) + 12 ? 20 : 50;
+    for (int percent = 0; percent <= 100; percent += step) {
         const float at = bars_place(chart, percent / 100.0);
         const char *text = format_percents(canvas->arena, percent / 100.0, 0);
         const Colour colour = percent ? COLOUR_GRID : COLOUR_SOFT;
@@ -204,6 +205,12 @@ static void bars_draw_whisker(const BarChart *chart, const Bar *bar, float middl
                 chart->sideways ? (Box){low, middle - cap, high, middle + cap}
                                 : (Box){middle - cap, high, middle + cap, low},
                 "");
+}
+
+/* Beside a bar that reaches 100%, on its side. */
+static float bars_value_room(const BarChart *chart)
+{
+    return 30 + canvas_text_width(chart->canvas, "100.0", chart->value_size);
 }
 
 /* The value stands beyond the whisker, on a white plate that hides grid and majority line. */
@@ -281,7 +288,8 @@ static void bars_draw_name(const BarChart *chart, const BarGroup *group, int ind
         const float size = canvas_fit(canvas, group->name, width, 14, chart->name_size);
         canvas_text(canvas, right, middle + size * 0.36f, ALIGN_RIGHT, canvas_shorten(canvas, group->name, size, width),
                     size, COLOUR_TEXT);
-        const float left = chart->plot.x1 + BARS_VALUE_ROOM, room = (float)canvas->width - CHART_MARGIN / 2 - left;
+        const float left = chart->plot.x1 + bars_value_room(chart),
+                    room = (float)canvas->width - CHART_MARGIN / 2 - left;
         const float small = canvas_fit(canvas, group->note, room, 12, chart->note_size);
         canvas_text(canvas, left, middle + small * 0.36f, ALIGN_LEFT, canvas_shorten(canvas, group->note, small, room),
                     small, group->note_colour);
@@ -350,16 +358,18 @@ static void bars_layout_sideways(BarChart *chart, float top)
     chart->plot.x0 = CHART_MARGIN / 2 + 16 + canvas_clamp(names + 4, 120, 380);
     const float most = (float)canvas->width * 0.29f; /* of names, and of notes */
     chart->plot.x0 = fminf(chart->plot.x0, CHART_MARGIN / 2 + 16 + most);
-    chart->plot.x1 = (float)canvas->width - CHART_MARGIN / 2 - BARS_VALUE_ROOM - canvas_clamp(notes + 4, 120, most);
+    chart->plot.x1 =
+        (float)canvas->width - CHART_MARGIN / 2 - bars_value_room(chart) - canvas_clamp(notes + 4, 120, most);
 }
 
 static void bars_layout_stacked(BarChart *chart, float top)
 {
     chart->sideways = chart->stacked = true;
-    chart->plot = (Box){CHART_MARGIN, top + 50, (float)(chart->canvas->width - CHART_MARGIN - BARS_VALUE_ROOM),
-                        top + 50 + (float)(BARS_STACKED * chart->group_count)};
     chart->name_size = 28;
     chart->note_size = chart->value_size = 24;
+    chart->plot =
+        (Box){CHART_MARGIN, top + 50, (float)chart->canvas->width - CHART_MARGIN / 2.0f - bars_value_room(chart),
+              top + 50 + (float)(BARS_STACKED * chart->group_count)};
 }
 
 static float bars_draw_legend(const BarChart *chart, float y)

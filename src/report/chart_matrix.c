@@ -101,14 +101,15 @@ static void matrix_draw_cell(Canvas *canvas, const Results *r, const MatrixLayou
     if (l->value_size <= 0) return;
     const char *text =
         l->whole ? format_decimal(canvas->arena, 100 * score.mean, 0) : format_cell(canvas->arena, score.mean);
-    const float x = (box.x0 + box.x1) / 2, y = (box.y0 + box.y1) / 2 + l->value_size * 0.365f,
-                half = canvas_text_width(canvas, text, l->value_size) / 2;
+    const float size = canvas_fit(canvas, text, 0.92f * (inner.x1 - inner.x0), 7, l->value_size), /* "100" is wider */
+        x = (box.x0 + box.x1) / 2, y = (box.y0 + box.y1) / 2 + size * 0.365f,
+                half = canvas_text_width(canvas, text, size) / 2;
     if (missed)
-        canvas_rect(canvas,
-                    (Box){fmaxf(x - half - 5, inner.x0), y - l->value_size * 0.86f, fminf(x + half + 5, inner.x1),
-                          y + l->value_size * 0.14f},
-                    fill, 1);
-    canvas_text(canvas, x, y, ALIGN_CENTRE, text, l->value_size, ink);
+        canvas_rect(
+            canvas,
+            (Box){fmaxf(x - half - 5, inner.x0), y - size * 0.86f, fminf(x + half + 5, inner.x1), y + size * 0.14f},
+            fill, 1);
+    canvas_text(canvas, x, y, ALIGN_CENTRE, text, size, ink);
 }
 
 /* x, y: the corner of the panel's title. */

@@ -314,6 +314,7 @@ static void panels_draw_labels(const PanelChart *chart, int panel)
         const float below = i == count - 1 ? plot.y1 : places[i + 1] - pitch;
         places[i] = fminf(places[i] - (places[count - 1] - ends[count - 1]) / 2, below);
     }
+    for (int i = 0; i < count; i++) places[i] = fmaxf(places[i], i ? places[i - 1] + pitch : plot.y0);
     for (int i = 0; i < count; i++) {
         const float from = panels_x(chart, plot, (double)lines[i]->points[2 * lines[i]->count - 2]);
         /* dotted where the line ends early, so that nobody takes the way to its name for a flat line */

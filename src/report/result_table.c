@@ -233,7 +233,9 @@ static void table_print_row(FILE *out, TableStyle style, const TableGrid *grid, 
             fprintf(out, "  %s%s%s", method ? table_colour(style, row->verdict) : "", text,
                     method && style.colour ? "\033[0m" : "");
         } else {
-            fprintf(out, "  %*s%s", gap, "", text);
+            size_t size = strlen(text);
+            while (c == columns - 1 && size && text[size - 1] == ' ') size--;
+            fprintf(out, "  %*s%.*s", gap, "", (int)size, text);
         }
     }
     fputc('\n', out);

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <math.h>
+#include <string.h>
 
 /* What can be said of all methods together in plain words, with counts of rows: before the tests, which follow. */
 
@@ -37,9 +38,10 @@ static const char *plain_lost(Arena *arena, const Results *r, int method, int ta
 {
     const PlainRows rows = plain_rows(r, method, task);
     if (rows.seeds < seeds) return "";
-    return arena_printf(arena, " %s lost %s of %s rows and won %s others.", seeds > 1 ? "On average it" : "It",
-                        plain_whole(arena, rows.lost), format_count(arena, r->tasks[task].eval_rows),
-                        plain_whole(arena, rows.won));
+    const char *won = plain_whole(arena, rows.won);
+    return arena_printf(arena, " %s lost %s of %s rows and won %s %s.", seeds > 1 ? "On average it" : "It",
+                        plain_whole(arena, rows.lost), format_count(arena, r->tasks[task].eval_rows), won,
+                        strcmp(won, "1") == 0 ? "other" : "others");
 }
 
 /* The first task with a method that learned it, from its own training to the end. */
@@ -51,7 +53,7 @@ static const char *plain_method(Arena *arena, const Results *r, int method)
                *end = plain_whole(arena, 100 * verdict_score(r, method, r->task_count - 1, 0).mean);
     bool learned = true; /* all later tasks */
     for (int j = 1; j < r->task_count; j++) learned = learned && !verdict_missed(r, method, j);
-    return arena_printf(arena, "Of 100 rows of %s %s had %s right just after learning it%s and %s %s %s.%s",
+    return arena_printf(arena, "Of 100 rows of %s, %s had %s right just after learning it%s and %s %s %s.%s",
                         r->tasks[0].name, r->methods[method], own, over, end,
                         learned ? "once it had learned" : "after being trained on", verdict_later(arena, r),
                         plain_lost(arena, r, method, 0, change.seeds));
