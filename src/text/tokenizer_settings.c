@@ -37,13 +37,13 @@ typedef struct ClassRow {
     const char *special[SPECIAL_COUNT]; /* where no file names them */
     const char *extra[CLASS_MAX_EXTRA]; /* further special tokens, where no file has a list of them */
     int first, last;                    /* the special tokens around a text */
+    int unknown;                        /* Unigram: the place of the unknown token, or UNKNOWN_BY_NAME */
     bool last_twice;                    /* between two texts */
     uint8_t second_type;                /* token type of the second text */
     bool types;                         /* the model is given them unless a file says otherwise */
     bool cased;                         /* do_lower_case is false where no file says it */
     bool mask_before;                   /* a mask that is given as a text takes the white space before it */
     bool own_template;                  /* tokenizer.json's post_processor counts when it has one */
-    int unknown;                        /* Unigram: the place of the unknown token, or UNKNOWN_BY_NAME */
 } ClassRow;
 enum { UNKNOWN_BY_NAME = -1, UNKNOWN_BY_SCORE = -2 }; /* the token's place; by its text, or its text with score 0 */
 
