@@ -180,7 +180,7 @@ static void golden_gradients(Golden *g)
     const BatchBuffer buffer = batch_buffer(&g->memory, batch.tokens, 16);
     device_batch_write(&g->device, &buffer, &g->arena, &batch, &on_device);
     Workspace *ws = workspace_new(&g->arena, &g->memory, &g->model, g->with_lora ? &g->lora : NULL, batch.tokens, 16,
-                                  g->head.classes, true);
+                                  batch.longest, g->head.classes, true);
     Weights grads = {.head = device_f32(&g->memory, g->head.layout.floats)};
     if (g->with_lora) grads.adapter = device_f32(&g->memory, g->lora.layout.floats);
     if (!g->with_lora) grads.encoder = device_f32(&g->memory, g->model.encoder.floats);

@@ -31,7 +31,7 @@ static void test_inference_equals_training_pass(void **state)
     for (int with_lora = 0; with_lora < 2; with_lora++) {
         TinyModel t;
         tiny_open(&t, "cpu", &family_bert, with_lora, 0.1f);
-        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 6, 3, false);
         f32p a = model_forward(t.workspace, &t.weights, &t.head, &t.batch, &(PassOptions){0});
         f32p b = model_forward(lean, &t.weights, &t.head, &t.batch, &(PassOptions){0});
         assert_memory_equal(a, b, 12 * sizeof(float));
@@ -49,7 +49,7 @@ static void test_states_of_every_layer(void **state)
         tiny_open(&t, "cpu", &family_roberta, with_lora, 0.1f);
         const PassOptions options = {0};
         const size_t n = 4 * 12;
-        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 6, 3, false);
         float logits[12];
         memcpy(logits, model_forward(lean, &t.weights, &t.head, &t.batch, &options), sizeof logits);
         f32p states = device_f32(&t.memory, 2 * n), again = device_f32(&t.memory, 2 * n);
@@ -62,7 +62,7 @@ static void test_states_of_every_layer(void **state)
         assert_memory_equal(states + n, last, n * sizeof(float));
         Model shorter = t.model; /* its only layer is its last, which computes first tokens alone */
         shorter.config.layers = 1;
-        Workspace *one = workspace_new(&t.arena, &t.memory, &shorter, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        Workspace *one = workspace_new(&t.arena, &t.memory, &shorter, with_lora ? &t.lora : NULL, 15, 4, 6, 3, false);
         last = model_first_states(one, &t.weights, &t.batch, &options);
         for (size_t i = 0; i < n; i++) assert_true(fabsf(states[i] - last[i]) < 1e-5f);
         workspace_keep_states(lean, NULL);
