@@ -286,6 +286,26 @@ static void test_golden_electra_lora(void **state)
     (void)state;
     golden_case("tests/golden/electra_lora.json", "tests/golden/tiny-electra", NULL, "tests/golden/tiny-electra-lora");
 }
+static void test_golden_mpnet_full(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/mpnet_full.json", "tests/golden/tiny-mpnet", NULL, NULL);
+}
+static void test_golden_mpnet_lora(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/mpnet_lora.json", "tests/golden/tiny-mpnet", NULL, "tests/golden/tiny-mpnet-lora");
+}
+static void test_golden_deberta_full(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/deberta_full.json", "tests/golden/tiny-deberta", NULL, NULL);
+}
+static void test_golden_deberta_lora(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/deberta_lora.json", "tests/golden/tiny-deberta", NULL, "tests/golden/tiny-deberta-lora");
+}
 static void test_golden_distilbert_full(void **state)
 {
     (void)state;
@@ -324,5 +344,7 @@ static const struct CMUnitTest golden_tests[] = {
     cmocka_unit_test(test_golden_roberta_lora),    cmocka_unit_test(test_golden_minilm_full),
     cmocka_unit_test(test_golden_minilm_lora),     cmocka_unit_test(test_golden_distilbert_full),
     cmocka_unit_test(test_golden_distilbert_lora), cmocka_unit_test(test_golden_electra_full),
-    cmocka_unit_test(test_golden_electra_lora),
+    cmocka_unit_test(test_golden_electra_lora),    cmocka_unit_test(test_golden_mpnet_full),
+    cmocka_unit_test(test_golden_mpnet_lora),      cmocka_unit_test(test_golden_deberta_full),
+    cmocka_unit_test(test_golden_deberta_lora),
 };

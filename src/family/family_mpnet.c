@@ -15,6 +15,7 @@ static const FileKey mpnet_key_list[] = {
     {"layer_norm_eps", KEY_APPLIED, TYPE_NUMBER, NULL},
     {"hidden_dropout_prob", KEY_APPLIED, TYPE_NUMBER, NULL},
     {"attention_probs_dropout_prob", KEY_APPLIED, TYPE_NUMBER, NULL},
+    {"classifier_dropout", KEY_HARMLESS, 0, NULL}, /* RoBERTa's: MPNet's head does not read it */
     {"relative_attention_num_buckets", KEY_ONLY, 0, "32"},
     {"pad_token_id", KEY_ONLY, 0, "1"},
     {"hidden_act", KEY_ONLY, 0, "\"gelu\" \"gelu_python\""},
