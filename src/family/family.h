@@ -19,9 +19,11 @@ enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4, LORA_TARGETS = 3 };
 /* A term of the attention's scores that depends on how far the query stands after the key, by buckets of distances:
  * those near 0 have one each, those farther off one for ever more distances. */
 typedef struct FamilyRelative {
-    bool disentangled; /* made of queries and keys, by embeddings of the buckets that pass through the same linear layers
-                          (He et al. 2021, arXiv:2006.03654); else a number for each head (T5, arXiv:1910.10683) */
-    const char *buckets, *reach;           /* keys of config.json, or NULL */
+    /* Made of queries and keys, by embeddings of the buckets that pass through the same linear layers (He et al. 2021,
+     * arXiv:2006.03654); else a number for each head (T5, arXiv:1910.10683). */
+    bool disentangled;
+    const char *terms;                   /* of disentangled attention: key that must name both */
+    const char *buckets, *reach;         /* keys of config.json, or NULL */
     uint32_t usual_buckets, usual_reach; /* of a family without such keys; 0: as many as there are positions */
 } FamilyRelative;
 
@@ -79,13 +81,13 @@ typedef struct Family {
     FamilyHead head;
     FamilyPositions positions;
     const FamilyRelative *relative; /* NULL: no term of the distance */
-    bool drop_context;     /* dropout between the attention's output projection and the residual sum */
-    uint32_t pad;          /* pad_token_id when config.json has none */
-    uint32_t types;        /* token types when config.json says none; 0: the family has none */
-    uint32_t embedding;    /* of a family with such a key, when config.json says none */
-    float eps;             /* of LayerNorm when config.json says none */
-    float classifier_drop; /* of the head when config.json says none; below 0: as hidden_drop */
-    uint32_t lora_targets; /* LORA_* bits of an adapter when no option names them */
+    bool drop_context;              /* dropout between the attention's output projection and the residual sum */
+    uint32_t pad;                   /* pad_token_id when config.json has none */
+    uint32_t types;                 /* token types when config.json says none; 0: the family has none */
+    uint32_t embedding;             /* of a family with such a key, when config.json says none */
+    float eps;                      /* of LayerNorm when config.json says none */
+    float classifier_drop;          /* of the head when config.json says none; below 0: as hidden_drop */
+    uint32_t lora_targets;          /* LORA_* bits of an adapter when no option names them */
 } Family;
 extern const Family *const family_rows[]; /* first the built-in encoder's */
 extern const int family_count;

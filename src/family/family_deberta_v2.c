@@ -16,7 +16,7 @@ static const FileKey deberta_v2_key_list[] = {
     {"pooler_dropout", KEY_APPLIED, TYPE_NUMBER | TYPE_NULL, NULL},
     {"relative_attention", KEY_ONLY, 0, "true"},
     {"share_att_key", KEY_ONLY, 0, "true"},
-    {"pos_att_type", KEY_ONLY, 0, "\"p2c|c2p\" \"c2p|p2c\" [\"p2c\",\"c2p\"] [\"c2p\",\"p2c\"]"},
+    {"pos_att_type", KEY_APPLIED, TYPE_TEXT | TYPE_LIST, NULL},
     {"norm_rel_ebd", KEY_ONLY, 0, "\"layer_norm\""},
     {"position_biased_input", KEY_ONLY, 0, "false"},
     {"conv_kernel_size", KEY_ONLY, 0, "0"},
@@ -42,7 +42,8 @@ static const FamilyConfig deberta_v2_config = {
     .attention_drop = "attention_probs_dropout_prob",
     .classifier_drop = "cls_dropout",
     .first_drop = "pooler_dropout",
-    .needed = {"relative_attention", "share_att_key", "pos_att_type", "norm_rel_ebd", "position_biased_input"},
+    .needed = {"position_buckets", "relative_attention", "share_att_key", "pos_att_type", "norm_rel_ebd",
+               "position_biased_input"},
 };
 
 static const FamilyModules deberta_v2_modules = {
@@ -61,7 +62,7 @@ static const FamilyModules deberta_v2_modules = {
 };
 
 static const FamilyRelative deberta_v2_relative = {
-    .disentangled = true, .buckets = "position_buckets", .reach = "max_relative_positions"};
+    .disentangled = true, .terms = "pos_att_type", .buckets = "position_buckets", .reach = "max_relative_positions"};
 
 static const Family family_deberta_v2 = {
     .type = "deberta-v2",

@@ -27,6 +27,17 @@ static bool config_drop(const json_t *object, const char *what, const char *key,
     return true;
 }
 
+/* Whether pos_att_type names both terms of disentangled attention, and no other: as a list, or "p2c|c2p". */
+static bool config_terms(const json_t *value)
+{
+    const char *text = json_string_value(value), *first = json_string_value(json_array_get(value, 0)),
+               *second = json_string_value(json_array_get(value, 1));
+    if (text) return strcmp(text, "p2c|c2p") == 0 || strcmp(text, "c2p|p2c") == 0;
+    return json_array_size(value) == 2 && first && second &&
+           ((strcmp(first, "p2c") == 0 && strcmp(second, "c2p") == 0) ||
+            (strcmp(first, "c2p") == 0 && strcmp(second, "p2c") == 0));
+}
+
 /* The table of relative positions, and how far it reaches. */
 static bool config_relative(const json_t *o, const char *what, ModelConfig *c, Err *err)
 {
@@ -36,10 +47,9 @@ static bool config_relative(const json_t *o, const char *what, ModelConfig *c, E
         !json_get_int(o, what, relative->reach, -1, 1 << 20, &reach, err))
         return false;
     if (reach < 1) reach = c->positions;
+    if (relative->terms && !config_terms(json_object_get(o, relative->terms)))
+        return fail(err, "%s: \"%s\" must name both \"p2c\" and \"c2p\"", what, relative->terms);
     if (relative->buckets) {
-        if (!json_object_get(o, relative->buckets))
-            return fail(err, "%s: \"%s\" is missing; lethe supports %s with it alone", what, relative->buckets,
-                        c->family->title);
         if (!json_get_int(o, what, relative->buckets, 2, 1 << 20, &buckets, err)) return false;
         if (buckets / 2 + 1 >= reach)
             return fail(err, "%s: \"%s\" %lld is too large for a reach of %lld positions", what, relative->buckets,
@@ -73,8 +83,8 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
     for (size_t i = 0; i < COUNT(key->needed) && key->needed[i]; i++) {
         const json_t *needed = json_object_get(o, key->needed[i]);
         if (!needed || json_is_null(needed))
-            return fail(err, "%s: \"%s\" is missing; lethe supports %s only where it is: %s", what, key->needed[i],
-                        family->title, keys_find(&key->keys, key->needed[i])->only);
+            return fail(err, "%s: \"%s\" is missing; without it this is no %s that lethe supports", what,
+                        key->needed[i], family->title);
     }
     if (key->types && json_object_get(o, key->types)) {
         int64_t rows = 0;
