@@ -1,5 +1,6 @@
 #version 460
-/* OP_attention and OP_attention_grad. A workgroup takes a tile of T queries of one head of one example and walks over
+/* OP_attention and OP_attention_grad, and OP_relative_attention and OP_relative_attention_grad, which have a term more
+ * in each score and queries, keys and values in one matrix. A workgroup takes a tile of T queries of one head of one example and walks over
  * tiles of T keys: forward with running maxima and sums (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022,
  * arXiv:2205.14135), so that no score is ever stored in memory; backward with probabilities that are computed again
  * from lse. What the gradients of keys and values are weighed with, backward leaves in weights, and a second pass
@@ -8,7 +9,13 @@
  * columns, of the sums that they weigh 4 rows x VECTORS vectors of four numbers. Heads too large for shared memory are
  * cut along D: for its scores a workgroup goes through all slices, of the sums it has one. */
 #extension GL_GOOGLE_include_directive : require
-#ifdef OP_attention_grad
+#if defined OP_attention || defined OP_relative_attention
+#define FORWARD
+#endif
+#if defined OP_relative_attention || defined OP_relative_attention_grad
+#define RELATIVE
+#endif
+#ifndef FORWARD
 #define ENGINE_OWN f32p weights /* where the first pass leaves what the second multiplies with: see weights_of */
 #endif
 #include "common.glsl"
@@ -35,7 +42,7 @@ const uint WIDTH = VECTORS * SIDE, ALL = (D + 3) / 4, SLICES = (ALL + WIDTH - 1)
 /* How far rows lie apart in a tile, and columns in p. Odd, and row or column 4 x + i lies at i SIDE + x, so that what
  * neighbours read lies in different banks. */
 const uint APART = WIDTH + 1, APART_P = SIDE + 1;
-#ifdef OP_attention
+#ifdef FORWARD
 const uint OTHER = 0, MINE = T * APART;
 shared vec4 tiles[2 * T * APART];
 #else
@@ -108,14 +115,47 @@ void store(f32p x, uint from, uint v, vec4 four)
     }
 
 /* Where the head's rows of the example begin. */
-#define FROM_Q (at.row * a.ldq + at.head * D)
 #define LDC (a.heads * D)
 #define FROM_C (at.row * LDC + at.head * D)
+#ifdef RELATIVE
+#define Q a.qkv
+#define KV a.qkv
+#define DQ a.dqkv
+#define DKV a.dqkv
+#define LDQ a.ld
+#define LDKV a.ld
+#define FROM_Q (at.first * a.ld + at.head * D)
+#define FROM_K (FROM_Q + LDC)
+#define ROWS_Q min(at.queries, at.tokens) /* an example without tokens has a row of context, but none here */
+#else
+#define Q a.q
+#define KV a.kv
+#define DQ a.dq
+#define DKV a.dkv
+#define LDQ a.ldq
+#define LDKV a.ldkv
+#define FROM_Q (at.row * a.ldq + at.head * D)
 #define FROM_K (at.first * a.ldkv + at.head * D)
-#define FROM_V (FROM_K + a.heads * D)
-#define FETCH_Q(begin, slice) FETCH(a.q, FROM_Q, a.ldq, at.queries, begin, slice)
-#define FETCH_K(begin, slice) FETCH(a.kv, FROM_K, a.ldkv, at.tokens, begin, slice)
-#define FETCH_V(begin, slice) FETCH(a.kv, FROM_V, a.ldkv, at.tokens, begin, slice)
+#define ROWS_Q at.queries
+#endif
+#define FROM_V (FROM_K + LDC)
+#define FETCH_Q(begin, slice) FETCH(Q, FROM_Q, LDQ, ROWS_Q, begin, slice)
+#define FETCH_K(begin, slice) FETCH(KV, FROM_K, LDKV, at.tokens, begin, slice)
+#define FETCH_V(begin, slice) FETCH(KV, FROM_V, LDKV, at.tokens, begin, slice)
+
+#ifdef RELATIVE
+/* Where the terms of a query are. */
+uint bias_of(Place at, uint query) { return ((at.first + query) * a.heads + at.head) * a.longest; }
+
+/* Those of a key and the four queries from `query` on. */
+vec4 bias4(Place at, uint query, uint key)
+{
+    vec4 four = vec4(0);
+    EACH_OF_4(i) if (key < at.tokens && query + i < at.queries) four[i] = a.bias.v[bias_of(at, query + i) + key];
+    return four;
+}
+#define BIAS(key) bias4(at, at.begin + 4 * ROW, key)
+#endif
 
 /* sum[column][row] += the thread's rows of tile x times its columns, rows of tile y. */
 #define MULTIPLY(sum, x, y)                                                                     \
@@ -177,7 +217,7 @@ vec4 exp_of(vec4 x) { return vec4(exp_of(x.x), exp_of(x.y), exp_of(x.z), exp_of(
 /* The larger ones. NaN counts as larger than all: the sum of exponentials then carries it on. */
 vec4 larger(vec4 x, vec4 y) { return mix(x, y, lessThanEqual(x, y)); }
 
-#ifdef OP_attention
+#ifdef FORWARD
 void tile(Place at)
 {
     const bool exists = at.begin + 4 * ROW < at.queries;
@@ -195,6 +235,9 @@ void tile(Place at)
         SCORES(score, MINE, FETCH_Q, at.begin, FETCH_K, k0, FETCH_V(k0, at.slice))
         EACH_OF_4(j) {
             score[j] *= a.scale;
+#ifdef RELATIVE
+            score[j] += BIAS(key + j);
+#endif
             if (key + j < at.tokens) now = larger(score[j], now);
         }
         parts[ROW * APART_P + COLUMN] = now;
@@ -275,7 +318,16 @@ void queries_tile(Place at)
         const uint to = weights_of(at, at.begin / T, k0 / T) + 4 * COLUMN * SIDE + ROW;
         EACH_OF_4(j) {
             const bool counts = key + j < at.tokens;
+#ifdef RELATIVE
+            const vec4 prob = exp_of(a.scale * score[j] + BIAS(key + j) - lse);
+            const vec4 kept = counts ? keep[j] * prob : vec4(0);
+            if (at.slice == 0 && counts && !IS_NULL(a.dbias))
+                EACH_OF_4(i) if (at.begin + 4 * ROW + i < at.queries)
+                    a.dbias.v[bias_of(at, at.begin + 4 * ROW + i) + key + j] =
+                        prob[i] * (keep[j][i] * dp[j][i] - delta[i]);
+#else
             const vec4 prob = exp_of(a.scale * score[j] - lse), kept = counts ? keep[j] * prob : vec4(0);
+#endif
             const vec4 ds = counts ? a.scale * prob * (keep[j] * dp[j] - delta) : vec4(0);
             p[(j * SIDE + COLUMN) * APART_P + ROW] = ds;
             if (at.slice == 0) {
@@ -286,7 +338,7 @@ void queries_tile(Place at)
         barrier();
         if (exists) ADD(dq, min(T, at.tokens - k0))
     }
-    STORE(a.dq, FROM_Q, a.ldq, at.queries, at.begin, dq)
+    STORE(DQ, FROM_Q, LDQ, ROWS_Q, at.begin, dq)
     barrier();
 }
 
@@ -316,7 +368,7 @@ void keys_tile(Place at, bool values)
         FETCH_WEIGHED(i0 + T)
         if (exists) ADD(sum, min(T, at.queries - i0))
     }
-    STORE(a.dkv, (values ? FROM_V : FROM_K), a.ldkv, at.tokens, at.begin, sum)
+    STORE(DKV, (values ? FROM_V : FROM_K), LDKV, at.tokens, at.begin, sum)
 }
 
 #endif
@@ -327,7 +379,7 @@ void main()
     for EACH_GROUP(item, passes * SLICES * tiles * a.heads * a.examples) {
         Place at;
         if (!place_of(item / passes, tiles, at)) continue;
-#ifdef OP_attention
+#ifdef FORWARD
         tile(at);
 #else
         if (KEYS_PASS) keys_tile(at, item % 2 == 0);

@@ -126,10 +126,12 @@ struct Taken { vec4 sum; };
 Taken take(uvec2 at)
 {
     const vec4 word = get(a.word, uvec2(a.ids.v[at.x], at.y));
-    const vec4 position = get(a.position, uvec2(a.positions.v[at.x], at.y));
+    const uint place = IS_NULL(a.position) ? 0 : a.positions.v[at.x];
+    const vec4 position = get(f32p(READABLE(a.position, a.word)), uvec2(place, at.y));
     const uint row = IS_NULL(a.type) ? 0 : a.types.v[at.x]; /* of a table that is there; see READABLE */
     const vec4 type = get(f32p(READABLE(a.type, a.word)), uvec2(row, at.y));
-    precise const vec4 sum = word + position + (IS_NULL(a.type) ? vec4(0) : type);
+    precise const vec4 sum =
+        word + (IS_NULL(a.position) ? vec4(0) : position) + (IS_NULL(a.type) ? vec4(0) : type);
     return Taken(sum);
 }
 void give(uvec2 at, Taken n) { put(a.y, at, n.sum); }

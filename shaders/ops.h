@@ -42,6 +42,7 @@ typedef float f32;
     X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(relu) X(relu_grad) X(layernorm) X(layernorm_dx)                \
     X(layernorm_dw) X(column_sum)                                                                                      \
     X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
+    X(relative_bias) X(relative_bias_grad) X(relative_attention) X(relative_attention_grad)                            \
     X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)          \
     X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
     X(lora_down) X(lora_dx) X(lora_dw) X(adamw) X(adamw_rows) X(wake_rows) X(sign)
@@ -143,7 +144,54 @@ ARGS(attention_grad)
     u32(seed) u32(step) u32(site)
 END
 
-/* y[t] = word[ids[t]] + position[positions[t]] + type[types[t]], t < rows; type may be null: then without it. */
+/* Relative positions: a term of each score that depends on how far the query i stands after the key j, by buckets of
+ * such distances. bucket[d + reach - 1] is the bucket of distance d, -reach < d < reach; from `base` on, `buckets` of
+ * them count from 0. bias[first + i][h][j] = a[i, h, bucket of i - j] + b[j, h, bucket of i - j] (b may be null: then
+ * without it), i, j < the tokens of the example that begins at `first`; rows [heads][longest], and what lies beyond an
+ * example's tokens is left alone. a[row, h, bucket] lies at row * lda + h * next_head + bucket * next_bucket, row the
+ * token, and b likewise with rows heads * buckets apart. lda 0: all tokens have one row (T5's bias: Raffel et al. 2020,
+ * arXiv:1910.10683). */
+ARGS(relative_bias)
+    in_f32(a) in_f32(b)
+    in_u32(bucket) in_u32(offsets)
+    out_f32(bias)
+    u32(examples) u32(heads) u32(longest) u32(buckets) u32(base) u32(reach) u32(lda) u32(next_head) u32(next_bucket)
+END
+/* da[first + i, h, bucket] (accumulate ? += : =) the sum of dbias over the keys at its distances; by_example: da[e, h,
+ * bucket], the sum over the queries of example e, too. db[first + j, h, bucket] = the sum over the queries (may be
+ * null). Rows of both are heads * buckets apart. by_example: db must be null. Bucket b has the distances span[2 b] - reach + 1 .. span[2 b + 1] -
+ * reach. */
+ARGS(relative_bias_grad)
+    in_f32(dbias)
+    in_u32(span) in_u32(offsets)
+    io_f32(da)
+    out_f32(db)
+    u32(examples) u32(heads) u32(longest) u32(buckets) u32(base) u32(reach) u32(by_example) u32(accumulate)
+    u32(next_head) u32(next_bucket)
+END
+/* attention with p = softmax(scale * q k^T + bias), bias as above. qkv[token] (row distance ld) holds queries, keys and
+ * values, heads * head_dim columns each. context and lse have attention's rows. */
+ARGS(relative_attention)
+    in_f32(qkv) in_f32(bias)
+    out_f32(context) out_f32(lse)
+    in_u32(offsets)
+    u32(examples) u32(heads) u32(head_dim) u32(ld) u32(first_only) u32(longest)
+    f32(scale) f32(drop)
+    u32(seed) u32(step) u32(site)
+END
+/* dqkv and dbias (may be null) are written as attention_grad's outputs; with first_only the queries' columns of dqkv
+ * and the rows of dbias are left alone but for the first tokens'. */
+ARGS(relative_attention_grad)
+    in_f32(qkv) in_f32(bias) in_f32(context) in_f32(lse) in_f32(dcontext)
+    out_f32(dqkv) out_f32(dbias)
+    in_u32(offsets)
+    u32(examples) u32(heads) u32(head_dim) u32(ld) u32(first_only) u32(longest)
+    f32(scale) f32(drop)
+    u32(seed) u32(step) u32(site)
+END
+
+/* y[t] = word[ids[t]] + position[positions[t]] + type[types[t]], t < rows; position and type may be null: then without
+ * it. */
 ARGS(embed)
     in_f32(word) in_f32(position) in_f32(type)
     in_u32(ids) in_u32(positions) in_u32(types)

@@ -312,6 +312,83 @@ static void test_device_gradient_attention(void **state)
     }
 }
 
+/* A bias by buckets of distances and the attention that adds it: through two ops, by all that goes in. */
+static void test_device_gradient_relative(void **state)
+{
+    (void)state;
+    enum { HEADS = 2, SIZE = 4, WIDTH = HEADS * SIZE, TOKENS = 9, EXAMPLES = 4, LONGEST = 5, REACH = 6, BUCKETS = 4 };
+    u32 offsets[EXAMPLES + 1] = {0, 3, 3, 4, TOKENS};
+    u32 bucket[2 * REACH - 1] = {1, 1, 1, 2, 2, 3, 4, 4, 4, 4, 4}; /* of distances -5 .. 5; one more comes before them */
+    u32 span[2 * (BUCKETS + 1)] = {0, 0, 0, 3, 3, 5, 5, 6, 6, 11};
+    for (u32 variant = 0; variant < 8; variant++) {
+        const u32 first_only = variant & 1, shared = variant >> 2, queries = first_only ? EXAMPLES : TOKENS;
+        const double drop = variant >> 1 & 1 ? 0.25 : 0;
+        const u32 tables = (shared ? 1 : TOKENS) * HEADS * BUCKETS, ld = 3 * WIDTH + 1;
+        DeviceGradient g = {.op = OP_relative_bias, .count = TOKENS * HEADS * LONGEST};
+        double *a = device_gradient_numbers(&g, tables, 1), *b = device_gradient_numbers(&g, tables, 2);
+        double *bias = arena_new(&g.arena, double, TOKENS *HEADS *LONGEST);
+        double *d_bias = device_gradient_numbers(&g, TOKENS * HEADS * LONGEST, 3);
+        double *da = arena_new(&g.arena, double, TOKENS *HEADS *BUCKETS), *db = arena_new(&g.arena, double, tables);
+        for (u32 t = 0; t < TOKENS; t++) /* where there is no key there is no bias */
+            for (u32 i = 0; i < HEADS * LONGEST; i++)
+                if (i % LONGEST >= (t < 3 ? 3 : t < 4 ? 1 : 5)) d_bias[t * HEADS * LONGEST + i] = 0;
+        const u32 next_head = shared ? 1 : BUCKETS, next_bucket = shared ? HEADS : 1;
+        g.y = bias, g.weight = d_bias;
+        g.args = &(struct relative_bias_args64){.a = a,
+                                                .b = shared ? NULL : b,
+                                                .bucket = bucket,
+                                                .offsets = offsets,
+                                                .bias = bias,
+                                                .examples = EXAMPLES,
+                                                .heads = HEADS,
+                                                .longest = LONGEST,
+                                                .buckets = BUCKETS,
+                                                .base = 1,
+                                                .reach = REACH,
+                                                .lda = shared ? 0 : HEADS * BUCKETS,
+                                                .next_head = next_head,
+                                                .next_bucket = next_bucket};
+        device_gradient_loss(&g);
+        RUN64(relative_bias_grad, .dbias = d_bias, .span = span, .offsets = offsets, .da = da, .db = shared ? NULL : db,
+              .examples = EXAMPLES, .heads = HEADS, .longest = LONGEST, .buckets = BUCKETS, .base = 1, .reach = REACH,
+              .by_example = shared, .accumulate = shared, .next_head = next_head, .next_bucket = next_bucket);
+        for (u32 e = 1; e < EXAMPLES && shared; e++)
+            for (u32 i = 0; i < tables; i++) da[i] += da[e * tables + i];
+        device_gradient_check(&g, "relative_bias, queries", a, da, tables);
+        if (!shared) device_gradient_check(&g, "relative_bias, keys", b, db, tables);
+
+        double *qkv = device_gradient_numbers(&g, TOKENS * ld, 4), *lse = device_gradient_numbers(&g, HEADS * queries, 5);
+        double *context = device_gradient_numbers(&g, queries * WIDTH, 6);
+        double *dcontext = device_gradient_numbers(&g, queries * WIDTH, 7), *dqkv = arena_new(&g.arena, double, TOKENS *ld);
+        memset(d_bias, 0, TOKENS * HEADS * LONGEST * sizeof *d_bias);
+        g.op = OP_relative_attention, g.count = queries * WIDTH, g.y = context, g.weight = dcontext;
+        g.args = &(struct relative_attention_args64){.qkv = qkv,
+                                                     .bias = bias,
+                                                     .context = context,
+                                                     .lse = lse,
+                                                     .offsets = offsets,
+                                                     .examples = EXAMPLES,
+                                                     .heads = HEADS,
+                                                     .head_dim = SIZE,
+                                                     .ld = ld,
+                                                     .first_only = first_only,
+                                                     .longest = LONGEST,
+                                                     .scale = 0.5,
+                                                     .drop = drop,
+                                                     .seed = 4,
+                                                     .step = 5,
+                                                     .site = 6};
+        device_gradient_loss(&g);
+        RUN64(relative_attention_grad, .qkv = qkv, .bias = bias, .context = context, .lse = lse, .dcontext = dcontext,
+              .dqkv = dqkv, .dbias = d_bias, .offsets = offsets, .examples = EXAMPLES, .heads = HEADS, .head_dim = SIZE,
+              .ld = ld, .first_only = first_only, .longest = LONGEST, .scale = 0.5, .drop = drop, .seed = 4, .step = 5,
+              .site = 6);
+        device_gradient_check(&g, "relative_attention, qkv", qkv, dqkv, TOKENS * ld);
+        device_gradient_check(&g, "relative_attention, bias", bias, d_bias, TOKENS * HEADS * LONGEST);
+        arena_free(&g.arena);
+    }
+}
+
 static void test_device_gradient_tables(void **state)
 {
     (void)state;

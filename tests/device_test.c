@@ -526,6 +526,7 @@ static const struct CMUnitTest device_tests[] = {
     cmocka_unit_test(test_device_gradient_activations),
     cmocka_unit_test(test_device_gradient_layernorm),
     cmocka_unit_test(test_device_gradient_attention),
+    cmocka_unit_test(test_device_gradient_relative),
     cmocka_unit_test(test_device_gradient_tables),
     cmocka_unit_test(test_device_gradient_cross_entropy),
     cmocka_unit_test(test_device_gradient_logit_losses),

@@ -180,7 +180,7 @@ static void golden_gradients(Golden *g)
     const BatchBuffer buffer = batch_buffer(&g->memory, batch.tokens, 16);
     device_batch_write(&g->device, &buffer, &g->arena, &batch, &on_device);
     Workspace *ws = workspace_new(&g->arena, &g->memory, &g->model, g->with_lora ? &g->lora : NULL, batch.tokens, 16,
-                                  g->head.classes, true);
+                                  batch.longest, g->head.classes, true);
     Weights grads = {.head = device_f32(&g->memory, g->head.layout.floats)};
     if (g->with_lora) grads.adapter = device_f32(&g->memory, g->lora.layout.floats);
     if (!g->with_lora) grads.encoder = device_f32(&g->memory, g->model.encoder.floats);
@@ -286,6 +286,26 @@ static void test_golden_electra_lora(void **state)
     (void)state;
     golden_case("tests/golden/electra_lora.json", "tests/golden/tiny-electra", NULL, "tests/golden/tiny-electra-lora");
 }
+static void test_golden_mpnet_full(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/mpnet_full.json", "tests/golden/tiny-mpnet", NULL, NULL);
+}
+static void test_golden_mpnet_lora(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/mpnet_lora.json", "tests/golden/tiny-mpnet", NULL, "tests/golden/tiny-mpnet-lora");
+}
+static void test_golden_deberta_full(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/deberta_full.json", "tests/golden/tiny-deberta", NULL, NULL);
+}
+static void test_golden_deberta_lora(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/deberta_lora.json", "tests/golden/tiny-deberta", NULL, "tests/golden/tiny-deberta-lora");
+}
 static void test_golden_distilbert_full(void **state)
 {
     (void)state;
@@ -324,5 +344,7 @@ static const struct CMUnitTest golden_tests[] = {
     cmocka_unit_test(test_golden_roberta_lora),    cmocka_unit_test(test_golden_minilm_full),
     cmocka_unit_test(test_golden_minilm_lora),     cmocka_unit_test(test_golden_distilbert_full),
     cmocka_unit_test(test_golden_distilbert_lora), cmocka_unit_test(test_golden_electra_full),
-    cmocka_unit_test(test_golden_electra_lora),
+    cmocka_unit_test(test_golden_electra_lora),    cmocka_unit_test(test_golden_mpnet_full),
+    cmocka_unit_test(test_golden_mpnet_lora),      cmocka_unit_test(test_golden_deberta_full),
+    cmocka_unit_test(test_golden_deberta_lora),
 };

@@ -187,16 +187,56 @@ static void reference_norm(const Reference *ref, double *x, const double *residu
         x[i] = (x[i] - mean) / sqrt(variance + (double)ref->t->model.config.eps) * gamma[i] + gamma[h + i];
 }
 
-static void reference_attention(const Reference *ref, RefRows qkv, size_t tokens, RefRows context)
+/* y [3H] = a layer's queries, keys and values of one row x. */
+static void reference_qkv(const Reference *ref, uint32_t l, const double *x, double *y)
+{
+    const TinyModel *t = ref->t;
+    const size_t h = t->model.config.hidden;
+    const LayerAt *at = &t->model.layer[l];
+    reference_linear(x, h, ref->encoder + at->qkv_w, ref->encoder + at->qkv_b, 3 * h, 1, y);
+    for (int k = 0; k < 3 && t->with_lora; k++) {
+        double low[REF_WIDE] = {0};
+        reference_linear(x, h, ref->adapter + t->lora.a[l][k], NULL, t->lora.r, 1, low);
+        reference_linear(low, t->lora.r, ref->adapter + t->lora.b[l][k], NULL, h, (double)t->lora.alpha / t->lora.r,
+                         y + (size_t)k * h);
+    }
+}
+
+/* What the distance of query i and key j adds to q k of one head, before and after it is scaled. */
+static double reference_relative(const Reference *ref, uint32_t l, RefRows qkv, size_t i, size_t j, size_t head,
+                                 double *after)
+{
+    const Model *m = &ref->t->model;
+    const size_t h = m->config.hidden, size = h / m->config.heads;
+    const FamilyRelative *relative = m->config.family->relative;
+    *after = 0;
+    if (!relative) return 0;
+    const double *row = ref->encoder + m->relative;
+    const uint32_t bucket = relative_bucket(&m->config, (int64_t)i - (int64_t)j);
+    if (!relative->disentangled) {
+        *after = row[bucket * m->config.heads + head / size];
+        return 0;
+    }
+    double x[REF_WIDE], y[REF_WIDE], sum = 0;
+    memcpy(x, row + bucket * h, h * sizeof *x);
+    reference_norm(ref, x, NULL, ref->encoder + m->relative_norm, h);
+    reference_qkv(ref, l, x, y);
+    for (size_t s = head; s < head + size; s++) sum += qkv[i][s] * y[h + s] + qkv[j][h + s] * y[s];
+    return sum;
+}
+
+static void reference_attention(const Reference *ref, uint32_t l, RefRows qkv, size_t tokens, RefRows context)
 {
     const size_t h = ref->t->model.config.hidden, heads = ref->t->model.config.heads, size = h / heads;
+    const FamilyRelative *relative = ref->t->model.config.family->relative;
+    const double scale = 1 / sqrt((double)size * (relative && relative->disentangled ? 3 : 1));
     for (size_t head = 0; head < h; head += size)
         for (size_t i = 0; i < tokens; i++) {
             double p[REF_TOKENS], sum = 0;
             for (size_t j = 0; j < tokens; j++) {
-                double score = 0;
+                double after, score = reference_relative(ref, l, qkv, i, j, head, &after);
                 for (size_t s = head; s < head + size; s++) score += qkv[i][s] * qkv[j][h + s];
-                sum += p[j] = exp(score / sqrt((double)size));
+                sum += p[j] = exp(score * scale + after);
             }
             for (size_t s = head; s < head + size; s++) {
                 context[i][s] = 0;
@@ -212,16 +252,8 @@ static void reference_layer(const Reference *ref, uint32_t l, size_t tokens, Ref
     const LayerAt *at = &t->model.layer[l];
     const double *w = ref->encoder;
     RefRows qkv, context, up;
-    for (size_t i = 0; i < tokens; i++) {
-        reference_linear(x[i], h, w + at->qkv_w, w + at->qkv_b, 3 * h, 1, qkv[i]);
-        for (int k = 0; k < 3 && t->with_lora; k++) {
-            double low[REF_WIDE] = {0};
-            reference_linear(x[i], h, ref->adapter + t->lora.a[l][k], NULL, t->lora.r, 1, low);
-            reference_linear(low, t->lora.r, ref->adapter + t->lora.b[l][k], NULL, h, (double)t->lora.alpha / t->lora.r,
-                             qkv[i] + (size_t)k * h);
-        }
-    }
-    reference_attention(ref, qkv, tokens, context);
+    for (size_t i = 0; i < tokens; i++) reference_qkv(ref, l, x[i], qkv[i]);
+    reference_attention(ref, l, qkv, tokens, context);
     for (size_t i = 0; i < tokens; i++) {
         double out[REF_WIDE];
         reference_linear(context[i], h, w + at->context_w, w + at->context_b, h, 1, out);
@@ -249,7 +281,8 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
         const size_t type = t->split.types[first + i];
         double sum[REF_WIDE];
         for (size_t s = 0; s < e; s++)
-            sum[s] = w[m->word + word * e + s] + w[m->position + position * e + s] +
+            sum[s] = w[m->word + word * e + s] +
+                     (m->config.family->modules->position ? w[m->position + position * e + s] : 0) +
                      (m->config.types ? w[m->type + type * e + s] : 0);
         reference_norm(ref, sum, NULL, w + m->norm, e);
         if (e != h) reference_linear(sum, e, w + m->project_w, w + m->project_b, h, 1, x[i]);

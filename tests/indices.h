@@ -113,6 +113,28 @@ static void indices_of_models(Indices *x)
               .rows = 4);
     BAD_INDEX("column_importance: offsets: not ascending", column_importance, .offsets = back, .examples = 2,
               .rows = 9);
+    f32p qkv = device_f32(&x->memory, 5 * 3 * COLS), dqkv = device_f32(&x->memory, 5 * 3 * COLS),
+         bias = device_f32(&x->memory, 5 * 3);
+#define RELATIVE .qkv = qkv, .examples = 2, .heads = 1, .head_dim = COLS, .ld = 3 * COLS, .longest = 3
+    GOOD(relative_attention, RELATIVE, .offsets = offsets);
+    BAD_INDEX("relative_attention: offsets: beyond the last", relative_attention, RELATIVE, .offsets = far);
+    GOOD(relative_attention_grad, RELATIVE, .dqkv = dqkv, .offsets = offsets);
+    BAD_INDEX("relative_attention_grad: offsets: not ascending", relative_attention_grad, RELATIVE, .dqkv = dqkv,
+              .offsets = back);
+    const u32p bucket = indices_words(x, (u32[]){2, 2, 3, 4, 4}, 5), span = indices_words(x, (u32[]){0, 2, 2, 5}, 4);
+#define BIAS .examples = 2, .heads = 1, .longest = 3, .reach = 3
+    GOOD(relative_bias, BIAS, .bias = bias, .bucket = bucket, .offsets = offsets, .base = 2, .buckets = 3);
+    BAD_INDEX("relative_bias: bucket: beyond the last", relative_bias, BIAS, .bias = bias, .bucket = bucket,
+              .offsets = offsets, .base = 2, .buckets = 2);
+    BAD_INDEX("relative_bias: bucket: beyond the last", relative_bias, BIAS, .bias = bias, .bucket = bucket,
+              .offsets = offsets, .base = 3, .buckets = 3);
+    BAD_INDEX("relative_bias: offsets: beyond the last", relative_bias, BIAS, .bias = bias, .bucket = bucket,
+              .offsets = far, .base = 2, .buckets = 3);
+    GOOD(relative_bias_grad, BIAS, .dbias = bias, .span = span, .offsets = offsets, .buckets = 2);
+    BAD_INDEX("relative_bias_grad: span: beyond the last", relative_bias_grad, .examples = 2, .heads = 1, .longest = 3,
+              .reach = 2, .dbias = bias, .span = span, .offsets = offsets, .buckets = 2);
+#undef RELATIVE
+#undef BIAS
 #undef EMBED
 #undef EMBED_GRAD
 #undef EMBED_IMPORTANCE

@@ -28,10 +28,11 @@ static void test_frozen_parts_change_no_gradient(void **state)
 static void test_inference_equals_training_pass(void **state)
 {
     (void)state;
-    for (int with_lora = 0; with_lora < 2; with_lora++) {
+    for (int i = 0; i < 2 * family_count; i++) {
+        const int with_lora = i % 2;
         TinyModel t;
-        tiny_open(&t, "cpu", &family_bert, with_lora, 0.1f);
-        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        tiny_open(&t, "cpu", family_rows[i / 2], with_lora, 0.1f);
+        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 6, 3, false);
         f32p a = model_forward(t.workspace, &t.weights, &t.head, &t.batch, &(PassOptions){0});
         f32p b = model_forward(lean, &t.weights, &t.head, &t.batch, &(PassOptions){0});
         assert_memory_equal(a, b, 12 * sizeof(float));
@@ -44,12 +45,13 @@ static void test_inference_equals_training_pass(void **state)
 static void test_states_of_every_layer(void **state)
 {
     (void)state;
-    for (int with_lora = 0; with_lora < 2; with_lora++) {
+    for (int f = 0; f < 2 * family_count; f++) {
+        const int with_lora = f % 2;
         TinyModel t;
-        tiny_open(&t, "cpu", &family_roberta, with_lora, 0.1f);
+        tiny_open(&t, "cpu", family_rows[f / 2], with_lora, 0.1f);
         const PassOptions options = {0};
         const size_t n = 4 * 12;
-        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        Workspace *lean = workspace_new(&t.arena, &t.memory, &t.model, with_lora ? &t.lora : NULL, 15, 4, 6, 3, false);
         float logits[12];
         memcpy(logits, model_forward(lean, &t.weights, &t.head, &t.batch, &options), sizeof logits);
         f32p states = device_f32(&t.memory, 2 * n), again = device_f32(&t.memory, 2 * n);
@@ -62,7 +64,7 @@ static void test_states_of_every_layer(void **state)
         assert_memory_equal(states + n, last, n * sizeof(float));
         Model shorter = t.model; /* its only layer is its last, which computes first tokens alone */
         shorter.config.layers = 1;
-        Workspace *one = workspace_new(&t.arena, &t.memory, &shorter, with_lora ? &t.lora : NULL, 15, 4, 3, false);
+        Workspace *one = workspace_new(&t.arena, &t.memory, &shorter, with_lora ? &t.lora : NULL, 15, 4, 6, 3, false);
         last = model_first_states(one, &t.weights, &t.batch, &options);
         for (size_t i = 0; i < n; i++) assert_true(fabsf(states[i] - last[i]) < 1e-5f);
         workspace_keep_states(lean, NULL);
@@ -70,6 +72,28 @@ static void test_states_of_every_layer(void **state)
         model_forward(lean, &t.weights, &t.head, &t.batch, &options);
         for (size_t i = 0; i < 2 * n; i++) assert_true(states[i] == 0);
         tiny_close(&t);
+    }
+}
+
+/* The buckets of the distances -600 .. 600, as transformers has them: MPNetEncoder.relative_position_bucket, and
+ * make_log_bucket_position clamped to its table. The hashes are of its numbers. */
+static void test_buckets_of_distances(void **state)
+{
+    (void)state;
+    static const struct {
+        const Family *family;
+        uint32_t buckets, reach;
+        uint64_t hash;
+    } tables[] = {
+        {&family_mpnet, 32, 128, 0x098e71f7cb1091cb},       {&family_deberta_v2, 512, 512, 0xcd973fd6a40a2b74},
+        {&family_deberta_v2, 256, 512, 0xe815119884c7a81e}, {&family_deberta_v2, 16, 24, 0x70377fc5b18bb02a},
+        {&family_deberta_v2, 8, 64, 0xb9914c8d81f2eaaa},    {&family_deberta_v2, 12, 600, 0x76ed6e3828c19782},
+    };
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        const ModelConfig c = {.family = tables[i].family, .buckets = tables[i].buckets, .reach = tables[i].reach};
+        uint64_t hash = 1;
+        for (int64_t d = -600; d <= 600; d++) hash = (hash ^ relative_bucket(&c, d)) * 0x100000001b3u;
+        if (hash != tables[i].hash) fail_msg("buckets %u, reach %u: they differ", c.buckets, c.reach);
     }
 }
 
@@ -127,12 +151,14 @@ static void test_training_is_the_same_for_any_number_of_threads(void **state)
 {
     (void)state;
     double losses[3][16];
-    for (int with_lora = 0; with_lora < 2; with_lora++) {
+    for (int f = 0; f < 2 * family_count; f++) {
+        const int with_lora = f % 2;
+        if (family_repeats(f / 2)) continue;
         float *result[3];
         TinyModel t[3];
         for (int i = 0; i < 3; i++) {
             Err err = {0};
-            tiny_open(&t[i], "cpu", &family_roberta, with_lora, 0.1f);
+            tiny_open(&t[i], "cpu", family_rows[f / 2], with_lora, 0.1f);
             threads_start(1 << i);
             double *at = losses[i];
             const Training training = tiny_training(&t[i]);
@@ -336,6 +362,7 @@ static void test_wide_weights(void **state)
 static const struct CMUnitTest model_tests[] = {
     cmocka_unit_test(test_frozen_parts_change_no_gradient),
     cmocka_unit_test(test_inference_equals_training_pass),
+    cmocka_unit_test(test_buckets_of_distances),
     cmocka_unit_test(test_states_of_every_layer),
     cmocka_unit_test(test_unused_words_are_decayed_exactly),
     cmocka_unit_test(test_training_is_the_same_for_any_number_of_threads),

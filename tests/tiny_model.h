@@ -32,6 +32,7 @@ static void tiny_open(TinyModel *t, const char *engine, const Family *family, bo
     *t = (TinyModel){.with_lora = with_lora};
     assert_true(device_open(&t->device, engine, 2, &err));
     t->memory.device = &t->device;
+    const FamilyRelative *relative = family->relative;
     const bool after_pad = family->positions == POSITIONS_AFTER_PAD;
     const ModelConfig config = {.family = family,
                                 .layers = 2,
@@ -42,6 +43,8 @@ static void tiny_open(TinyModel *t, const char *engine, const Family *family, bo
                                 .vocab = 50,
                                 .positions = 20,
                                 .types = family->types,
+                                .buckets = !relative ? 0 : relative->usual_buckets ? relative->usual_buckets : 8,
+                                .reach = !relative ? 0 : relative->usual_reach ? relative->usual_reach : 20,
                                 .position_base = after_pad ? family->pad + 1 : 0,
                                 .eps = 1e-5f,
                                 .hidden_drop = drop,
@@ -69,7 +72,7 @@ static void tiny_open(TinyModel *t, const char *engine, const Family *family, bo
     batch_pack(&t->arena, &t->split, rows, 4, config.position_base, &batch);
     const BatchBuffer buffer = batch_buffer(&t->memory, batch.tokens, batch.examples);
     device_batch_write(&t->device, &buffer, &t->arena, &batch, &t->batch);
-    t->workspace = workspace_new(&t->arena, &t->memory, &t->model, with_lora ? &t->lora : NULL, 15, 4, 3, true);
+    t->workspace = workspace_new(&t->arena, &t->memory, &t->model, with_lora ? &t->lora : NULL, 15, 4, 6, 3, true);
     t->losses = device_f32(&t->memory, 4);
 }
 

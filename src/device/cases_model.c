@@ -409,11 +409,164 @@ static void tested_attention_grad(DeviceCases *cases)
                 CASE(attention_grad, of, first_only, extra ? 0.1f : 0, extra);
 }
 
-static void make_embed(DeviceCase *c, CaseShape s, bool types)
+/* Buckets of distances, the far ones wider: *buckets of them from `base` on. reach is longest + 3. spans: what
+ * relative_bias_grad takes; else what relative_bias takes. */
+static u32 *case_buckets(DeviceCase *c, u32 longest, u32 base, u32 *buckets, bool spans)
+{
+    const u32 reach = longest + 3, zero = reach - 1;
+    u32 *bucket = arena_new(&c->arena, u32, 2 * (size_t)reach);
+    for (u32 d = 0, next = base; d < 2 * reach - 1; d++) /* three distances each, but one each near 0 */
+        bucket[d] = d && (d % 3 == 0 || (d + 4 > zero && d < zero + 5)) ? ++next : next;
+    *buckets = bucket[2 * reach - 2] - base + 1;
+    const size_t count = spans ? 2 * ((size_t)base + *buckets) : 2 * (size_t)reach - 1;
+    u32 *out = case_words(c, count);
+    if (!spans) memcpy(out, bucket, count * sizeof *out);
+    for (u32 b = 0; b < base + *buckets && spans; b++) {
+        out[2 * b] = 0;
+        while (out[2 * b] < 2 * reach - 1 && bucket[out[2 * b]] < b) out[2 * b]++;
+        out[2 * b + 1] = out[2 * b];
+        while (out[2 * b + 1] < 2 * reach - 1 && bucket[out[2 * b + 1]] == b) out[2 * b + 1]++;
+    }
+    return out;
+}
+
+/* shared: one table for all tokens, a bucket's heads beside each other; else a row for each query and each key. */
+static void make_relative_bias(DeviceCase *c, const CaseAttention *of, bool shared)
+{
+    u32 examples, longest, buckets;
+    const u32 *offsets = case_offsets(c, of->tokens, &examples, &longest), tokens = offsets[examples], base = 2;
+    const u32 *bucket = case_buckets(c, longest, base, &buckets, false);
+    const size_t row = (size_t)of->heads * buckets, rows = shared ? 1 : tokens;
+    c->args.relative_bias = (struct relative_bias_args){.a = case_floats(c, rows * row),
+                                                        .b = shared ? NULL : case_floats(c, rows * row),
+                                                        .bucket = bucket,
+                                                        .offsets = offsets,
+                                                        .bias = case_floats(c, (size_t)tokens * of->heads * longest),
+                                                        .examples = examples,
+                                                        .heads = of->heads,
+                                                        .longest = longest,
+                                                        .buckets = buckets,
+                                                        .base = base,
+                                                        .reach = longest + 3,
+                                                        .lda = shared ? 0 : (u32)row,
+                                                        .next_head = shared ? 1 : buckets,
+                                                        .next_bucket = shared ? of->heads : 1};
+}
+
+static void make_relative_bias_grad(DeviceCase *c, const CaseAttention *of, bool shared, bool accumulate)
+{
+    u32 examples, longest, buckets;
+    const u32 *offsets = case_offsets(c, of->tokens, &examples, &longest), tokens = offsets[examples], base = 1;
+    const u32 *span = case_buckets(c, longest, base, &buckets, true);
+    const size_t row = (size_t)of->heads * buckets;
+    c->args.relative_bias_grad =
+        (struct relative_bias_grad_args){.dbias = case_floats(c, (size_t)tokens * of->heads * longest),
+                                         .span = span,
+                                         .offsets = offsets,
+                                         .da = case_floats(c, (shared ? examples : tokens) * row),
+                                         .db = shared ? NULL : case_floats(c, tokens * row),
+                                         .examples = examples,
+                                         .heads = of->heads,
+                                         .longest = longest,
+                                         .buckets = buckets,
+                                         .base = base,
+                                         .reach = longest + 3,
+                                         .by_example = shared,
+                                         .accumulate = accumulate,
+                                         .next_head = shared ? 1 : buckets,
+                                         .next_bucket = shared ? of->heads : 1};
+}
+
+static struct relative_attention_args case_relative_attention(DeviceCase *c, const CaseAttention *of, bool first_only,
+                                                              f32 drop, bool apart)
+{
+    u32 examples, longest;
+    const u32 *offsets = case_offsets(c, of->tokens, &examples, &longest);
+    const u32 width = of->heads * of->size, ld = 3 * width + (apart ? case_pad(of->size) : 0);
+    const u32 tokens = offsets[examples], queries = first_only ? examples : tokens;
+    return (struct relative_attention_args){.qkv = case_floats(c, (size_t)tokens * ld),
+                                            .bias = case_floats(c, (size_t)tokens * of->heads * longest),
+                                            .context = case_floats(c, (size_t)queries * width),
+                                            .lse = case_floats(c, (size_t)of->heads * queries),
+                                            .offsets = offsets,
+                                            .examples = examples,
+                                            .heads = of->heads,
+                                            .head_dim = of->size,
+                                            .ld = ld,
+                                            .first_only = first_only,
+                                            .longest = longest,
+                                            .scale = 1 / sqrtf((f32)of->size),
+                                            .drop = drop,
+                                            .seed = 42,
+                                            .step = 3,
+                                            .site = 9};
+}
+
+static void make_relative_attention(DeviceCase *c, const CaseAttention *of, bool first_only, f32 drop, bool apart)
+{
+    c->args.relative_attention = case_relative_attention(c, of, first_only, drop, apart);
+}
+
+static void make_relative_attention_grad(DeviceCase *c, const CaseAttention *of, bool first_only, f32 drop, bool apart)
+{
+    const struct relative_attention_args a = case_relative_attention(c, of, first_only, drop, apart);
+    const u32 tokens = a.offsets[a.examples], queries = first_only ? a.examples : tokens;
+    plain_relative_attention(&a);
+    c->args.relative_attention_grad = (struct relative_attention_grad_args){
+        .qkv = a.qkv,
+        .bias = a.bias,
+        .context = a.context,
+        .lse = a.lse,
+        .dcontext = case_floats(c, (size_t)queries * a.heads * a.head_dim),
+        .dqkv = case_floats(c, (size_t)tokens * a.ld),
+        .dbias = drop > 0 && first_only ? NULL : case_floats(c, (size_t)tokens * a.heads * a.longest),
+        .offsets = a.offsets,
+        .examples = a.examples,
+        .heads = a.heads,
+        .head_dim = a.head_dim,
+        .ld = a.ld,
+        .first_only = a.first_only,
+        .longest = a.longest,
+        .scale = a.scale,
+        .drop = a.drop,
+        .seed = a.seed,
+        .step = a.step,
+        .site = a.site};
+}
+
+static void tested_relative_bias(DeviceCases *cases)
+{
+    foreach (of, attention_tested)
+        for (int shared = 0; shared < 2; shared++) CASE(relative_bias, of, shared);
+}
+
+static void tested_relative_bias_grad(DeviceCases *cases)
+{
+    foreach (of, attention_tested)
+        for (int shared = 0; shared < 2; shared++) CASE(relative_bias_grad, of, shared, shared);
+}
+
+static void tested_relative_attention(DeviceCases *cases)
+{
+    foreach (of, attention_tested)
+        for (int extra = 0; extra < 2; extra++)
+            for (int first_only = 0; first_only < 2; first_only++)
+                CASE(relative_attention, of, first_only, extra ? 0.1f : 0, extra);
+}
+
+static void tested_relative_attention_grad(DeviceCases *cases)
+{
+    foreach (of, attention_tested)
+        for (int extra = 0; extra < 2; extra++)
+            for (int first_only = 0; first_only < 2; first_only++)
+                CASE(relative_attention_grad, of, first_only, extra ? 0.1f : 0, extra);
+}
+
+static void make_embed(DeviceCase *c, CaseShape s, bool types, bool positions)
 {
     const u32 rows = s.rows, cols = s.cols;
     c->args.embed = (struct embed_args){.word = case_floats(c, (size_t)50 * cols),
-                                        .position = case_floats(c, (size_t)20 * cols),
+                                        .position = positions ? case_floats(c, (size_t)20 * cols) : NULL,
                                         .type = types ? case_floats(c, (size_t)2 * cols) : NULL,
                                         .ids = case_indices(c, rows, 50, false),
                                         .positions = case_indices(c, rows, 20, false),
@@ -426,8 +579,9 @@ static void make_embed(DeviceCase *c, CaseShape s, bool types)
 static void tested_embed(DeviceCases *cases)
 {
     foreach (s, case_shapes) {
-        CASE(embed, *s, true);
-        CASE(embed, *s, false);
+        CASE(embed, *s, true, true);
+        CASE(embed, *s, false, true);
+        CASE(embed, *s, false, false);
     }
 }
 

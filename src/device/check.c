@@ -149,10 +149,44 @@ static void check_attention_grad(Check *c, const struct attention_grad_args *a)
     check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, least_size(rows, queries)));
 }
 
+static void check_relative_attention(Check *c, const struct relative_attention_args *a)
+{
+    const uint64_t rows = check_rows_from(a->qkv, 3 * a->heads * a->head_dim, a->ld);
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, rows));
+}
+
+static void check_relative_attention_grad(Check *c, const struct relative_attention_grad_args *a)
+{
+    const uint64_t rows = check_rows_from(a->dqkv, 3 * a->heads * a->head_dim, a->ld);
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, rows));
+}
+
+static void check_relative_bias(Check *c, const struct relative_bias_args *a)
+{
+    const uint64_t rows = check_rows_from(a->bias, a->heads * a->longest, a->heads * a->longest);
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, rows));
+    check_add(c, "longest", a->longest <= a->reach ? NULL : "beyond the last");
+    if (c->problem || !a->longest) return;
+    const u32 *bucket = a->bucket + a->reach - a->longest; /* those of the distances in question */
+    const char *problem = NULL;
+    if (check_words(&bucket, 2 * (uint64_t)a->longest - 1, &problem))
+        for (u32 i = 0; i < 2 * a->longest - 1; i++)
+            if (bucket[i] < a->base || bucket[i] - a->base >= a->buckets) problem = "beyond the last";
+    check_add(c, "bucket", problem);
+}
+
+static void check_relative_bias_grad(Check *c, const struct relative_bias_grad_args *a)
+{
+    const uint64_t rows = check_rows_from(a->dbias, a->heads * a->longest, a->heads * a->longest);
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, rows));
+    check_add(c, "span", check_below(a->span + 2 * a->base, 2 * a->buckets, 2 * (uint64_t)a->reach));
+}
+
 static void check_embed(Check *c, const struct embed_args *a)
 {
     check_add(c, "ids", check_below(a->ids, a->rows, check_rows_from(a->word, a->cols, a->cols)));
-    check_add(c, "positions", check_below(a->positions, a->rows, check_rows_from(a->position, a->cols, a->cols)));
+    if (a->position)
+        check_add(c, "positions", check_below(a->positions, a->rows, check_rows_from(a->position, a->cols, a->cols)));
     if (a->type) check_add(c, "types", check_below(a->types, a->rows, check_rows_from(a->type, a->cols, a->cols)));
 }
 
@@ -206,6 +240,10 @@ static void check_op(Check *c, Op op, const void *args)
 #define OF(name) const struct name##_args *a = args
     if (op == OP_attention) check_attention(c, args);
     if (op == OP_attention_grad) check_attention_grad(c, args);
+    if (op == OP_relative_attention) check_relative_attention(c, args);
+    if (op == OP_relative_attention_grad) check_relative_attention_grad(c, args);
+    if (op == OP_relative_bias) check_relative_bias(c, args);
+    if (op == OP_relative_bias_grad) check_relative_bias_grad(c, args);
     if (op == OP_embed) check_embed(c, args);
     if (op == OP_embed_grad) check_embed_grad(c, args);
     if (op == OP_embed_importance) check_embed_importance(c, args);

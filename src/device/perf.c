@@ -32,7 +32,11 @@ static void timed_cases(DeviceCases *cases)
     CASE(column_sum, timed_shape, 0);
     foreach (of, heads) CASE(attention, of, false, 0.1f, false);
     foreach (of, heads) CASE(attention_grad, of, false, 0.1f, false);
-    CASE(embed, timed_shape, true);
+    foreach (of, heads) CASE(relative_bias, of, false);
+    foreach (of, heads) CASE(relative_bias_grad, of, false, false);
+    foreach (of, heads) CASE(relative_attention, of, false, 0.1f, false);
+    foreach (of, heads) CASE(relative_attention_grad, of, false, 0.1f, false);
+    CASE(embed, timed_shape, true, true);
     CASE(embed_grad, timed_shape);
     CASE(gather_rows, timed_shape);
     CASE(scatter_rows, timed_shape);
@@ -64,20 +68,28 @@ static void timed_cases(DeviceCases *cases)
 
 static double gemm_flops(const struct gemm_args *g) { return 2.0 * g->m * g->n * g->k * (g->more + 1); }
 
+/* Of a query and a key of one example. */
+static double perf_pairs(const u32 *offsets, u32 examples)
+{
+    double pairs = 0;
+    for (u32 e = 0; e < examples; e++) pairs += math_power((double)(offsets[e + 1] - offsets[e]), 2);
+    return pairs;
+}
+
 static double perf_flops(const DeviceCase *c)
 {
     if (c->op == OP_gemm) return gemm_flops(&c->args.gemm);
     if (c->op == OP_gemm_importance)
         return 2.0 * c->args.gemm_importance.m * c->args.gemm_importance.n * c->args.gemm_importance.rows;
-    if (c->op != OP_attention && c->op != OP_attention_grad) return 0;
-    const bool forward = c->op == OP_attention;
-    const struct attention_args *f = &c->args.attention;
-    const struct attention_grad_args *b = &c->args.attention_grad;
-    const u32 *offsets = forward ? f->offsets : b->offsets, examples = forward ? f->examples : b->examples;
-    const double width = forward ? (double)f->heads * f->head_dim : (double)b->heads * b->head_dim;
-    double pairs = 0;
-    for (u32 e = 0; e < examples; e++) pairs += math_power((double)(offsets[e + 1] - offsets[e]), 2);
-    return (forward ? 4 : 10) * pairs * width; /* two products forward, five backward */
+    switch (c->op) { /* two products forward, five backward */
+#define PAIRS(op) perf_pairs(c->args.op.offsets, c->args.op.examples) * c->args.op.heads * c->args.op.head_dim
+    case OP_attention: return 4 * PAIRS(attention);
+    case OP_attention_grad: return 10 * PAIRS(attention_grad);
+    case OP_relative_attention: return 4 * PAIRS(relative_attention);
+    case OP_relative_attention_grad: return 10 * PAIRS(relative_attention_grad);
+#undef PAIRS
+    default: return 0;
+    }
 }
 
 /* Every number that is read or written counts once each, though caches may hold it. */

@@ -102,7 +102,8 @@ static void quick_cases(DeviceCases *cases)
     CASE(layernorm_dw, (CaseShape){33, 65});
     CASE(attention, &attention_tested[0], false, 0.1f, true);
     CASE(attention_grad, &attention_tested[0], false, 0.1f, true);
-    CASE(embed, (CaseShape){33, 65}, true);
+    CASE(relative_bias_grad, &attention_tested[0], true, true);
+    CASE(embed, (CaseShape){33, 65}, true, true);
     CASE(embed_grad, (CaseShape){33, 65});
     CASE(cross_entropy, (CaseShape){16, 2}, true);
     CASE(dot, 127, 64, false, false);

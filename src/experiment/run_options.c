@@ -204,7 +204,7 @@ static const Option run_rows[] = {
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face model folder (config.json,\nmodel.safetensors[.zst], tokenizer files) of BERT, RoBERTa, "
      "DistilBERT,\n"
-     "XLM-RoBERTa, CamemBERT or ELECTRA, see lethe help model;\n"
+     "XLM-RoBERTa, CamemBERT, ELECTRA, MPNet or DeBERTa-v3, see lethe help model;\n"
      "without it: MiniLM-L6, built in",
      CHANGES(RUN), TO(model.folder)},
     {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all of them", DEFAULT("full,lora,lora-seq"),

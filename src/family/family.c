@@ -9,9 +9,11 @@
 #include "family_roberta.c"
 #include "family_xlm_roberta.c"
 #include "family_electra.c"
+#include "family_mpnet.c"
+#include "family_deberta_v2.c"
 
-const Family *const family_rows[] = {&family_bert,        &family_roberta,   &family_distilbert,
-                                     &family_xlm_roberta, &family_camembert, &family_electra};
+const Family *const family_rows[] = {&family_bert,      &family_roberta, &family_distilbert, &family_xlm_roberta,
+                                     &family_camembert, &family_electra, &family_mpnet,      &family_deberta_v2};
 const int family_count = COUNT(family_rows);
 
 const Family *family_find(const char *type)

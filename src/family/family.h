@@ -16,6 +16,17 @@
 /* The linear layers on which an adapter may sit: bits, and the order in which they are laid out. */
 enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4, LORA_TARGETS = 3 };
 
+/* A term of the attention's scores that depends on how far the query stands after the key, by buckets of distances:
+ * those near 0 have one each, those farther off one for ever more distances. */
+typedef struct FamilyRelative {
+    /* Made of queries and keys, by embeddings of the buckets that pass through the same linear layers (He et al. 2021,
+     * arXiv:2006.03654); else a number for each head (T5, arXiv:1910.10683). */
+    bool disentangled;
+    const char *terms;                   /* of disentangled attention: key that must name both */
+    const char *buckets, *reach;         /* keys of config.json, or NULL */
+    uint32_t usual_buckets, usual_reach; /* of a family without such keys; 0: as many as there are positions */
+} FamilyRelative;
+
 /* The family's own keys of config.json, and which of them is which setting. All families share vocab_size,
  * max_position_embeddings and pad_token_id. */
 typedef struct FamilyConfig {
@@ -25,12 +36,14 @@ typedef struct FamilyConfig {
     const char *embedding; /* columns of the tables of embeddings; NULL: as hidden */
     const char *eps;       /* of LayerNorm */
     const char *hidden_drop, *attention_drop, *classifier_drop;
+    const char *needed[6];  /* keys that must be there: without them transformers computes what lethe does not */
+    const char *first_drop; /* before the head's dense layer, 0 when it is absent; NULL: as classifier_drop */
 } FamilyConfig;
 
 /* Names of the encoder's modules in a model file: a tensor's name is the module's with ".weight" or ".bias" after it.
  */
 typedef struct FamilyModules {
-    const char *word, *position, *type; /* the tables of embeddings; type NULL: none of token types */
+    const char *word, *position, *type; /* the tables of embeddings; position or type NULL: there is none */
     const char *norm;                   /* LayerNorm of their sum */
     const char *project;                /* linear layer from it to the hidden states, when they are wider or narrower */
     const char *layer;                  /* before a layer's number; after it a '.', and one of: */
@@ -38,6 +51,7 @@ typedef struct FamilyModules {
     const char *context;                  /* the attention's output projection */
     const char *up, *down;                /* the linear layers before and after the activation */
     const char *norm1, *norm2;            /* LayerNorm after the attention and after `down` */
+    const char *relative, *relative_norm; /* the table of FamilyRelative, and the LayerNorm of its rows */
     const char *pooler;                   /* dense layer on the first token's state; NULL: the head has it */
 } FamilyModules;
 
@@ -66,13 +80,14 @@ typedef struct Family {
     const FamilyModules *modules;
     FamilyHead head;
     FamilyPositions positions;
-    bool drop_context;     /* dropout between the attention's output projection and the residual sum */
-    uint32_t pad;          /* pad_token_id when config.json has none */
-    uint32_t types;        /* token types when config.json says none; 0: the family has none */
-    uint32_t embedding;    /* of a family with such a key, when config.json says none */
-    float eps;             /* of LayerNorm when config.json says none */
-    float classifier_drop; /* of the head when config.json says none; below 0: as hidden_drop */
-    uint32_t lora_targets; /* LORA_* bits of an adapter when no option names them */
+    const FamilyRelative *relative; /* NULL: no term of the distance */
+    bool drop_context;              /* dropout between the attention's output projection and the residual sum */
+    uint32_t pad;                   /* pad_token_id when config.json has none */
+    uint32_t types;                 /* token types when config.json says none; 0: the family has none */
+    uint32_t embedding;             /* of a family with such a key, when config.json says none */
+    float eps;                      /* of LayerNorm when config.json says none */
+    float classifier_drop;          /* of the head when config.json says none; below 0: as hidden_drop */
+    uint32_t lora_targets;          /* LORA_* bits of an adapter when no option names them */
 } Family;
 extern const Family *const family_rows[]; /* first the built-in encoder's */
 extern const int family_count;

@@ -5,19 +5,21 @@
 
 /* Dropout sites: every place that draws a mask has its own number. */
 enum { SITE_EMBEDDING = 1, SITE_HEAD_IN, SITE_HEAD_OUT, SITE_LAYERS = 16, SITES_PER_LAYER = 8 };
-enum { SITE_ATTENTION, SITE_CONTEXT, SITE_DOWN, SITE_LORA }; /* within a layer; LORA: three, for q, k, v */
+enum { SITE_ATTENTION, SITE_CONTEXT, SITE_DOWN, SITE_LORA, SITE_RELATIVE = 6 }; /* in a layer; LORA: for q, k, v */
 static uint32_t layer_site(uint32_t layer, uint32_t which) { return SITE_LAYERS + layer * SITES_PER_LAYER + which; }
 
 /* What a layer computes on the way forward. R: rows that go on after the attention: T, but B in the last layer, of
- * which only the first token's state of each example is used. */
+ * which only the first token's state of each example is used. S: T, and with disentangled attention W more: see
+ * relative.c. */
 typedef struct LayerState {
-    f32p x;                         /* input [T][H] */
-    f32p q, kv;                     /* [R][H], [T][2H]; neighbours in one [T][3H] except in the last layer */
+    f32p x;                         /* input [S][H] */
+    f32p q, kv;                     /* [R][H], [T][2H] in the last layer without relative positions; else neighbours in
+                                       one [S][3H] */
     f32p context, lse;              /* [R][H], [R][A] */
     f32p sum1, norm1, mean1, rstd1; /* [R][H] [R][H] [R] [R] */
     f32p up, act;                   /* [R][I]: before and after GELU */
     f32p sum2, norm2, mean2, rstd2;
-    f32p low;   /* LoRA's A x: [targets][T][r]; in the last layer of k and v only ... */
+    f32p low;   /* LoRA's A x: [targets][S][r]; in the last layer of k and v only ... */
     f32p low_q; /* ... and of q, [R][r]; elsewhere null */
 } LayerState;
 
@@ -25,7 +27,7 @@ struct Workspace {
     Device *device;
     const Model *model;
     const Lora *lora;
-    uint32_t max_tokens, max_examples;
+    uint32_t max_tokens, max_examples, longest;
     bool training;
     f32p embedded, embedded_mean, embedded_rstd; /* [T][E]: sum of the three embeddings, before LayerNorm */
     f32p embedded_norm;                          /* [T][E]: after it; where E is H, the first layer's input */
@@ -33,6 +35,7 @@ struct Workspace {
     LayerState *layer;
     f32p head_in, dense, act, head_out, logits; /* [B][H] .. [B][C]; act: of the dense layer, which it may replace */
     f32p states;                                /* the caller's, see workspace_keep_states */
+    Relative relative;
     /* gradients; training only */
     f32p d_logits, d_dense, d_state, d_branch, d_context, d_up, d_q, d_kv, d_low;
     f32p d_embedded; /* [T][E]; where E is H, d_state */
@@ -71,15 +74,16 @@ static f32p take(Planner *planner, size_t rows, size_t cols)
     return planner->memory ? device_f32(planner->memory, rows * cols) : NULL;
 }
 
-static void workspace_layer(Planner *planner, const Model *model, const Lora *lora, size_t tokens, size_t rows,
-                            bool split, LayerState *s)
+/* inputs: rows of the layer's input; rows: that go on after the attention; out: of its output's memory. */
+static void workspace_layer(Planner *planner, const Model *model, const Lora *lora, size_t inputs, size_t rows,
+                            size_t out, bool split, LayerState *s)
 {
     const size_t h = model->config.hidden, inner = model->config.inner;
     if (split) {
         s->q = take(planner, rows, h);
-        s->kv = take(planner, tokens, 2 * h);
+        s->kv = take(planner, inputs, 2 * h);
     } else {
-        s->q = take(planner, tokens, 3 * h);
+        s->q = take(planner, inputs, 3 * h);
         s->kv = s->q ? s->q + h : NULL;
     }
     s->context = take(planner, rows, h);
@@ -91,23 +95,42 @@ static void workspace_layer(Planner *planner, const Model *model, const Lora *lo
     s->up = take(planner, rows, inner);
     s->act = take(planner, rows, inner);
     s->sum2 = take(planner, rows, h);
-    s->norm2 = take(planner, rows, h);
+    s->norm2 = take(planner, out, h);
     s->mean2 = take(planner, rows, 1);
     s->rstd2 = take(planner, rows, 1);
     if (!lora) return;
-    s->low = take(planner, lora_group(lora, split ? LORA_KEY | LORA_VALUE : LORA_ALL).count * tokens, lora->r);
+    s->low = take(planner, lora_group(lora, split ? LORA_KEY | LORA_VALUE : LORA_ALL).count * inputs, lora->r);
     if (split) s->low_q = take(planner, lora_group(lora, LORA_QUERY).count * rows, lora->r);
+}
+
+static void workspace_relative(Relative *r, Planner *planner, const ModelConfig *c, size_t tokens, size_t examples,
+                               uint32_t longest, bool training)
+{
+    const size_t h = c->hidden, heads = c->heads, shared = model_shared_rows(c, longest);
+    r->bias = take(planner, tokens, heads * longest);
+    if (training) r->d_bias = take(planner, tokens, heads * longest);
+    if (training && !shared) r->d_table = take(planner, examples, heads * c->buckets);
+    if (!shared) return;
+    r->rows = take(planner, shared, h);
+    r->norm = take(planner, shared, h);
+    r->mean = take(planner, shared, 1);
+    r->rstd = take(planner, shared, 1);
+    r->of_query = take(planner, tokens, heads * shared);
+    r->of_key = take(planner, tokens, heads * shared);
+    if (training) r->d_rows = take(planner, shared, h);
 }
 
 static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
 {
     const Model *model = ws->model;
     const size_t h = model->config.hidden, layers = model->config.layers, t = ws->max_tokens, b = ws->max_examples;
+    const bool relative = model->config.family->relative != NULL;
+    const size_t inputs = t + model_shared_rows(&model->config, ws->longest);
     const size_t e = model->config.embedding;
     ws->embedded = take(planner, t, e);
     ws->embedded_mean = take(planner, t, 1);
     ws->embedded_rstd = take(planner, t, 1);
-    f32p x = take(planner, t, h);
+    f32p x = take(planner, inputs, h);
     ws->embedded_norm = e == h ? x : take(planner, t, e);
     ws->first = take(planner, b, h);
     for (size_t l = 0; l < layers; l++) {
@@ -116,7 +139,7 @@ static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
         if (!ws->training && l > 0 && !last)
             *s = ws->layer[0]; /* every layer's input and output are then the same array */
         else
-            workspace_layer(planner, model, ws->lora, t, last ? b : t, last, s);
+            workspace_layer(planner, model, ws->lora, inputs, last ? b : t, last ? b : inputs, last && !relative, s);
         if (!ws->training && !last) s->norm2 = x;
         s->x = x;
         x = s->norm2;
@@ -126,38 +149,42 @@ static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
     ws->act = model->config.family->head.activation == ACTIVATION_GELU ? take(planner, b, h) : ws->dense;
     ws->head_out = take(planner, b, h);
     ws->logits = take(planner, b, classes);
+    if (relative) workspace_relative(&ws->relative, planner, &model->config, t, b, ws->longest, ws->training);
     if (!ws->training) return;
     ws->d_logits = take(planner, b, classes);
     ws->d_dense = take(planner, b, h);
-    ws->d_state = take(planner, t, h);
-    ws->d_branch = take(planner, t, h);
+    ws->d_state = take(planner, inputs, h);
+    ws->d_branch = take(planner, inputs, h);
     ws->d_context = take(planner, t, h);
     ws->d_up = take(planner, t, model->config.inner);
     ws->d_q = take(planner, b, h);
-    ws->d_kv = take(planner, t, 3 * h);
+    ws->d_kv = take(planner, inputs, 3 * h);
     ws->d_embedded = e == h ? ws->d_state : take(planner, t, e);
-    if (ws->lora) ws->d_low = take(planner, lora_group(ws->lora, LORA_ALL).count * t, ws->lora->r);
+    if (ws->lora) ws->d_low = take(planner, lora_group(ws->lora, LORA_ALL).count * inputs, ws->lora->r);
 }
 
 Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,
-                         uint32_t max_examples, uint32_t max_classes, bool training)
+                         uint32_t max_examples, uint32_t longest, uint32_t max_classes, bool training)
 {
     Workspace *ws = arena_new(arena, Workspace, 1);
     *ws = (Workspace){.device = memory->device, .model = model, .lora = lora, .training = training};
     ws->max_tokens = max_tokens;
     ws->max_examples = max_examples;
+    ws->longest = longest;
     ws->layer = arena_new(arena, LayerState, model->config.layers);
     workspace_take(ws, &(Planner){.memory = memory}, max_classes);
+    if (model->config.family->relative) relative_tables(&ws->relative, memory, &model->config, longest);
     return ws;
 }
 
 size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_tokens, uint32_t max_examples,
-                        uint32_t max_classes, bool training)
+                        uint32_t longest, uint32_t max_classes, bool training)
 {
     Arena arena = {0};
     Workspace ws = {.model = model, .lora = lora, .training = training};
     ws.max_tokens = max_tokens;
     ws.max_examples = max_examples;
+    ws.longest = longest;
     ws.layer = arena_new(&arena, LayerState, model->config.layers);
     Planner planner = {0};
     workspace_take(&ws, &planner, max_classes);
@@ -198,17 +225,22 @@ static void linear_dx(Device *d, f32p dy, size_t lddy, size_t rows, size_t out, 
 }
 
 /* ---- what is written for a parameter: its gradient, or what importance adds up ----
- * first: the rows stand for the examples, by their first tokens, and not for all tokens. */
+ * of: what the rows stand for. */
 
-static u32p groups_of(const Importance *i, bool first) { return first ? i->examples : i->tokens; }
+enum { OF_TOKENS, OF_FIRST, OF_INPUTS }; /* all tokens; the examples, by their first tokens; S: see LayerState */
+
+static u32p groups_of(const Importance *i, int of)
+{
+    return of == OF_FIRST ? i->examples : of == OF_INPUTS && i->inputs ? i->inputs : i->tokens;
+}
 
 /* dw [out][in] = alpha dy^T x */
-static void weight_dw(Device *d, const PassOptions *o, bool first, f32p dy, size_t lddy, size_t rows, size_t out,
-                      f32p x, size_t in, float alpha, f32p dw)
+static void weight_dw(Device *d, const PassOptions *o, int of, f32p dy, size_t lddy, size_t rows, size_t out, f32p x,
+                      size_t in, float alpha, f32p dw)
 {
     const Importance *i = o->importance;
     if (i)
-        RUN(d, gemm_importance, .a = dy, .b = x, .c = dw, .offsets = groups_of(i, first), .examples = i->groups,
+        RUN(d, gemm_importance, .a = dy, .b = x, .c = dw, .offsets = groups_of(i, of), .examples = i->groups,
             .rows = (u32)rows, .m = (u32)out, .n = (u32)in, .lda = (u32)lddy, .ldb = (u32)in, .ldc = (u32)in,
             .power = i->power, .scale = i->scale * (i->power == 1 ? fabsf(alpha) : alpha * alpha));
     else
@@ -217,26 +249,26 @@ static void weight_dw(Device *d, const PassOptions *o, bool first, f32p dy, size
 }
 
 /* dw [out][in] = dy^T x; db [out] = column sums of dy */
-static void linear_dw(Device *d, const PassOptions *o, bool first, f32p dy, size_t lddy, size_t rows, size_t out,
-                      f32p x, size_t in, f32p dw, f32p db)
+static void linear_dw(Device *d, const PassOptions *o, int of, f32p dy, size_t lddy, size_t rows, size_t out, f32p x,
+                      size_t in, f32p dw, f32p db)
 {
     const Importance *i = o->importance;
-    weight_dw(d, o, first, dy, lddy, rows, out, x, in, 1, dw);
+    weight_dw(d, o, of, dy, lddy, rows, out, x, in, 1, dw);
     if (i)
-        RUN(d, column_importance, .dy = dy, .beta = db, .offsets = groups_of(i, first), .examples = i->groups,
+        RUN(d, column_importance, .dy = dy, .beta = db, .offsets = groups_of(i, of), .examples = i->groups,
             .rows = (u32)rows, .cols = (u32)out, .ld = (u32)lddy, .power = i->power, .scale = i->scale);
     else
         RUN(d, column_sum, .x = dy, .y = db, .rows = (u32)rows, .cols = (u32)out, .ld = (u32)lddy);
 }
 
 /* d_gamma [2][h]: gamma's and beta's; dy: gradient of the LayerNorm's output, x its input. */
-static void norm_dw(Device *d, const PassOptions *o, bool first, f32p dy, f32p x, f32p mean, f32p rstd, size_t rows,
-                    u32 h, f32p d_gamma)
+static void norm_dw(Device *d, const PassOptions *o, int of, f32p dy, f32p x, f32p mean, f32p rstd, size_t rows, u32 h,
+                    f32p d_gamma)
 {
     const Importance *i = o->importance;
     if (i)
         RUN(d, column_importance, .dy = dy, .x = x, .mean = mean, .rstd = rstd, .gamma = d_gamma, .beta = d_gamma + h,
-            .offsets = groups_of(i, first), .examples = i->groups, .rows = (u32)rows, .cols = h, .ld = h,
+            .offsets = groups_of(i, of), .examples = i->groups, .rows = (u32)rows, .cols = h, .ld = h,
             .power = i->power, .scale = i->scale);
     else
         RUN(d, layernorm_dw, .x = x, .mean = mean, .rstd = rstd, .dy = dy, .dgamma = d_gamma, .dbeta = d_gamma + h,
@@ -315,10 +347,10 @@ static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, uint32_t
         .ldc = r, .alpha = at.scale, .more = at.group.count - 1, .stride_a = at.next_y, .stride_b = at.next,
         .stride_c = n * r);
     for (u32 t = 0; t < at.group.count && grad && o->importance; t++) { /* by example; without dropout */
-        const bool first = among == LORA_QUERY;
+        const int of = among == LORA_QUERY ? OF_FIRST : OF_INPUTS;
         const size_t weights = (size_t)t * at.next, low = (size_t)t * n * r;
-        weight_dw(d, o, first, dy + t * at.next_y, lddy, n, h, at.low + low, r, at.scale, grad + at.b + weights);
-        weight_dw(d, o, first, ws->d_low + low, r, n, r, x, h, 1, grad + at.a + weights);
+        weight_dw(d, o, of, dy + t * at.next_y, lddy, n, h, at.low + low, r, at.scale, grad + at.b + weights);
+        weight_dw(d, o, of, ws->d_low + low, r, n, r, x, h, 1, grad + at.a + weights);
     }
     if (grad && !o->importance)
         RUN(d, lora_dw, .x = x, .dy = dy, .low = at.low, .dlow = ws->d_low, .da = grad + at.a, .db = grad + at.b,
@@ -338,7 +370,8 @@ static void embedding_forward(const Workspace *ws, f32p w, const DeviceBatch *ba
     const Model *m = ws->model;
     const u32 e = m->config.embedding, h = m->config.hidden, tokens = batch->tokens;
     f32p x = ws->embedded_norm;
-    RUN(ws->device, embed, .word = w + m->word, .position = w + m->position,
+    RUN(ws->device, embed, .word = w + m->word,
+        .position = m->config.family->modules->position ? w + m->position : NULL,
         .type = m->config.types ? w + m->type : NULL, .ids = batch->ids, .positions = batch->positions,
         .types = batch->types, .y = ws->embedded, .rows = tokens, .cols = e);
     RUN(ws->device, layernorm, .x = ws->embedded, .gamma = w + m->norm, .beta = w + m->norm + e, .y = x,
@@ -349,6 +382,18 @@ static void embedding_forward(const Workspace *ws, f32p w, const DeviceBatch *ba
     if (e != h) linear(ws->device, x, tokens, e, w + m->project_w, w + m->project_b, h, ws->layer[0].x, h, NULL);
 }
 
+static void relative_attend(const Workspace *ws, uint32_t l, const DeviceBatch *batch, const PassOptions *o)
+{
+    const ModelConfig *c = &ws->model->config;
+    const LayerState *s = &ws->layer[l];
+    if (relative_disentangled(c)) relative_scores(&ws->relative, ws->device, c, s->q, batch);
+    RUN(ws->device, relative_attention, .qkv = s->q, .bias = ws->relative.bias, .context = s->context, .lse = s->lse,
+        .offsets = batch->offsets, .examples = batch->examples, .heads = c->heads, .head_dim = c->hidden / c->heads,
+        .ld = 3 * c->hidden, .first_only = l + 1 == c->layers, .longest = batch->longest, .scale = relative_scale(c),
+        .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed, .step = o->step,
+        .site = layer_site(l, SITE_ATTENTION));
+}
+
 static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weights, const DeviceBatch *batch,
                           const PassOptions *o)
 {
@@ -357,9 +402,10 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
     const ModelConfig *c = &m->config;
     const LayerState *s = &ws->layer[l];
     const LayerAt *at = &m->layer[l];
-    const bool last = l + 1 == c->layers;
+    const bool last = l + 1 == c->layers, relative = c->family->relative, split = last && !relative;
     const size_t h = c->hidden, tokens = batch->tokens, rows = last ? batch->examples : tokens;
-    const size_t ldq = last ? h : 3 * h, ldkv = last ? 2 * h : 3 * h;
+    const size_t inputs = tokens + model_shared_rows(c, batch->longest);
+    const size_t ldq = split ? h : 3 * h, ldkv = split ? 2 * h : 3 * h;
     f32p w = weights->encoder, x = s->x, stream = x; /* stream: the residual stream of the rows that go on */
     const float hidden_drop = o->dropout ? c->hidden_drop : 0, attention_drop = o->dropout ? c->attention_drop : 0;
     const float context_drop = c->family->drop_context ? hidden_drop : 0;
@@ -368,20 +414,28 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
         stream = ws->first;
         RUN(d, gather_rows, .x = x, .index = batch->first, .y = stream, .rows = (u32)rows, .cols = (u32)h,
             .ldx = (u32)h);
+    }
+    if (inputs > tokens)
+        RUN(d, dropout, .x = ws->relative.norm, .y = x + tokens * h, .rows = (u32)(inputs - tokens), .cols = (u32)h,
+            .drop = hidden_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_RELATIVE));
+    if (split) {
         linear(d, stream, rows, h, w + at->qkv_w, w + at->qkv_b, h, s->q, h, NULL);
         linear(d, x, tokens, h, w + at->qkv_w + h * h, w + at->qkv_b + h, 2 * h, s->kv, 2 * h, NULL);
         lora_forward(ws, weights->adapter, l, LORA_QUERY, stream, rows, s->q, ldq, o);
         lora_forward(ws, weights->adapter, l, LORA_KEY | LORA_VALUE, x, tokens, s->kv, ldkv, o);
     } else {
-        linear(d, x, tokens, h, w + at->qkv_w, w + at->qkv_b, 3 * h, s->q, 3 * h, NULL);
-        lora_forward(ws, weights->adapter, l, LORA_ALL, x, tokens, s->q, ldq, o);
+        linear(d, x, inputs, h, w + at->qkv_w, w + at->qkv_b, 3 * h, s->q, 3 * h, NULL);
+        lora_forward(ws, weights->adapter, l, LORA_ALL, x, inputs, s->q, ldq, o);
     }
 
-    RUN(d, attention, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .offsets = batch->offsets,
-        .examples = batch->examples, .heads = c->heads, .head_dim = c->hidden / c->heads, .ldq = (u32)ldq,
-        .ldkv = (u32)ldkv, .first_only = last, .longest = batch->longest,
-        .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = attention_drop, .seed = o->seed, .step = o->step,
-        .site = layer_site(l, SITE_ATTENTION));
+    if (relative)
+        relative_attend(ws, l, batch, o);
+    else
+        RUN(d, attention, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .offsets = batch->offsets,
+            .examples = batch->examples, .heads = c->heads, .head_dim = c->hidden / c->heads, .ldq = (u32)ldq,
+            .ldkv = (u32)ldkv, .first_only = last, .longest = batch->longest,
+            .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = attention_drop, .seed = o->seed, .step = o->step,
+            .site = layer_site(l, SITE_ATTENTION));
     linear(d, s->context, rows, h, w + at->context_w, w + at->context_b, h, s->sum1, h, NULL);
     RUN(d, layernorm, .x = s->sum1, .residual = stream, .gamma = w + at->norm1, .beta = w + at->norm1 + h,
         .y = s->norm1, .mean = s->mean1, .rstd = s->rstd1, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps,
@@ -405,7 +459,9 @@ static f32p dense_at(const Model *m, const Head *head, f32p encoder, f32p head_w
 
 static float head_in_drop(const Model *m, const PassOptions *o)
 {
-    return o->dropout && m->config.family->head.drop_first ? m->config.classifier_drop : 0;
+    const Family *family = m->config.family;
+    if (!o->dropout || !family->head.drop_first) return 0;
+    return family->config->first_drop ? m->config.first_drop : m->config.classifier_drop;
 }
 
 /* The dense layer between the first tokens' states and the last layer of a head, with the dropout around it. */
@@ -433,13 +489,14 @@ f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch
 {
     const ModelConfig *c = &ws->model->config;
     f32p states = ws->layer[c->layers - 1].norm2;
-    ASSERT(batch->tokens <= ws->max_tokens && batch->examples <= ws->max_examples);
+    ASSERT(batch->tokens <= ws->max_tokens && batch->examples <= ws->max_examples && batch->longest <= ws->longest);
     ASSERT(!batch_problem(batch, c));
     if (options->states) {
         RUN(ws->device, copy, .x = options->states, .y = states, .n = batch->examples * c->hidden);
         return states;
     }
     embedding_forward(ws, weights->encoder, batch, options);
+    if (c->family->relative) relative_begin(&ws->relative, ws->device, ws->model, weights->encoder, batch);
     for (uint32_t l = 0; l < c->layers; l++) {
         layer_forward(ws, l, weights, batch, options);
         keep_states(ws, l, ws->layer[l].norm2, batch);
@@ -484,7 +541,7 @@ static void dense_backward(const Workspace *ws, const Weights *w, const Weights 
     }
     f32p dense_dw = dense_at(ws->model, head, g->encoder, g->head, false);
     if (dense_dw)
-        linear_dw(d, o, true, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
+        linear_dw(d, o, OF_FIRST, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
                   dense_at(ws->model, head, g->encoder, g->head, true));
     if (!below) return;
     f32p to = more ? ws->d_context : ws->d_state; /* its dropout is of this gradient alone */
@@ -502,7 +559,7 @@ void model_head_backward(Workspace *ws, const Weights *weights, const Weights *g
     const bool own = head_has_dense(ws->model), below = grads->encoder || grads->adapter;
     ASSERT(ws->training);
     if (grads->head)
-        linear_dw(d, options, true, ws->d_logits, classes, examples, classes, ws->head_out, h,
+        linear_dw(d, options, OF_FIRST, ws->d_logits, classes, examples, classes, ws->head_out, h,
                   grads->head + head->out_w, grads->head + head->out_b);
     if (!below && !(own && grads->head)) return;
     linear_dx(d, ws->d_logits, classes, examples, classes, weights->head + head->out_w, h, ws->d_dense, more && !own);
@@ -510,15 +567,45 @@ void model_head_backward(Workspace *ws, const Weights *weights, const Weights *g
 }
 
 /* Through y = LayerNorm(sum), sum = residual + dropout(x): d_state becomes the gradient of sum; returns that of x. */
-static f32p norm_backward(const Workspace *ws, f32p sum, f32p mean, f32p rstd, f32p gamma, f32p d_gamma, bool first,
+static f32p norm_backward(const Workspace *ws, f32p sum, f32p mean, f32p rstd, f32p gamma, f32p d_gamma, int of,
                           size_t rows, const PassOptions *o, float drop, uint32_t site)
 {
     const u32 h = ws->model->config.hidden;
-    if (d_gamma) norm_dw(ws->device, o, first, ws->d_state, sum, mean, rstd, rows, h, d_gamma);
+    if (d_gamma) norm_dw(ws->device, o, of, ws->d_state, sum, mean, rstd, rows, h, d_gamma);
     RUN(ws->device, layernorm_dx, .x = sum, .gamma = gamma, .mean = mean, .rstd = rstd, .dy = ws->d_state,
         .dsum = ws->d_state, .dx = drop > 0 ? ws->d_branch : NULL, .rows = (u32)rows, .cols = h, .drop = drop,
         .seed = o->seed, .step = o->step, .site = site);
     return drop > 0 ? ws->d_branch : ws->d_state;
+}
+
+/* From d_context to d_kv [S][3H]. wanted: the gradient of the table of relative positions. */
+static void relative_attend_backward(const Workspace *ws, uint32_t l, const DeviceBatch *batch, const PassOptions *o,
+                                     bool wanted)
+{
+    Device *d = ws->device;
+    const ModelConfig *c = &ws->model->config;
+    const LayerState *s = &ws->layer[l];
+    const Relative *r = &ws->relative;
+    const u32 h = c->hidden;
+    const bool last = l + 1 == c->layers, terms = wanted || relative_disentangled(c);
+    if (relative_disentangled(c)) relative_scores(r, d, c, s->q, batch);
+    if (last) RUN(d, fill, .x = ws->d_kv, .n = batch->tokens * 3 * h);
+    if (last && terms) RUN(d, fill, .x = r->d_bias, .n = batch->tokens * c->heads * batch->longest);
+    RUN(d, relative_attention_grad, .qkv = s->q, .bias = r->bias, .context = s->context, .lse = s->lse,
+        .dcontext = ws->d_context, .dqkv = ws->d_kv, .dbias = terms ? r->d_bias : NULL, .offsets = batch->offsets,
+        .examples = batch->examples, .heads = c->heads, .head_dim = h / c->heads, .ld = 3 * h, .first_only = last,
+        .longest = batch->longest, .scale = relative_scale(c), .drop = o->dropout ? c->attention_drop : 0,
+        .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_ATTENTION));
+    if (terms) relative_backward(r, d, c, s->q, ws->d_kv, batch);
+}
+
+/* The gradient of a layer's rows beside its tokens, which is left in dx. */
+static void relative_rows_backward(const Workspace *ws, uint32_t l, f32p dx, u32 rows, const PassOptions *o)
+{
+    const ModelConfig *c = &ws->model->config;
+    RUN(ws->device, dropout, .x = dx, .y = dx, .rows = rows, .cols = c->hidden, .drop = o->dropout ? c->hidden_drop : 0,
+        .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_RELATIVE));
+    RUN(ws->device, axpby, .x = dx, .y = ws->relative.d_rows, .n = rows * c->hidden, .alpha = 1, .beta = 1);
 }
 
 /* below: whether anything under this layer wants its gradient. */
@@ -530,54 +617,61 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
     const ModelConfig *c = &m->config;
     const LayerState *s = &ws->layer[l];
     const LayerAt *at = &m->layer[l];
-    const bool last = l + 1 == c->layers;
+    const bool last = l + 1 == c->layers, relative = c->family->relative, split = last && !relative;
+    const int of = last ? OF_FIRST : OF_TOKENS;
     const size_t h = c->hidden, inner = c->inner, tokens = batch->tokens, rows = last ? batch->examples : tokens;
-    const size_t ldq = last ? h : 3 * h, ldkv = last ? 2 * h : 3 * h;
+    const size_t inputs = tokens + model_shared_rows(c, batch->longest);
+    const size_t ldq = split ? h : 3 * h, ldkv = split ? 2 * h : 3 * h;
     f32p w = weights->encoder, g = grads->encoder, stream = last ? ws->first : s->x;
     const float hidden_drop = o->dropout ? c->hidden_drop : 0, context_drop = c->family->drop_context ? hidden_drop : 0;
 
-    f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, w + at->norm2, g ? g + at->norm2 : NULL, last, rows, o,
+    f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, w + at->norm2, g ? g + at->norm2 : NULL, of, rows, o,
                             hidden_drop, layer_site(l, SITE_DOWN));
     linear_dx(d, dx, h, rows, h, w + at->down_w, inner, ws->d_up, false);
-    if (g) linear_dw(d, o, last, dx, h, rows, h, s->act, inner, g + at->down_w, g + at->down_b);
+    if (g) linear_dw(d, o, of, dx, h, rows, h, s->act, inner, g + at->down_w, g + at->down_b);
     RUN(d, gelu_grad, .x = s->up, .dy = ws->d_up, .dx = ws->d_up, .n = (u32)(rows * inner));
-    if (g) linear_dw(d, o, last, ws->d_up, inner, rows, inner, s->norm1, h, g + at->up_w, g + at->up_b);
+    if (g) linear_dw(d, o, of, ws->d_up, inner, rows, inner, s->norm1, h, g + at->up_w, g + at->up_b);
     linear_dx(d, ws->d_up, inner, rows, inner, w + at->up_w, h, ws->d_state, true);
 
-    dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? g + at->norm1 : NULL, last, rows, o,
+    dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? g + at->norm1 : NULL, of, rows, o,
                        context_drop, layer_site(l, SITE_CONTEXT));
     linear_dx(d, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
-    if (g) linear_dw(d, o, last, dx, h, rows, h, s->context, h, g + at->context_w, g + at->context_b);
+    if (g) linear_dw(d, o, of, dx, h, rows, h, s->context, h, g + at->context_w, g + at->context_b);
 
-    f32p dq = last ? ws->d_q : ws->d_kv, dkv = last ? ws->d_kv : ws->d_kv + h;
-    RUN(d, attention_grad, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .dcontext = ws->d_context,
-        .dq = dq, .dkv = dkv, .offsets = batch->offsets, .examples = batch->examples, .heads = c->heads,
-        .head_dim = c->hidden / c->heads, .ldq = (u32)ldq, .ldkv = (u32)ldkv, .first_only = last,
-        .longest = batch->longest, .scale = 1 / sqrtf((float)(c->hidden / c->heads)),
-        .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed, .step = o->step,
-        .site = layer_site(l, SITE_ATTENTION));
-    if (g && last) {
-        linear_dw(d, o, true, dq, h, rows, h, stream, h, g + at->qkv_w, g + at->qkv_b);
-        linear_dw(d, o, false, dkv, 2 * h, tokens, 2 * h, s->x, h, g + at->qkv_w + h * h, g + at->qkv_b + h);
+    f32p dq = split ? ws->d_q : ws->d_kv, dkv = split ? ws->d_kv : ws->d_kv + h;
+    if (relative)
+        relative_attend_backward(ws, l, batch, o, g != NULL);
+    else
+        RUN(d, attention_grad, .q = s->q, .kv = s->kv, .context = s->context, .lse = s->lse, .dcontext = ws->d_context,
+            .dq = dq, .dkv = dkv, .offsets = batch->offsets, .examples = batch->examples, .heads = c->heads,
+            .head_dim = c->hidden / c->heads, .ldq = (u32)ldq, .ldkv = (u32)ldkv, .first_only = last,
+            .longest = batch->longest, .scale = 1 / sqrtf((float)(c->hidden / c->heads)),
+            .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed, .step = o->step,
+            .site = layer_site(l, SITE_ATTENTION));
+    if (g && split) {
+        linear_dw(d, o, OF_FIRST, dq, h, rows, h, stream, h, g + at->qkv_w, g + at->qkv_b);
+        linear_dw(d, o, OF_TOKENS, dkv, 2 * h, tokens, 2 * h, s->x, h, g + at->qkv_w + h * h, g + at->qkv_b + h);
     } else if (g) {
-        linear_dw(d, o, false, dq, 3 * h, tokens, 3 * h, s->x, h, g + at->qkv_w, g + at->qkv_b);
+        linear_dw(d, o, OF_INPUTS, dq, 3 * h, inputs, 3 * h, s->x, h, g + at->qkv_w, g + at->qkv_b);
     }
     /* The last layer's queries and residual stream belong to the first tokens only: their part of the gradient is
      * gathered in d_state [B][H], that of the keys and values in d_branch [T][H], and then they are joined. */
-    f32p dx_q = below ? ws->d_state : NULL, dx_kv = below ? ws->d_branch : NULL;
-    if (below && last) {
+    f32p dx_q = below ? ws->d_state : NULL, dx_kv = below ? ws->d_branch : NULL, dx_all = last ? dx_kv : dx_q;
+    if (below && split) {
         linear_dx(d, dq, h, rows, h, w + at->qkv_w, h, dx_q, true);
         linear_dx(d, dkv, 2 * h, tokens, 2 * h, w + at->qkv_w + h * h, h, dx_kv, false);
     } else if (below) {
-        linear_dx(d, dq, 3 * h, tokens, 3 * h, w + at->qkv_w, h, dx_q, true);
+        if (inputs > tokens) RUN(d, fill, .x = dx_all + tokens * h, .n = (u32)((inputs - tokens) * h));
+        linear_dx(d, dq, 3 * h, inputs, 3 * h, w + at->qkv_w, h, dx_all, !last);
     }
-    if (last) {
+    if (split) {
         lora_backward(ws, weights->adapter, grads->adapter, l, LORA_QUERY, stream, rows, dq, ldq, dx_q, o);
         lora_backward(ws, weights->adapter, grads->adapter, l, LORA_KEY | LORA_VALUE, s->x, tokens, dkv, ldkv, dx_kv,
                       o);
     } else {
-        lora_backward(ws, weights->adapter, grads->adapter, l, LORA_ALL, s->x, tokens, dq, ldq, dx_q, o);
+        lora_backward(ws, weights->adapter, grads->adapter, l, LORA_ALL, s->x, inputs, dq, ldq, dx_all, o);
     }
+    if (g && inputs > tokens) relative_rows_backward(ws, l, dx_all + tokens * h, (u32)(inputs - tokens), o);
     if (below && last) {
         RUN(d, scatter_rows, .x = ws->d_state, .index = batch->first, .y = ws->d_branch, .rows = (u32)rows,
             .cols = (u32)h, .ldy = (u32)h);
@@ -592,19 +686,21 @@ static void embedding_backward(const Workspace *ws, f32p w, f32p g, const Device
     const u32 e = m->config.embedding, h = m->config.hidden, tokens = batch->tokens;
     f32p dx = ws->d_embedded;
     if (e != h) {
-        linear_dw(d, o, false, ws->d_state, h, tokens, h, ws->embedded_norm, e, g + m->project_w, g + m->project_b);
+        linear_dw(d, o, OF_TOKENS, ws->d_state, h, tokens, h, ws->embedded_norm, e, g + m->project_w, g + m->project_b);
         linear_dx(d, ws->d_state, h, tokens, h, w + m->project_w, e, dx, false);
     }
     if (o->dropout && m->config.hidden_drop > 0)
         RUN(d, dropout, .x = dx, .y = dx, .rows = tokens, .cols = e, .drop = m->config.hidden_drop, .seed = o->seed,
             .step = o->step, .site = SITE_EMBEDDING);
-    norm_dw(d, o, false, dx, ws->embedded, ws->embedded_mean, ws->embedded_rstd, tokens, e, g + m->norm);
+    norm_dw(d, o, OF_TOKENS, dx, ws->embedded, ws->embedded_mean, ws->embedded_rstd, tokens, e, g + m->norm);
     RUN(d, layernorm_dx, .x = ws->embedded, .gamma = w + m->norm, .mean = ws->embedded_mean, .rstd = ws->embedded_rstd,
         .dy = dx, .dsum = dx, .rows = tokens, .cols = e);
     table_dw(d, o, dx, &batch->word, tokens, e, g + m->word);
-    if (!o->importance)
-        RUN(d, fill, .x = g + m->position, .n = (m->config.positions + m->config.types) * e); /* neighbours */
-    table_dw(d, o, dx, &batch->position, tokens, e, g + m->position);
+    const bool positions = m->config.family->modules->position;
+    if (!o->importance) /* neighbours */
+        RUN(d, fill, .x = g + (positions ? m->position : m->type),
+            .n = ((positions ? m->config.positions : 0) + m->config.types) * e);
+    if (positions) table_dw(d, o, dx, &batch->position, tokens, e, g + m->position);
     if (m->config.types) table_dw(d, o, dx, &batch->type, tokens, e, g + m->type);
 }
 
@@ -615,8 +711,11 @@ void model_encoder_backward(Workspace *ws, const Weights *weights, const Weights
     if (!embeddings && !grads->adapter) return;
     ASSERT(!options->states);
     if (!head_has_dense(ws->model)) dense_backward(ws, weights, grads, NULL, batch->examples, options, true, false);
+    const bool relative = embeddings && ws->model->config.family->relative;
+    if (relative) relative_clear(&ws->relative, ws->device, &ws->model->config, batch);
     for (uint32_t l = ws->model->config.layers; l-- > 0;)
         layer_backward(ws, l, weights, grads, batch, options, l > 0 || embeddings);
+    if (relative) relative_end(&ws->relative, ws->device, ws->model, weights->encoder, grads->encoder, batch, options);
     if (embeddings) embedding_backward(ws, weights->encoder, grads->encoder, batch, options);
 }
 

@@ -47,14 +47,15 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
     ASSERT(!project || names->project);
     *model = (Model){.config = *config, .layer = arena_new(arena, LayerAt, layers)};
     Layout *all = &model->encoder;
-    all->views = arena_new(arena, View, 9 + 16 * layers);
+    all->views = arena_new(arena, View, 12 + 16 * layers);
     const LayoutWriter embeddings = {arena, all, "", 0}, pooler = {arena, all, "", (uint32_t)layers + 1};
     LayoutWriter layer = {arena, all, "", 0};
     model->word = layout_add(&embeddings, names->word, "weight", config->vocab, e);
     all->table_rows = config->vocab;
     all->table_cols = config->embedding;
-    model->position = layout_add(&embeddings, names->position, "weight", config->positions, e);
-    if (names->type) model->type = layout_add(&embeddings, names->type, "weight", config->types, e);
+    if (names->position) model->position = layout_add(&embeddings, names->position, "weight", config->positions, e);
+    if (names->type && config->types) model->type = layout_add(&embeddings, names->type, "weight", config->types, e);
+    if (names->relative_norm) model->relative = layout_add(&embeddings, names->relative, "weight", config->buckets, h);
     if (project) model->project_w = layout_add(&embeddings, names->project, "weight", h, e);
     for (size_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];
@@ -69,6 +70,9 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
     all->decay_floats = all->floats;
 
     model->norm = layout_add_norm(&embeddings, names->norm, e);
+    if (names->relative_norm) model->relative_norm = layout_add_norm(&embeddings, names->relative_norm, h);
+    if (names->relative && !names->relative_norm) /* a bias by its name: it does not decay */
+        model->relative = layout_add(&embeddings, names->relative, "weight", config->buckets, config->heads);
     if (project) model->project_b = layout_add(&embeddings, names->project, "bias", 1, h);
     for (size_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];

@@ -4,6 +4,7 @@
 
 #include "batch_device.c"
 #include "pretrained.c"
+#include "relative.c"
 #include "encoder.c"
 #include "labels.c"
 #include "layout.c"

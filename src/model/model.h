@@ -17,9 +17,11 @@ typedef struct ModelConfig {
     const Family *family;
     uint32_t layers, hidden, heads, inner, vocab, positions, types; /* types 0: none, and no table */
     uint32_t embedding;     /* E: columns of the tables of embeddings; where it is not hidden, a linear layer follows */
+    uint32_t buckets, reach; /* of a family with relative positions: rows of their table; where its last bucket begins */
     uint32_t position_base; /* position of an example's first token: see FamilyPositions */
     float eps;              /* of LayerNorm */
     float hidden_drop, attention_drop, classifier_drop;
+    float first_drop; /* before the head's dense layer, of a family with a key for it */
 } ModelConfig;
 
 /* Reads HF's config.json; `what` names it in errors. */
@@ -52,8 +54,9 @@ typedef struct LayerAt {
 typedef struct Model {
     ModelConfig config;
     Layout encoder;
-    size_t word, position, type, norm; /* [vocab][E] [positions][E] [types][E], which may be missing, [2][E] */
+    size_t word, position, type, norm; /* [vocab][E] [positions][E] [types][E], which two may be missing, [2][E] */
     size_t project_w, project_b;       /* where E is not H: [H][E] [H] */
+    size_t relative, relative_norm;    /* of a family with relative positions: [buckets][A], or [buckets][H] and [2][H] */
     size_t pooler_w, pooler_b;         /* of a family with a pooler: [H][H] [H] */
     LayerAt *layer;                    /* [layers] */
 } Model;
@@ -165,6 +168,8 @@ typedef struct Weights {
 typedef struct Importance {
     uint32_t groups, power; /* power: 1 or 2 */
     u32p tokens, examples;  /* [groups + 1]: group g owns the tokens tokens[g] .. tokens[g + 1] - 1; so its examples */
+    u32p inputs;            /* of model_shared_rows: one group's {0, tokens and these rows}; else null */
+    u32p shared, one;       /* {0, these rows}, {0, 1} */
     float scale;
 } Importance;
 
@@ -175,13 +180,18 @@ typedef struct PassOptions {
     const Importance *importance; /* backward: null for gradients */
 } PassOptions;
 
+/* The rows beside its tokens that a batch with so long an example has in each layer's linear layers: the embeddings of
+ * the distances in it, of a family with disentangled attention; else 0. All examples share them, so that importance
+ * takes one group in a pass. */
+uint32_t model_shared_rows(const ModelConfig *config, uint32_t longest);
+
 /* Activations and scratch of one pass. */
 typedef struct Workspace Workspace;
-/* training: keeps what the backward pass needs; otherwise the layers share one set of buffers. lora may be null. */
+/* longest: the most tokens of one example. training: keeps what the backward pass needs; otherwise the layers share one set of buffers. lora may be null. */
 Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,
-                         uint32_t max_examples, uint32_t max_classes, bool training);
+                         uint32_t max_examples, uint32_t longest, uint32_t max_classes, bool training);
 size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_tokens, uint32_t max_examples,
-                        uint32_t max_classes, bool training); /* what workspace_new takes from the device */
+                        uint32_t longest, uint32_t max_classes, bool training); /* what workspace_new takes from the device */
 
 /* From now on each forward pass also writes the first tokens' states after each layer to `states` [layers][B][H] on
  * the device. B is that of the pass: there are no gaps. Null: no longer. */

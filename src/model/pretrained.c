@@ -27,6 +27,40 @@ static bool config_drop(const json_t *object, const char *what, const char *key,
     return true;
 }
 
+/* Whether pos_att_type names both terms of disentangled attention, and no other: as a list, or "p2c|c2p". */
+static bool config_terms(const json_t *value)
+{
+    const char *text = json_string_value(value), *first = json_string_value(json_array_get(value, 0)),
+               *second = json_string_value(json_array_get(value, 1));
+    if (text) return strcmp(text, "p2c|c2p") == 0 || strcmp(text, "c2p|p2c") == 0;
+    return json_array_size(value) == 2 && first && second &&
+           ((strcmp(first, "p2c") == 0 && strcmp(second, "c2p") == 0) ||
+            (strcmp(first, "c2p") == 0 && strcmp(second, "p2c") == 0));
+}
+
+/* The table of relative positions, and how far it reaches. */
+static bool config_relative(const json_t *o, const char *what, ModelConfig *c, Err *err)
+{
+    const FamilyRelative *relative = c->family->relative;
+    int64_t buckets = relative->usual_buckets, reach = relative->usual_reach;
+    if (relative->reach && json_object_get(o, relative->reach) &&
+        !json_get_int(o, what, relative->reach, -1, 1 << 20, &reach, err))
+        return false;
+    if (reach < 1) reach = c->positions;
+    if (relative->terms && !config_terms(json_object_get(o, relative->terms)))
+        return fail(err, "%s: \"%s\" must name both \"p2c\" and \"c2p\"", what, relative->terms);
+    if (relative->buckets) {
+        if (!json_get_int(o, what, relative->buckets, 2, 1 << 20, &buckets, err)) return false;
+        if (buckets / 2 + 1 >= reach)
+            return fail(err, "%s: \"%s\" %lld is too large for a reach of %lld positions", what, relative->buckets,
+                        (long long)buckets, (long long)reach);
+        buckets *= 2; /* on either side */
+    }
+    c->buckets = (uint32_t)buckets;
+    c->reach = (uint32_t)reach;
+    return true;
+}
+
 static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *err)
 {
     const char *type = json_string_value(json_object_get(o, "model_type"));
@@ -46,8 +80,17 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
         !config_dimension(o, what, "vocab_size", MODEL_MAX_DIMENSION, &c->vocab, err) ||
         !config_dimension(o, what, "max_position_embeddings", 1 << 20, &c->positions, err))
         return false;
-    if (key->types && json_object_get(o, key->types) && !config_dimension(o, what, key->types, 65536, &c->types, err))
-        return false;
+    for (size_t i = 0; i < COUNT(key->needed) && key->needed[i]; i++) {
+        const json_t *needed = json_object_get(o, key->needed[i]);
+        if (!needed || json_is_null(needed))
+            return fail(err, "%s: \"%s\" is missing; without it this is no %s that lethe supports", what,
+                        key->needed[i], family->title);
+    }
+    if (key->types && json_object_get(o, key->types)) {
+        int64_t rows = 0;
+        if (!json_get_int(o, what, key->types, family->types ? 1 : 0, 65536, &rows, err)) return false;
+        c->types = (uint32_t)rows;
+    }
     c->embedding = family->embedding ? family->embedding : c->hidden;
     if (key->embedding && json_object_get(o, key->embedding) &&
         !config_dimension(o, what, key->embedding, 65536, &c->embedding, err))
@@ -65,6 +108,7 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
     }
     if (c->positions <= c->position_base + 2)
         return fail(err, "%s: max_position_embeddings %u is too small", what, c->positions);
+    if (family->relative && !config_relative(o, what, c, err)) return false;
     double eps = (double)c->eps;
     if (key->eps && json_object_get(o, key->eps) && !json_get_double(o, what, key->eps, 0, 1, &eps, err)) return false;
     c->eps = (float)eps;
@@ -73,6 +117,7 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
         !config_drop(o, what, key->attention_drop, &c->attention_drop, err))
         return false;
     c->classifier_drop = family->classifier_drop < 0 ? c->hidden_drop : family->classifier_drop;
+    if (!config_drop(o, what, key->first_drop, &c->first_drop, err)) return false;
     return config_drop(o, what, key->classifier_drop, &c->classifier_drop, err);
 }
 
@@ -202,8 +247,7 @@ void layout_tensors(Arena *arena, const Layout *layout, const char *stem, float 
 {
     for (int i = 0; i < layout->count; i++) {
         const View *view = &layout->views[i];
-        const bool vector = view->at >= layout->decay_floats; /* biases and LayerNorms: what does not decay */
-        ASSERT(!vector || view->rows == 1);
+        const bool vector = view->at >= layout->decay_floats && view->rows == 1; /* biases and LayerNorms */
         out[i] = (Tensor){.name = arena_printf(arena, "%s%s", stem, view->name), .type = TENSOR_F32};
         out[i].rank = vector ? 1 : 2;
         out[i].shape[0] = vector ? view->cols : view->rows;

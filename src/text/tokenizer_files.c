@@ -161,7 +161,7 @@ static uint32_t tokenizer_unknown(const TokJson *j, const TokenizerSettings *s)
     const Str text = s->special[SPECIAL_UNK].spec.token.text;
     for (uint32_t i = 0; i < j->tokens.count && row->unknown < 0; i++)
         if (str_equal(j->tokens.at[i], text) && (row->unknown == UNKNOWN_BY_NAME || j->scores[i] == 0)) return i;
-    return row->unknown == UNKNOWN_BY_SCORE ? 1 : row->unknown < 0 ? 0 : (uint32_t)row->unknown;
+    return row->unknown == UNKNOWN_BY_SCORE ? (uint32_t)s->unknown : row->unknown < 0 ? 0 : (uint32_t)row->unknown;
 }
 
 /* XLMRobertaTokenizer, CamembertTokenizer, AlbertTokenizer, DebertaV2Tokenizer. */

@@ -26,6 +26,7 @@ static const FileKey tokenizer_config_key_list[] = {
     {"tokenize_chinese_chars", KEY_APPLIED, TYPE_FLAG, NULL},
     {"add_prefix_space", KEY_APPLIED, TYPE_FLAG, NULL},
     {"keep_accents", KEY_APPLIED, TYPE_FLAG, NULL},
+    {"unk_id", KEY_APPLIED, TYPE_WHOLE | TYPE_NULL, NULL},
     {"model_max_length", KEY_APPLIED, TYPE_NUMBER | TYPE_NULL, NULL},
     {"max_len", KEY_APPLIED, TYPE_NUMBER | TYPE_NULL, NULL},
     {"truncation_side", KEY_APPLIED, TYPE_TEXT | TYPE_NULL, NULL},

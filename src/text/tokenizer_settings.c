@@ -108,6 +108,7 @@ typedef struct TokenizerSettings {
     bool lower_case, strip_accents, ideographs, prefix_space, cut_left, types;
     bool keep_accents, extra_given; /* extra_given: a file has a list of further special tokens */
     double max_length;              /* 0: not said */
+    int64_t unknown;                /* the place of the unknown token, where a class looks for it in vain */
     struct {
         bool given, none; /* in a file; and null there */
         AddedSpec spec;
@@ -361,6 +362,9 @@ static bool settings_config(Arena *arena, const json_t *root, const char *path, 
     for (size_t i = 0; i < COUNT(flags); i++)
         if (json_is_null(json_object_get(root, flags[i])))
             return fail(err, "%s: \"%s\" must be true or false", path, flags[i]);
+    if (json_is_integer(json_object_get(root, "unk_id")) &&
+        !json_get_int(root, path, "unk_id", 0, (1 << 24) - 1, &s->unknown, err))
+        return false;
     for (size_t i = 0; i < COUNT(lengths); i++) {
         const json_t *value = json_object_get(root, lengths[i]);
         if (!value || json_is_null(value)) continue;
@@ -384,6 +388,7 @@ static TokenizerSettings settings_defaults(TokenizerClass class)
                                .lower_case = !row->cased,
                                .strip_accents = !row->cased,
                                .ideographs = true,
+                               .unknown = 1,
                                .prefix_space = row->kind == TOKENIZER_UNIGRAM,
                                .types = row->types};
 }

@@ -62,7 +62,8 @@ static void eval_pass_open(EvalPass *s, Device *device, const Model *model, cons
     s->position_base = model->config.position_base;
     s->size = least_u32(batch_size, total);
     const uint32_t tokens = split_most_tokens(split, s->size);
-    s->ws = workspace_new(&s->arena, &s->memory, model, lora, tokens, s->size, classes, false);
+    s->ws =
+        workspace_new(&s->arena, &s->memory, model, lora, tokens, s->size, split_most_tokens(split, 1), classes, false);
     s->buffer = batch_buffer(&s->memory, tokens, s->size);
     s->index = arena_new(&s->arena, uint32_t, s->size);
 }

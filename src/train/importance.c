@@ -32,7 +32,7 @@ typedef struct ImportanceRun {
     uint32_t seed;
     Workspace *ws;
     BatchBuffer buffer;
-    u32p groups; /* two arrays of offsets */
+    u32p groups; /* two arrays of offsets, and what shared rows need */
     uint32_t size;
     float scale;
     /* on the host, for one batch */
@@ -89,6 +89,16 @@ static void importance_batch(ImportanceRun *run, const Model *model, uint32_t fi
     else
         groups.tokens = on_device.offsets;
 
+    const uint32_t shared = model_shared_rows(&model->config, batch.longest);
+    if (shared) {
+        const uint32_t more[] = {0, batch.tokens + shared, 0, shared, 0, 1};
+        ASSERT(groups.groups == 1);
+        groups.inputs = groups.examples + run->size + 1;
+        groups.shared = groups.inputs + 2;
+        groups.one = groups.inputs + 4;
+        device_write(device, groups.inputs, more, sizeof more);
+    }
+
     const PassOptions options = {.importance = &groups};
     f32p logits = model_forward(run->ws, run->weights, run->head, &on_device, &options);
     device_read(device, run->logits, logits, (size_t)count * classes * sizeof(float));
@@ -108,7 +118,10 @@ bool importance(Device *device, ImportanceKind kind, const Model *model, const L
                 const Weights *out, Err *err)
 {
     ASSERT(rows && rows <= split->rows && batch_size);
-    const uint32_t size = least_u32(batch_size, rows), tokens = split_most_tokens(split, size), classes = head->classes;
+    /* Examples that share rows of the layers' inputs go one by one. */
+    const bool one = kind != FISHER_BATCHED && model_shared_rows(&model->config, 1);
+    const uint32_t size = least_u32(one ? 1 : batch_size, rows), tokens = split_most_tokens(split, size);
+    const uint32_t classes = head->classes;
     ImportanceRun run = {.device = device, .kind = kind, .head = head, .weights = weights, .out = out};
     Arena own = {0};
     DeviceArena memory = {.device = device};
@@ -116,9 +129,9 @@ bool importance(Device *device, ImportanceKind kind, const Model *model, const L
     run.seed = seed;
     run.size = size;
     run.scale = 1 / (float)(kind == FISHER_BATCHED ? ceil_div(rows, size) : rows);
-    run.ws = workspace_new(&own, &memory, model, lora, tokens, size, classes, true);
+    run.ws = workspace_new(&own, &memory, model, lora, tokens, size, split_most_tokens(split, 1), classes, true);
     run.buffer = batch_buffer(&memory, tokens, size);
-    run.groups = device_u32(&memory, 2 * ((size_t)size + 1));
+    run.groups = device_u32(&memory, 2 * ((size_t)size + 1) + 6);
     run.logits = arena_new(&own, float, (size_t)size *classes);
     run.dlogits = arena_new(&own, float, (size_t)size *classes);
     run.p = arena_new(&own, double, classes);

@@ -135,12 +135,12 @@ uint64_t train_memory_bytes(const Device *device, const Training *t)
 {
     const uint32_t size = t->hyper.batch_size, eval_size = least_u32(t->hyper.eval_batch_size, t->eval->rows);
     const uint32_t chosen_by = t->choose ? t->choose->rows : 0;
-    uint32_t classes;
-    const uint32_t tokens = training_most_tokens(t, &classes);
+    uint32_t classes, longest;
+    const uint32_t tokens = training_most_tokens(t, &longest, &classes);
     const bool back = training_goes_back(t), passes = training_has_passes(t);
-    uint64_t floats =
-        workspace_floats(t->model, t->lora, tokens, size, classes, true) +
-        workspace_floats(t->model, t->lora, split_most_tokens(t->eval, eval_size), eval_size, t->head->classes, false);
+    uint64_t floats = workspace_floats(t->model, t->lora, tokens, size, longest, classes, true) +
+                      workspace_floats(t->model, t->lora, split_most_tokens(t->eval, eval_size), eval_size,
+                                       split_most_tokens(t->eval, 1), t->head->classes, false);
     uint64_t trained = train_trainable(t);
     for (uint32_t i = 0; i < t->task && back; i++) trained += t->earlier[i].head->layout.floats;
     /* The word table's gradient and moments are touched only where its words occur, a page or two for each. */

@@ -156,15 +156,18 @@ static bool training_chooses(const Training *t) { return t->choose && t->hyper.e
 /* Whether batches or passes of this training go through earlier tasks. */
 static bool training_goes_back(const Training *t) { return t->joint || training_hooks_go_back(t, false); }
 
-/* The most tokens and classes of a batch or pass. */
-static uint32_t training_most_tokens(const Training *t, uint32_t *classes)
+/* The most tokens and classes of a batch or pass, and the most tokens of one example. */
+static uint32_t training_most_tokens(const Training *t, uint32_t *longest, uint32_t *classes)
 {
     uint32_t most = split_most_tokens(t->train, least_u32(t->hyper.batch_size, t->train->rows));
+    *longest = split_most_tokens(t->train, 1);
     *classes = t->head->classes;
     for (uint32_t i = 0; i < t->task && training_goes_back(t); i++) {
         const Split *split = t->earlier[i].train;
         const uint32_t tokens = split_most_tokens(split, least_u32(t->hyper.batch_size, split->rows));
+        const uint32_t one = split_most_tokens(split, 1);
         if (tokens > most) most = tokens;
+        if (one > *longest) *longest = one;
         if (t->earlier[i].head->classes > *classes) *classes = t->earlier[i].head->classes;
     }
     return most;
@@ -213,8 +216,8 @@ static bool run_open(Run *run, Err *err)
     const uint32_t last = t->task, h = t->model->config.hidden, batch = t->hyper.batch_size;
     DeviceArena *memory = &run->memory;
     Device *device = run->state.device;
-    uint32_t classes, rows = 0, examples = 0;
-    const uint32_t tokens = training_most_tokens(t, &classes);
+    uint32_t classes, longest, rows = 0, examples = 0;
+    const uint32_t tokens = training_most_tokens(t, &longest, &classes);
     run->first_part = t->joint ? 0 : last;
     run->parts = arena_new(&run->arena, TaskPart, last + 1);
     for (uint32_t i = 0; i < last && training_goes_back(t); i++)
@@ -232,7 +235,7 @@ static bool run_open(Run *run, Err *err)
     examples = least_u32(examples, batch);
 
     run->state.steps = train_total_steps(t);
-    run->ws = workspace_new(&run->arena, memory, t->model, t->lora, tokens, examples, classes, true);
+    run->ws = workspace_new(&run->arena, memory, t->model, t->lora, tokens, examples, longest, classes, true);
     run->buffer = batch_buffer(memory, tokens, examples);
     run_open_params(run);
     run->losses = device_f32(memory, rows);

@@ -74,7 +74,7 @@ static double bench_naive(Bench *b, uint32_t rows, bool by_row, f32p out)
     DeviceArena memory = {.device = &b->device};
     const size_t n = b->model.encoder.floats, h = b->model.config.hidden, table = b->model.config.vocab * h;
     const uint32_t tokens = b->data.train.longest, classes = b->head.classes;
-    Workspace *ws = workspace_new(&own, &memory, &b->model, NULL, tokens, 1, classes, true);
+    Workspace *ws = workspace_new(&own, &memory, &b->model, NULL, tokens, 1, tokens, classes, true);
     const BatchBuffer buffer = batch_buffer(&memory, tokens, 1);
     const Weights grads = {.encoder = device_f32(&memory, n)};
     const u32p one = device_u32(&memory, 2);

@@ -13,8 +13,8 @@ import torch
 import transformers
 from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
-from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertTokenizer,
-                          DistilBertConfig, DistilBertTokenizer, ElectraConfig, RobertaConfig, RobertaTokenizer, XLMRobertaConfig, set_seed)
+from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertTokenizer, DebertaV2Config, DebertaV2Tokenizer,
+                          DistilBertConfig, DistilBertTokenizer, ElectraConfig, MPNetConfig, MPNetTokenizer, RobertaConfig, RobertaTokenizer, XLMRobertaConfig, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = f"{HERE}/interchange"
@@ -49,6 +49,12 @@ def adapter(model, folder, **options):
     return peft
 
 
+def pieces(path):
+    """A Unigram vocabulary; its unknown token is [UNK], with the score by which DebertaV2Tokenizer finds it."""
+    vocab = [tuple(p) for p in json.load(open(path))["model"]["vocab"]]
+    return [("[UNK]", 0.0) if p == "<unk>" else (p, s) for p, s in vocab if p != "[UNK]"]
+
+
 def make(wanted):
     if not wanted:
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -64,7 +70,13 @@ def make(wanted):
              "xlm-roberta": (XLMRobertaConfig(vocab_size=720, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5, **sizes),
                              AutoTokenizer.from_pretrained(f"{HERE}/tokenizers/xlmr", model_max_length=24)),
              "electra": (ElectraConfig(vocab_size=900, max_position_embeddings=40, embedding_size=8, **sizes),
-                         BertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24))}
+                         BertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
+             "mpnet": (MPNetConfig(vocab_size=910, max_position_embeddings=42, **sizes),
+                       MPNetTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
+             "deberta": (DebertaV2Config(vocab_size=720, max_position_embeddings=40, relative_attention=True, position_buckets=8,
+                                         norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p", position_biased_input=False,
+                                         **sizes),
+                         DebertaV2Tokenizer(pieces(f"{HERE}/tokenizers/xlmr/tokenizer.json"), model_max_length=24))}
     answers = {"rows": ROWS} if not wanted else json.load(open(f"{FOLDER}/answers.json"))
     for kind, (config, tokenizer) in kinds.items():
         if wanted and kind not in wanted:
@@ -88,6 +100,10 @@ def make(wanted):
             options = dict(r=2, lora_alpha=3, target_modules=["query", "value"], use_rslora=True)
         if kind == "distilbert":
             options = dict(r=4, lora_alpha=8, target_modules=["q_lin", "k_lin", "v_lin"])
+        if kind == "mpnet":
+            options = dict(r=4, lora_alpha=8, target_modules=["q", "k", "v"])
+        if kind == "deberta":
+            options = dict(r=4, lora_alpha=8, target_modules=["query_proj", "key_proj", "value_proj"], modules_to_save=["pooler"])
         answers[f"{kind}-lora"] = logits(adapter(model, f"{FOLDER}/{kind}-lora", **options), tokenizer, ROWS)
     with open(f"{FOLDER}/answers.json", "w") as f: # a row of numbers a line
         f.write(json.dumps(answers).replace("], [", "],\n[").replace(']], "', ']],\n"') + "\n")
@@ -161,6 +177,8 @@ def check(lethe):
     check_run(lethe, work, "distilbert", ["--model", f"{FOLDER}/distilbert", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "xlm-roberta", ["--model", f"{FOLDER}/xlm-roberta", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "electra", ["--model", f"{FOLDER}/electra", "--task", three, *small], {"three": ROWS})
+    check_run(lethe, work, "mpnet", ["--model", f"{FOLDER}/mpnet", "--task", three, *small], {"three": ROWS})
+    check_run(lethe, work, "deberta", ["--model", f"{FOLDER}/deberta", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": ROWS, "nli": ROWS})
     shutil.rmtree(work)
 

@@ -3,11 +3,11 @@
 usage: make.py MINILM_DIR [CASE...]     (the folder of all-MiniLM-L6-v2; ./build.sh golden calls this; all cases, or those named: minilm, roberta, ...)
 
 Writes beside this file:
-  tiny-roberta/, tiny-distilbert/, tiny-electra/   a random model of each (config.json, model.safetensors F32, with a head of 3 classes)
+  tiny-roberta/, tiny-distilbert/, tiny-electra/, tiny-mpnet/, tiny-deberta/   a random model of each (config.json, model.safetensors F32, with a head of 3 classes)
   tiny-bert/             a random BERT in an old file's clothes: "bert." prefix, LayerNorm.gamma and beta, F16
   tiny-NAME-lora/, minilm-lora/   PEFT adapters as PEFT saves them, B not zero
   minilm-head.safetensors            a head of 3 classes for MiniLM
-  CASE_full.json and CASE_lora.json for minilm, roberta, distilbert, electra:
+  CASE_full.json and CASE_lora.json for minilm, roberta, distilbert, electra, mpnet, deberta:
     rows: [{"ids", "types", "label"}]; dropout is 0 everywhere
     logits: of rows 0..7; gradients: {HF name: [norm, sum, first element]} of the first training batch, before clipping
     order: rows in the order in which Trainer took them; steps: [[loss, grad_norm, learning_rate], ...]
@@ -20,8 +20,9 @@ import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
 from transformers import (AutoTokenizer, BertConfig, BertForSequenceClassification, DistilBertConfig,
+                          DebertaV2Config, DebertaV2ForSequenceClassification,
                           DistilBertForSequenceClassification, ElectraConfig,
-                          ElectraForSequenceClassification, RobertaConfig,
+                          ElectraForSequenceClassification, MPNetConfig, MPNetForSequenceClassification, RobertaConfig,
                           RobertaForSequenceClassification, Trainer, TrainingArguments, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -97,7 +98,7 @@ def plain_name(name):
 
 
 def case(name, model, rows, pad, rate):
-    run = collate(pad, model.config.model_type != "distilbert")
+    run = collate(pad, model.config.model_type not in ("distilbert", "mpnet"))
     first = run(rows[:8])
     labels = first.pop("labels")
     model.eval()
@@ -135,11 +136,11 @@ def case(name, model, rows, pad, rate):
     print(name, "first loss", out["steps"][0], "last", out["steps"][-1], len(out["steps"]), "steps")
 
 
-def adapter(model, folder, r, targets=("query", "key", "value")):
+def adapter(model, folder, r, targets=("query", "key", "value"), saved=None):
     """A PEFT model with B not zero, saved, and loaded again from its files."""
     torch.manual_seed(3)
     peft = get_peft_model(model, LoraConfig(task_type=TaskType.SEQ_CLS, r=r, lora_alpha=2 * r, lora_dropout=0.0,
-                                            target_modules=list(targets)))
+                                            target_modules=list(targets), modules_to_save=saved))
     for n, p in peft.named_parameters():
         if "lora_B" in n:
             p.data.normal_(0, 0.02)
@@ -204,6 +205,25 @@ def electra():
     return ElectraForSequenceClassification(config)
 
 
+def mpnet():
+    set_seed(5)
+    config = MPNetConfig(vocab_size=300, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
+                         max_position_embeddings=66, layer_norm_eps=1e-5, num_labels=CLASSES, initializer_range=0.1, **NO_DROPOUT)
+    model = MPNetForSequenceClassification(config)
+    model.mpnet.encoder.relative_attention_bias.weight.data.normal_(0, 0.5)
+    return model
+
+
+def deberta():
+    """Buckets so few that distances share them, and words that occur more than once are near and far."""
+    set_seed(5)
+    config = DebertaV2Config(vocab_size=300, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=96,
+                             max_position_embeddings=64, num_labels=CLASSES, initializer_range=0.1, pad_token_id=1, relative_attention=True,
+                             position_buckets=8, norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type=["p2c", "c2p"],
+                             position_biased_input=False, max_relative_positions=24, cls_dropout=0.0, **NO_DROPOUT)
+    return DebertaV2ForSequenceClassification(config)
+
+
 def second_halves(rows):
     """The same rows as pairs: the second half of each is of type 1."""
     return [dict(r, types=[int(2 * i >= len(r["ids"])) for i in range(len(r["ids"]))]) for r in rows]
@@ -213,7 +233,8 @@ torch.use_deterministic_algorithms(True)
 ids = random_rows(300)
 NAMES = ("query", "key", "value")
 TINY = {"roberta": (roberta, ids, NAMES), "distilbert": (distilbert, ids, ("q_lin", "k_lin", "v_lin")),
-        "electra": (electra, second_halves(ids), NAMES)}
+        "electra": (electra, second_halves(ids), NAMES), "mpnet": (mpnet, ids, ("q", "k", "v")),
+        "deberta": (deberta, ids, ("query_proj", "key_proj", "value_proj"))}
 wanted = sys.argv[2:] or ["bert", "minilm", *TINY]
 if "bert" in wanted:
     tiny_bert()
@@ -229,4 +250,4 @@ for name, (make, rows, targets) in TINY.items():
         tiny.save_pretrained(f"{HERE}/tiny-{name}")
         case(f"{name}_full", tiny, rows, 1, 1e-3)
         again = type(tiny).from_pretrained(f"{HERE}/tiny-{name}")
-        case(f"{name}_lora", adapter(again, f"tiny-{name}-lora", 4, targets), rows, 1, 5e-3)
+        case(f"{name}_lora", adapter(again, f"tiny-{name}-lora", 4, targets, ["pooler"] if name == "deberta" else None), rows, 1, 5e-3)

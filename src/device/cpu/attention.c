@@ -6,17 +6,19 @@ enum { V(QUERIES) = 64, V(KEYS) = 128, V(SIZE) = 128 }; /* of one block; SIZE: o
 /* One (head, example) of either op: where its rows are. */
 typedef struct V(Span) {
     u32 head, example, first, tokens, queries;
-    size_t row, column; /* first query row; the head's first column */
+    size_t row, q_row, column; /* first query row, also that of q; the head's first column */
     CpuSite site;
 } V(Span);
 
-INLINE V(Span) V(span)(const struct attention_args *a, size_t item)
+/* relative: queries stand with the keys of their token. */
+INLINE V(Span) V(span)(const struct attention_args *a, bool relative, size_t item)
 {
     V(Span) s = {.head = (u32)(item % a->heads), .example = (u32)(item / a->heads)};
     s.first = a->offsets[s.example];
     s.tokens = a->offsets[s.example + 1] - s.first;
     s.queries = a->first_only ? 1 : s.tokens;
     s.row = a->first_only ? s.example : s.first;
+    s.q_row = relative ? s.first : s.row;
     s.column = (size_t)s.head * a->head_dim;
     if (a->drop > 0) s.site = cpu_site(a->drop, a->seed, s.head, a->step, a->site);
     ASSERT(s.tokens <= a->longest);
@@ -45,17 +47,25 @@ INLINE void V(scale_row)(f32 *x, size_t count, f32 factor)
     for (size_t i = 0; i < count; i += LANES) V(store)(x + i, V(load)(x + i) * factor);
 }
 
-static void V(attention_item)(void *context, size_t item, int thread)
+/* Where relative_bias's terms of query token t are. */
+INLINE size_t V(bias_at)(u32 heads, u32 longest, size_t t, u32 h) { return (t * heads + h) * longest; }
+
+/* p [j] += a row of relative_bias's terms. */
+INLINE void V(add_row)(f32 *p, const f32 *terms, size_t count)
 {
-    (void)thread;
-    const struct attention_args *a = context;
+    for (size_t j = 0; j < count; j += LANES) V(store)(p + j, V(load)(p + j) + V(load_part)(terms + j, count - j));
+}
+
+/* bias: relative_attention's, or null. */
+INLINE void V(attend)(const struct attention_args *a, const f32 *bias, size_t item)
+{
     const size_t blocks = a->first_only ? 1 : ceil_div(a->longest, V(QUERIES)), size = a->head_dim,
                  ldc = a->heads * size;
-    const V(Span) s = V(span)(a, item / blocks);
+    const V(Span) s = V(span)(a, bias != NULL, item / blocks);
     const size_t begin = item % blocks * V(QUERIES);
     if (begin >= s.queries) return;
     const size_t queries = least_size(s.queries - begin, V(QUERIES));
-    const f32 *q = a->q + (s.row + begin) * a->ldq + s.column;
+    const f32 *q = a->q + (s.q_row + begin) * a->ldq + s.column;
     f32 *out = a->context + (s.row + begin) * ldc + s.column;
 
     _Alignas(64) f32 keys[V(SIZE) * V(KEYS)], p[ROWS * V(KEYS)], keep[ROWS * V(KEYS) + 2 * LANES];
@@ -78,6 +88,10 @@ static void V(attention_item)(void *context, size_t item, int thread)
             if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
             for (size_t r = 0; r < rows; r++) {
                 const f32 *row_keep = a->drop > 0 ? keep + r * (ceil_div(count, 4) * 4) : NULL;
+                if (bias)
+                    V(add_row)
+                    (p + r * V(KEYS), bias + V(bias_at)(a->heads, a->longest, s.first + begin + i + r, s.head) + j,
+                     count);
                 f32 earlier = V(softmax_row)(p + r * V(KEYS), row_keep, count, &largest[i + r], &sum[i + r]);
                 if (j > 0) V(scale_row)(to + r * ldc, size, earlier);
             }
@@ -90,6 +104,12 @@ static void V(attention_item)(void *context, size_t item, int thread)
     }
 }
 
+static void V(attention_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    V(attend)(context, NULL, item);
+}
+
 static void V(attention)(const void *args)
 {
     const struct attention_args *a = args;
@@ -99,6 +119,25 @@ static void V(attention)(const void *args)
     }
     const size_t blocks = a->first_only ? 1 : ceil_div(a->longest, V(QUERIES));
     parallel(a->examples * blocks * a->heads, V(attention_item), (void *)(uintptr_t)args);
+}
+
+static void V(relative_attention_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct relative_attention_args *a = context;
+    const struct attention_args as = {RELATIVE_ATTENTION(a), .context = a->context, .lse = a->lse};
+    V(attend)(&as, a->bias, item);
+}
+
+static void V(relative_attention)(const void *args)
+{
+    const struct relative_attention_args *a = args;
+    if (a->head_dim % LANES || a->head_dim > V(SIZE)) {
+        plain_relative_attention(a);
+        return;
+    }
+    const size_t blocks = a->first_only ? 1 : ceil_div(a->longest, V(QUERIES));
+    parallel(a->examples * blocks * a->heads, V(relative_attention_item), (void *)(uintptr_t)args);
 }
 
 /* ---- Backward ---- */
@@ -122,10 +161,16 @@ INLINE f32 V(inner)(const f32 *x, const f32 *y, size_t count)
     return V(sum)(sum);
 }
 
-static void V(attention_grad_item)(void *context, size_t item, int thread)
+/* x [j] = terms [j] for whole vectors, and no further. */
+INLINE void V(copy_row)(f32 *x, const f32 *terms, size_t count)
 {
-    (void)thread;
-    const struct attention_grad_args *a = context;
+    for (size_t j = 0; j < count; j += LANES) V(store_part)(x + j, V(load)(terms + j), count - j);
+}
+
+/* bias, dbias: relative_attention_grad's, or null; with a bias ds is not scaled, but the products of it are. */
+INLINE void V(attend_grad)(const struct attention_grad_args *a, const f32 *bias, f32 *dbias, size_t item)
+{
+    const f32 scale = bias ? 1 : a->scale, scale_after = bias ? a->scale : 1;
     const V(Span) s = V(span)(&(struct attention_args){.offsets = a->offsets,
                                                        .examples = a->examples,
                                                        .heads = a->heads,
@@ -136,11 +181,11 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                                                        .seed = a->seed,
                                                        .step = a->step,
                                                        .site = a->site},
-                              item);
+                              bias != NULL, item);
     const size_t size = a->head_dim, ldc = a->heads * size, panel = VECTORS * LANES;
     _Alignas(64) f32 keys[V(SIZE) * V(KEYS)], values[V(SIZE) * V(KEYS)];
     _Alignas(64) f32 p[V(QUERIES) * V(KEYS)], ds[V(QUERIES) * V(KEYS)], keep[ROWS * V(KEYS) + 2 * LANES];
-    for (size_t c = 0; c < size && s.tokens == 0 && s.queries; c++) a->dq[s.row * a->ldq + s.column + c] = 0;
+    for (size_t c = 0; c < size && s.tokens == 0 && s.queries && !bias; c++) a->dq[s.row * a->ldq + s.column + c] = 0;
 
     for (size_t j = 0; j < s.tokens; j += V(KEYS)) {
         const size_t count = least_size(s.tokens - j, V(KEYS)), width = ceil_div(count, LANES) * LANES;
@@ -150,7 +195,7 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
         V(transpose_matrix)(a->kv + v_at, a->ldkv, size, count, values, V(KEYS));
         for (size_t begin = 0; begin < s.queries; begin += V(QUERIES)) {
             const size_t queries = least_size(s.queries - begin, V(QUERIES));
-            const size_t q_at = (s.row + begin) * a->ldq + s.column, c_at = (s.row + begin) * ldc + s.column;
+            const size_t q_at = (s.q_row + begin) * a->ldq + s.column, c_at = (s.row + begin) * ldc + s.column;
             for (size_t i = 0; i < queries; i += ROWS) {
                 const size_t rows = least_size(queries - i, ROWS);
                 const CpuLeft qi = {a->q + q_at + i * a->ldq, a->ldq, 1, 0};
@@ -164,18 +209,27 @@ static void V(attention_grad_item)(void *context, size_t item, int thread)
                     const f32 *row_keep = a->drop > 0 ? keep + r * (ceil_div(count, 4) * 4) : NULL;
                     const f32 shared = V(inner)(dci.at + r * ldc, a->context + c_at + (i + r) * ldc, size);
                     const f32 lse = a->lse[(s.row + begin + i + r) * a->heads + s.head];
-                    V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, a->scale);
+                    const size_t bias_at = V(bias_at)(a->heads, a->longest, s.first + begin + i + r, s.head) + j;
+                    if (bias) V(add_row)(pi + r * V(KEYS), bias + bias_at, count);
+                    V(softmax_row_grad)(pi + r * V(KEYS), dsi + r * V(KEYS), row_keep, count, lse, shared, scale);
+                    if (dbias) V(copy_row)(dbias + bias_at, dsi + r * V(KEYS), count);
                 }
-                const CpuOutput dq = {.c = dqi, .ldc = a->ldq, .alpha = 1, .add = j > 0};
+                const CpuOutput dq = {.c = dqi, .ldc = a->ldq, .alpha = scale_after, .add = j > 0};
                 V(product)(rows, size, count, &(CpuLeft){dsi, V(KEYS), 1, 0}, &k, &dq);
             }
             const CpuRight q = {a->q + q_at, a->ldq, panel}, dc = {a->dcontext + c_at, ldc, panel};
-            const CpuOutput dk = {.c = a->dkv + k_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
+            const CpuOutput dk = {.c = a->dkv + k_at, .ldc = a->ldkv, .alpha = scale_after, .add = begin > 0};
             const CpuOutput dv = {.c = a->dkv + v_at, .ldc = a->ldkv, .alpha = 1, .add = begin > 0};
             V(product)(count, size, queries, &(CpuLeft){ds, 1, V(KEYS), ROWS}, &q, &dk);
             V(product)(count, size, queries, &(CpuLeft){p, 1, V(KEYS), ROWS}, &dc, &dv);
         }
     }
+}
+
+static void V(attention_grad_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    V(attend_grad)(context, NULL, NULL, item);
 }
 
 static void V(attention_grad)(const void *args)
@@ -186,4 +240,24 @@ static void V(attention_grad)(const void *args)
         return;
     }
     parallel((size_t)a->examples * a->heads, V(attention_grad_item), (void *)(uintptr_t)args);
+}
+
+static void V(relative_attention_grad_item)(void *context, size_t item, int thread)
+{
+    (void)thread;
+    const struct relative_attention_grad_args *a = context;
+    const struct attention_grad_args as = {RELATIVE_ATTENTION(a), .context = a->context,
+                                           .lse = a->lse,         .dcontext = a->dcontext,
+                                           .dq = a->dqkv,         .dkv = a->dqkv + (size_t)a->heads * a->head_dim};
+    V(attend_grad)(&as, a->bias, a->dbias, item);
+}
+
+static void V(relative_attention_grad)(const void *args)
+{
+    const struct relative_attention_grad_args *a = args;
+    if (a->head_dim % LANES || a->head_dim > V(SIZE)) {
+        plain_relative_attention_grad(a);
+        return;
+    }
+    parallel((size_t)a->examples * a->heads, V(relative_attention_grad_item), (void *)(uintptr_t)args);
 }

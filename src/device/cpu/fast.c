@@ -7,6 +7,7 @@
 #include "lora.c"
 
 #include "attention.c"
+#include "relative.c"
 #include "elementwise.c"
 #include "rows.c"
 
@@ -24,6 +25,10 @@ static void (*const V(ops)[OP_COUNT])(const void *args) = {
     [OP_column_sum] = V(column_sum),
     [OP_attention] = V(attention),
     [OP_attention_grad] = V(attention_grad),
+    [OP_relative_bias] = V(relative_bias),
+    [OP_relative_bias_grad] = V(relative_bias_grad),
+    [OP_relative_attention] = V(relative_attention),
+    [OP_relative_attention_grad] = V(relative_attention_grad),
     [OP_embed] = V(embed),
     [OP_embed_grad] = V(embed_grad),
     [OP_gather_rows] = V(gather_rows),

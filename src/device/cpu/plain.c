@@ -7,6 +7,14 @@
 #define PLAIN(name) plain_##name
 #define PLAIN_ARGS(op) struct op##_args
 #endif
+#ifndef RELATIVE_ATTENTION
+/* What attention and attention_grad share with the op x on relative positions. */
+#define RELATIVE_ATTENTION(x)                                                                                       \
+    .q = (x)->qkv, .kv = (x)->qkv + (x)->heads * (x)->head_dim, .offsets = (x)->offsets, .examples = (x)->examples, \
+    .heads = (x)->heads, .head_dim = (x)->head_dim, .ldq = (x)->ld, .ldkv = (x)->ld, .first_only = (x)->first_only, \
+    .longest = (x)->longest, .scale = (x)->scale, .drop = (x)->drop, .seed = (x)->seed, .step = (x)->step,          \
+    .site = (x)->site
+#endif
 
 /* ---- Dropout ---- */
 
@@ -256,9 +264,15 @@ static double PLAIN(inner)(const f32 *x, const f32 *y, u32 n)
     return sum;
 }
 
-static void PLAIN(attention)(const void *args)
+/* Where relative_bias's term of query token t and key j is. */
+static size_t PLAIN(bias_at)(u32 heads, u32 longest, u32 t, u32 h, u32 j)
 {
-    const PLAIN_ARGS(attention) *a = args;
+    return ((size_t)t * heads + h) * longest + j;
+}
+
+/* bias: relative_attention's, whose queries stand with the keys of their token; else null. */
+static void PLAIN(attend)(const PLAIN_ARGS(attention) * a, const f32 *bias)
+{
     const u32 width = a->heads * a->head_dim;
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, a->longest); /* a row of probabilities, after dropout */
@@ -269,12 +283,13 @@ static void PLAIN(attention)(const void *args)
             const u32 queries = a->first_only ? 1 : tokens, row = a->first_only ? e : first;
             ASSERT(tokens <= a->longest);
             const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->head_dim, *v = k + width;
-            const f32 *q = a->q + (size_t)row * a->ldq + h * a->head_dim;
+            const f32 *q = a->q + (size_t)(bias ? first : row) * a->ldq + h * a->head_dim;
             f32 *context = a->context + (size_t)row * width + h * a->head_dim;
             for (u32 i = 0; i < queries; i++, q += a->ldq, context += width) {
                 double largest = -INFINITY, sum = 0;
                 for (u32 j = 0; j < tokens; j++) {
-                    p[j] = a->scale * PLAIN(inner)(q, k + (size_t)j * a->ldkv, a->head_dim);
+                    p[j] = a->scale * PLAIN(inner)(q, k + (size_t)j * a->ldkv, a->head_dim) +
+                           (bias ? bias[PLAIN(bias_at)(a->heads, a->longest, first + i, h, j)] : 0);
                     largest = fmax(largest, p[j]);
                 }
                 for (u32 j = 0; j < tokens; j++) sum += math_exp(p[j] - largest);
@@ -291,12 +306,13 @@ static void PLAIN(attention)(const void *args)
     arena_free(&scratch);
 }
 
+static void PLAIN(attention)(const void *args) { PLAIN(attend)(args, NULL); }
+
 /* With p the probabilities, keep the mask and o the context:
  *   dv_j = sum_i p_ij keep_ij do_i;  ds_ij = scale p_ij (keep_ij do_i . v_j - do_i . o_i);
- *   dq_i = sum_j ds_ij k_j;  dk_j = sum_i ds_ij q_i. */
-static void PLAIN(attention_grad)(const void *args)
+ *   dq_i = sum_j ds_ij k_j;  dk_j = sum_i ds_ij q_i;  dbias_ij = ds_ij / scale. */
+static void PLAIN(attend_grad)(const PLAIN_ARGS(attention_grad) * a, const f32 *bias, f32 *dbias)
 {
-    const PLAIN_ARGS(attention_grad) *a = args;
     const u32 width = a->heads * a->head_dim;
     Arena scratch = {0};
     double *p = arena_new(&scratch, double, (size_t)a->longest * a->longest); /* p keep: [queries][tokens] */
@@ -308,25 +324,30 @@ static void PLAIN(attention_grad)(const void *args)
             const u32 queries = a->first_only ? 1 : tokens, row = a->first_only ? e : first;
             ASSERT(tokens <= a->longest);
             const f32 *k = a->kv + (size_t)first * a->ldkv + h * a->head_dim, *v = k + width;
-            const f32 *q = a->q + (size_t)row * a->ldq + h * a->head_dim;
+            const size_t q_row = bias ? first : row;
+            const f32 *q = a->q + q_row * a->ldq + h * a->head_dim;
             const f32 *context = a->context + (size_t)row * width + h * a->head_dim;
             const f32 *dcontext = a->dcontext + (size_t)row * width + h * a->head_dim;
-            f32 *dq = a->dq + (size_t)row * a->ldq + h * a->head_dim;
+            f32 *dq = a->dq + q_row * a->ldq + h * a->head_dim;
             f32 *dk = a->dkv + (size_t)first * a->ldkv + h * a->head_dim, *dv = dk + width;
             for (u32 i = 0; i < queries; i++) {
                 const f32 *dout = dcontext + (size_t)i * width;
                 const double lse = a->lse[(size_t)(row + i) * a->heads + h];
                 const double shared = PLAIN(inner)(dout, context + (size_t)i * width, a->head_dim);
                 for (u32 j = 0; j < tokens; j++) {
-                    const double score = PLAIN(inner)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->head_dim);
+                    const size_t at = PLAIN(bias_at)(a->heads, a->longest, first + i, h, j);
+                    const double score =
+                        a->scale * PLAIN(inner)(q + (size_t)i * a->ldq, k + (size_t)j * a->ldkv, a->head_dim) +
+                        (bias ? bias[at] : 0);
                     const double dp = PLAIN(inner)(dout, v + (size_t)j * a->ldkv, a->head_dim);
-                    const double prob = math_exp(a->scale * score - lse), keep = PLAIN(keep)(&mask, first + i, j);
+                    const double prob = math_exp(score - lse), keep = PLAIN(keep)(&mask, first + i, j);
                     p[(size_t)i * tokens + j] = prob * keep;
                     ds[(size_t)i * tokens + j] = a->scale * prob * (keep * dp - shared);
+                    if (dbias) dbias[at] = (f32)(prob * (keep * dp - shared));
                 }
             }
             for (u32 s = 0; s < a->head_dim; s++) {
-                for (u32 i = 0; i < queries; i++) {
+                for (u32 i = 0; i < queries && (tokens || !bias); i++) {
                     double sum = 0;
                     for (u32 j = 0; j < tokens; j++) sum += ds[(size_t)i * tokens + j] * k[(size_t)j * a->ldkv + s];
                     dq[(size_t)i * a->ldq + s] = (f32)sum;
@@ -345,6 +366,79 @@ static void PLAIN(attention_grad)(const void *args)
     arena_free(&scratch);
 }
 
+static void PLAIN(attention_grad)(const void *args) { PLAIN(attend_grad)(args, NULL, NULL); }
+
+/* ---- Relative positions ---- */
+
+static void PLAIN(relative_attention)(const void *args)
+{
+    const PLAIN_ARGS(relative_attention) *a = args;
+    PLAIN(attend)
+    (&(PLAIN_ARGS(attention)){RELATIVE_ATTENTION(a), .context = a->context, .lse = a->lse}, a->bias);
+}
+
+static void PLAIN(relative_attention_grad)(const void *args)
+{
+    const PLAIN_ARGS(relative_attention_grad) *a = args;
+    PLAIN(attend_grad)
+    (&(PLAIN_ARGS(attention_grad)){RELATIVE_ATTENTION(a), .context = a->context, .lse = a->lse, .dcontext = a->dcontext,
+                                   .dq = a->dqkv, .dkv = a->dqkv + a->heads * a->head_dim},
+     a->bias, a->dbias);
+}
+
+static void PLAIN(relative_bias)(const void *args)
+{
+    const PLAIN_ARGS(relative_bias) *a = args;
+    for (u32 e = 0; e < a->examples; e++) {
+        const u32 first = a->offsets[e], tokens = a->offsets[e + 1] - first;
+        for (u32 h = 0; h < a->heads; h++)
+            for (u32 i = 0; i < tokens; i++)
+                for (u32 j = 0; j < tokens; j++) {
+                    const size_t of =
+                        (size_t)h * a->next_head + (size_t)(a->bucket[i + a->reach - 1 - j] - a->base) * a->next_bucket;
+                    const f32 of_key = a->b ? a->b[(size_t)(first + j) * a->heads * a->buckets + of] : 0;
+                    a->bias[PLAIN(bias_at)(a->heads, a->longest, first + i, h, j)] =
+                        a->a[(size_t)(first + i) * a->lda + of] + of_key;
+                }
+    }
+}
+
+/* The sum of dbias over the keys (or, of_key, queries) of a token that stand at a bucket's distances. */
+static double PLAIN(relative_sum)(const PLAIN_ARGS(relative_bias_grad) * a, u32 e, u32 h, u32 bucket, u32 token,
+                                  bool of_key)
+{
+    const u32 first = a->offsets[e], tokens = a->offsets[e + 1] - first;
+    double sum = 0;
+    for (u32 d = a->span[2 * bucket]; d < a->span[2 * bucket + 1]; d++) { /* the distance is d - reach + 1 */
+        const u32 other = of_key ? token + d - (a->reach - 1) : token + a->reach - 1 - d;
+        if (other < tokens)
+            sum += a->dbias[PLAIN(bias_at)(a->heads, a->longest, first + (of_key ? other : token), h,
+                                           of_key ? token : other)];
+    }
+    return sum;
+}
+
+static void PLAIN(relative_bias_grad)(const void *args)
+{
+    const PLAIN_ARGS(relative_bias_grad) *a = args;
+    for (u32 e = 0; e < a->examples; e++)
+        for (u32 h = 0; h < a->heads; h++)
+            for (u32 b = 0; b < a->buckets; b++) {
+                const u32 first = a->offsets[e], tokens = a->offsets[e + 1] - first;
+                const size_t row = (size_t)a->heads * a->buckets,
+                             of = (size_t)h * a->next_head + (size_t)b * a->next_bucket;
+                double all = a->by_example && a->accumulate ? a->da[e * row + of] : 0;
+                for (u32 i = 0; i < tokens; i++) {
+                    const double sum = PLAIN(relative_sum)(a, e, h, b + a->base, i, false);
+                    f32 *da = a->da + (first + i) * row + of;
+                    all += sum;
+                    if (!a->by_example) *da = (f32)((a->accumulate ? *da : 0) + sum);
+                    if (a->db) a->db[(first + i) * row + of] = (f32)PLAIN(relative_sum)(a, e, h, b + a->base, i, true);
+                }
+                if (a->by_example) a->da[e * row + of] = (f32)all;
+            }
+}
+
 /* ---- Tables and rows ---- */
 
 static void PLAIN(embed)(const void *args)
@@ -353,7 +447,7 @@ static void PLAIN(embed)(const void *args)
     for (u32 t = 0; t < a->rows; t++)
         for (u32 c = 0; c < a->cols; c++)
             a->y[(size_t)t * a->cols + c] = a->word[(size_t)a->ids[t] * a->cols + c] +
-                                            a->position[(size_t)a->positions[t] * a->cols + c] +
+                                            (a->position ? a->position[(size_t)a->positions[t] * a->cols + c] : 0) +
                                             (a->type ? a->type[(size_t)a->types[t] * a->cols + c] : 0);
 }
 

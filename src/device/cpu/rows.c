@@ -236,11 +236,13 @@ static void V(embed_row)(const void *args, size_t t)
 {
     const struct embed_args *a = args;
     const size_t cols = a->cols;
-    const f32 *word = a->word + a->ids[t] * cols, *position = a->position + a->positions[t] * cols;
+    const f32 *word = a->word + a->ids[t] * cols;
+    const f32 *position = a->position ? a->position + a->positions[t] * cols : NULL;
     const f32 *type = a->type ? a->type + a->types[t] * cols : NULL;
     for (size_t c = 0; c < cols; c += LANES) {
         const size_t left = cols - c;
-        V(f32) sum = V(load_part)(word + c, left) + V(load_part)(position + c, left);
+        V(f32) sum = V(load_part)(word + c, left);
+        if (position) sum += V(load_part)(position + c, left);
         if (type) sum += V(load_part)(type + c, left);
         V(store_part)(a->y + t * cols + c, sum, left);
     }

@@ -507,12 +507,19 @@ static void vulkan_run_gemm(Vulkan *vk, const struct gemm_args *a, const Grid *g
                        .x = product.c, .y = a->c, .rows = grid->parts, .cols = (u32)numbers, .ld = (u32)numbers});
 }
 
-/* As many examples at a time as have room for their weights. */
+/* How many of the examples are taken at a time: as many as have room for their weights, in rounds of one size. */
+static uint32_t attention_round(uint32_t examples, size_t floats)
+{
+    const size_t fit = floats ? SCRATCH_BYTES / sizeof(f32) / floats : examples;
+    const uint32_t most = fit ? (uint32_t)(fit < examples ? fit : examples) : 1;
+    const uint32_t rounds = (examples + most - 1) / most;
+    return (examples + rounds - 1) / rounds;
+}
+
 static void vulkan_run_attention_grad(Vulkan *vk, const struct attention_grad_args *a)
 {
-    const size_t floats = attention_weights(a), fit = floats ? SCRATCH_BYTES / sizeof(f32) / floats : a->examples;
-    const uint32_t most = fit ? (uint32_t)(fit < a->examples ? fit : a->examples) : 1;
-    const uint32_t rounds = (a->examples + most - 1) / most, each = (a->examples + rounds - 1) / rounds;
+    const size_t floats = attention_weights(a->heads, a->longest, a->first_only);
+    const uint32_t each = attention_round(a->examples, floats);
     for (uint32_t e = 0; e < a->examples; e += each) {
         const size_t rows = a->first_only ? e : 0; /* else offsets say where an example's rows are */
         const size_t width = (size_t)a->heads * a->head_dim;
@@ -529,6 +536,24 @@ static void vulkan_run_attention_grad(Vulkan *vk, const struct attention_grad_ar
     }
 }
 
+static void vulkan_run_relative_attention_grad(Vulkan *vk, const struct relative_attention_grad_args *a)
+{
+    const size_t floats = attention_weights(a->heads, a->longest, a->first_only);
+    const uint32_t each = attention_round(a->examples, floats);
+    for (uint32_t e = 0; e < a->examples; e += each) {
+        const size_t rows = a->first_only ? e : 0, width = (size_t)a->heads * a->head_dim;
+        struct relative_attention_grad_args part = *a;
+        part.offsets += e;
+        part.examples = a->examples - e < each ? a->examples - e : each;
+        part.context += rows * width, part.dcontext += rows * width, part.lse += rows * a->heads;
+        const VulkanOwn own = {.weights = vulkan_scratch(vk, part.examples * floats)};
+        for (int keys = 0; keys < 2; keys++) {
+            const Grid grid = relative_attention_pass_grid(&part, keys, &vk->tuning);
+            vulkan_pass(vk, OP_relative_attention_grad, &part, own, &grid);
+        }
+    }
+}
+
 void vulkan_run(Vulkan *vk, Op op, const void *args)
 {
     const Grid grid = op_grid(op, args, &vk->tuning);
@@ -537,6 +562,8 @@ void vulkan_run(Vulkan *vk, Op op, const void *args)
         vulkan_run_gemm(vk, args, &grid);
     else if (op == OP_attention_grad)
         vulkan_run_attention_grad(vk, args);
+    else if (op == OP_relative_attention_grad)
+        vulkan_run_relative_attention_grad(vk, args);
     else
         vulkan_pass(vk, op, args, (VulkanOwn){0}, &grid);
 }

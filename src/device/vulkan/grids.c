@@ -272,10 +272,37 @@ static Grid attention_pass_grid(const struct attention_grad_args *a, bool keys, 
 GRID(attention_grad) { return attention_pass_grid(a, false, tuning); }
 
 /* The floats of one example's weights. */
-static size_t attention_weights(const struct attention_grad_args *a)
+static size_t attention_weights(uint32_t heads, uint32_t longest, bool first_only)
 {
-    const size_t keys = grid_parts(a->longest, ATTENTION_TILE), queries = a->first_only ? 1 : keys;
-    return 2 * ATTENTION_TILE * ATTENTION_TILE * a->heads * queries * keys;
+    const size_t keys = grid_parts(longest, ATTENTION_TILE), queries = first_only ? 1 : keys;
+    return 2 * ATTENTION_TILE * ATTENTION_TILE * heads * queries * keys;
+}
+
+/* As attention's, of the same shader. */
+GRID(relative_attention)
+{
+    const struct attention_args as = {RELATIVE_ATTENTION(a), .context = a->context};
+    return attention_grid(&as, tuning);
+}
+static Grid relative_attention_pass_grid(const struct relative_attention_grad_args *a, bool keys, const Tuning *tuning)
+{
+    const struct attention_grad_args as = {RELATIVE_ATTENTION(a), .context = a->context, .dcontext = a->dcontext,
+                                           .dq = a->dqkv, .dkv = a->dqkv};
+    return attention_pass_grid(&as, keys, tuning);
+}
+GRID(relative_attention_grad) { return relative_attention_pass_grid(a, false, tuning); }
+
+/* As in relative.comp: a workgroup takes a token's row of one head, the bias of all keys or the sums of all buckets;
+ * summed by example, a bucket of one head. longest stands for the tokens, which only the device knows. */
+GRID(relative_bias)
+{
+    const uint64_t rows = (uint64_t)a->examples * a->longest * a->heads;
+    return grid_of(rows, 1, 16.0 * (double)rows * a->longest);
+}
+GRID(relative_bias_grad)
+{
+    const uint64_t pairs = (uint64_t)a->examples * a->heads * (a->by_example ? a->buckets : a->longest);
+    return grid_of(pairs, 1, 16.0 * (double)a->examples * a->heads * a->longest * a->longest);
 }
 
 GRID(gelu) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }

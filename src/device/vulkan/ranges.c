@@ -85,6 +85,27 @@ RANGES(attention_grad)
     TOUCH(q, TO_THE_END), TOUCH(kv, TO_THE_END), TOUCH(offsets, (uint64_t)a->examples + 1), TOUCH(context, TO_THE_END);
     TOUCH(lse, TO_THE_END), TOUCH(dcontext, TO_THE_END), TOUCH(dq, TO_THE_END), TOUCH(dkv, TO_THE_END);
 }
+RANGES(relative_bias)
+{
+    TOUCH(a, TO_THE_END), TOUCH(b, TO_THE_END), TOUCH(bucket, 2 * (uint64_t)a->reach - 1);
+    TOUCH(offsets, (uint64_t)a->examples + 1), TOUCH(bias, TO_THE_END);
+}
+RANGES(relative_bias_grad)
+{
+    TOUCH(dbias, TO_THE_END), TOUCH(span, 2 * ((uint64_t)a->base + a->buckets));
+    TOUCH(offsets, (uint64_t)a->examples + 1), TOUCH(da, TO_THE_END), TOUCH(db, TO_THE_END);
+}
+RANGES(relative_attention)
+{
+    TOUCH(qkv, TO_THE_END), TOUCH(bias, TO_THE_END), TOUCH(offsets, (uint64_t)a->examples + 1);
+    TOUCH(context, TO_THE_END), TOUCH(lse, TO_THE_END);
+}
+RANGES(relative_attention_grad)
+{
+    TOUCH(qkv, TO_THE_END), TOUCH(bias, TO_THE_END), TOUCH(offsets, (uint64_t)a->examples + 1);
+    TOUCH(context, TO_THE_END), TOUCH(lse, TO_THE_END), TOUCH(dcontext, TO_THE_END), TOUCH(dqkv, TO_THE_END);
+    TOUCH(dbias, TO_THE_END);
+}
 RANGES(embed)
 {
     TOUCH(word, TO_THE_END), TOUCH(position, TO_THE_END), TOUCH(type, TO_THE_END);
@@ -200,7 +221,7 @@ static void op_ranges(Op op, const void *args, Ranges *r)
 /* To the arguments of two ops, for their shaders. */
 typedef union VulkanOwn {
     u32 k_parts;  /* gemm: see product.comp */
-    f32p weights; /* attention_grad: see attention.comp */
+    f32p weights; /* attention_grad and relative_attention_grad: see attention.comp */
 } VulkanOwn;
 
 /* What a shader is given: Arguments in common.glsl. */
@@ -219,7 +240,7 @@ static void pass_ranges(Op op, const void *args, VulkanOwn own, Ranges *r)
         const struct gemm_args *a = args;
         range_add(r, a->c, (uint64_t)own.k_parts * (a->more + 1) * a->m * a->n, true);
     }
-    if (op == OP_attention_grad) range_add(r, own.weights, TO_THE_END, true);
+    if (op == OP_attention_grad || op == OP_relative_attention_grad) range_add(r, own.weights, TO_THE_END, true);
 }
 
 #undef TO_THE_END
