@@ -44,7 +44,8 @@ typedef float f32;
     X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
     X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)          \
     X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
-    X(lora_down) X(lora_dx) X(lora_dw) X(adamw) X(adamw_rows) X(wake_rows) X(sign)
+    X(lora_down) X(lora_dx) X(lora_dw) X(adamw) X(adamw_rows) X(wake_rows) X(sign)                                     \
+    X(geglu) X(geglu_grad) X(rope) X(attention_local) X(attention_local_grad) X(average) X(average_grad)
 #endif
 
 /* What the words of the list below stand for: here structs. Who defines ARGS and its kin and includes this file once
@@ -82,10 +83,16 @@ ARGS(gemm)
     u32(more) u32(stride_a) u32(stride_b) u32(stride_c)
 END
 
-/* y = 0.5 x (1 + erf(x / sqrt 2)). */
-ARGS(gelu) in_f32(x) over_f32(y, x) u32(n) END
+/* y = 0.5 x (1 + erf(x / sqrt 2)); by_tanh: 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) (Hendrycks and Gimpel
+ * 2016, arXiv:1606.08415). */
+ARGS(gelu) in_f32(x) over_f32(y, x) u32(n) u32(by_tanh) END
 /* dx = dy * gelu'(x). */
-ARGS(gelu_grad) in_f32(x) in_f32(dy) over_f32(dx, dy) u32(n) END
+ARGS(gelu_grad) in_f32(x) in_f32(dy) over_f32(dx, dy) u32(n) u32(by_tanh) END
+/* A gated GELU (Shazeer 2020, arXiv:2002.05202): y[r][c] = gelu(x[r][c]) x[r][cols + c], the exact GELU; x is
+ * [rows][2 cols], y [rows][cols]. */
+ARGS(geglu) in_f32(x) out_f32(y) u32(rows) u32(cols) END
+/* dx[r][c] = dy[r][c] gelu'(x[r][c]) x[r][cols + c], dx[r][cols + c] = dy[r][c] gelu(x[r][c]). */
+ARGS(geglu_grad) in_f32(x) in_f32(dy) out_f32(dx) u32(rows) u32(cols) END
 /* y = tanh(x). */
 ARGS(tanh) in_f32(x) over_f32(y, x) u32(n) END
 /* dx = dy * (1 - y^2). */
@@ -142,6 +149,40 @@ ARGS(attention_grad)
     f32(scale) f32(drop)
     u32(seed) u32(step) u32(site)
 END
+
+/* attention and attention_grad of all tokens of each example to those that lie at most `window` away from them: the
+ * other keys do not count. What that takes grows with the tokens times the window. */
+ARGS(attention_local)
+    in_f32(q) in_f32(kv)
+    out_f32(context) out_f32(lse)
+    in_u32(offsets)
+    u32(examples) u32(heads) u32(head_dim) u32(ldq) u32(ldkv) u32(window) u32(longest)
+    f32(scale) f32(drop)
+    u32(seed) u32(step) u32(site)
+END
+ARGS(attention_local_grad)
+    in_f32(q) in_f32(kv) in_f32(context) in_f32(lse) in_f32(dcontext)
+    out_f32(dq) out_f32(dkv)
+    in_u32(offsets)
+    u32(examples) u32(heads) u32(head_dim) u32(ldq) u32(ldkv) u32(window) u32(longest)
+    f32(scale) f32(drop)
+    u32(seed) u32(step) u32(site)
+END
+/* Positions that turn (RoPE: Su et al. 2021, arXiv:2104.09864), in place: in each of `heads` neighbouring heads of row
+ * r, whose numbers i and head_dim / 2 + i are a pair (u, v), i < head_dim / 2: (u, v) <- (u cos - v sin, v cos + u sin)
+ * with cos = table[positions[r]][i], sin = table[positions[r]][head_dim / 2 + i]. back: the other way round, which takes
+ * the gradient of what came out to that of what went in. table has head_dim columns; head_dim is even; x has row
+ * distance ld. */
+ARGS(rope)
+    io_f32(x)
+    in_f32(table)
+    in_u32(positions)
+    u32(rows) u32(heads) u32(head_dim) u32(ld) u32(back)
+END
+/* y[e] = mean of the rows offsets[e] .. offsets[e + 1] - 1 of x; of none: 0. */
+ARGS(average) in_f32(x) in_u32(offsets) out_f32(y) u32(examples) u32(cols) END
+/* dx[r] = dy[e] / number of e's rows, for each of these rows r. */
+ARGS(average_grad) in_f32(dy) in_u32(offsets) out_f32(dx) u32(examples) u32(cols) END
 
 /* y[t] = word[ids[t]] + position[positions[t]] + type[types[t]], t < rows; type may be null: then without it. */
 ARGS(embed)

@@ -149,6 +149,20 @@ static void check_attention_grad(Check *c, const struct attention_grad_args *a)
     check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, least_size(rows, queries)));
 }
 
+static void check_attention_local(Check *c, const struct attention_local_args *a)
+{
+    const uint64_t rows = least_size(check_rows_from(a->kv, 2 * a->heads * a->head_dim, a->ldkv),
+                                     check_rows_from(a->q, a->heads * a->head_dim, a->ldq));
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, rows));
+}
+
+static void check_attention_local_grad(Check *c, const struct attention_local_grad_args *a)
+{
+    const uint64_t rows = least_size(check_rows_from(a->dkv, 2 * a->heads * a->head_dim, a->ldkv),
+                                     check_rows_from(a->dq, a->heads * a->head_dim, a->ldq));
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, rows));
+}
+
 static void check_embed(Check *c, const struct embed_args *a)
 {
     check_add(c, "ids", check_below(a->ids, a->rows, check_rows_from(a->word, a->cols, a->cols)));
@@ -206,6 +220,8 @@ static void check_op(Check *c, Op op, const void *args)
 #define OF(name) const struct name##_args *a = args
     if (op == OP_attention) check_attention(c, args);
     if (op == OP_attention_grad) check_attention_grad(c, args);
+    if (op == OP_attention_local) check_attention_local(c, args);
+    if (op == OP_attention_local_grad) check_attention_local_grad(c, args);
     if (op == OP_embed) check_embed(c, args);
     if (op == OP_embed_grad) check_embed_grad(c, args);
     if (op == OP_embed_importance) check_embed_importance(c, args);
@@ -214,6 +230,19 @@ static void check_op(Check *c, Op op, const void *args)
     if (op == OP_cross_entropy) {
         OF(cross_entropy);
         check_add(c, "labels", check_below(a->labels, a->rows, a->classes));
+    }
+    if (op == OP_rope) {
+        OF(rope);
+        check_add(c, "positions",
+                  check_below(a->positions, a->rows, check_rows_from(a->table, a->head_dim, a->head_dim)));
+    }
+    if (op == OP_average) {
+        OF(average);
+        check_add(c, "offsets", check_starts(a->offsets, a->examples, 0, check_rows_from(a->x, a->cols, a->cols)));
+    }
+    if (op == OP_average_grad) {
+        OF(average_grad);
+        check_add(c, "offsets", check_starts(a->offsets, a->examples, 0, check_rows_from(a->dx, a->cols, a->cols)));
     }
     if (op == OP_gather_rows) {
         OF(gather_rows);
