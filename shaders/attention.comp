@@ -1,15 +1,20 @@
 #version 460
-/* OP_attention and OP_attention_grad, and OP_relative_attention and OP_relative_attention_grad, which have a term more
- * in each score and queries, keys and values in one matrix. A workgroup takes a tile of T queries of one head of one example and walks over
+/* OP_attention and OP_attention_grad; OP_relative_attention and OP_relative_attention_grad, which have a term more in
+ * each score and queries, keys and values in one matrix; OP_attention_local and OP_attention_local_grad. A workgroup
+ * takes a tile of T queries of one head of one example and walks over
  * tiles of T keys: forward with running maxima and sums (Milakov and Gimelshein 2018, arXiv:1805.02867; Dao et al. 2022,
  * arXiv:2205.14135), so that no score is ever stored in memory; backward with probabilities that are computed again
  * from lse. What the gradients of keys and values are weighed with, backward leaves in weights, and a second pass
  * (KEYS_PASS) only multiplies, a tile of keys in a workgroup: that is five products of a tile instead of seven without
  * an atomic sum. Reading shared memory is what bounds it, so a thread computes blocks: of a tile of scores 4 rows x 4
  * columns, of the sums that they weigh 4 rows x VECTORS vectors of four numbers. Heads too large for shared memory are
- * cut along D: for its scores a workgroup goes through all slices, of the sums it has one. */
+ * cut along D: for its scores a workgroup goes through all slices, of the sums it has one. Local attention walks over
+ * the tiles within its window alone. */
 #extension GL_GOOGLE_include_directive : require
-#if defined OP_attention || defined OP_relative_attention
+#if defined OP_attention_local || defined OP_attention_local_grad
+#define LOCAL
+#endif
+#if defined OP_attention || defined OP_attention_local || defined OP_relative_attention
 #define FORWARD
 #endif
 #if defined OP_relative_attention || defined OP_relative_attention_grad
@@ -59,7 +64,12 @@ struct Place {
 
 /* Tiles of T keys of the longest example, of T queries. */
 #define KEY_TILES ((a.longest + T - 1) / T)
-#define QUERY_TILES (a.first_only != 0 ? 1 : KEY_TILES)
+#ifdef LOCAL
+#define FIRST_ONLY false
+#else
+#define FIRST_ONLY (a.first_only != 0)
+#endif
+#define QUERY_TILES (FIRST_ONLY ? 1 : KEY_TILES)
 
 bool place_of(uint item, uint tiles, out Place at)
 {
@@ -69,10 +79,31 @@ bool place_of(uint item, uint tiles, out Place at)
     at.example = item / SLICES / tiles / a.heads;
     at.first = a.offsets.v[at.example];
     at.tokens = a.offsets.v[at.example + 1] - at.first;
-    at.queries = a.first_only != 0 ? 1 : at.tokens;
-    at.row = a.first_only != 0 ? at.example : at.first;
+    at.queries = FIRST_ONLY ? 1 : at.tokens;
+    at.row = FIRST_ONLY ? at.example : at.first;
     return at.begin < (KEYS_PASS ? at.tokens : at.queries);
 }
+
+/* Of the other side, `count` rows, those that a tile meets: from `met_from`, a multiple of T, to `met_to`, exclusive. And
+ * which of the queries `query` .. + 3 a key counts for. A row of scores begins with LEAST as its largest: less than any,
+ * but finite where a tile may hold no key that counts, so that what such a tile has made is multiplied by 0 later. */
+#ifdef LOCAL
+#define LEAST -1e30
+uint met_from(Place at) { return at.begin > a.window ? (at.begin - a.window) / T * T : 0; }
+uint met_to(Place at, uint count) { return min(count, at.begin + T + a.window); }
+bvec4 counts(Place at, uint query, uint key)
+{
+    const uvec4 queries = query + uvec4(0, 1, 2, 3);
+    if (key >= at.tokens) return bvec4(false);
+    return lessThanEqual(max(queries, uvec4(key)) - min(queries, uvec4(key)), uvec4(a.window));
+}
+#define WHERE_COUNTS(key, x, other) mix(other, x, counts(at, at.begin + 4 * ROW, key))
+#else
+#define LEAST uintBitsToFloat(0xff800000u)
+uint met_from(Place at) { return 0; }
+uint met_to(Place at, uint count) { return count; }
+#define WHERE_COUNTS(key, x, other) ((key) < at.tokens ? (x) : (other))
+#endif
 
 /* Where lse of a query lies. */
 uint lse_of(Place at, uint query) { return (at.row + query) * a.heads + at.head; }
@@ -222,14 +253,14 @@ void tile(Place at)
 {
     const bool exists = at.begin + 4 * ROW < at.queries;
     vec4 context[4 * VECTORS], next[4 * VECTORS], score[4];
-    vec4 largest = vec4(uintBitsToFloat(0xff800000u)), sum = vec4(0);
+    vec4 largest = vec4(LEAST), sum = vec4(0);
     CLEAR(context)
     if (SLICES == 1) {
         FETCH_Q(at.begin, 0)
         PUT(MINE)
     }
-    FETCH_K(0, FIRST)
-    for (uint k0 = 0; k0 < at.tokens; k0 += T) {
+    FETCH_K(met_from(at), FIRST)
+    for (uint k0 = met_from(at); k0 < met_to(at, at.tokens); k0 += T) {
         const uint key = k0 + 4 * COLUMN;
         vec4 now = largest;
         SCORES(score, MINE, FETCH_Q, at.begin, FETCH_K, k0, FETCH_V(k0, at.slice))
@@ -238,7 +269,7 @@ void tile(Place at)
 #ifdef RELATIVE
             score[j] += BIAS(key + j);
 #endif
-            if (key + j < at.tokens) now = larger(score[j], now);
+            now = WHERE_COUNTS(key + j, larger(score[j], now), now);
         }
         parts[ROW * APART_P + COLUMN] = now;
         barrier();
@@ -249,7 +280,7 @@ void tile(Place at)
         largest = now;
         sum *= shrink;
         EACH_OF_4(j) {
-            const vec4 e = key + j < at.tokens ? exp_of(score[j] - now) : vec4(0);
+            const vec4 e = WHERE_COUNTS(key + j, exp_of(score[j] - now), vec4(0));
             sum += e;
             p[(j * SIDE + COLUMN) * APART_P + ROW] = keep[j] * e;
         }
@@ -278,6 +309,10 @@ void tile(Place at)
 const uint TILE = T * SIDE;
 uint weights_of(Place at, uint query_tile, uint key_tile)
 {
+#ifdef LOCAL /* key tiles from the query tile's own less `side` to it plus `side` */
+    const uint side = (a.window + T - 1) / T, tile = (at.example * a.heads + at.head) * QUERY_TILES + query_tile;
+    return (tile * (2 * side + 1) + key_tile + side - query_tile) * 2 * TILE;
+#endif
     return (((at.example * a.heads + at.head) * QUERY_TILES + query_tile) * KEY_TILES + key_tile) * 2 * TILE;
 }
 
@@ -309,26 +344,25 @@ void queries_tile(Place at)
     }
     barrier();
     const vec4 delta = sum_parts(ROW);
-    FETCH_V(0, FIRST)
-    for (uint k0 = 0; k0 < at.tokens; k0 += T) {
+    FETCH_V(met_from(at), FIRST)
+    for (uint k0 = met_from(at); k0 < met_to(at, at.tokens); k0 += T) {
         const uint key = k0 + 4 * COLUMN;
         SCORES(dp, MINE_2, FETCH_DC, at.begin, FETCH_V, k0, FETCH_K(k0, FIRST))
         SCORES(score, MINE, FETCH_Q, at.begin, FETCH_K, k0, FETCH_V(k0 + T, FIRST))
         const mat4 keep = keep_of(at, at.begin + 4 * ROW, key);
         const uint to = weights_of(at, at.begin / T, k0 / T) + 4 * COLUMN * SIDE + ROW;
         EACH_OF_4(j) {
-            const bool counts = key + j < at.tokens;
 #ifdef RELATIVE
             const vec4 prob = exp_of(a.scale * score[j] + BIAS(key + j) - lse);
-            const vec4 kept = counts ? keep[j] * prob : vec4(0);
-            if (at.slice == 0 && counts && !IS_NULL(a.dbias))
+            if (at.slice == 0 && key + j < at.tokens && !IS_NULL(a.dbias))
                 EACH_OF_4(i) if (at.begin + 4 * ROW + i < at.queries)
                     a.dbias.v[bias_of(at, at.begin + 4 * ROW + i) + key + j] =
                         prob[i] * (keep[j][i] * dp[j][i] - delta[i]);
 #else
-            const vec4 prob = exp_of(a.scale * score[j] - lse), kept = counts ? keep[j] * prob : vec4(0);
+            const vec4 prob = exp_of(a.scale * score[j] - lse);
 #endif
-            const vec4 ds = counts ? a.scale * prob * (keep[j] * dp[j] - delta) : vec4(0);
+            const vec4 kept = WHERE_COUNTS(key + j, keep[j] * prob, vec4(0));
+            const vec4 ds = WHERE_COUNTS(key + j, a.scale * prob * (keep[j] * dp[j] - delta), vec4(0));
             p[(j * SIDE + COLUMN) * APART_P + ROW] = ds;
             if (at.slice == 0) {
                 f32x4p(weights).v[to + j * SIDE] = kept;
@@ -343,7 +377,7 @@ void queries_tile(Place at)
 }
 
 #define FETCH_WEIGHED(query)                                                                                         \
-    if ((query) < at.queries) {                                                                                      \
+    if ((query) < met_to(at, at.queries)) {                                                                                      \
         const uint from_ =                                                                                           \
             weights_of(at, (query) / T, at.begin / T) + (values ? 0 : TILE) + 4 * ROW * SIDE + COLUMN;               \
         EACH_OF_4(i_) weight[i_] = f32x4p(weights).v[from_ + i_ * SIDE];                                             \
@@ -358,8 +392,8 @@ void keys_tile(Place at, bool values)
     vec4 sum[4 * VECTORS], next[4 * VECTORS];
     mat4 weight;
     CLEAR(sum)
-    FETCH_WEIGHED(0)
-    for (uint i0 = 0; i0 < at.queries; i0 += T) {
+    FETCH_WEIGHED(met_from(at))
+    for (uint i0 = met_from(at); i0 < met_to(at, at.queries); i0 += T) {
         barrier();
         PUT(OTHER)
         weight = transpose(weight);

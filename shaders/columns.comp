@@ -44,6 +44,14 @@ void main()
         sum = sum_lanes(sum);
         if (LANE == 0 && c < a.cols) store4(a.dtable, a.row.v[u] * a.cols, c, a.cols, sum);
     }
+#elif defined OP_average
+    for EACH_GROUP(i, a.examples * wide) {
+        const uint e = i / wide, c = 4 * (i % wide * COLUMNS + COLUMN), to = c < a.cols ? a.offsets.v[e + 1] : 0;
+        vec4 sum = vec4(0);
+        EACH_ROW(r, a.offsets.v[e] + LANE, to, LANES) sum += load4(a.x, r * a.cols, c, a.cols);
+        sum = sum_lanes(sum) / float(max(a.offsets.v[e + 1] - a.offsets.v[e], 1));
+        if (LANE == 0 && c < a.cols) store4(a.y, e * a.cols, c, a.cols, sum);
+    }
 #else
     for EACH_GROUP(i, wide) {
         const uint c = 4 * (i * COLUMNS + COLUMN);

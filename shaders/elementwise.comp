@@ -10,7 +10,7 @@ layout(constant_id = 2) const uint FLIGHT = 2;
 const uint TILE = 4 * GROUP * FLIGHT; /* numbers that a workgroup takes at a time */
 
 #if defined OP_dropout || defined OP_embed || defined OP_gather_rows || defined OP_scatter_rows || \
-    defined OP_zero_rows || defined OP_adamw_rows
+    defined OP_zero_rows || defined OP_adamw_rows || defined OP_geglu || defined OP_geglu_grad
 #define BY_ROW
 #define COLS a.cols
 #else /* all numbers are one row */
@@ -33,22 +33,65 @@ float scale() { return optional(a.scale, 0, OTHER, 1); }
 #endif
 
 /* What an op takes from memory for a vector, and what it does with it. */
+#if defined OP_gelu || defined OP_gelu_grad
+/* GELU by tanh: x times this, x s(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), s(y) = 1 / (1 + exp(-y)). */
+float gelu_tanh(float x, out float slope)
+{
+    const float twice = x * 1.59576912 * (0.044715 * x * x + 1);
+    const float e = exp_of(-abs(twice)), near = 1 / (1 + e), far = e * near;
+    slope = near * far * 1.59576912 * (0.134145 * x * x + 1);
+    return twice > 0 ? near : far;
+}
+#endif
+#if defined OP_gelu_grad || defined OP_geglu_grad
+float slope_of(float x)
+{
+    float density;
+    const float normal = normal_of(x, density);
+    return normal + x * density;
+}
+#endif
 #if defined OP_gelu
 struct Taken { vec4 x; };
 Taken take(uvec2 at) { return Taken(get(a.x, at)); }
-void give(uvec2 at, Taken n) { put(a.y, at, vec4(gelu_of(n.x.x), gelu_of(n.x.y), gelu_of(n.x.z), gelu_of(n.x.w))); }
+float result(float x)
+{
+    float slope;
+    return a.by_tanh != 0 ? x * gelu_tanh(x, slope) : gelu_of(x);
+}
+void give(uvec2 at, Taken n) { put(a.y, at, vec4(result(n.x.x), result(n.x.y), result(n.x.z), result(n.x.w))); }
 #elif defined OP_gelu_grad
 struct Taken { vec4 x, dy; };
 Taken take(uvec2 at) { return Taken(get(a.x, at), get(a.dy, at)); }
 float slope(float x)
 {
     float density;
-    const float normal = normal_of(x, density);
-    return normal + x * density;
+    if (a.by_tanh == 0) return slope_of(x);
+    const float share = gelu_tanh(x, density);
+    return share + x * density;
 }
 void give(uvec2 at, Taken n)
 {
     put(a.dx, at, n.dy * vec4(slope(n.x.x), slope(n.x.y), slope(n.x.z), slope(n.x.w)));
+}
+#elif defined OP_geglu
+struct Taken { vec4 x, gate; };
+Taken take(uvec2 at) { return Taken(get(a.x, at.x, 2 * COLS, at.y), get(a.x, 2 * at.x + 1, COLS, at.y)); }
+void give(uvec2 at, Taken n)
+{
+    put(a.y, at, n.gate * vec4(gelu_of(n.x.x), gelu_of(n.x.y), gelu_of(n.x.z), gelu_of(n.x.w)));
+}
+#elif defined OP_geglu_grad
+struct Taken { vec4 x, gate, dy; };
+Taken take(uvec2 at)
+{
+    return Taken(get(a.x, at.x, 2 * COLS, at.y), get(a.x, 2 * at.x + 1, COLS, at.y), get(a.dy, at));
+}
+void give(uvec2 at, Taken n)
+{
+    const vec4 slope = vec4(slope_of(n.x.x), slope_of(n.x.y), slope_of(n.x.z), slope_of(n.x.w));
+    put(a.dx, at.x, 2 * COLS, at.y, n.dy * n.gate * slope);
+    put(a.dx, 2 * at.x + 1, COLS, at.y, n.dy * vec4(gelu_of(n.x.x), gelu_of(n.x.y), gelu_of(n.x.z), gelu_of(n.x.w)));
 }
 #elif defined OP_tanh
 struct Taken { vec4 x; };

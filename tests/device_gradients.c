@@ -198,6 +198,15 @@ static void test_device_gradient_activations(void **state)
     g.args = &(struct gelu_args64){.x = x, .y = y, .n = N};
     RUN64(gelu_grad, .x = x, .dy = dy, .dx = dx, .n = N);
     device_gradient_check(&g, "gelu", x, dx, N);
+    g.args = &(struct gelu_args64){.x = x, .y = y, .n = N, .by_tanh = 1};
+    RUN64(gelu_grad, .x = x, .dy = dy, .dx = dx, .n = N, .by_tanh = 1);
+    device_gradient_check(&g, "gelu by tanh", x, dx, N);
+
+    double *wide = device_gradient_numbers(&g, 2 * N, 6), *dwide = device_gradient_numbers(&g, 2 * N, 7);
+    g.op = OP_geglu;
+    g.args = &(struct geglu_args64){.x = wide, .y = y, .rows = 5, .cols = N / 5};
+    RUN64(geglu_grad, .x = wide, .dy = dy, .dx = dwide, .rows = 5, .cols = N / 5);
+    device_gradient_check(&g, "geglu", wide, dwide, 2 * N);
 
     g.op = OP_tanh;
     g.args = &(struct tanh_args64){.x = x, .y = y, .n = N};
@@ -318,7 +327,8 @@ static void test_device_gradient_relative(void **state)
     (void)state;
     enum { HEADS = 2, SIZE = 4, WIDTH = HEADS * SIZE, TOKENS = 9, EXAMPLES = 4, LONGEST = 5, REACH = 6, BUCKETS = 4 };
     u32 offsets[EXAMPLES + 1] = {0, 3, 3, 4, TOKENS};
-    u32 bucket[2 * REACH - 1] = {1, 1, 1, 2, 2, 3, 4, 4, 4, 4, 4}; /* of distances -5 .. 5; one more comes before them */
+    u32 bucket[2 * REACH - 1] = {1, 1, 1, 2, 2, 3,
+                                 4, 4, 4, 4, 4}; /* of distances -5 .. 5; one more comes before them */
     u32 span[2 * (BUCKETS + 1)] = {0, 0, 0, 3, 3, 5, 5, 6, 6, 11};
     for (u32 variant = 0; variant < 8; variant++) {
         const u32 first_only = variant & 1, shared = variant >> 2, queries = first_only ? EXAMPLES : TOKENS;
@@ -357,9 +367,11 @@ static void test_device_gradient_relative(void **state)
         device_gradient_check(&g, "relative_bias, queries", a, da, tables);
         if (!shared) device_gradient_check(&g, "relative_bias, keys", b, db, tables);
 
-        double *qkv = device_gradient_numbers(&g, TOKENS * ld, 4), *lse = device_gradient_numbers(&g, HEADS * queries, 5);
+        double *qkv = device_gradient_numbers(&g, TOKENS * ld, 4),
+               *lse = device_gradient_numbers(&g, HEADS * queries, 5);
         double *context = device_gradient_numbers(&g, queries * WIDTH, 6);
-        double *dcontext = device_gradient_numbers(&g, queries * WIDTH, 7), *dqkv = arena_new(&g.arena, double, TOKENS *ld);
+        double *dcontext = device_gradient_numbers(&g, queries * WIDTH, 7),
+               *dqkv = arena_new(&g.arena, double, TOKENS *ld);
         memset(d_bias, 0, TOKENS * HEADS * LONGEST * sizeof *d_bias);
         g.op = OP_relative_attention, g.count = queries * WIDTH, g.y = context, g.weight = dcontext;
         g.args = &(struct relative_attention_args64){.qkv = qkv,
@@ -387,6 +399,114 @@ static void test_device_gradient_relative(void **state)
         device_gradient_check(&g, "relative_attention, bias", bias, d_bias, TOKENS * HEADS * LONGEST);
         arena_free(&g.arena);
     }
+}
+
+static void test_device_gradient_attention_local(void **state)
+{
+    (void)state;
+    enum { HEADS = 2, SIZE = 4, WIDTH = HEADS * SIZE, TOKENS = 11, EXAMPLES = 4 };
+    u32 offsets[EXAMPLES + 1] = {0, 3, 3, 4, TOKENS};
+    for (u32 variant = 0; variant < 4; variant++) {
+        const u32 window = variant & 1 ? 2 : 1;
+        const double drop = variant >> 1 ? 0.25 : 0;
+        DeviceGradient g = {.op = OP_attention_local, .count = TOKENS * WIDTH};
+        double *q = device_gradient_numbers(&g, TOKENS * WIDTH, 1),
+               *kv = device_gradient_numbers(&g, TOKENS * 2 * WIDTH, 2);
+        double *context = device_gradient_numbers(&g, TOKENS * WIDTH, 3),
+               *lse = device_gradient_numbers(&g, HEADS * TOKENS, 4);
+        double *dq = device_gradient_numbers(&g, TOKENS * WIDTH, 5),
+               *dkv = device_gradient_numbers(&g, TOKENS * 2 * WIDTH, 6);
+        double *dcontext = device_gradient_numbers(&g, TOKENS * WIDTH, 7);
+        g.y = context, g.weight = dcontext;
+        g.args = &(struct attention_local_args64){.q = q,
+                                                  .kv = kv,
+                                                  .context = context,
+                                                  .lse = lse,
+                                                  .offsets = offsets,
+                                                  .examples = EXAMPLES,
+                                                  .heads = HEADS,
+                                                  .head_dim = SIZE,
+                                                  .ldq = WIDTH,
+                                                  .ldkv = 2 * WIDTH,
+                                                  .window = window,
+                                                  .longest = 7,
+                                                  .scale = 0.5,
+                                                  .drop = drop,
+                                                  .seed = 4,
+                                                  .step = 5,
+                                                  .site = 6};
+        device_gradient_loss(&g);
+        RUN64(attention_local_grad, .q = q, .kv = kv, .context = context, .lse = lse, .dcontext = dcontext, .dq = dq,
+              .dkv = dkv, .offsets = offsets, .examples = EXAMPLES, .heads = HEADS, .head_dim = SIZE, .ldq = WIDTH,
+              .ldkv = 2 * WIDTH, .window = window, .longest = 7, .scale = 0.5, .drop = drop, .seed = 4, .step = 5,
+              .site = 6);
+        device_gradient_check(&g, "attention_local, q", q, dq, TOKENS * WIDTH);
+        device_gradient_check(&g, "attention_local, kv", kv, dkv, TOKENS * 2 * WIDTH);
+        arena_free(&g.arena);
+    }
+}
+
+/* A window that reaches over all tokens: attention's own bits of the plain version. */
+static void test_device_local_is_attention(void **state)
+{
+    (void)state;
+    DeviceCase a, b;
+    for (int i = 0; case_make(&a, tested_attention, i); i++) {
+        if (!a.args.attention.first_only && a.args.attention.examples) {
+            const struct attention_args *x = &a.args.attention;
+            b = (DeviceCase){.op = OP_attention};
+            const u32 tokens = x->offsets[x->examples], width = x->heads * x->head_dim;
+            f32 *context = case_floats(&b, (size_t)tokens * width), *lse = case_floats(&b, (size_t)tokens * x->heads);
+            plain_attention(x);
+            plain_attention_local(&(struct attention_local_args){.q = x->q,
+                                                                 .kv = x->kv,
+                                                                 .context = context,
+                                                                 .lse = lse,
+                                                                 .offsets = x->offsets,
+                                                                 .examples = x->examples,
+                                                                 .heads = x->heads,
+                                                                 .head_dim = x->head_dim,
+                                                                 .ldq = x->ldq,
+                                                                 .ldkv = x->ldkv,
+                                                                 .window = x->longest,
+                                                                 .longest = x->longest,
+                                                                 .scale = x->scale,
+                                                                 .drop = x->drop,
+                                                                 .seed = x->seed,
+                                                                 .step = x->step,
+                                                                 .site = x->site});
+            assert_memory_equal(context, x->context, (size_t)tokens * width * sizeof(f32));
+            assert_memory_equal(lse, x->lse, (size_t)tokens * x->heads * sizeof(f32));
+            arena_free(&b.arena);
+        }
+        arena_free(&a.arena);
+    }
+}
+
+static void test_device_gradient_turns_and_means(void **state)
+{
+    (void)state;
+    enum { ROWS_ = 5, HEADS = 2, SIZE = 6, LD = HEADS * SIZE + 1, ALL = ROWS_ * LD, COLS_ = 3, EXAMPLES = 3 };
+    u32 positions[ROWS_] = {0, 1, 2, 0, 3}, offsets[EXAMPLES + 1] = {0, 2, 2, ROWS_};
+    DeviceGradient g = {.op = OP_rope, .count = ALL};
+    double *x = device_gradient_numbers(&g, ALL, 1), *io = device_gradient_numbers(&g, ALL, 2),
+           *table = device_gradient_numbers(&g, 4 * SIZE, 3);
+    double *weight = device_gradient_numbers(&g, ALL, 4), *dx = device_gradient_numbers(&g, ALL, 4); /* the same */
+    g.y = io, g.weight = weight, g.io = io, g.start = x, g.io_count = ALL;
+    g.args = &(struct rope_args64){
+        .x = io, .table = table, .positions = positions, .rows = ROWS_, .heads = HEADS, .head_dim = SIZE, .ld = LD};
+    RUN64(rope, .x = dx, .table = table, .positions = positions, .rows = ROWS_, .heads = HEADS, .head_dim = SIZE,
+          .ld = LD, .back = 1);
+    device_gradient_check(&g, "rope", x, dx, ALL);
+
+    double *y = device_gradient_numbers(&g, EXAMPLES * COLS_, 5),
+           *dy = device_gradient_numbers(&g, EXAMPLES * COLS_, 6);
+    g = (DeviceGradient){.arena = g.arena, .op = OP_average, .y = y, .weight = dy, .count = EXAMPLES * COLS_};
+    g.args = &(struct average_args64){.x = x, .offsets = offsets, .y = y, .examples = EXAMPLES, .cols = COLS_};
+    RUN64(average_grad, .dy = dy, .offsets = offsets, .dx = dx, .examples = EXAMPLES, .cols = COLS_);
+    device_gradient_check(&g, "average", x, dx, ROWS_ * COLS_);
+    for (int c = 0; c < COLS_; c++) assert_true(y[COLS_ + c] == 0); /* of no rows */
+    arena_free(&g.arena);
 }
 
 static void test_device_gradient_tables(void **state)

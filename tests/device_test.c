@@ -509,7 +509,7 @@ static void test_device_open(void **state)
         device_close(&device);
     }
     assert_string_equal(op_names[OP_gemm], "gemm");
-    assert_string_equal(op_names[OP_COUNT - 1], "sign");
+    assert_string_equal(op_names[OP_COUNT - 1], "average_grad");
 }
 
 static const struct CMUnitTest device_tests[] = {
@@ -527,6 +527,9 @@ static const struct CMUnitTest device_tests[] = {
     cmocka_unit_test(test_device_gradient_layernorm),
     cmocka_unit_test(test_device_gradient_attention),
     cmocka_unit_test(test_device_gradient_relative),
+    cmocka_unit_test(test_device_gradient_attention_local),
+    cmocka_unit_test(test_device_local_is_attention),
+    cmocka_unit_test(test_device_gradient_turns_and_means),
     cmocka_unit_test(test_device_gradient_tables),
     cmocka_unit_test(test_device_gradient_cross_entropy),
     cmocka_unit_test(test_device_gradient_logit_losses),

@@ -96,7 +96,7 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
         path = arena_printf(&g->arena, "%s/adapter_config.json", adapter);
         if (!peft_config_parse(golden_file(g, path), path, config.family, NULL, &g->lora, &err))
             fail_msg("%s", err.text);
-        assert_true(g->lora.drop == 0 && g->lora.targets == (LORA_QUERY | LORA_KEY | LORA_VALUE));
+        assert_true(g->lora.drop == 0 && g->lora.targets == config.family->lora_targets);
         lora_layout(&g->arena, &config, &g->lora);
         float *a = arena_new(&g->arena, float, g->lora.layout.floats);
         path = arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter);
@@ -306,6 +306,30 @@ static void test_golden_deberta_lora(void **state)
     (void)state;
     golden_case("tests/golden/deberta_lora.json", "tests/golden/tiny-deberta", NULL, "tests/golden/tiny-deberta-lora");
 }
+static void test_golden_albert_full(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/albert_full.json", "tests/golden/tiny-albert", NULL, NULL);
+}
+static void test_golden_albert_lora(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/albert_lora.json", "tests/golden/tiny-albert", NULL, "tests/golden/tiny-albert-lora");
+}
+static void test_golden_modernbert_full(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/modernbert_full.json", "tests/golden/tiny-modernbert", NULL, NULL);
+    golden_case("tests/golden/modernbert_mean_full.json", "tests/golden/tiny-modernbert-mean", NULL, NULL);
+}
+static void test_golden_modernbert_lora(void **state)
+{
+    (void)state;
+    golden_case("tests/golden/modernbert_lora.json", "tests/golden/tiny-modernbert", NULL,
+                "tests/golden/tiny-modernbert-lora");
+    golden_case("tests/golden/modernbert_mean_lora.json", "tests/golden/tiny-modernbert-mean", NULL,
+                "tests/golden/tiny-modernbert-mean-lora");
+}
 static void test_golden_distilbert_full(void **state)
 {
     (void)state;
@@ -346,5 +370,7 @@ static const struct CMUnitTest golden_tests[] = {
     cmocka_unit_test(test_golden_distilbert_lora), cmocka_unit_test(test_golden_electra_full),
     cmocka_unit_test(test_golden_electra_lora),    cmocka_unit_test(test_golden_mpnet_full),
     cmocka_unit_test(test_golden_mpnet_lora),      cmocka_unit_test(test_golden_deberta_full),
-    cmocka_unit_test(test_golden_deberta_lora),
+    cmocka_unit_test(test_golden_deberta_lora),    cmocka_unit_test(test_golden_albert_full),
+    cmocka_unit_test(test_golden_albert_lora),     cmocka_unit_test(test_golden_modernbert_full),
+    cmocka_unit_test(test_golden_modernbert_lora),
 };

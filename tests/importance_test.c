@@ -116,11 +116,12 @@ static void test_importance_equals_a_loop_over_examples(void **state)
     (void)state;
     for (int f = 0; f < family_count; f++)
         for (int with_lora = 0; with_lora < 2; with_lora++)
-            for (size_t k = 0; k < COUNT(importance_kinds); k++) {
-                TinyModel t;
-                tiny_open(&t, "cpu", family_rows[f], with_lora, 0.1f); /* a dropout that must be off */
-                const Weights out = tiny_importance(&t, importance_kinds[k]);
-                const SlowImportance slow = slow_importance(&t, importance_kinds[k]);
+            for (size_t k = 0; k < COUNT(importance_kinds) * tiny_variants(family_rows[f]); k++) {
+                TinyModel t; /* with a dropout that must be off */
+                tiny_open_variant(&t, "cpu", family_rows[f], with_lora, 0.1f, (uint32_t)(k / COUNT(importance_kinds)));
+                const ImportanceKind kind = importance_kinds[k % COUNT(importance_kinds)];
+                const Weights out = tiny_importance(&t, kind);
+                const SlowImportance slow = slow_importance(&t, kind);
                 if (with_lora)
                     assert_true(importance_error(out.adapter, slow.adapter, t.lora.layout.floats) < 1e-5);
                 else
@@ -151,7 +152,7 @@ static void test_importance_and_batch_size(void **state)
 
 /* ---- The encoder once more, in double precision, one row at a time ---- */
 
-enum { REF_TOKENS = 8, REF_WIDE = 36 }; /* room: tokens of a row; the widest layer, 3 H */
+enum { REF_TOKENS = 8, REF_WIDE = 40 }; /* room: tokens of a row; the widest layer, 2 I */
 typedef double RefRows[REF_TOKENS][REF_WIDE];
 
 typedef struct Reference {
@@ -177,6 +178,19 @@ static void reference_linear(const double *x, size_t in, const double *w, const 
     }
 }
 
+/* The same without b and what was in y. */
+static void reference_plain(const double *x, size_t in, const double *w, size_t out, double *y)
+{
+    for (size_t o = 0; o < out; o++) y[o] = 0;
+    reference_linear(x, in, w, NULL, out, 1, y);
+}
+
+static double reference_gelu(const Reference *ref, double x)
+{
+    if (!ref->t->model.config.gelu_tanh) return 0.5 * x * (1 + erf(x * M_SQRT1_2));
+    return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * pow(x, 3))));
+}
+
 /* x [h] = LayerNorm(x + residual). */
 static void reference_norm(const Reference *ref, double *x, const double *residual, const double *gamma, size_t h)
 {
@@ -184,7 +198,8 @@ static void reference_norm(const Reference *ref, double *x, const double *residu
     for (size_t i = 0; i < h; i++) mean += (x[i] += residual ? residual[i] : 0) / (double)h;
     for (size_t i = 0; i < h; i++) variance += (x[i] - mean) * (x[i] - mean) / (double)h;
     for (size_t i = 0; i < h; i++)
-        x[i] = (x[i] - mean) / sqrt(variance + (double)ref->t->model.config.eps) * gamma[i] + gamma[h + i];
+        x[i] = (x[i] - mean) / sqrt(variance + (double)ref->t->model.config.eps) * gamma[i] +
+               (ref->t->model.config.family->norm_first ? 0 : gamma[h + i]);
 }
 
 /* y [3H] = a layer's queries, keys and values of one row x. */
@@ -225,7 +240,9 @@ static double reference_relative(const Reference *ref, uint32_t l, RefRows qkv, 
     return sum;
 }
 
-static void reference_attention(const Reference *ref, uint32_t l, RefRows qkv, size_t tokens, RefRows context)
+/* window: tokens farther away do not count. */
+static void reference_attention(const Reference *ref, uint32_t l, RefRows qkv, size_t tokens, size_t window,
+                                RefRows context)
 {
     const size_t h = ref->t->model.config.hidden, heads = ref->t->model.config.heads, size = h / heads;
     const FamilyRelative *relative = ref->t->model.config.family->relative;
@@ -236,7 +253,7 @@ static void reference_attention(const Reference *ref, uint32_t l, RefRows qkv, s
             for (size_t j = 0; j < tokens; j++) {
                 double after, score = reference_relative(ref, l, qkv, i, j, head, &after);
                 for (size_t s = head; s < head + size; s++) score += qkv[i][s] * qkv[j][h + s];
-                sum += p[j] = exp(score * scale + after);
+                sum += p[j] = (i > j ? i - j : j - i) > window ? 0 : exp(score * scale + after);
             }
             for (size_t s = head; s < head + size; s++) {
                 context[i][s] = 0;
@@ -253,16 +270,76 @@ static void reference_layer(const Reference *ref, uint32_t l, size_t tokens, Ref
     const double *w = ref->encoder;
     RefRows qkv, context, up;
     for (size_t i = 0; i < tokens; i++) reference_qkv(ref, l, x[i], qkv[i]);
-    reference_attention(ref, l, qkv, tokens, context);
+    reference_attention(ref, l, qkv, tokens, tokens, context);
     for (size_t i = 0; i < tokens; i++) {
         double out[REF_WIDE];
         reference_linear(context[i], h, w + at->context_w, w + at->context_b, h, 1, out);
         reference_norm(ref, out, x[i], w + at->norm1, h);
         reference_linear(out, h, w + at->up_w, w + at->up_b, inner, 1, up[i]);
-        for (size_t k = 0; k < inner; k++) up[i][k] *= 0.5 * (1 + erf(up[i][k] * M_SQRT1_2));
+        for (size_t k = 0; k < inner; k++) up[i][k] = reference_gelu(ref, up[i][k]);
         reference_linear(up[i], inner, w + at->down_w, w + at->down_b, h, 1, x[i]);
         reference_norm(ref, x[i], out, w + at->norm2, h);
     }
+}
+
+/* Queries and keys, turned by their positions: each pair of numbers is a complex one. */
+static void reference_turn(const ModelConfig *c, size_t tokens, double base, RefRows qkv)
+{
+    const size_t size = c->hidden / c->heads;
+    for (size_t i = 0; i < tokens; i++)
+        for (size_t at = 0; at < 2 * (size_t)c->hidden; at++) {
+            if (at % size >= size / 2) continue;
+            const double angle = (double)i * pow(base, -2.0 * (double)(at % size) / (double)size);
+            const double u = qkv[i][at], v = qkv[i][at + size / 2];
+            qkv[i][at] = u * cos(angle) - v * sin(angle);
+            qkv[i][at + size / 2] = v * cos(angle) + u * sin(angle);
+        }
+}
+
+/* A layer that normalises first; x: what it reads, then what the next one does. */
+static void reference_norm_first(const Reference *ref, uint32_t l, size_t tokens, RefRows x, RefRows stream)
+{
+    const TinyModel *t = ref->t;
+    const ModelConfig *c = &t->model.config;
+    const size_t h = c->hidden, inner = c->inner;
+    const bool local = l % c->every;
+    const LayerAt *at = &t->model.layer[l];
+    const double *w = ref->encoder;
+    RefRows qkv, context;
+    for (size_t i = 0; i < tokens; i++) {
+        double low[REF_WIDE] = {0};
+        reference_plain(x[i], h, w + at->qkv_w, 3 * h, qkv[i]);
+        if (!t->with_lora) continue;
+        reference_linear(x[i], h, ref->adapter + t->lora.a[l][0], NULL, t->lora.r, 1, low);
+        reference_linear(low, t->lora.r, ref->adapter + t->lora.b[l][0], NULL, 3 * h, (double)t->lora.alpha / t->lora.r,
+                         qkv[i]);
+    }
+    reference_turn(c, tokens, c->rotary_base[local], qkv);
+    reference_attention(ref, l, qkv, tokens, local ? c->window : tokens, context);
+    for (size_t i = 0; i < tokens; i++) {
+        double out[REF_WIDE], up[REF_WIDE];
+        reference_linear(context[i], h, w + at->context_w, NULL, h, 1, stream[i]);
+        memcpy(out, stream[i], h * sizeof *out);
+        reference_norm(ref, out, NULL, w + at->norm1, h);
+        reference_plain(out, h, w + at->up_w, 2 * inner, up);
+        for (size_t k = 0; k < inner; k++) up[k] = reference_gelu(ref, up[k]) * up[inner + k];
+        reference_linear(up, inner, w + at->down_w, NULL, h, 1, stream[i]);
+        memcpy(x[i], stream[i], h * sizeof *out);
+        reference_norm(ref, x[i], NULL, w + at->norm2, h);
+    }
+}
+
+/* What the head reads becomes what its last layer reads. */
+static void reference_head(const Reference *ref, double *dense)
+{
+    const Model *m = &ref->t->model;
+    const size_t h = m->config.hidden;
+    for (size_t s = 0; s < h; s++) switch (m->config.family->head.activation) {
+        case ACTIVATION_TANH: dense[s] = tanh(dense[s]); break;
+        case ACTIVATION_RELU: dense[s] = fmax(dense[s], 0); break;
+        case ACTIVATION_GELU: dense[s] *= 0.5 * (1 + erf(dense[s] * M_SQRT1_2)); break;
+        }
+    if (m->config.family->head.norm) reference_norm(ref, dense, NULL, ref->head + ref->t->head.norm, h);
 }
 
 static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_CLASSES])
@@ -273,7 +350,7 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
     const size_t tokens = tiny_starts[row + 1] - first;
     const bool pooler = !m->config.family->head.dense;
     const double *w = ref->encoder;
-    RefRows x;
+    RefRows x, stream;
     size_t next = m->config.position_base;
     for (size_t i = 0; i < tokens; i++) { /* RoBERTa's pad token has a position of its own */
         const size_t word = tiny_ids[first + i];
@@ -285,18 +362,26 @@ static void reference_logits(const Reference *ref, uint32_t row, double z[TINY_C
                      (m->config.family->modules->position ? w[m->position + position * e + s] : 0) +
                      (m->config.types ? w[m->type + type * e + s] : 0);
         reference_norm(ref, sum, NULL, w + m->norm, e);
-        if (e != h) reference_linear(sum, e, w + m->project_w, w + m->project_b, h, 1, x[i]);
+        if (m->config.family->project_always || e != h)
+            reference_linear(sum, e, w + m->project_w, w + m->project_b, h, 1, x[i]);
         for (size_t s = 0; s < h && e == h; s++) x[i][s] = sum[s];
     }
-    for (uint32_t l = 0; l < m->config.layers; l++) reference_layer(ref, l, tokens, x);
+    memcpy(stream, x, sizeof stream);
+    for (uint32_t l = 0; l < m->config.layers; l++)
+        if (m->config.family->norm_first)
+            reference_norm_first(ref, l, tokens, x, stream);
+        else
+            reference_layer(ref, l, tokens, x);
+    for (size_t i = 1; i < tokens && m->config.mean; i++)
+        for (size_t s = 0; s < h; s++) x[0][s] += x[i][s];
+    for (size_t s = 0; s < h && m->config.mean; s++) x[0][s] /= (double)tokens;
     double dense[REF_WIDE];
-    reference_linear(x[0], h, pooler ? w + m->pooler_w : ref->head + t->head.dense_w,
-                     pooler ? w + m->pooler_b : ref->head + t->head.dense_b, h, 1, dense);
-    for (size_t s = 0; s < h; s++) switch (m->config.family->head.activation) {
-        case ACTIVATION_TANH: dense[s] = tanh(dense[s]); break;
-        case ACTIVATION_RELU: dense[s] = fmax(dense[s], 0); break;
-        case ACTIVATION_GELU: dense[s] *= 0.5 * (1 + erf(dense[s] * M_SQRT1_2)); break;
-        }
+    if (m->config.family->head.norm)
+        reference_plain(x[0], h, ref->head + t->head.dense_w, h, dense);
+    else
+        reference_linear(x[0], h, pooler ? w + m->pooler_w : ref->head + t->head.dense_w,
+                         pooler ? w + m->pooler_b : ref->head + t->head.dense_b, h, 1, dense);
+    reference_head(ref, dense);
     reference_linear(dense, h, ref->head + t->head.out_w, ref->head + t->head.out_b, TINY_CLASSES, 1, z);
 }
 
@@ -360,9 +445,10 @@ static void test_importance_by_finite_differences(void **state)
 {
     (void)state;
     for (int f = 0; f < family_count; f++)
-        for (int with_lora = 0; with_lora < 2 && !family_repeats(f); with_lora++) {
+        for (uint32_t v = 0; v < 2 * tiny_variants(family_rows[f]) && !family_repeats(f); v++) {
+            const bool with_lora = v % 2;
             TinyModel t;
-            tiny_open(&t, "cpu", family_rows[f], with_lora, 0);
+            tiny_open_variant(&t, "cpu", family_rows[f], with_lora, 0, v / 2);
             const size_t sizes[] = {t.model.encoder.floats, t.lora.layout.floats, t.head.layout.floats};
             const Reference ref = {&t, reference_widen(&t.arena, t.weights.encoder, sizes[0]),
                                    with_lora ? reference_widen(&t.arena, t.weights.adapter, sizes[1]) : NULL,

@@ -109,6 +109,21 @@ static void indices_of_models(Indices *x)
               .offsets = back);
     BAD_INDEX("attention_grad: offsets: beyond the last", attention_grad, ATTENTION, .dq = dq, .dkv = dkv,
               .offsets = far);
+#define LOCAL .q = q, .kv = kv, .examples = 2, .heads = 1, .head_dim = COLS, .ldq = COLS, .ldkv = 2 * COLS, .longest = 3
+    GOOD(attention_local, LOCAL, .offsets = offsets);
+    BAD_INDEX("attention_local: offsets: not ascending", attention_local, LOCAL, .offsets = back);
+    BAD_INDEX("attention_local: offsets: beyond the last", attention_local, LOCAL, .offsets = far);
+    GOOD(attention_local_grad, LOCAL, .dq = dq, .dkv = dkv, .offsets = offsets);
+    BAD_INDEX("attention_local_grad: offsets: beyond the last", attention_local_grad, LOCAL, .dq = dq, .dkv = dkv,
+              .offsets = far);
+    GOOD(rope, .x = q, .table = word, .positions = row, .rows = 2, .heads = 1, .head_dim = COLS, .ld = COLS);
+    BAD_INDEX("rope: positions: beyond the last", rope, .x = q, .table = word, .positions = row_beyond, .rows = 2,
+              .heads = 1, .head_dim = COLS, .ld = COLS);
+    GOOD(average, .x = q, .offsets = offsets, .y = y, .examples = 2, .cols = COLS);
+    BAD_INDEX("average: offsets: beyond the last", average, .x = q, .offsets = far, .y = y, .examples = 2,
+              .cols = COLS);
+    BAD_INDEX("average_grad: offsets: not ascending", average_grad, .dy = y, .offsets = back, .dx = q, .examples = 2,
+              .cols = COLS);
     BAD_INDEX("gemm_importance: offsets: beyond the last", gemm_importance, .offsets = offsets, .examples = 2,
               .rows = 4);
     BAD_INDEX("column_importance: offsets: not ascending", column_importance, .offsets = back, .examples = 2,
@@ -139,6 +154,7 @@ static void indices_of_models(Indices *x)
 #undef EMBED_GRAD
 #undef EMBED_IMPORTANCE
 #undef ATTENTION
+#undef LOCAL
 }
 
 static void indices_expect(Device *device)

@@ -7,8 +7,8 @@
 #define SINGLES T "interchange/singles.jsonl" /* those of them that are no pairs */
 #define W T "interchange/"                    /* where it works */
 
-static const char *interchange_kinds[] = {"bert", "roberta", "distilbert", "xlm-roberta", "electra", "mpnet",
-                                          "deberta"};
+static const char *interchange_kinds[] = {"bert",  "roberta", "distilbert", "xlm-roberta", "electra",
+                                          "mpnet", "deberta", "albert",     "modernbert"};
 
 /* rows.jsonl: the rows of answers.json; three.tsv: a task of three classes; old: the BERT with an old file's names. */
 static json_t *interchange_begin(void)
@@ -155,6 +155,8 @@ static void test_exports_answer_as_the_run_does(void **state)
     interchange_round("electra", "--lora-r 4");
     interchange_round("mpnet", "--lora-r 4");
     interchange_round("deberta", "--lora-r 4");
+    interchange_round("albert", "--lora-r 4");
+    interchange_round("modernbert", "--lora-r 4");
 }
 
 /* What a run predicted last is what its kept model predicts, whatever the method trains. */

@@ -26,7 +26,9 @@ static uint32_t tiny_ids[] = {3, 5, 7, 1, 2, 9, 9, 30, 41, 3, 5, 6, 1, 1, 0}, ti
 static uint8_t tiny_types[] = {0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1}, tiny_no_types[15];
 static uint64_t tiny_starts[] = {0, 4, 5, 11, 15};
 
-static void tiny_open(TinyModel *t, const char *engine, const Family *family, bool with_lora, float drop)
+/* variant, of a family with local attention: its second and last layer is local (1, 3), the head reads means (2, 3). */
+static void tiny_open_variant(TinyModel *t, const char *engine, const Family *family, bool with_lora, float drop,
+                              uint32_t variant)
 {
     Err err = {0};
     *t = (TinyModel){.with_lora = with_lora};
@@ -46,13 +48,20 @@ static void tiny_open(TinyModel *t, const char *engine, const Family *family, bo
                                 .buckets = !relative ? 0 : relative->usual_buckets ? relative->usual_buckets : 8,
                                 .reach = !relative ? 0 : relative->usual_reach ? relative->usual_reach : 20,
                                 .position_base = after_pad ? family->pad + 1 : 0,
+                                .shared = family->config->shared ? 1 : 0,
+                                .gelu_tanh = family->gelu_tanh,
+                                .mean = variant / 2,
+                                .window = family->config->rotary ? 1 : 0,
+                                .every = family->config->rotary ? 1 + (variant & 1) : 0,
+                                .rotary_base = {50, 10},
+                                .inner_drop = family->config->inner_drop ? drop : 0,
                                 .eps = 1e-5f,
                                 .hidden_drop = drop,
                                 .attention_drop = 1.5f * drop,
                                 .classifier_drop = drop / 2};
     model_layout(&t->arena, &config, &t->model);
     head_layout(&t->arena, &config, 3, &t->head);
-    t->lora = (Lora){.r = 2, .targets = LORA_QUERY | LORA_KEY | LORA_VALUE, .alpha = 4, .drop = drop};
+    t->lora = (Lora){.r = 2, .targets = family->lora_targets, .alpha = 4, .drop = drop};
     lora_layout(&t->arena, &config, &t->lora);
     const size_t sizes[3] = {t->model.encoder.floats, t->lora.layout.floats, t->head.layout.floats};
     t->weights = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL,
@@ -75,6 +84,14 @@ static void tiny_open(TinyModel *t, const char *engine, const Family *family, bo
     t->workspace = workspace_new(&t->arena, &t->memory, &t->model, with_lora ? &t->lora : NULL, 15, 4, 6, 3, true);
     t->losses = device_f32(&t->memory, 4);
 }
+
+static void tiny_open(TinyModel *t, const char *engine, const Family *family, bool with_lora, float drop)
+{
+    tiny_open_variant(t, engine, family, with_lora, drop, 0);
+}
+
+/* How many variants of a family there are. */
+static uint32_t tiny_variants(const Family *family) { return family->config->rotary ? 4 : 1; }
 
 static void tiny_close(TinyModel *t)
 {

@@ -162,8 +162,36 @@ static void test_vulkan_trains_relative(void **state)
         {"tests/golden/mpnet_full.json", "tests/golden/tiny-mpnet", NULL, NULL, 16, 10},
         {"tests/golden/mpnet_lora.json", "tests/golden/tiny-mpnet", NULL, "tests/golden/tiny-mpnet-lora", 16, 10},
         {"tests/golden/deberta_full.json", "tests/golden/tiny-deberta", NULL, NULL, 16, 10},
-        {"tests/golden/deberta_lora.json", "tests/golden/tiny-deberta", NULL, "tests/golden/tiny-deberta-lora", 16, 10}};
+        {"tests/golden/deberta_lora.json", "tests/golden/tiny-deberta", NULL, "tests/golden/tiny-deberta-lora", 16,
+         10}};
     for (size_t i = 0; i < COUNT(of); i++) vulkan_compare(&of[i], true);
+}
+
+static void test_vulkan_trains_albert(void **state)
+{
+    (void)state;
+    const VulkanTraining full = {"tests/golden/albert_full.json", "tests/golden/tiny-albert", NULL, NULL, 16, 10};
+    const VulkanTraining lora = {
+        "tests/golden/albert_lora.json", "tests/golden/tiny-albert", NULL, "tests/golden/tiny-albert-lora", 16, 10};
+    vulkan_compare(&full, true);
+    vulkan_compare(&lora, true);
+}
+
+static void test_vulkan_trains_modernbert(void **state)
+{
+    (void)state;
+    static const char *const json[][2] = {
+        {"tests/golden/modernbert_full.json", "tests/golden/modernbert_lora.json"},
+        {"tests/golden/modernbert_mean_full.json", "tests/golden/modernbert_mean_lora.json"}};
+    static const char *const folder[][2] = {
+        {"tests/golden/tiny-modernbert", "tests/golden/tiny-modernbert-lora"},
+        {"tests/golden/tiny-modernbert-mean", "tests/golden/tiny-modernbert-mean-lora"}};
+    for (size_t mean = 0; mean < 2; mean++) {
+        const VulkanTraining full = {json[mean][0], folder[mean][0], NULL, NULL, 16, 10},
+                             lora = {json[mean][1], folder[mean][0], NULL, folder[mean][1], 16, 10};
+        vulkan_compare(&full, mean == 0);
+        vulkan_compare(&lora, mean == 0);
+    }
 }
 
 /* Real shapes; a software device takes seconds for a step. */
@@ -306,6 +334,7 @@ static void test_vulkan_strategies(void **state)
 static const struct CMUnitTest vulkan_training_tests[] = {
     cmocka_unit_test(test_vulkan_importance),        cmocka_unit_test(test_vulkan_trains_roberta),
     cmocka_unit_test(test_vulkan_trains_distilbert), cmocka_unit_test(test_vulkan_trains_electra),
-    cmocka_unit_test(test_vulkan_trains_relative),
-    cmocka_unit_test(test_vulkan_trains_minilm),     cmocka_unit_test(test_vulkan_strategies),
+    cmocka_unit_test(test_vulkan_trains_relative),   cmocka_unit_test(test_vulkan_trains_albert),
+    cmocka_unit_test(test_vulkan_trains_modernbert), cmocka_unit_test(test_vulkan_trains_minilm),
+    cmocka_unit_test(test_vulkan_strategies),
 };

@@ -132,30 +132,60 @@ static void make_lora_dw(DeviceCase *c, CaseLora l)
 }
 static void tested_lora_dw(DeviceCases *cases) { EACH_LORA(lora_dw); }
 
-static void make_gelu(DeviceCase *c, u32 n, bool in_place)
+static void make_gelu(DeviceCase *c, u32 n, bool in_place, bool by_tanh)
 {
     f32 *x = case_floats(c, n);
     for (u32 i = 0; i < n; i++) x[i] *= 3;
-    c->args.gelu = (struct gelu_args){.x = x, .y = in_place ? x : case_floats(c, n), .n = n};
+    c->args.gelu = (struct gelu_args){.x = x, .y = in_place ? x : case_floats(c, n), .n = n, .by_tanh = by_tanh};
 }
 
 static void tested_gelu(DeviceCases *cases)
 {
     foreach (n, case_lengths)
-        for (int in_place = 0; in_place < 2; in_place++) CASE(gelu, *n, in_place);
+        for (int in_place = 0; in_place < 2; in_place++) CASE(gelu, *n, in_place, false);
+    foreach (n, case_lengths) CASE(gelu, *n, false, true);
 }
 
-static void make_gelu_grad(DeviceCase *c, u32 n, bool in_place)
+static void make_gelu_grad(DeviceCase *c, u32 n, bool in_place, bool by_tanh)
 {
     f32 *dy = case_floats(c, n), *x = case_floats(c, n);
     for (u32 i = 0; i < n; i++) x[i] *= 3;
-    c->args.gelu_grad = (struct gelu_grad_args){.x = x, .dy = dy, .dx = in_place ? dy : case_floats(c, n), .n = n};
+    c->args.gelu_grad =
+        (struct gelu_grad_args){.x = x, .dy = dy, .dx = in_place ? dy : case_floats(c, n), .n = n, .by_tanh = by_tanh};
 }
 
 static void tested_gelu_grad(DeviceCases *cases)
 {
     foreach (n, case_lengths)
-        for (int in_place = 0; in_place < 2; in_place++) CASE(gelu_grad, *n, in_place);
+        for (int in_place = 0; in_place < 2; in_place++) CASE(gelu_grad, *n, in_place, false);
+    foreach (n, case_lengths) CASE(gelu_grad, *n, true, true);
+}
+
+static void make_geglu(DeviceCase *c, CaseShape s)
+{
+    const size_t all = (size_t)s.rows * s.cols;
+    f32 *x = case_floats(c, 2 * all);
+    for (size_t i = 0; i < 2 * all; i++) x[i] *= 3;
+    c->args.geglu = (struct geglu_args){.x = x, .y = case_floats(c, all), .rows = s.rows, .cols = s.cols};
+}
+
+static void tested_geglu(DeviceCases *cases)
+{
+    foreach (s, case_shapes) CASE(geglu, *s);
+}
+
+static void make_geglu_grad(DeviceCase *c, CaseShape s)
+{
+    const size_t all = (size_t)s.rows * s.cols;
+    f32 *x = case_floats(c, 2 * all);
+    for (size_t i = 0; i < 2 * all; i++) x[i] *= 3;
+    c->args.geglu_grad = (struct geglu_grad_args){
+        .x = x, .dy = case_floats(c, all), .dx = case_floats(c, 2 * all), .rows = s.rows, .cols = s.cols};
+}
+
+static void tested_geglu_grad(DeviceCases *cases)
+{
+    foreach (s, case_shapes) CASE(geglu_grad, *s);
 }
 
 static void make_tanh(DeviceCase *c, u32 n, bool in_place)
@@ -560,6 +590,131 @@ static void tested_relative_attention_grad(DeviceCases *cases)
         for (int extra = 0; extra < 2; extra++)
             for (int first_only = 0; first_only < 2; first_only++)
                 CASE(relative_attention_grad, of, first_only, extra ? 0.1f : 0, extra);
+}
+
+static void make_attention_local(DeviceCase *c, const CaseAttention *of, u32 window, f32 drop, bool apart)
+{
+    const struct attention_args a = case_attention(c, of, false, drop, apart);
+    c->args.attention_local = (struct attention_local_args){.q = a.q,
+                                                            .kv = a.kv,
+                                                            .context = a.context,
+                                                            .lse = a.lse,
+                                                            .offsets = a.offsets,
+                                                            .examples = a.examples,
+                                                            .heads = a.heads,
+                                                            .head_dim = a.head_dim,
+                                                            .ldq = a.ldq,
+                                                            .ldkv = a.ldkv,
+                                                            .window = window,
+                                                            .longest = a.longest,
+                                                            .scale = a.scale,
+                                                            .drop = a.drop,
+                                                            .seed = a.seed,
+                                                            .step = a.step,
+                                                            .site = a.site};
+}
+
+static const u32 windows_tested[] = {0, 5, 64, 400};
+
+static void tested_attention_local(DeviceCases *cases)
+{
+    foreach (of, attention_tested)
+        foreach (window, windows_tested)
+            for (int extra = 0; extra < 2; extra++) CASE(attention_local, of, *window, extra ? 0.1f : 0, extra);
+}
+
+static void make_attention_local_grad(DeviceCase *c, const CaseAttention *of, u32 window, f32 drop, bool apart)
+{
+    make_attention_local(c, of, window, drop, apart);
+    const struct attention_local_args a = c->args.attention_local;
+    const u32 tokens = a.offsets[a.examples];
+    plain_attention_local(&a);
+    c->args.attention_local_grad =
+        (struct attention_local_grad_args){.q = a.q,
+                                           .kv = a.kv,
+                                           .context = a.context,
+                                           .lse = a.lse,
+                                           .dcontext = case_floats(c, (size_t)tokens * a.heads * a.head_dim),
+                                           .dq = case_floats(c, (size_t)tokens * a.ldq),
+                                           .dkv = case_floats(c, (size_t)tokens * a.ldkv),
+                                           .offsets = a.offsets,
+                                           .examples = a.examples,
+                                           .heads = a.heads,
+                                           .head_dim = a.head_dim,
+                                           .ldq = a.ldq,
+                                           .ldkv = a.ldkv,
+                                           .window = window,
+                                           .longest = a.longest,
+                                           .scale = a.scale,
+                                           .drop = a.drop,
+                                           .seed = a.seed,
+                                           .step = a.step,
+                                           .site = a.site};
+}
+
+static void tested_attention_local_grad(DeviceCases *cases)
+{
+    foreach (of, attention_tested)
+        foreach (window, windows_tested)
+            for (int extra = 0; extra < 2; extra++) CASE(attention_local_grad, of, *window, extra ? 0.1f : 0, extra);
+}
+
+/* pad: how far rows lie apart beyond their heads. */
+static void make_rope(DeviceCase *c, u32 rows, u32 heads, u32 size, u32 pad, bool back)
+{
+    const u32 ld = heads * size + pad;
+    c->args.rope = (struct rope_args){.x = case_floats(c, (size_t)rows * ld),
+                                      .table = case_floats(c, (size_t)30 * size),
+                                      .positions = case_indices(c, rows, 30, false),
+                                      .rows = rows,
+                                      .heads = heads,
+                                      .head_dim = size,
+                                      .ld = ld,
+                                      .back = back};
+}
+
+static void tested_rope(DeviceCases *cases)
+{
+    static const u32 shapes[][3] = {{0, 2, 4}, {3, 0, 4}, {1, 1, 2}, {7, 3, 6}, {33, 2, 32}, {40, 24, 64}, {5, 1, 130}};
+    foreach (s, shapes)
+        for (u32 back = 0; back < 2; back++) CASE(rope, (*s)[0], (*s)[1], (*s)[2], back ? 3 : 0, back);
+}
+
+/* Of the examples of attention's cases. */
+static void make_average(DeviceCase *c, const u32 *tokens, u32 cols)
+{
+    u32 examples, longest;
+    const u32 *offsets = case_offsets(c, tokens, &examples, &longest);
+    c->args.average = (struct average_args){.x = case_floats(c, (size_t)offsets[examples] * cols),
+                                            .offsets = offsets,
+                                            .y = case_floats(c, (size_t)examples * cols),
+                                            .examples = examples,
+                                            .cols = cols};
+}
+
+static const u32 average_cols[] = {0, 1, 33, 96, 768};
+
+static void tested_average(DeviceCases *cases)
+{
+    foreach (of, attention_tested)
+        foreach (cols, average_cols) CASE(average, of->tokens, *cols);
+}
+
+static void make_average_grad(DeviceCase *c, const u32 *tokens, u32 cols)
+{
+    u32 examples, longest;
+    const u32 *offsets = case_offsets(c, tokens, &examples, &longest);
+    c->args.average_grad = (struct average_grad_args){.dy = case_floats(c, (size_t)examples * cols),
+                                                      .offsets = offsets,
+                                                      .dx = case_floats(c, (size_t)offsets[examples] * cols),
+                                                      .examples = examples,
+                                                      .cols = cols};
+}
+
+static void tested_average_grad(DeviceCases *cases)
+{
+    foreach (of, attention_tested)
+        foreach (cols, average_cols) CASE(average_grad, of->tokens, *cols);
 }
 
 static void make_embed(DeviceCase *c, CaseShape s, bool types, bool positions)

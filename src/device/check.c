@@ -182,6 +182,20 @@ static void check_relative_bias_grad(Check *c, const struct relative_bias_grad_a
     check_add(c, "span", check_below(a->span + 2 * a->base, 2 * a->buckets, 2 * (uint64_t)a->reach));
 }
 
+static void check_attention_local(Check *c, const struct attention_local_args *a)
+{
+    const uint64_t rows = least_size(check_rows_from(a->kv, 2 * a->heads * a->head_dim, a->ldkv),
+                                     check_rows_from(a->q, a->heads * a->head_dim, a->ldq));
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, rows));
+}
+
+static void check_attention_local_grad(Check *c, const struct attention_local_grad_args *a)
+{
+    const uint64_t rows = least_size(check_rows_from(a->dkv, 2 * a->heads * a->head_dim, a->ldkv),
+                                     check_rows_from(a->dq, a->heads * a->head_dim, a->ldq));
+    check_add(c, "offsets", check_starts(a->offsets, a->examples, a->longest, rows));
+}
+
 static void check_embed(Check *c, const struct embed_args *a)
 {
     check_add(c, "ids", check_below(a->ids, a->rows, check_rows_from(a->word, a->cols, a->cols)));
@@ -244,6 +258,8 @@ static void check_op(Check *c, Op op, const void *args)
     if (op == OP_relative_attention_grad) check_relative_attention_grad(c, args);
     if (op == OP_relative_bias) check_relative_bias(c, args);
     if (op == OP_relative_bias_grad) check_relative_bias_grad(c, args);
+    if (op == OP_attention_local) check_attention_local(c, args);
+    if (op == OP_attention_local_grad) check_attention_local_grad(c, args);
     if (op == OP_embed) check_embed(c, args);
     if (op == OP_embed_grad) check_embed_grad(c, args);
     if (op == OP_embed_importance) check_embed_importance(c, args);
@@ -252,6 +268,19 @@ static void check_op(Check *c, Op op, const void *args)
     if (op == OP_cross_entropy) {
         OF(cross_entropy);
         check_add(c, "labels", check_below(a->labels, a->rows, a->classes));
+    }
+    if (op == OP_rope) {
+        OF(rope);
+        check_add(c, "positions",
+                  check_below(a->positions, a->rows, check_rows_from(a->table, a->head_dim, a->head_dim)));
+    }
+    if (op == OP_average) {
+        OF(average);
+        check_add(c, "offsets", check_starts(a->offsets, a->examples, 0, check_rows_from(a->x, a->cols, a->cols)));
+    }
+    if (op == OP_average_grad) {
+        OF(average_grad);
+        check_add(c, "offsets", check_starts(a->offsets, a->examples, 0, check_rows_from(a->dx, a->cols, a->cols)));
     }
     if (op == OP_gather_rows) {
         OF(gather_rows);

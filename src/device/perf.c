@@ -16,12 +16,18 @@ static void timed_cases(DeviceCases *cases)
         {12, 64, {128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128}},
         {12, 64, {512, 512, CASE_NO_MORE}},
     };
+    static const CaseAttention far_apart[] = {
+        {12, 64, {128, 128, 128, 128, CASE_NO_MORE}}, {12, 64, {512, CASE_NO_MORE}}, {12, 64, {2048, CASE_NO_MORE}}};
     const u32 *tokens = heads[1].tokens;
     CaseLora lora = lora_case(640, 768, 8, 3, false);
     lora.drop = 0.3f;
     foreach (p, products) CASE(gemm, (*p)[0], (*p)[1], (*p)[2], (*p)[3], (*p)[4], (*p)[5], false);
-    CASE(gelu, TIMED_LENGTH, false);
-    CASE(gelu_grad, TIMED_LENGTH, false);
+    CASE(gelu, TIMED_LENGTH, false, false);
+    CASE(gelu, TIMED_LENGTH, false, true);
+    CASE(gelu_grad, TIMED_LENGTH, false, false);
+    CASE(gelu_grad, TIMED_LENGTH, false, true);
+    CASE(geglu, timed_shape);
+    CASE(geglu_grad, timed_shape);
     CASE(tanh, TIMED_LENGTH, false);
     CASE(tanh_grad, TIMED_LENGTH, false);
     CASE(relu, TIMED_LENGTH, false);
@@ -36,6 +42,11 @@ static void timed_cases(DeviceCases *cases)
     foreach (of, heads) CASE(relative_bias_grad, of, false, false);
     foreach (of, heads) CASE(relative_attention, of, false, 0.1f, false);
     foreach (of, heads) CASE(relative_attention_grad, of, false, 0.1f, false);
+    foreach (of, far_apart) CASE(attention_local, of, 64, 0, false);
+    foreach (of, far_apart) CASE(attention_local_grad, of, 64, 0, false);
+    CASE(rope, 2048, 24, 64, 0, false);
+    CASE(average, tokens, 768);
+    CASE(average_grad, tokens, 768);
     CASE(embed, timed_shape, true, true);
     CASE(embed_grad, timed_shape);
     CASE(gather_rows, timed_shape);

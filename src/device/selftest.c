@@ -96,13 +96,15 @@ static void quick_cases(DeviceCases *cases)
     CASE(gemm, 127, 100, 33, 0, 1, 0, false);
     CASE(gemm, 127, 100, 33, 1, 0, 0, false);
     CASE(gemm, 300, 17, 1000, 0, 0, 0, false);
-    CASE(gelu, 33, false);
+    CASE(gelu, 33, false, false);
     CASE(layernorm, (CaseShape){33, 65}, true, 0.1f);
     CASE(layernorm_dx, (CaseShape){33, 65}, false, true, 0.1f);
     CASE(layernorm_dw, (CaseShape){33, 65});
     CASE(attention, &attention_tested[0], false, 0.1f, true);
     CASE(attention_grad, &attention_tested[0], false, 0.1f, true);
     CASE(relative_bias_grad, &attention_tested[0], true, true);
+    CASE(attention_local, &attention_tested[1], 9, 0.1f, true);
+    CASE(attention_local_grad, &attention_tested[1], 9, 0.1f, true);
     CASE(embed, (CaseShape){33, 65}, true, true);
     CASE(embed_grad, (CaseShape){33, 65});
     CASE(cross_entropy, (CaseShape){16, 2}, true);

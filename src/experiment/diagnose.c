@@ -166,11 +166,15 @@ static void diagnose_curve(MethodRun *m, Training *t)
 
 /* ---- drift: how far each layer's states of an old task have moved ---- */
 
-/* "embeddings" for 0, "layer N" up to the last layer, then "pooler". */
-static const char *block_name(Arena *arena, const Model *model, uint32_t block)
+/* "embeddings" for 0, "layer N" up to the last layer, or, where layers share what is put back, "layers N to M"; then
+ * "pooler", or "final norm" of a family that has none. */
+static const char *block_name(Arena *arena, const Model *model, uint32_t block, bool shared)
 {
-    if (block > model->config.layers) return "pooler";
-    return block ? arena_printf(arena, "layer %u", block) : "embeddings";
+    const ModelConfig *c = &model->config;
+    if (block > c->layers) return c->family->modules->pooler ? "pooler" : "final norm";
+    if (!block) return "embeddings";
+    const uint32_t last = shared ? model_last_sharing(c, block - 1) + 1 : block;
+    return last > block ? arena_printf(arena, "layers %u to %u", block, last) : arena_printf(arena, "layer %u", block);
 }
 
 /* Remembers the states of the task just trained; of an older one says how far they have moved since. */
@@ -191,7 +195,7 @@ static bool diagnose_drift(MethodRun *m, int task, const EvalRecord *r, Err *err
     for (uint32_t l = 1; l <= m->x->model.config.layers; l++) { /* before, the first token is the same in every row */
         const size_t at = (size_t)(l - 1) * n * h;
         const Cka alike = measure_cka(progress->learned_states + at, r->states + at, n, h);
-        json_array_append_new(names, json_string(block_name(&scratch, &m->x->model, l)));
+        json_array_append_new(names, json_string(block_name(&scratch, &m->x->model, l, false)));
         /* unknown where all rows have the same state */
         json_array_append_new(cka, isnan(alike.value) ? json_null() : json_real(alike.value));
         json_array_append_new(errors, isnan(alike.error) ? json_null() : json_real(alike.error));
@@ -282,7 +286,7 @@ static bool diagnose_swap(MethodRun *m, Err *err)
         weights_copy_block(m->x, block, &now, &w);
         if (!ok) break;
         json_t *event = diagnosis_event(m->x, "swap", m->task, 0);
-        json_object_set_new(event, "block", json_string(block_name(&scratch, &m->x->model, block)));
+        json_object_set_new(event, "block", json_string(block_name(&scratch, &m->x->model, block, true)));
         set_look(event, m->x, 0, &split, &r, &scratch);
         json_object_set_new(event, "correct_without", json_integer(without));
         ok = emit(m, event, err);

@@ -204,7 +204,7 @@ static const Option run_rows[] = {
     {"model", OPTION_TEXT, 0, 0, "DIR",
      "a Hugging Face model folder (config.json,\nmodel.safetensors[.zst], tokenizer files) of BERT, RoBERTa, "
      "DistilBERT,\n"
-     "XLM-RoBERTa, CamemBERT, ELECTRA, MPNet or DeBERTa-v3, see lethe help model;\n"
+     "XLM-RoBERTa, CamemBERT, ELECTRA, MPNet, DeBERTa-v3, ALBERT or ModernBERT,\nsee lethe help model;\n"
      "without it: MiniLM-L6, built in",
      CHANGES(RUN), TO(model.folder)},
     {"method", OPTION_TEXT, 0, 0, "LIST", "methods, as listed below, or all of them", DEFAULT("full,lora,lora-seq"),
@@ -247,9 +247,9 @@ static const Option run_rows[] = {
     {"lora-alpha", OPTION_REAL, 1e-6, 1e6, "X", "scale: alpha / r", DEFAULT("16"), CHANGES(ADAPTER), TO(lora_alpha)},
     {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters", DEFAULT("0.1"), CHANGES(ADAPTER),
      TO(lora_drop)},
-    {"lora-targets", OPTION_CHOICES, 0, 0, "LIST", "of query, key, value; of DistilBERT q_lin, k_lin, v_lin",
-     DEFAULT("query,key,value"), .default_words = "all three", .choices = run_targets, .unit = "targets",
-     CHANGES(ADAPTER), TO(lora_targets)},
+    {"lora-targets", OPTION_CHOICES, 0, 0, "LIST",
+     "of query, key, value; of DistilBERT q_lin, k_lin, v_lin; of\nModernBERT Wqkv", DEFAULT("query,key,value"),
+     .default_words = "all three", .choices = run_targets, .unit = "targets", CHANGES(ADAPTER), TO(lora_targets)},
     {"seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of row order, dropout and new weights", DEFAULT("1"),
      NOTEBOOK("42"), CHANGES(RUN), .read = run_read_seeds},
     {"seeds", OPTION_TEXT, 0, OPTION_SEED_HIGH, "LIST", "several, as in 1,2,3: mean and interval over seeds",

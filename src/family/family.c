@@ -11,9 +11,12 @@
 #include "family_electra.c"
 #include "family_mpnet.c"
 #include "family_deberta_v2.c"
+#include "family_albert.c"
+#include "family_modernbert.c"
 
-const Family *const family_rows[] = {&family_bert,      &family_roberta, &family_distilbert, &family_xlm_roberta,
-                                     &family_camembert, &family_electra, &family_mpnet,      &family_deberta_v2};
+const Family *const family_rows[] = {&family_bert,      &family_roberta,   &family_distilbert, &family_xlm_roberta,
+                                     &family_camembert, &family_electra,   &family_mpnet,      &family_deberta_v2,
+                                     &family_albert,    &family_modernbert};
 const int family_count = COUNT(family_rows);
 
 const Family *family_find(const char *type)
@@ -25,7 +28,7 @@ const Family *family_find(const char *type)
 
 const char *family_target(const Family *family, int t)
 {
-    const char *module = family->modules->projection[t], *dot = strrchr(module, '.');
+    const char *module = family->modules->projection[t], *dot = module ? strrchr(module, '.') : NULL;
     return dot ? dot + 1 : module;
 }
 
@@ -62,6 +65,8 @@ const char *family_prefixes_text(char text[FAMILY_TEXT])
 
 const char *family_targets_text(const Family *family, char text[FAMILY_TEXT])
 {
-    for (int t = 0; t < LORA_TARGETS; t++) family_list(text, t, LORA_TARGETS, "", family_target(family, t));
+    int count = 0;
+    while (count < LORA_TARGETS && family_target(family, count)) count++;
+    for (int t = 0; t < count; t++) family_list(text, t, count, "", family_target(family, t));
     return text;
 }

@@ -32,22 +32,77 @@ static size_t layout_add_norm(const LayoutWriter *to, const char *module, size_t
     return at;
 }
 
-/* The names of the next views begin with layer l's. */
-static void layout_enter_layer(LayoutWriter *to, const FamilyModules *names, size_t l)
+/* Which of the layers' weights layer l has: as transformers' AlbertTransformer reckons. */
+static uint32_t model_weights_of(const ModelConfig *config, uint32_t l)
 {
-    to->stem = arena_printf(to->arena, "%s%zu.", names->layer, l);
-    to->block = (uint32_t)l + 1;
+    return config->shared ? (uint32_t)(l / ((double)config->layers / config->shared)) : l;
+}
+
+bool model_layer_shares(const ModelConfig *config, uint32_t l)
+{
+    return l > 0 && model_weights_of(config, l) == model_weights_of(config, l - 1);
+}
+
+bool model_shares(const ModelConfig *config) { return config->shared && config->shared < config->layers; }
+
+uint32_t model_last_sharing(const ModelConfig *config, uint32_t l)
+{
+    while (l + 1 < config->layers && model_layer_shares(config, l + 1)) l++;
+    return l;
+}
+
+/* The names of the next views begin with layer l's, which does not share those of the layer below. */
+static void layout_enter_layer(LayoutWriter *to, const ModelConfig *config, uint32_t l)
+{
+    to->stem = arena_printf(to->arena, "%s%u.", config->family->modules->layer, model_weights_of(config, l));
+    to->block = l + 1;
+}
+
+/* Linear layers without biases, and LayerNorms without betas. */
+static void layout_norm_first(Arena *arena, Model *model)
+{
+    const ModelConfig *c = &model->config;
+    const size_t h = c->hidden, inner = c->inner;
+    const FamilyModules *names = c->family->modules;
+    Layout *all = &model->encoder;
+    const LayoutWriter embeddings = {arena, all, "", 0}, end = {arena, all, "", c->layers + 1};
+    LayoutWriter layer = {arena, all, "", 0};
+    model->word = layout_add(&embeddings, names->word, "weight", c->vocab, h);
+    all->table_rows = c->vocab;
+    all->table_cols = c->embedding;
+    for (uint32_t l = 0; l < c->layers; l++) {
+        LayerAt *at = &model->layer[l];
+        layout_enter_layer(&layer, c, l);
+        at->qkv_w = layout_add(&layer, names->projection[0], "weight", 3 * h, h);
+        at->context_w = layout_add(&layer, names->context, "weight", h, h);
+        at->up_w = layout_add(&layer, names->up, "weight", 2 * inner, h);
+        at->down_w = layout_add(&layer, names->down, "weight", h, inner);
+    }
+    all->decay_floats = all->floats;
+    model->norm = layout_add(&embeddings, names->norm, "weight", 1, h);
+    for (uint32_t l = 0; l < c->layers; l++) {
+        LayerAt *at = &model->layer[l];
+        layout_enter_layer(&layer, c, l);
+        if (l) at[-1].norm2 = at->before = layout_add(&layer, names->before, "weight", 1, h);
+        at->norm1 = layout_add(&layer, names->norm1, "weight", 1, h);
+    }
+    model->layer[c->layers - 1].norm2 = layout_add(&end, names->norm2, "weight", 1, h);
 }
 
 void model_layout(Arena *arena, const ModelConfig *config, Model *model)
 {
     const size_t h = config->hidden, inner = config->inner, layers = config->layers, e = config->embedding;
     const FamilyModules *names = config->family->modules;
-    const bool project = e != h;
+    const bool project = e != h || config->family->project_always;
     ASSERT(!project || names->project);
+    ASSERT(!config->family->norm_first || !model_shares(config));
     *model = (Model){.config = *config, .layer = arena_new(arena, LayerAt, layers)};
     Layout *all = &model->encoder;
     all->views = arena_new(arena, View, 12 + 16 * layers);
+    if (config->family->norm_first) {
+        layout_norm_first(arena, model);
+        return;
+    }
     const LayoutWriter embeddings = {arena, all, "", 0}, pooler = {arena, all, "", (uint32_t)layers + 1};
     LayoutWriter layer = {arena, all, "", 0};
     model->word = layout_add(&embeddings, names->word, "weight", config->vocab, e);
@@ -57,9 +112,10 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
     if (names->type && config->types) model->type = layout_add(&embeddings, names->type, "weight", config->types, e);
     if (names->relative_norm) model->relative = layout_add(&embeddings, names->relative, "weight", config->buckets, h);
     if (project) model->project_w = layout_add(&embeddings, names->project, "weight", h, e);
-    for (size_t l = 0; l < layers; l++) {
+    for (uint32_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];
-        layout_enter_layer(&layer, names, l);
+        if (model_layer_shares(config, l)) continue;
+        layout_enter_layer(&layer, config, l);
         at->qkv_w = layout_add(&layer, names->projection[0], "weight", h, h);
         for (int t = 1; t < LORA_TARGETS; t++) layout_add(&layer, names->projection[t], "weight", h, h);
         at->context_w = layout_add(&layer, names->context, "weight", h, h);
@@ -74,9 +130,13 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
     if (names->relative && !names->relative_norm) /* a bias by its name: it does not decay */
         model->relative = layout_add(&embeddings, names->relative, "weight", config->buckets, config->heads);
     if (project) model->project_b = layout_add(&embeddings, names->project, "bias", 1, h);
-    for (size_t l = 0; l < layers; l++) {
+    for (uint32_t l = 0; l < layers; l++) {
         LayerAt *at = &model->layer[l];
-        layout_enter_layer(&layer, names, l);
+        if (model_layer_shares(config, l)) {
+            *at = at[-1];
+            continue;
+        }
+        layout_enter_layer(&layer, config, l);
         at->qkv_b = layout_add(&layer, names->projection[0], "bias", 1, h);
         for (int t = 1; t < LORA_TARGETS; t++) layout_add(&layer, names->projection[t], "bias", 1, h);
         at->context_b = layout_add(&layer, names->context, "bias", 1, h);
@@ -94,12 +154,13 @@ void head_layout(Arena *arena, const ModelConfig *config, uint32_t classes, Head
     const FamilyHead *names = &config->family->head;
     *head = (Head){.classes = classes};
     Layout *all = &head->layout;
-    all->views = arena_new(arena, View, 4);
+    all->views = arena_new(arena, View, 5);
     const LayoutWriter to = {arena, all, "", 0};
     if (names->dense) head->dense_w = layout_add(&to, names->dense, "weight", h, h);
     head->out_w = layout_add(&to, names->out, "weight", classes, h);
     all->decay_floats = all->floats;
-    if (names->dense) head->dense_b = layout_add(&to, names->dense, "bias", 1, h);
+    if (names->dense && !names->norm) head->dense_b = layout_add(&to, names->dense, "bias", 1, h);
+    if (names->norm) head->norm = layout_add(&to, names->norm, "weight", 1, h);
     head->out_b = layout_add(&to, names->out, "bias", 1, classes);
 }
 
@@ -107,23 +168,34 @@ void head_initialise(const Head *head, uint64_t seed, uint64_t stream, float *w)
 {
     for (size_t i = 0; i < head->layout.floats; i++)
         w[i] = i < head->layout.decay_floats ? 0.02f * random_normal(seed, stream, i) : 0;
+    for (size_t i = head->norm; head->norm && i < head->out_b; i++) w[i] = 1;
+}
+
+uint32_t lora_wide(const ModelConfig *config)
+{
+    return config->family->modules->projection[1] ? config->hidden : 3 * config->hidden;
 }
 
 void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora)
 {
-    const size_t layers = config->layers;
+    const uint32_t layers = config->layers, h = config->hidden;
     const FamilyModules *names = config->family->modules;
     Layout *all = &lora->layout;
-    *all = (Layout){.views = arena_new(arena, View, 2 * LORA_TARGETS * layers)};
+    *all = (Layout){.views = arena_new(arena, View, 2 * LORA_TARGETS * (size_t)layers)};
     lora->a = arena_alloc(arena, layers, sizeof *lora->a);
     lora->b = arena_alloc(arena, layers, sizeof *lora->b);
     LayoutWriter to = {arena, all, "", 0};
-    for (size_t l = 0; l < layers; l++) {
-        layout_enter_layer(&to, names, l);
+    for (uint32_t l = 0; l < layers; l++) {
+        if (model_layer_shares(config, l)) {
+            memcpy(lora->a[l], lora->a[l - 1], sizeof *lora->a);
+            memcpy(lora->b[l], lora->b[l - 1], sizeof *lora->b);
+            continue;
+        }
+        layout_enter_layer(&to, config, l);
         for (int t = 0; t < LORA_TARGETS; t++) {
             if (!(lora->targets >> t & 1)) continue;
-            lora->a[l][t] = layout_add(&to, names->projection[t], "lora_A.weight", lora->r, config->hidden);
-            lora->b[l][t] = layout_add(&to, names->projection[t], "lora_B.weight", config->hidden, lora->r);
+            lora->a[l][t] = layout_add(&to, names->projection[t], "lora_A.weight", lora->r, h);
+            lora->b[l][t] = layout_add(&to, names->projection[t], "lora_B.weight", lora_wide(config), lora->r);
         }
     }
     all->decay_floats = all->floats;

@@ -16,13 +16,26 @@
 typedef struct ModelConfig {
     const Family *family;
     uint32_t layers, hidden, heads, inner, vocab, positions, types; /* types 0: none, and no table */
-    uint32_t embedding;     /* E: columns of the tables of embeddings; where it is not hidden, a linear layer follows */
-    uint32_t buckets, reach; /* of a family with relative positions: rows of their table; where its last bucket begins */
+    uint32_t embedding; /* E: columns of the tables of embeddings; where it is not hidden, a linear layer follows */
+    uint32_t buckets,
+        reach;              /* of a family with relative positions: rows of their table; where its last bucket begins */
     uint32_t position_base; /* position of an example's first token: see FamilyPositions */
+    uint32_t shared;        /* layers that have weights of their own, the others use theirs; 0: all have */
+    uint32_t window;        /* local attention reaches so many tokens to either side, in layers that are no ... */
+    uint32_t every;         /* ... multiple of this, from 0; 0: attention is never local */
+    double rotary_base[2];  /* of positions that turn: of layers without a window, of those with one */
+    bool gelu_tanh, mean;   /* GELU by tanh; the head reads the mean of all states, not the first token's */
     float eps;              /* of LayerNorm */
     float hidden_drop, attention_drop, classifier_drop;
     float first_drop; /* before the head's dense layer, of a family with a key for it */
+    float inner_drop; /* of norm_first: of what the activation gives */
 } ModelConfig;
+
+/* Whether layer l > 0 has the weights of the layer below it; whether any has. */
+bool model_layer_shares(const ModelConfig *config, uint32_t l);
+bool model_shares(const ModelConfig *config);
+/* The last layer, from 0, that has the weights of layer l, which is the first of those. */
+uint32_t model_last_sharing(const ModelConfig *config, uint32_t l);
 
 /* Reads HF's config.json; `what` names it in errors. */
 bool model_config_parse(Str json, const char *what, ModelConfig *config, Err *err);
@@ -32,7 +45,8 @@ typedef struct View {
     const char *name; /* as in HF model files, without the family's prefix */
     size_t at;
     uint32_t rows, cols;
-    uint32_t block; /* of an encoder and its adapter: 0 embeddings, 1 .. layers the layers, layers + 1 the pooler */
+    uint32_t block; /* of an encoder and its adapter: 0 embeddings, 1 .. layers the layers, of which the first of those
+                       that share weights stands for all, layers + 1 the pooler or the last LayerNorm */
 } View;
 
 /* How a flat array of parameters (and its gradient, and its moments) is laid out: first a table whose rows are updated
@@ -45,10 +59,13 @@ typedef struct Layout {
     size_t floats;
 } Layout;
 
-/* Where a layer's parameters lie in the encoder's array. Query, key and value are neighbours, so are gamma and beta. */
+/* Where a layer's parameters lie in the encoder's array. Query, key and value are neighbours, so are gamma and beta. Of
+ * norm_first there are no biases and no betas: up_w is [2I][H], norm1 the LayerNorm [H] before it, norm2 that of the
+ * next layer's attention, or the last one; `before` that of the own attention, which the first layer has not. */
 typedef struct LayerAt {
     size_t qkv_w, context_w, up_w, down_w;               /* [3H][H] [H][H] [I][H] [H][I] */
-    size_t qkv_b, context_b, norm1, up_b, down_b, norm2; /* [3H] [H] [2][H] [I] [H] [2][H] */
+    size_t qkv_b, context_b, norm1, up_b, down_b, norm2; /* [3H] [H] [2][H] [I] [H] [2][H], one after the other */
+    size_t before;
 } LayerAt;
 
 typedef struct Model {
@@ -56,30 +73,34 @@ typedef struct Model {
     Layout encoder;
     size_t word, position, type, norm; /* [vocab][E] [positions][E] [types][E], which two may be missing, [2][E] */
     size_t project_w, project_b;       /* where E is not H: [H][E] [H] */
-    size_t relative, relative_norm;    /* of a family with relative positions: [buckets][A], or [buckets][H] and [2][H] */
-    size_t pooler_w, pooler_b;         /* of a family with a pooler: [H][H] [H] */
-    LayerAt *layer;                    /* [layers] */
+    size_t relative, relative_norm; /* of a family with relative positions: [buckets][A], or [buckets][H] and [2][H] */
+    size_t pooler_w, pooler_b;      /* of a family with a pooler: [H][H] [H] */
+    LayerAt *layer;                 /* [layers] */
 } Model;
 void model_layout(Arena *arena, const ModelConfig *config, Model *model);
 
-/* A task's head: dense [H][H] and out [C][H]; of a family with a pooler, which is its dense layer, out only. */
+/* A task's head: dense [H][H] and out [C][H]; of a family with a pooler, which is its dense layer, out only. norm:
+ * gamma [H] of a head with a LayerNorm, which has no dense_b then. */
 typedef struct Head {
     uint32_t classes;
     Layout layout;
-    size_t dense_w, out_w, dense_b, out_b;
+    size_t dense_w, out_w, dense_b, norm, out_b;
 } Head;
 void head_layout(Arena *arena, const ModelConfig *config, uint32_t classes, Head *head);
 /* Weights N(0, 0.02), biases 0, from (seed, stream): host memory. */
 void head_initialise(const Head *head, uint64_t seed, uint64_t stream, float *w);
 
-/* Low-rank adapters on query, key, value of every layer (Hu et al. 2021, arXiv:2106.09685). */
+/* Low-rank adapters on query, key, value of every layer (Hu et al. 2021, arXiv:2106.09685); where these are one linear
+ * layer, one on it. Layers that share weights share their adapter. */
 typedef struct Lora {
     uint32_t r, targets; /* targets: LORA_* bits */
     float alpha, drop;
     Layout layout;
-    size_t (*a)[LORA_TARGETS], (*b)[LORA_TARGETS]; /* [layers][q k v]: A [r][H], B [H][r] */
+    size_t (*a)[LORA_TARGETS],
+        (*b)[LORA_TARGETS]; /* [layers][q k v]: A [r][H], B [H][r]; of all three in one: [3H][r] */
 } Lora;
 void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora); /* fills layout, a, b from the other fields */
+uint32_t lora_wide(const ModelConfig *config);                         /* rows of a B: H, or 3H */
 /* A ~ U(-1/sqrt(H), 1/sqrt(H)), B = 0. stream: LORA_STREAM + task, so that each task's adapter starts differently. */
 enum { LORA_STREAM = 0x6c6f7261 };
 void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w);
@@ -97,7 +118,8 @@ bool layout_load(const Layout *layout, const Safetensors *file, const char *stem
 /* The other way round: the views of w as tensors to be written, out[0 .. layout->count - 1], named `stem` and the
  * view's name. Biases and LayerNorms are vectors, all else matrices, as in HF model files. */
 void layout_tensors(Arena *arena, const Layout *layout, const char *stem, float *w, Tensor *out);
-/* When the file holds a head of this shape, copies it to w and returns true. */
+/* When the file holds a head of this shape, copies it to w and returns true. Else false; of a family whose encoders
+ * come with the head's dense layer and LayerNorm (FamilyHead.norm) these are copied nonetheless. */
 bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w);
 
 /* ---- Classes, as HF's config.json has them ---- */
@@ -177,7 +199,8 @@ typedef struct PassOptions {
     bool dropout; /* training: masks from seed and step */
     uint32_t seed, step;
     f32p states; /* [B][H]: the batch's first-token states, when they are known: the encoder is not run. Else null */
-    const Importance *importance; /* backward: null for gradients */
+    const Importance *importance; /* backward: null for gradients; not for layers that share weights */
+    bool more;                    /* the backward pass's own: weights have a gradient already, which is added to */
 } PassOptions;
 
 /* The rows beside its tokens that a batch with so long an example has in each layer's linear layers: the embeddings of
@@ -187,21 +210,23 @@ uint32_t model_shared_rows(const ModelConfig *config, uint32_t longest);
 
 /* Activations and scratch of one pass. */
 typedef struct Workspace Workspace;
-/* longest: the most tokens of one example. training: keeps what the backward pass needs; otherwise the layers share one set of buffers. lora may be null. */
+/* longest: the most tokens of one example. training: keeps what the backward pass needs; otherwise the layers share one
+ * set of buffers. lora may be null. */
 Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,
                          uint32_t max_examples, uint32_t longest, uint32_t max_classes, bool training);
 size_t workspace_floats(const Model *model, const Lora *lora, uint32_t max_tokens, uint32_t max_examples,
-                        uint32_t longest, uint32_t max_classes, bool training); /* what workspace_new takes from the device */
+                        uint32_t longest, uint32_t max_classes,
+                        bool training); /* what workspace_new takes from the device */
 
-/* From now on each forward pass also writes the first tokens' states after each layer to `states` [layers][B][H] on
- * the device. B is that of the pass: there are no gaps. Null: no longer. */
+/* From now on each forward pass also writes the first tokens' states (or the means: ModelConfig.mean) after each layer
+ * to `states` [layers][B][H] on the device. B is that of the pass: there are no gaps. Null: no longer. */
 void workspace_keep_states(Workspace *ws, f32p states);
 
 /* Logits [B][C] on the device, in the workspace until its next pass. */
 f32p model_forward(Workspace *ws, const Weights *weights, const Head *head, const DeviceBatch *batch,
                    const PassOptions *options);
-/* Runs the encoder alone: the final states [B][H] of the examples' first tokens, in the workspace until its next pass.
- */
+/* Runs the encoder alone: the final states [B][H] of the examples' first tokens (or the means of all their tokens'), in
+ * the workspace until its next pass. */
 f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch *batch, const PassOptions *options);
 /* The scratch array [B][C] for the gradient of the loss with respect to the logits. */
 f32p workspace_dlogits(Workspace *ws);

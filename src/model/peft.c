@@ -30,6 +30,7 @@ static uint32_t peft_target_bit(const Family *family, Str name)
 {
     for (int t = 0; t < LORA_TARGETS; t++) {
         const char *target = family_target(family, t);
+        if (!target) break;
         const size_t size = strlen(target);
         if (name.size < size || memcmp(name.at + name.size - size, target, size) != 0) continue;
         if (name.size == size || name.at[name.size - size - 1] == '.') return 1u << t;
@@ -94,9 +95,7 @@ static bool peft_read_targets(const json_t *targets, const char *what, const Fam
                         str_show(module), known);
         lora->targets |= bit;
     }
-    if (!lora->targets)
-        return fail(err, "%s: no adapter on %s, %s or %s in it", file->path, family_target(family, 0),
-                    family_target(family, 1), family_target(family, 2));
+    if (!lora->targets) return fail(err, "%s: no adapter on %s in it", file->path, known);
     return peft_match_targets(targets, what, family, file, lora->targets, err);
 }
 

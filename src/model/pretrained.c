@@ -61,6 +61,75 @@ static bool config_relative(const json_t *o, const char *what, ModelConfig *c, E
     return true;
 }
 
+/* Layers 0, n, 2n, ... of a list of kinds are of kind[0] and no others: *every = n. */
+static bool config_kinds(const json_t *list, const char *what, const FamilyRotary *key, uint32_t layers,
+                         uint32_t *every, Err *err)
+{
+    size_t i;
+    json_t *item;
+    if (json_array_size(list) != layers)
+        return fail(err, "%s: \"%s\" has %zu entries, but there are %u layers", what, key->kinds, json_array_size(list),
+                    layers);
+    *every = layers;
+    for (uint32_t l = layers; l-- > 1;)
+        if (json_is_string(json_array_get(list, l)) &&
+            strcmp(json_string_value(json_array_get(list, l)), key->kind[0]) == 0)
+            *every = l;
+    json_array_foreach(list, i, item)
+    {
+        const char *kind = json_string_value(item);
+        if (!kind || strcmp(kind, key->kind[i % *every != 0]) != 0)
+            return fail(err,
+                        "%s: \"%s\" is \"%s\" at layer %zu: lethe knows \"%s\" for every n-th layer from the first on "
+                        "and \"%s\" for all others",
+                        what, key->kinds, kind ? str_show(str(kind)) : "", i, key->kind[0], key->kind[1]);
+    }
+    return true;
+}
+
+/* The base of positions of kind k, by the newer or the older key. */
+static bool config_base(const json_t *o, const char *what, const FamilyRotary *key, int k, double *base, Err *err)
+{
+    const json_t *all = json_object_get(o, key->parameters), *own = json_object_get(all, key->kind[k]);
+    const json_t *type = json_object_get(own, "rope_type"), *old = json_object_get(o, key->base[k]);
+    const char *name = key->base[k], *entry;
+    json_t *value;
+    *base = key->usual_base[k];
+    if (own && !json_is_object(own))
+        return fail(err, "%s: \"%s\" in \"%s\" must be an object", what, key->kind[k], key->parameters);
+    json_object_foreach((json_t *)own, entry, value)
+    {
+        const bool known = strcmp(entry, "rope_theta") == 0 || strcmp(entry, "rope_type") == 0;
+        if (!known && !json_is_null(value))
+            return fail(err, "%s: \"%s\" in \"%s\" is set, which lethe does not support", what, str_show(str(entry)),
+                        key->parameters);
+    }
+    if (type && (!json_is_string(type) || strcmp(json_string_value(type), "default") != 0))
+        return fail(err, "%s: a \"rope_type\" in \"%s\" is not \"default\", the only one that is supported", what,
+                    key->parameters);
+    const json_t *from = own && json_object_get(own, "rope_theta") ? own : o;
+    if (from == own) name = "rope_theta";
+    if (from == o && (!old || json_is_null(old))) return true;
+    return json_get_double(from, what, name, 1, 1e12, base, err);
+}
+
+static bool config_rotary(const json_t *o, const char *what, const FamilyRotary *key, ModelConfig *c, Err *err)
+{
+    const json_t *kinds = json_object_get(o, key->kinds);
+    uint32_t window = key->usual_window;
+    c->every = key->usual_every;
+    if ((c->hidden / c->heads) % 2)
+        return fail(err, "%s: heads of %u numbers are odd: their positions cannot turn", what, c->hidden / c->heads);
+    if ((json_object_get(o, key->window) && !config_dimension(o, what, key->window, 1 << 20, &window, err)) ||
+        (json_object_get(o, key->every) && !config_dimension(o, what, key->every, MODEL_MAX_LAYERS, &c->every, err)) ||
+        (json_array_size(kinds) && !config_kinds(kinds, what, key, c->layers, &c->every, err)) ||
+        !config_base(o, what, key, 0, &c->rotary_base[0], err) ||
+        !config_base(o, what, key, 1, &c->rotary_base[1], err))
+        return false;
+    c->window = window / 2;
+    return true;
+}
+
 static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *err)
 {
     const char *type = json_string_value(json_object_get(o, "model_type"));
@@ -95,9 +164,20 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
     if (key->embedding && json_object_get(o, key->embedding) &&
         !config_dimension(o, what, key->embedding, 65536, &c->embedding, err))
         return false;
+    if (key->shared && json_object_get(o, key->shared) &&
+        !config_dimension(o, what, key->shared, MODEL_MAX_LAYERS, &c->shared, err))
+        return false;
+    if (key->shared && !c->shared) c->shared = 1;
+    if (c->shared > c->layers)
+        return fail(err, "%s: %s %u is above %s %u", what, key->shared, c->shared, key->layers, c->layers);
+    const char *activation = key->activation ? json_string_value(json_object_get(o, key->activation)) : NULL;
+    c->gelu_tanh =
+        activation ? strncmp(activation, "gelu_", 5) == 0 && strcmp(activation, "gelu_python") != 0 : family->gelu_tanh;
+    const char *pooling = key->pooling ? json_string_value(json_object_get(o, key->pooling)) : NULL;
+    c->mean = pooling && strcmp(pooling, "mean") == 0;
     if (c->hidden % c->heads)
         return fail(err, "%s: %s %u is not a multiple of %s %u", what, key->hidden, c->hidden, key->heads, c->heads);
-    if ((uint64_t)c->vocab * c->embedding > UINT32_MAX || (uint64_t)c->inner * c->hidden > UINT32_MAX)
+    if ((uint64_t)c->vocab * c->embedding > UINT32_MAX || 2 * (uint64_t)c->inner * c->hidden > UINT32_MAX)
         return fail(err, "%s: the model has a matrix of over 4,294,967,295 values, which lethe does not support", what);
     if (family->positions == POSITIONS_AFTER_PAD) {
         int64_t pad = family->pad;
@@ -112,8 +192,10 @@ static bool config_read(const json_t *o, const char *what, ModelConfig *c, Err *
     double eps = (double)c->eps;
     if (key->eps && json_object_get(o, key->eps) && !json_get_double(o, what, key->eps, 0, 1, &eps, err)) return false;
     c->eps = (float)eps;
-    c->hidden_drop = c->attention_drop = 0.1f;
-    if (!config_drop(o, what, key->hidden_drop, &c->hidden_drop, err) ||
+    if (key->rotary && !config_rotary(o, what, key->rotary, c, err)) return false;
+    c->hidden_drop = c->attention_drop = family->no_drop ? 0 : 0.1f;
+    if (!config_drop(o, what, key->inner_drop, &c->inner_drop, err) ||
+        !config_drop(o, what, key->hidden_drop, &c->hidden_drop, err) ||
         !config_drop(o, what, key->attention_drop, &c->attention_drop, err))
         return false;
     c->classifier_drop = family->classifier_drop < 0 ? c->hidden_drop : family->classifier_drop;
@@ -216,7 +298,8 @@ bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t se
         bool there;
         if (!pretrained_read(file, "", view, w, &there, err)) return false;
         if (there) continue;
-        if (view->block > model->config.layers) { /* the pooler: an encoder that was trained as such has none */
+        if (view->block > model->config.layers &&
+            model->config.family->modules->pooler) { /* the pooler: an encoder that was trained as such has none */
             *fresh_pooler = true;
             for (size_t j = view->at; j < view->at + (size_t)view->rows * view->cols; j++)
                 w[j] = view->rows == 1 ? 0 : 0.02f * random_normal(seed, 0x706f6f6c, j);
@@ -259,16 +342,24 @@ void layout_tensors(Arena *arena, const Layout *layout, const char *stem, float 
 
 bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w)
 {
-    (void)model;
+    const FamilyHead *names = &model->config.family->head;
+    Arena scratch = {0};
+    float *read = arena_new(&scratch, float, head->layout.floats);
+    bool whole = true;
     for (int i = 0; i < head->layout.count; i++) {
         const View *view = &head->layout.views[i];
         const Tensor *tensor = safetensors_find(file, view->name);
-        if (!tensor || !pretrained_shape(tensor, view) || !tensor_is_float(tensor)) return false;
+        const size_t floats = (size_t)view->rows * view->cols;
+        bool there = tensor && pretrained_shape(tensor, view) && tensor_is_float(tensor);
+        if (there) {
+            tensor_to_f32(tensor, read + view->at);
+            there = pretrained_finite(read + view->at, floats);
+        }
+        whole = whole && there;
+        if (there && names->norm && strncmp(view->name, names->out, strlen(names->out)) != 0)
+            memcpy(w + view->at, read + view->at, floats * sizeof *w);
     }
-    for (int i = 0; i < head->layout.count; i++) {
-        const View *view = &head->layout.views[i];
-        tensor_to_f32(safetensors_find(file, view->name), w + view->at);
-        if (!pretrained_finite(w + view->at, (size_t)view->rows * view->cols)) return false;
-    }
-    return true;
+    if (whole) memcpy(w, read, head->layout.floats * sizeof *w);
+    arena_free(&scratch);
+    return whole;
 }

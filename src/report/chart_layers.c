@@ -107,6 +107,8 @@ static bool swap_shown(const Results *r) { return layers_shown(r, true); }
 static const char *layers_short(const char *block)
 {
     if (strncmp(block, "layer ", 6) == 0) return block + 6;
+    if (strncmp(block, "layers ", 7) == 0) return block + 7;
+    if (strcmp(block, "final norm") == 0) return "norm";
     return strcmp(block, "embeddings") == 0 ? "emb." : strcmp(block, "pooler") == 0 ? "pool." : block;
 }
 

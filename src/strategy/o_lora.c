@@ -21,6 +21,12 @@ static const Option o_lora_options[] = {
     [O_LORA_FORM] = STRATEGY_CHOICE("o-lora-form", "paper", o_lora_forms, "squared products, or their absolute values"),
 };
 
+/* Whether there is an adapter at place i of [layers * 3], which no layer below shares. */
+static bool o_lora_has(const Training *t, uint32_t i)
+{
+    return t->lora->targets >> i % 3 & 1 && !model_layer_shares(&t->model->config, i / 3);
+}
+
 static bool o_lora_end(void *own, const Moment *at, Err *err)
 {
     (void)err;
@@ -33,7 +39,7 @@ static bool o_lora_end(void *own, const Moment *at, Err *err)
     if (!o->earlier) o->earlier = arena_new(o->base.arena, f32p, 3 * (size_t)layers);
     for (uint32_t i = 0; i < 3 * layers; i++) {
         const uint32_t l = i / 3, target = i % 3;
-        if (!(lora->targets >> target & 1)) continue;
+        if (!o_lora_has(t, i)) continue;
         f32p a = at->w + lora->a[l][target];
         f32p all = device_f32(o->base.memory, (o->kept + 1) * a_floats);
         if (o->kept) floats_copy(at->device, o->earlier[i], all, o->kept * a_floats);
@@ -55,10 +61,11 @@ static bool o_lora_begin(void *own, TrainState *t, Err *err)
     Arena scratch = {0};
     for (uint32_t i = 0; i < 3 * layers; i++) {
         const uint32_t l = i / 3, target = i % 3;
-        if (!(lora->targets >> target & 1)) continue;
+        if (!o_lora_has(training, i)) continue;
         RUN(t->device, gemm, .a = t->w + lora->b[l][target], .b = t->w + lora->a[l][target],
-            .c = training->weights.encoder + training->model->layer[l].qkv_w + (size_t)target * h * h, .m = h, .n = h,
-            .k = lora->r, .lda = lora->r, .ldb = h, .ldc = h, .accumulate = 1, .alpha = lora->alpha / (float)lora->r);
+            .c = training->weights.encoder + training->model->layer[l].qkv_w + (size_t)target * h * h,
+            .m = lora_wide(&training->model->config), .n = h, .k = lora->r, .lda = lora->r, .ldb = h, .ldc = h,
+            .accumulate = 1, .alpha = lora->alpha / (float)lora->r);
     }
     float *fresh = arena_new(&scratch, float, lora->layout.floats);
     lora_initialise(lora, training->seed, LORA_STREAM + training->task, fresh);
@@ -79,7 +86,7 @@ static void o_lora_add(void *own, TrainState *t)
     const bool squared = o->base.option[O_LORA_FORM] == 0;
     f32p slope = squared ? o->overlap : o->sign; /* of the penalty, but for the factor 2 of a square */
     for (uint32_t i = 0; i < 3 * t->training->model->config.layers; i++) {
-        if (!(lora->targets >> i % 3 & 1)) continue;
+        if (!o_lora_has(t->training, i)) continue;
         const size_t a = lora->a[i / 3][i % 3];
         RUN(t->device, gemm, .a = t->w + a, .b = o->earlier[i], .c = o->overlap, .m = r, .n = others, .k = h, .lda = h,
             .ldb = h, .ldc = others, .tb = 1, .alpha = 1);

@@ -1,5 +1,7 @@
 /* How much each parameter matters: Fisher information and MAS, by backward passes over whole batches that keep the
- * examples apart. */
+ * examples apart. Where layers share weights the ops of importance cannot do that: they see one layer at a time, and an
+ * example's gradients must be added up over the layers before they are raised to the power. Then each example has a
+ * pass of its own, whose gradient is raised as a whole. */
 
 enum { IMPORTANCE_STREAM = 0x666973 }; /* of random numbers: labels drawn for FISHER_SAMPLED */
 
@@ -35,6 +37,8 @@ typedef struct ImportanceRun {
     u32p groups; /* two arrays of offsets, and what shared rows need */
     uint32_t size;
     float scale;
+    Weights apart; /* layers share weights: the gradient of one group; else null */
+    u32p one;      /* {0, 1} */
     /* on the host, for one batch */
     float *logits, *dlogits; /* [size][classes] */
     double *p;               /* [classes] */
@@ -63,8 +67,30 @@ static void importance_dlogits(ImportanceRun *run, const float *z, uint32_t row,
     }
 }
 
+/* to += scale |g|^power */
+static void importance_raise(const ImportanceRun *run, f32p g, f32p to, size_t floats, u32 power)
+{
+    for (size_t at = 0; g && at < floats; at += OP_CHUNK)
+        RUN(run->device, column_importance, .dy = g + at, .beta = to + at, .offsets = run->one, .examples = 1,
+            .rows = 1, .cols = op_chunk(floats - at), .ld = op_chunk(floats - at), .power = power, .scale = run->scale);
+}
+
+/* The backward pass of one group by itself. */
+static void importance_backward_apart(ImportanceRun *run, const Model *model, const Lora *lora,
+                                      const DeviceBatch *batch, u32 power)
+{
+    const Weights *g = &run->apart;
+    model_backward(run->ws, run->weights, g, run->head, batch, &(PassOptions){0});
+    importance_raise(run, g->encoder, run->out->encoder, model->encoder.floats, power);
+    importance_raise(run, g->adapter, run->out->adapter, lora ? lora->layout.floats : 0, power);
+    importance_raise(run, g->head, run->out->head, run->head->layout.floats, power);
+    if (g->encoder)
+        RUN(run->device, zero_rows, .x = g->encoder, .row = batch->word.row, .rows = batch->word.unique,
+            .cols = model->encoder.table_cols);
+}
+
 /* Rows first .. first + count - 1 of the split. */
-static void importance_batch(ImportanceRun *run, const Model *model, uint32_t first, uint32_t count)
+static void importance_batch(ImportanceRun *run, const Model *model, const Lora *lora, uint32_t first, uint32_t count)
 {
     Device *device = run->device;
     const uint32_t classes = run->head->classes;
@@ -99,7 +125,8 @@ static void importance_batch(ImportanceRun *run, const Model *model, uint32_t fi
         device_write(device, groups.inputs, more, sizeof more);
     }
 
-    const PassOptions options = {.importance = &groups};
+    const bool apart = model_shares(&model->config);
+    const PassOptions options = {.importance = apart ? NULL : &groups};
     f32p logits = model_forward(run->ws, run->weights, run->head, &on_device, &options);
     device_read(device, run->logits, logits, (size_t)count * classes * sizeof(float));
     for (uint32_t pass = 0; pass < (run->kind == FISHER_EXACT ? classes - 1 : 1); pass++) {
@@ -108,7 +135,10 @@ static void importance_batch(ImportanceRun *run, const Model *model, uint32_t fi
                                run->dlogits + (size_t)r * classes);
         for (uint32_t i = 0; i < count * classes && batched; i++) run->dlogits[i] /= (float)count;
         device_write(device, workspace_dlogits(run->ws), run->dlogits, (size_t)count * classes * sizeof(float));
-        model_backward(run->ws, run->weights, run->out, run->head, &on_device, &options);
+        if (apart)
+            importance_backward_apart(run, model, lora, &on_device, groups.power);
+        else
+            model_backward(run->ws, run->weights, run->out, run->head, &on_device, &options);
     }
     arena_free(&scratch);
 }
@@ -118,8 +148,9 @@ bool importance(Device *device, ImportanceKind kind, const Model *model, const L
                 const Weights *out, Err *err)
 {
     ASSERT(rows && rows <= split->rows && batch_size);
-    /* Examples that share rows of the layers' inputs go one by one. */
-    const bool one = kind != FISHER_BATCHED && model_shared_rows(&model->config, 1);
+    /* Examples that share rows of the layers' inputs, or layers their weights, go one by one. */
+    const bool apart = model_shares(&model->config);
+    const bool one = kind != FISHER_BATCHED && (apart || model_shared_rows(&model->config, 1));
     const uint32_t size = least_u32(one ? 1 : batch_size, rows), tokens = split_most_tokens(split, size);
     const uint32_t classes = head->classes;
     ImportanceRun run = {.device = device, .kind = kind, .head = head, .weights = weights, .out = out};
@@ -136,12 +167,20 @@ bool importance(Device *device, ImportanceKind kind, const Model *model, const L
     run.dlogits = arena_new(&own, float, (size_t)size *classes);
     run.p = arena_new(&own, double, classes);
     run.index = arena_new(&own, uint32_t, (size_t)size + 1);
+    if (apart) {
+        run.one = device_u32(&memory, 2);
+        device_write(device, run.one, (uint32_t[]){0, 1}, 2 * sizeof(uint32_t));
+        if (out->encoder) run.apart.encoder = device_f32(&memory, model->encoder.floats);
+        if (out->adapter) run.apart.adapter = device_f32(&memory, lora->layout.floats);
+        if (out->head) run.apart.head = device_f32(&memory, head->layout.floats);
+        if (out->encoder) floats_fill(device, run.apart.encoder, model->encoder.floats, 0);
+    }
     if (out->encoder) floats_fill(device, out->encoder, model->encoder.floats, 0);
     if (out->adapter) floats_fill(device, out->adapter, lora->layout.floats, 0);
     if (out->head) floats_fill(device, out->head, head->layout.floats, 0);
     bool ok = true;
     for (uint32_t at = 0; ok && at < rows; at += size) {
-        importance_batch(&run, model, at, least_u32(size, rows - at));
+        importance_batch(&run, model, lora, at, least_u32(size, rows - at));
         ok = device_ok(device, err);
         if (ok && interrupted()) ok = fail_interrupted(err);
     }

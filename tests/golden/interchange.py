@@ -13,8 +13,11 @@ import torch
 import transformers
 from peft import AutoPeftModelForSequenceClassification, LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
-from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertTokenizer, DebertaV2Config, DebertaV2Tokenizer,
-                          DistilBertConfig, DistilBertTokenizer, ElectraConfig, MPNetConfig, MPNetTokenizer, RobertaConfig, RobertaTokenizer, XLMRobertaConfig, set_seed)
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (AlbertConfig, AlbertTokenizer, AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, BertConfig,
+                          BertTokenizer, DebertaV2Config, DebertaV2Tokenizer, DistilBertConfig, DistilBertTokenizer, ElectraConfig,
+                          ModernBertConfig, MPNetConfig, MPNetTokenizer, PreTrainedTokenizerFast, RobertaConfig, RobertaTokenizer,
+                          XLMRobertaConfig, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = f"{HERE}/interchange"
@@ -55,6 +58,26 @@ def pieces(path):
     return [("[UNK]", 0.0) if p == "<unk>" else (p, s) for p, s in vocab if p != "[UNK]"]
 
 
+def albert_tokenizer():
+    """Pieces of the small XLM-RoBERTa tokenizer, with ALBERT's special tokens before them."""
+    pieces = json.load(open(f"{HERE}/tokenizers/xlmr/tokenizer.json"))["model"]["vocab"]
+    own = [["<pad>", 0.0], ["<unk>", 0.0], ["[CLS]", 0.0], ["[SEP]", 0.0], ["[MASK]", 0.0]]
+    pieces = own + [p for p in pieces if not p[0].startswith("<")]
+    return AlbertTokenizer(vocab=[tuple(p) for p in pieces], model_max_length=24), len(pieces)
+
+
+def modernbert_tokenizer():
+    """As ModernBERT's: NFC, byte-level BPE, one token before and after each text."""
+    folder = f"{HERE}/tokenizers/roberta"
+    tok = Tokenizer(models.BPE.from_file(f"{folder}/vocab.json", f"{folder}/merges.txt"))
+    tok.normalizer = normalizers.NFC()
+    tok.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tok.post_processor = processors.TemplateProcessing(single="<s> $A </s>", pair="<s> $A </s> $B </s>",
+                                                       special_tokens=[(t, tok.token_to_id(t)) for t in ("<s>", "</s>")])
+    return PreTrainedTokenizerFast(tokenizer_object=tok, model_max_length=24, model_input_names=["input_ids", "attention_mask"],
+                                   cls_token="<s>", sep_token="</s>", pad_token="<pad>", unk_token="<unk>", mask_token="<mask>")
+
+
 def make(wanted):
     if not wanted:
         shutil.rmtree(FOLDER, ignore_errors=True)
@@ -69,6 +92,12 @@ def make(wanted):
                             DistilBertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
              "xlm-roberta": (XLMRobertaConfig(vocab_size=720, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5, **sizes),
                              AutoTokenizer.from_pretrained(f"{HERE}/tokenizers/xlmr", model_max_length=24)),
+             "albert": (AlbertConfig(vocab_size=albert_tokenizer()[1], max_position_embeddings=40, embedding_size=8, num_hidden_groups=1,
+                                     hidden_dropout_prob=0.1, **dict(sizes, num_hidden_layers=3, initializer_range=0.3)),
+                        albert_tokenizer()[0]),
+             "modernbert": (ModernBertConfig(vocab_size=800, max_position_embeddings=40, local_attention=8, classifier_pooling="mean",
+                                             pad_token_id=1, bos_token_id=0, cls_token_id=0, eos_token_id=2, sep_token_id=2,
+                                             **dict(sizes, num_hidden_layers=3, initializer_range=0.3)), modernbert_tokenizer()),
              "electra": (ElectraConfig(vocab_size=900, max_position_embeddings=40, embedding_size=8, **sizes),
                          BertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
              "mpnet": (MPNetConfig(vocab_size=910, max_position_embeddings=42, **sizes),
@@ -104,6 +133,8 @@ def make(wanted):
             options = dict(r=4, lora_alpha=8, target_modules=["q", "k", "v"])
         if kind == "deberta":
             options = dict(r=4, lora_alpha=8, target_modules=["query_proj", "key_proj", "value_proj"], modules_to_save=["pooler"])
+        if kind == "modernbert":
+            options = dict(r=4, lora_alpha=8, target_modules=["Wqkv"], modules_to_save=["head", "classifier"])
         answers[f"{kind}-lora"] = logits(adapter(model, f"{FOLDER}/{kind}-lora", **options), tokenizer, ROWS)
     with open(f"{FOLDER}/answers.json", "w") as f: # a row of numbers a line
         f.write(json.dumps(answers).replace("], [", "],\n[").replace(']], "', ']],\n"') + "\n")
@@ -179,6 +210,8 @@ def check(lethe):
     check_run(lethe, work, "electra", ["--model", f"{FOLDER}/electra", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "mpnet", ["--model", f"{FOLDER}/mpnet", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "deberta", ["--model", f"{FOLDER}/deberta", "--task", three, *small], {"three": ROWS})
+    check_run(lethe, work, "albert", ["--model", f"{FOLDER}/albert", "--task", three, *small], {"three": ROWS})
+    check_run(lethe, work, "modernbert", ["--model", f"{FOLDER}/modernbert", "--task", three, *small], {"three": ROWS})
     check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": ROWS, "nli": ROWS})
     shutil.rmtree(work)
 

@@ -3,11 +3,11 @@
 usage: make.py MINILM_DIR [CASE...]     (the folder of all-MiniLM-L6-v2; ./build.sh golden calls this; all cases, or those named: minilm, roberta, ...)
 
 Writes beside this file:
-  tiny-roberta/, tiny-distilbert/, tiny-electra/, tiny-mpnet/, tiny-deberta/   a random model of each (config.json, model.safetensors F32, with a head of 3 classes)
+  tiny-NAME/   (roberta, distilbert, electra, mpnet, deberta, albert, modernbert, modernbert-mean) a random model of each (config.json, model.safetensors F32, with a head of 3 classes)
   tiny-bert/             a random BERT in an old file's clothes: "bert." prefix, LayerNorm.gamma and beta, F16
   tiny-NAME-lora/, minilm-lora/   PEFT adapters as PEFT saves them, B not zero
   minilm-head.safetensors            a head of 3 classes for MiniLM
-  CASE_full.json and CASE_lora.json for minilm, roberta, distilbert, electra, mpnet, deberta:
+  CASE_full.json and CASE_lora.json for minilm and each NAME:
     rows: [{"ids", "types", "label"}]; dropout is 0 everywhere
     logits: of rows 0..7; gradients: {HF name: [norm, sum, first element]} of the first training batch, before clipping
     order: rows in the order in which Trainer took them; steps: [[loss, grad_norm, learning_rate], ...]
@@ -19,10 +19,11 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
-from transformers import (AutoTokenizer, BertConfig, BertForSequenceClassification, DistilBertConfig,
-                          DebertaV2Config, DebertaV2ForSequenceClassification,
+from transformers import (AlbertConfig, AlbertForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification,
+                          DebertaV2Config, DebertaV2ForSequenceClassification, DistilBertConfig,
                           DistilBertForSequenceClassification, ElectraConfig,
-                          ElectraForSequenceClassification, MPNetConfig, MPNetForSequenceClassification, RobertaConfig,
+                          ElectraForSequenceClassification, ModernBertConfig,
+                          ModernBertForSequenceClassification, MPNetConfig, MPNetForSequenceClassification, RobertaConfig,
                           RobertaForSequenceClassification, Trainer, TrainingArguments, set_seed)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -98,7 +99,7 @@ def plain_name(name):
 
 
 def case(name, model, rows, pad, rate):
-    run = collate(pad, model.config.model_type not in ("distilbert", "mpnet"))
+    run = collate(pad, model.config.model_type not in ("distilbert", "mpnet", "modernbert"))
     first = run(rows[:8])
     labels = first.pop("labels")
     model.eval()
@@ -224,6 +225,27 @@ def deberta():
     return DebertaV2ForSequenceClassification(config)
 
 
+def albert():
+    set_seed(5)
+    config = AlbertConfig(vocab_size=300, embedding_size=24, hidden_size=48, num_hidden_layers=4, num_attention_heads=4, intermediate_size=96,
+                          max_position_embeddings=64, num_labels=CLASSES, initializer_range=0.1, pad_token_id=1, num_hidden_groups=2,
+                          hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, classifier_dropout_prob=0.0)
+    return AlbertForSequenceClassification(config)
+
+
+def modernbert(pooling, layers):
+    """A window of 4 tokens to either side: most texts are longer. Four layers end in one that sees all tokens, three in one that does not."""
+    set_seed(5)
+    config = ModernBertConfig(vocab_size=300, hidden_size=48, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=72,
+                              max_position_embeddings=64, num_labels=CLASSES, initializer_range=0.1, pad_token_id=1, cls_token_id=0,
+                              bos_token_id=0, eos_token_id=2, sep_token_id=2, local_attention=8, classifier_pooling=pooling)
+    model = ModernBertForSequenceClassification(config)
+    for n, p in model.named_parameters():  # all LayerNorms begin with ones
+        if n.endswith("norm.weight"):
+            p.data.normal_(1, 0.2)
+    return model
+
+
 def second_halves(rows):
     """The same rows as pairs: the second half of each is of type 1."""
     return [dict(r, types=[int(2 * i >= len(r["ids"])) for i in range(len(r["ids"]))]) for r in rows]
@@ -234,7 +256,11 @@ ids = random_rows(300)
 NAMES = ("query", "key", "value")
 TINY = {"roberta": (roberta, ids, NAMES), "distilbert": (distilbert, ids, ("q_lin", "k_lin", "v_lin")),
         "electra": (electra, second_halves(ids), NAMES), "mpnet": (mpnet, ids, ("q", "k", "v")),
-        "deberta": (deberta, ids, ("query_proj", "key_proj", "value_proj"))}
+        "deberta": (deberta, ids, ("query_proj", "key_proj", "value_proj")), "albert": (albert, second_halves(ids), NAMES),
+        "modernbert": (lambda: modernbert("cls", 4), ids, ("Wqkv",)),
+        "modernbert-mean": (lambda: modernbert("mean", 3), ids, ("Wqkv",))}
+# Modules of the head that PEFT would leave as they are, and not save.
+SAVED = {"deberta": ["pooler"], "modernbert": ["head", "classifier"], "modernbert-mean": ["head", "classifier"]}
 wanted = sys.argv[2:] or ["bert", "minilm", *TINY]
 if "bert" in wanted:
     tiny_bert()
@@ -248,6 +274,6 @@ for name, (make, rows, targets) in TINY.items():
     if name in wanted:
         tiny = make()
         tiny.save_pretrained(f"{HERE}/tiny-{name}")
-        case(f"{name}_full", tiny, rows, 1, 1e-3)
+        case(f"{name}_full".replace("-", "_"), tiny, rows, 1, 1e-3)
         again = type(tiny).from_pretrained(f"{HERE}/tiny-{name}")
-        case(f"{name}_lora", adapter(again, f"tiny-{name}-lora", 4, targets, ["pooler"] if name == "deberta" else None), rows, 1, 5e-3)
+        case(f"{name}_lora".replace("-", "_"), adapter(again, f"tiny-{name}-lora", 4, targets, SAVED.get(name)), rows, 1, 5e-3)

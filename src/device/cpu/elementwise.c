@@ -20,12 +20,16 @@ enum { V(CHUNK) = 16384 };
         parallel(ceil_div(a->n, V(CHUNK)), V(op##_item), (void *)(uintptr_t)args); \
     }
 
-ELEMENTWISE(gelu, V(store_part)(a->y + i, V(gelu_of)(V(load_part)(a->x + i, left)), left);)
+ELEMENTWISE(gelu, {
+    V(f32) slope;
+    const V(f32) x = V(load_part)(a->x + i, left);
+    V(store_part)(a->y + i, a->by_tanh ? x * V(gelu_tanh)(x, &slope) : V(gelu_of)(x), left);
+})
 
 ELEMENTWISE(gelu_grad, {
-    V(f32) density;
-    const V(f32) x = V(load_part)(a->x + i, left), cumulative = V(normal)(x, &density);
-    V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * V(fma)(x, density, cumulative), left);
+    V(f32) slope;
+    const V(f32) x = V(load_part)(a->x + i, left), share = a->by_tanh ? V(gelu_tanh)(x, &slope) : V(normal)(x, &slope);
+    V(store_part)(a->dx + i, V(load_part)(a->dy + i, left) * V(fma)(x, slope, share), left);
 })
 
 ELEMENTWISE(tanh, V(store_part)(a->y + i, V(tanh_of)(V(load_part)(a->x + i, left)), left);)

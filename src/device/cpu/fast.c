@@ -8,6 +8,7 @@
 
 #include "attention.c"
 #include "relative.c"
+#include "attention_local.c"
 #include "elementwise.c"
 #include "rows.c"
 
@@ -51,6 +52,13 @@ static void (*const V(ops)[OP_COUNT])(const void *args) = {
     [OP_adamw] = V(adamw),
     [OP_adamw_rows] = V(adamw_rows),
     [OP_wake_rows] = V(wake_rows),
+    [OP_geglu] = V(geglu),
+    [OP_geglu_grad] = V(geglu_grad),
+    [OP_rope] = V(rope),
+    [OP_attention_local] = V(attention_local),
+    [OP_attention_local_grad] = V(attention_local_grad),
+    [OP_average] = V(average),
+    [OP_average_grad] = V(average_grad),
 };
 
 #undef PANEL

@@ -58,6 +58,24 @@ static void PLAIN(dropout)(const void *args)
 
 static double PLAIN(gelu_of)(double x) { return 0.5 * x * (1 + math_erf(x * M_SQRT1_2)); }
 
+static double PLAIN(gelu_slope)(double x)
+{
+    const double density = math_exp(-0.5 * x * x) * (M_SQRT1_2 * 0.5 * M_2_SQRTPI);
+    return 0.5 * (1 + math_erf(x * M_SQRT1_2)) + x * density;
+}
+
+/* By tanh. sqrt(2 / pi) = M_2_SQRTPI * M_SQRT1_2. */
+static double PLAIN(gelu_tanh_of)(double x)
+{
+    return 0.5 * x * (1 + math_tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x)));
+}
+
+static double PLAIN(gelu_tanh_slope)(double x)
+{
+    const double scale = M_2_SQRTPI * M_SQRT1_2, t = math_tanh(scale * (x + 0.044715 * x * x * x));
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * scale * (1 + 3 * 0.044715 * x * x);
+}
+
 static void PLAIN(gemm)(const void *args)
 {
     const PLAIN_ARGS(gemm) *g = args;
@@ -84,17 +102,36 @@ static void PLAIN(gemm)(const void *args)
 static void PLAIN(gelu)(const void *args)
 {
     const PLAIN_ARGS(gelu) *a = args;
-    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)PLAIN(gelu_of)(a->x[i]);
+    for (u32 i = 0; i < a->n; i++) a->y[i] = (f32)(a->by_tanh ? PLAIN(gelu_tanh_of)(a->x[i]) : PLAIN(gelu_of)(a->x[i]));
 }
 
 static void PLAIN(gelu_grad)(const void *args)
 {
     const PLAIN_ARGS(gelu_grad) *a = args;
-    for (u32 i = 0; i < a->n; i++) {
-        double x = a->x[i];
-        double density = math_exp(-0.5 * x * x) * (M_SQRT1_2 * 0.5 * M_2_SQRTPI);
-        a->dx[i] = (f32)(a->dy[i] * (0.5 * (1 + math_erf(x * M_SQRT1_2)) + x * density));
-    }
+    for (u32 i = 0; i < a->n; i++)
+        a->dx[i] = (f32)(a->dy[i] * (a->by_tanh ? PLAIN(gelu_tanh_slope)(a->x[i]) : PLAIN(gelu_slope)(a->x[i])));
+}
+
+static void PLAIN(geglu)(const void *args)
+{
+    const PLAIN_ARGS(geglu) *a = args;
+    for (u32 r = 0; r < a->rows; r++)
+        for (u32 c = 0; c < a->cols; c++) {
+            const f32 *x = a->x + 2 * (size_t)r * a->cols + c;
+            a->y[(size_t)r * a->cols + c] = (f32)(PLAIN(gelu_of)(x[0]) * x[a->cols]);
+        }
+}
+
+static void PLAIN(geglu_grad)(const void *args)
+{
+    const PLAIN_ARGS(geglu_grad) *a = args;
+    for (u32 r = 0; r < a->rows; r++)
+        for (u32 c = 0; c < a->cols; c++) {
+            const size_t at = 2 * (size_t)r * a->cols + c;
+            const double x = a->x[at], gate = a->x[at + a->cols], dy = a->dy[(size_t)r * a->cols + c];
+            a->dx[at] = (f32)(dy * PLAIN(gelu_slope)(x) * gate);
+            a->dx[at + a->cols] = (f32)(dy * PLAIN(gelu_of)(x));
+        }
 }
 
 static void PLAIN(tanh)(const void *args)
@@ -438,6 +475,7 @@ static void PLAIN(relative_bias_grad)(const void *args)
                 if (a->by_example) a->da[e * row + of] = (f32)all;
             }
 }
+#include "plain_local.c"
 
 /* ---- Tables and rows ---- */
 

@@ -338,3 +338,106 @@ static void V(zero_rows)(const void *args)
     const struct zero_rows_args *a = args;
     V(each_row)(a, a->rows, a->cols, V(zero_row));
 }
+
+/* ---- Gated GELU, turned positions, means of examples ---- */
+
+static void V(geglu_row)(const void *args, size_t r)
+{
+    const struct geglu_args *a = args;
+    const f32 *x = a->x + 2 * r * a->cols, *gate = x + a->cols;
+    for (size_t c = 0; c < a->cols; c += LANES) {
+        const size_t left = a->cols - c;
+        const V(f32) y = V(gelu_of)(V(load_part)(x + c, left)) * V(load_part)(gate + c, left);
+        V(store_part)(a->y + r * a->cols + c, y, left);
+    }
+}
+
+static void V(geglu)(const void *args)
+{
+    const struct geglu_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(geglu_row));
+}
+
+static void V(geglu_grad_row)(const void *args, size_t r)
+{
+    const struct geglu_grad_args *a = args;
+    const f32 *from = a->x + 2 * r * a->cols;
+    f32 *to = a->dx + 2 * r * a->cols;
+    for (size_t c = 0; c < a->cols; c += LANES) {
+        V(f32) density;
+        const size_t left = a->cols - c;
+        const V(f32) x = V(load_part)(from + c, left), gate = V(load_part)(from + a->cols + c, left);
+        const V(f32) dy = V(load_part)(a->dy + r * a->cols + c, left), share = V(normal)(x, &density);
+        V(store_part)(to + c, dy * gate * V(fma)(x, density, share), left);
+        V(store_part)(to + a->cols + c, dy * x * share, left);
+    }
+}
+
+static void V(geglu_grad)(const void *args)
+{
+    const struct geglu_grad_args *a = args;
+    V(each_row)(a, a->rows, a->cols, V(geglu_grad_row));
+}
+
+static void V(rope_row)(const void *args, size_t r)
+{
+    const struct rope_args *a = args;
+    const size_t half = a->head_dim / 2;
+    const f32 *turn = a->table + (size_t)a->positions[r] * a->head_dim;
+    for (size_t h = 0; h < a->heads; h++) {
+        f32 *x = a->x + r * a->ld + h * a->head_dim;
+        for (size_t i = 0; i < half; i += LANES) {
+            const size_t left = half - i;
+            const V(f32) u = V(load_part)(x + i, left), v = V(load_part)(x + half + i, left);
+            const V(f32) cosine = V(load_part)(turn + i, left), sine = V(load_part)(turn + half + i, left);
+            const V(f32) turned = a->back ? -sine : sine;
+            V(store_part)(x + i, V(fnma)(v, turned, u * cosine), left);
+            V(store_part)(x + half + i, V(fma)(u, turned, v * cosine), left);
+        }
+    }
+}
+
+static void V(rope)(const void *args)
+{
+    const struct rope_args *a = args;
+    V(each_row)(a, a->rows, (size_t)a->heads * a->head_dim, V(rope_row));
+}
+
+static void V(average_row)(const void *args, size_t e)
+{
+    const struct average_args *a = args;
+    const size_t rows = a->offsets[e + 1] - a->offsets[e];
+    for (size_t c = 0; c < a->cols; c += LANES) {
+        V(f32) total = V(splat)(0);
+        for (size_t r = a->offsets[e]; r < a->offsets[e + 1];) { /* in blocks, as other sums over rows */
+            V(f32) sum = V(splat)(0);
+            for (size_t end = least_size(a->offsets[e + 1], r + V(SUM_ROWS)); r < end; r++)
+                sum += V(load_part)(a->x + r * a->cols + c, a->cols - c);
+            total += sum;
+        }
+        V(store_part)(a->y + e * a->cols + c, rows ? total / (f32)rows : total, a->cols - c);
+    }
+}
+
+static void V(average)(const void *args)
+{
+    const struct average_args *a = args;
+    V(each_row)(a, a->examples, a->cols, V(average_row));
+}
+
+static void V(average_grad_row)(const void *args, size_t e)
+{
+    const struct average_grad_args *a = args;
+    const size_t rows = a->offsets[e + 1] - a->offsets[e];
+    for (size_t c = 0; c < a->cols && rows; c += LANES) {
+        const V(f32) share = V(load_part)(a->dy + e * a->cols + c, a->cols - c) / (f32)rows;
+        for (size_t r = a->offsets[e]; r < a->offsets[e + 1]; r++)
+            V(store_part)(a->dx + r * a->cols + c, share, a->cols - c);
+    }
+}
+
+static void V(average_grad)(const void *args)
+{
+    const struct average_grad_args *a = args;
+    V(each_row)(a, a->examples, a->cols, V(average_grad_row));
+}

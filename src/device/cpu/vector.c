@@ -311,6 +311,16 @@ INLINE V(f32) V(tanh_of)(V(f32) x)
     return V(select)(a < 0.6f, V(fma)(x, square * p, x), (V(f32))((V(u32))far | sign));
 }
 
+/* GELU by tanh is x s(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3), s(y) = 1 / (1 + exp(-y)). Returns s(2 u); *slope is
+ * its derivative in x. */
+INLINE V(f32) V(gelu_tanh)(V(f32) x, V(f32) * slope)
+{
+    const V(f32) square = x * x, twice = x * 1.59576912f * V(fma)(square, V(splat)(0.044715f), V(splat)(1));
+    const V(f32) a = (V(f32))((V(u32))twice & 0x7fffffffu), e = V(exp)(-a), near = 1 / (1 + e), far = e * near;
+    *slope = near * far * 1.59576912f * V(fma)(square, V(splat)(0.134145f), V(splat)(1));
+    return V(select)(twice > 0, near, far);
+}
+
 /* ---- Dropout masks ---- */
 
 /* The products of the lower halves. */

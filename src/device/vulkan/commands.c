@@ -554,6 +554,23 @@ static void vulkan_run_relative_attention_grad(Vulkan *vk, const struct relative
     }
 }
 
+static void vulkan_run_local_grad(Vulkan *vk, const struct attention_local_grad_args *a)
+{
+    const size_t floats = local_weights(a), fit = floats ? SCRATCH_BYTES / sizeof(f32) / floats : a->examples;
+    const uint32_t most = fit ? (uint32_t)(fit < a->examples ? fit : a->examples) : 1;
+    const uint32_t rounds = (a->examples + most - 1) / most, each = (a->examples + rounds - 1) / rounds;
+    for (uint32_t e = 0; e < a->examples; e += each) {
+        struct attention_local_grad_args part = *a;
+        part.offsets += e;
+        part.examples = a->examples - e < each ? a->examples - e : each;
+        const VulkanOwn own = {.weights = vulkan_scratch(vk, part.examples * floats)};
+        for (int keys = 0; keys < 2; keys++) {
+            const Grid grid = local_pass_grid(&part, keys, &vk->tuning);
+            vulkan_pass(vk, OP_attention_local_grad, &part, own, &grid);
+        }
+    }
+}
+
 void vulkan_run(Vulkan *vk, Op op, const void *args)
 {
     const Grid grid = op_grid(op, args, &vk->tuning);
@@ -564,6 +581,8 @@ void vulkan_run(Vulkan *vk, Op op, const void *args)
         vulkan_run_attention_grad(vk, args);
     else if (op == OP_relative_attention_grad)
         vulkan_run_relative_attention_grad(vk, args);
+    else if (op == OP_attention_local_grad)
+        vulkan_run_local_grad(vk, args);
     else
         vulkan_pass(vk, op, args, (VulkanOwn){0}, &grid);
 }

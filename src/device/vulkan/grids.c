@@ -305,6 +305,53 @@ GRID(relative_bias_grad)
     return grid_of(pairs, 1, 16.0 * (double)a->examples * a->heads * a->longest * a->longest);
 }
 
+GRID(attention_local)
+{
+    const bool aligned =
+        grid_aligned(a->q, a->head_dim | a->ldq) && grid_aligned(a->kv, a->ldkv) && grid_aligned(a->context, 0);
+    const double pairs = (double)a->examples * a->heads * a->longest * (2.0 * a->window + 1);
+    return attention_grid_of(attention_tiles(a->examples, a->heads, a->longest), a->head_dim, 2, false, aligned,
+                             4 * pairs, tuning);
+}
+
+/* As attention_pass_grid. */
+static Grid local_pass_grid(const struct attention_local_grad_args *a, bool keys, const Tuning *tuning)
+{
+    const bool aligned = grid_aligned(a->q, a->head_dim | a->ldq) && grid_aligned(a->kv, a->ldkv) &&
+                         grid_aligned(a->context, 0) && grid_aligned(a->dcontext, 0) && grid_aligned(a->dq, 0) &&
+                         grid_aligned(a->dkv, 0);
+    const uint64_t tiles = attention_tiles(a->examples, a->heads, a->longest);
+    const double pairs = (double)a->examples * a->heads * a->longest * (2.0 * a->window + 1);
+    return keys ? attention_grid_of(2 * tiles, a->head_dim, 1, true, aligned, 4 * pairs, tuning)
+                : attention_grid_of(tiles, a->head_dim, 3, false, aligned, 6 * pairs, tuning);
+}
+GRID(attention_local_grad) { return local_pass_grid(a, false, tuning); }
+
+/* As attention_weights: for each tile of queries the tiles of keys that it meets. */
+static size_t local_weights(const struct attention_local_grad_args *a)
+{
+    const size_t queries = grid_parts(a->longest, ATTENTION_TILE),
+                 keys = 2 * (size_t)grid_parts(a->window, ATTENTION_TILE) + 1;
+    return 2 * ATTENTION_TILE * ATTENTION_TILE * a->heads * queries * keys;
+}
+
+/* As in tables.comp. */
+static Grid grid_table(uint64_t rows, uint64_t cols, uint32_t vectors)
+{
+    return (Grid){
+        .groups = grid_parts(rows, 1), .spec = {vectors}, .spec_count = 1, .work = 28.0 * (double)rows * (double)cols};
+}
+GRID(rope) { return grid_table(a->rows, (uint64_t)a->heads * a->head_dim, 0); }
+GRID(average)
+{
+    return grid_columns(a->examples, 0, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols, a->cols), tuning);
+}
+GRID(average_grad) { return grid_table(a->examples, a->cols, grid_vectors(AT(a->dy) | AT(a->dx), a->cols, a->cols)); }
+GRID(geglu) { return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->y), a->cols, a->cols), tuning); }
+GRID(geglu_grad)
+{
+    return grid_taken_rows(a->rows, a->cols, grid_vectors(AT(a->x) | AT(a->dy) | AT(a->dx), a->cols, a->cols), tuning);
+}
 GRID(gelu) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
 GRID(gelu_grad) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->dy) | AT(a->dx), 0, a->n)); }
 GRID(tanh) { return grid_elements(a->n, grid_vectors(AT(a->x) | AT(a->y), 0, a->n)); }
@@ -368,12 +415,6 @@ GRID(quadratic_penalty)
 }
 GRID(projection) { return grid_rows(1, a->parts ? a->parts : 1, grid_vectors(AT(a->g_r) | AT(a->r_r), 0, a->parts)); }
 GRID(clip) { return grid_rows(1, a->parts ? a->parts : 1, grid_vectors(AT(a->part), 0, a->parts)); }
-/* As in tables.comp. */
-static Grid grid_table(uint64_t rows, uint64_t cols, uint32_t vectors)
-{
-    return (Grid){
-        .groups = grid_parts(rows, 1), .spec = {vectors}, .spec_count = 1, .work = 28.0 * (double)rows * (double)cols};
-}
 GRID(embed_importance)
 {
     return grid_table(a->unique, a->cols, grid_vectors(AT(a->dy) | AT(a->table), a->cols, a->cols));

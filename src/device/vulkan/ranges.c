@@ -52,6 +52,12 @@ RANGES(gemm)
 }
 RANGES(gelu) { TOUCH(x, a->n), TOUCH(y, a->n); }
 RANGES(gelu_grad) { TOUCH(x, a->n), TOUCH(dy, a->n), TOUCH(dx, a->n); }
+RANGES(geglu) { TOUCH(x, 2 * (uint64_t)a->rows * a->cols), TOUCH(y, (uint64_t)a->rows * a->cols); }
+RANGES(geglu_grad)
+{
+    const uint64_t all = (uint64_t)a->rows * a->cols;
+    TOUCH(x, 2 * all), TOUCH(dy, all), TOUCH(dx, 2 * all);
+}
 RANGES(tanh) { TOUCH(x, a->n), TOUCH(y, a->n); }
 RANGES(tanh_grad) { TOUCH(y, a->n), TOUCH(dy, a->n), TOUCH(dx, a->n); }
 RANGES(relu) { TOUCH(x, a->n), TOUCH(y, a->n); }
@@ -105,6 +111,29 @@ RANGES(relative_attention_grad)
     TOUCH(qkv, TO_THE_END), TOUCH(bias, TO_THE_END), TOUCH(offsets, (uint64_t)a->examples + 1);
     TOUCH(context, TO_THE_END), TOUCH(lse, TO_THE_END), TOUCH(dcontext, TO_THE_END), TOUCH(dqkv, TO_THE_END);
     TOUCH(dbias, TO_THE_END);
+}
+RANGES(attention_local)
+{
+    TOUCH(q, TO_THE_END), TOUCH(kv, TO_THE_END), TOUCH(offsets, (uint64_t)a->examples + 1);
+    TOUCH(context, TO_THE_END), TOUCH(lse, TO_THE_END);
+}
+RANGES(attention_local_grad)
+{
+    TOUCH(q, TO_THE_END), TOUCH(kv, TO_THE_END), TOUCH(offsets, (uint64_t)a->examples + 1), TOUCH(context, TO_THE_END);
+    TOUCH(lse, TO_THE_END), TOUCH(dcontext, TO_THE_END), TOUCH(dq, TO_THE_END), TOUCH(dkv, TO_THE_END);
+}
+RANGES(rope)
+{
+    TOUCH(x, range_matrix(a->rows, (uint64_t)a->heads * a->head_dim, a->ld)), TOUCH(table, TO_THE_END);
+    TOUCH(positions, a->rows);
+}
+RANGES(average)
+{
+    TOUCH(x, TO_THE_END), TOUCH(offsets, (uint64_t)a->examples + 1), TOUCH(y, (uint64_t)a->examples * a->cols);
+}
+RANGES(average_grad)
+{
+    TOUCH(dy, (uint64_t)a->examples * a->cols), TOUCH(offsets, (uint64_t)a->examples + 1), TOUCH(dx, TO_THE_END);
 }
 RANGES(embed)
 {
@@ -218,10 +247,10 @@ static void op_ranges(Op op, const void *args, Ranges *r)
 
 /* ---- What the engine adds to an op ---- */
 
-/* To the arguments of two ops, for their shaders. */
+/* To the arguments of some ops, for their shaders. */
 typedef union VulkanOwn {
     u32 k_parts;  /* gemm: see product.comp */
-    f32p weights; /* attention_grad and relative_attention_grad: see attention.comp */
+    f32p weights; /* attention_grad and its like: see attention.comp */
 } VulkanOwn;
 
 /* What a shader is given: Arguments in common.glsl. */
@@ -240,7 +269,8 @@ static void pass_ranges(Op op, const void *args, VulkanOwn own, Ranges *r)
         const struct gemm_args *a = args;
         range_add(r, a->c, (uint64_t)own.k_parts * (a->more + 1) * a->m * a->n, true);
     }
-    if (op == OP_attention_grad || op == OP_relative_attention_grad) range_add(r, own.weights, TO_THE_END, true);
+    if (op == OP_attention_grad || op == OP_attention_local_grad || op == OP_relative_attention_grad)
+        range_add(r, own.weights, TO_THE_END, true);
 }
 
 #undef TO_THE_END
