@@ -151,7 +151,8 @@ ARGS(attention_grad)
 END
 
 /* attention and attention_grad of all tokens of each example to those that lie at most `window` away from them: the
- * other keys do not count. What that takes grows with the tokens times the window. */
+ * other keys do not count (but a number that is not finite may reach tokens beyond the window). What that takes grows
+ * with the tokens times the window. */
 ARGS(attention_local)
     in_f32(q) in_f32(kv)
     out_f32(context) out_f32(lse)

@@ -48,6 +48,13 @@ static const struct {
     {"adamw_rows", {0x825afa93951ad205, 0x825afa93951ad205, 0x85b12beb1f2838b2, 0x825afa93951ad205}},
     {"wake_rows", {0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3}},
     {"sign", {0x0de6417f9d99dffb, 0x0de6417f9d99dffb, 0x0de6417f9d99dffb, 0x0de6417f9d99dffb}},
+    {"geglu", {0, 0, 0, 0}},
+    {"geglu_grad", {0, 0, 0, 0}},
+    {"rope", {0, 0, 0, 0}},
+    {"attention_local", {0, 0, 0, 0}},
+    {"attention_local_grad", {0, 0, 0, 0}},
+    {"average", {0, 0, 0, 0}},
+    {"average_grad", {0, 0, 0, 0}},
 };
 
 /* in the order of bits_ranges */
