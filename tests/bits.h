@@ -8,8 +8,8 @@ static const struct {
     uint64_t of[BITS_ENGINES];
 } bits_ops[OP_COUNT] = {
     {"gemm", {0x86ff96e759fffe23, 0xc1b04fcd4206fefc, 0xee98ce48395741fb, 0x7fa62f428194d0dd}},
-    {"gelu", {0x66302c140755702e, 0x66302c140755702e, 0xb4e94ea37e82ae34, 0x66302c140755702e}},
-    {"gelu_grad", {0xb81c5954cdb72fb7, 0xb81c5954cdb72fb7, 0x16d00d9ce931866d, 0xb81c5954cdb72fb7}},
+    {"gelu", {0xdd7720f7668054e0, 0xdd7720f7668054e0, 0x82a17ae385177679, 0xdd7720f7668054e0}},
+    {"gelu_grad", {0xf913aeeb273960fa, 0xf913aeeb273960fa, 0x37c01db05657f2ba, 0xf913aeeb273960fa}},
     {"tanh", {0xf40e6aacedeb6197, 0xf40e6aacedeb6197, 0xc8f586d54f6d706e, 0xf40e6aacedeb6197}},
     {"tanh_grad", {0x0524d0643fe48674, 0x0524d0643fe48674, 0x2fe26549556dcd0f, 0x0524d0643fe48674}},
     {"relu", {0xeeaaf22f5e8dc899, 0xeeaaf22f5e8dc899, 0xeeaaf22f5e8dc899, 0xeeaaf22f5e8dc899}},
@@ -48,6 +48,13 @@ static const struct {
     {"adamw_rows", {0x825afa93951ad205, 0x825afa93951ad205, 0x85b12beb1f2838b2, 0x825afa93951ad205}},
     {"wake_rows", {0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3}},
     {"sign", {0x0de6417f9d99dffb, 0x0de6417f9d99dffb, 0x0de6417f9d99dffb, 0x0de6417f9d99dffb}},
+    {"geglu", {0x077e50c505bf2de8, 0x077e50c505bf2de8, 0x5f7464ad2eb3fb7b, 0x077e50c505bf2de8}},
+    {"geglu_grad", {0xc8aafbc69367eb39, 0xc8aafbc69367eb39, 0x095ab7ee16f7c034, 0xc8aafbc69367eb39}},
+    {"rope", {0xd765381d24539cf2, 0xd765381d24539cf2, 0x0859d806181f6fc6, 0xd765381d24539cf2}},
+    {"attention_local", {0x37827bbb125bc05d, 0x98a63f5fbe35c2bb, 0xdd7772cb87859d49, 0x814ef5bfb8cb72c0}},
+    {"attention_local_grad", {0x313e2e7635a4d738, 0x9b490cbc1b357205, 0x4e16a046893c1d5f, 0xa7e943ec0e89aa4d}},
+    {"average", {0xf54f1f18d7e9f2ed, 0xf54f1f18d7e9f2ed, 0xf54f1f18d7e9f2ed, 0xf54f1f18d7e9f2ed}},
+    {"average_grad", {0xd5cadd3b404d0f29, 0xd5cadd3b404d0f29, 0xd5cadd3b404d0f29, 0xd5cadd3b404d0f29}},
 };
 
 /* in the order of bits_ranges */

@@ -101,7 +101,7 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
         float *a = arena_new(&g->arena, float, g->lora.layout.floats);
         path = arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter);
         if (!safetensors_open(&g->arena, path, &lora_file, &err) ||
-            !peft_load(config.family, &g->lora, &g->head, &lora_file, a, h, &has_head, &err))
+            !peft_load(config.family, &g->lora, &g->head, &lora_file, false, a, h, &has_head, &err))
             fail_msg("%s", err.text);
         assert_true(has_head);
         safetensors_close(&lora_file);

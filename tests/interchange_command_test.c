@@ -82,6 +82,8 @@ static void test_answers_of_hf_and_peft(void **state)
         interchange_compare(sh(PREDICT "--model " HF "%s --adapter " HF "%s " ROWS, kind, adapter),
                             json_object_get(answers, adapter));
     }
+    interchange_compare(sh(PREDICT "--model " HF "modernbert --adapter " HF "modernbert-plain-lora " ROWS),
+                        json_object_get(answers, "modernbert-plain-lora"));
     interchange_compare(sh(PREDICT "--model " T "interchange/old " ROWS), json_object_get(answers, "bert"));
     interchange_compare(sh("rm -rf " W "shards; cp -r " HF "bert " W "shards; rm " W "shards/model.safetensors; cp " HF
                            "bert-shards/* " W "shards; " PREDICT "--model " W "shards " ROWS),

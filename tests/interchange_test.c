@@ -119,8 +119,8 @@ static void test_adapters_are_read_as_written(void **state)
             assert_string_equal(text, wanted[i]);
         }
         assert_int_equal(peft_classes(&file, p.model.config.family), 3);
-        assert_true(
-            peft_load(p.model.config.family, &p.lora, &p.head, &file, p.adapter_back, p.head_back, &has_head, &err));
+        assert_true(peft_load(p.model.config.family, &p.lora, &p.head, &file, false, p.adapter_back, p.head_back,
+                              &has_head, &err));
         assert_true(has_head);
         assert_memory_equal(p.adapter, p.adapter_back, p.lora.layout.floats * 4);
         assert_memory_equal(p.head_w, p.head_back, p.head.layout.floats * 4);
@@ -131,10 +131,12 @@ static void test_adapters_are_read_as_written(void **state)
         lora_layout(&p.arena, &p.model.config, &less);
         lora_layout(&p.arena, &p.model.config, &more);
         float *room = arena_new(&p.arena, float, more.layout.floats);
-        assert_false(peft_load(p.model.config.family, &more, &p.head, &file, room, p.head_back, &has_head, &err));
+        assert_false(
+            peft_load(p.model.config.family, &more, &p.head, &file, false, room, p.head_back, &has_head, &err));
         assert_non_null(strstr(err.text, "is missing"));
         err = (Err){0};
-        assert_false(peft_load(p.model.config.family, &less, &p.head, &file, room, p.head_back, &has_head, &err));
+        assert_false(
+            peft_load(p.model.config.family, &less, &p.head, &file, false, room, p.head_back, &has_head, &err));
         assert_non_null(strstr(err.text, turn ? "query.lora_A.weight\" is missing"
                                               : "value.lora_A.weight\" is of no use to lethe"));
         safetensors_close(&file);

@@ -112,6 +112,8 @@ void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w)
  * finite. A missing pooler is initialised from `seed`, and *fresh_pooler says so. */
 bool model_load_encoder(const Model *model, const Safetensors *file, uint64_t seed, float *w, bool *fresh_pooler,
                         Err *err);
+/* Whether a head's view is of its last layer, and not of what encoders come with. */
+bool head_view_is_last(const Family *family, const View *view);
 /* Copies all views of a layout from a file into w; the names there are `stem`, perhaps a family's prefix, and the
  * view's. Fails as model_load_encoder does. */
 bool layout_load(const Layout *layout, const Safetensors *file, const char *stem, float *w, Err *err);
@@ -147,10 +149,12 @@ json_t *labels_config(const json_t *encoder, const Family *family, const Labels 
 bool peft_config_parse(Str json, const char *what, const Family *family, const Safetensors *file, Lora *lora, Err *err);
 /* The config of an adapter whose base lies in the folder `base` (NULL: not known). The caller owns it. */
 json_t *peft_config(const Family *family, const Lora *lora, const char *base);
-/* adapter_model.safetensors. *has_head: it holds the head, too, and head_w was filled. Fails on tensors that are
- * missing, wrongly shaped, or of no use to lethe: an adapter that does more than lethe's can. */
-bool peft_load(const Family *family, const Lora *lora, const Head *head, const Safetensors *file, float *adapter,
-               float *head_w, bool *has_head, Err *err);
+/* adapter_model.safetensors. *has_head: it holds the head, too, and head_w was filled. begun: head_w holds the base's
+ * dense layer and LayerNorm (FamilyHead.norm) already; then the last layer alone is a head, too: PEFT saves no more
+ * unless it is asked to. Fails on tensors that are missing, wrongly shaped, or of no use to lethe: an adapter that does
+ * more than lethe's can. */
+bool peft_load(const Family *family, const Lora *lora, const Head *head, const Safetensors *file, bool begun,
+               float *adapter, float *head_w, bool *has_head, Err *err);
 uint32_t peft_classes(const Safetensors *file, const Family *family); /* of the head in the file; 0: there is none */
 bool peft_write(const char *path, const Family *family, const Lora *lora, const Head *head, float *adapter,
                 float *head_w, Err *err);

@@ -218,15 +218,25 @@ static const char *peft_unknown(const Lora *lora, const Head *head, const Safete
     return NULL;
 }
 
-bool peft_load(const Family *family, const Lora *lora, const Head *head, const Safetensors *file, float *adapter,
-               float *head_w, bool *has_head, Err *err)
+bool peft_load(const Family *family, const Lora *lora, const Head *head, const Safetensors *file, bool begun,
+               float *adapter, float *head_w, bool *has_head, Err *err)
 {
     char known[FAMILY_TEXT];
-    const size_t of_head = peft_count(&head->layout, file);
+    Layout wanted = head->layout; /* of the head: all, or its last layer's views */
+    Arena scratch = {0};
+    const size_t of_head = peft_count(&wanted, file);
     *has_head = of_head > 0;
-    if (!layout_load(&lora->layout, file, PEFT_STEM, adapter, err) ||
-        (of_head && !layout_load(&head->layout, file, PEFT_STEM, head_w, err)))
-        return false;
+    if (begun && of_head < (size_t)wanted.count) {
+        wanted.views = arena_new(&scratch, View, (size_t)head->layout.count);
+        wanted.count = 0;
+        for (int i = 0; i < head->layout.count; i++)
+            if (head_view_is_last(family, &head->layout.views[i])) wanted.views[wanted.count++] = head->layout.views[i];
+        if (of_head != (size_t)wanted.count) wanted = head->layout;
+    }
+    const bool loaded = layout_load(&lora->layout, file, PEFT_STEM, adapter, err) &&
+                        (!of_head || layout_load(&wanted, file, PEFT_STEM, head_w, err));
+    arena_free(&scratch);
+    if (!loaded) return false;
     if ((size_t)lora->layout.count + of_head == file->count) return true;
     return fail(err, "%s: tensor \"%s\" is of no use to lethe, whose adapters sit on %s only", file->path,
                 str_show(str(peft_unknown(lora, head, file))), family_targets_text(family, known));

@@ -340,9 +340,14 @@ void layout_tensors(Arena *arena, const Layout *layout, const char *stem, float 
     }
 }
 
+bool head_view_is_last(const Family *family, const View *view)
+{
+    return strncmp(view->name, family->head.out, strlen(family->head.out)) == 0;
+}
+
 bool model_load_head(const Model *model, const Head *head, const Safetensors *file, float *w)
 {
-    const FamilyHead *names = &model->config.family->head;
+    const Family *family = model->config.family;
     Arena scratch = {0};
     float *read = arena_new(&scratch, float, head->layout.floats);
     bool whole = true;
@@ -356,7 +361,7 @@ bool model_load_head(const Model *model, const Head *head, const Safetensors *fi
             there = pretrained_finite(read + view->at, floats);
         }
         whole = whole && there;
-        if (there && names->norm && strncmp(view->name, names->out, strlen(names->out)) != 0)
+        if (there && family->head.norm && !head_view_is_last(family, view))
             memcpy(w + view->at, read + view->at, floats * sizeof *w);
     }
     if (whole) memcpy(w, read, head->layout.floats * sizeof *w);

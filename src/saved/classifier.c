@@ -97,7 +97,7 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
               classifier_read_lora(arena, c, task, &file, err);
     if (ok) classifier_layouts(arena, c);
     if (ok && c->adapted)
-        ok = peft_load(c->model.config.family, &c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
+        ok = peft_load(c->model.config.family, &c->lora, &c->head, &file, false, c->adapter, c->head_w, &has_head, err);
     else if (ok)
         ok = safetensors_open(arena, arena_printf(arena, "%s/head.safetensors", task), &file, err) &&
              layout_load(&c->head.layout, &file, "", c->head_w, err);
@@ -156,6 +156,23 @@ static bool classifier_read_base(Arena *arena, Classifier *c, bool has_head, Err
     return ok;
 }
 
+/* Of a family whose encoders come with the head's dense layer and LayerNorm: *begun, whether the base has them, and the
+ * head then, too. */
+static bool classifier_begin_head(Arena *arena, Classifier *c, bool *begun, Err *err)
+{
+    Safetensors file = {0};
+    if (!c->model.config.family->head.norm) return true;
+    if (!source_weights(arena, &(ModelSource){.folder = c->folder}, &file, err)) return false;
+    *begun = true;
+    for (int i = 0; i < c->head.layout.count; i++) {
+        const View *view = &c->head.layout.views[i];
+        *begun = *begun && (head_view_is_last(c->model.config.family, view) || safetensors_find(&file, view->name));
+    }
+    (void)model_load_head(&c->model, &c->head, &file, c->head_w);
+    safetensors_close(&file);
+    return true;
+}
+
 static bool classifier_of_folders(Arena *arena, const ClassifierSource *source, Classifier *c, Err *err)
 {
     const char *adapter = source->adapter;
@@ -176,7 +193,9 @@ static bool classifier_of_folders(Arena *arena, const ClassifierSource *source, 
               classifier_read_labels(arena, c, adapter, &file, err);
     if (own_length) c->max_length = own_length;
     if (ok) classifier_layouts(arena, c);
-    ok = ok && peft_load(c->model.config.family, &c->lora, &c->head, &file, c->adapter, c->head_w, &has_head, err);
+    bool begun = false;
+    ok = ok && classifier_begin_head(arena, c, &begun, err) &&
+         peft_load(c->model.config.family, &c->lora, &c->head, &file, begun, c->adapter, c->head_w, &has_head, err);
     safetensors_close(&file);
     return ok && classifier_read_base(arena, c, has_head, err);
 }

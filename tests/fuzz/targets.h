@@ -323,7 +323,7 @@ static void fuzz_adapter(Arena *arena, Str bytes, Err *err)
     lora_layout(arena, &config, &lora);
     float *adapter = arena_new(arena, float, lora.layout.floats), *head_w = arena_new(arena, float, head.layout.floats);
     peft_classes(&file, &family_bert);
-    if (peft_load(&family_bert, &lora, &head, &file, adapter, head_w, &has_head, err))
+    if (peft_load(&family_bert, &lora, &head, &file, false, adapter, head_w, &has_head, err))
         ASSERT(file.count == (size_t)lora.layout.count + (has_head ? (size_t)head.layout.count : 0));
 }
 

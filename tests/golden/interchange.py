@@ -136,6 +136,10 @@ def make(wanted):
         if kind == "modernbert":
             options = dict(r=4, lora_alpha=8, target_modules=["Wqkv"], modules_to_save=["head", "classifier"])
         answers[f"{kind}-lora"] = logits(adapter(model, f"{FOLDER}/{kind}-lora", **options), tokenizer, ROWS)
+        if kind == "modernbert": # as PEFT saves it unless asked: of the head the last layer alone
+            model = AutoModelForSequenceClassification.from_pretrained(f"{FOLDER}/{kind}")
+            plain = adapter(model, f"{FOLDER}/{kind}-plain-lora", r=2, lora_alpha=4, target_modules=["Wqkv"])
+            answers[f"{kind}-plain-lora"] = logits(plain, tokenizer, ROWS)
     with open(f"{FOLDER}/answers.json", "w") as f: # a row of numbers a line
         f.write(json.dumps(answers).replace("], [", "],\n[").replace(']], "', ']],\n"') + "\n")
 
