@@ -3,6 +3,8 @@
 import {$, count, el, fill, get, percent, post, show, text} from './tools.js';
 import {folderName} from './page.js';
 
+const MANY = 6; // classes that are shown; of more, the most probable
+
 let page, tasks = [], pairs = new Map(), rows = [], total = 0, classNames = [], truth = null, shownFor = '';
 
 export function begin(shared) {
@@ -107,16 +109,24 @@ function drawAnswers({answers, class_names: names, ms}) {
     const said = answers.map(a => a.probabilities.indexOf(Math.max(...a.probabilities)));
     text($('ask-truth'), truth === null ? '' : `Its label: ${typeof truth === 'number' ? names[truth] ?? truth : truth}`);
     const right = truth === null ? -1 : typeof truth === 'number' ? truth : names.indexOf(truth);
-    fill($('ask-answers'), answers.map((a, i) => el('div', {class: right >= 0 && said[i] !== right ? 'answer wrong' : 'answer', role: 'group', 'aria-label': a.words},
-        el('h3', {}, a.words || `${a.method} after task ${a.after_task}`),
-        el('p', {class: 'said'}, names[said[i]], right >= 0 && (said[i] === right ? ' ✓ right' : ' ✗ wrong')),
-        a.probabilities.map((p, k) => [k, p]).sort((x, y) => names.length > 6 ? y[1] - x[1] : 0).slice(0, 6).map(([k, p]) => {
+    const methods = [...new Set(answers.map(a => a.method))];
+    fill($('ask-answers'), methods.map(m => el('section', {class: 'method', 'aria-label': m}, el('h3', {}, m), el('div', {}, answers.map((a, i) =>
+        a.method === m && drawAnswer(a, names, said[i], right))))));
+    const kinds = new Set(said).size;
+    text($('ask-said'), `${count(answers.length)} ${answers.length === 1 ? 'state has' : 'states have'} answered${ms !== undefined ? ` in ${Math.round(ms)} ms` : ''}; ${kinds === 1 ? `all say ${names[said[0]]}` : 'they do not agree'}.`);
+}
+
+function drawAnswer(a, names, said, right) {
+    const shown = a.probabilities.map((p, k) => [k, p]);
+    if (names.length > MANY) shown.sort((x, y) => y[1] - x[1]);
+    return el('div', {class: right >= 0 && said !== right ? 'answer wrong' : 'answer', role: 'group', 'aria-label': a.words},
+        el('h4', {}, a.words || `after task ${a.after_task}`),
+        el('p', {class: 'said'}, names[said], right >= 0 && (said === right ? ' ✓ right' : ' ✗ wrong')),
+        shown.slice(0, MANY).map(([k, p]) => {
             const bar = el('span');
             bar.style.width = `${100 * p}%`;
             return el('div', {class: 'meter'}, el('span', {}, names[k]), el('span', {class: 'track', 'aria-hidden': 'true'}, bar), el('span', {class: 'number'}, percent(p)));
-        }))));
-    const kinds = new Set(said).size;
-    text($('ask-said'), `${count(answers.length)} ${answers.length === 1 ? 'state has' : 'states have'} answered${ms !== undefined ? ` in ${Math.round(ms)} ms` : ''}; ${kinds === 1 ? `all say ${names[said[0]]}` : 'they do not agree'}.`);
+        }));
 }
 
 // ---- rows ----

@@ -131,13 +131,14 @@ function whisker(p, key, sideways, at, low, high, cap) {
     p.put(key, 'path', {class: 'whisker', d, stroke: 'var(--ink)', 'stroke-width': 2.5, fill: 'none'});
 }
 
-// spec: {majority, guess, label, groups: [{name, note, alarm, bars: [{accuracy, low, high, colour, during, hatched}]}]},
-// as many bars in every group; null where there is none yet.
+// spec: {majority, guess, label, pairs, groups: [{name, note, alarm, bars: [{accuracy, low, high, colour, during, hatched}]}]},
+// as many bars in every group; null where there is none yet. pairs: some picture beside this one has two in a group, and
+// all of them stand or lie.
 export function drawBars(p, width, spec) {
     const r = rem(), slots = Math.max(1, ...spec.groups.map(g => g.bars.length));
     const left = 3.2 * r, right = width >= 34 * r ? 6.5 * r : .6 * r;
     const extent = (width - left - right) / Math.max(spec.groups.length, 1);
-    if (extent >= (slots > 1 ? 11.5 : 6.5) * r) upright(p, width, spec, {r, left, right, extent, slots});
+    if (extent >= (spec.pairs ? 11.5 : 6.5) * r) upright(p, width, spec, {r, left, right, extent, slots});
     else sideways(p, width, spec, {r, slots});
 }
 
@@ -244,6 +245,7 @@ const nice = (high, most) => {
     return step;
 };
 
+const GAP = 2.2; // between accuracy and loss, in the size of the text
 export const TOGETHER = 5; // methods in one panel, at most: as chart_panels.c
 
 // spec: {label, majority, bands: [{from, to, name}], lines: [{name, colour, points: [{x, accuracy, low, high}],
@@ -257,7 +259,7 @@ export function drawCurve(p, width, spec) {
     const rows = Math.ceil(panels.length / columns), each = (width - axis - room + gap) / columns;
     const head = together ? .6 * r : 2.2 * r;
     const high = together ? Math.min(Math.max(width * .28, 12 * r), 20 * r) : 7 * r, low = together ? high * .5 : 3.5 * r;
-    const full = head + high + 1.2 * r + low + 3.4 * r;
+    const full = head + high + GAP * r + low + 2.6 * r;
     p.begin(width, Math.ceil(rows * full), spec.label);
     const scale = scaleOf(spec);
     panels.forEach((lines, i) => {
@@ -285,7 +287,7 @@ function scaleOf(spec) {
 }
 
 function panel(p, key, spec, lines, scale, {r, x0, x1, top, high, low, labels, first, title}) {
-    const x = v => x0 + (x1 - x0) * v / scale.end, bottom = top + high, second = bottom + 1.2 * r, end = second + low;
+    const x = v => x0 + (x1 - x0) * v / scale.end, bottom = top + high, second = bottom + GAP * r, end = second + low;
     const y = v => bottom - high * (v - scale.low) / (scale.high - scale.low), z = v => end - low * v / scale.loss;
     if (title) p.put(`${key}-title`, 'text', {class: 'name', x: x0, y: top - .6 * r}, shorten(title, x1 - x0, 1.1 * r, true));
     spec.bands.forEach((b, i) => {

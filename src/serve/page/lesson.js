@@ -98,6 +98,7 @@ function runButton(command, first) {
             announce('The run has begun');
             page.trouble('');
             draw();
+            $('lesson-watch').scrollIntoView({block: 'nearest'});
         } catch (e) {
             page.trouble(e.message);
             button.disabled = false;

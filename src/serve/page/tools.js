@@ -16,7 +16,7 @@ export function el(tag, attributes = {}, ...children) {
     return e;
 }
 export function add(e, children) {
-    for (const c of children.flat()) if (c !== undefined && c !== null && c !== false) e.append(c);
+    for (const c of children.flat(Infinity)) if (c !== undefined && c !== null && c !== false) e.append(c);
 }
 export function fill(e, ...children) {
     e.replaceChildren();

@@ -258,7 +258,7 @@ function drawAllBars() {
     const specs = view.tasks.map((t, i) => {
         const task = t.number ?? i + 1;
         return {task, name: t.name, spec: {
-            majority: t.majority, guess: task === 1 ? guess : null,
+            majority: t.majority, guess: task === 1 ? guess : null, pairs: last > 1,
             groups: view.methods.map(m => ({name: m.label ?? m.name, note: noteOf(m, task), alarm: task === 1 && !!m.alarm, bars: barsOf(m, task, last)})),
         }};
     });
@@ -364,9 +364,11 @@ function drawTable() {
     show($('table-part'), !!t && t.rows?.length > 0);
     if (!t || $('table').dataset.shown === want) return;
     $('table').dataset.shown = want;
+    const words = t.head.map((_, i) => i > 0 && t.rows.some(row => row[i]?.length > 24));
     fill($('table'), el('table', {class: 'results'}, el('caption', {}, t.legend ?? ''),
-        el('thead', {}, el('tr', {}, t.head.map(h => el('th', {scope: 'col'}, h)))),
-        el('tbody', {}, t.rows.map(row => el('tr', {}, row.map((cell, i) => el(i ? 'td' : 'th', i ? {class: cell.length > 24 ? 'words' : undefined} : {scope: 'row'}, cell)))))));
+        el('thead', {}, el('tr', {}, t.head.map((h, i) => el('th', {scope: 'col', class: words[i] ? 'words' : undefined}, h)))),
+        el('tbody', {}, t.rows.map(row => el('tr', {}, row.map((cell, i) => i
+            ? el('td', {class: words[i] ? 'words' : undefined, 'data-column': t.head[i]}, cell) : el('th', {scope: 'row'}, cell)))))));
 }
 
 function drawAdvice() {
