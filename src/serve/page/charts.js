@@ -60,6 +60,11 @@ export class Picture {
                 if (value === undefined) part.e.removeAttribute(name);
                 else part.e.setAttribute(name, value);
             }
+        for (const name of Object.keys(part.shown))
+            if (!(name in attributes)) {
+                delete part.shown[name];
+                part.e.removeAttribute(name);
+            }
         if (words !== undefined && part.e.textContent !== words) part.e.textContent = words;
         part.round = this.round;
         this.last = part.e;
@@ -197,9 +202,10 @@ function sideways(p, width, spec, {r, slots}) {
     const high = head.map(h => (1.7 + (h.beside ? 0 : 1.3 * h.notes.length) + slots * 1.65 + .9) * r);
     const top = .2 * r, bottom = top + high.reduce((a, b) => a + b, 0);
     p.begin(width, Math.ceil(bottom + 1.8 * r), spec.label);
-    for (let k = 0; k <= 5; k++) {
-        p.line(`grid-${k}`, x(k / 5), top, x(k / 5), bottom, {stroke: k ? 'var(--grid)' : 'var(--soft)', 'stroke-width': 1.5});
-        p.put(`tick-${k}`, 'text', {class: 'tick', x: x(k / 5), y: bottom + 1.3 * r, 'text-anchor': k ? 'middle' : 'start'}, `${20 * k}%`);
+    const ticks = (x1 - x0) / 5 > 3.2 * r ? 5 : 2;
+    for (let k = 0; k <= ticks; k++) {
+        p.line(`grid-${k}`, x(k / ticks), top, x(k / ticks), bottom, {stroke: k ? 'var(--grid)' : 'var(--soft)', 'stroke-width': 1.5});
+        p.put(`tick-${k}`, 'text', {class: 'tick', x: x(k / ticks), y: bottom + 1.3 * r, 'text-anchor': k ? 'middle' : 'start'}, `${100 * k / ticks}%`);
     }
     const tops = [];
     high.reduce((at, h, i) => (tops[i] = at) + h, top);
@@ -253,7 +259,7 @@ export const TOGETHER = 5; // methods in one panel, at most: as chart_panels.c
 export function drawCurve(p, width, spec) {
     const r = rem(), together = spec.lines.length <= TOGETHER, axis = 3.4 * r, gap = 1.6 * r;
     const labels = together && width >= 42 * r;
-    const room = labels ? Math.min(Math.max(...spec.lines.map(l => widthOf(endOf(l), r, true))) + 1.2 * r, 16 * r) : .8 * r;
+    const room = labels ? Math.min(Math.max(...spec.lines.map(l => widthOf(endOf(l), 1.1 * r, true))) + 1.2 * r, 17 * r) : .8 * r;
     const columns = together ? 1 : Math.max(1, Math.min(4, Math.floor(width / (17 * r))));
     const panels = together ? [spec.lines] : spec.lines.map(l => [l]);
     const rows = Math.ceil(panels.length / columns), each = (width - axis - room + gap) / columns;
@@ -321,14 +327,14 @@ function panel(p, key, spec, lines, scale, {r, x0, x1, top, high, low, labels, f
     });
     const caption = {class: 'tick', x: x0 + 6, 'paint-order': 'stroke', stroke: 'var(--paper)', 'stroke-width': 4};
     if (first && !title) {
-        p.put(`${key}-what-1`, 'text', {...caption, y: top + r}, spec.above);
-        p.put(`${key}-what-2`, 'text', {...caption, y: second + r}, spec.below);
+        p.put(`${key}-what-1`, 'text', {...caption, y: top + r}, shorten(spec.above, x1 - x0 - 8, .9 * r));
+        p.put(`${key}-what-2`, 'text', {...caption, y: second + r}, shorten(spec.below, x1 - x0 - 8, .9 * r));
     }
     if (!labels) return;
     const at = lines.map((l, i) => ({i, y: l.points.length ? y(l.points.at(-1).accuracy) : y(spec.majority)})).sort((a, b) => a.y - b.y);
     at.forEach((a, k) => { if (k && a.y < at[k - 1].y + 1.3 * r) a.y = at[k - 1].y + 1.3 * r; });
     for (const a of at)
-        p.put(`${key}-label-${a.i}`, 'text', {class: 'name', x: x1 + .6 * r, y: a.y + .35 * r}, shorten(endOf(lines[a.i]), 15 * r, r, true));
+        p.put(`${key}-label-${a.i}`, 'text', {class: 'name', x: x1 + .6 * r, y: a.y + .35 * r}, shorten(endOf(lines[a.i]), 16 * r, 1.1 * r, true));
 }
 
 const pathOf = (points, x, y) => points.map((q, k) => `${k ? 'L' : 'M'}${x(q).toFixed(1)} ${y(q).toFixed(1)}`).join('');
