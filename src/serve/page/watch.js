@@ -9,7 +9,7 @@ import {folderName} from './page.js';
 // the machine that trains.
 const PAUSE = 500, STEPS_PAUSE = 3000, VIEWERS_STEPS_PAUSE = 6000;
 
-let page, source = null, folder = '', view = null, state = null, progress = null, lastStep = null;
+let page, source = null, folder = '', fault = '', view = null, state = null, progress = null, lastStep = null;
 const pictures = {bars: new Map(), curve: null};
 const announced = new Set();
 let guess = null; // of the lesson: where the first task may end, as a share
@@ -51,6 +51,7 @@ export function follow(f) {
     source = null;
     folder = id;
     view = state = progress = lastStep = null;
+    fault = '';
     pictures.bars.clear();
     pictures.curve = null;
     fill($('bars'));
@@ -120,10 +121,14 @@ async function refresh() {
         const answer = await get('api/view', {folder: id}, mine.signal);
         if (folder !== id) return;
         view = answer;
+        fault = '';
         draw();
         tell();
     } catch (e) {
-        if (e.name !== 'AbortError' && folder === id && !(e instanceof Refusal && e.status === 404) && view) page.trouble(e.message);
+        if (e.name === 'AbortError' || folder !== id) return;
+        if (view) return page.trouble(e.message);
+        fault = e instanceof Refusal && e.status === 404 ? '' : e.message; // 404: nothing to show yet
+        draw();
     }
 }
 const soon = paced(() => { refresh(); }, PAUSE);
@@ -163,8 +168,8 @@ function draw() {
 function drawEmpty() {
     if (page.part === 'lesson') return fill($('watch-empty'), el('p', {}, 'The run of this step appears here.'));
     const running = state?.state === 'running';
-    fill($('watch-empty'), el('p', {}, running ? 'The run has begun. The first numbers come soon.'
-        : page.folder ? 'This folder holds no results yet.' : 'There is no run yet.'),
+    fill($('watch-empty'), el('p', {}, fault || (running ? 'The run has begun. The first numbers come soon.'
+        : page.folder ? 'This folder holds no results yet.' : 'There is no run yet.')),
     !running && !page.start.read_only && el('a', {class: 'link', href: '#setup'}, 'Set up a run'));
 }
 
