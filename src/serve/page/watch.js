@@ -10,6 +10,7 @@ import {folderName} from './page.js';
 const PAUSE = 500, STEPS_PAUSE = 3000, VIEWERS_STEPS_PAUSE = 6000;
 
 let page, source = null, folder = '', fault = '', view = null, state = null, progress = null, lastStep = null;
+let newest = 0; // the line of the last event that changes more than a loss
 const pictures = {bars: new Map(), curve: null};
 const announced = new Set();
 let guess = null; // of the lesson: where the first task may end, as a share
@@ -52,6 +53,7 @@ export function follow(f) {
     folder = id;
     view = state = progress = lastStep = null;
     fault = '';
+    newest = 0;
     pictures.bars.clear();
     pictures.curve = null;
     fill($('bars'));
@@ -66,7 +68,8 @@ export function follow(f) {
 function listen(id) {
     if (folder !== id || source) return;
     const events = source = new EventSource(address('api/events', {folder: id, after: view?.line}));
-    events.onmessage = e => { if (source === events) happened(e.data); };
+    events.onmessage = e => { if (source === events) happened(e.data, Number(e.lastEventId)); };
+    events.addEventListener('reset', () => { if (source === events) soon(); }); // another run has taken the folder
     events.addEventListener('state', e => { if (source === events) changed(JSON.parse(e.data)); });
     events.addEventListener('progress', e => {
         if (source !== events) return;
@@ -84,7 +87,7 @@ function listen(id) {
     };
 }
 
-function happened(line) {
+function happened(line, number) {
     let event;
     try {
         event = JSON.parse(line);
@@ -96,6 +99,7 @@ function happened(line) {
         drawStep();
         soon(page.start.read_only ? VIEWERS_STEPS_PAUSE : STEPS_PAUSE);
     } else if (['run', 'eval', 'curve', 'method', 'done'].includes(event.event)) {
+        newest = number || 0;
         soon();
     }
 }
@@ -124,6 +128,7 @@ async function refresh() {
         fault = '';
         draw();
         tell();
+        if (view.line < newest) soon(2 * PAUSE); // it was of a moment before
     } catch (e) {
         if (e.name === 'AbortError' || folder !== id) return;
         if (view) return page.trouble(e.message);
