@@ -29,8 +29,6 @@ export function begin(shared) {
 export async function enter() {
     const f = page.folder;
     if (!f) return empty('There is no run yet.');
-    const want = `${f.id} ${f.state}`;
-    if (shownFor === want) return;
     try {
         const [view, answer] = await Promise.all([get('api/view', {folder: f.id}), get('api/states', {folder: f.id})]);
         const states = Array.isArray(answer) ? answer : answer.states;
@@ -38,6 +36,9 @@ export async function enter() {
         if (!states.length)
             return empty(f.state === 'running' ? 'No model is kept yet: the first one is there when the first method is finished.'
                 : `No model is kept in ${folderName(f)} (--keep-models).`);
+        const want = `${f.id} ${states.map(s => s.state)}`;
+        if (shownFor === want) return;
+        if (!shownFor.startsWith(`${f.id} `)) fill($('ask-answers'));
         shownFor = want;
         show($('ask-empty'), false);
         show($('ask-body'), true);
@@ -47,8 +48,13 @@ export async function enter() {
     }
 }
 
+export function again() {
+    if (page.folder?.state === 'running') enter(); // a method more may be finished
+}
+
 function empty(words) {
     shownFor = '';
+    fill($('ask-answers'));
     show($('ask-body'), false);
     show($('ask-empty'), true);
     fill($('ask-empty'), el('p', {}, words));
@@ -61,7 +67,7 @@ function drawChoices(view) {
     fill($('rows-method'), view.methods.map(m => el('option', {value: m.name}, m.label ?? m.name)));
     if (before && before <= tasks.length) $('ask-task').value = before;
     if ([...$('rows-method').options].some(o => o.value === method)) $('rows-method').value = method;
-    taskChosen();
+    if (!$('ask-answers').hasChildNodes()) taskChosen(); // answers stay
 }
 
 const task = () => Number($('ask-task').value) || 1;

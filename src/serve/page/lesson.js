@@ -156,6 +156,10 @@ export function begin(shared) {
     page = shared;
 }
 
+export function again() {
+    if (steps) draw();
+}
+
 export async function enter(rest = '') {
     if (!steps) {
         try {

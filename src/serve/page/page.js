@@ -85,14 +85,18 @@ async function refreshFolders() {
     drawFolders();
 }
 
+let lost = false;
 async function lookAgain() {
     if (document.hidden) return;
     try {
         const before = page.folder?.id;
         await refreshFolders();
-        trouble('');
+        if (lost) trouble('');
+        lost = false;
         if (page.folder?.id !== before) parts[page.part].enter();
+        else parts[page.part].again?.();
     } catch (e) {
+        lost = true;
         trouble(e instanceof Refusal ? e.message : 'lethe does not answer: has "lethe serve" been ended? A run goes on without it.');
     }
 }
