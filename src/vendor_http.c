@@ -1,5 +1,5 @@
-/* civetweb, the HTTP server, compiled apart from lethe and with its own warnings: alone, since it renames what it does not
- * want to be called. It serves no files; src/serve answers every request itself. */
+/* civetweb, the HTTP server, compiled apart from lethe and with its own warnings: alone, since it renames what it does
+ * not want to be called. It serves no files; src/serve answers every request itself. */
 #define NO_SSL
 #define NO_CGI
 #define NO_FILES

@@ -79,7 +79,8 @@ const Command commands[] = {
      "usage: lethe serve [options] [OUT...]\n\n"
      "Serves a page on 127.0.0.1 and opens it in the browser: set up and start runs, watch them as they happen, ask "
      "the\n"
-     "models that they keep, go through the lesson. OUT: folders of runs, or folders that hold some; without them those\n"
+     "models that they keep, go through the lesson. OUT: folders of runs, or folders that hold some; without them "
+     "those\n"
      "of the current folder. Runs are processes of their own: they go on when the page is closed, or the server ends.\n"
      "A double click on the program does this, too.\n\n"
      "options:\n",

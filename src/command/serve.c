@@ -18,7 +18,8 @@ static const Option serve_options[] = {
      "an address of this machine at which a room looks on, behind a code of six\ndigits; it can change nothing",
      .target = offsetof(ServeOptions, listen)},
     {"files", OPTION_LIST, 0, 0, "DIR",
-     "a folder from which the page may read data and models, beside the current\none; repeat for each", .passing = true},
+     "a folder from which the page may read data and models, beside the current\none; repeat for each",
+     .passing = true},
     {"no-browser", OPTION_FLAG, 0, 0, NULL, "print the address, open no browser",
      .target = offsetof(ServeOptions, no_browser)},
 };
@@ -28,10 +29,11 @@ static bool serve_data(Arena *arena, const char *name, ServeData *data, Err *err
 {
     TaskSource task = {0};
     ExampleFile train, eval;
-    *data = (ServeData){.name = name,
-                        .what = strcmp(name, "nli") == 0
-                                    ? "Pairs of sentences: the second follows from the first, contradicts it, or neither."
-                                    : "Lines from reviews: positive or negative."};
+    *data =
+        (ServeData){.name = name,
+                    .what = strcmp(name, "nli") == 0
+                                ? "Pairs of sentences: the second follows from the first, contradicts it, or neither."
+                                : "Lines from reviews: positive or negative."};
     if (!run_embedded_task(&task, arena, name, err) ||
         !examples_parse(arena, task.train_bytes, task.train, NULL, true, &train, err) ||
         !examples_parse(arena, task.eval_bytes, task.eval, NULL, true, &eval, err))
@@ -51,9 +53,11 @@ static bool serve_check_listen(const char *listen, Err *err)
 {
     if (!listen) return true;
     const bool digits = listen[strspn(listen, "0123456789.")] == 0 && strchr(listen, '.') && strlen(listen) < 16,
-               longer = listen[strspn(listen, "0123456789abcdefABCDEF:")] == 0 && strchr(listen, ':') && strlen(listen) < 40;
+               longer =
+                   listen[strspn(listen, "0123456789abcdefABCDEF:")] == 0 && strchr(listen, ':') && strlen(listen) < 40;
     return ((digits || longer) && strcmp(listen, "0.0.0.0") != 0 && strcmp(listen, "::") != 0) ||
-           fail_usage(err, "--listen %s: the address of this machine in the room's network is needed, as in 192.168.1.20",
+           fail_usage(err,
+                      "--listen %s: the address of this machine in the room's network is needed, as in 192.168.1.20",
                       str_show(str(listen)));
 }
 
@@ -69,7 +73,8 @@ bool command_serve(int argc, char **argv, Err *err)
     bool ok = options_parse(&rows, argc, argv, argc, given, &count, err) &&
               options_set(&rows, given, &options, &arena, err) && serve_check_listen(options.listen, err);
     for (int i = 1; i <= count && ok; i++)
-        if (sys_kind(argv[i]) == SYS_FILE) ok = fail_usage(err, "%s: this is a file; the folder of a run is needed", argv[i]);
+        if (sys_kind(argv[i]) == SYS_FILE)
+            ok = fail_usage(err, "%s: this is a file; the folder of a run is needed", argv[i]);
     for (size_t i = 0; i < COUNT(run_built_in) && ok; i++) ok = serve_data(&arena, run_built_in[i], &data[i], err);
     const json_t *files = json_object_get(given, "files");
     ServePlan plan = {.folders = (const char *const *)(argv + 1),

@@ -49,8 +49,9 @@ typedef enum SysOpen {
 SysError sys_open(const char *path, SysOpen how, SysFile *file);
 /* What is there, as far as it fits; *got = 0: the end. */
 SysError sys_read(SysFile file, void *bytes, size_t size, size_t *got);
-SysError sys_read_at(SysFile file, uint64_t at, void *bytes, size_t size, size_t *got); /* of a file, from byte `at` on */
-SysError sys_write(SysFile file, const void *bytes, size_t size);                        /* all of it */
+SysError sys_read_at(SysFile file, uint64_t at, void *bytes, size_t size,
+                     size_t *got);                                /* of a file, from byte `at` on */
+SysError sys_write(SysFile file, const void *bytes, size_t size); /* all of it */
 /* sync: what was written reaches the disk first. The file is closed whatever is returned. */
 SysError sys_close(SysFile file, bool sync);
 /* The last step of a file that is written under a temporary name: its bytes reach the disk, it is closed, and takes the
@@ -154,7 +155,7 @@ void memory_want_huge_pages(void *at, size_t size); /* only a wish */
 /* The other way round, for what is used here and there: memory is then taken SMALL_PAGE_BYTES at most at a time. */
 enum { SMALL_PAGE_BYTES = 16 << 10 };
 void memory_want_small_pages(void *at, size_t size);
-double clock_seconds(void);                         /* monotonic */
+double clock_seconds(void); /* monotonic */
 /* vkGetInstanceProcAddr of the machine's Vulkan loader, which stays loaded. NULL: there is none; *missing says what
  * was looked for and where it comes from. */
 typedef void (*SysCall)(void);

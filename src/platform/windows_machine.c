@@ -404,7 +404,8 @@ static HANDLE process_stream(const char *path)
     wchar_t wide[WIDE_PATH];
     SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
     if (!path)
-        return CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited, OPEN_EXISTING, 0, NULL);
+        return CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited, OPEN_EXISTING, 0,
+                           NULL);
     if (path_wide(path, wide)) return INVALID_HANDLE_VALUE;
     return CreateFileW(wide, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, &inherited,
                        CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
@@ -421,7 +422,8 @@ SysError sys_process_start(const char *const *words, const char *out, const char
     for (int i = 0; i < 3; i++)
         if (streams[i] == INVALID_HANDLE_VALUE) error = error_last();
     if (!line) error = ERROR_NOT_ENOUGH_MEMORY;
-    if (!error && !child_create(line, streams[0], streams[1], streams[2], CREATE_NO_WINDOW, &child)) error = error_last();
+    if (!error && !child_create(line, streams[0], streams[1], streams[2], CREATE_NO_WINDOW, &child))
+        error = error_last();
     for (int i = 0; i < 3; i++)
         if (streams[i] != INVALID_HANDLE_VALUE) CloseHandle(streams[i]);
     free(line);

@@ -24,8 +24,7 @@ static void live_bar(json_t *bars, int task, const char *moment, double accuracy
 static void live_score(json_t *bars, const Results *r, int method, int after, int task, const char *moment)
 {
     const Score score = verdict_score(r, method, after, task);
-    if (score.seeds)
-        live_bar(bars, task, moment, score.mean, score.interval, r->tasks[task].eval_rows, score.seeds);
+    if (score.seeds) live_bar(bars, task, moment, score.mean, score.interval, r->tasks[task].eval_rows, score.seeds);
 }
 
 /* The latest look at an old task, while a later one trains. */
@@ -38,13 +37,14 @@ static void live_during(json_t *bars, const Results *r, int method, int task)
             const Evaluation *cell = verdict_cell(r, run, after, task);
             const ResultOld *old = run->old[after * r->task_count + task];
             if (cell->rows) {
-                live_bar(bars, task, "during", verdict_share(cell), measure_wilson(cell->correct, cell->rows), cell->rows,
-                         1);
+                live_bar(bars, task, "during", verdict_share(cell), measure_wilson(cell->correct, cell->rows),
+                         cell->rows, 1);
                 return;
             }
             if (!old || !old->curve.count) continue;
             const ResultPoint *p = &old->curve.at[old->curve.count - 1];
-            live_bar(bars, task, "during", (double)p->correct / p->rows, measure_wilson(p->correct, p->rows), p->rows, 1);
+            live_bar(bars, task, "during", (double)p->correct / p->rows, measure_wilson(p->correct, p->rows), p->rows,
+                     1);
             return;
         }
     }
@@ -236,8 +236,8 @@ static json_t *live_advice(Arena *arena, const Results *r)
     json_t *list = json_array();
     const AdviceList advice = report_advice(arena, r);
     for (size_t i = 0; i < advice.count && live_is_sayable(r); i++)
-        json_array_append_new(list, json_pack("{s:s, s:s?}", "sentence", advice.at[i].sentence, "command",
-                                              advice.at[i].command));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s?}", "sentence", advice.at[i].sentence, "command", advice.at[i].command));
     return list;
 }
 
@@ -246,8 +246,8 @@ static json_t *live_charts(const Results *r)
     json_t *list = json_array();
     for (size_t i = 0; i < COUNT(report_charts) && live_is_sayable(r); i++)
         if (!report_charts[i].shown || report_charts[i].shown(r))
-            json_array_append_new(list,
-                                  json_pack("{s:s, s:s}", "name", report_charts[i].file, "title", report_charts[i].name));
+            json_array_append_new(
+                list, json_pack("{s:s, s:s}", "name", report_charts[i].file, "title", report_charts[i].name));
     return list;
 }
 
@@ -291,11 +291,11 @@ bool report_svg(Arena *arena, const Results *results, const char *name, bool nar
     own.look.narrow = narrow;
     for (size_t i = 0; i < COUNT(report_charts) && !found; i++) {
         Canvas canvas;
-        if (strcmp(report_charts[i].file, name) != 0 || (report_charts[i].shown && !report_charts[i].shown(&own))) continue;
+        if (strcmp(report_charts[i].file, name) != 0 || (report_charts[i].shown && !report_charts[i].shown(&own)))
+            continue;
         found = true;
         ok = report_charts[i].draw(&scratch, &own, font, &canvas, err);
-        if (ok)
-            *svg = svg_file(arena, markup_str(&canvas.svg), canvas.width, canvas.height, canvas.title, canvas.alt);
+        if (ok) *svg = svg_file(arena, markup_str(&canvas.svg), canvas.width, canvas.height, canvas.title, canvas.alt);
     }
     live_forget(results);
     arena_free(&scratch);
@@ -329,7 +329,8 @@ static json_t *live_answer(const Evaluation *e, uint32_t row)
 /* 0: lost, 1: won, 2: neither. */
 static int live_fate(const Evaluation *own, const Evaluation *now, uint32_t row)
 {
-    if (!own->right || !now->right || row >= own->rows || row >= now->rows || own->right[row] == now->right[row]) return 2;
+    if (!own->right || !now->right || row >= own->rows || row >= now->rows || own->right[row] == now->right[row])
+        return 2;
     return now->right[row];
 }
 
@@ -347,10 +348,10 @@ json_t *report_rows(const Results *r, int task, int method, ReportRows which, si
         for (size_t i = 0; i < t->texts.count; i++) {
             const ResultText *text = &t->texts.at[i];
             if (live_fate(own, now, text->row - 1) != fate || count++ < from || json_array_size(rows) >= most) continue;
-            json_array_append_new(rows,
-                                  json_pack("{s:I, s:s, s:s?, s:I, s:o, s:o}", "row", (json_int_t)text->row, "text",
-                                            text->text, "text_b", text->pair, "label", (json_int_t)text->label, "before",
-                                            live_answer(own, text->row - 1), "after", live_answer(now, text->row - 1)));
+            json_array_append_new(rows, json_pack("{s:I, s:s, s:s?, s:I, s:o, s:o}", "row", (json_int_t)text->row,
+                                                  "text", text->text, "text_b", text->pair, "label",
+                                                  (json_int_t)text->label, "before", live_answer(own, text->row - 1),
+                                                  "after", live_answer(now, text->row - 1)));
         }
     }
     return json_pack("{s:o, s:I, s:o, s:b}", "rows", rows, "count", (json_int_t)count, "class_names", names, "pair",

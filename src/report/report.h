@@ -189,8 +189,8 @@ typedef struct Results {
 bool report_load(Arena *arena, const char *const *folders, int folder_count, Results *out, Err *err);
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);
-/* The same as a run goes on: whole lines as they come, and after each time what they have come to; NULL: they do not make
- * sense, or there is no "run" yet. What it says lives in the arena until the next time. */
+/* The same as a run goes on: whole lines as they come, and after each time what they have come to; NULL: they do not
+ * make sense, or there is no "run" yet. What it says lives in the arena until the next time. */
 typedef struct ReportReader ReportReader;
 ReportReader *report_reader_open(Arena *arena, const char *what);
 const Results *report_reader_take(ReportReader *reader, Str lines, Err *err);

@@ -24,7 +24,7 @@ typedef struct KeptTask {
 typedef struct Kept {
     const char *method;
     uint32_t seed, max_length, after_task; /* after_task: tasks that were trained */
-    const char *pretrained, *sha256; /* the folder, NULL: built in; and the hash of its weights */
+    const char *pretrained, *sha256;       /* the folder, NULL: built in; and the hash of its weights */
     const Model *model;
     float *encoder; /* NULL: the pretrained one */
     const KeptTask *tasks;
@@ -117,8 +117,9 @@ static json_t *kept_json(const Kept *kept)
                                                kept->tasks[i].pairs, "class_names", names));
     }
     return json_pack("{s:s, s:s, s:I, s:I, s:I, s:{s:s?, s:s}, s:b, s:o}", "version", LETHE_VERSION, "method",
-                     kept->method, "seed", (json_int_t)kept->seed, "after_task", (json_int_t)kept->after_task, "max_length", (json_int_t)kept->max_length, "pretrained", "folder",
-                     kept->pretrained, "sha256", kept->sha256, "own_encoder", kept->encoder != NULL, "tasks", tasks);
+                     kept->method, "seed", (json_int_t)kept->seed, "after_task", (json_int_t)kept->after_task,
+                     "max_length", (json_int_t)kept->max_length, "pretrained", "folder", kept->pretrained, "sha256",
+                     kept->sha256, "own_encoder", kept->encoder != NULL, "tasks", tasks);
 }
 
 /* folder: OUT/models/METHOD[-seedN]; what lies there of an earlier attempt goes. */
@@ -300,14 +301,15 @@ static void kept_list_of(Arena *arena, const char *run, KeptList *states)
         Str text;
         Err err = {0};
         json_t *o = NULL;
-        int64_t seed = 0, after = 0;
+        int64_t seed = 0, after;
         const char *path = arena_printf(arena, "%s/models/%s/model.json", run, name);
         if (!size || !file_read(arena, path, CONFIG_LIMIT_BYTES, &text, &err) ||
             !json_parse_object(text, path, &o, &err))
             continue;
         const json_t *tasks = json_object_get(o, "tasks");
+        after = (int64_t)json_array_size(tasks);
         if (json_get_int(o, path, "seed", 0, UINT32_MAX, &seed, &err) &&
-            json_get_int(o, path, "after_task", 1, 1 << 16, &after, &err)) {
+            (!json_object_get(o, "after_task") || json_get_int(o, path, "after_task", 1, 1 << 16, &after, &err))) {
             KeptState state = {.run = arena_copy(arena, run, strlen(run)),
                                .method = arena_copy(arena, name, size),
                                .folder = arena_printf(arena, "%s/models/%s", run, name),

@@ -219,8 +219,9 @@ static void ask_close(Server *s)
 
 static const char *state_words(Arena *arena, const KeptState *kept)
 {
-    return (int)kept->after_task <= kept->task_count ? arena_printf(arena, "after %s", kept->tasks[kept->after_task - 1])
-                                                     : arena_printf(arena, "after task %u", kept->after_task);
+    return (int)kept->after_task <= kept->task_count
+               ? arena_printf(arena, "after %s", kept->tasks[kept->after_task - 1])
+               : arena_printf(arena, "after task %u", kept->after_task);
 }
 
 /* A text that is answered, on a thread whose stack is large enough. */
@@ -258,8 +259,8 @@ static void question_answer(void *context)
     arena_free(&arena);
 }
 
-static bool ask_state(Server *s, Arena *arena, const char *out, const KeptState *kept, const char *task, Str text, Str pair,
-                      json_t *answers, json_t **names, Err *err)
+static bool ask_state(Server *s, Arena *arena, const char *out, const KeptState *kept, const char *task, Str text,
+                      Str pair, json_t *answers, json_t **names, Err *err)
 {
     AskState *state = state_load(s, out, kept, task, err);
     SysThread thread;
@@ -275,8 +276,8 @@ static bool ask_state(Server *s, Arena *arena, const char *out, const KeptState 
         for (uint32_t i = 0; i < labels->classes; i++) json_array_append_new(*names, json_string(labels->names[i]));
     }
     json_array_append_new(answers, json_pack("{s:s, s:I, s:I, s:s, s:o}", "method", kept->method, "seed",
-                                             (json_int_t)kept->seed, "after_task", (json_int_t)kept->after_task, "words",
-                                             state_words(arena, kept), "probabilities", q.probabilities));
+                                             (json_int_t)kept->seed, "after_task", (json_int_t)kept->after_task,
+                                             "words", state_words(arena, kept), "probabilities", q.probabilities));
     return true;
 }
 
@@ -309,7 +310,9 @@ static bool ask_all(Server *s, Arena *arena, const ServeFolder *f, const json_t 
     kept_list(arena, f->path, &list);
     const char *task = ask_task(&list, body);
     if (!list.count || !task)
-        return answer_refused(answer, 404, err, list.count ? "task: no model that is kept knows it" : "no model is kept in this folder yet");
+        return answer_refused(answer, 404, err,
+                              list.count ? "task: no model that is kept knows it"
+                                         : "no model is kept in this folder yet");
     json_t *answers = json_array(), *names = NULL;
     const double began = clock_seconds();
     sys_monitor_enter(&s->ask_room);
@@ -330,8 +333,9 @@ static bool ask_all(Server *s, Arena *arena, const ServeFolder *f, const json_t 
         json_decref(names);
         return false;
     }
-    return answer_json(arena, answer, json_pack("{s:o, s:o, s:f}", "answers", answers, "class_names", names, "ms",
-                                                1000 * (clock_seconds() - began)));
+    return answer_json(
+        arena, answer,
+        json_pack("{s:o, s:o, s:f}", "answers", answers, "class_names", names, "ms", 1000 * (clock_seconds() - began)));
 }
 
 static bool handle_ask(Server *s, Arena *arena, const ServeRequest *request, ServeAnswer *answer, Err *err)

@@ -21,7 +21,10 @@ static void stream_put(Arena *arena, StreamText *text, const char *bytes, size_t
     for (size_t i = 0; i < size; i++) *dyn_push(arena, text) = bytes[i];
 }
 
-static void stream_words(Arena *arena, StreamText *text, const char *words) { stream_put(arena, text, words, strlen(words)); }
+static void stream_words(Arena *arena, StreamText *text, const char *words)
+{
+    stream_put(arena, text, words, strlen(words));
+}
 
 static void stream_event(Arena *arena, StreamText *text, const char *name, json_t *data)
 {

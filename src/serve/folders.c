@@ -167,7 +167,7 @@ static void folder_ended(ServeFolder *f, int code)
     if (done)
         folder_say(f, FOLDER_FINISHED, "finished");
     else if (code == EXIT_INTERRUPTED || f->stopping)
-        folder_say(f, run ? FOLDER_STOPPED : FOLDER_EMPTY, "stopped; it goes on where it was");
+        folder_say(f, run ? FOLDER_STOPPED : FOLDER_EMPTY, "stopped; it can go on where it was");
     else
         folder_say(f, FOLDER_FAILED, *line ? line : "the run has ended unexpectedly");
     f->stopping = false;
@@ -180,6 +180,7 @@ static void folder_look(ServeFolder *f, double now)
     int code = 0;
     bool run, done;
     if (f->process.id) {
+        if (!f->tasks && f->where.run) folder_facts(f, &run, &done);
         if (sys_process_ended(&f->process, &code))
             folder_ended(f, code);
         else
@@ -203,7 +204,8 @@ static void folder_look(ServeFolder *f, double now)
     else if (done)
         folder_say(f, FOLDER_FINISHED, "finished");
     else if (f->state != FOLDER_FAILED)
-        folder_say(f, there ? FOLDER_STOPPED : FOLDER_EMPTY, there ? "stopped; it can go on where it was" : "no run yet");
+        folder_say(f, there ? FOLDER_STOPPED : FOLDER_EMPTY,
+                   there ? "stopped; it can go on where it was" : "no run yet");
     if (!f->stamp) f->stamp++;
 }
 

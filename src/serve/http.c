@@ -66,8 +66,8 @@ static const char *query_text(Arena *arena, const char *query, const char *name)
     return "";
 }
 
-static bool query_number(Arena *arena, const char *query, const char *name, int64_t low, int64_t high, int64_t otherwise,
-                         int64_t *value, Err *err)
+static bool query_number(Arena *arena, const char *query, const char *name, int64_t low, int64_t high,
+                         int64_t otherwise, int64_t *value, Err *err)
 {
     const char *text = query_text(arena, query, name);
     *value = otherwise;
@@ -103,14 +103,16 @@ static bool token_make(char *token, size_t digits)
     return true;
 }
 
-/* A page of a stranger may make the browser ask 127.0.0.1 under its own name (DNS rebinding): only our names are heard. */
+/* A page of a stranger may make the browser ask 127.0.0.1 under its own name (DNS rebinding): only our names are heard.
+ */
 static bool host_is_ours(const Server *s, const char *host)
 {
     const char *const names[] = {"localhost", "127.0.0.1", "[::1]", s->plan->listen};
     char wanted[128];
     for (size_t i = 0; i < COUNT(names); i++) {
         if (!names[i]) continue;
-        snprintf(wanted, sizeof wanted, strchr(names[i], ':') && *names[i] != '[' ? "[%s]:%d" : "%s:%d", names[i], s->port);
+        snprintf(wanted, sizeof wanted, strchr(names[i], ':') && *names[i] != '[' ? "[%s]:%d" : "%s:%d", names[i],
+                 s->port);
         if (host && str_equal_as(str(host), str(wanted))) return true;
     }
     return false;
@@ -161,7 +163,8 @@ static const ServeRoute *route_find(const Server *s, Arena *arena, const ServeRe
         return NULL;
     }
     if (rest && !*rest) { /* names on the page are beside it */
-        *answer = (ServeAnswer){.status = 302, .type = "text/plain", .location = arena_printf(arena, "%s/", request->path)};
+        *answer =
+            (ServeAnswer){.status = 302, .type = "text/plain", .location = arena_printf(arena, "%s/", request->path)};
         return NULL;
     }
     const char *name = rest ? rest + 1 : request->path + 1;
@@ -179,7 +182,8 @@ static const ServeRoute *route_find(const Server *s, Arena *arena, const ServeRe
     if (door)
         answer_error(arena, answer, 403, NULL, "the address lacks the token that lethe serve has printed");
     else
-        answer_error(arena, answer, other_method ? 405 : 404, NULL, other_method ? "asked in the wrong way" : "there is no such page");
+        answer_error(arena, answer, other_method ? 405 : 404, NULL,
+                     other_method ? "asked in the wrong way" : "there is no such page");
     return NULL;
 }
 

@@ -127,14 +127,22 @@ static struct mg_context *listen_at(Server *s, const char *ports)
 {
     char threads[16];
     snprintf(threads, sizeof threads, "%d", SERVE_THREADS);
-    const char *options[] = {"listening_ports",   ports,
-                             "num_threads",       threads,
-                             "request_timeout_ms", "10000",
-                             "max_request_size",  "16384",
-                             "enable_keep_alive", "no",
-                             "tcp_nodelay",       "1",
-                             "decode_url",        "no",
-                             "enable_auth_domain_check", "no",
+    const char *options[] = {"listening_ports",
+                             ports,
+                             "num_threads",
+                             threads,
+                             "request_timeout_ms",
+                             "10000",
+                             "max_request_size",
+                             "16384",
+                             "enable_keep_alive",
+                             "no",
+                             "tcp_nodelay",
+                             "1",
+                             "decode_url",
+                             "no",
+                             "enable_auth_domain_check",
+                             "no",
                              NULL};
     const struct mg_callbacks callbacks = {.begin_request = listen_request, .log_message = listen_silently};
     return mg_start(&callbacks, s, options);
@@ -151,8 +159,8 @@ static bool listen_start(Server *s, struct mg_context **out, Err *err)
         struct mg_server_port there[4] = {0};
         snprintf(ports, sizeof ports, "127.0.0.1:%d", port);
         if (port && plan->listen)
-            snprintf(ports, sizeof ports, strchr(plan->listen, ':') ? "127.0.0.1:%d,[%s]:%d" : "127.0.0.1:%d,%s:%d", port,
-                     plan->listen, port);
+            snprintf(ports, sizeof ports, strchr(plan->listen, ':') ? "127.0.0.1:%d,[%s]:%d" : "127.0.0.1:%d,%s:%d",
+                     port, plan->listen, port);
         *out = listen_at(s, ports);
         if (!*out && plan->port)
             return fail(err, "port %d is taken%s; choose another with --port, or leave it out", plan->port,

@@ -4,17 +4,17 @@
 
 /* The page: files inside the binary. */
 
-#define PAGE_FILES(X)                                                    \
-    X(index, "index.html", "text/html; charset=utf-8", false)            \
-    X(page_css, "page.css", "text/css; charset=utf-8", true)             \
-    X(page_js, "page.js", "text/javascript; charset=utf-8", false)       \
-    X(tools_js, "tools.js", "text/javascript; charset=utf-8", false)     \
-    X(charts_js, "charts.js", "text/javascript; charset=utf-8", false)   \
-    X(setup_js, "setup.js", "text/javascript; charset=utf-8", false)     \
-    X(watch_js, "watch.js", "text/javascript; charset=utf-8", false)     \
-    X(ask_js, "ask.js", "text/javascript; charset=utf-8", false)         \
-    X(lesson_js, "lesson.js", "text/javascript; charset=utf-8", false)   \
-    X(code_html, "code.html", "text/html; charset=utf-8", true)          \
+#define PAGE_FILES(X)                                                  \
+    X(index, "index.html", "text/html; charset=utf-8", false)          \
+    X(page_css, "page.css", "text/css; charset=utf-8", true)           \
+    X(page_js, "page.js", "text/javascript; charset=utf-8", false)     \
+    X(tools_js, "tools.js", "text/javascript; charset=utf-8", false)   \
+    X(charts_js, "charts.js", "text/javascript; charset=utf-8", false) \
+    X(setup_js, "setup.js", "text/javascript; charset=utf-8", false)   \
+    X(watch_js, "watch.js", "text/javascript; charset=utf-8", false)   \
+    X(ask_js, "ask.js", "text/javascript; charset=utf-8", false)       \
+    X(lesson_js, "lesson.js", "text/javascript; charset=utf-8", false) \
+    X(code_html, "code.html", "text/html; charset=utf-8", true)        \
     X(code_js, "code.js", "text/javascript; charset=utf-8", true)
 
 #define PAGE_EMBED(id, name, type, door) EMBED_FILE(serve_page_##id, "src/serve/page/" name)
@@ -34,9 +34,8 @@ static bool page_find(const char *name, bool door, ServeAnswer *answer)
     if (!*name) name = door ? "code.html" : "index.html";
     for (size_t i = 0; i < COUNT(page_files); i++)
         if (strcmp(page_files[i].name, name) == 0 && (page_files[i].door || !door)) {
-            *answer = (ServeAnswer){.status = 200,
-                                    .type = page_files[i].type,
-                                    .body = {page_files[i].file.at, *page_files[i].file.size}};
+            *answer = (ServeAnswer){
+                .status = 200, .type = page_files[i].type, .body = {page_files[i].file.at, *page_files[i].file.size}};
             return true;
         }
     return false;

@@ -15,7 +15,8 @@ static bool path_is_below(const char *path, const char *folder)
     return strncmp(path, folder, size) == 0 && (!path[size] || sys_is_separator(path[size]) || size == 1);
 }
 
-/* Whether a file or folder lies below the current folder or one that the user has named; a new one: whether it would. */
+/* Whether a file or folder lies below the current folder or one that the user has named; a new one: whether it would.
+ */
 static bool path_may(Server *s, const char *path)
 {
     char whole[SYS_PATH_BYTES], real[SYS_PATH_BYTES], root[SYS_PATH_BYTES];
@@ -49,12 +50,15 @@ static bool path_check(Server *s, const char *path, const char *field, ServeAnsw
 
 /* ---- the words of a command line ---- */
 
-typedef DYN(const char *) Words;
+typedef DYN(const char *) CommandLine;
 
-static void words_add(Arena *arena, Words *words, const char *option, const char *value)
+/* value NULL: a flag. One that looks like an option stands in the same word. */
+static void line_add(Arena *arena, CommandLine *words, const char *option, const char *value)
 {
-    *dyn_push(arena, words) = arena_printf(arena, "--%s", option);
-    if (value) *dyn_push(arena, words) = value;
+    const bool apart = value && *value != '-' && !option_begins(value);
+    *dyn_push(arena, words) =
+        arena_printf(arena, "--%s%s%s", option, value && !apart ? "=" : "", value && !apart ? value : "");
+    if (apart) *dyn_push(arena, words) = value;
 }
 
 /* "a,b,c" of a list of texts or numbers. */
@@ -78,40 +82,44 @@ static const char *setup_text(Arena *arena, const json_t *object, const char *ke
     return text ? arena_copy(arena, text, strlen(text)) : "";
 }
 
-static bool setup_task(Server *s, Arena *arena, const json_t *task, size_t number, Words *words, ServeAnswer *answer,
-                       Err *err)
+static bool setup_task(Server *s, Arena *arena, const json_t *task, size_t number, CommandLine *words,
+                       ServeAnswer *answer, Err *err)
 {
-    static const char *const columns[][2] = {{"text", "text"}, {"text_b", "pair"}, {"pair", "pair"}, {"label", "label"}};
+    static const char *const columns[][2] = {
+        {"text", "text"}, {"text_b", "pair"}, {"pair", "pair"}, {"label", "label"}};
     const char *field = arena_printf(arena, "tasks.%zu", number), *builtin = setup_text(arena, task, "builtin"),
                *name = setup_text(arena, task, "name"), *train = setup_text(arena, task, "train"),
                *eval = setup_text(arena, task, "eval");
     if (*builtin) {
-        words_add(arena, words, "task", builtin);
+        line_add(arena, words, "task", builtin);
         return true;
     }
     double share;
     const Str size = str_trim(str(eval));
-    const bool is_share = size.size > 1 && size.at[size.size - 1] == '%' &&
-                          parse_double(str_trim((Str){size.at, size.size - 1}), &share);
+    const bool is_share =
+        size.size > 1 && size.at[size.size - 1] == '%' && parse_double(str_trim((Str){size.at, size.size - 1}), &share);
     if (!*name || !*train || !*eval || strpbrk(name, "=,")) {
         answer->saved_as = field;
-        return fail(err, "a task needs a name without = and comma, a training file, and an evaluation file or a share as 20%%");
+        return fail(
+            err, "a task needs a name without = and comma, a training file, and an evaluation file or a share as 20%%");
     }
-    if (!path_check(s, train, field, answer, err) || (!is_share && !path_check(s, eval, field, answer, err))) return false;
+    if (!path_check(s, train, field, answer, err) || (!is_share && !path_check(s, eval, field, answer, err)))
+        return false;
     const char *value = arena_printf(arena, "%s=%s,%.*s", name, train, STR_ARG(size));
     const json_t *named = json_object_get(task, "columns");
     for (size_t i = 0; i < COUNT(columns); i++) {
         const char *column = setup_text(arena, named, columns[i][0]);
         if (*column) value = arena_printf(arena, "%s,%s=%s", value, columns[i][1], column);
     }
-    words_add(arena, words, "task", value);
+    line_add(arena, words, "task", value);
     return true;
 }
 
 /* The options that a set-up may give beside those that have fields of their own. */
-static bool setup_options(Arena *arena, const json_t *options, Words *words, ServeAnswer *answer, Err *err)
+static bool setup_options(Arena *arena, const json_t *options, CommandLine *words, ServeAnswer *answer, Err *err)
 {
-    static const char *const other[] = {"task", "model", "method", "out", "config", "json", "dry-run", "quiet", "words"};
+    static const char *const other[] = {"task", "model",   "method", "out",  "config",
+                                        "json", "dry-run", "quiet",  "words"};
     const char *name;
     const json_t *value;
     json_object_foreach((json_t *)options, name, value)
@@ -120,12 +128,13 @@ static bool setup_options(Arena *arena, const json_t *options, Words *words, Ser
         for (size_t i = 0; i < COUNT(other) && row; i++)
             if (strcmp(other[i], name) == 0) row = NULL;
         answer->saved_as = arena_copy(arena, name, strlen(name));
-        if (!row || !json_is_string(value)) return fail(err, "--%s: this is no option of a set-up", str_show(str(name)));
+        if (!row || !json_is_string(value))
+            return fail(err, "--%s: this is no option of a set-up", str_show(str(name)));
         const char *text = setup_text(arena, options, name);
         if (row->type == OPTION_FLAG) {
-            if (strcmp(text, "true") == 0) words_add(arena, words, row->name, NULL);
+            if (strcmp(text, "true") == 0) line_add(arena, words, row->name, NULL);
         } else if (*text) {
-            *dyn_push(arena, words) = arena_printf(arena, "--%s=%s", row->name, text);
+            line_add(arena, words, row->name, text);
         }
     }
     answer->saved_as = NULL;
@@ -133,7 +142,7 @@ static bool setup_options(Arena *arena, const json_t *options, Words *words, Ser
 }
 
 /* The arguments of `lethe` that a set-up means, without --out; *out: its folder, as it was named. */
-static bool setup_words(Server *s, Arena *arena, const json_t *setup, Words *words, const char **out,
+static bool setup_words(Server *s, Arena *arena, const json_t *setup, CommandLine *words, const char **out,
                         ServeAnswer *answer, Err *err)
 {
     size_t i;
@@ -147,18 +156,18 @@ static bool setup_words(Server *s, Arena *arena, const json_t *setup, Words *wor
             return err->code ? false : fail(err, "too many tasks");
     }
     if (*model && !path_check(s, model, "model", answer, err)) return false;
-    if (*model) words_add(arena, words, "model", model);
-    if (*methods) *dyn_push(arena, words) = arena_printf(arena, "--method=%s", methods);
-    if (*seeds) *dyn_push(arena, words) = arena_printf(arena, "--seeds=%s", seeds);
+    if (*model) line_add(arena, words, "model", model);
+    if (*methods) line_add(arena, words, "method", methods);
+    if (*seeds) line_add(arena, words, "seeds", seeds);
     if (!setup_options(arena, options, words, answer, err)) return false;
-    if (!json_object_get(options, "keep-each-task")) words_add(arena, words, "keep-each-task", NULL);
+    if (!json_object_get(options, "keep-each-task")) line_add(arena, words, "keep-each-task", NULL);
     *out = setup_text(arena, setup, "out");
     if (!**out) *out = "lethe-out";
     return path_check(s, *out, "out", answer, err);
 }
 
 /* As a shell takes it. */
-static const char *words_command(Arena *arena, const Words *words)
+static const char *line_command(Arena *arena, const CommandLine *words)
 {
     const char *line = "lethe";
     for (size_t i = 0; i < words->count; i++) line = text_join(arena, line, " ", shell_word(arena, words->at[i]));
@@ -168,14 +177,14 @@ static const char *words_command(Arena *arena, const Words *words)
 /* ---- starting and stopping ---- */
 
 /* Starts `lethe WORDS`. Within server->room. */
-static bool folder_start(Server *s, ServeFolder *f, Arena *arena, Words *words, ServeAnswer *answer, Err *err)
+static bool folder_start(Server *s, ServeFolder *f, Arena *arena, CommandLine *words, ServeAnswer *answer, Err *err)
 {
     if (f->process.id) return answer_refused(answer, 409, err, "a run is going on in this folder");
     if (folder_is_held(f)) return answer_refused(answer, 409, err, "another process runs in this folder");
     const unsigned number = ++s->log_number;
     snprintf(f->errors, sizeof f->errors, "%s/run-%u.txt", s->session, number);
     const char *out = arena_printf(arena, "%s/run-%u.out", s->session, number);
-    words_add(arena, words, "out", f->path);
+    line_add(arena, words, "out", f->path);
     *dyn_push(arena, words) = NULL;
     const SysError error = sys_process_start(words->at, out, f->errors, &f->process);
     if (error) return fail(err, "lethe run cannot be started: %s", sys_error_text(error));
@@ -193,7 +202,7 @@ static bool folder_start(Server *s, ServeFolder *f, Arena *arena, Words *words, 
 static bool handle_run(Server *s, Arena *arena, const ServeRequest *request, ServeAnswer *answer, Err *err)
 {
     json_t *setup = NULL;
-    Words words = {0};
+    CommandLine words = {0};
     const char *out;
     ServeFolder *f = NULL;
     bool ok = body_json(request, &setup, err) && setup_words(s, arena, setup, &words, &out, answer, err);
@@ -238,12 +247,13 @@ static bool handle_stop(Server *s, Arena *arena, const ServeRequest *request, Se
 static bool handle_go_on(Server *s, Arena *arena, const ServeRequest *request, ServeAnswer *answer, Err *err)
 {
     ServeFolder *f;
-    Words words = {0};
+    CommandLine words = {0};
     if (!body_folder(s, request, answer, &f, err)) return false;
     const char *config = arena_printf(arena, "%s/config.json", f->path);
-    if (!file_exists(config)) return answer_refused(answer, 409, err, "there is no run in this folder that could go on");
+    if (!file_exists(config))
+        return answer_refused(answer, 409, err, "there is no run in this folder that could go on");
     *dyn_push(arena, &words) = "run";
-    words_add(arena, &words, "config", config);
+    line_add(arena, &words, "config", config);
     sys_monitor_enter(&s->room);
     const bool ok = folder_start(s, f, arena, &words, answer, err);
     sys_monitor_leave(&s->room);
@@ -264,7 +274,8 @@ static const char *check_field(Arena *arena, const json_t *setup, const char *me
                                *name ? arena_printf(arena, "task %s:", name) : "",
                                *name ? arena_printf(arena, "--task %s", name) : ""};
         for (size_t k = 0; k < COUNT(parts); k++)
-            if (*parts[k] && strncmp(message, parts[k], strlen(parts[k])) == 0) return arena_printf(arena, "tasks.%zu", i);
+            if (*parts[k] && strncmp(message, parts[k], strlen(parts[k])) == 0)
+                return arena_printf(arena, "tasks.%zu", i);
     }
     static const char *const fields[][2] = {{"model", "model"}, {"out", "out"}};
     for (size_t k = 0; k < COUNT(fields); k++) {
@@ -295,10 +306,10 @@ static bool check_wait(Server *s, unsigned number, SysProcess *process, int *cod
 }
 
 /* What `lethe run --dry-run --json` says: its exit code, its answer (NULL: none) and its message ("": none). */
-static bool check_run(Server *s, Arena *arena, const Words *words, const char *out, int *code, json_t **answer,
+static bool check_run(Server *s, Arena *arena, const CommandLine *words, const char *out, int *code, json_t **answer,
                       const char **message, Err *err)
 {
-    Words all = {0};
+    CommandLine all = {0};
     SysProcess process;
     Str text = {0}, errors = {0};
     Err ignored = {0};
@@ -308,9 +319,9 @@ static bool check_run(Server *s, Arena *arena, const Words *words, const char *o
     const char *answer_path = arena_printf(arena, "%s/check-%u.json", s->session, number),
                *errors_path = arena_printf(arena, "%s/check-%u.txt", s->session, number);
     for (size_t i = 0; i < words->count; i++) *dyn_push(arena, &all) = words->at[i];
-    words_add(arena, &all, "out", out);
-    words_add(arena, &all, "dry-run", NULL);
-    words_add(arena, &all, "json", NULL);
+    line_add(arena, &all, "out", out);
+    line_add(arena, &all, "dry-run", NULL);
+    line_add(arena, &all, "json", NULL);
     *dyn_push(arena, &all) = NULL;
     const SysError error = sys_process_start(all.at, answer_path, errors_path, &process);
     if (error) return fail(err, "lethe run cannot be started: %s", sys_error_text(error));
@@ -331,7 +342,7 @@ static bool check_run(Server *s, Arena *arena, const Words *words, const char *o
 static bool handle_check(Server *s, Arena *arena, const ServeRequest *request, ServeAnswer *answer, Err *err)
 {
     json_t *setup = NULL, *said = NULL;
-    Words words = {0};
+    CommandLine words = {0};
     const char *out, *message = "", *field = NULL;
     int code = 0;
     if (!body_json(request, &setup, err)) return false;
@@ -349,13 +360,14 @@ static bool handle_check(Server *s, Arena *arena, const ServeRequest *request, S
     } else if (code) {
         field = check_field(arena, setup, message);
     }
-    if (ok) words_add(arena, &words, "out", out);
+    if (ok) line_add(arena, &words, "out", out);
     json_t *problems = json_array(), *problem = NULL;
-    if (code) problem = json_pack("{s:s?, s:s}", "field", field, "words", *message ? message : "lethe run cannot be started");
+    if (code)
+        problem = json_pack("{s:s?, s:s}", "field", field, "words", *message ? message : "lethe run cannot be started");
     if (problem) json_array_append_new(problems, problem);
     json_t *o = json_is_object(said) ? json_incref(said) : json_object();
     json_object_set_new(o, "ok", json_boolean(!code));
-    json_t *command = json_string(words_command(arena, &words));
+    json_t *command = json_string(line_command(arena, &words));
     json_object_set_new(o, "command", command ? command : json_string("lethe run"));
     json_object_set_new(o, "problems", problems);
     json_decref(said);
@@ -370,7 +382,8 @@ static const char *upload_name(Arena *arena, const char *given)
 {
     char *name = arena_printf(arena, "%s", given);
     for (char *at = name; *at; at++)
-        if ((unsigned char)*at < 0x80 && !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+", *at))
+        if ((unsigned char)*at < 0x80 &&
+            !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+", *at))
             *at = '_';
     while (*name == '.') name++;
     return *name && strlen(name) < 200 && sys_name_is_usable(name) ? name : NULL;

@@ -113,7 +113,8 @@ static void serve_say(const Server *s)
     snprintf(address, sizeof address, "http://127.0.0.1:%d/%s/", s->port, s->token);
     printf("lethe serves this page, to you alone: %s\n", address);
     if (plan->listen)
-        printf("The room looks on at http://%s:%d/ with the code %.3s %.3s\n", plan->listen, s->port, s->code, s->code + 3);
+        printf("The room looks on at http://%s:%d/ with the code %.3s %.3s\n", plan->listen, s->port, s->code,
+               s->code + 3);
     printf("Ctrl-C ends it; runs that it has started go on.\n");
     sys_stream_flush(stdout);
     if (plan->browser && !sys_browse(address)) printf("No browser was found to open: copy the address into yours.\n");

@@ -1,6 +1,6 @@
-/* serve: runs in a browser. An HTTP server for one user and, when asked to, a room of viewers: it reads OUT folders, starts
- * and stops `lethe run` as processes of their own, and lets models that runs keep answer. docs/serve.md has every address
- * and says what is safe and why. */
+/* serve: runs in a browser. An HTTP server for one user and, when asked to, a room of viewers: it reads OUT folders,
+ * starts and stops `lethe run` as processes of their own, and lets models that runs keep answer. docs/serve.md has
+ * every address and says what is safe and why. */
 #ifndef LETHE_SERVE_H
 #define LETHE_SERVE_H
 

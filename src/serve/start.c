@@ -6,12 +6,13 @@
 
 static json_t *start_options(Arena *arena)
 {
-    static const char *const common[] = {"epochs", "train-rows", "eval-rows", "max-length", "batch-size", "learning-rate",
-                                         "lora-learning-rate", "device"};
-    static const char *const left_out[] = {"task", "model", "method", "seed", "out", "config", "json", "dry-run", "quiet", "words"};
-    static const char *const types[] = {[OPTION_TEXT] = "text", [OPTION_LIST] = "text",      [OPTION_INT] = "integer",
-                                        [OPTION_REAL] = "real", [OPTION_CHOICE] = "choice", [OPTION_CHOICES] = "text",
-                                        [OPTION_FLAG] = "flag"};
+    static const char *const common[] = {"epochs",     "train-rows",    "eval-rows",          "max-length",
+                                         "batch-size", "learning-rate", "lora-learning-rate", "device"};
+    static const char *const left_out[] = {"task",   "model", "method",  "seed",  "out",
+                                           "config", "json",  "dry-run", "quiet", "words"};
+    static const char *const types[] = {
+        [OPTION_TEXT] = "text",     [OPTION_LIST] = "text",    [OPTION_INT] = "integer", [OPTION_REAL] = "real",
+        [OPTION_CHOICE] = "choice", [OPTION_CHOICES] = "text", [OPTION_FLAG] = "flag"};
     const OptionRows *rows = run_options();
     json_t *list = json_array();
     for (size_t i = 0; i < rows->count; i++) {
@@ -26,8 +27,9 @@ static json_t *start_options(Arena *arena)
                            : arena_printf(arena, "%s", row->about);
         for (char *at = help; *at; at++)
             if (*at == '\n') *at = ' ';
-        json_t *o = json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s, s:b}", "name", row->name, "type", types[row->type],
-                              "default", usual, "unit", row->unit, "title", row->title, "help", help, "common", is_common);
+        json_t *o =
+            json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s, s:b}", "name", row->name, "type", types[row->type], "default",
+                      usual, "unit", row->unit, "title", row->title, "help", help, "common", is_common);
         if (row->type == OPTION_INT || row->type == OPTION_REAL) {
             json_object_set_new(o, "low", json_real(row->low));
             json_object_set_new(o, "high", json_real(row->high));
@@ -61,17 +63,19 @@ static bool handle_start(Server *s, Arena *arena, const ServeRequest *request, S
                                               "eval_rows", (json_int_t)d->eval_rows));
     }
     for (int i = 0; i < strategy_count; i++)
-        json_array_append_new(methods, json_pack("{s:s, s:s}", "name", strategies[i]->name, "sentence", strategies[i]->about));
+        json_array_append_new(methods,
+                              json_pack("{s:s, s:s}", "name", strategies[i]->name, "sentence", strategies[i]->about));
     ServeRight right;
     route_rest(s, request, &right);
-    json_t *o = json_pack("{s:s, s:b, s:i, s:o, s:[s], s:o, s:o, s:[{s:s, s:s}, {s:s, s:s}], s:s}", "version",
-                          LETHE_VERSION, "read_only", right != RIGHT_OWNER, "processors", processors_available(),
-                          "builtin_tasks", data, "builtin_models", s->plan->embedded.name, "methods", methods, "options",
-                          start_options(arena), "devices", "name", "auto", "words", "the fastest that there is", "name",
-                          "cpu", "words", "the processor", "out", start_out(arena));
+    json_t *o = json_pack(
+        "{s:s, s:b, s:i, s:o, s:[s], s:o, s:o, s:[{s:s, s:s}, {s:s, s:s}], s:s}", "version", LETHE_VERSION, "read_only",
+        right != RIGHT_OWNER, "processors", processors_available(), "builtin_tasks", data, "builtin_models",
+        s->plan->embedded.name, "methods", methods, "options", start_options(arena), "devices", "name", "auto", "words",
+        "the fastest that there is", "name", "cpu", "words", "the processor", "out", start_out(arena));
     if (s->plan->listen && right == RIGHT_OWNER) /* for the front of the room */
-        json_object_set_new(o, "room", json_pack("{s:s, s:s}", "code", s->code, "address",
-                                                 arena_printf(arena, "http://%s:%d/", s->plan->listen, s->port)));
+        json_object_set_new(o, "room",
+                            json_pack("{s:s, s:s}", "code", s->code, "address",
+                                      arena_printf(arena, "http://%s:%d/", s->plan->listen, s->port)));
     return answer_json(arena, answer, o);
 }
 

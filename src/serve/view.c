@@ -53,7 +53,8 @@ static void views_forget(Server *s, const ServeFolder *but)
 {
     sys_monitor_enter(&s->room);
     for (int i = 0; i < s->folder_count; i++)
-        if (&s->folders[i] != but && !s->folders[i].tail.open && s->folders[i].view.reader) view_close(&s->folders[i].view);
+        if (&s->folders[i] != but && !s->folders[i].tail.open && s->folders[i].view.reader)
+            view_close(&s->folders[i].view);
     sys_monitor_leave(&s->room);
 }
 
@@ -104,9 +105,9 @@ static bool handle_chart(Server *s, Arena *arena, const ServeRequest *request, S
         !query_number(arena, request->query, "narrow", 0, 1, width < 700, &narrow, err))
         return false;
     sys_monitor_enter(&s->view_room);
-    bool ok = view_make(s, f, answer, err) &&
-              report_svg(arena, f->view.results, query_text(arena, request->query, "name"), narrow, s->plan->font,
-                         &answer->body, err);
+    bool ok =
+        view_make(s, f, answer, err) && report_svg(arena, f->view.results, query_text(arena, request->query, "name"),
+                                                   narrow, s->plan->font, &answer->body, err);
     sys_monitor_leave(&s->view_room);
     answer->type = "image/svg+xml";
     answer->policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
