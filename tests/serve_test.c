@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 /* ---- the server ---- */
@@ -28,6 +29,7 @@ static Serving serve_begin(const char *name, const char *more, const char *value
     s.pid = fork();
     if (s.pid == 0) {
         dup2(out[1], STDOUT_FILENO);
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* also when a test fails */
         close(out[0]);
         close(out[1]);
         if (chdir(s.here) != 0) _exit(99);
@@ -254,11 +256,12 @@ static void test_serve_upload(void **state)
     assert_int_equal(serve_post(&s, "api/upload?name=x.csv", ""), 400);
     char golden[SYS_PATH_BYTES], setup[2048];
     assert_int_equal(sys_path_real("tests/golden", golden), 0);
-    snprintf(setup, sizeof setup,
-             "{\"tasks\":[{\"name\":\"mine\",\"train\":\"lethe-files/"
-             "_.._my_rows.csv\",\"eval\":\"20%%\"}],\"methods\":[\"full\"],"
-             "\"model\":\"%s/interchange/bert\",\"options\":{\"threads\":\"1\"},\"out\":\"mine\"}",
-             golden);
+    snprintf(
+        setup, sizeof setup,
+        "{\"tasks\":[{\"name\":\"mine\",\"train\":\"lethe-files/"
+        "_.._my_rows.csv\",\"eval\":\"20%%\"}],\"methods\":[\"full\"],"
+        "\"model\":\"%s/interchange/bert\",\"options\":{\"threads\":\"1\",\"max-length\":\"16\"},\"out\":\"mine\"}",
+        golden);
     assert_int_equal(serve_post(&s, "api/check", setup), 200);
     assert_non_null(strstr(serve_body(), "\"ok\":true"));
     assert_non_null(strstr(serve_body(), "\"text\":\"sentence\""));
@@ -357,9 +360,9 @@ static void test_serve_asks_as_predict(void **state)
         sh("echo 'a good film' | lethe predict --device cpu --run build/test-tmp/serve-run/one/after/sentiment "
            "--task sentiment --method full");
     assert_int_equal(o->code, 0);
-    snprintf(wanted, sizeof wanted, "\"negative\": ");
+    snprintf(wanted, sizeof wanted, "\"negative\":");
     assert_non_null(strstr(o->out, wanted));
-    assert_int_equal(sscanf(strstr(o->out, wanted), "\"negative\": %lf", &theirs), 1);
+    assert_int_equal(sscanf(strstr(o->out, wanted), "\"negative\":%lf", &theirs), 1);
     assert_true(fabs(ours - theirs) < 1e-5);
     serve_end(&s);
 }
@@ -494,7 +497,7 @@ static void test_serve_room(void **state)
     assert_int_equal(serve_post_as(&s, view, header, "api/ask", "{}"), 404); /* allowed: there is no such folder */
     /* tries of the code are few */
     snprintf(request, sizeof request,
-             "POST /code HTTP/1.1\r\nHost: 127.0.0.2:%d\r\nContent-Length: 15\r\n\r\n{\"code\":\"12345\"}", s.port);
+             "POST /code HTTP/1.1\r\nHost: 127.0.0.2:%d\r\nContent-Length: 16\r\n\r\n{\"code\":\"12345\"}", s.port);
     int late = 0;
     for (int i = 0; i < 40; i++) late += serve_raw(&s, "127.0.0.2", request) == 429;
     assert_int_equal(late, 10);

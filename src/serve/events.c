@@ -74,7 +74,7 @@ static Str stream_next(Arena *arena, Stream *stream, double now)
         stream->progress_sent = now;
         stream_event(arena, &text, "progress", where_json(&f->where));
     }
-    if (!text.count && now - stream->sent >= 1) stream_words(arena, &text, ":\n\n"); /* is anybody there? */
+    if (!text.count && now - stream->sent >= 0.4) stream_words(arena, &text, ":\n\n"); /* is anybody there? */
     if (text.count) stream->sent = now;
     return (Str){text.at, text.count};
 }
@@ -86,6 +86,10 @@ static void stream_run(Server *s, ServeFolder *folder, size_t from, bool write(v
     Arena arena = {0};
     bool listens = true;
     sys_monitor_enter(&s->room);
+    /* those who have gone are noticed within a second */
+    for (double until = clock_seconds() + 20;
+         s->stream_count >= SERVE_VIEWERS && clock_seconds() < until && !s->ending;)
+        sys_monitor_wait(&s->room);
     const bool room = s->stream_count < SERVE_VIEWERS;
     s->stream_count++;
     folder->tail.viewers++;
@@ -140,7 +144,7 @@ static void watch_once(Server *s)
         }
         wake = wake || stamp != f->stamp;
     }
-    if (now - s->beat >= 1) wake = true; /* so that a stream looks whether anybody is there */
+    if (now - s->beat >= 0.5) wake = true; /* so that a stream looks whether anybody is there */
     if (wake) s->beat = now;
     if (wake) sys_monitor_wake(&s->room);
     sys_monitor_leave(&s->room);
