@@ -197,7 +197,7 @@ function drawState() {
 function drawStep() {
     const running = state?.state === 'running' && lastStep;
     show($('watch-step'), !!running);
-    if (running) text($('watch-step'), `${lastStep.method}, ${lastStep.name}: step ${count(lastStep.step)}, loss ${lastStep.loss.toFixed(3)}`);
+    if (running) text($('watch-step'), `loss ${lastStep.loss.toFixed(3)}`);
 }
 
 function drawButtons(s) {
