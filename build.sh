@@ -221,7 +221,7 @@ shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has i
 # ---- the program ----
 
 objects=(build/vendor.o build/vendor_http.o build/baseline.o build/assets.o build/shaders.o)
-sources=(main.c src shaders build.sh "${objects[@]}") # what every program is made of
+sources=(main.c src docs/lesson.md shaders build.sh "${objects[@]}") # what every program is made of
 
 compile() { # compile TARGET OPTION...: one program
     local target=$1

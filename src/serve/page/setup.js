@@ -116,6 +116,7 @@ function problems(list, ok = false) {
                 e.setAttribute('aria-describedby', place.id);
             }
         place.closest('details')?.setAttribute('open', '');
+        if (p.field.startsWith('tasks.')) place.parentElement.querySelector('details')?.setAttribute('open', '');
     }
     fill($('check-problems'), left.map(words => el('li', {}, words)));
     $('start').disabled = !ok;
