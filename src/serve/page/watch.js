@@ -183,6 +183,7 @@ const stateWords = {running: 'running', stopped: 'stopped', finished: 'finished'
 function drawState() {
     const s = state?.state;
     text($('watch-title'), state ? folderName(state) : 'Watch');
+    show(document.querySelector('.head'), !!state || page.part !== 'lesson');
     const left = progress?.left_seconds ?? state?.left_seconds;
     const words = s === 'running' && progress ? [progress.words, left > 0 ? `about ${duration(left)} left` : ''].filter(Boolean).join(', ') : state?.words ?? '';
     const want = `${s} ${words}`;
