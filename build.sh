@@ -296,9 +296,9 @@ need_browser() { # the pages are opened in a real one where the distribution has
 # browser picture: README's picture, of the default experiment at work; takes minutes.
 browser() {
     if [ "${1:-}" = picture ]; then
-        python3 tests/browser/picture.py build/lethe assets/page.png
+        python3 -B tests/browser/picture.py build/lethe assets/page.png
     elif command -v python3 >/dev/null; then
-        python3 tests/browser/page.py build/lethe "$@"
+        python3 -B tests/browser/page.py build/lethe "$@"
     else
         echo "[  SKIPPED ] 1 test(s): no Python on this machine, the page is not opened"
     fi

@@ -305,6 +305,42 @@ class Tests:
         page.wait("document.querySelector('#guess')?.value === '55'", 10, "the guess after a reload")
         self.fine(page)
 
+    # ---- a room ----
+
+    def test_room(self):
+        teacher = Server(self.lethe, self.folder, "--listen", "127.0.0.2")
+        try:
+            room = json.loads(teacher.get("api/start"))["room"]
+            page = self.browser.page()
+            page.open(teacher.url + "#lesson/1")
+            page.wait("document.querySelector('#room')?.checkVisibility()", 20, "the code, for the front of the room")
+            check(room["code"] in page.text("#room").replace(" ", ""), page.text("#room"))
+            self.picture(page, "room-teacher", whole=False)
+            viewer = self.browser.page(360, 740)
+            viewer.open(room["address"])
+            viewer.write("#digits", "%06d" % ((int(room["code"]) + 1) % 1000000))
+            viewer.press("Enter")
+            viewer.wait("document.querySelector('#said').textContent", 10, "a wrong code is told")
+            self.picture(viewer, "room-door")
+            viewer.write("#digits", room["code"])
+            viewer.press("Enter")
+            viewer.wait("document.querySelector('#bars .bar')", 30, "the viewer sees the run")
+            check(not viewer.seen("#to-setup") and not viewer.seen("#stop") and not viewer.seen("#go-on"), "a viewer may change something")
+            token = viewer.js("location.pathname.split('/')[1]")
+            status = viewer.js(f"fetch('api/run', {{method: 'POST', headers: {{'X-Lethe-Token': '{token}'}}, body: '{{}}'}}).then(r => r.status)")
+            check(status == 403, f"a viewer starts a run: {status}")
+            self.picture(viewer, "room-viewer")
+            viewer.js("location.hash = '#lesson/1'")
+            viewer.wait("document.querySelector('#lesson-step .question')", 20)
+            check("For the teacher" not in viewer.text("#lesson-step") and not viewer.js("document.querySelector('#lesson-step button')"), "viewers see what is the teacher's")
+            viewer.js("location.hash = '#ask'")
+            viewer.wait("document.querySelector('#rows-count')?.textContent", 20)
+            viewer.write("#ask-text", "a delight from start to finish")
+            viewer.press("Enter")
+            viewer.wait("document.querySelector('.answer')", 20, "a viewer asks the model")
+        finally:
+            teacher.close()
+
     # ---- the keyboard, and what may not be ----
 
     def test_keyboard(self):
