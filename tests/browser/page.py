@@ -154,7 +154,7 @@ class Tests:
                 page.write(f"#option-{name}", value)
 
     def ready(self, page):
-        page.wait("document.querySelector('#check-state').textContent === 'Ready to start.'", 60,
+        page.wait("document.querySelector('#check-busy').hidden && document.querySelector('#check-state').textContent === 'Ready to start.'", 60,
                   "the setup to be ready")
 
     # ---- from an empty folder to the report ----
@@ -188,6 +188,7 @@ class Tests:
         self.stop_and_go_on(page)
         page.wait("document.querySelector('.state.finished')", 400, "the run is finished")
         page.wait("!document.querySelector('#verdict-headline').textContent.startsWith('Too early')", 20, "a verdict")
+        check(not page.seen("#trouble"), f"there is trouble: {page.text('#trouble')}")
         self.looks(page, "watch")
         report = self.server.get(page.js("document.querySelector('#watch-buttons a[href^=report]').getAttribute('href')"))
         check("<h1" in report and "sentiment" in report, "no report")

@@ -17,7 +17,7 @@ def main():
     try:
         page = browser.page(1280, 720)
         page.open(server.url + "#setup")
-        page.wait("document.querySelector('#check-state')?.textContent === 'Ready to start.'", 120)
+        page.wait("document.querySelector('#check-busy')?.hidden && document.querySelector('#check-state').textContent === 'Ready to start.'", 120)
         page.click("#start")
         page.wait("document.querySelector('#bars-legend')?.textContent.includes('now')", 3600, "the first look at sentiment while nli trains")
         page.wait("+/step (\\d+)/.exec(document.querySelector('#watch-state').textContent)?.[1] >= 66", 3600, "the fourth look")

@@ -53,9 +53,15 @@ function changed() {
     remember('setup', JSON.stringify(setup));
     clearTimeout(timer);
     checking?.abort();
-    text($('check-state'), 'Looking at it…');
+    busy(true);
     $('start').disabled = true;
     timer = setTimeout(check, CHECK_AFTER);
+}
+
+// What is being looked at is seen, and not read out: only what comes of it is.
+function busy(yes) {
+    show($('check-busy'), yes);
+    $('check-state').classList.toggle('unseen', yes);
 }
 
 async function check() {
@@ -92,6 +98,7 @@ function drawFacts() {
 // ---- problems, each beside its field ----
 
 function problems(list, ok = false) {
+    busy(false);
     for (const e of document.querySelectorAll('#setup-form .problem')) {
         e.hidden = true;
         text(e, '');
