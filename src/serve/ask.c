@@ -46,8 +46,7 @@ typedef struct Asking {
 static bool ask_open(Asking *a, Err *err)
 {
     if (a->open) return true;
-    const int processors = processors_available();
-    if (!device_open(&a->device, "cpu", processors < 2 ? 1 : 2, err)) return false;
+    if (!device_open(&a->device, "cpu", 1, err)) return false;
     const uint64_t free_bytes = memory_available_bytes();
     a->most = free_bytes / 4 < (3ull << 30) ? free_bytes / 4 : 3ull << 30;
     a->open = true;
@@ -224,9 +223,10 @@ static const char *state_words(Arena *arena, const KeptState *kept)
                : arena_printf(arena, "after task %u", kept->after_task);
 }
 
-/* A text that is answered, on a thread whose stack is large enough. */
+/* A text that a state answers, on a thread whose stack is large enough. */
 typedef struct Question {
     Server *server;
+    const KeptState *kept;
     AskState *state;
     Str text, pair;
     json_t *probabilities;
@@ -259,26 +259,33 @@ static void question_answer(void *context)
     arena_free(&arena);
 }
 
-static bool ask_state(Server *s, Arena *arena, const char *out, const KeptState *kept, const char *task, Str text,
-                      Str pair, json_t *answers, json_t **names, Err *err)
+enum { ASK_THREADS = 2 };
+
+/* Every second question, from the first or the second on. */
+typedef struct AskShare {
+    Question *questions;
+    size_t count, from, step;
+} AskShare;
+
+static void share_answer(void *context)
 {
-    AskState *state = state_load(s, out, kept, task, err);
-    SysThread thread;
-    if (!state) return false;
-    state->used = clock_seconds();
-    Question q = {.server = s, .state = state, .text = text, .pair = pair};
-    if (!sys_thread_start(&thread, question_answer, &q)) return fail(err, "there is no room for another thread");
-    sys_thread_join(&thread);
-    if (!q.probabilities) return fail(err, "%s", q.err.text);
-    if (!*names) {
-        *names = json_array();
-        const Labels *labels = &state->classifier.labels;
-        for (uint32_t i = 0; i < labels->classes; i++) json_array_append_new(*names, json_string(labels->names[i]));
+    const AskShare *share = context;
+    for (size_t i = share->from; i < share->count; i += share->step) question_answer(&share->questions[i]);
+}
+
+/* Answers all. Each has one thread: where a run is at work, threads that wait for each other wait for the run, too. */
+static bool questions_answer(Question *questions, size_t count, Err *err)
+{
+    SysThread thread[ASK_THREADS];
+    AskShare share[ASK_THREADS];
+    const size_t threads = processors_available() < ASK_THREADS ? 1 : ASK_THREADS;
+    size_t started = 0;
+    for (; started < threads; started++) {
+        share[started] = (AskShare){questions, count, started, threads};
+        if (!sys_thread_start(&thread[started], share_answer, &share[started])) break;
     }
-    json_array_append_new(answers, json_pack("{s:s, s:I, s:I, s:s, s:o}", "method", kept->method, "seed",
-                                             (json_int_t)kept->seed, "after_task", (json_int_t)kept->after_task,
-                                             "words", state_words(arena, kept), "probabilities", q.probabilities));
-    return true;
+    for (size_t i = 0; i < started; i++) sys_thread_join(&thread[i]);
+    return started == threads || fail(err, "there is no room for another thread");
 }
 
 static bool kept_has_task(const KeptState *kept, const char *task)
@@ -299,6 +306,17 @@ static const char *ask_task(const KeptList *list, const json_t *body)
     return NULL;
 }
 
+static void answer_add(Arena *arena, json_t *answers, const Question *q, Err *first)
+{
+    if (!q->probabilities) {
+        fail(first, "%s", q->err.text);
+        return;
+    }
+    json_array_append_new(answers, json_pack("{s:s, s:I, s:I, s:s, s:o}", "method", q->kept->method, "seed",
+                                             (json_int_t)q->kept->seed, "after_task", (json_int_t)q->kept->after_task,
+                                             "words", state_words(arena, q->kept), "probabilities", q->probabilities));
+}
+
 static bool ask_all(Server *s, Arena *arena, const ServeFolder *f, const json_t *body, ServeAnswer *answer, Err *err)
 {
     const char *text = json_string_value(json_object_get(body, "text")),
@@ -313,20 +331,28 @@ static bool ask_all(Server *s, Arena *arena, const ServeFolder *f, const json_t 
         return answer_refused(answer, 404, err,
                               list.count ? "task: no model that is kept knows it"
                                          : "no model is kept in this folder yet");
-    json_t *answers = json_array(), *names = NULL;
+    Question *questions = arena_new(arena, Question, list.count);
+    size_t count = 0;
+    json_t *answers = json_array(), *names = json_array();
     const double began = clock_seconds();
+    Err first = {0}; /* a state that is damaged leaves the others their answer */
     sys_monitor_enter(&s->ask_room);
     bool ok = ask_open(s->asking, err);
-    Err first = {0};
     for (size_t i = 0; i < list.count && ok; i++) {
-        Err own = {0};
-        if (kept_has_task(&list.at[i], task) &&
-            !ask_state(s, arena, f->path, &list.at[i], task, str(text), str(pair ? pair : ""), answers, &names, &own) &&
-            !first.code)
-            first = own; /* one that is damaged leaves the others their answer */
+        if (!kept_has_task(&list.at[i], task)) continue;
+        AskState *state = state_load(s, f->path, &list.at[i], task, &first);
+        if (state) state->used = clock_seconds();
+        if (state)
+            questions[count++] = (Question){
+                .server = s, .kept = &list.at[i], .state = state, .text = str(text), .pair = str(pair ? pair : "")};
     }
+    ok = ok && questions_answer(questions, count, err);
+    const Labels *labels = count ? &questions[0].state->classifier.labels : NULL;
+    for (uint32_t i = 0; labels && i < labels->classes; i++)
+        json_array_append_new(names, json_string(labels->names[i]));
     ask_make_room(s->asking, began);
     sys_monitor_leave(&s->ask_room);
+    for (size_t i = 0; i < count; i++) answer_add(arena, answers, &questions[i], &first);
     if (ok && !json_array_size(answers)) ok = fail(err, "%s", first.code ? first.text : "no model answers");
     if (!ok) {
         json_decref(answers);

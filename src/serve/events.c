@@ -79,8 +79,8 @@ static Str stream_next(Arena *arena, Stream *stream, double now)
     return (Str){text.at, text.count};
 }
 
-/* Calls `write` with what happens until it says that nobody listens, or the server ends. */
-static void stream_run(Server *s, ServeFolder *folder, size_t from, bool write(void *to, Str text), void *to)
+/* Calls `put` with what happens until it says that nobody listens, or the server ends. */
+static void stream_run(Server *s, ServeFolder *folder, size_t from, bool put(void *to, Str text), void *to)
 {
     Stream stream = {.folder = folder, .line = from, .sent = clock_seconds()};
     Arena arena = {0};
@@ -99,7 +99,7 @@ static void stream_run(Server *s, ServeFolder *folder, size_t from, bool write(v
         const Str text = stream_next(&arena, &stream, clock_seconds());
         if (text.size) {
             sys_monitor_leave(&s->room);
-            listens = write(to, text);
+            listens = put(to, text);
             arena_clear(&arena);
             sys_monitor_enter(&s->room);
         } else {

@@ -13,7 +13,7 @@ static char *fuzz_serve_line(char **rest)
 static Server *fuzz_server(void)
 {
     static Server s;
-    static ServePlan plan = {.listen = "10.0.0.1"};
+    static ServePlan plan = {.listen = "10.0.0.1", .embedded.name = "built in"};
     static Arena arena;
     Str text = {"", 0};
     Err err = {0};
