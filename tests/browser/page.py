@@ -304,6 +304,12 @@ class Tests:
         page.write("#guess", "55")
         page.reload()
         page.wait("document.querySelector('#guess')?.value === '55'", 10, "the guess after a reload")
+        page.click("#lesson-step button.main")
+        page.wait("document.querySelector('#lesson-watch .state.running')", 60, "the run of the step, below it")
+        page.wait("document.querySelector('#lesson-watch #bars')?.checkVisibility()", 90, "its bars, once it has begun")
+        self.picture(page, "lesson-running", whole=False)
+        page.click("#stop")
+        page.wait("document.querySelector('#lesson-watch .state.stopped')", 60, "the run of the step is stopped")
         self.fine(page)
 
     # ---- a room ----
