@@ -221,7 +221,7 @@ shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has i
 # ---- the program ----
 
 objects=(build/vendor.o build/vendor_http.o build/baseline.o build/assets.o build/shaders.o)
-sources=(main.c src shaders build.sh "${objects[@]}") # what every program is made of
+sources=(main.c src docs/lesson.md shaders build.sh "${objects[@]}") # what every program is made of
 
 compile() { # compile TARGET OPTION...: one program
     local target=$1
@@ -296,9 +296,9 @@ need_browser() { # the pages are opened in a real one where the distribution has
 # browser picture: README's picture, of the default experiment at work; takes minutes.
 browser() {
     if [ "${1:-}" = picture ]; then
-        python3 tests/browser/picture.py build/lethe assets/page.png
+        python3 -B tests/browser/picture.py build/lethe assets/page.png
     elif command -v python3 >/dev/null; then
-        python3 tests/browser/page.py build/lethe "$@"
+        python3 -B tests/browser/page.py build/lethe "$@"
     else
         echo "[  SKIPPED ] 1 test(s): no Python on this machine, the page is not opened"
     fi

@@ -4,24 +4,25 @@
 
 /* The page: files inside the binary. */
 
-#define PAGE_FILES(X)                                                  \
-    X(index, "index.html", "text/html; charset=utf-8", false)          \
-    X(page_css, "page.css", "text/css; charset=utf-8", true)           \
-    X(page_js, "page.js", "text/javascript; charset=utf-8", false)     \
-    X(tools_js, "tools.js", "text/javascript; charset=utf-8", false)   \
-    X(charts_js, "charts.js", "text/javascript; charset=utf-8", false) \
-    X(setup_js, "setup.js", "text/javascript; charset=utf-8", false)   \
-    X(watch_js, "watch.js", "text/javascript; charset=utf-8", false)   \
-    X(ask_js, "ask.js", "text/javascript; charset=utf-8", false)       \
-    X(lesson_js, "lesson.js", "text/javascript; charset=utf-8", false) \
-    X(code_html, "code.html", "text/html; charset=utf-8", true)        \
-    X(code_js, "code.js", "text/javascript; charset=utf-8", true)
+#define PAGE_FILES(X)                                                                     \
+    X(index, "src/serve/page/", "index.html", "text/html; charset=utf-8", false)          \
+    X(page_css, "src/serve/page/", "page.css", "text/css; charset=utf-8", true)           \
+    X(page_js, "src/serve/page/", "page.js", "text/javascript; charset=utf-8", false)     \
+    X(tools_js, "src/serve/page/", "tools.js", "text/javascript; charset=utf-8", false)   \
+    X(charts_js, "src/serve/page/", "charts.js", "text/javascript; charset=utf-8", false) \
+    X(setup_js, "src/serve/page/", "setup.js", "text/javascript; charset=utf-8", false)   \
+    X(watch_js, "src/serve/page/", "watch.js", "text/javascript; charset=utf-8", false)   \
+    X(ask_js, "src/serve/page/", "ask.js", "text/javascript; charset=utf-8", false)       \
+    X(lesson_js, "src/serve/page/", "lesson.js", "text/javascript; charset=utf-8", false) \
+    X(lesson_md, "docs/", "lesson.md", "text/plain; charset=utf-8", false)                \
+    X(code_html, "src/serve/page/", "code.html", "text/html; charset=utf-8", true)        \
+    X(code_js, "src/serve/page/", "code.js", "text/javascript; charset=utf-8", true)
 
-#define PAGE_EMBED(id, name, type, door) EMBED_FILE(serve_page_##id, "src/serve/page/" name)
+#define PAGE_EMBED(id, folder, name, type, door) EMBED_FILE(serve_page_##id, folder name)
 PAGE_FILES(PAGE_EMBED)
 
 /* door: also for who has no code yet. */
-#define PAGE_ROW(id, name, type, door) {name, type, door, EMBEDDED(serve_page_##id)},
+#define PAGE_ROW(id, folder, name, type, door) {name, type, door, EMBEDDED(serve_page_##id)},
 static const struct {
     const char *name, *type;
     bool door;

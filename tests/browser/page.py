@@ -84,7 +84,18 @@ class Server:
         with urllib.request.urlopen(self.url + path, timeout=20) as answer:
             return answer.read().decode()
 
+    def post(self, path, body):
+        token = self.url.split("/")[3]
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(),
+                                         {"X-Lethe-Token": token, "Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
     def close(self):
+        """With the runs that it has started: they would go on."""
+        for folder in json.loads(self.get("api/folders")):
+            if folder["state"] == "running":
+                self.post("api/stop", {"id": folder["id"]})
         self.process.terminate()
         self.process.wait(timeout=20)
 
@@ -94,7 +105,7 @@ class Tests:
         self.lethe, self.pictures = lethe, pictures
         self.browser = chromium.Chromium(chromium.find())
         self.folder = tempfile.mkdtemp(prefix="lethe-page-")
-        self.server = Server(lethe, self.folder)
+        self.server = Server(lethe, self.folder, "--files", TINY)
 
     def close(self):
         self.browser.close()
@@ -106,8 +117,8 @@ class Tests:
         if self.pictures:
             page.picture(os.path.join(self.pictures, f"{name}.png"), whole)
 
-    def fine(self, page, but=()):
-        faults = page.faults_so_far(but)
+    def fine(self, page):
+        faults = page.faults_so_far(but=("/api/view",))  # 404 until there is something to show
         check(not faults, f"the console says: {faults}")
         strangers = [r for r in page.requests if not r.startswith((self.server.url, "data:", "about:"))]
         check(not strangers, f"asked for from elsewhere: {strangers}")
@@ -143,7 +154,7 @@ class Tests:
                 page.write(f"#option-{name}", value)
 
     def ready(self, page):
-        page.wait("document.querySelector('#check-state').textContent === 'Ready to start.'", 60,
+        page.wait("document.querySelector('#check-busy').hidden && document.querySelector('#check-state').textContent === 'Ready to start.'", 60,
                   "the setup to be ready")
 
     # ---- from an empty folder to the report ----
@@ -161,22 +172,23 @@ class Tests:
         check(page.js("document.querySelector('#start').disabled"), "it may be started nevertheless")
         check(page.js("document.querySelector('#option-epochs').getAttribute('aria-invalid')") == "true", "a screen reader does not hear it")
         self.picture(page, "setup-refused")
-        page.write("#option-epochs", "40")
+        page.write("#option-epochs", "4")
         self.ready(page)
         page.write("#out", "first")
         self.ready(page)
-        check("--out first" in page.text("#command") and "--epochs 40" in page.text("#command"), page.text("#command"))
+        check("--out first" in page.text("#command") and "--epochs 4" in page.text("#command"), page.text("#command"))
         page.click("#start")
         page.wait("location.hash.startsWith('#watch/')", 20)
         page.wait("document.querySelector('.state.running')", 20, "the run is running")
-        page.wait("document.querySelector('#bars .bar')", 60, "the first bar")
+        page.wait("document.querySelector('#bars .bar')", 150, "the first bar")
         check("Too early to say" in page.text("#verdict-headline"), "a verdict before there is anything to say")
         self.picture(page, "watch-first-bar")
         self.reload_in_the_middle(page)
         self.two_browsers(page)
         self.stop_and_go_on(page)
-        page.wait("document.querySelector('.state.finished')", 180, "the run is finished")
+        page.wait("document.querySelector('.state.finished')", 400, "the run is finished")
         page.wait("!document.querySelector('#verdict-headline').textContent.startsWith('Too early')", 20, "a verdict")
+        check(not page.seen("#trouble"), f"there is trouble: {page.text('#trouble')}")
         self.looks(page, "watch")
         report = self.server.get(page.js("document.querySelector('#watch-buttons a[href^=report]').getAttribute('href')"))
         check("<h1" in report and "sentiment" in report, "no report")
@@ -258,7 +270,7 @@ class Tests:
         words = page.text('.problem[data-field="tasks.1"]')
         check("Comment" in words, f"the refusal does not say which columns there are: {words}")
         self.picture(page, "own-wrong-columns")
-        page.js("document.querySelector('#task-1 details').open = true")
+        check(page.seen("#task-1 [data-column=text]"), "the columns cannot be named at once")
         page.write("#task-1 [data-column=text]", "Comment")
         page.write("#task-1 [data-column=label]", "Stars")
         self.ready(page)
@@ -292,7 +304,49 @@ class Tests:
         page.write("#guess", "55")
         page.reload()
         page.wait("document.querySelector('#guess')?.value === '55'", 10, "the guess after a reload")
+        page.click("#lesson-step button.main")
+        page.wait("document.querySelector('#lesson-watch .state.running')", 60, "the run of the step, below it")
+        page.wait("document.querySelector('#lesson-watch #bars')?.checkVisibility()", 90, "its bars, once it has begun")
+        self.picture(page, "lesson-running", whole=False)
+        page.click("#stop")
+        page.wait("document.querySelector('#lesson-watch .state.stopped')", 60, "the run of the step is stopped")
         self.fine(page)
+
+    # ---- a room ----
+
+    def test_room(self):
+        teacher = Server(self.lethe, self.folder, "--listen", "127.0.0.2")
+        try:
+            room = json.loads(teacher.get("api/start"))["room"]
+            page = self.browser.page()
+            page.open(teacher.url + "#lesson/1")
+            page.wait("document.querySelector('#room')?.checkVisibility()", 20, "the code, for the front of the room")
+            check(room["code"] in page.text("#room").replace(" ", ""), page.text("#room"))
+            self.picture(page, "room-teacher", whole=False)
+            viewer = self.browser.page(360, 740)
+            viewer.open(room["address"])
+            viewer.write("#digits", "%06d" % ((int(room["code"]) + 1) % 1000000))
+            viewer.press("Enter")
+            viewer.wait("document.querySelector('#said').textContent", 10, "a wrong code is told")
+            self.picture(viewer, "room-door")
+            viewer.write("#digits", room["code"])
+            viewer.press("Enter")
+            viewer.wait("document.querySelector('#bars .bar')", 30, "the viewer sees the run")
+            check(not viewer.seen("#to-setup") and not viewer.seen("#stop") and not viewer.seen("#go-on"), "a viewer may change something")
+            token = viewer.js("location.pathname.split('/')[1]")
+            status = viewer.js(f"fetch('api/run', {{method: 'POST', headers: {{'X-Lethe-Token': '{token}'}}, body: '{{}}'}}).then(r => r.status)")
+            check(status == 403, f"a viewer starts a run: {status}")
+            self.picture(viewer, "room-viewer")
+            viewer.js("location.hash = '#lesson/1'")
+            viewer.wait("document.querySelector('#lesson-step .question')", 20)
+            check("For the teacher" not in viewer.text("#lesson-step") and not viewer.js("document.querySelector('#lesson-step button')"), "viewers see what is the teacher's")
+            viewer.js("location.hash = '#ask'")
+            viewer.wait("document.querySelector('#rows-count')?.textContent", 20)
+            viewer.write("#ask-text", "a delight from start to finish")
+            viewer.press("Enter")
+            viewer.wait("document.querySelector('.answer')", 20, "a viewer asks the model")
+        finally:
+            teacher.close()
 
     # ---- the keyboard, and what may not be ----
 

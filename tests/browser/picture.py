@@ -17,10 +17,10 @@ def main():
     try:
         page = browser.page(1280, 720)
         page.open(server.url + "#setup")
-        page.wait("document.querySelector('#check-state')?.textContent === 'Ready to start.'", 120)
+        page.wait("document.querySelector('#check-busy')?.hidden && document.querySelector('#check-state').textContent === 'Ready to start.'", 120)
         page.click("#start")
         page.wait("document.querySelector('#bars-legend')?.textContent.includes('now')", 3600, "the first look at sentiment while nli trains")
-        page.wait("+/step (\\d+)/.exec(document.querySelector('#watch-step').textContent)?.[1] >= 66", 3600, "the fourth look")
+        page.wait("+/step (\\d+)/.exec(document.querySelector('#watch-state').textContent)?.[1] >= 66", 3600, "the fourth look")
         page.wait("!document.querySelector('#trouble').checkVisibility()", 10)
         page.picture(to)
         print(f"{to}: {os.path.getsize(to)} bytes")

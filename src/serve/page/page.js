@@ -134,7 +134,7 @@ async function begin() {
     }
     show($('to-setup'), !page.start.read_only);
     drawRoom();
-    text($('foot'), `lethe ${page.start.version}. ${page.start.system}. Nothing leaves this computer.`);
+    text($('foot'), `lethe ${page.start.version}. ${page.start.read_only ? 'Nothing of this leaves the room.' : 'Nothing leaves this computer.'}`);
     for (const part of Object.values(parts)) part.begin(page);
     addEventListener('hashchange', route);
     route();

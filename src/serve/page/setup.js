@@ -1,7 +1,7 @@
 // Set up a run: tasks, model, methods, options. Whatever is changed goes to lethe, which says what it would read, need and
 // refuse (api/check); its words stand beside the field that they are about.
 
-import {$, announce, bytes, count, duration, el, fill, get, percent, post, remember, remembered, Refusal, show, text, upload} from './tools.js';
+import {$, announce, count, el, fill, get, percent, post, remember, remembered, Refusal, show, text, upload} from './tools.js';
 
 const CHECK_AFTER = 500; // milliseconds without a further change
 const elsewhere = new Set(['task', 'task-option', 'model', 'method', 'out', 'config', 'quiet', 'json', 'dry-run', 'force', 'seed', 'words']);
@@ -53,9 +53,15 @@ function changed() {
     remember('setup', JSON.stringify(setup));
     clearTimeout(timer);
     checking?.abort();
-    text($('check-state'), 'Looking at it…');
+    busy(true);
     $('start').disabled = true;
     timer = setTimeout(check, CHECK_AFTER);
+}
+
+// What is being looked at is seen, and not read out: only what comes of it is.
+function busy(yes) {
+    show($('check-busy'), yes);
+    $('check-state').classList.toggle('unseen', yes);
 }
 
 async function check() {
@@ -84,8 +90,7 @@ function drawChecked() {
 function drawFacts() {
     const e = checked.estimate, facts = [];
     if (e) {
-        facts.push(['Time', e.words || (e.seconds !== undefined ? `about ${duration(e.seconds)}` : '')]);
-        if (e.memory_bytes) facts.push(['Memory', bytes(e.memory_bytes)]);
+        facts.push(['It takes', e.words]);
     }
     fill($('check-facts'), facts.filter(f => f[1]).map(([name, words]) => [el('dt', {}, name), el('dd', {}, words)]));
 }
@@ -93,6 +98,7 @@ function drawFacts() {
 // ---- problems, each beside its field ----
 
 function problems(list, ok = false) {
+    busy(false);
     for (const e of document.querySelectorAll('#setup-form .problem')) {
         e.hidden = true;
         text(e, '');
@@ -117,6 +123,7 @@ function problems(list, ok = false) {
                 e.setAttribute('aria-describedby', place.id);
             }
         place.closest('details')?.setAttribute('open', '');
+        if (p.field.startsWith('tasks.')) place.parentElement.querySelector('details')?.setAttribute('open', '');
     }
     fill($('check-problems'), left.map(words => el('li', {}, words)));
     $('start').disabled = !ok;
@@ -232,6 +239,7 @@ function drawSeen(i, t) {
         named.length > 0 && el('p', {}, `Columns: ${named.join(', ')}.`),
         t.classes?.length > 0 && el('p', {}, 'Classes: ', t.classes.slice(0, 12).map(k => `${k.name} ${count(k.rows)} (${percent(k.rows / total)})`).join(', '),
             t.classes.length > 12 ? `, and ${t.classes.length - 12} more` : '', '.'),
+        (t.notes ?? []).map(note => el('p', {}, el('strong', {}, note))),
         rows.length > 0 && el('details', {}, el('summary', {}, 'First rows'), el('div', {class: 'scroll'}, el('table', {class: 'seen'},
             el('thead', {}, el('tr', {}, ['text', ...(pair ? ['second text'] : []), 'label'].map(h => el('th', {scope: 'col'}, h)))),
             el('tbody', {}, rows.map(r => el('tr', {}, el('td', {}, r.text), pair && el('td', {}, r.text_b ?? ''), el('td', {}, r.label))))))));
@@ -240,8 +248,6 @@ function drawSeen(i, t) {
 // ---- model, methods, options ----
 
 function drawModels() {
-    const models = page.start.builtin_models ?? [];
-    const name = m => typeof m === 'string' ? m : m.name;
     const folder = el('input', {type: 'text', id: 'model-folder', value: setup.model, placeholder: 'a folder such as roberta-base/', autocomplete: 'off', spellcheck: 'false', 'aria-label': 'Folder of the model'});
     const radio = (mine, checked, words) => el('label', {}, el('input', {type: 'radio', name: 'model', checked, value: mine, on: {change: () => {
         setup.model = mine === 'folder' ? folder.value : '';
@@ -253,7 +259,7 @@ function drawModels() {
         setup.model = folder.value;
         changed();
     });
-    fill($('models'), radio('', !setup.model, `${models.map(name)[0] ?? 'the built-in encoder'}, built in`),
+    fill($('models'), radio('', !setup.model, page.start.builtin_models[0]),
         radio('folder', !!setup.model, 'A Hugging Face folder of a BERT, RoBERTa, DistilBERT, XLM-RoBERTa, CamemBERT or ELECTRA'), folder);
 }
 
@@ -291,11 +297,18 @@ function optionField(o) {
         el('p', {class: 'soft'}, device || o.help || ''), el('p', {class: 'problem', 'data-field': o.name, hidden: true}));
 }
 
+// The method whose own option it is: its name begins with that of the method.
+function ownersOf(o) {
+    const stem = m => m.replace(/\+*$/, '');
+    return page.start.methods.map(m => m.name).filter(m => o.name.startsWith(`${stem(m)}-`) && !m.startsWith('lora')).slice(-1);
+}
+
 function drawOptions() {
     const all = page.start.options.filter(o => !elsewhere.has(o.name));
     const used = new Set([...setup.methods, ...split(setup.more)].flatMap(m => m.split('@')[0].split('+')));
-    fill($('options-common'), all.filter(o => o.common).map(optionField));
-    fill($('options-other'), all.filter(o => !o.common && (!o.method || used.has(o.method))).map(optionField));
+    const common = o => o.common || o.name === 'seeds';
+    fill($('options-common'), all.filter(common).map(optionField));
+    fill($('options-other'), all.filter(o => !common(o) && ownersOf(o).every(m => used.has(m))).map(optionField));
 }
 
 // ---- the part as a whole ----

@@ -86,7 +86,6 @@ export function duration(seconds) {
     if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
     return `${Math.floor(s / 3600)} h ${Math.floor(s % 3600 / 60)} min`;
 }
-export const bytes = n => n < 1e9 ? `${count(n / 1e6)} MB` : `${(n / 1e9).toFixed(1)} GB`;
 
 // ---- what the browser keeps for this page, where it may ----
 

@@ -10,6 +10,7 @@ import {folderName} from './page.js';
 const PAUSE = 500, STEPS_PAUSE = 3000, VIEWERS_STEPS_PAUSE = 6000;
 
 let page, source = null, folder = '', fault = '', view = null, state = null, progress = null, lastStep = null;
+let troubled = false; // by a view that failed
 let newest = 0; // the line of the last event that changes more than a loss
 const pictures = {bars: new Map(), curve: null};
 const announced = new Set();
@@ -126,13 +127,20 @@ async function refresh() {
         if (folder !== id) return;
         view = answer;
         fault = '';
+        if (troubled) page.trouble('');
+        troubled = false;
         draw();
         tell();
         if (view.line < newest) soon(2 * PAUSE); // it was of a moment before
     } catch (e) {
         if (e.name === 'AbortError' || folder !== id) return;
-        if (view) return page.trouble(e.message);
-        fault = e instanceof Refusal && e.status === 404 ? '' : e.message; // 404: nothing to show yet
+        const early = e instanceof Refusal && e.status === 404; // nothing to show yet, or again: a run goes on
+        if (early && view) return soon(STEPS_PAUSE);
+        if (view) {
+            troubled = true;
+            return page.trouble(e.message);
+        }
+        fault = early ? '' : e.message;
         draw();
     }
 }
@@ -183,12 +191,13 @@ const stateWords = {running: 'running', stopped: 'stopped', finished: 'finished'
 function drawState() {
     const s = state?.state;
     text($('watch-title'), state ? folderName(state) : 'Watch');
+    show(document.querySelector('.head'), !!state || page.part !== 'lesson');
     const left = progress?.left_seconds ?? state?.left_seconds;
     const words = s === 'running' && progress ? [progress.words, left > 0 ? `about ${duration(left)} left` : ''].filter(Boolean).join(', ') : state?.words ?? '';
-    const want = `${s} ${words}`;
+    const more = words === s ? '' : words, want = `${s} ${more}`;
     if ($('watch-state').dataset.shown !== want) {
         $('watch-state').dataset.shown = want;
-        fill($('watch-state'), s && el('span', {class: `state ${s}`}, stateWords[s] ?? s), words);
+        fill($('watch-state'), s && el('span', {class: `state ${s}`}, stateWords[s] ?? s), more);
     }
     drawStep();
     drawButtons(s);
@@ -197,7 +206,7 @@ function drawState() {
 function drawStep() {
     const running = state?.state === 'running' && lastStep;
     show($('watch-step'), !!running);
-    if (running) text($('watch-step'), `${lastStep.method}, ${lastStep.name}: step ${count(lastStep.step)}, loss ${lastStep.loss.toFixed(3)}`);
+    if (running) text($('watch-step'), `loss ${lastStep.loss.toFixed(3)}`);
 }
 
 function drawButtons(s) {
