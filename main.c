@@ -34,6 +34,8 @@
 #include "src/experiment/experiment.c"
 #include "src/report/report.h"  // table and charts, from results.jsonl
 #include "src/report/report.c"
+#include "src/serve/serve.h"  // runs in the browser
+#include "src/serve/serve.c"
 #include "src/command/command.h"  // one file for each subcommand
 #include "src/command/command.c"
 

@@ -5,7 +5,6 @@
 #   build/release/NAME     what was made for one system        build/release/*      what is published
 # shellcheck shell=bash disable=SC2154
 
-release=build/release
 zig=$release/tools/ziglang/zig
 packages_release_test=(debootstrap qemu-user-static libc6-arm64-cross python3-venv man-db wine64 xvfb xauth mesa-vulkan-drivers libvulkan1)
 packages_release=(python3 python3-pip ca-certificates xz-utils git)
@@ -36,66 +35,6 @@ release_tools() {
     mv $release/tools.part $release/tools
 }
 
-release_fetch() { # release_fetch KIND WHAT TARGET: from wherever this machine's apt or pip gets it; false: not there
-    local uri component folder=$3.folder
-    case $1 in
-    pool)
-        for uri in $(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sort -u); do
-            for component in main universe; do
-                ! /usr/lib/apt/apt-helper download-file "${uri%/}/pool/$component/$2" "$3" >/dev/null 2>&1 || return 0
-            done
-        done ;;
-    pypi)
-        rm -rf "$folder"
-        python3 -m pip download -q --disable-pip-version-check --no-deps --no-binary="${2%%==*}" -d "$folder" "$2" \
-            >/dev/null 2>&1 || return 1
-        mv "$folder"/*.tar.gz "$3"
-        rmdir "$folder"
-        return 0 ;;
-    git) # URL@COMMIT: of its files those that are compiled, included or notices
-        rm -rf "$folder"
-        git init -q --bare "$folder"
-        if git -C "$folder" fetch -q --depth 1 "${2%@*}" "${2##*@}" >/dev/null 2>&1; then
-            release_archive "$folder" FETCH_HEAD >"$3"
-            rm -rf "$folder"
-            return 0
-        fi
-        rm -rf "$folder" ;;
-    esac
-    return 1
-}
-release_archive() { # release_archive REPOSITORY COMMIT
-    local files
-    mapfile -t files < <(git -C "$1" ls-tree -r --name-only "$2" | grep -E '[.][ch]$|[.]h[.]in$|LICENSE')
-    git -C "$1" archive --format=tar "$2" "${files[@]}"
-}
-
-release_unpack() { # release_unpack ARCHIVE FOLDER
-    rm -rf "$2"
-    mkdir -p "$2"
-    case $1 in
-    *.deb) dpkg-deb -x "$1" "$2" ;;
-    *) tar -xf "$1" -C "$2" --no-same-owner ;;
-    esac
-}
-
-release_library() { # release_library NAME: $release/sources/NAME, and NAME.row, the row of the lock that it is from
-    local name=$1 folder=$release/sources row version kind sum what file
-    ! grep -qxF -e "$(cat "$folder/$name.row" 2>/dev/null || echo none)" release/libraries.lock || return 0
-    while read -r row; do
-        read -r _ version kind sum what <<<"$row"
-        file=$folder/${what##*/}
-        [ -e "$file" ] || release_fetch "$kind" "$what" "$file" || { say "$name $version is not to be had: $kind $what"; continue; }
-        [ "$(sha256sum <"$file" | cut -d' ' -f1)" = "$sum" ] || { rm "$file"; say "$what has another sha256 than release/libraries.lock"; continue; }
-        release_unpack "$file" "$folder/$name"
-        echo "$row" >"$folder/$name.row"
-        return 0
-    done < <(grep "^$name " release/libraries.lock)
-    die "no source of $name could be fetched; release/libraries.lock lists them"
-}
-
-place() { dirname "$(find "$release/sources/$1" -name "$2" -print -quit)"; } # place LIBRARY FILE: its folder
-
 release_headers() { # the headers of all libraries, in one folder
     local inc=$release/include
     rm -rf $inc.part
@@ -106,6 +45,7 @@ release_headers() { # the headers of all libraries, in one folder
     cp "$(place zstd zstd_errors.h)"/zstd{,_errors}.h "$(place jansson jansson.h)/jansson.h" $inc.part/
     sed -e 's/@json_inline@/inline/' -e 's/@json_have_[a-z_]*@/1/' -e 's/@json_parser_max_depth@/2048/' \
         "$(place jansson jansson_config.h.in)/jansson_config.h.in" >$inc.part/jansson_config.h
+    civetweb_files $inc.part
     echo '#include <stdint.h>' >$inc.part/jansson_private_config.h # the rest of it is release_libraries' options
     if diff -rq $inc.part $inc >/dev/null 2>&1; then rm -rf $inc.part; else rm -rf $inc; mv $inc.part $inc; fi # as old as it is when nothing is new
 }
@@ -119,7 +59,7 @@ same_file() { # same_file FILE TEXT: writes it unless it holds that already, so 
 release_licenses() { # release_licenses TARGET: the notices of all that is in its program
     local zig_folder=$release/tools/ziglang name
     licenses_own
-    for name in jansson utf8proc zstd stb volk vulkan-headers; do
+    for name in jansson utf8proc zstd civetweb stb volk vulkan-headers; do
         heading "$(release_about "$name")"
         find "$release/sources/$name" \( -iname 'LICENSE*' -o -name copyright \) ! -name '*.spdx' ! -path '*/debian/*' -type f |
             sort | awk -F/ 'NR == 1 || NF < least {least = NF; first = $0} END {print first}' | xargs -d '\n' cat
@@ -144,6 +84,7 @@ release_about() { # release_about LIBRARY: name, version and licence
     jansson) licence=MIT ;;
     utf8proc) licence='MIT, with data from the Unicode Character Database' ;;
     zstd) licence='BSD 3-clause' ;;
+    civetweb) licence=MIT ;;
     stb) licence='stb_image_write and stb_truetype, public domain or MIT' ;;
     volk) licence=MIT ;;
     vulkan-headers) licence='Apache 2.0 or MIT' ;;
@@ -178,13 +119,13 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
     local name=$1 target=$2 out=$release/$1 flag options=() own=() last=() program=lethe objects
     mkdir -p "$out"
     for flag in "${flags[@]}"; do # build.sh's, but those of gcc alone and of its own processor
-        case $flag in -g1 | -march=* | -mtune=* | --param=*) ;; *) options+=("$flag") ;; esac
+        case $flag in -g1 | -march=* | -mtune=* | --param=* | -Ibuild/*) ;; *) options+=("$flag") ;; esac
     done
     options+=(-O2 -g0 "-ffile-prefix-map=$PWD=." -I"$release/include" -DUTF8PROC_STATIC)
     case $target in x86_64-*) own=(-march=x86_64_v2) ;; esac
     case $target in
     *-linux-*) own+=("${fortify[@]}") last=(-lm -ldl -Wl,--build-id=none) ;;
-    *-windows-*) program=lethe.exe last=(-lpsapi -Wl,--stack,8388608) ;;
+    *-windows-*) program=lethe.exe last=(-lpsapi -lws2_32 -lshell32 -Wl,--stack,8388608) ;;
     *-macos*) own+=(-Wunguarded-availability) ;; # what came after the version that the target names
     esac
     same_file "$out/options" "$target ${options[*]} ${own[*]} $(declare -f release_libraries)"
@@ -194,6 +135,7 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
         produce "$out/about.o" "$zig" cc -target "$target" "${options[@]}" -I"$out" -c src/about.c
     fi
     release_object "$out/vendor.o" src/vendor.c "${options[@]}" -w
+    release_object "$out/vendor_http.o" src/vendor_http.c "${options[@]}" -w
     release_object "$out/baseline.o" src/platform/baseline.c "${options[@]}"
     release_licenses "$target" >"$out/licenses.txt.part"
     cmp -s "$out/licenses.txt.part" "$out/licenses.txt" || { cp "$out/licenses.txt.part" "$out/licenses.txt"; zstd -q -f -19 "$out/licenses.txt"; }
@@ -233,6 +175,7 @@ release_facts() { # release_facts VERSION ARCHIVE...
 jansson MIT
 utf8proc MIT AND Unicode-DFS-2015
 zstd BSD-3-Clause
+civetweb MIT
 stb MIT OR Unlicense
 volk MIT
 vulkan-headers Apache-2.0 OR MIT
@@ -257,7 +200,7 @@ END
         id=${id//_/-}
         package "$id" "${archive##*/}" "$version" NOASSERTION "made by ./build.sh release" ARCHIVE "$archive"
         relation "$id" CONTAINS lethe
-        for library in jansson utf8proc zstd stb volk vulkan-headers compiler-rt; do relation "$id" STATIC_LINK "$library"; done
+        for library in jansson utf8proc zstd civetweb stb volk vulkan-headers compiler-rt; do relation "$id" STATIC_LINK "$library"; done
         for library in encoder data font; do relation "$id" CONTAINS "$library"; done
         case $archive in
         *linux*) relation "$id" STATIC_LINK glibc-startup ;;

@@ -78,6 +78,27 @@ static void test_each_epoch_is_kept(void **state)
                 !exists(R "whole/epochs/a-epoch1/models/full"));
 }
 
+static void test_each_task_is_kept(void **state)
+{
+    (void)state;
+    resume_files();
+    fine(child_run, ASKED_RUN "--method full,lora --out " R "plain");
+    fine(child_run, ASKED_RUN "--method full,lora --keep-each-task --keep-each-epoch --out " R "whole");
+    sh("cp -r " R "whole " R "less; rm -r " R "less/after " R "less/epochs");
+    expect_same_run(R "plain", R "less"); /* looking changes nothing */
+    /* after the first task it is what its last epoch left; after the last it is the run's own */
+    const Outcome *o =
+        sh("cd " R "whole && test \"$(echo after/*)\" = after/a && diff -r after/a/models epochs/a-epoch2/models && "
+           "grep -q '\"after_task\": 1' after/a/models/lora/model.json && "
+           "grep -q '\"after_task\": 2' models/lora/model.json");
+    if (o->code != 0) fail_msg("%s%s", o->out, o->err);
+    /* of what leaves the encoder as it was alone, with a second seed named after theirs; another run's go */
+    fine(child_run,
+         ASKED_RUN "--method full,lora --seeds 1,2 --keep-models adapters --keep-each-task --force --out " R "whole");
+    assert_true(exists(R "whole/after/a/models/lora-seed2/model.json") && !exists(R "whole/after/a/models/lora") &&
+                !exists(R "whole/after/a/models/full-seed1"));
+}
+
 /* Killed and resumed, a training ends where patience ended it. */
 static void test_patience_resumes(void **state)
 {
@@ -178,5 +199,5 @@ static void test_a_task_that_comes_again_resumes(void **state)
 static const struct CMUnitTest asked_tests[] = {
     cmocka_unit_test(test_a_task_comes_again), cmocka_unit_test(test_a_task_that_comes_again_resumes),
     cmocka_unit_test(test_values_of_one_task), cmocka_unit_test(test_each_epoch_is_kept),
-    cmocka_unit_test(test_patience_resumes),
+    cmocka_unit_test(test_each_task_is_kept),  cmocka_unit_test(test_patience_resumes),
 };

@@ -86,7 +86,7 @@ static void test_completion_in_bash(void **state)
     static const struct {
         const char *words, *wanted;
     } cases[] = {
-        {"\"\"", "run predict export tokenize report cite plan devices bench selftest licenses completion manual help "
+        {"\"\"", "run predict export tokenize report serve cite plan devices bench selftest licenses completion manual help "
                  "version "},
         {"pre", "predict "},
         {"run --ep", "--epochs "},

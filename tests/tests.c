@@ -24,6 +24,7 @@
 #include "tokenizer_golden_test.c"
 #include "command_test.c"
 #include "manners_test.c"
+#include "serve_test.c"
 #include "completion_test.c"
 #include "resume_test.c"
 #include "composition_test.c"
@@ -80,7 +81,7 @@ static const struct {
     GROUP(golden),   GROUP(command),    GROUP(manners),         GROUP(tokenizer_golden), GROUP(interchange_command),
     GROUP(traps),    GROUP(vulkan_ops), GROUP(vulkan_training), GROUP(vulkan_failure),   GROUP(charts),
     GROUP(page),     GROUP(bits),       GROUP(completion),      GROUP(gradients),        GROUP(sentences),
-    GROUP(captions),
+    GROUP(captions), GROUP(serve),
 #else
     GROUP(base),       GROUP(words),       GROUP(files),
     GROUP(text),       GROUP(device),      GROUP(model),

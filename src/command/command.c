@@ -15,6 +15,7 @@
 #include "repeat.c"
 #include "run.c"
 #include "plan.c"
+#include "serve.c"
 #include "tokenize.c"
 #include "completion.c"
 #include "manual.c"
@@ -74,6 +75,16 @@ const Command commands[] = {
      "beside the PNG files.\n\n"
      "options:\n",
      report_options, COUNT(report_options), false},
+    {"serve", command_serve, "runs in the browser: set up, watch, ask the models",
+     "usage: lethe serve [options] [OUT...]\n\n"
+     "Serves a page on 127.0.0.1 and opens it in the browser: set up and start runs, watch them as they happen, ask "
+     "the\n"
+     "models that they keep, go through the lesson. OUT: folders of runs, or folders that hold some; without them "
+     "those\n"
+     "of the current folder. Runs are processes of their own: they go on when the page is closed, or the server ends.\n"
+     "A double click on the program does this, too.\n\n"
+     "options:\n",
+     serve_options, COUNT(serve_options), false},
     {"cite", command_cite, "BibTeX of lethe and of methods, or of a run",
      "usage: lethe cite [METHODS|OUT]\n\n"
      "Prints lethe's own entry and the publication of each of the methods, named with commas between (full,ewc+replay, "
@@ -231,14 +242,14 @@ static bool command_asks_help(int argc, char **argv)
 static bool command_start(int argc, char **argv, Err *err)
 {
     static const char *const versions[] = {"-v", "-V", "--version"};
-    const char *first = argc > 1 ? argv[1] : "run";
+    const char *first = argc > 1 ? argv[1] : sys_started_by_click() ? "serve" : "run";
     trial_answer(argc, argv);
     for (size_t i = 0; i < COUNT(versions); i++)
         if (strcmp(first, versions[i]) == 0) first = "version";
     const bool asked = strcmp(first, "-h") == 0 || strcmp(first, "--help") == 0;
     if (asked) first = "help";
     const bool named = argc > 1 && (asked || !option_begins(argv[1]) || strcmp(first, "version") == 0);
-    const Command *command = command_find(named ? first : "run", err);
+    const Command *command = command_find(named || argc < 2 ? first : "run", err);
     if (!command) return false;
     if (named) argc--, argv++;
     argv[0] = (char *)command->name;

@@ -5,6 +5,7 @@
 #include "../about.h"
 #include "../assets.h"
 #include "../report/report.h"
+#include "../serve/serve.h"
 
 typedef struct Command {
     const char *name;

@@ -359,7 +359,8 @@ static double time_tokens(const Experiment *x, const Method *method, int task)
     return tokens + diagnosis_tokens(x, method, task) / 3;
 }
 
-static bool print_time(Experiment *x, Err *err)
+/* Seconds that the whole run will take. */
+static bool time_estimate(Experiment *x, double *seconds, Err *err)
 {
     const Plan *plan = x->plan;
     double total = 0, seconds_per_token[PLAN_MAX_METHODS];
@@ -375,9 +376,79 @@ static bool print_time(Experiment *x, Err *err)
             if (!shared) total += seconds_per_token[like] * time_tokens(x, method, i);
         }
     }
+    *seconds = total * plan->seed_count;
+    return true;
+}
+
+static bool print_time(Experiment *x, Err *err)
+{
+    double seconds;
     Arena scratch = {0};
-    printf("time     about %s, by eight trial steps of each kind of training\n",
-           format_duration(&scratch, total * plan->seed_count));
+    if (!time_estimate(x, &seconds, err)) return false;
+    printf("time     about %s, by eight trial steps of each kind of training\n", format_duration(&scratch, seconds));
     arena_free(&scratch);
     return true;
+}
+
+/* ---- the same for programs: --dry-run --json ---- */
+
+static json_t *plan_row(const Split *split, const TaskData *data, uint32_t row)
+{
+    Arena scratch = {0};
+    enum { MOST_BYTES = 1000 };
+    const Str cut[] = {utf8_cut(split->text[row], MOST_BYTES),
+                       split->pair[row].at ? utf8_cut(split->pair[row], MOST_BYTES) : (Str){0}};
+    json_t *text = json_stringn(cut[0].at, cut[0].size),
+           *pair = cut[1].at ? json_stringn(cut[1].at, cut[1].size) : NULL;
+    if (!text) text = json_string(str_show(cut[0])); /* not UTF-8 */
+    if (!pair && cut[1].at) pair = json_string(str_show(cut[1]));
+    json_t *o = json_pack("{s:o, s:o, s:s, s:I}", "text", text, "text_b", pair ? pair : json_null(), "label",
+                          data->class_names[split->labels[row]], "line", (json_int_t)split->lines[row]);
+    arena_free(&scratch);
+    return o;
+}
+
+static json_t *plan_task(const TaskData *data)
+{
+    enum { FIRST_ROWS = 5 };
+    const Split *train = &data->train;
+    Arena scratch = {0};
+    json_t *classes = json_array(), *rows = json_array(), *notes = json_array();
+    const uint32_t *counts = split_class_counts(&scratch, train, data->classes);
+    for (uint32_t c = 0; c < data->classes; c++)
+        json_array_append_new(classes,
+                              json_pack("{s:s, s:I}", "name", data->class_names[c], "rows", (json_int_t)counts[c]));
+    for (uint32_t r = 0; r < train->rows && r < FIRST_ROWS; r++) json_array_append_new(rows, plan_row(train, data, r));
+    for (size_t k = 0; k < data->warnings.count; k++) json_array_append_new(notes, json_string(data->warnings.at[k]));
+    arena_free(&scratch);
+    return json_pack("{s:s, s:I, s:I, s:I, s:{s:s?, s:s?, s:s?}, s:o, s:o, s:o}", "name", data->name, "train_rows",
+                     (json_int_t)train->rows, "eval_rows", (json_int_t)data->eval.rows, "train_file_rows",
+                     (json_int_t)train->file_rows, "columns", "text", train->read.text, "text_b", train->read.pair,
+                     "label", train->read.label, "classes", classes, "first_rows", rows, "notes", notes);
+}
+
+/* One JSON object: tasks as they were read, and what the run will need. */
+static bool print_plan_json(Experiment *x, Err *err)
+{
+    const Plan *plan = x->plan;
+    double seconds;
+    Arena scratch = {0};
+    if (!time_estimate(x, &seconds, err)) return false;
+    json_t *tasks = json_array();
+    for (int i = 0; i < plan->task_count; i++) json_array_append_new(tasks, plan_task(&x->tasks[i].data));
+    const double memory = (double)memory_needed(x, NULL), disk = (double)models_bytes(x);
+    const char *words =
+        arena_printf(&scratch, "about %s, %s of memory, %s on the disk for models", format_duration(&scratch, seconds),
+                     format_gigabytes(&scratch, memory, 1), format_gigabytes(&scratch, disk, 2));
+    json_t *o =
+        json_pack("{s:s, s:s, s:o, s:{s:s, s:f, s:f, s:f, s:f}}", "model", x->model_name, "device", x->device.name,
+                  "tasks", tasks, "estimate", "words", words, "seconds", seconds, "memory_bytes", memory, "free_bytes",
+                  (double)device_memory_bytes(&x->device), "disk_bytes", disk);
+    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+    if (text) printf("%s\n", text);
+    const bool ok = text || fail(err, "a name of the plan is not UTF-8");
+    free(text);
+    json_decref(o);
+    arena_free(&scratch);
+    return ok;
 }

@@ -61,6 +61,7 @@ typedef struct Plan {
     TaskValue task_value[PLAN_MAX_TASK_VALUES];
     int task_value_count;
     bool keep_each_epoch;  /* the weights after every epoch, in OUT/epochs */
+    bool keep_each_task;   /* what `keep` keeps, after every task, in OUT/after */
     OptionPreset defaults; /* decides on the defaults of all options */
     /* The identity in the config.json that is repeated (JSON text), and its path: its data and model must be as they
      * were, but for those that the command line names. NULL: nothing is repeated. */

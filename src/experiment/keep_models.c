@@ -45,6 +45,7 @@ static bool models_write(MethodRun *m, const char *out, int tasks, Err *err)
     const bool own_encoder = m->method->changes_encoder;
     const Kept kept = {.method = m->method->name,
                        .seed = m->seed,
+                       .after_task = (uint32_t)tasks,
                        .max_length = plan->max_length,
                        .pretrained = plan->model.folder ? pretrained : NULL,
                        .sha256 = m->x->model_sha256,
@@ -70,7 +71,35 @@ static bool models_keep(MethodRun *m, Err *err)
     return !models_are_kept(plan, m->method) || models_write(m, plan->out, plan->task_count, err);
 }
 
-/* ---- --keep-each-epoch: OUT/epochs/TASK-epochN has what predict and export want of OUT ---- */
+/* out: OUT/after/TASK or OUT/epochs/TASK-epochN, which has what predict and export want of OUT. */
+static bool models_write_apart(MethodRun *m, const char *out, Err *err)
+{
+    Arena arena = {0};
+    remove_temporaries(arena_printf(&arena, "%s/models/encoder", out)); /* of a process that was killed here */
+    const bool ok = kept_write_encoder(out, &m->x->plan->model, err) && models_write(m, out, m->task + 1, err);
+    arena_free(&arena);
+    return ok;
+}
+
+/* ---- --keep-each-task: OUT/after/TASK ---- */
+
+static const char *models_after(const Experiment *x, Arena *arena, int task)
+{
+    return arena_printf(arena, "%s/after/%s", x->plan->out, x->tasks[task].data.name);
+}
+
+/* After a task's training: the last one's are those of OUT itself. */
+static bool models_keep_task(MethodRun *m, Err *err)
+{
+    const Plan *plan = m->x->plan;
+    Arena arena = {0};
+    const bool kept = plan->keep_each_task && m->task + 1 < plan->task_count && models_are_kept(plan, m->method),
+               ok = !kept || models_write_apart(m, models_after(m->x, &arena, m->task), err);
+    arena_free(&arena);
+    return ok;
+}
+
+/* ---- --keep-each-epoch: OUT/epochs/TASK-epochN ---- */
 
 static const char *models_epoch(const Experiment *x, Arena *arena, int task, uint32_t epoch)
 {
@@ -82,9 +111,7 @@ static bool models_keep_epoch(void *context, uint32_t epoch, Err *err)
 {
     MethodRun *m = context;
     Arena arena = {0};
-    const char *out = models_epoch(m->x, &arena, m->task, epoch);
-    remove_temporaries(arena_printf(&arena, "%s/models/encoder", out)); /* of a process that was killed here */
-    const bool ok = kept_write_encoder(out, &m->x->plan->model, err) && models_write(m, out, m->task + 1, err);
+    const bool ok = models_write_apart(m, models_epoch(m->x, &arena, m->task, epoch), err);
     arena_free(&arena);
     return ok;
 }
@@ -102,6 +129,9 @@ static void models_say_missing(const Experiment *x)
             if (models_are_kept(plan, method) &&
                 !file_exists(models_folder(x, &arena, plan->out, method, plan->seeds[s])))
                 missing = "--keep-models";
+            if (models_are_kept(plan, method) && plan->keep_each_task && plan->task_count > 1 && !*missing &&
+                !file_exists(models_folder(x, &arena, models_after(x, &arena, 0), method, plan->seeds[s])))
+                missing = "--keep-each-task";
         }
     if (plan->keep_each_epoch && json_object_size(x->journal.finished) && !file_exists(models_epoch(x, &arena, 0, 0)))
         missing = "--keep-each-epoch";
@@ -128,8 +158,12 @@ static uint64_t models_bytes(const Experiment *x)
 {
     const Plan *plan = x->plan;
     uint64_t floats = 0;
-    for (int m = 0; m < plan->method_count; m++)
-        if (models_are_kept(plan, plan->methods[m])) floats += models_floats(x, plan->methods[m], plan->task_count);
+    for (int m = 0; m < plan->method_count; m++) {
+        if (!models_are_kept(plan, plan->methods[m])) continue;
+        floats += models_floats(x, plan->methods[m], plan->task_count);
+        for (int i = 1; i < plan->task_count && plan->keep_each_task; i++)
+            floats += models_floats(x, plan->methods[m], i);
+    }
     for (int m = 0; m < plan->method_count && plan->keep_each_epoch; m++)
         for (int i = 0; i < plan->task_count; i++)
             floats += hyper_of(plan, i).epochs * models_floats(x, plan->methods[m], i + 1);
@@ -159,13 +193,16 @@ static bool models_rename(const Experiment *x, Err *err)
     if (plan->seed_count < 2) return true;
     Arena arena = {0};
     bool ok = models_rename_in(x, &arena, plan->out, err);
-    for (int i = 0; i < plan->task_count && ok; i++)
+    for (int i = 0; i < plan->task_count && ok; i++) {
+        const char *after = models_after(x, &arena, i);
+        ok = !file_exists(after) || models_rename_in(x, &arena, after, err);
         for (uint32_t e = 0; e < hyper_of(plan, i).epochs && ok; e++) {
             Arena scratch = {0};
             const char *out = models_epoch(x, &scratch, i, e);
             ok = !file_exists(out) || models_rename_in(x, &scratch, out, err);
             arena_free(&scratch);
         }
+    }
     arena_free(&arena);
     return ok;
 }
@@ -178,6 +215,7 @@ static bool models_begin(const Experiment *x, bool fresh, Err *err)
     uint64_t room;
     const uint64_t need = models_bytes(x) + snapshot_bytes(x);
     if (fresh) kept_remove(arena_printf(&arena, "%s/models", x->plan->out));
+    if (fresh) kept_remove(arena_printf(&arena, "%s/after", x->plan->out));
     if (fresh) kept_remove(arena_printf(&arena, "%s/epochs", x->plan->out));
     if (!models_rename(x, err)) {
         arena_free(&arena);

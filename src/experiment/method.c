@@ -297,7 +297,7 @@ static bool run_method(Experiment *x, const Method *method, uint32_t seed, Err *
     x->outlook.accuracy[0] = 0;
     for (m->task = 0; m->task < plan->task_count && ok; m->task++) {
         outlook_task(m);
-        ok = train_one(m, err) && evaluate_all(m, err) && diagnose_task(m, err);
+        ok = train_one(m, err) && models_keep_task(m, err) && evaluate_all(m, err) && diagnose_task(m, err);
         outlook_task_done(m);
     }
     if (ok) progress_say(&m->progress, "writes its models");

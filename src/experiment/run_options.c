@@ -265,6 +265,8 @@ static const Option run_rows[] = {
     {"keep-models", OPTION_CHOICE, 0, 0, "WHAT",
      "of the trained models, for predict and export: all; adapters: only what\nleaves the encoder as it was; none",
      DEFAULT("all"), .default_words = "all; with several seeds adapters", .choices = run_keep_models, TO(keep)},
+    {"keep-each-task", OPTION_FLAG, 0, 0, NULL,
+     "keep what --keep-models keeps after every task, too, in OUT/after/TASK", TO(keep_each_task)},
     {"keep-each-epoch", OPTION_FLAG, 0, 0, NULL,
      "keep the weights after every epoch of every training, too, in OUT/epochs", TO(keep_each_epoch)},
     OPTION_MATCH_MARGIN("two methods learned a task equally well when the 90% interval of their\ndifference lies "

@@ -99,7 +99,9 @@ bool experiment_run(const Plan *plan, const json_t *options, Err *err)
     Experiment *x = &(Experiment){.plan = plan, .started = clock_seconds(), .journal.log = LOG_CLOSED};
     bool ok = experiment_open(x, err);
     outlook_said(x);
-    if (ok && plan->dry_run) {
+    if (ok && plan->dry_run && plan->json) {
+        ok = print_plan_json(x, err);
+    } else if (ok && plan->dry_run) {
         print_plan(x);
         ok = print_time(x, err);
     } else if (ok) {

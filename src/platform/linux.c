@@ -15,6 +15,13 @@ static int wait_to_read(int fd, int milliseconds)
 
 static int disk_sync(int fd) { return fsync(fd); }
 
+static const char desktop_open[] = "xdg-open";
+static bool desktop_is_there(void)
+{
+    const char *display = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
+    return (display && *display) || (wayland && *wayland);
+}
+
 bool sys_program(char out[SYS_PATH_BYTES])
 {
     const ssize_t size = readlink("/proc/self/exe", out, SYS_PATH_BYTES - 1);

@@ -34,6 +34,9 @@ static int wait_to_read(int fd, int milliseconds)
 /* fsync leaves the bytes in the disk's own memory. */
 static int disk_sync(int fd) { return fcntl(fd, F_FULLFSYNC) == 0 ? 0 : fsync(fd); }
 
+static const char desktop_open[] = "open";
+static bool desktop_is_there(void) { return !getenv("SSH_CONNECTION"); }
+
 bool sys_cache_folder(char out[SYS_PATH_BYTES])
 {
     const char *home = sys_home();

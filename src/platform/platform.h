@@ -49,6 +49,8 @@ typedef enum SysOpen {
 SysError sys_open(const char *path, SysOpen how, SysFile *file);
 /* What is there, as far as it fits; *got = 0: the end. */
 SysError sys_read(SysFile file, void *bytes, size_t size, size_t *got);
+SysError sys_read_at(SysFile file, uint64_t at, void *bytes, size_t size,
+                     size_t *got);                                /* of a file, from byte `at` on */
 SysError sys_write(SysFile file, const void *bytes, size_t size); /* all of it */
 /* sync: what was written reaches the disk first. The file is closed whatever is returned. */
 SysError sys_close(SysFile file, bool sync);
@@ -128,6 +130,7 @@ typedef struct SysThread {          /* stays where it is until it is joined */
 bool sys_thread_start(SysThread *thread, void (*body)(void *context), void *context);
 void sys_thread_join(SysThread *thread);
 void sys_thread_yield(void);
+void sys_sleep(int milliseconds);
 /* Calls body(context), on a thread with SYS_STACK_BYTES where this one has fewer. */
 void stack_run(void (*body)(void *context), void *context);
 
@@ -152,7 +155,7 @@ void memory_want_huge_pages(void *at, size_t size); /* only a wish */
 /* The other way round, for what is used here and there: memory is then taken SMALL_PAGE_BYTES at most at a time. */
 enum { SMALL_PAGE_BYTES = 16 << 10 };
 void memory_want_small_pages(void *at, size_t size);
-double clock_seconds(void);                         /* monotonic */
+double clock_seconds(void); /* monotonic */
 /* vkGetInstanceProcAddr of the machine's Vulkan loader, which stays loaded. NULL: there is none; *missing says what
  * was looked for and where it comes from. */
 typedef void (*SysCall)(void);
@@ -177,6 +180,28 @@ SysChild sys_child_run(const char *const *words, void *answer, size_t size, char
  * where the answer goes. */
 SysFile sys_child_begin(void);
 _Noreturn void sys_child_answer(SysFile to, const void *answer, size_t size); /* and ends the process */
+
+/* ---- A process of its own: this program, started again, that goes on when this one ends ---- */
+
+typedef struct SysProcess {
+    intptr_t handle;
+    unsigned id; /* 0: none */
+} SysProcess;
+/* Starts this program with the arguments `words` (NULL ends them), without input; what it prints goes to the files
+ * `out` and `errors`, empty before. Ctrl-C of this terminal does not reach it. */
+SysError sys_process_start(const char *const *words, const char *out, const char *errors, SysProcess *process);
+/* Whether it has ended; then *code is its exit code, 128 + N by signal N, and it is none any more. */
+bool sys_process_ended(SysProcess *process, int *code);
+void sys_process_interrupt(const SysProcess *process); /* as Ctrl-C in its own terminal */
+void sys_process_leave(SysProcess *process);           /* it goes on alone */
+
+/* ---- The desktop ---- */
+
+/* Opens an address in the user's browser; false: there is none to be seen. Does not wait for it. */
+bool sys_browse(const char *address);
+/* Whether the program was started by a double click: on a desktop, and from no terminal. */
+bool sys_started_by_click(void);
+bool sys_random(void *bytes, size_t size); /* that nobody can guess */
 
 /* ---- The terminal ---- */
 

@@ -27,6 +27,8 @@
 static const char *program_again(void);            /* what starts this program once more; NULL: unknown */
 static int wait_to_read(int fd, int milliseconds); /* > 0: something has arrived, or the end */
 static int disk_sync(int fd);                      /* as fsync */
+static bool desktop_is_there(void);
+static const char desktop_open[]; /* the program that opens an address */
 
 extern char **environ;
 
@@ -70,6 +72,14 @@ SysError sys_read(SysFile file, void *bytes, size_t size, size_t *got)
 {
     ssize_t count;
     while ((count = read((int)file, bytes, size)) < 0 && errno == EINTR) continue;
+    *got = count < 0 ? 0 : (size_t)count;
+    return count < 0 ? errno : 0;
+}
+
+SysError sys_read_at(SysFile file, uint64_t at, void *bytes, size_t size, size_t *got)
+{
+    ssize_t count;
+    while ((count = pread((int)file, bytes, size, (off_t)at)) < 0 && errno == EINTR) continue;
     *got = count < 0 ? 0 : (size_t)count;
     return count < 0 ? errno : 0;
 }
@@ -347,6 +357,12 @@ bool sys_thread_start(SysThread *thread, void (*body)(void *context), void *cont
 void sys_thread_join(SysThread *thread) { pthread_join((pthread_t)thread->handle, NULL); }
 void sys_thread_yield(void) { sched_yield(); }
 
+void sys_sleep(int milliseconds)
+{
+    const struct timespec rest = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+    nanosleep(&rest, NULL); /* a signal ends it early */
+}
+
 void stack_run(void (*body)(void *context), void *context)
 {
     struct rlimit limit;
@@ -523,6 +539,115 @@ _Noreturn void sys_child_answer(SysFile to, const void *answer, size_t size)
 {
     const bool ok = !sys_write(to, child_mark, sizeof child_mark) && !sys_write(to, answer, size);
     _exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);
+}
+
+/* ---- a process of its own ---- */
+
+/* A group of its own, which the terminal's Ctrl-C and its end do not reach. It holds Ctrl-C until it listens. */
+static SysError process_spawn(const char *program, bool search, char *const *argv, const char *out, const char *errors,
+                              pid_t *child)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t blocked, usual;
+    sigemptyset(&blocked);
+    interrupt_signals(&blocked);
+    if (search) sigemptyset(&blocked); /* another program: it does not know */
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGPIPE);
+    int error = posix_spawn_file_actions_init(&files);
+    if (error) return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error) {
+        posix_spawn_file_actions_destroy(&files);
+        return error;
+    }
+    const int write_new = O_WRONLY | O_CREAT | O_TRUNC;
+    error = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (!error) error = posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, out, write_new, 0666);
+    if (!error) error = posix_spawn_file_actions_addopen(&files, STDERR_FILENO, errors, write_new, 0666);
+    if (!error) error = posix_spawnattr_setsigmask(&attributes, &blocked);
+    if (!error) error = posix_spawnattr_setsigdefault(&attributes, &usual);
+    if (!error) error = posix_spawnattr_setpgroup(&attributes, 0);
+    if (!error)
+        error = posix_spawnattr_setflags(&attributes,
+                                         POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    if (!error)
+        error = search ? posix_spawnp(child, program, &files, &attributes, argv, environ)
+                       : posix_spawn(child, program, &files, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    return error;
+}
+
+SysError sys_process_start(const char *const *words, const char *out, const char *errors, SysProcess *process)
+{
+    size_t count = 0;
+    pid_t child = 0;
+    const char *program = program_again();
+    *process = (SysProcess){0};
+    while (words[count]) count++;
+    char **argv = calloc(count + 2, sizeof *argv);
+    if (!argv) return ENOMEM;
+    argv[0] = "lethe";
+    for (size_t i = 0; i < count; i++) argv[i + 1] = (char *)(uintptr_t)words[i];
+    const SysError error = program ? process_spawn(program, false, argv, out, errors, &child) : ENOENT;
+    free(argv);
+    if (!error) *process = (SysProcess){child, (unsigned)child};
+    return error;
+}
+
+bool sys_process_ended(SysProcess *process, int *code)
+{
+    int status = 0;
+    const pid_t ended = process->id ? waitpid((pid_t)process->handle, &status, WNOHANG) : 0;
+    if (!process->id || ended == 0 || (ended < 0 && errno == EINTR)) return !process->id;
+    *code = ended < 0 ? EXIT_FAILURE : WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    *process = (SysProcess){0};
+    return true;
+}
+
+void sys_process_interrupt(const SysProcess *process)
+{
+    if (process->id) kill((pid_t)process->handle, SIGINT);
+}
+
+void sys_process_leave(SysProcess *process) { *process = (SysProcess){0}; }
+
+/* ---- the desktop ---- */
+
+static void browser_wait(void *context) /* for the program that hands the address to the browser */
+{
+    const pid_t child = *(const pid_t *)context;
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) continue;
+}
+
+bool sys_browse(const char *address)
+{
+    static SysThread waiting;
+    static pid_t child;
+    char *const argv[] = {(char *)(uintptr_t)desktop_open, (char *)(uintptr_t)address, NULL};
+    return desktop_is_there() && !process_spawn(desktop_open, true, argv, "/dev/null", "/dev/null", &child) &&
+           sys_thread_start(&waiting, browser_wait, &child);
+}
+
+bool sys_started_by_click(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (isatty(fd)) return false;
+    const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (terminal >= 0) close(terminal);
+    return terminal < 0 && desktop_is_there();
+}
+
+bool sys_random(void *bytes, size_t size)
+{
+    SysFile file;
+    size_t got = 0, more = 1;
+    if (sys_open("/dev/urandom", SYS_READ, &file)) return false;
+    while (got < size && more && !sys_read(file, (char *)bytes + got, size - got, &more)) got += more;
+    sys_close(file, false);
+    return got == size;
 }
 
 /* ---- the terminal ---- */

@@ -9,6 +9,7 @@
 #define WIN32_LEAN_AND_MEAN
 #define NOMINMAX
 #include <windows.h>
+#include <shellapi.h>
 
 /* names that windows.h takes from everybody else */
 #undef near
@@ -299,6 +300,19 @@ SysError sys_read(SysFile file, void *bytes, size_t size, size_t *got)
     if (!ReadFile(handle, bytes, size < 1 << 30 ? (DWORD)size : 1 << 30, &count, NULL)) {
         const DWORD code = GetLastError();
         return code == ERROR_BROKEN_PIPE || code == ERROR_HANDLE_EOF ? 0 : error_of_code(code);
+    }
+    *got = count;
+    return 0;
+}
+
+SysError sys_read_at(SysFile file, uint64_t at, void *bytes, size_t size, size_t *got)
+{
+    OVERLAPPED place = {.Offset = (DWORD)at, .OffsetHigh = (DWORD)(at >> 32)};
+    DWORD count = 0;
+    *got = 0;
+    if (!ReadFile(handle_of(file), bytes, size < 1 << 30 ? (DWORD)size : 1 << 30, &count, &place)) {
+        const DWORD code = GetLastError();
+        return code == ERROR_HANDLE_EOF ? 0 : error_of_code(code);
     }
     *got = count;
     return 0;

@@ -84,6 +84,7 @@ void sys_thread_join(SysThread *thread)
 }
 
 void sys_thread_yield(void) { SwitchToThread(); }
+void sys_sleep(int milliseconds) { Sleep((DWORD)milliseconds); }
 
 void stack_run(void (*body)(void *context), void *context)
 {
@@ -184,8 +185,25 @@ static BOOL WINAPI interrupt_handle(DWORD event)
     return TRUE;
 }
 
+/* A process without this console hears no Ctrl-C of it: it is asked by an event that has its number in its name. */
+static void interrupt_event_name(DWORD process, wchar_t name[48])
+{
+    _snwprintf(name, 48, L"Local\\lethe-interrupt-%lu", (unsigned long)process);
+}
+
+static void CALLBACK interrupt_asked(void *context, BOOLEAN timed_out)
+{
+    (void)context;
+    if (!timed_out) interrupt_handle(CTRL_C_EVENT);
+}
+
 void interrupt_install(void)
 {
+    wchar_t name[48];
+    HANDLE waits;
+    interrupt_event_name(GetCurrentProcessId(), name);
+    const HANDLE asked = CreateEventW(NULL, FALSE, FALSE, name); /* both live as long as the process */
+    if (asked) RegisterWaitForSingleObject(&waits, asked, interrupt_asked, NULL, INFINITE, WT_EXECUTEDEFAULT);
     SetConsoleCtrlHandler(interrupt_handle, TRUE);
     SetConsoleCtrlHandler(NULL, FALSE); /* a child is started without Ctrl-C, until it listens */
 }
@@ -260,17 +278,19 @@ static wchar_t *command_line(const char *const *words)
     return line;
 }
 
-/* The child's stdout is `answers`; it inherits that and nothing else of this process. */
-static bool child_create(wchar_t *line, HANDLE answers, HANDLE nowhere, PROCESS_INFORMATION *child)
+/* The child's streams are these; it inherits them and nothing else of this process. */
+static bool child_create(wchar_t *line, HANDLE input, HANDLE output, HANDLE errors, DWORD more,
+                         PROCESS_INFORMATION *child)
 {
     static wchar_t program[WIDE_PATH];
-    HANDLE handed[] = {answers, nowhere};
+    HANDLE handed[] = {input, output, errors};
+    const SIZE_T handed_bytes = errors == input ? 2 * sizeof *handed : sizeof handed; /* none of them twice */
     SIZE_T size = 0;
     STARTUPINFOEXW start = {.StartupInfo = {.cb = sizeof start,
                                             .dwFlags = STARTF_USESTDHANDLES,
-                                            .hStdInput = nowhere,
-                                            .hStdOutput = answers,
-                                            .hStdError = nowhere}};
+                                            .hStdInput = input,
+                                            .hStdOutput = output,
+                                            .hStdError = errors}};
     const DWORD length = GetModuleFileNameW(NULL, program, WIDE_PATH);
     if (!length || length == WIDE_PATH) return false;
     InitializeProcThreadAttributeList(NULL, 1, 0, &size);
@@ -280,10 +300,9 @@ static bool child_create(wchar_t *line, HANDLE answers, HANDLE nowhere, PROCESS_
         return false;
     }
     /* No window of its own; and Ctrl-C waits until the child listens to it. */
-    const DWORD flags =
-        EXTENDED_STARTUPINFO_PRESENT | CREATE_NEW_PROCESS_GROUP | (console.there ? 0 : CREATE_NO_WINDOW);
+    const DWORD flags = EXTENDED_STARTUPINFO_PRESENT | CREATE_NEW_PROCESS_GROUP | more;
     const bool ok = UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST, handed,
-                                              sizeof handed, NULL, NULL) &&
+                                              handed_bytes, NULL, NULL) &&
                     CreateProcessW(program, line, NULL, NULL, TRUE, flags, NULL, NULL, &start.StartupInfo, child);
     DeleteProcThreadAttributeList(start.lpAttributeList);
     free(start.lpAttributeList);
@@ -301,7 +320,7 @@ static bool child_start(const char *const *words, HANDLE *from, PROCESS_INFORMAT
     bool ok = line && nowhere != INVALID_HANDLE_VALUE && CreatePipe(from, &to, NULL, 0);
     if (ok) {
         ok = SetHandleInformation(to, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) &&
-             child_create(line, to, nowhere, child);
+             child_create(line, nowhere, to, nowhere, console.there ? 0 : CREATE_NO_WINDOW, child);
         CloseHandle(to);
         if (!ok) CloseHandle(*from);
     }
@@ -377,3 +396,90 @@ _Noreturn void sys_child_answer(SysFile to, const void *answer, size_t size)
     const bool ok = !sys_write(to, child_mark, sizeof child_mark) && !sys_write(to, answer, size);
     process_end(ok ? EXIT_SUCCESS : EXIT_FAILURE);
 }
+
+/* ---- a process of its own ---- */
+
+static HANDLE process_stream(const char *path)
+{
+    wchar_t wide[WIDE_PATH];
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+    if (!path)
+        return CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherited, OPEN_EXISTING, 0,
+                           NULL);
+    if (path_wide(path, wide)) return INVALID_HANDLE_VALUE;
+    return CreateFileW(wide, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, &inherited,
+                       CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+}
+
+/* A console that nobody sees is its own: what happens to this one does not reach it. */
+SysError sys_process_start(const char *const *words, const char *out, const char *errors, SysProcess *process)
+{
+    PROCESS_INFORMATION child;
+    wchar_t *line = command_line(words);
+    HANDLE streams[] = {process_stream(NULL), process_stream(out), process_stream(errors)};
+    SysError error = 0;
+    *process = (SysProcess){0};
+    for (int i = 0; i < 3; i++)
+        if (streams[i] == INVALID_HANDLE_VALUE) error = error_last();
+    if (!line) error = ERROR_NOT_ENOUGH_MEMORY;
+    if (!error && !child_create(line, streams[0], streams[1], streams[2], CREATE_NO_WINDOW, &child))
+        error = error_last();
+    for (int i = 0; i < 3; i++)
+        if (streams[i] != INVALID_HANDLE_VALUE) CloseHandle(streams[i]);
+    free(line);
+    if (error) return error;
+    CloseHandle(child.hThread);
+    *process = (SysProcess){(intptr_t)child.hProcess, child.dwProcessId};
+    return 0;
+}
+
+bool sys_process_ended(SysProcess *process, int *code)
+{
+    DWORD ended = 0;
+    if (!process->id || WaitForSingleObject((HANDLE)process->handle, 0) != WAIT_OBJECT_0) return !process->id;
+    GetExitCodeProcess((HANDLE)process->handle, &ended);
+    *code = (int)ended;
+    sys_process_leave(process);
+    return true;
+}
+
+void sys_process_interrupt(const SysProcess *process)
+{
+    wchar_t name[48];
+    interrupt_event_name(process->id, name);
+    /* it may just have been started, and not listen yet */
+    for (int tries = 0; process->id && tries < 40; tries++) {
+        const HANDLE asked = OpenEventW(EVENT_MODIFY_STATE, FALSE, name);
+        if (asked) {
+            SetEvent(asked);
+            CloseHandle(asked);
+            return;
+        }
+        if (WaitForSingleObject((HANDLE)process->handle, 50) == WAIT_OBJECT_0) return;
+    }
+}
+
+void sys_process_leave(SysProcess *process)
+{
+    if (process->id) CloseHandle((HANDLE)process->handle);
+    *process = (SysProcess){0};
+}
+
+/* ---- the desktop ---- */
+
+bool sys_browse(const char *address)
+{
+    wchar_t wide[512];
+    return MultiByteToWideChar(CP_UTF8, 0, address, -1, wide, 512) > 0 &&
+           (INT_PTR)ShellExecuteW(NULL, L"open", wide, NULL, NULL, SW_SHOWNORMAL) > 32;
+}
+
+/* A console that was made for this process alone. */
+bool sys_started_by_click(void)
+{
+    DWORD all[2];
+    return console.there && GetConsoleProcessList(all, 2) == 1 && terminal_is(stdin) && terminal_is(stdout);
+}
+
+BOOLEAN NTAPI SystemFunction036(void *bytes, ULONG size); /* RtlGenRandom, by the name that it has in its library */
+bool sys_random(void *bytes, size_t size) { return SystemFunction036(bytes, (ULONG)size); }

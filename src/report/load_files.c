@@ -94,7 +94,7 @@ static bool load_is_whole(const Loader *l)
     return !seeds || finished >= json_array_size(methods) * json_array_size(seeds);
 }
 
-static bool load_text_of_run(Loader *l, Str text, Err *err)
+static bool load_lines(Loader *l, Str text, Err *err)
 {
     for (size_t at = 0; at < text.size;) {
         const char *end = memchr(text.at + at, '\n', text.size - at);
@@ -102,13 +102,42 @@ static bool load_text_of_run(Loader *l, Str text, Err *err)
         if (!load_line(l, (Str){text.at + at, size}, end != NULL, err)) return false;
         at += size + 1;
     }
+    return true;
+}
+
+/* What can be said when so many lines have been read. */
+static bool load_settle(Loader *l, Err *err)
+{
     if (!l->run) return fail(err, "%s: holds no event yet; the run has just begun or the file is damaged", l->path);
     l->out->finished = l->done && load_is_whole(l);
     for (int j = 0; j < l->out->task_count; j++)
         if (!load_sort_texts(l, &l->out->tasks[j], err)) return false;
     if (l->out->runs.count) qsort(l->out->runs.at, l->out->runs.count, sizeof *l->out->runs.at, load_compare_runs);
+    l->last = 0;
     return true;
 }
+
+static bool load_text_of_run(Loader *l, Str text, Err *err) { return load_lines(l, text, err) && load_settle(l, err); }
+
+struct ReportReader {
+    Loader loader;
+    Results results;
+};
+
+ReportReader *report_reader_open(Arena *arena, const char *what)
+{
+    ReportReader *reader = arena_new(arena, ReportReader, 1);
+    reader->results = (Results){.arena = arena};
+    reader->loader = (Loader){.arena = arena, .path = arena_copy(arena, what, strlen(what)), .out = &reader->results};
+    return reader;
+}
+
+const Results *report_reader_take(ReportReader *reader, Str lines, Err *err)
+{
+    return load_lines(&reader->loader, lines, err) && load_settle(&reader->loader, err) ? &reader->results : NULL;
+}
+
+void report_reader_close(ReportReader *reader) { json_decref(reader->loader.run); }
 
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err)
 {

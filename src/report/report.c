@@ -191,3 +191,5 @@ bool report_write(const Results *results, const char *out_dir, Str font, Err *er
     arena_free(&arena);
     return ok;
 }
+
+#include "live.c"

@@ -190,6 +190,12 @@ typedef struct Results {
 bool report_load(Arena *arena, const char *const *folders, int folder_count, Results *out, Err *err);
 /* The same from memory: one file's text; `what` names it in errors. */
 bool report_parse(Arena *arena, Str text, const char *what, Results *out, Err *err);
+/* The same as a run goes on: whole lines as they come, and after each time what they have come to; NULL: they do not
+ * make sense, or there is no "run" yet. What it says lives in the arena until the next time. */
+typedef struct ReportReader ReportReader;
+ReportReader *report_reader_open(Arena *arena, const char *what);
+const Results *report_reader_take(ReportReader *reader, Str lines, Err *err);
+void report_reader_close(ReportReader *reader);
 /* The folders of the runs that `given` names: a joined folder (see report_write_joined) stands for those that it joins,
  * each once. */
 bool report_folders(Arena *arena, const char *const *given, int count, const char *const **folders, int *folder_count,
@@ -248,6 +254,16 @@ bool report_next(const Results *results, FILE *out);
  * those whose events were recorded. The page holds all charts, and needs nothing else; beside them what results->files
  * names. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
+
+/* What a page shows of a run, finished or not: tasks, methods with their bars, curves and losses, what can be said, the
+ * table, names of charts; docs/serve.md has every field. The caller owns it. */
+json_t *report_view(const Results *results);
+/* A chart by its name, as an SVG file that lives in the arena; exit code 2: there is none of this name. */
+bool report_svg(Arena *arena, const Results *results, const char *name, bool narrow, Str font, Str *svg, Err *err);
+/* Rows of a task (from 0) as a method answered them right after the task's own training and by its last evaluation, of
+ * its first seed: lost, won back, or all whose words are recorded, lost ones first; from `from` on, at most `most`. */
+typedef enum ReportRows { REPORT_ROWS_LOST, REPORT_ROWS_WON, REPORT_ROWS_ALL } ReportRows;
+json_t *report_rows(const Results *results, int task, int method, ReportRows which, size_t from, size_t most);
 
 /* BibTeX: lethe's own entry, and those of the methods of the results, or of the names in a list ("ewc+replay,full", or
  * "all"; NULL: none). Unknown names: exit code 2, and nothing is printed. */

@@ -103,7 +103,7 @@ static bool classifier_of_run(Arena *arena, const ClassifierSource *source, Clas
              layout_load(&c->head.layout, &file, "", c->head_w, err);
     if (ok && !has_head) ok = fail(err, "%s: the head is missing", file.path);
     safetensors_close(&file);
-    if (!ok) return false;
+    if (!ok || source->without_encoder) return ok;
     if (kept.own_encoder) {
         c->encoder = arena_new(&c->weights, float, c->model.encoder.floats);
         ok = safetensors_open(arena, arena_printf(arena, "%s/encoder.safetensors", method), &file, err) &&

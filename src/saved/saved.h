@@ -26,6 +26,7 @@ typedef struct ClassifierSource {
     const char *model;
     const char *adapter;  /* a PEFT folder */
     ModelSource embedded; /* what a run without --model began with */
+    bool without_encoder; /* of a run: head and adapter alone; the encoder's weights are not read */
 } ClassifierSource;
 
 /* Whether a task's rows are pairs of texts. A Hugging Face folder does not say so. */
@@ -55,5 +56,18 @@ void classifier_close(Classifier *c);
  * AutoModelForSequenceClassification.from_pretrained loads. With an adapter: what PEFT's PeftModel.from_pretrained
  * loads, and, unless the encoder is that of a model folder, the encoder in the subfolder base/. */
 bool classifier_export(const Classifier *c, const char *folder, Err *err);
+
+/* A model that a run keeps: of a method with a seed, after so many tasks. */
+typedef struct KeptState {
+    const char *run, *method; /* as ClassifierSource names them: OUT, or OUT/after/TASK */
+    const char *folder;       /* its own */
+    uint32_t seed, after_task;
+    bool own_encoder;   /* else the pretrained one */
+    const char **tasks; /* [task_count] those that it has a head for */
+    int task_count;
+} KeptState;
+typedef DYN(KeptState) KeptList;
+/* All that is kept of a run, after each task (--keep-each-task) and at its end: by method, seed, tasks. */
+void kept_list(Arena *arena, const char *out, KeptList *states);
 
 #endif

@@ -1,5 +1,6 @@
 #include "saved.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* OUT/models: what a run keeps of each method.
@@ -22,8 +23,8 @@ typedef struct KeptTask {
 
 typedef struct Kept {
     const char *method;
-    uint32_t seed, max_length;
-    const char *pretrained, *sha256; /* the folder, NULL: built in; and the hash of its weights */
+    uint32_t seed, max_length, after_task; /* after_task: tasks that were trained */
+    const char *pretrained, *sha256;       /* the folder, NULL: built in; and the hash of its weights */
     const Model *model;
     float *encoder; /* NULL: the pretrained one */
     const KeptTask *tasks;
@@ -115,9 +116,10 @@ static json_t *kept_json(const Kept *kept)
         json_array_append_new(tasks, json_pack("{s:s, s:b, s:o}", "name", kept->tasks[i].name, "pairs",
                                                kept->tasks[i].pairs, "class_names", names));
     }
-    return json_pack("{s:s, s:s, s:I, s:I, s:{s:s?, s:s}, s:b, s:o}", "version", LETHE_VERSION, "method", kept->method,
-                     "seed", (json_int_t)kept->seed, "max_length", (json_int_t)kept->max_length, "pretrained", "folder",
-                     kept->pretrained, "sha256", kept->sha256, "own_encoder", kept->encoder != NULL, "tasks", tasks);
+    return json_pack("{s:s, s:s, s:I, s:I, s:I, s:{s:s?, s:s}, s:b, s:o}", "version", LETHE_VERSION, "method",
+                     kept->method, "seed", (json_int_t)kept->seed, "after_task", (json_int_t)kept->after_task,
+                     "max_length", (json_int_t)kept->max_length, "pretrained", "folder", kept->pretrained, "sha256",
+                     kept->sha256, "own_encoder", kept->encoder != NULL, "tasks", tasks);
 }
 
 /* folder: OUT/models/METHOD[-seedN]; what lies there of an earlier attempt goes. */
@@ -285,4 +287,63 @@ static const char *kept_find(Arena *arena, const ClassifierSource *source, Err *
     else
         fail(err, "%s keeps no trained model of %s; lethe run --keep-models all keeps every method's", out, method);
     return NULL;
+}
+
+/* ---- all that a run keeps ---- */
+
+/* The models of OUT, or of OUT/after/TASK. What is damaged, or half written, is left out. */
+static void kept_list_of(Arena *arena, const char *run, KeptList *states)
+{
+    SysError ignored;
+    SysFolder *folder = sys_folder_open(arena_printf(arena, "%s/models", run), &ignored);
+    for (const char *name; (name = sys_folder_next(folder));) {
+        const size_t size = kept_method_size(arena, run, name);
+        Str text;
+        Err err = {0};
+        json_t *o = NULL;
+        int64_t seed = 0, after;
+        const char *path = arena_printf(arena, "%s/models/%s/model.json", run, name);
+        if (!size || !file_read(arena, path, CONFIG_LIMIT_BYTES, &text, &err) ||
+            !json_parse_object(text, path, &o, &err))
+            continue;
+        const json_t *tasks = json_object_get(o, "tasks");
+        after = (int64_t)json_array_size(tasks);
+        if (json_get_int(o, path, "seed", 0, UINT32_MAX, &seed, &err) &&
+            (!json_object_get(o, "after_task") || json_get_int(o, path, "after_task", 1, 1 << 16, &after, &err))) {
+            KeptState state = {.run = arena_copy(arena, run, strlen(run)),
+                               .method = arena_copy(arena, name, size),
+                               .folder = arena_printf(arena, "%s/models/%s", run, name),
+                               .seed = (uint32_t)seed,
+                               .after_task = (uint32_t)after,
+                               .own_encoder = json_is_true(json_object_get(o, "own_encoder"))};
+            state.tasks = arena_new(arena, const char *, json_array_size(tasks) + 1);
+            for (size_t i = 0; i < json_array_size(tasks); i++) {
+                const char *task = json_string_value(json_object_get(json_array_get(tasks, i), "name"));
+                if (task) state.tasks[state.task_count++] = arena_copy(arena, task, strlen(task));
+            }
+            *dyn_push(arena, states) = state;
+        }
+        json_decref(o);
+    }
+    sys_folder_close(folder);
+}
+
+static int kept_compare(const void *a, const void *b)
+{
+    const KeptState *x = a, *y = b;
+    const int methods = strcmp(x->method, y->method);
+    if (methods || x->seed != y->seed) return methods ? methods : x->seed < y->seed ? -1 : 1;
+    return (x->after_task > y->after_task) - (x->after_task < y->after_task);
+}
+
+void kept_list(Arena *arena, const char *out, KeptList *states)
+{
+    SysError ignored;
+    *states = (KeptList){0};
+    kept_list_of(arena, out, states);
+    SysFolder *after = sys_folder_open(arena_printf(arena, "%s/after", out), &ignored);
+    for (const char *name; (name = sys_folder_next(after));)
+        if (kept_name_is_plain(name)) kept_list_of(arena, arena_printf(arena, "%s/after/%s", out, name), states);
+    sys_folder_close(after);
+    if (states->count) qsort(states->at, states->count, sizeof *states->at, kept_compare);
 }

@@ -253,6 +253,7 @@ bool task_data_load(Arena *arena, const Tokenizer *tokenizer, const char *name, 
         const RowChoice choice = rows_choose(arena, files[i], i ? eval_rows : train_rows, first_rows, ROWS_STREAM + i);
         split_load(arena, tokenizer, files[i], &choice, max_length, splits[i]);
         splits[i]->columns = columns_text(arena, files[i]);
+        splits[i]->read = (ColumnNames){files[i]->text_column, files[i]->pair_column, files[i]->label_column};
         for (uint32_t r = 0; r < choice.count; r++)
             if (!label_class(&labels, files[i], choice.rows[r], train->path, &splits[i]->labels[r], err)) return false;
         if (files[i]->unread)
@@ -271,7 +272,11 @@ void split_subset(Arena *arena, const Split *split, const uint32_t *rows, uint32
         ASSERT(rows[i] < split->rows);
         tokens += split->starts[rows[i] + 1] - split->starts[rows[i]];
     }
-    *out = (Split){.rows = count, .skipped = split->skipped, .file_rows = split->file_rows, .columns = split->columns};
+    *out = (Split){.rows = count,
+                   .skipped = split->skipped,
+                   .file_rows = split->file_rows,
+                   .columns = split->columns,
+                   .read = split->read};
     out->labels = arena_new(arena, uint32_t, count);
     out->starts = arena_new(arena, uint64_t, (size_t)count + 1);
     out->ids = arena_new(arena, uint32_t, tokens);

@@ -62,6 +62,7 @@ typedef struct Split {
     uint64_t skipped;    /* rows of the whole file without a label */
     uint32_t file_rows;  /* rows of the whole file with a label, of which `rows` are taken */
     const char *columns; /* those read, for people */
+    ColumnNames read;    /* and their names; NULL: none */
     uint32_t longest;    /* tokens of the longest row */
     bool any_pair;
 } Split;

@@ -6,6 +6,7 @@
 #   ./build.sh bench importance [DEVICE [ROWS [TASK]]]   exact Fisher information beside one backward pass an example
 #   ./build.sh bench gpu [DEVICE]           ops and steps on a GPU beside PyTorch with CUDA on the same card
 #   ./build.sh bench text                   tokenize and predict, in rows a second
+#   ./build.sh bench serve [ROUNDS [STEPS]] lethe serve: what a run loses with the page open, how late events are, answers
 #   ./build.sh bench rates                  how the default learning rates were chosen
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -13,8 +14,9 @@ case ${1:-steps} in
 steps) ;;
 rates) exec tests/bench/rates.sh ;;
 text) exec tests/bench/text.sh ;;
+serve) exec python3 tests/bench/serve.py "${@:2}" ;;
 gpu) exec tests/bench/gpu.sh "${@:2}" ;;
-*) echo "bench: no word '$1'; there are ops, importance, gpu, text, rates, verdicts, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
+*) echo "bench: no word '$1'; there are ops, importance, gpu, text, serve, rates, verdicts, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
 esac
 data=../shared/data peer=../shared/reference/notebook.py python=${LETHE_PEER_PYTHON:-python3} steps=${STEPS:-10}
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false

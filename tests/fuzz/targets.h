@@ -639,6 +639,8 @@ static void fuzz_labelled(Arena *arena, Str bytes, Err *err)
     output_close(&l.out);
 }
 
+#include "serve.h"
+
 static const struct {
     const char *name;
     FuzzTarget *run;
@@ -675,6 +677,7 @@ static const struct {
     {"nearest", fuzz_nearest},
     {"arguments", fuzz_arguments},
     {"labelled", fuzz_labelled},
+    {"serve", fuzz_serve},
 };
 
 static void fuzz_one(FuzzTarget *run, Str bytes)
