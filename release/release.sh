@@ -146,7 +146,7 @@ release_program() { # release_program NAME TARGET: $release/NAME/lethe, or lethe
     if newer "$out/shaders.o" build/shaders.o src/device/vulkan/shaders.c src/platform/embed.h "$out/options"; then
         produce "$out/shaders.o" "$zig" cc -target "$target" "${options[@]}" -c src/device/vulkan/shaders.c
     fi
-    if newer "$out/main.o" main.c src shaders "$out/options" $release/{include,tools/version}; then
+    if newer "$out/main.o" main.c src docs/lesson.md shaders "$out/options" $release/{include,tools/version}; then
         say "compiling lethe for $name"
         produce "$out/main.o" "$zig" cc -target "$target" "${options[@]}" "${own[@]}" -c main.c
     fi

@@ -13,11 +13,11 @@ static void view_close(LiveView *v)
     *v = (LiveView){0};
 }
 
-/* Whether a line may change what is said, and not just move a curve. */
+/* Whether a line changes more than a loss: a look at an earlier task, too, is the bar that falls. */
 static bool view_is_urgent(Str line)
 {
     static const char *const kinds[] = {"{\"event\":\"eval\"", "{\"event\":\"method\"", "{\"event\":\"done\"",
-                                        "{\"event\":\"run\""};
+                                        "{\"event\":\"curve\"", "{\"event\":\"run\""};
     for (size_t i = 0; i < COUNT(kinds); i++)
         if (line.size > strlen(kinds[i]) && memcmp(line.at, kinds[i], strlen(kinds[i])) == 0) return true;
     return false;
