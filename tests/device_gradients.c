@@ -318,7 +318,8 @@ static void test_device_gradient_relative(void **state)
     (void)state;
     enum { HEADS = 2, SIZE = 4, WIDTH = HEADS * SIZE, TOKENS = 9, EXAMPLES = 4, LONGEST = 5, REACH = 6, BUCKETS = 4 };
     u32 offsets[EXAMPLES + 1] = {0, 3, 3, 4, TOKENS};
-    u32 bucket[2 * REACH - 1] = {1, 1, 1, 2, 2, 3, 4, 4, 4, 4, 4}; /* of distances -5 .. 5; one more comes before them */
+    u32 bucket[2 * REACH - 1] = {1, 1, 1, 2, 2, 3,
+                                 4, 4, 4, 4, 4}; /* of distances -5 .. 5; one more comes before them */
     u32 span[2 * (BUCKETS + 1)] = {0, 0, 0, 3, 3, 5, 5, 6, 6, 11};
     for (u32 variant = 0; variant < 8; variant++) {
         const u32 first_only = variant & 1, shared = variant >> 2, queries = first_only ? EXAMPLES : TOKENS;
@@ -357,9 +358,11 @@ static void test_device_gradient_relative(void **state)
         device_gradient_check(&g, "relative_bias, queries", a, da, tables);
         if (!shared) device_gradient_check(&g, "relative_bias, keys", b, db, tables);
 
-        double *qkv = device_gradient_numbers(&g, TOKENS * ld, 4), *lse = device_gradient_numbers(&g, HEADS * queries, 5);
+        double *qkv = device_gradient_numbers(&g, TOKENS * ld, 4),
+               *lse = device_gradient_numbers(&g, HEADS * queries, 5);
         double *context = device_gradient_numbers(&g, queries * WIDTH, 6);
-        double *dcontext = device_gradient_numbers(&g, queries * WIDTH, 7), *dqkv = arena_new(&g.arena, double, TOKENS *ld);
+        double *dcontext = device_gradient_numbers(&g, queries * WIDTH, 7),
+               *dqkv = arena_new(&g.arena, double, TOKENS *ld);
         memset(d_bias, 0, TOKENS * HEADS * LONGEST * sizeof *d_bias);
         g.op = OP_relative_attention, g.count = queries * WIDTH, g.y = context, g.weight = dcontext;
         g.args = &(struct relative_attention_args64){.qkv = qkv,

@@ -7,8 +7,8 @@
 #define SINGLES T "interchange/singles.jsonl" /* those of them that are no pairs */
 #define W T "interchange/"                    /* where it works */
 
-static const char *interchange_kinds[] = {"bert", "roberta", "distilbert", "xlm-roberta", "electra", "mpnet",
-                                          "deberta"};
+static const char *interchange_kinds[] = {"bert",    "roberta", "distilbert", "xlm-roberta",
+                                          "electra", "mpnet",   "deberta"};
 
 /* rows.jsonl: the rows of answers.json; three.tsv: a task of three classes; old: the BERT with an old file's names. */
 static json_t *interchange_begin(void)

@@ -43,8 +43,12 @@ static void tiny_open(TinyModel *t, const char *engine, const Family *family, bo
                                 .vocab = 50,
                                 .positions = 20,
                                 .types = family->types,
-                                .buckets = !relative ? 0 : relative->usual_buckets ? relative->usual_buckets : 8,
-                                .reach = !relative ? 0 : relative->usual_reach ? relative->usual_reach : 20,
+                                .buckets = !relative                 ? 0
+                                           : relative->usual_buckets ? relative->usual_buckets
+                                                                     : 8,
+                                .reach = !relative               ? 0
+                                         : relative->usual_reach ? relative->usual_reach
+                                                                 : 20,
                                 .position_base = after_pad ? family->pad + 1 : 0,
                                 .eps = 1e-5f,
                                 .hidden_drop = drop,

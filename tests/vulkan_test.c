@@ -162,7 +162,8 @@ static void test_vulkan_trains_relative(void **state)
         {"tests/golden/mpnet_full.json", "tests/golden/tiny-mpnet", NULL, NULL, 16, 10},
         {"tests/golden/mpnet_lora.json", "tests/golden/tiny-mpnet", NULL, "tests/golden/tiny-mpnet-lora", 16, 10},
         {"tests/golden/deberta_full.json", "tests/golden/tiny-deberta", NULL, NULL, 16, 10},
-        {"tests/golden/deberta_lora.json", "tests/golden/tiny-deberta", NULL, "tests/golden/tiny-deberta-lora", 16, 10}};
+        {"tests/golden/deberta_lora.json", "tests/golden/tiny-deberta", NULL, "tests/golden/tiny-deberta-lora", 16,
+         10}};
     for (size_t i = 0; i < COUNT(of); i++) vulkan_compare(&of[i], true);
 }
 
@@ -306,6 +307,6 @@ static void test_vulkan_strategies(void **state)
 static const struct CMUnitTest vulkan_training_tests[] = {
     cmocka_unit_test(test_vulkan_importance),        cmocka_unit_test(test_vulkan_trains_roberta),
     cmocka_unit_test(test_vulkan_trains_distilbert), cmocka_unit_test(test_vulkan_trains_electra),
-    cmocka_unit_test(test_vulkan_trains_relative),
-    cmocka_unit_test(test_vulkan_trains_minilm),     cmocka_unit_test(test_vulkan_strategies),
+    cmocka_unit_test(test_vulkan_trains_relative),   cmocka_unit_test(test_vulkan_trains_minilm),
+    cmocka_unit_test(test_vulkan_strategies),
 };
