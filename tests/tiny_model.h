@@ -45,8 +45,12 @@ static void tiny_open_variant(TinyModel *t, const char *engine, const Family *fa
                                 .vocab = 50,
                                 .positions = 20,
                                 .types = family->types,
-                                .buckets = !relative ? 0 : relative->usual_buckets ? relative->usual_buckets : 8,
-                                .reach = !relative ? 0 : relative->usual_reach ? relative->usual_reach : 20,
+                                .buckets = !relative                 ? 0
+                                           : relative->usual_buckets ? relative->usual_buckets
+                                                                     : 8,
+                                .reach = !relative               ? 0
+                                         : relative->usual_reach ? relative->usual_reach
+                                                                 : 20,
                                 .position_base = after_pad ? family->pad + 1 : 0,
                                 .shared = family->config->shared ? 1 : 0,
                                 .gelu_tanh = family->gelu_tanh,

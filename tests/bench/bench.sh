@@ -58,6 +58,11 @@ if [ -e $peer ] && "$python" -c 'import torch, transformers, peft' 2>/dev/null; 
     ours roberta --model $big "${sst2[@]}" --method full --max-steps 24
     theirs roberta random-roberta-base full 1
     compare roberta roberta-base
+    if [ -e build/mpnet-base/model.safetensors ]; then # ./build.sh encoder mpnet-base
+        ours mpnet --model build/mpnet-base "${sst2[@]}" --method full --max-steps 24
+        theirs mpnet build/mpnet-base full 1
+        compare mpnet mpnet-base
+    fi
 else
     echo "no PyTorch with transformers and peft in $python: no ratios; LETHE_PEER_PYTHON=... names another interpreter"
 fi

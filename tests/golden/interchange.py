@@ -100,7 +100,7 @@ def make(wanted):
                                              **dict(sizes, num_hidden_layers=3, initializer_range=0.3)), modernbert_tokenizer()),
              "electra": (ElectraConfig(vocab_size=900, max_position_embeddings=40, embedding_size=8, **sizes),
                          BertTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
-             "mpnet": (MPNetConfig(vocab_size=910, max_position_embeddings=42, **sizes),
+             "mpnet": (MPNetConfig(vocab_size=910, max_position_embeddings=42, **{**sizes, "initializer_range": 0.3}),
                        MPNetTokenizer(f"{HERE}/tokenizers/bert/vocab.txt", model_max_length=24)),
              "deberta": (DebertaV2Config(vocab_size=720, max_position_embeddings=40, relative_attention=True, position_buckets=8,
                                          norm_rel_ebd="layer_norm", share_att_key=True, pos_att_type="p2c|c2p", position_biased_input=False,

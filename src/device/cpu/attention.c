@@ -88,10 +88,8 @@ INLINE void V(attend)(const struct attention_args *a, const f32 *bias, size_t it
             if (a->drop > 0) V(keep_block)(&s.site, (u32)(s.first + begin + i), (u32)rows, (u32)j, (u32)count, keep);
             for (size_t r = 0; r < rows; r++) {
                 const f32 *row_keep = a->drop > 0 ? keep + r * (ceil_div(count, 4) * 4) : NULL;
-                if (bias)
-                    V(add_row)
-                    (p + r * V(KEYS), bias + V(bias_at)(a->heads, a->longest, s.first + begin + i + r, s.head) + j,
-                     count);
+                if (bias) V(add_row)
+                (p + r * V(KEYS), bias + V(bias_at)(a->heads, a->longest, s.first + begin + i + r, s.head) + j, count);
                 f32 earlier = V(softmax_row)(p + r * V(KEYS), row_keep, count, &largest[i + r], &sum[i + r]);
                 if (j > 0) V(scale_row)(to + r * ldc, size, earlier);
             }
