@@ -40,7 +40,7 @@ typedef enum TokenizerKind { TOKENIZER_WORDPIECE, TOKENIZER_BPE, TOKENIZER_UNIGR
 struct Tokenizer {
     TokenizerKind kind;
     uint32_t vocab_size, model_size; /* every id is below it; and every id that the vocabulary has */
-    Normalizer normalizer;           /* of WordPiece and Unigram */
+    Normalizer normalizer;
     WordPiece wordpiece;
     Bpe bpe;
     Unigram unigram;

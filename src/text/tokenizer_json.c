@@ -202,8 +202,6 @@ static bool tokjson_bpe(TokJson *j, const json_t *model, Err *err)
         return false;
     if (!use_regex)
         return fail(err, "%s: a pre_tokenizer of type ByteLevel without its pattern is not supported", j->what);
-    if (j->tokenizer->normalizer.step_count)
-        return fail(err, "%s: a BPE model with a normalizer is not supported", j->what);
     if (prefix.size || suffix.size || fallback || ignore ||
         (json_is_number(dropout) && json_number_value(dropout) != 0))
         return fail(err,
