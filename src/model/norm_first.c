@@ -1,5 +1,10 @@
-/* Layers that normalise first (FamilyModules.before, norm1), with positions that turn, a gated GELU and no biases: a
- * part of encoder.c. With x [T][H] what comes in, normalised, and stream [T][H] the residual stream, which in the first
+#include "workspace.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Layers that normalise first (FamilyModules.before, norm1), with positions that turn, a gated GELU and no biases: for
+ * encoder.c. With x [T][H] what comes in, normalised, and stream [T][H] the residual stream, which in the first
  * layer is x itself: stream <- stream + Wo attention(turned Wqkv x); stream <- stream + W2 geglu(W1 LayerNorm(stream));
  * what goes out is LayerNorm(stream) by the next layer's gamma, or by the last LayerNorm's. */
 

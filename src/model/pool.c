@@ -1,4 +1,9 @@
-/* What stands for an example among its tokens' states, and rope's tables: parts of encoder.c. */
+#include "workspace.h"
+
+#include <math.h>
+#include <string.h>
+
+/* What stands for an example among its tokens' states, and rope's tables: for workspace.c and encoder.c. */
 
 /* Rows of rope's table: no position of a batch is higher. */
 static uint32_t turn_rows(const Workspace *ws) { return least_u32(ws->max_tokens, ws->model->config.positions); }
