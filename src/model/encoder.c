@@ -301,9 +301,7 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
      * made apart first. v: of biases and LayerNorms, as they lie from qkv_b on. */
     const bool more = l + 1 < c->layers && model_layer_shares(c, l + 1);
     const size_t from = at->qkv_b;
-    f32p v = more ? ws->d_vectors
-             : g  ? g + from
-                  : NULL,
+    f32p own_vectors = g ? g + from : NULL, v = more ? ws->d_vectors : own_vectors,
          d_adapter = more && grads->adapter ? ws->d_adapter : grads->adapter;
     PassOptions own = *options;
     const PassOptions *o = &own;
