@@ -42,11 +42,11 @@ typedef float f32;
     X(gemm) X(gelu) X(gelu_grad) X(tanh) X(tanh_grad) X(relu) X(relu_grad) X(layernorm) X(layernorm_dx)                \
     X(layernorm_dw) X(column_sum)                                                                                      \
     X(attention) X(attention_grad) X(embed) X(embed_grad) X(gather_rows) X(scatter_rows) X(dropout) X(axpby) X(copy)   \
-    X(relative_bias) X(relative_bias_grad) X(relative_attention) X(relative_attention_grad)                            \
     X(fill) X(zero_rows) X(cross_entropy) X(distill) X(mse) X(dot) X(clip) X(projection) X(quadratic_penalty)          \
     X(path_integral) X(consolidate) X(gemm_importance) X(column_importance) X(embed_importance)                        \
     X(lora_down) X(lora_dx) X(lora_dw) X(adamw) X(adamw_rows) X(wake_rows) X(sign)                                     \
-    X(geglu) X(geglu_grad) X(rope) X(attention_local) X(attention_local_grad) X(average) X(average_grad)
+    X(geglu) X(geglu_grad) X(rope) X(attention_local) X(attention_local_grad) X(average) X(average_grad)               \
+    X(relative_bias) X(relative_bias_grad) X(relative_attention) X(relative_attention_grad)
 #endif
 
 /* What the words of the list below stand for: here structs. Who defines ARGS and its kin and includes this file once

@@ -27,10 +27,6 @@ static const struct {
     {"dropout", {0xde94028f69b93feb, 0xde94028f69b93feb, 0xde94028f69b93feb, 0xde94028f69b93feb}},
     {"axpby", {0xa4cb910ab9654b20, 0xa4cb910ab9654b20, 0x041f60db538789c7, 0xa4cb910ab9654b20}},
     {"copy", {0x3cfb685f310909f5, 0x3cfb685f310909f5, 0x3cfb685f310909f5, 0x3cfb685f310909f5}},
-    {"relative_bias", {0x803edbeaedfbfe65, 0x803edbeaedfbfe65, 0x803edbeaedfbfe65, 0x803edbeaedfbfe65}},
-    {"relative_bias_grad", {0xe28ef8581b368129, 0xe28ef8581b368129, 0xe28ef8581b368129, 0xe28ef8581b368129}},
-    {"relative_attention", {0xcd29c08d45bb76bc, 0xd85c9cb87a4bb49b, 0xe64154c5ed8d387b, 0x0}},
-    {"relative_attention_grad", {0x1b8465e35d8bbd06, 0xd4b0908cf906faa5, 0x7c950c25c5b4d294, 0x0}},
     {"fill", {0x04e1a721e9364ed9, 0x04e1a721e9364ed9, 0x04e1a721e9364ed9, 0x04e1a721e9364ed9}},
     {"zero_rows", {0xee12c24d35c886be, 0xee12c24d35c886be, 0xee12c24d35c886be, 0xee12c24d35c886be}},
     {"cross_entropy", {0x3c4f568cf67c8a7a, 0x3c4f568cf67c8a7a, 0x3c4f568cf67c8a7a, 0x3c4f568cf67c8a7a}},
@@ -59,6 +55,10 @@ static const struct {
     {"attention_local_grad", {0x313e2e7635a4d738, 0x9b490cbc1b357205, 0x4e16a046893c1d5f, 0xa7e943ec0e89aa4d}},
     {"average", {0xf54f1f18d7e9f2ed, 0xf54f1f18d7e9f2ed, 0xf54f1f18d7e9f2ed, 0xf54f1f18d7e9f2ed}},
     {"average_grad", {0xd5cadd3b404d0f29, 0xd5cadd3b404d0f29, 0xd5cadd3b404d0f29, 0xd5cadd3b404d0f29}},
+    {"relative_bias", {0x78cb5e8f87f0dc4b, 0x78cb5e8f87f0dc4b, 0x78cb5e8f87f0dc4b, 0x78cb5e8f87f0dc4b}},
+    {"relative_bias_grad", {0x904c368ceddd24b6, 0x904c368ceddd24b6, 0x904c368ceddd24b6, 0x904c368ceddd24b6}},
+    {"relative_attention", {0xaef39993b37187a8, 0xf0313a1a50586677, 0x7dd7caef0f0bdd03, 0xede133d9112cfe08}},
+    {"relative_attention_grad", {0x82d8ebdf4a1bcaca, 0x961b2b32ac44460c, 0x0d3a5e279ba9a0f7, 0x9e96161fc2c3285f}},
 };
 
 /* in the order of bits_ranges */
