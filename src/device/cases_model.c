@@ -690,6 +690,7 @@ static void make_average(DeviceCase *c, const u32 *tokens, u32 cols)
                                             .y = case_floats(c, (size_t)examples * cols),
                                             .examples = examples,
                                             .cols = cols};
+    c->note = arena_printf(&c->arena, "rows=%u longest=%u", offsets[examples], longest);
 }
 
 static const u32 average_cols[] = {0, 1, 33, 96, 768};
@@ -709,6 +710,7 @@ static void make_average_grad(DeviceCase *c, const u32 *tokens, u32 cols)
                                                       .dx = case_floats(c, (size_t)offsets[examples] * cols),
                                                       .examples = examples,
                                                       .cols = cols};
+    c->note = arena_printf(&c->arena, "rows=%u longest=%u", offsets[examples], longest);
 }
 
 static void tested_average_grad(DeviceCases *cases)
