@@ -498,6 +498,8 @@ check() { # what a change must stand before it is handed on; goes on behind what
     check_one platform check_platform
     check_one links check_links
     check_one clang clang "${flags[@]}" -O2 -c -o build/check/clang.o main.c
+    check_one clang-tests clang "${flags[@]}" -Wno-unused-function -fsyntax-only tests/tests.c
+    check_one clang-tests-fast clang "${flags[@]}" -Wno-unused-function -DLETHE_TESTS_FAST -fsyntax-only tests/tests.c
     check_one clang-tidy clang-tidy --quiet main.c -- "${flags[@]}"
     check_one cppcheck cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr main.c
     check_one browser browser build/check/pictures

@@ -154,7 +154,7 @@ static void test_what_would_change_is_refused_by_name(void **state)
     };
     for (size_t i = 0; i < COUNT(damage); i++) {
         sh("rm -rf " R "steps; cp -r " R "before " R "steps");
-        assert_int_equal(sh(damage[i][0])->code, 0);
+        assert_int_equal(sh("%s", damage[i][0])->code, 0);
         sh("rm -rf " R "whole; cp -r " R "steps " R "whole");
         expect_line(child(child_run, ADDING_RUN "--quiet --method si --out " R "steps", FAULT_ANY, 0, FAULT_NONE),
                     damage[i][1]);

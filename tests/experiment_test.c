@@ -57,8 +57,8 @@ static Ran run_tiny(const char *methods, const char *device, int threads, float 
     Ran ran = {.events = json_array()};
     Err err = {0};
     Arena *arena = &ran.arena;
-    Plan plan = {.tasks = {{"order", TINY "order_train.tsv", TINY "order_eval.tsv", {0}, {0}},
-                           {"count", TINY "count_train.tsv", TINY "count_eval.tsv", {0}, {0}}},
+    Plan plan = {.tasks = {{.name = "order", .train = TINY "order_train.tsv", .eval = TINY "order_eval.tsv"},
+                           {.name = "count", .train = TINY "count_train.tsv", .eval = TINY "count_eval.tsv"}},
                  .task_count = 2,
                  .seeds = {5},
                  .seed_count = 1,

@@ -92,7 +92,7 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
     safetensors_close(&file);
     if (head) safetensors_close(&head_file);
     if (adapter) {
-        bool has_head;
+        bool has_head = false;
         path = arena_printf(&g->arena, "%s/adapter_config.json", adapter);
         if (!peft_config_parse(golden_file(g, path), path, config.family, NULL, &g->lora, &err))
             fail_msg("%s", err.text);

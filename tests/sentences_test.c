@@ -363,7 +363,7 @@ static const char *advice_wrong_command(Arena *arena, const char *command)
     const bool fine = run_parse(argc - 1, argv + 1, NULL, 0, options, &err);
     const bool beside = strncmp(option_text(options, "out") ? option_text(options, "out") : "", "the/out", 7) == 0;
     json_decref(options);
-    return !fine ? err.text : beside ? NULL : "its folder";
+    return !fine ? arena_printf(arena, "%s", err.text) : beside ? NULL : "its folder";
 }
 
 /* NULL: the advice is what the table asks for. */

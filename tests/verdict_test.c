@@ -224,8 +224,8 @@ static void test_who_is_ranked(void **state)
         all = arena_printf(&arena, "%s%s\n", all, sentences[i]);
     static const char *const wanted[] = {
         "25.0 points with full and 5.0 points with lwf",
-        "At matched learning lwf leads: 70.0% of a is right at the end, beyond chance more than with full (one pair, "
-        "so no correction)",
+        ("At matched learning lwf leads: 70.0% of a is right at the end, beyond chance more than with full (one pair, "
+         "so no correction)"),
         "lora cannot forget",
         "frozen is the floor",
         "joint is the ceiling",
