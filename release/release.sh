@@ -6,7 +6,7 @@
 # shellcheck shell=bash disable=SC2154
 
 zig=$release/tools/ziglang/zig
-packages_release_test=(debootstrap qemu-user-static libc6-arm64-cross python3-venv man-db wine64 xvfb xauth mesa-vulkan-drivers libvulkan1)
+packages_release_test=(debootstrap qemu-user-static libc6-arm64-cross python3-venv man-db wine64 xvfb xauth curl mesa-vulkan-drivers libvulkan1)
 packages_release=(python3 python3-pip ca-certificates xz-utils git)
 # name, target of the compiler, platform tag of the wheel
 release_targets=(
@@ -230,8 +230,6 @@ release_texts() { # the man page and the completions: what the program of this m
     "$lethe" completion fish >$texts/lethe.fish
     "$lethe" completion powershell >$texts/lethe.ps1
 }
-
-# ---- all of them ----
 
 # ---- all of them ----
 

@@ -214,6 +214,53 @@ check "predicts the same" test -n "$answers" -a "$answers" = "$exported"
 try export again --task a --method lora-seq --to 'adapter'
 check "an adapter with its base" test -s adapter/adapter_model.safetensors
 
+# ---- serve: the page, its refusals, a run that it starts, a model that answers ----
+
+"$wine" "$lethe" serve --no-browser >serve.out 2>serve.err </dev/null &
+serving=$!
+address='' folder='{}'
+for ((i = 0; i < 600; i++)); do
+    address=$(grep -o 'http://127[^ ]*/' serve.out | head -n 1)
+    [ -z "$address" ] || break
+    sleep 0.1
+done
+token=${address%/} token=${token##*/}
+ask() { # ask PATH [CURL OPTION...]: into out and, the status, code
+    code=$(curl -s -m 120 -o answer -w '%{http_code}' "${@:2}" "$address$1" 2>err)
+    out=$(tr -d '\r' <answer) err=$(cat err serve.err)
+}
+posted() { ask "$1" -H "X-Lethe-Token: $token" -d "$2"; }
+field() { # field EXPRESSION: of the JSON in out, as Python has it
+    python3 -c 'import json, sys; print(eval(sys.argv[1], {"o": json.load(sys.stdin)}))' "$1" <<<"$out" 2>/dev/null
+}
+if command -v curl >/dev/null; then
+    ask ''
+    check "serve: its page" is 200 "<html"
+    ask api/folders -H 'Host: evil.example'
+    check "serve: another host is refused" test "$code" = 403
+    address=${address/$token/00000000000000000000000000000000} ask api/folders
+    check "serve: so is a wrong token" test "$code" = 403
+    posted api/run '{"tasks":[{"builtin":"sentiment"},{"builtin":"nli"}],"model":"model","methods":["full"],"out":"served",
+        "options":{"epochs":"1","train-rows":"40","eval-rows":"20","max-length":"16","batch-size":"4","device":"cpu","threads":"1"}}'
+    check "serve: starts a run" test "$code" = 200
+    folder=$(field 'o["id"]')
+    for ((i = 0; i < 600; i++)); do
+        ask api/folders
+        [[ $(field "[f['state'] for f in o if str(f['id']) == '$folder'][0]") != finished ]] || break
+        sleep 0.2
+    done
+    check "serve: sees it end" test -s served/report.html
+    ask "api/view?folder=$folder"
+    check "serve: shows it" test "$code $(field 'o["finished"], len(o["methods"])')" = "200 (True, 1)"
+    ask "api/states?folder=$folder"
+    posted api/ask "{\"folder\":\"$folder\",\"task\":\"sentiment\",\"text\":\"a good film\"}"
+    check "serve: each kept model answers" test "$code $(field 'len(o["answers"])')" = "200 2"
+else
+    skip "serve" "no curl"
+fi
+kill -9 $serving
+wait $serving 2>/dev/null
+
 # ---- disks ----
 
 try "${base[@]}" --epochs 1 --out /proc/lethe
