@@ -250,12 +250,17 @@ release_build() {
     release_headers
     rm -f $release/lethe-* $release/SHA256SUMS
     commit >$release/commit
-    for row in "${release_targets[@]}"; do
+    local job jobs=()
+    for row in "${release_targets[@]}"; do # a compiler is at work on one processor: as many as there are
         # shellcheck disable=SC2086
         set -- $row
         [[ $1 == ${RELEASE_ONLY:-*} ]] || continue
-        release_program "$1" "$2"
+        while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do sleep 0.2; done
+        release_program "$1" "$2" &
+        jobs+=($!)
     done
+    for job in "${jobs[@]}"; do wait "$job" || row=failed; done
+    [ "$row" != failed ] || die "a program could not be made"
     release_texts
     for row in "${release_targets[@]}"; do
         # shellcheck disable=SC2086
