@@ -236,6 +236,7 @@ release_texts() { # the man page and the completions: what the program of this m
 release_build() {
     need "${packages_release[@]}"
     toolchain
+    civetweb
     assets
     shaders
     mkdir -p $release/sources

@@ -332,6 +332,8 @@ void find_delta(Place at)
 void queries_tile(Place at)
 {
     const bool exists = at.begin + 4 * ROW < at.queries;
+    /* Queries that there are not have weights of 0: what 0 times a key makes is no number when the key is none. */
+    const bvec4 there = lessThan(at.begin + 4 * ROW + uvec4(0, 1, 2, 3), uvec4(at.queries));
     vec4 dq[4 * VECTORS], next[4 * VECTORS], score[4], dp[4], lse = vec4(0);
     EACH_OF_4(i) if (at.begin + 4 * ROW + i < at.queries) lse[i] = a.lse.v[lse_of(at, at.begin + 4 * ROW + i)];
     CLEAR(dq)
@@ -361,8 +363,8 @@ void queries_tile(Place at)
 #else
             const vec4 prob = exp_of(a.scale * score[j] - lse);
 #endif
-            const vec4 kept = WHERE_COUNTS(key + j, keep[j] * prob, vec4(0));
-            const vec4 ds = WHERE_COUNTS(key + j, a.scale * prob * (keep[j] * dp[j] - delta), vec4(0));
+            const vec4 kept = mix(vec4(0), WHERE_COUNTS(key + j, keep[j] * prob, vec4(0)), there);
+            const vec4 ds = mix(vec4(0), WHERE_COUNTS(key + j, a.scale * prob * (keep[j] * dp[j] - delta), vec4(0)), there);
             p[(j * SIDE + COLUMN) * APART_P + ROW] = ds;
             if (at.slice == 0) {
                 f32x4p(weights).v[to + j * SIDE] = kept;
