@@ -171,10 +171,11 @@ void crash_says(const char *line);
 
 /* ---- A child: this program, started again ---- */
 
-typedef enum SysChild { SYS_CHILD_ANSWERED, SYS_CHILD_DIED, SYS_CHILD_NONE } SysChild; /* NONE: could not be started */
+/* NONE: could not be started; a loader or an emulator may find that only in the child, which then never begins. */
+typedef enum SysChild { SYS_CHILD_ANSWERED, SYS_CHILD_DIED, SYS_CHILD_NONE } SysChild;
 /* Runs this program with the arguments `words` (NULL ends them), waits for its end, and takes its answer, exactly
- * `size` bytes. What it prints is dropped. SYS_CHILD_DIED: it ended before it had answered, `answer` is as it
- * was, and `ended` says by what ("Segmentation fault"). */
+ * `size` bytes. What it prints is dropped. SYS_CHILD_DIED: it began and ended before it had answered,
+ * `answer` is as it was, and `ended` says by what ("Segmentation fault"). */
 SysChild sys_child_run(const char *const *words, void *answer, size_t size, char ended[64]);
 /* In the child, first: from now on what is printed is dropped, and a crash says nothing and leaves no file. Returns
  * where the answer goes. */

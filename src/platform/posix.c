@@ -466,7 +466,7 @@ void crash_says(const char *line)
 
 /* ---- a child ---- */
 
-static const char child_mark[8] = "answer:"; /* in front of an answer: a program that only prints gives none */
+static const char child_mark[8] = "begins:"; /* a child that ends before has never been this program at work */
 
 /* The child's stdout is `answers`. Ctrl-C waits until the child listens to it. */
 static bool child_spawn(const char *const *words, int answers, pid_t *child)
@@ -514,13 +514,13 @@ SysChild sys_child_run(const char *const *words, void *answer, size_t size, char
     while (started && got && count < all && !sys_read(ends[0], bytes + count, all - count, &got)) count += got;
     close(ends[0]);
     while (started && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-    const bool whole = started && count == all && memcmp(bytes, child_mark, sizeof child_mark) == 0;
-    if (whole)
+    const bool begun = count >= sizeof child_mark && memcmp(bytes, child_mark, sizeof child_mark) == 0;
+    if (begun && count == all)
         memcpy(answer, bytes + sizeof child_mark, size);
-    else
+    else if (started)
         snprintf(ended, 64, "%s", WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "it ended the process");
     free(bytes);
-    return !started ? SYS_CHILD_NONE : whole ? SYS_CHILD_ANSWERED : SYS_CHILD_DIED;
+    return !begun ? SYS_CHILD_NONE : count == all ? SYS_CHILD_ANSWERED : SYS_CHILD_DIED;
 }
 
 SysFile sys_child_begin(void)
@@ -532,12 +532,13 @@ SysFile sys_child_begin(void)
     }
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     crash_is_watched = true;
+    sys_write(to, child_mark, sizeof child_mark);
     return to;
 }
 
 _Noreturn void sys_child_answer(SysFile to, const void *answer, size_t size)
 {
-    const bool ok = !sys_write(to, child_mark, sizeof child_mark) && !sys_write(to, answer, size);
+    const bool ok = !sys_write(to, answer, size);
     _exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 

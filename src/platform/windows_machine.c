@@ -244,7 +244,7 @@ void crash_says(const char *line)
 
 /* ---- a child ---- */
 
-static const char child_mark[8] = "answer:"; /* in front of an answer: a program that only prints gives none */
+static const char child_mark[8] = "begins:"; /* a child that ends before has never been this program at work */
 
 /* A command line from which Windows' own rules make the same words again. Every word is in quotation marks: backslashes
  * in front of one count double. */
@@ -366,13 +366,13 @@ SysChild sys_child_run(const char *const *words, void *answer, size_t size, char
     GetExitCodeProcess(child.hProcess, &code);
     CloseHandle(child.hProcess);
     CloseHandle(child.hThread);
-    const bool whole = count == all && memcmp(bytes, child_mark, sizeof child_mark) == 0;
-    if (whole)
+    const bool begun = count >= sizeof child_mark && memcmp(bytes, child_mark, sizeof child_mark) == 0;
+    if (begun && count == all)
         memcpy(answer, bytes + sizeof child_mark, size);
     else
         child_ended(code, ended);
     free(bytes);
-    return whole ? SYS_CHILD_ANSWERED : SYS_CHILD_DIED;
+    return !begun ? SYS_CHILD_NONE : count == all ? SYS_CHILD_ANSWERED : SYS_CHILD_DIED;
 }
 
 SysFile sys_child_begin(void)
@@ -388,12 +388,13 @@ SysFile sys_child_begin(void)
     SetErrorMode(SetErrorMode(0) | SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
     _set_abort_behavior(0, _WRITE_ABORT_MSG | _CALL_REPORTFAULT);
     crash_is_watched = true;
+    sys_write((SysFile)to, child_mark, sizeof child_mark);
     return (SysFile)to;
 }
 
 _Noreturn void sys_child_answer(SysFile to, const void *answer, size_t size)
 {
-    const bool ok = !sys_write(to, child_mark, sizeof child_mark) && !sys_write(to, answer, size);
+    const bool ok = !sys_write(to, answer, size);
     process_end(ok ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 

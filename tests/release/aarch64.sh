@@ -10,11 +10,14 @@ export QEMU_LD_PREFIX=/usr/aarch64-linux-gnu VK_DRIVER_FILES=/dev/null
 # lethe starts itself again to try a device. qemu hands that to the kernel, which must know what to do with ARM programs:
 # for as long as this script runs, where nothing has told it.
 binfmt=/proc/sys/fs/binfmt_misc
+undo=()
+trap 'for last in "${undo[@]}"; do eval "$last"; done' EXIT
+if [ ! -e $binfmt/register ] && mount -t binfmt_misc binfmt_misc $binfmt 2>/dev/null; then undo+=("umount $binfmt"); fi
 if ! grep -qs '^interpreter.*aarch64' $binfmt/*aarch64* && [ -w $binfmt/register ]; then
     printf '%s' ':lethe-aarch64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00' \
         ':\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff' \
         ":$(command -v qemu-aarch64-static):" >$binfmt/register
-    trap 'echo -1 >$binfmt/lethe-aarch64' EXIT
+    undo=("echo -1 >$binfmt/lethe-aarch64" "${undo[@]}")
 fi
 
 symbols() {
