@@ -355,19 +355,24 @@ tests_watched() { # tests_watched WHAT PROGRAM [GROUP]
     VK_LAYER_ENABLES=VK_VALIDATION_FEATURE_ENABLE_$1_EXT "${@:2}" 2>&1 </dev/null || echo "exit $?: $2"
 }
 
-tests_vulkan() { # all ops under both kinds of validation, then whole trainings
+tests_vulkan() { # all ops, whole trainings, failing calls
+    local group
+    for group in vulkan_ops vulkan_training vulkan_failure; do tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast $group; done
+}
+tests_addresses() { # all ops with a buffer for each tensor
     local mesa
-    tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_ops
     # Mesa's software driver, from 25.2 on, follows a descriptor also where no thread is at work. What GPU-assisted
     # validation adds to shaders has such places: the driver then crashes, whatever the shader.
     mesa=$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers 2>/dev/null || true)
     if [ -n "$mesa" ] && dpkg --compare-versions "$mesa" ge 25.2; then
         echo "[  SKIPPED ] 1 test(s): no GPU-assisted validation of ops, mesa-vulkan-drivers $mesa crashes in it"
     else
-        LETHE_VULKAN_SEPARATE=1 tests_watched GPU_ASSISTED build/tests-fast vulkan_ops # a buffer for each tensor
+        LETHE_VULKAN_SEPARATE=1 tests_watched GPU_ASSISTED build/tests-fast vulkan_ops
     fi
-    tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_training
-    tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast vulkan_failure
+}
+tests_checked() {
+    tests_watched SYNCHRONIZATION_VALIDATION build/tests
+    tests_addresses
 }
 
 tests_beside() { # tests_beside NAME COMMAND...: in a folder with links to all files, which has its own build/test-tmp
@@ -391,7 +396,7 @@ tests_run() { # tests_run [GROUP]: ends with one line, 'N passed, N failed, N sk
     {
         if [ $# = 0 ]; then # three at a time: a processor takes minutes to compile all shaders, or to run under sanitizers
             tests_beside vulkan tests_vulkan >build/test-vulkan.log &
-            tests_beside checked tests_watched SYNCHRONIZATION_VALIDATION build/tests >build/test-checked.log &
+            tests_beside checked tests_checked >build/test-checked.log &
             tests_watched SYNCHRONIZATION_VALIDATION build/tests-fast -vulkan_
             wait
             cat build/test-checked.log build/test-vulkan.log

@@ -104,7 +104,7 @@ static void test_device_ops_same_bits(void **state)
 {
     (void)state;
     enum { CASES = 256 };
-    static const int threads[] = {1, 2, 4, 4};
+    static const int threads[] = {1, 3, 4};
     static uint64_t expected[CPU_ENGINES][OP_COUNT][CASES];
     CpuEngine engines[CPU_ENGINES];
     cpu_engines(engines);

@@ -68,7 +68,10 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
     *g = (Golden){.with_lora = adapter != NULL};
     g->json = golden_json(g, json);
     golden_rows(g);
-    if (!device_open(&g->device, device, 2, &err)) fail_msg("%s", err.text);
+    if (strcmp(device, "gpu") == 0)
+        g->device = *vulkan_test_device();
+    else if (!device_open(&g->device, device, 2, &err))
+        fail_msg("%s", err.text);
     g->memory.device = &g->device;
     ModelConfig config;
     const char *path = arena_printf(&g->arena, "%s/config.json", folder);
@@ -115,7 +118,7 @@ static void golden_close(Golden *g)
     json_decref(g->json);
     device_arena_free(&g->memory);
     arena_free(&g->arena);
-    device_close(&g->device);
+    if (!g->device.vulkan) device_close(&g->device);
 }
 
 static void golden_near(double got, double wanted, double scale, const char *what)

@@ -19,6 +19,7 @@
 #ifdef LETHE_TESTS_FAST
 #include "gradients_test.c"
 #include "sentences_test.c"
+#include "vulkan_layer.c"
 #include "golden_test.c"
 #include "bits_test.c"
 #include "tokenizer_golden_test.c"
@@ -30,7 +31,6 @@
 #include "composition_test.c"
 #include "adding_test.c"
 #include "asked_test.c"
-#include "vulkan_layer.c"
 #include "interchange_command_test.c"
 #include "traps_test.c"
 #include "vulkan_test.c"

@@ -367,3 +367,19 @@ static void layer_expect_no_hazard(void)
 {
     if (layer.hazards) fail_msg("%d hazards, the first: %s", layer.hazards, layer.first_hazard);
 }
+
+/* What `--device gpu` takes: one for all tests, since opening it compiles shaders, which takes a processor seconds. */
+static Device vulkan_device;
+
+static void vulkan_test_end(void) { device_close(&vulkan_device); }
+
+static Device *vulkan_test_device(void)
+{
+    Err err = {0};
+    layer_install();
+    if (!vulkan_device.vulkan) {
+        if (!device_open(&vulkan_device, "gpu", 0, &err)) fail_msg("%s", err.text);
+        atexit(vulkan_test_end); /* validation layers have threads of their own, which end with the device */
+    }
+    return &vulkan_device;
+}

@@ -3,21 +3,6 @@
 
 #include "indices.h"
 
-static Device vulkan_device;
-
-static void vulkan_test_end(void) { device_close(&vulkan_device); }
-
-static Device *vulkan_test_device(void)
-{
-    Err err = {0};
-    layer_install();
-    if (!vulkan_device.vulkan) {
-        if (!device_open(&vulkan_device, "gpu", 0, &err)) fail_msg("%s", err.text);
-        atexit(vulkan_test_end); /* validation layers have threads of their own, which end with the device */
-    }
-    return &vulkan_device;
-}
-
 static void test_vulkan_ops_match_plain(void **state)
 {
     (void)state;
