@@ -126,7 +126,7 @@ static json_t *live_loss(Arena *arena, const Results *r, int method)
         const size_t reach = count / 40 > LOSS_REACH ? LOSS_REACH : count / 40;
         const LossLine line = loss_smooth(arena, values, count, reach, 0, 1);
         for (size_t i = 0; i < count; i += count / LIVE_POINTS + 1)
-            json_array_append_new(loss, json_pack("{s:i, s:I, s:f}", "task", j + 1, "step", (json_int_t)(i + 1), "loss",
+            json_array_append_new(loss, json_pack("{s:i, s:I, s:f}", "task", j + 1, "step", (json_int_t)i + 1, "loss",
                                                   (double)line.points[2 * i + 1]));
     }
     return loss;

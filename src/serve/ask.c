@@ -246,7 +246,8 @@ static void question_answer(void *context)
                    .starts = arena_new(&arena, uint64_t, 2),
                    .ids = arena_new(&arena, uint32_t, most),
                    .types = arena_new(&arena, uint8_t, most)};
-    const Str pair = c->pairs == PAIRS_NO || (c->pairs == PAIRS_UNKNOWN && !q->pair.size) ? (Str){0} : q->pair;
+    const bool single = c->pairs == PAIRS_NO || (c->pairs == PAIRS_UNKNOWN && !q->pair.size);
+    const Str none = {0}, pair = single ? none : q->pair;
     split.starts[1] = tokenizer_encode(c->tokenizer, &arena, q->text, pair, most, split.ids, split.types);
     if (evaluate(&q->server->asking->device, &arena, &c->model, c->adapted ? &c->lora : NULL, &c->head, &state->weights,
                  &split, 1, &record, &q->err) &&

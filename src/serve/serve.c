@@ -17,21 +17,21 @@
 #include "listen.c"    // sockets
 
 static const ServeRoute serve_routes[] = {
-    {false, "api/start", RIGHT_VIEWER, 0, handle_start},
-    {false, "api/folders", RIGHT_VIEWER, 0, handle_folders},
-    {false, "api/events", RIGHT_VIEWER, 0, handle_events},
-    {false, "api/view", RIGHT_VIEWER, 0, handle_view},
-    {false, "api/chart.svg", RIGHT_VIEWER, 0, handle_chart},
-    {false, "api/rows", RIGHT_VIEWER, 0, handle_rows},
-    {false, "api/states", RIGHT_VIEWER, 0, handle_states},
-    {false, "report", RIGHT_VIEWER, 0, handle_report},
-    {true, "api/ask", RIGHT_VIEWER, 1 << 16, handle_ask},
-    {true, "api/check", RIGHT_OWNER, SERVE_BODY_BYTES, handle_check},
-    {true, "api/run", RIGHT_OWNER, SERVE_BODY_BYTES, handle_run},
-    {true, "api/stop", RIGHT_OWNER, SERVE_BODY_BYTES, handle_stop},
-    {true, "api/go-on", RIGHT_OWNER, SERVE_BODY_BYTES, handle_go_on},
-    {true, "api/upload", RIGHT_OWNER, SERVE_FILE_BYTES, handle_upload},
-    {true, "code", RIGHT_ANYONE, 1 << 12, handle_code},
+    {"api/start", handle_start, 0, RIGHT_VIEWER, false},
+    {"api/folders", handle_folders, 0, RIGHT_VIEWER, false},
+    {"api/events", handle_events, 0, RIGHT_VIEWER, false},
+    {"api/view", handle_view, 0, RIGHT_VIEWER, false},
+    {"api/chart.svg", handle_chart, 0, RIGHT_VIEWER, false},
+    {"api/rows", handle_rows, 0, RIGHT_VIEWER, false},
+    {"api/states", handle_states, 0, RIGHT_VIEWER, false},
+    {"report", handle_report, 0, RIGHT_VIEWER, false},
+    {"api/ask", handle_ask, 1 << 16, RIGHT_VIEWER, true},
+    {"api/check", handle_check, SERVE_BODY_BYTES, RIGHT_OWNER, true},
+    {"api/run", handle_run, SERVE_BODY_BYTES, RIGHT_OWNER, true},
+    {"api/stop", handle_stop, SERVE_BODY_BYTES, RIGHT_OWNER, true},
+    {"api/go-on", handle_go_on, SERVE_BODY_BYTES, RIGHT_OWNER, true},
+    {"api/upload", handle_upload, SERVE_FILE_BYTES, RIGHT_OWNER, true},
+    {"code", handle_code, 1 << 12, RIGHT_ANYONE, true},
 };
 static const size_t serve_route_count = COUNT(serve_routes);
 

@@ -129,11 +129,11 @@ typedef bool ServeHandler(Server *s, Arena *arena, const ServeRequest *request, 
 
 typedef enum ServeRight { RIGHT_ANYONE, RIGHT_VIEWER, RIGHT_OWNER } ServeRight;
 typedef struct ServeRoute {
-    bool post;
     const char *path; /* after the token */
-    ServeRight right;
-    size_t body_bytes; /* of a POST, at most */
     ServeHandler *handle;
+    size_t body_bytes; /* of a POST, at most */
+    ServeRight right;
+    bool post;
 } ServeRoute;
 
 #endif

@@ -33,9 +33,9 @@ typedef enum TokenizerClass {
 enum { CLASS_MAX_EXTRA = 3 };
 typedef struct ClassRow {
     const char *name; /* transformers'; with Fast after it the same */
-    TokenizerKind kind;
     const char *special[SPECIAL_COUNT]; /* where no file names them */
     const char *extra[CLASS_MAX_EXTRA]; /* further special tokens, where no file has a list of them */
+    TokenizerKind kind;
     int first, last;                    /* the special tokens around a text */
     int unknown;                        /* Unigram: the place of the unknown token, or UNKNOWN_BY_NAME */
     bool last_twice;                    /* between two texts */
@@ -57,41 +57,41 @@ enum { UNKNOWN_BY_NAME = -1, UNKNOWN_BY_SCORE = -2 }; /* the token's place; by i
     }
 static const ClassRow class_rows[CLASS_COUNT] = {
     [CLASS_NONE] = {.name = "", .types = true},
-    [CLASS_BERT] = {"BertTokenizer", TOKENIZER_WORDPIECE, BERT_SPECIAL, .first = SPECIAL_CLS, .last = SPECIAL_SEP,
+    [CLASS_BERT] = {"BertTokenizer", BERT_SPECIAL, .kind = TOKENIZER_WORDPIECE, .first = SPECIAL_CLS, .last = SPECIAL_SEP,
                     .second_type = 1, .types = true},
-    [CLASS_DISTILBERT] = {"DistilBertTokenizer", TOKENIZER_WORDPIECE, BERT_SPECIAL, .first = SPECIAL_CLS,
+    [CLASS_DISTILBERT] = {"DistilBertTokenizer", BERT_SPECIAL, .kind = TOKENIZER_WORDPIECE, .first = SPECIAL_CLS,
                           .last = SPECIAL_SEP, .second_type = 1},
     [CLASS_MPNET] = {"MPNetTokenizer",
-                     TOKENIZER_WORDPIECE,
                      {"<s>", "</s>", "[UNK]", "</s>", "<pad>", "<s>", "<mask>"},
+                     .kind = TOKENIZER_WORDPIECE,
                      .first = SPECIAL_CLS,
                      .last = SPECIAL_SEP,
                      .last_twice = true,
                      .mask_before = true},
-    [CLASS_ROBERTA] = {"RobertaTokenizer", TOKENIZER_BPE, ROBERTA_SPECIAL, .first = SPECIAL_CLS, .last = SPECIAL_SEP,
+    [CLASS_ROBERTA] = {"RobertaTokenizer", ROBERTA_SPECIAL, .kind = TOKENIZER_BPE, .first = SPECIAL_CLS, .last = SPECIAL_SEP,
                        .last_twice = true},
-    [CLASS_XLM_ROBERTA] = {"XLMRobertaTokenizer", TOKENIZER_UNIGRAM, ROBERTA_SPECIAL, .first = SPECIAL_BOS,
+    [CLASS_XLM_ROBERTA] = {"XLMRobertaTokenizer", ROBERTA_SPECIAL, .kind = TOKENIZER_UNIGRAM, .first = SPECIAL_BOS,
                            .last = SPECIAL_EOS, .last_twice = true, .unknown = 3},
     [CLASS_CAMEMBERT] = {"CamembertTokenizer",
-                         TOKENIZER_UNIGRAM,
                          ROBERTA_SPECIAL,
                          {"<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"},
+                         .kind = TOKENIZER_UNIGRAM,
                          .first = SPECIAL_BOS,
                          .last = SPECIAL_EOS,
                          .last_twice = true,
                          .mask_before = true,
                          .unknown = UNKNOWN_BY_NAME},
     [CLASS_ALBERT] = {"AlbertTokenizer",
-                      TOKENIZER_UNIGRAM,
                       {"[CLS]", "[SEP]", "<unk>", "[SEP]", "<pad>", "[CLS]", "[MASK]"},
+                      .kind = TOKENIZER_UNIGRAM,
                       .first = SPECIAL_CLS,
                       .last = SPECIAL_SEP,
                       .second_type = 1,
                       .own_template = true,
                       .unknown = 1},
     [CLASS_DEBERTA] = {"DebertaV2Tokenizer",
-                       TOKENIZER_UNIGRAM,
                        {"[CLS]", "[SEP]", "[UNK]", "[SEP]", "[PAD]", "[CLS]", "[MASK]"},
+                       .kind = TOKENIZER_UNIGRAM,
                        .first = SPECIAL_CLS,
                        .last = SPECIAL_SEP,
                        .second_type = 1,

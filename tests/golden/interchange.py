@@ -21,9 +21,10 @@ from transformers import (AlbertConfig, AlbertTokenizer, AutoConfig, AutoModelFo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = f"{HERE}/interchange"
-ROWS = [("the film was not good",), ("a good film", "the film was bad"), ("",), ("na\u00efve caf\u00e9 \u2014 \U0001f642 \u4e2d\u6587",),
-        ("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen", "eighteen"),
-        ("tabs are pairs", ""), ("in the end , the and of to a in that it is was for on with he as his they be at one have this",)]
+ROWS = {"singles": [("the film was not good",), ("",), ("na\u00efve caf\u00e9 \u2014 \U0001f642 \u4e2d\u6587",),
+                    ("in the end , the and of to a in that it is was for on with he as his they be at one have this",)],
+        "pairs": [("a good film", "the film was bad"), ("tabs are pairs", ""),
+                  ("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen", "eighteen")]}
 transformers.logging.set_verbosity_error()
 torch.use_deterministic_algorithms(True)
 
@@ -202,21 +203,18 @@ def check_run(lethe, work, name, options, tasks):
 
 def check(lethe):
     work = tempfile.mkdtemp()
-    with open(f"{work}/three.tsv", "w") as f:
-        f.write("sentence\tlabel\n" + "".join(f"a {w} film\t{k}\n" for k, w in enumerate(["bad", "new", "good"]) for _ in range(20)))
-    three = f"three={work}/three.tsv,{work}/three.tsv"
-    small = ["--max-length", "24", "--learning-rate", "1e-2", "--lora-learning-rate", "1e-2"]
-    check_run(lethe, work, "bert", ["--model", f"{FOLDER}/bert", "--task", three, *small], {"three": ROWS})
-    check_run(lethe, work, "roberta", ["--model", f"{FOLDER}/roberta", "--task", three, *small, "--lora-targets", "query,value"],
-              {"three": ROWS})
-    check_run(lethe, work, "distilbert", ["--model", f"{FOLDER}/distilbert", "--task", three, *small], {"three": ROWS})
-    check_run(lethe, work, "xlm-roberta", ["--model", f"{FOLDER}/xlm-roberta", "--task", three, *small], {"three": ROWS})
-    check_run(lethe, work, "electra", ["--model", f"{FOLDER}/electra", "--task", three, *small], {"three": ROWS})
-    check_run(lethe, work, "mpnet", ["--model", f"{FOLDER}/mpnet", "--task", three, *small], {"three": ROWS})
-    check_run(lethe, work, "deberta", ["--model", f"{FOLDER}/deberta", "--task", three, *small], {"three": ROWS})
-    check_run(lethe, work, "albert", ["--model", f"{FOLDER}/albert", "--task", three, *small], {"three": ROWS})
-    check_run(lethe, work, "modernbert", ["--model", f"{FOLDER}/modernbert", "--task", three, *small], {"three": ROWS})
-    check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": ROWS, "nli": ROWS})
+    films = [(w, k) for k, w in enumerate(["bad", "new", "good"]) for _ in range(20)]
+    with open(f"{work}/singles.tsv", "w") as f:
+        f.write("sentence\tlabel\n" + "".join(f"a {w} film\t{k}\n" for w, k in films))
+    with open(f"{work}/pairs.tsv", "w") as f:
+        f.write("sentence1\tsentence2\tlabel\n" + "".join(f"a film\tit is {w}\t{k}\n" for w, k in films))
+    options = ["--max-length", "24", "--learning-rate", "1e-2", "--lora-learning-rate", "1e-2"]
+    for kind in ROWS:
+        options += ["--task", f"{kind}={work}/{kind}.tsv,{work}/{kind}.tsv"]
+    for family in ("bert", "roberta", "distilbert", "xlm-roberta", "electra", "mpnet", "deberta", "albert", "modernbert"):
+        targets = ["--lora-targets", "query,value"] if family == "roberta" else []
+        check_run(lethe, work, family, ["--model", f"{FOLDER}/{family}", *options, *targets], ROWS)
+    check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": ROWS["singles"], "nli": ROWS["pairs"]})
     shutil.rmtree(work)
 
 
