@@ -21,11 +21,12 @@ from transformers import (AlbertConfig, AlbertTokenizer, AutoConfig, AutoModelFo
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FOLDER = f"{HERE}/interchange"
-ROWS = {"singles": [("the film was not good",), ("",), ("na\u00efve caf\u00e9 \u2014 \U0001f642 \u4e2d\u6587",),
-                    ("in the end , the and of to a in that it is was for on with he as his they be at one have this",)],
-        "pairs": [("a good film", "the film was bad"), ("tabs are pairs", ""),
-                  ("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen", "eighteen")]}
+ROWS = [("the film was not good",), ("a good film", "the film was bad"), ("",), ("na\u00efve caf\u00e9 \u2014 \U0001f642 \u4e2d\u6587",),
+        ("one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen", "eighteen"),
+        ("tabs are pairs", ""), ("in the end , the and of to a in that it is was for on with he as his they be at one have this",)]
+SINGLES, PAIRS = ([row for row in ROWS if len(row) == count] for count in (1, 2))
 transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
 torch.use_deterministic_algorithms(True)
 
 
@@ -209,12 +210,13 @@ def check(lethe):
     with open(f"{work}/pairs.tsv", "w") as f:
         f.write("sentence1\tsentence2\tlabel\n" + "".join(f"a film\tit is {w}\t{k}\n" for w, k in films))
     options = ["--max-length", "24", "--learning-rate", "1e-2", "--lora-learning-rate", "1e-2"]
-    for kind in ROWS:
+    rows = {"singles": SINGLES, "pairs": PAIRS}
+    for kind in rows:
         options += ["--task", f"{kind}={work}/{kind}.tsv,{work}/{kind}.tsv"]
     for family in ("bert", "roberta", "distilbert", "xlm-roberta", "electra", "mpnet", "deberta", "albert", "modernbert"):
         targets = ["--lora-targets", "query,value"] if family == "roberta" else []
-        check_run(lethe, work, family, ["--model", f"{FOLDER}/{family}", *options, *targets], ROWS)
-    check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": ROWS["singles"], "nli": ROWS["pairs"]})
+        check_run(lethe, work, family, ["--model", f"{FOLDER}/{family}", *options, *targets], rows)
+    check_run(lethe, work, "builtin", ["--max-steps", "10", "--eval-rows", "40"], {"sentiment": SINGLES, "nli": PAIRS})
     shutil.rmtree(work)
 
 
