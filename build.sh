@@ -592,7 +592,7 @@ fuzz() {
     [ ! -e build/fuzz/failed ] || die "a fuzzer failed; its input lies in build/fuzz"
 }
 
-bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; text; serve; rates; verdicts
+bench() { # bench [WORD ARGUMENT...]: whole steps beside Hugging Face; ops: each alone, products beside BLIS; gpu; importance; text; serve; release; rates; verdicts
     build
     local word=${1:-steps} blis=()
     [ -e "tests/bench/$word.c" ] || exec tests/bench/bench.sh "$@" 9>&-

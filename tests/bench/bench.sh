@@ -7,6 +7,7 @@
 #   ./build.sh bench gpu [DEVICE]           ops and steps on a GPU beside PyTorch with CUDA on the same card
 #   ./build.sh bench text                   tokenize and predict, in rows a second
 #   ./build.sh bench serve [ROUNDS [STEPS]] lethe serve: what a run loses with the page open, how late events are, answers
+#   ./build.sh bench release [ROUNDS]       the programs of ./build.sh release beside build/lethe, the Windows one under Wine
 #   ./build.sh bench rates                  how the default learning rates were chosen
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,8 +16,9 @@ steps) ;;
 rates) exec tests/bench/rates.sh ;;
 text) exec tests/bench/text.sh ;;
 serve) exec python3 tests/bench/serve.py "${@:2}" ;;
+release) exec tests/bench/release.sh "${@:2}" ;;
 gpu) exec tests/bench/gpu.sh "${@:2}" ;;
-*) echo "bench: no word '$1'; there are ops, importance, gpu, text, serve, rates, verdicts, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
+*) echo "bench: no word '$1'; there are ops, importance, gpu, text, serve, release, rates, verdicts, and none: whole steps beside Hugging Face" >&2; exit 1 ;;
 esac
 data=../shared/data peer=../shared/reference/notebook.py python=${LETHE_PEER_PYTHON:-python3} steps=${STEPS:-10}
 export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
