@@ -251,17 +251,18 @@ release_build() {
     release_headers
     rm -f $release/lethe-* $release/SHA256SUMS
     commit >$release/commit
-    local job jobs=()
+    rm -f $release/*/made
     for row in "${release_targets[@]}"; do # a compiler is at work on one processor: as many as there are
         # shellcheck disable=SC2086
         set -- $row
         [[ $1 == ${RELEASE_ONLY:-*} ]] || continue
         while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do sleep 0.2; done
-        release_program "$1" "$2" &
-        jobs+=($!)
+        { release_program "$1" "$2" && : >"$release/$1/made"; } &
     done
-    for job in "${jobs[@]}"; do wait "$job" || row=failed; done
-    [ "$row" != failed ] || die "a program could not be made"
+    wait
+    for row in "${release_targets[@]}"; do
+        [[ ${row%% *} != ${RELEASE_ONLY:-*} ]] || [ -e "$release/${row%% *}/made" ] || die "the program for ${row%% *} could not be made"
+    done
     release_texts
     for row in "${release_targets[@]}"; do
         # shellcheck disable=SC2086

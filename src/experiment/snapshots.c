@@ -99,17 +99,19 @@ static bool snapshot_replay(void *context, const json_t *recorded, uint32_t step
     MethodRun *m = context;
     Snapshots *c = &m->snapshots;
     size_t i;
-    const json_t *event;
+    const json_t *line;
     c->went_on = c->stored = true;
     c->step = step;
-    json_array_foreach(recorded, i, event)
+    json_array_foreach(recorded, i, line)
     {
+        json_t *event = recorded_event(line);
         const bool eval = strcmp(json_string_value(json_object_get(event, "event")), "eval") == 0;
         const double loss = json_number_value(json_object_get(event, "loss"));
         if (c->owner == m->method) c->seconds += json_number_value(json_object_get(event, "seconds"));
         /* an epoch that was better than those to come; its predictions are not known any more */
         if (eval && json_integer_value(json_object_get(event, "task")) == m->task + 1 && loss < m->lowest)
             m->lowest = loss;
+        json_decref(event);
     }
     return emit_again(m, recorded, err);
 }

@@ -40,7 +40,7 @@ typedef struct SharedTask {
     WeightsId weights;
     DeviceArena memory;
     f32p encoder, adapter, head; /* null where not trained */
-    json_t *events;              /* step and eval events, without the method's name */
+    json_t *events;              /* step and eval events, without the method's name: see recorded_line */
     TrainKept kept;
     Shelf shelf;
 } SharedTask;
@@ -141,7 +141,7 @@ typedef struct MethodRun {
     TaskProgress tasks[PLAN_MAX_TASKS];
     double lowest;     /* loss of the current task so far, where an epoch is chosen */
     TrainKept kept;    /* of the training of the current task */
-    json_t *recording; /* events of the current training, without the method's name */
+    json_t *recording; /* events of the current training, without the method's name: see recorded_line */
     Progress progress;
     uint32_t step, steps;
     DYN(char) predictions; /* lines of predictions.tsv */

@@ -1,6 +1,7 @@
 #include "state.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What a method trains, and the events that a method's run leaves. */
@@ -38,10 +39,24 @@ static Training training_of(const Experiment *x, const Method *method, uint32_t 
     return t;
 }
 
+/* Events of a training are kept as lines: as trees, one for every step, they would take five times the memory. */
+static json_t *recorded_line(const json_t *event)
+{
+    char *text = json_dumps(event, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_t *line = json_string(text);
+    free(text);
+    return line;
+}
+
+static json_t *recorded_event(const json_t *line)
+{
+    return json_loadb(json_string_value(line), json_string_length(line), 0, NULL);
+}
+
 /* Writes an event for the current method, and keeps a copy while a training is recorded. */
 static bool emit(MethodRun *m, json_t *body, Err *err)
 {
-    if (m->recording) json_array_append(m->recording, body);
+    if (m->recording) json_array_append_new(m->recording, recorded_line(body));
     json_t *event = json_pack("{s:O, s:s, s:I}", "event", json_object_get(body, "event"), "method", m->method->name,
                               "seed", (json_int_t)m->seed);
     json_object_update_missing(event, body);
@@ -50,14 +65,15 @@ static bool emit(MethodRun *m, json_t *body, Err *err)
 }
 
 /* Events of a training as they were recorded. */
-static bool emit_again(MethodRun *m, const json_t *events, Err *err)
+static bool emit_again(MethodRun *m, const json_t *lines, Err *err)
 {
     size_t i;
-    json_t *event;
-    json_array_foreach(events, i, event)
+    const json_t *line;
+    json_array_foreach(lines, i, line)
     {
-        if (!emit(m, json_incref(event), err)) return false;
+        json_t *event = recorded_event(line);
         m->step += strcmp(json_string_value(json_object_get(event, "event")), "step") == 0;
+        if (!emit(m, event, err)) return false;
     }
     return true;
 }

@@ -154,7 +154,12 @@ static bool store_read_progress(Run *run, const json_t *progress, const char *wh
         ok = json_is_integer(item) && json_integer_value(item) >= 0 && json_integer_value(item) <= run->state.step;
         run->params[i].updates = (uint32_t)json_integer_value(item);
     }
-    json_array_foreach(recorded, i, item) { ok = ok && json_is_string(json_object_get(item, "event")); }
+    json_array_foreach(recorded, i, item)
+    {
+        json_t *event = json_loadb(json_string_value(item), json_string_length(item), 0, NULL);
+        ok = ok && json_is_string(json_object_get(event, "event"));
+        json_decref(event);
+    }
     return ok || fail(err, "%s: its progress does not fit this training", what);
 }
 

@@ -113,7 +113,7 @@ typedef struct TrainStore {
     void *context;
     bool (*due)(void *context, bool ended); /* whether to write it now; asked now and then, and at the end */
     void (*written)(void *context, bool ended, double seconds); /* what that has cost */
-    json_t *(*recorded)(void *context); /* what the observer has been given so far, as a JSON array */
+    json_t *(*recorded)(void *context); /* what the observer has been given so far: lines of JSON in an array */
     /* The training resumes after `step` steps: gives the observer again what it had been given. */
     bool (*replay)(void *context, const json_t *recorded, uint32_t step, Err *err);
 } TrainStore;
