@@ -146,6 +146,7 @@ static bool folder_start(Server *s, ServeFolder *f, Arena *arena, CommandLine *w
     *dyn_push(arena, words) = NULL;
     const SysError error = sys_process_start(words->at, out, f->errors, &f->process);
     if (error) return fail(err, "lethe run cannot be started: %s", sys_error_text(error));
+    sys_process_yield(&f->process); /* a page and a model answer at once, and take little of its time */
     json_decref(f->where.run);
     f->where = (Whereabouts){.left_seconds = NAN, .stamp = f->where.stamp + 1};
     f->where_lines = 0;
