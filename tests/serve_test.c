@@ -278,6 +278,43 @@ static void test_serve_reads_a_request_one_way(void **state)
     serve_end(&s);
 }
 
+/* Who may ask what, by token and by the machine that the request comes from. */
+static void test_serve_rights(void **state)
+{
+    static ServePlan plan = {.listen = "10.0.0.1", .port = 80};
+    static Server s = {.plan = &plan, .port = 80, .token = "00000000000000000000000000000000"};
+    static const struct {
+        const char *peer;
+        char token;
+        const char *path;
+        bool post;
+        int status; /* 0: it is answered by a handler */
+    } asked[] = {
+        {"127.0.0.1", '0', "api/start", false, 0},   {"::1", '0', "api/run", true, 0},
+        {"10.0.0.7", '0', "api/start", false, 403},  {"10.0.0.7", '0', "api/run", true, 403},
+        {"127.0.0.11", '0', "api/run", true, 403},   {"::ffff:127.0.0.1", '0', "api/run", true, 403},
+        {"10.0.0.7", '1', "api/start", false, 0},    {"10.0.0.7", '1', "api/ask", true, 0},
+        {"10.0.0.7", '1', "api/run", true, 403},     {"127.0.0.1", '1', "api/upload", true, 403},
+        {"127.0.0.1", '2', "api/start", false, 403},
+    };
+    Arena arena = {0};
+    (void)state;
+    snprintf(s.view_token, sizeof s.view_token, "11111111111111111111111111111111");
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        char token[SERVE_TOKEN + 1] = "";
+        memset(token, asked[i].token, SERVE_TOKEN);
+        const ServeRequest request = {.post = asked[i].post,
+                                      .path = arena_printf(&arena, "/%s/%s", token, asked[i].path),
+                                      .host = "10.0.0.1:80",
+                                      .token = token,
+                                      .peer = asked[i].peer};
+        ServeAnswer answer;
+        const ServeRoute *route = route_find(&s, &arena, &request, &answer);
+        assert_int_equal(route ? 0 : answer.status, asked[i].status);
+    }
+    arena_free(&arena);
+}
+
 static void test_serve_upload(void **state)
 {
     (void)state;
@@ -433,6 +470,7 @@ static void test_serve_run(void **state)
     assert_non_null(strstr(serve_body(), "\"moment\":\"at the end\""));
     assert_int_equal(serve_get(&s, "api/chart.svg?folder=%s&name=loss", id), 200);
     assert_non_null(strstr(serve_body(), "<svg"));
+    assert_non_null(strstr(serve_text, "sandbox"));
     assert_int_equal(serve_get(&s, "report?folder=%s", id), 200);
     assert_non_null(strstr(serve_text, "sandbox"));
     assert_int_equal(serve_get(&s, "api/rows?folder=%s&task=1&method=full&which=all", id), 200);
@@ -685,6 +723,7 @@ static void test_serve_asks_in_turns(void **state)
 static const struct CMUnitTest serve_tests[] = {
     cmocka_unit_test(test_serve_safe),
     cmocka_unit_test(test_serve_reads_a_request_one_way),
+    cmocka_unit_test(test_serve_rights),
     cmocka_unit_test(test_serve_upload),
     cmocka_unit_test(test_serve_files_of_others),
     cmocka_unit_test(test_serve_last_words),
