@@ -194,7 +194,10 @@ static void test_serve_safe(void **state)
         snprintf(request, sizeof request, "GET /%s/ HTTP/1.1\r\nHost: %s:%d\r\n\r\n", s.token, ours[i], s.port);
         assert_int_equal(serve_raw(&s, "127.0.0.1", request), 200);
     }
-    assert_non_null(strstr(serve_text, "Content-Security-Policy: default-src 'none'; script-src 'self'"));
+    assert_non_null(strstr(serve_text,
+                           "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+                           "'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                           "frame-ancestors 'none'\r\n"));
     assert_non_null(strstr(serve_text, "X-Content-Type-Options: nosniff"));
     assert_null(strstr(serve_text, "Access-Control-"));
     /* no token, a wrong one, half of one */
