@@ -96,7 +96,7 @@ typedef struct Server {
     int port;
     ServeFolder *folders; /* [SERVE_FOLDERS] */
     int folder_count;
-    int stream_count[2]; /* of the owner, of viewers: neither takes the other's room */
+    int stream_count[2];          /* of the owner, of viewers: neither takes the other's room */
     char session[SYS_PATH_BYTES]; /* a folder for what runs print, which goes with the server */
     char here[SYS_PATH_BYTES];    /* the current folder */
     unsigned check_number, log_number;
