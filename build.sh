@@ -443,7 +443,7 @@ check_platform() {
     calls+='|popen|tmpfile|mkstemp|mkdtemp|open_memstream|getpid|getppid|getuid|v?fork|exec[lv]p?e?|posix_[a-z_]+|wait|waitpid'
     calls+='|kill|raise|signal|sig[a-z]+|alarm|_exit|_Exit|sysconf|getpagesize|mmap|munmap|mprotect|madvise|poll|select'
     calls+='|u?sleep|nanosleep|sched_[a-z_]+|pthread_[a-z_]+|thrd_[a-z]+|mtx_[a-z]+|cnd_[a-z]+|clock|clock_get[a-z]+'
-    calls+='|gettimeofday|time|(local|gm)time(_r)?|strftime|[gs]etrlimit|getrusage|f?statvfs|nl_langinfo|setlocale|localeconv'
+    calls+='|gettimeofday|time|(local|gm)time(_r)?|strftime|[gs]etrlimit|[gs]etpriority|getrusage|f?statvfs|nl_langinfo|setlocale|localeconv'
     calls+='|strerror(_r)?|strsignal|perror|dl(open|sym|close)|strn?casecmp|memmem|strtok_r|getline|v?asprintf|getopt(_long)?'
     calls+='|(un)?setenv|putenv|secure_getenv|system|stpn?cpy|mempcpy|memrchr|strchrnul|strsep|strndup|qsort_r|volkInitialize'
     names='errno|environ|STD(IN|OUT|ERR)_FILENO|PATH_MAX|ssize_t|off_t|pid_t|mode_t|DIR|_WIN32|__linux__|__APPLE__|__unix__'

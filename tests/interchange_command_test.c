@@ -278,6 +278,8 @@ static void test_what_a_run_keeps(void **state)
         "lora/second/adapter_config.json lora/second/adapter_model.safetensors ");
     WRONG(2, "--task x: not a task of this run, which has first, second", "lethe predict --run " W "out --task x");
     WRONG(1, "keeps no trained model of ewc", "lethe predict --run " W "out --task first --method ewc");
+    WRONG(1, "is no folder of a run; name OUT, or OUT/after/TASK",
+          "lethe predict --run " W "copy --task a --method full");
     WRONG(2, "--method ../full: not the name of a method",
           "lethe predict --run " W "out --task first --method ../full");
     WRONG(1, "full is of seed 1, not of 7", "lethe predict --run " W "out --task first --seed 7");

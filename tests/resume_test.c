@@ -1,6 +1,7 @@
 /* resume: a run that is killed at any moment, or meets a full disk, goes on to the bits of one that never was; and
  * whatever the world refuses, lethe says so in one line. */
 #include "faults/children.h"
+#include "faults/serve.h"
 
 #define R "build/test-tmp/resume/"
 #define RESUME_TASKS " --task a=" R "rows.tsv," R "eval.tsv --task b=" R "rows.tsv," R "eval.tsv "
@@ -334,6 +335,30 @@ static void test_calls_fail_in_other_commands(void **state)
     }
 }
 
+/* lethe serve: a request that fails says so in a line, and the next ones have their answers. */
+static void test_calls_fail_in_serve(void **state)
+{
+    static Arena font;
+    Err err = {0};
+    const char *line = "build/test-tmp/resume made half";
+    (void)state;
+    resume_files();
+    if (!asset_expand(&font, "DejaVuSans.ttf", &faults_serve_plan.font, &err)) fail_msg("%s", err.text);
+    fine(child_lethe, SHORT_RUN "--out " R "made");
+    sh("mkdir " R "half; head -n 30 " R "made/results.jsonl >" R "half/results.jsonl");
+    fine(child_serve, line);
+    const Faults counts = *faults;
+    const long most = every_failure() ? 3000 : 12; /* of a kind */
+    long tried = 0, failed = 0;
+    for (int kind = 0; kind < FAULT_KINDS; kind++)
+        for (long at = 1, calls = counts.count[kind]; at <= calls; at += 1 + calls / most, tried++) {
+            sh("rm -rf " R "lethe-files");
+            failed += expect_clear(child(child_serve, line, (FaultKind)kind, at, FAULT_FAIL), fault_names[kind], at);
+            assert_string_equal(sh("find " R " -name '*.tmp'")->out, "");
+        }
+    print_message("serve %ld of %ld calls, %ld ended it\n", tried, (long)counts.all, failed);
+}
+
 static const struct CMUnitTest resume_tests[] = {
     cmocka_unit_test(test_threads_may_change),
     cmocka_unit_test(test_goes_on_on_vulkan),
@@ -347,4 +372,5 @@ static const struct CMUnitTest resume_tests[] = {
 static const struct CMUnitTest faults_tests[] = {
     cmocka_unit_test(test_every_call_fails_in_a_run),
     cmocka_unit_test(test_calls_fail_in_other_commands),
+    cmocka_unit_test(test_calls_fail_in_serve),
 };

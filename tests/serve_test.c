@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* ---- the server ---- */
@@ -193,7 +194,10 @@ static void test_serve_safe(void **state)
         snprintf(request, sizeof request, "GET /%s/ HTTP/1.1\r\nHost: %s:%d\r\n\r\n", s.token, ours[i], s.port);
         assert_int_equal(serve_raw(&s, "127.0.0.1", request), 200);
     }
-    assert_non_null(strstr(serve_text, "Content-Security-Policy: default-src 'none'; script-src 'self'"));
+    assert_non_null(strstr(serve_text,
+                           "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+                           "'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+                           "frame-ancestors 'none'\r\n"));
     assert_non_null(strstr(serve_text, "X-Content-Type-Options: nosniff"));
     assert_null(strstr(serve_text, "Access-Control-"));
     /* no token, a wrong one, half of one */
@@ -242,6 +246,78 @@ static void test_serve_safe(void **state)
     serve_end(&s);
 }
 
+/* What could be read in two ways is refused, with the right token and all. */
+static void test_serve_reads_a_request_one_way(void **state)
+{
+    (void)state;
+    const Serving s = serve_begin("serve-safe", NULL, NULL);
+    char request[1024], ours[64], token[64];
+    snprintf(ours, sizeof ours, "Host: 127.0.0.1:%d\r\n", s.port);
+    snprintf(token, sizeof token, "X-Lethe-Token: %s\r\n", s.token);
+    snprintf(request, sizeof request, "GET /%s/ HTTP/1.1\r\n%sHost: evil\r\n\r\n", s.token, ours);
+    assert_int_equal(serve_raw(&s, "127.0.0.1", request), 403);
+    snprintf(request, sizeof request, "GET http://evil:%d/%s/ HTTP/1.1\r\n%s\r\n", s.port, s.token, ours);
+    assert_int_equal(serve_raw(&s, "127.0.0.1", request), 403);
+    static const struct {
+        const char *headers, *body;
+        int status;
+    } posts[] = {{"Content-Length: 11\r\n", "{\"id\":\"no\"}", 404},
+                 {"Content-Length: 11\r\nContent-Length: 2\r\n", "{\"id\":\"no\"}", 403},
+                 {"X-Lethe-Token: no\r\nContent-Length: 11\r\n", "{\"id\":\"no\"}", 403},
+                 {"Transfer-Encoding: chunked\r\n", "b\r\n{\"id\":\"no\"}\r\n0\r\n\r\n", 411},
+                 {"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", "b\r\n{\"id\":\"no\"}\r\n0\r\n\r\n", 411},
+                 {"", "{\"id\":\"no\"}", 411}};
+    for (size_t i = 0; i < COUNT(posts); i++) {
+        snprintf(request, sizeof request, "POST /%s/api/stop HTTP/1.1\r\n%s%s%s\r\n%s", s.token, ours, token,
+                 posts[i].headers, posts[i].body);
+        assert_int_equal(serve_raw(&s, "127.0.0.1", request), posts[i].status);
+    }
+    /* what follows a body is no second request */
+    snprintf(request, sizeof request,
+             "POST /%s/api/stop HTTP/1.1\r\n%s%sContent-Length: 2\r\n\r\n{}GET /%s/ HTTP/1.1\r\n%s\r\n", s.token, ours,
+             token, s.token, ours);
+    assert_int_equal(serve_raw(&s, "127.0.0.1", request), 404);
+    assert_null(strstr(serve_body(), "HTTP/1.1"));
+    serve_end(&s);
+}
+
+/* Who may ask what, by token and by the machine that the request comes from. */
+static void test_serve_rights(void **state)
+{
+    static ServePlan plan = {.listen = "10.0.0.1", .port = 80};
+    static Server s = {.plan = &plan, .port = 80, .token = "00000000000000000000000000000000"};
+    static const struct {
+        const char *peer;
+        char token;
+        const char *path;
+        bool post;
+        int status; /* 0: it is answered by a handler */
+    } asked[] = {
+        {"127.0.0.1", '0', "api/start", false, 0},   {"::1", '0', "api/run", true, 0},
+        {"10.0.0.7", '0', "api/start", false, 403},  {"10.0.0.7", '0', "api/run", true, 403},
+        {"127.0.0.11", '0', "api/run", true, 403},   {"::ffff:127.0.0.1", '0', "api/run", true, 403},
+        {"10.0.0.7", '1', "api/start", false, 0},    {"10.0.0.7", '1', "api/ask", true, 0},
+        {"10.0.0.7", '1', "api/run", true, 403},     {"127.0.0.1", '1', "api/upload", true, 403},
+        {"127.0.0.1", '2', "api/start", false, 403},
+    };
+    Arena arena = {0};
+    (void)state;
+    snprintf(s.view_token, sizeof s.view_token, "11111111111111111111111111111111");
+    for (size_t i = 0; i < COUNT(asked); i++) {
+        char token[SERVE_TOKEN + 1] = "";
+        memset(token, asked[i].token, SERVE_TOKEN);
+        const ServeRequest request = {.post = asked[i].post,
+                                      .path = arena_printf(&arena, "/%s/%s", token, asked[i].path),
+                                      .host = "10.0.0.1:80",
+                                      .token = token,
+                                      .peer = asked[i].peer};
+        ServeAnswer answer;
+        const ServeRoute *route = route_find(&s, &arena, &request, &answer);
+        assert_int_equal(route ? 0 : answer.status, asked[i].status);
+    }
+    arena_free(&arena);
+}
+
 static void test_serve_upload(void **state)
 {
     (void)state;
@@ -269,14 +345,9 @@ static void test_serve_upload(void **state)
     serve_end(&s);
 }
 
-/* Reads a stream until it holds `wanted`, from after the given lines on ("": from the beginning). */
-static void serve_follow(const Serving *s, const char *id, const char *after, const char *wanted)
+/* Reads until `wanted` has come. */
+static void serve_read_until(int fd, const char *wanted)
 {
-    char request[512];
-    snprintf(request, sizeof request, "GET /%s/api/events?folder=%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%s%s\r\n",
-             s->token, id, s->port, *after ? "Last-Event-ID: " : "", after, *after ? "\r\n" : "");
-    const int fd = serve_connect(s, "127.0.0.1");
-    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
     size_t used = 0;
     *serve_text = 0;
     while (!strstr(serve_text, wanted)) {
@@ -285,7 +356,85 @@ static void serve_follow(const Serving *s, const char *id, const char *after, co
         used += (size_t)got;
         serve_text[used] = 0;
     }
+}
+
+/* Reads a stream until it holds `wanted`, from after the given lines on ("": from the beginning). */
+static void serve_follow(const Serving *s, const char *id, const char *after, const char *wanted)
+{
+    char request[512];
+    snprintf(request, sizeof request, "GET /%s/api/events?folder=%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n%s%s%s\r\n",
+             s->token, id, s->port, *after ? "Last-Event-ID: " : "", after, *after ? "\r\n" : "");
+    const int fd = serve_connect(s, "127.0.0.1");
+    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+    serve_read_until(fd, wanted);
     close(fd);
+}
+
+/* results.jsonl as others write it: in halves, over what was there, with what ends an event; and links to elsewhere. */
+static void test_serve_files_of_others(void **state)
+{
+    (void)state;
+    sh("rm -rf build/test-tmp/serve-others; mkdir -p build/test-tmp/serve-others/one; echo '{\"event\":\"run\"}' "
+       ">build/test-tmp/serve-others/one/results.jsonl; echo a secret >build/test-tmp/serve-secret");
+    const Serving s = serve_begin("serve-others", NULL, NULL);
+    const char *file = "serve-others/one/results.jsonl";
+    char id[32];
+    assert_int_equal(serve_get(&s, "api/folders"), 200);
+    snprintf(id, sizeof id, "%s", serve_value("id", serve_body()));
+    tmp_write(file, S("{\"n\":1}\n{\"n\":2}\rid: 9\n{\"n\":3}\n{\"half"));
+    serve_follow(&s, id, "", "{\"n\":3}");
+    assert_null(strstr(serve_text, "{\"n\":2}"));
+    assert_null(strstr(serve_text, "half"));
+    serve_follow(&s, id, "2", "{\"n\":3}");
+    assert_null(strstr(serve_text, "{\"n\":1}"));
+    /* more lines than there are, and no number at all: from the beginning */
+    serve_follow(&s, id, "4", "{\"n\":1}");
+    assert_non_null(strstr(serve_text, "event: reset"));
+    serve_follow(&s, id, "-99999999999999999999", "{\"n\":1}");
+    /* another text where the file is, longer than before: nothing of it goes on with what was there */
+    const int viewer = serve_connect(&s, "127.0.0.1");
+    char request[512];
+    snprintf(request, sizeof request, "GET /%s/api/events?folder=%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n", s.token,
+             id, s.port);
+    assert_int_equal(send(viewer, request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+    serve_read_until(viewer, "{\"n\":3}");
+    tmp_write(file, S("{\"other\":1}\n{\"other\":2}\n{\"other\":3}\n{\"other\":4}\n"));
+    serve_read_until(viewer, "{\"other\":4}");
+    assert_non_null(strstr(serve_text, "event: reset"));
+    assert_non_null(strstr(serve_text, "id: 1\ndata: {\"other\":1}"));
+    sh("rm -r build/test-tmp/serve-others/one");
+    serve_read_until(viewer, "event: reset");
+    close(viewer);
+    /* OUT of a stranger, with links to what is not his */
+    sh("mkdir build/test-tmp/serve-others/one && ln -s ../../serve-secret "
+       "build/test-tmp/serve-others/one/results.jsonl");
+    serve_follow(&s, id, "", ":\n\n");
+    assert_null(strstr(serve_text, "secret"));
+    assert_int_equal(serve_get(&s, "report?folder=%s", id), 404);
+    assert_null(strstr(serve_text, "secret"));
+    sh("cd build/test-tmp/serve-others/one && echo '{}' >r && mv r results.jsonl && ln -s ../../serve-secret "
+       "report.html");
+    assert_int_equal(serve_get(&s, "report?folder=%s", id), 404);
+    serve_end(&s);
+}
+
+/* The folder stays in the list whatever a run has printed last. */
+static void test_serve_last_words(void **state)
+{
+    char line[32];
+    ServeFolder f = {0};
+    (void)state;
+    tmp_write("last-words",
+              S("lethe: first\nlethe: \xff\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+                "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\n"));
+    snprintf(f.errors, sizeof f.errors, "%s", tmp_path("last-words"));
+    for (size_t room = 1; room <= sizeof line; room++) {
+        folder_last_line(&f, line, room);
+        json_t *text = json_string(line);
+        assert_non_null(text);
+        json_decref(text);
+    }
+    assert_true(strlen(line) >= 29 && strncmp(line, "\xef\xbf\xbd\xc3\xa4", 5) == 0);
 }
 
 static size_t serve_count(const char *text, const char *what)
@@ -324,6 +473,7 @@ static void test_serve_run(void **state)
     assert_non_null(strstr(serve_body(), "\"moment\":\"at the end\""));
     assert_int_equal(serve_get(&s, "api/chart.svg?folder=%s&name=loss", id), 200);
     assert_non_null(strstr(serve_body(), "<svg"));
+    assert_non_null(strstr(serve_text, "sandbox"));
     assert_int_equal(serve_get(&s, "report?folder=%s", id), 200);
     assert_non_null(strstr(serve_text, "sandbox"));
     assert_int_equal(serve_get(&s, "api/rows?folder=%s&task=1&method=full&which=all", id), 200);
@@ -367,6 +517,23 @@ static void test_serve_asks_as_predict(void **state)
     serve_end(&s);
 }
 
+/* The process of the run that the server has started; 0: none. */
+static pid_t serve_child(const Serving *s)
+{
+    char path[300], where[SYS_PATH_BYTES];
+    pid_t found = 0;
+    DIR *folder = opendir("/proc");
+    for (struct dirent *entry; folder && !found && (entry = readdir(folder));) {
+        const pid_t pid = (pid_t)atoi(entry->d_name);
+        snprintf(path, sizeof path, "/proc/%.200s/cwd", entry->d_name);
+        const ssize_t got = pid > 0 && pid != s->pid ? readlink(path, where, sizeof where - 1) : -1;
+        if (got > 0) where[got] = 0;
+        if (got > 0 && strcmp(where, s->here) == 0) found = pid;
+    }
+    if (folder) closedir(folder);
+    return found;
+}
+
 static void test_serve_stop(void **state)
 {
     (void)state;
@@ -386,15 +553,18 @@ static void test_serve_stop(void **state)
     assert_int_equal(serve_post(&s, "api/go-on", body), 200);
     serve_await(&s, id, "running");
     serve_follow(&s, id, "", "{\"event\":\"step\"");
+    const pid_t run = serve_child(&s);
+    assert_true(getpriority(PRIO_PROCESS, (id_t)run) >= least_int(19, getpriority(PRIO_PROCESS, (id_t)s.pid) + 5));
+    assert_int_equal(kill(run, SIGKILL), 0);
+    serve_await(&s, id, "failed");
+    assert_non_null(strstr(serve_body(), "the run was killed"));
+    assert_int_equal(serve_post(&s, "api/go-on", body), 200);
+    serve_follow(&s, id, "", "{\"event\":\"step\"");
     serve_end(&s); /* the run goes on without the server */
     s = serve_begin("serve-stop", NULL, NULL);
     serve_await(&s, id, "elsewhere");
     assert_int_equal(serve_post(&s, "api/go-on", body), 409);
-    const Outcome *o =
-        sh("for p in /proc/[0-9]*; do if [ \"$(readlink $p/cwd)\" = \"%s\" ] && [ ${p#/proc/} != %d ]; then kill -INT "
-           "${p#/proc/}; fi; done",
-           s.here, (int)s.pid);
-    assert_int_equal(o->code, 0);
+    assert_int_equal(kill(serve_child(&s), SIGINT), 0);
     serve_await(&s, id, "stopped");
     serve_end(&s);
 }
@@ -453,14 +623,7 @@ static void test_serve_viewers(void **state)
     fputs(line, file);
     fclose(file);
     for (int i = 0; i < VIEWERS; i++) {
-        size_t used = 0;
-        *serve_text = 0;
-        while (!strstr(serve_text, "{\"event\":\"wave\"}")) {
-            const ssize_t got = recv(viewer[i], serve_text + used, sizeof serve_text - 1 - used, 0);
-            assert_true(got > 0);
-            used += (size_t)got;
-            serve_text[used] = 0;
-        }
+        serve_read_until(viewer[i], "{\"event\":\"wave\"}");
         close(viewer[i]);
     }
     assert_true(clock_seconds() - written < 2); /* of a busy machine; bench says how fast it is */
@@ -501,12 +664,77 @@ static void test_serve_room(void **state)
     int late = 0;
     for (int i = 0; i < 40; i++) late += serve_raw(&s, "127.0.0.2", request) == 429;
     assert_int_equal(late, 10);
+    snprintf(request, sizeof request,
+             "POST /code HTTP/1.1\r\nHost: 127.0.0.2:%d\r\nContent-Length: 17\r\n\r\n{\"code\":\"%s\"} ", s.port,
+             s.code);
+    assert_int_equal(serve_raw(&s, "127.0.0.2", request), 429); /* or guessing would go on */
     serve_end(&s);
 }
 
+/* All streams that viewers may have are taken: the owner still has his. */
+static void test_serve_owner_has_room(void **state)
+{
+    (void)state;
+    const Serving s = serve_begin("serve-run", "--listen", "127.0.0.2");
+    char id[32], request[512];
+    int viewer[SERVE_VIEWERS];
+    assert_int_equal(serve_get(&s, "api/folders"), 200);
+    snprintf(id, sizeof id, "%s", serve_value("id", serve_body()));
+    snprintf(request, sizeof request,
+             "POST /code HTTP/1.1\r\nHost: 127.0.0.2:%d\r\nContent-Length: 17\r\n\r\n{\"code\":\"%s\"} ", s.port,
+             s.code);
+    assert_int_equal(serve_raw(&s, "127.0.0.2", request), 200);
+    snprintf(request, sizeof request, "GET /%.32s/api/events?folder=%s&after=5 HTTP/1.1\r\nHost: 127.0.0.2:%d\r\n\r\n",
+             serve_value("to", serve_body()) + 1, id, s.port);
+    for (size_t i = 0; i < COUNT(viewer); i++) {
+        viewer[i] = serve_connect(&s, "127.0.0.2");
+        assert_int_equal(send(viewer[i], request, strlen(request), MSG_NOSIGNAL), (ssize_t)strlen(request));
+        serve_read_until(viewer[i], "\nid: 6\n");
+    }
+    serve_follow(&s, id, "5", "\nid: 6\n");
+    for (size_t i = 0; i < COUNT(viewer); i++) close(viewer[i]);
+    serve_end(&s);
+}
+
+/* More states than there is memory for answer in turns, and none of them stays. */
+static void test_serve_asks_in_turns(void **state)
+{
+    static ServePlan plan = {.embedded.name = "built in"};
+    static Server s;
+    const char *folder = "build/test-tmp/serve-run/one";
+    Arena arena = {0};
+    Err err = {0};
+    ServeAnswer answer = {0};
+    (void)state;
+    plan.folders = &folder;
+    plan.folder_count = 1;
+    setenv("XDG_CACHE_HOME", tmp_path("serve-run"), true);
+    assert_true(server_open(&s, &plan, &err) && ask_open(s.asking, &err));
+    s.asking->most = 1;
+    const char *body = arena_printf(&arena, "{\"folder\":\"%s\",\"task\":1,\"text\":\"a good film\"}", s.folders[0].id);
+    const ServeRequest request = {.post = true, .body = str(body)};
+    assert_true(handle_ask(&s, &arena, &request, &answer, &err));
+    const char *said = arena_copy(&arena, answer.body.at, answer.body.size);
+    assert_int_equal(serve_count(said, "\"probabilities\":["), 4);
+    assert_int_equal(serve_count(said, "\"negative\""), 1);
+    assert_null(s.asking->states);
+    assert_null(s.asking->encoders);
+    arena_free(&arena);
+    server_close(&s);
+}
+
 static const struct CMUnitTest serve_tests[] = {
-    cmocka_unit_test(test_serve_safe), cmocka_unit_test(test_serve_upload),
-    cmocka_unit_test(test_serve_run),  cmocka_unit_test(test_serve_asks_as_predict),
-    cmocka_unit_test(test_serve_stop), cmocka_unit_test(test_serve_viewers),
+    cmocka_unit_test(test_serve_safe),
+    cmocka_unit_test(test_serve_reads_a_request_one_way),
+    cmocka_unit_test(test_serve_rights),
+    cmocka_unit_test(test_serve_upload),
+    cmocka_unit_test(test_serve_files_of_others),
+    cmocka_unit_test(test_serve_last_words),
+    cmocka_unit_test(test_serve_run),
+    cmocka_unit_test(test_serve_asks_as_predict),
+    cmocka_unit_test(test_serve_asks_in_turns),
+    cmocka_unit_test(test_serve_stop),
+    cmocka_unit_test(test_serve_viewers),
     cmocka_unit_test(test_serve_room),
+    cmocka_unit_test(test_serve_owner_has_room),
 };

@@ -195,6 +195,7 @@ SysError sys_process_start(const char *const *words, const char *out, const char
 bool sys_process_ended(SysProcess *process, int *code);
 void sys_process_interrupt(const SysProcess *process); /* as Ctrl-C in its own terminal */
 void sys_process_leave(SysProcess *process);           /* it goes on alone */
+void sys_process_yield(const SysProcess *process);     /* this program, where it has work, goes first */
 
 /* ---- The desktop ---- */
 

@@ -466,6 +466,11 @@ void sys_process_leave(SysProcess *process)
     *process = (SysProcess){0};
 }
 
+void sys_process_yield(const SysProcess *process)
+{
+    if (process->id) SetPriorityClass((HANDLE)process->handle, BELOW_NORMAL_PRIORITY_CLASS);
+}
+
 /* ---- the desktop ---- */
 
 bool sys_browse(const char *address)

@@ -57,19 +57,46 @@ static const char *bars_note_of_change(Arena *arena, const Results *r, int metho
     }
 }
 
+static Change bars_change(const Results *r, int method, int task)
+{
+    return task < r->task_count - 1 ? verdict_change(r, method, task) : (Change){0};
+}
+
+static bool bars_changed(const Change *change)
+{
+    return change->verdict == VERDICT_FORGOT || change->verdict == VERDICT_GAINED;
+}
+
+/* Nothing that came after the task was learned. */
+static bool bars_no_later(Arena *arena, const Results *r, int method, int task)
+{
+    const int later = r->task_count - 1 - task;
+    int missed;
+    verdict_missed_list(arena, r, method, task + 1, &missed);
+    return later > 0 && missed == later;
+}
+
+/* Which bars of a task, right after its training and at the end, say nothing of forgetting: those of a method that did
+ * not learn it, or nothing after it. */
+static void bars_hatched(Arena *arena, const Results *r, int method, int task, bool hatched[2])
+{
+    const Change change = bars_change(r, method, task);
+    hatched[0] = verdict_missed(r, method, task);
+    hatched[1] = hatched[0] || (bars_no_later(arena, r, method, task) && !bars_changed(&change));
+}
+
 /* What the bars alone would not show. */
 static void bars_annotate(Arena *arena, const Results *r, int method, BarGroup *group)
 {
-    const Change change = r->task_count > 1 ? verdict_change(r, method, 0) : (Change){0};
-    int missed, missed_later;
+    const Change change = bars_change(r, method, 0);
+    int missed;
+    bool hatched[2];
     const char *names = verdict_missed_list(arena, r, method, 0, &missed);
-    const bool first = verdict_missed(r, method, 0);
-    verdict_missed_list(arena, r, method, 1, &missed_later);
-    const bool changed = change.verdict == VERDICT_FORGOT || change.verdict == VERDICT_GAINED;
-    const bool no_later = r->task_count > 1 && missed_later == r->task_count - 1;
+    const bool first = verdict_missed(r, method, 0), no_later = bars_no_later(arena, r, method, 0),
+               changed = bars_changed(&change);
+    bars_hatched(arena, r, method, 0, hatched);
     group->note_colour = COLOUR_SOFT;
-    group->bars[0].hatched = first;
-    group->bars[1].hatched = first || (no_later && !changed);
+    for (int i = 0; i < 2; i++) group->bars[i].hatched = hatched[i];
     if (change.verdict == VERDICT_FORGOT) group->note_colour = COLOUR_ALARM;
     group->note = bars_note_of_change(arena, r, method, &change);
     if (!first && !no_later) return;

@@ -14,17 +14,20 @@ static json_t *live_number(double x) { return isfinite(x) ? json_real(x) : json_
 /* ---- bars ---- */
 
 static void live_bar(json_t *bars, int task, const char *moment, double accuracy, Interval interval, uint32_t rows,
-                     int seeds)
+                     int seeds, bool hatched)
 {
-    json_array_append_new(bars, json_pack("{s:i, s:s, s:f, s:o, s:o, s:I, s:i}", "task", task + 1, "moment", moment,
-                                          "accuracy", accuracy, "low", live_number(interval.low), "high",
-                                          live_number(interval.high), "rows", (json_int_t)rows, "seeds", seeds));
+    json_array_append_new(bars, json_pack("{s:i, s:s, s:f, s:o, s:o, s:I, s:i, s:b}", "task", task + 1, "moment",
+                                          moment, "accuracy", accuracy, "low", live_number(interval.low), "high",
+                                          live_number(interval.high), "rows", (json_int_t)rows, "seeds", seeds,
+                                          "hatched", hatched));
 }
 
-static void live_score(json_t *bars, const Results *r, int method, int after, int task, const char *moment)
+static void live_score(json_t *bars, const Results *r, int method, int after, int task, const char *moment,
+                       bool hatched)
 {
     const Score score = verdict_score(r, method, after, task);
-    if (score.seeds) live_bar(bars, task, moment, score.mean, score.interval, r->tasks[task].eval_rows, score.seeds);
+    if (score.seeds)
+        live_bar(bars, task, moment, score.mean, score.interval, r->tasks[task].eval_rows, score.seeds, hatched);
 }
 
 /* The latest look at an old task, while a later one trains. */
@@ -38,26 +41,29 @@ static void live_during(json_t *bars, const Results *r, int method, int task)
             const ResultOld *old = run->old[after * r->task_count + task];
             if (cell->rows) {
                 live_bar(bars, task, "during", verdict_share(cell), measure_wilson(cell->correct, cell->rows),
-                         cell->rows, 1);
+                         cell->rows, 1, false);
                 return;
             }
             if (!old || !old->curve.count) continue;
             const ResultPoint *p = &old->curve.at[old->curve.count - 1];
             live_bar(bars, task, "during", (double)p->correct / p->rows, measure_wilson(p->correct, p->rows), p->rows,
-                     1);
+                     1, false);
             return;
         }
     }
 }
 
-static json_t *live_bars(const Results *r, int method)
+/* finished: by some seed; before, nothing is said of what was not learned. */
+static json_t *live_bars(Arena *arena, const Results *r, int method, bool finished)
 {
     json_t *bars = json_array();
     for (int j = 0; j < r->task_count; j++) {
         const int last = r->task_count - 1;
-        live_score(bars, r, method, j, j, "after itself");
+        bool hatched[2] = {false, false};
+        if (finished) bars_hatched(arena, r, method, j, hatched);
+        live_score(bars, r, method, j, j, "after itself", hatched[0]);
         if (j < last && verdict_score(r, method, last, j).seeds)
-            live_score(bars, r, method, last, j, "at the end");
+            live_score(bars, r, method, last, j, "at the end", hatched[1]);
         else if (j < last)
             live_during(bars, r, method, j);
     }
@@ -145,16 +151,15 @@ static json_t *live_method(Arena *arena, const Results *r, int method)
     }
     BarGroup group = {0};
     bars_annotate(arena, r, method, &group);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:s, s:s, s:b, s:[b, b]}", "name",
-                     r->methods[method], "label", r->methods[method], "about", info->about, "kind",
-                     load_kinds[info->kind], "colour", live_colours[method % (int)COUNT(live_colours)], "seeds_done",
-                     finished, "seeds", r->seed_count, "bars", live_bars(r, method), "curve", live_curve(r, method),
-                     "loss", live_loss(arena, r, method), "state",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o, s:o, s:o, s:s, s:s, s:b}", "name", r->methods[method],
+                     "label", r->methods[method], "about", info->about, "kind", load_kinds[info->kind], "colour",
+                     live_colours[method % (int)COUNT(live_colours)], "seeds_done", finished, "seeds", r->seed_count,
+                     "bars", live_bars(arena, r, method, finished > 0), "curve", live_curve(r, method), "loss",
+                     live_loss(arena, r, method), "state",
                      finished >= r->seed_count ? "finished"
                      : begun                   ? "at work"
                                                : "waiting",
-                     "note", finished ? group.note : "", "alarm", finished && group.note_colour.r == COLOUR_ALARM.r,
-                     "hatched", finished && group.bars[0].hatched, finished && group.bars[1].hatched);
+                     "note", finished ? group.note : "", "alarm", finished && group.note_colour.r == COLOUR_ALARM.r);
 }
 
 /* Steps of a task's training by the methods that have ended one; 0: not known yet. */

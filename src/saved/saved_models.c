@@ -284,6 +284,9 @@ static const char *kept_find(Arena *arena, const ClassifierSource *source, Err *
         fail_usage(err, "%s keeps %s with several seeds: choose with --seed", out, method);
     else if (several)
         fail(err, "%s keeps no model of %s with seed %lld", out, method, (long long)source->seed);
+    else if (!file_exists(arena_printf(arena, "%s/models", out)) &&
+             !file_exists(arena_printf(arena, "%s/results.jsonl", out)))
+        fail(err, "%s is no folder of a run; name OUT, or OUT/after/TASK of a run with --keep-each-task", out);
     else
         fail(err, "%s keeps no trained model of %s; lethe run --keep-models all keeps every method's", out, method);
     return NULL;

@@ -318,6 +318,40 @@ static void answer_add(Arena *arena, json_t *answers, const Question *q, Err *fi
                                              "words", state_words(arena, q->kept), "probabilities", q->probabilities));
 }
 
+typedef struct Asked {
+    Question *questions;
+    size_t count;
+    json_t *names; /* of the classes */
+    Err first;     /* a state that is damaged leaves the others their answer */
+} Asked;
+
+/* Asks all states that know the task, as many at a time as there is memory for. Within server->ask_room. */
+static bool ask_states(Server *s, const ServeFolder *f, const KeptList *list, const char *task,
+                       const Question *question, Asked *asked, Err *err)
+{
+    Asking *a = s->asking;
+    size_t answered = 0;
+    bool ok = ask_open(a, err);
+    for (size_t i = 0; i < list->count && ok; i++) {
+        if (!kept_has_task(&list->at[i], task)) continue;
+        AskState *state = state_load(s, f->path, &list->at[i], task, &asked->first);
+        if (!state) continue;
+        const Labels *labels = &state->classifier.labels;
+        for (uint32_t k = 0; k < labels->classes && !asked->count; k++)
+            json_array_append_new(asked->names, json_string(labels->names[k]));
+        state->used = clock_seconds();
+        Question *q = &asked->questions[asked->count++];
+        *q = *question;
+        q->kept = &list->at[i];
+        q->state = state;
+        if (a->bytes <= a->most) continue;
+        ok = questions_answer(asked->questions + answered, asked->count - answered, err);
+        answered = asked->count;
+        ask_make_room(a, clock_seconds());
+    }
+    return ok && questions_answer(asked->questions + answered, asked->count - answered, err);
+}
+
 static bool ask_all(Server *s, Arena *arena, const ServeFolder *f, const json_t *body, ServeAnswer *answer, Err *err)
 {
     const char *text = json_string_value(json_object_get(body, "text")),
@@ -332,37 +366,23 @@ static bool ask_all(Server *s, Arena *arena, const ServeFolder *f, const json_t 
         return answer_refused(answer, 404, err,
                               list.count ? "task: no model that is kept knows it"
                                          : "no model is kept in this folder yet");
-    Question *questions = arena_new(arena, Question, list.count);
-    size_t count = 0;
-    json_t *answers = json_array(), *names = json_array();
+    const Question question = {.server = s, .text = str(text), .pair = str(pair ? pair : "")};
+    Asked asked = {.questions = arena_new(arena, Question, list.count), .names = json_array()};
+    json_t *answers = json_array();
     const double began = clock_seconds();
-    Err first = {0}; /* a state that is damaged leaves the others their answer */
     sys_monitor_enter(&s->ask_room);
-    bool ok = ask_open(s->asking, err);
-    for (size_t i = 0; i < list.count && ok; i++) {
-        if (!kept_has_task(&list.at[i], task)) continue;
-        AskState *state = state_load(s, f->path, &list.at[i], task, &first);
-        if (state) state->used = clock_seconds();
-        if (state)
-            questions[count++] = (Question){
-                .server = s, .kept = &list.at[i], .state = state, .text = str(text), .pair = str(pair ? pair : "")};
-    }
-    ok = ok && questions_answer(questions, count, err);
-    const Labels *labels = count ? &questions[0].state->classifier.labels : NULL;
-    for (uint32_t i = 0; labels && i < labels->classes; i++)
-        json_array_append_new(names, json_string(labels->names[i]));
-    ask_make_room(s->asking, began);
+    bool ok = ask_states(s, f, &list, task, &question, &asked, err);
     sys_monitor_leave(&s->ask_room);
-    for (size_t i = 0; i < count; i++) answer_add(arena, answers, &questions[i], &first);
-    if (ok && !json_array_size(answers)) ok = fail(err, "%s", first.code ? first.text : "no model answers");
+    for (size_t i = 0; i < asked.count; i++) answer_add(arena, answers, &asked.questions[i], &asked.first);
+    if (ok && !json_array_size(answers)) ok = fail(err, "%s", asked.first.code ? asked.first.text : "no model answers");
     if (!ok) {
         json_decref(answers);
-        json_decref(names);
+        json_decref(asked.names);
         return false;
     }
-    return answer_json(
-        arena, answer,
-        json_pack("{s:o, s:o, s:f}", "answers", answers, "class_names", names, "ms", 1000 * (clock_seconds() - began)));
+    return answer_json(arena, answer,
+                       json_pack("{s:o, s:o, s:f}", "answers", answers, "class_names", asked.names, "ms",
+                                 1000 * (clock_seconds() - began)));
 }
 
 static bool handle_ask(Server *s, Arena *arena, const ServeRequest *request, ServeAnswer *answer, Err *err)

@@ -38,19 +38,20 @@ static void stream_event(Arena *arena, StreamText *text, const char *name, json_
 
 static void stream_lines(Arena *arena, StreamText *text, Stream *stream)
 {
-    enum { MOST = 256 << 10 };
+    enum { MOST = 256 << 10, LINE_MOST = 16 << 20 };
     const Tail *tail = &stream->folder->tail;
-    if (stream->changes != tail->changes) {
-        if (stream->begun) stream_words(arena, text, "event: reset\ndata: {}\n\n");
-        if (stream->begun) stream->line = 0;
-        stream->changes = tail->changes;
+    /* a viewer who comes back may have seen more lines than there are: of a file that was here before */
+    if (stream->begun ? stream->changes != tail->changes : stream->line > tail->lines) {
+        stream_words(arena, text, "event: reset\ndata: {}\n\n");
+        stream->line = 0;
     }
-    if (stream->line > tail->lines) stream->line = 0; /* of a longer file that was here before */
+    stream->changes = tail->changes;
     for (; stream->line < tail->lines && text->count < MOST; stream->line++) {
         const size_t from = stream->line ? tail->ends[stream->line - 1] : 0;
         size_t size = tail->ends[stream->line] - from - 1;
         if (size && tail->at[from + size - 1] == '\r') size--;
-        if (memchr(tail->at + from, '\r', size)) continue; /* not a line that lethe wrote: it would end the event */
+        /* not a line that lethe wrote: it would end the event, or take the memory of every viewer */
+        if (memchr(tail->at + from, '\r', size) || size > LINE_MOST) continue;
         stream_words(arena, text, arena_printf(arena, "id: %zu\ndata: ", stream->line + 1));
         stream_put(arena, text, tail->at + from, size);
         stream_words(arena, text, "\n\n");
@@ -80,20 +81,21 @@ static Str stream_next(Arena *arena, Stream *stream, double now)
 }
 
 /* Calls `put` with what happens until it says that nobody listens, or the server ends. */
-static void stream_run(Server *s, ServeFolder *folder, size_t from, bool put(void *to, Str text), void *to)
+static void stream_run(Server *s, const ServeAnswer *answer, bool put(void *to, Str text), void *to)
 {
-    Stream stream = {.folder = folder, .line = from, .sent = clock_seconds()};
+    ServeFolder *folder = answer->stream;
+    int *count = &s->stream_count[answer->of_viewer];
+    Stream stream = {.folder = folder, .line = answer->from, .sent = clock_seconds()};
     Arena arena = {0};
     bool listens = true;
     sys_monitor_enter(&s->room);
     /* those who have gone are noticed within a second */
-    for (double until = clock_seconds() + 20;
-         s->stream_count >= SERVE_VIEWERS && clock_seconds() < until && !s->ending;)
+    for (double until = clock_seconds() + 20; *count >= SERVE_VIEWERS && clock_seconds() < until && !s->ending;)
         sys_monitor_wait(&s->room);
-    const bool room = s->stream_count < SERVE_VIEWERS;
-    s->stream_count++;
+    const bool room = *count < SERVE_VIEWERS;
+    ++*count;
     folder->tail.viewers++;
-    tail_want(folder);
+    tail_want(s, folder);
     folder_look(folder, clock_seconds());
     while (listens && room && !s->ending) {
         const Str text = stream_next(&arena, &stream, clock_seconds());
@@ -108,7 +110,7 @@ static void stream_run(Server *s, ServeFolder *folder, size_t from, bool put(voi
     }
     folder->tail.viewers--;
     folder->tail.asked = clock_seconds();
-    s->stream_count--;
+    --*count;
     sys_monitor_leave(&s->room);
     arena_free(&arena);
 }
@@ -116,11 +118,14 @@ static void stream_run(Server *s, ServeFolder *folder, size_t from, bool put(voi
 static bool handle_events(Server *s, Arena *arena, const ServeRequest *request, ServeAnswer *answer, Err *err)
 {
     int64_t from = 0;
+    ServeRight right;
+    route_rest(s, request, &right);
     if (!folder_named(s, query_text(arena, request->query, "folder"), answer, &answer->stream, err) ||
         !query_number(arena, request->query, "after", 0, INT32_MAX, 0, &from, err))
         return false;
     if (request->last_event && !parse_int(str(request->last_event), 0, INT32_MAX, &from)) from = 0;
     answer->from = (size_t)from;
+    answer->of_viewer = right != RIGHT_OWNER;
     answer->status = 200;
     return true;
 }
@@ -135,10 +140,10 @@ static void watch_once(Server *s)
     for (int i = 0; i < s->folder_count; i++) {
         ServeFolder *f = &s->folders[i];
         const unsigned stamp = f->stamp;
-        if (f->process.id && !f->tail.open) tail_want(f);
+        if (f->process.id && !f->tail.open) tail_want(s, f);
         if (f->process.id || f->tail.viewers) folder_look(f, now);
         if (f->tail.open) {
-            wake = tail_poll(f->path, &f->tail) || wake;
+            wake = tail_poll(s, f->path, &f->tail) || wake;
             if (f->process.id) where_follow(f);
             if (!f->process.id && !f->tail.viewers && now - f->tail.asked > FORGET_SECONDS) tail_close(&f->tail);
         }

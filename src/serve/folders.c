@@ -87,7 +87,7 @@ static void folder_say(ServeFolder *f, FolderState state, const char *words)
     f->stamp++;
 }
 
-/* The last line that a run printed, without "lethe: ". */
+/* The last line that a run printed, without "lethe: "; text that can stand in JSON. */
 static void folder_last_line(const ServeFolder *f, char *line, size_t room)
 {
     char text[2048];
@@ -104,7 +104,10 @@ static void folder_last_line(const ServeFolder *f, char *line, size_t room)
     const char *last = strrchr(text, '\n');
     last = last ? last + 1 : text;
     if (strncmp(last, "lethe: ", 7) == 0) last += 7;
-    snprintf(line, room, "%s", last);
+    Arena scratch = {0};
+    const Str shown = utf8_cut(unicode_repair(&scratch, str(last)), room - 1);
+    snprintf(line, room, "%.*s", STR_ARG(shown));
+    arena_free(&scratch);
 }
 
 /* The run event's counts, and whether the last line is "done": from the ends of the file alone. */
@@ -160,6 +163,7 @@ static bool folder_is_held(const ServeFolder *f)
 
 static void folder_ended(ServeFolder *f, int code)
 {
+    enum { KILLED = 128 + 9 };
     char line[300];
     bool run, done;
     folder_facts(f, &run, &done);
@@ -168,6 +172,10 @@ static void folder_ended(ServeFolder *f, int code)
         folder_say(f, FOLDER_FINISHED, "finished");
     else if (code == EXIT_INTERRUPTED || f->stopping)
         folder_say(f, run ? FOLDER_STOPPED : FOLDER_EMPTY, "stopped; it can go on where it was");
+    else if (code == KILLED) /* its last line is of something else */
+        folder_say(f, FOLDER_FAILED,
+                   run ? "the run was killed, perhaps for want of memory; it can go on where it was"
+                       : "the run was killed, perhaps for want of memory");
     else
         folder_say(f, FOLDER_FAILED, *line ? line : "the run has ended unexpectedly");
     f->stopping = false;

@@ -18,6 +18,7 @@ static const char *status_words(int status)
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
     case 409: return "Conflict";
+    case 411: return "Length Required";
     case 413: return "Content Too Large";
     case 429: return "Too Many Requests";
     default: return status < 500 ? "Bad Request" : "Internal Server Error";
@@ -54,36 +55,44 @@ static bool send_stream(void *to, Str text) { return send_all(to, text.at, text.
 static void send_answer(Server *s, struct mg_connection *c, Arena *arena, const ServeAnswer *answer)
 {
     if (answer->stream) {
-        if (send_head(c, arena, answer, "text/event-stream"))
-            stream_run(s, answer->stream, answer->from, send_stream, c);
+        if (send_head(c, arena, answer, "text/event-stream")) stream_run(s, answer, send_stream, c);
         return;
     }
     if (send_head(c, arena, answer, answer->type ? answer->type : "application/json"))
         send_all(c, answer->body.at, answer->body.size);
 }
 
-/* The body of a POST, at most `most` bytes; false: it is longer, or was cut short. */
-static bool read_body(struct mg_connection *c, Arena *arena, long long promised, size_t most, Str *body)
+/* The body of a POST. civetweb waits ten seconds for each piece that it is asked for, however slowly it comes: where a
+ * stranger may ask, a piece is a byte, and of files it is so small that nobody feels a wait. */
+static bool read_body(struct mg_connection *c, Arena *arena, size_t size, size_t most, Str *body)
 {
-    DYN(char) bytes = {0};
-    char piece[16384];
-    *body = (Str){"", 0};
-    if (promised > (long long)most) return false;
-    if (promised >= 0) {
-        char *at = arena_new(arena, char, (size_t)promised + 1);
-        size_t used = 0;
-        for (int got = 1; used < (size_t)promised && got > 0; used += got > 0 ? (size_t)got : 0)
-            got = mg_read(c, at + used, (size_t)promised - used);
-        *body = (Str){at, used};
-        return used == (size_t)promised;
+    enum { SECONDS = 10, SMALL = 1 << 16 };
+    const size_t piece = most <= SMALL ? 1 : SMALL;
+    char *at = arena_new(arena, char, size + 1);
+    size_t used = 0;
+    int got = 1;
+    for (double until = clock_seconds() + SECONDS; used < size && got > 0; used += got > 0 ? (size_t)got : 0) {
+        got = clock_seconds() > until ? 0 : mg_read(c, at + used, size - used < piece ? size - used : piece);
+        if (piece > 1) until = clock_seconds() + SECONDS;
     }
-    for (int got; (got = mg_read(c, piece, sizeof piece)) > 0;) {
-        if (bytes.count + (size_t)got > most) return false;
-        for (int i = 0; i < got; i++) *dyn_push(arena, &bytes) = piece[i];
-    }
-    *dyn_push(arena, &bytes) = 0;
-    *body = (Str){bytes.at, bytes.count - 1};
-    return true;
+    *body = (Str){at, used};
+    return used == size;
+}
+
+static int header_count(const struct mg_request_info *info, const char *name)
+{
+    int count = 0;
+    for (int i = 0; i < info->num_headers; i++) count += str_equal_as(str(info->http_headers[i].name), str(name));
+    return count;
+}
+
+/* What two readers could take for two things: an address with a host of its own, or a header twice. */
+static bool request_is_plain(const struct mg_request_info *info)
+{
+    static const char *const once[] = {"Host", "X-Lethe-Token", "Content-Length", "Last-Event-ID"};
+    for (size_t i = 0; i < COUNT(once); i++)
+        if (header_count(info, once[i]) > 1) return false;
+    return info->request_uri && *info->request_uri == '/';
 }
 
 static int listen_request(struct mg_connection *c)
@@ -96,7 +105,7 @@ static int listen_request(struct mg_connection *c)
     ServeRequest request = {.post = post,
                             .path = info->local_uri_raw ? info->local_uri_raw : "",
                             .query = info->query_string,
-                            .host = mg_get_header(c, "Host"),
+                            .host = request_is_plain(info) ? mg_get_header(c, "Host") : NULL,
                             .token = mg_get_header(c, "X-Lethe-Token"),
                             .last_event = mg_get_header(c, "Last-Event-ID"),
                             .peer = info->remote_addr};
@@ -105,9 +114,16 @@ static int listen_request(struct mg_connection *c)
         route = route_find(s, &arena, &request, &answer);
     else
         answer_error(&arena, &answer, 405, NULL, "asked in the wrong way");
-    if (route && post && !read_body(c, &arena, info->content_length, route->body_bytes, &request.body)) {
-        answer_error(&arena, &answer, 413, NULL, "the request is too large, or was cut short");
-        route = NULL;
+    if (route && post) {
+        const size_t size = info->content_length < 0 ? 0 : (size_t)info->content_length;
+        int refused = 0;
+        if (header_count(info, "Transfer-Encoding") || !header_count(info, "Content-Length"))
+            refused = 411;
+        else if (size > route->body_bytes || !read_body(c, &arena, size, route->body_bytes, &request.body))
+            refused = 413;
+        if (refused) route = NULL;
+        if (refused == 411) answer_error(&arena, &answer, 411, NULL, "a request with a body has to say its length");
+        if (refused == 413) answer_error(&arena, &answer, 413, NULL, "the request is too large, or was cut short");
     }
     if (route) route_answer(s, &arena, route, &request, &answer);
     const int status = answer.status;
@@ -148,33 +164,31 @@ static struct mg_context *listen_at(Server *s, const char *ports)
     return mg_start(&callbacks, s, options);
 }
 
-/* Listens on this machine and, when there is a room, at its address, both with one port. */
-static bool listen_start(Server *s, struct mg_context **out, Err *err)
+/* Listens on this machine and, when there is a room, at its address, both with one port. Each has threads of its own,
+ * so that the room cannot take all those that its owner needs. */
+static bool listen_start(Server *s, struct mg_context *out[2], Err *err)
 {
     enum { TRIES = 20 };
     const ServePlan *plan = s->plan;
-    char ports[160];
-    int port = plan->port;
-    for (int i = 0; i < TRIES; i++) {
+    char address[160];
+    for (int i = 0; i < (plan->listen && !plan->port ? TRIES : 1); i++) {
         struct mg_server_port there[4] = {0};
-        snprintf(ports, sizeof ports, "127.0.0.1:%d", port);
-        if (port && plan->listen)
-            snprintf(ports, sizeof ports, strchr(plan->listen, ':') ? "127.0.0.1:%d,[%s]:%d" : "127.0.0.1:%d,%s:%d",
-                     port, plan->listen, port);
-        *out = listen_at(s, ports);
-        if (!*out && plan->port)
-            return fail(err, "port %d is taken%s; choose another with --port, or leave it out", plan->port,
-                        plan->listen ? ", or --listen names no address of this machine" : "");
-        if (!*out && port) { /* the room's address is the trouble, or the port there */
-            port = 0;
-            continue;
-        }
-        if (!*out) return fail(err, "no port can be opened on 127.0.0.1");
-        if (mg_get_server_ports(*out, 4, there) > 0) s->port = there[0].port;
-        if (port || !plan->listen) return true;
-        port = s->port; /* a free one, for both */
-        mg_stop(*out);
+        snprintf(address, sizeof address, "127.0.0.1:%d", plan->port);
+        out[0] = listen_at(s, address);
+        if (!out[0])
+            return plan->port ? fail(err, "port %d is taken; choose another with --port, or leave it out", plan->port)
+                              : fail(err, "no port can be opened on 127.0.0.1");
+        if (mg_get_server_ports(out[0], 4, there) > 0) s->port = there[0].port;
+        if (!plan->listen) return true;
+        snprintf(address, sizeof address, strchr(plan->listen, ':') ? "[%s]:%d" : "%s:%d", plan->listen, s->port);
+        out[1] = listen_at(s, address);
+        if (out[1]) return true;
+        mg_stop(out[0]);
+        out[0] = NULL;
     }
-    *out = NULL;
-    return fail(err, "--listen %s: not an address of this machine", str_show(str(plan->listen)));
+    return plan->port ? fail(err,
+                             "port %d is taken at --listen %s, or that is no address of this machine; choose another "
+                             "with --port, or leave it out",
+                             plan->port, plan->listen)
+                      : fail(err, "--listen %s: not an address of this machine", str_show(str(plan->listen)));
 }

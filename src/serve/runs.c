@@ -6,48 +6,6 @@
 
 /* Set-up, and runs as processes of their own. */
 
-/* ---- paths that a request may name ---- */
-
-static bool path_is_below(const char *path, const char *folder)
-{
-    size_t size = strlen(folder);
-    while (size > 1 && sys_is_separator(folder[size - 1])) size--;
-    return strncmp(path, folder, size) == 0 && (!path[size] || sys_is_separator(path[size]) || size == 1);
-}
-
-/* Whether a file or folder lies below the current folder or one that the user has named; a new one: whether it would.
- */
-static bool path_may(Server *s, const char *path)
-{
-    char whole[SYS_PATH_BYTES], real[SYS_PATH_BYTES], root[SYS_PATH_BYTES];
-    if (!*path || strlen(path) >= SYS_PATH_BYTES || sys_path_whole(path, whole)) return false;
-    size_t size = strlen(whole);
-    /* the nearest part of it that is there decides, with all links followed; what follows may not lead up again */
-    while (sys_path_real(whole, real)) {
-        while (size > 1 && !sys_is_separator(whole[size - 1])) size--;
-        const char *name = whole + size;
-        if (strcmp(name, "..") == 0 || size <= 1) return false;
-        whole[--size] = 0;
-        if (!size) return false;
-    }
-    bool may = path_is_below(real, s->here);
-    for (int i = 0; i < s->plan->file_count && !may; i++)
-        may = !sys_path_real(s->plan->files[i], root) && path_is_below(real, root);
-    for (int i = 0; i < s->plan->folder_count && !may; i++)
-        may = !sys_path_real(s->plan->folders[i], root) && path_is_below(real, root);
-    return may;
-}
-
-static bool path_check(Server *s, const char *path, const char *field, ServeAnswer *answer, Err *err)
-{
-    if (path_may(s, path)) return true;
-    answer->saved_as = field; /* the field of the error */
-    return fail(err,
-                "%s lies outside of the folders that this page may read; drop the file here, or start lethe serve "
-                "--files FOLDER",
-                str_show(str(path)));
-}
-
 /* ---- the words of a command line ---- */
 
 typedef DYN(const char *) CommandLine;
@@ -188,13 +146,14 @@ static bool folder_start(Server *s, ServeFolder *f, Arena *arena, CommandLine *w
     *dyn_push(arena, words) = NULL;
     const SysError error = sys_process_start(words->at, out, f->errors, &f->process);
     if (error) return fail(err, "lethe run cannot be started: %s", sys_error_text(error));
+    sys_process_yield(&f->process); /* a page and a model answer at once, and take little of its time */
     json_decref(f->where.run);
     f->where = (Whereabouts){.left_seconds = NAN, .stamp = f->where.stamp + 1};
     f->where_lines = 0;
     f->was_started = true;
     f->stopping = false;
     f->stamp++;
-    tail_want(f);
+    tail_want(s, f);
     folder_look(f, clock_seconds());
     return true;
 }
@@ -403,10 +362,10 @@ static bool handle_upload(Server *s, Arena *arena, const ServeRequest *request, 
     if (!folder_make(folder, err)) return false;
     const char *path = arena_printf(arena, "%s/%s", folder, name);
     SysFile there;
+    char *bytes = arena_new(arena, char, request->body.size + 1);
     for (int again = 2; file_exists(path) && again < 1000; again++) { /* the same file keeps its name */
         SysInfo info;
         size_t got = 0;
-        char *bytes = arena_new(arena, char, request->body.size + 1);
         if (!sys_info(path, &info) && info.size == request->body.size && !sys_open(path, SYS_READ, &there)) {
             if (sys_read_at(there, 0, bytes, request->body.size, &got)) got = 0;
             sys_close(there, false);

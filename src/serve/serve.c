@@ -6,6 +6,7 @@
 
 #include "page.c"      // the files of the page
 #include "http.c"      // what a request asks for, and whether it may
+#include "paths.c"     // which files may be reached
 #include "tail.c"      // results.jsonl as it grows
 #include "progress.c"  // where a run is
 #include "folders.c"   // OUT folders
@@ -124,9 +125,9 @@ static void serve_say(const Server *s)
 bool serve_run(const ServePlan *plan, Err *err)
 {
     static Server server;
-    struct mg_context *context = NULL;
+    struct mg_context *contexts[2] = {NULL, NULL};
     mg_init_library(0);
-    bool ok = server_open(&server, plan, err) && listen_start(&server, &context, err);
+    bool ok = server_open(&server, plan, err) && listen_start(&server, contexts, err);
     if (ok) serve_say(&server);
     while (ok && !interrupted()) {
         watch_once(&server);
@@ -136,7 +137,8 @@ bool serve_run(const ServePlan *plan, Err *err)
     server.ending = true;
     sys_monitor_wake(&server.room);
     sys_monitor_leave(&server.room);
-    if (context) mg_stop(context);
+    for (size_t i = 0; i < COUNT(contexts); i++)
+        if (contexts[i]) mg_stop(contexts[i]);
     server_close(&server);
     mg_exit_library();
     return ok;

@@ -10,8 +10,8 @@ enum {
     SERVE_BODY_BYTES = 1 << 20, /* of a request, but for files */
     SERVE_FILE_BYTES = 64 << 20,
     SERVE_TICK_MS = 40,     /* between two looks at the files of runs */
-    SERVE_VIEWERS = 96,     /* event streams at once */
-    SERVE_THREADS = 128,    /* connections at once */
+    SERVE_VIEWERS = 96,     /* event streams at once, of the owner or of viewers */
+    SERVE_THREADS = 128,    /* connections at once, to this machine or to the room's address */
     SERVE_ROWS = 50,        /* of an answer */
     SERVE_SHOWN_BYTES = 900 /* of a text in an answer */
 };
@@ -95,7 +95,8 @@ typedef struct Server {
     char token[SERVE_TOKEN + 1], view_token[SERVE_TOKEN + 1], code[7];
     int port;
     ServeFolder *folders; /* [SERVE_FOLDERS] */
-    int folder_count, stream_count;
+    int folder_count;
+    int stream_count[2];          /* of the owner, of viewers: neither takes the other's room */
     char session[SYS_PATH_BYTES]; /* a folder for what runs print, which goes with the server */
     char here[SYS_PATH_BYTES];    /* the current folder */
     unsigned check_number, log_number;
@@ -122,6 +123,7 @@ typedef struct ServeAnswer {
     Str body;
     ServeFolder *stream; /* then nothing of the above: events of this folder, */
     size_t from;         /* from this line on (from 0) */
+    bool of_viewer;      /* who has asked for it */
 } ServeAnswer;
 
 /* Fills *answer; false: what `err` says, with err_status 400 unless the answer has another. */

@@ -28,7 +28,7 @@ static void view_read(Server *s, ServeFolder *f, Arena *arena)
 {
     LiveView *v = &f->view;
     sys_monitor_enter(&s->room);
-    tail_want(f);
+    tail_want(s, f);
     const Tail *tail = &f->tail;
     if (v->changes != tail->changes) {
         view_close(v);
@@ -166,8 +166,11 @@ static bool report_bytes(Arena *arena, const char *path, Str *bytes, Err *err)
 static bool handle_report(Server *s, Arena *arena, const ServeRequest *request, ServeAnswer *answer, Err *err)
 {
     ServeFolder *f;
+    char results_path[SYS_PATH_BYTES], page[SYS_PATH_BYTES];
     if (!folder_named(s, query_text(arena, request->query, "folder"), answer, &f, err)) return false;
-    const char *path = arena_printf(arena, "%s/report.html", f->path);
+    if (!path_in_folder(s, f->path, "results.jsonl", results_path) || !path_in_folder(s, f->path, "report.html", page))
+        return answer_refused(answer, 404, err, "a link in this folder leads out of the folders that may be read");
+    const char *path = page;
     if (!file_exists(path)) { /* unfinished: a page of what there is, beside the run's folder */
         Results results = {0};
         const char *folders[] = {f->path}, *out = arena_printf(arena, "%s/report-%s", s->session, f->id);

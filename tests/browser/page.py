@@ -228,8 +228,10 @@ class Tests:
         page = self.browser.page()
         page.open(self.server.url + "#ask")
         page.wait("document.querySelector('#rows-count').textContent", 30)
+        few = page.js("document.querySelector('#rows-count').textContent")
         page.choose("#rows-which", "all")
-        page.wait("document.querySelector('#rows button')", 20, "rows to pick")
+        page.wait(f"document.querySelector('#rows-count').textContent !== {json.dumps(few)} && document.querySelector('#rows button')", 20,
+                  "rows to pick, which no longer move")
         page.click("#rows button")
         page.wait("document.querySelectorAll('.answer').length >= 2", 30, "the answers of several states")
         check("Its label" in page.text("#ask-truth"), "the row's label is not shown")

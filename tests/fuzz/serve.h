@@ -13,7 +13,8 @@ static char *fuzz_serve_line(char **rest)
 static Server *fuzz_server(void)
 {
     static Server s;
-    static ServePlan plan = {.listen = "10.0.0.1", .embedded.name = "built in"};
+    static const char *const files[] = {"/dev"};
+    static ServePlan plan = {.listen = "10.0.0.1", .embedded.name = "built in", .files = files, .file_count = 1};
     static Arena arena;
     Str text = {"", 0};
     Err err = {0};
@@ -96,4 +97,57 @@ static void fuzz_serve(Arena *arena, Str bytes, Err *err)
         ASSERT(answer.status == 200 || json_is_string(json_object_get(parsed, "error")));
         json_decref(parsed);
     }
+}
+
+/* ---- a run as it grows ---- */
+
+/* What a page gets of a results.jsonl that comes in so many pieces, each cut anywhere: the last view, or why there is
+ * none. */
+static const char *fuzz_live_view(Server *s, Arena *arena, Str bytes, size_t pieces)
+{
+    ServeFolder *f = folder_add(s, "/dev/null/here/live");
+    Stream stream = {.folder = f};
+    ServeAnswer answer = {0};
+    Err err = {0};
+    f->tail = (Tail){.open = true, .at = memory_need(NULL, bytes.size + 1), .changes = 1};
+    for (size_t i = 1; i <= pieces; i++) {
+        const size_t before = f->tail.size, size = bytes.size * i / pieces;
+        memcpy(f->tail.at + before, bytes.at + before, size - before);
+        f->tail.size = size;
+        tail_index(&f->tail, before);
+        where_follow(f);
+        json_decref(where_json(&f->where));
+        stream_next(arena, &stream, (double)i);
+        err = (Err){0};
+        view_make(s, f, &answer, &err);
+    }
+    ASSERT(stream.line == f->tail.lines);
+    const Results *r = err.code ? NULL : f->view.results;
+    for (int m = 0; r && m < r->method_count; m++)
+        for (int j = 0; j < r->task_count; j++)
+            for (ReportRows kind = REPORT_ROWS_LOST; kind <= REPORT_ROWS_ALL; kind++) {
+                json_t *rows = report_rows(r, j, m, kind, 0, SERVE_ROWS);
+                ASSERT(rows);
+                json_decref(rows);
+            }
+    const char *text = err.code ? err.text : f->view.text;
+    text = arena_copy(arena, text, strlen(text));
+    view_close(&f->view);
+    tail_close(&f->tail);
+    json_decref(f->where.run);
+    f->where = (Whereabouts){0};
+    f->where_lines = 0;
+    return text;
+}
+
+/* The first byte says in how many pieces the rest comes: a view is the same as of the whole at once. */
+static void fuzz_live(Arena *arena, Str bytes, Err *err)
+{
+    Server *s = fuzz_server();
+    (void)err;
+    if (!bytes.size) return;
+    const size_t pieces = (uint8_t)bytes.at[0] % 4 + 2;
+    bytes = (Str){bytes.at + 1, bytes.size - 1};
+    const char *grown = fuzz_live_view(s, arena, bytes, pieces), *whole = fuzz_live_view(s, arena, bytes, 1);
+    ASSERT(strcmp(grown, whole) == 0);
 }

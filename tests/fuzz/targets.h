@@ -678,6 +678,7 @@ static const struct {
     {"arguments", fuzz_arguments},
     {"labelled", fuzz_labelled},
     {"serve", fuzz_serve},
+    {"live", fuzz_live},
 };
 
 static void fuzz_one(FuzzTarget *run, Str bytes)

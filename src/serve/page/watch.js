@@ -259,11 +259,10 @@ const bar = (m, task, moment) => m.bars.find(b => b.task === task && b.moment ==
 // The bars of a method on a task: right after it, and where it is now.
 function barsOf(m, task, last) {
     const after = bar(m, task, 'after itself'), end = bar(m, task, 'at the end'), during = bar(m, task, 'during');
-    const own = m.hatched ?? [];
-    const first = after && {...after, colour: 'var(--blue)', hatched: task === 1 && own[0]};
+    const first = after && {...after, colour: 'var(--blue)'};
     if (task === last) return [first ?? (end && {...end, colour: 'var(--blue)'}) ?? null];
     const now = end ?? during;
-    return [first ?? null, now ? {...now, colour: 'var(--orange)', during: !end, hatched: !!end && task === 1 && own[1]} : null];
+    return [first ?? null, now ? {...now, colour: 'var(--orange)', during: !end} : null];
 }
 
 function noteOf(m, task) {
