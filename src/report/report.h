@@ -255,6 +255,9 @@ bool report_next(const Results *results, FILE *out);
  * names. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
 
+/* What the PNG pictures say in place of names, a sentence; "": their font has all letters. */
+const char *report_letters(Arena *arena, const Results *results, Str font);
+
 /* What a page shows of a run, finished or not: tasks, methods with their bars, curves and losses, what can be said, the
  * table, names of charts; docs/serve.md has every field. The caller owns it. */
 json_t *report_view(const Results *results);
