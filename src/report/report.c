@@ -50,6 +50,19 @@
 #include "html_paper.c"
 #include "html.c"
 
+void report_judge(Arena *arena, Results *r)
+{
+    Comparison *comparison = arena_new(arena, Comparison, 1);
+    AdviceList *advice = arena_new(arena, AdviceList, 1);
+    SweepList *sweeps = arena_new(arena, SweepList, 1);
+    *comparison = compare_all(arena, r);
+    r->comparison = comparison; /* what to do next goes by it */
+    *advice = advice_find(arena, r);
+    *sweeps = sweeps_find(arena, r);
+    r->advice = advice;
+    r->sweeps = sweeps;
+}
+
 /* In the order in which the page shows them. */
 typedef bool Chart(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err);
 static const struct {

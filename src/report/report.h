@@ -180,7 +180,10 @@ typedef struct Results {
     double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run had it; a report may have
                             another */
     ReportLook look;
-    const struct Comparison *comparison; /* of its methods, by report_judge; NULL: not judged yet */
+    /* by report_judge, for all that is written of them; NULL: not judged yet */
+    const struct Comparison *comparison;
+    const struct AdviceList *advice;
+    const struct SweepList *sweeps;
 } Results;
 
 /* Reads FOLDER/results.jsonl of each folder. Several must have the same tasks, data and model, and no method twice with
@@ -216,7 +219,8 @@ bool look_colours(ReportLook *look, const char *list, Err *err);
 /* CHART=TEXT, CHART the name of a picture's file or "all": checks it for ReportLook.titles. Exit code 2. */
 bool look_title(const char *assignment, Err *err);
 
-/* Compares the methods, once for table, page and summary; after the match margin is set. Lives in the arena. */
+/* Compares the methods, finds sweeps and what to do next, once for table, page and summary; after the match margin, the
+ * order and the names are set. Lives in the arena of the results. */
 void report_judge(Arena *arena, Results *results);
 
 /* The words of a row (from 1); NULL: not recorded. */
