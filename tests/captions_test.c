@@ -300,7 +300,8 @@ static const char *caption_of_interpolation(Arena *arena, const Results *r, cons
             best = sum / seeds, end = new / seeds, at = k / 10.0, method = m;
         }
     if (best - end < 0.0004) return NULL;
-    const char *start = arena_printf(arena, "%s, %g of the way", r->methods[method], at);
+    const char *start = at > 0 ? arena_printf(arena, "%s, %g of the way", r->methods[method], at)
+                               : arena_printf(arena, "%s, with the old weights,", r->methods[method]);
     if (strncmp(see, start, strlen(start)) != 0) return start;
     const char *gain = strstr(see, "%, ");
     return caption_number(see, "best average: ", 100 * best, 0.1) && gain &&

@@ -181,6 +181,59 @@ static void test_long_names(void **state)
     arena_free(&arena);
 }
 
+/* What stands below a title is all there, however long a model's folder is called. */
+static void test_no_words_are_cut(void **state)
+{
+    (void)state;
+    Arena arena = {0};
+    const Made made = {.tasks = 3, .methods = 4, .seeds = 1};
+    const Str font = charts_font(&arena);
+    Results r = *charts_results(&arena, made_results(&arena, &made));
+    r.model = "/home/somebody/models/of-a-very-long-name-that-goes-on-and-on-without-any-space-at-all/checkpoint-2000/"
+              "and/below/that/one-more-folder-for-the-best-of-them/whose-name-is-long-as-well-so-that-it-takes-lines";
+    for (int form = 0; form < 3; form++) {
+        Canvas canvas;
+        Err err = {0};
+        const char *words = "";
+        r.look = (ReportLook){.narrow = form == 1, .pixels = form == 1, .text = form == 2 ? 36 : 0};
+        if (!chart_loss(&arena, &r, font, &canvas, &err)) fail_msg("%s", err.text);
+        for (size_t i = 0; i < canvas.marks.count; i++)
+            words = arena_printf(&arena, "%s %s", words, canvas.marks.at[i].text);
+        if (!strstr(words, "takes-lines, ") || !strstr(words, "smoothed over") || strstr(words, "…"))
+            fail_msg("form %d: %s", form, words);
+        charts_expect_apart(&canvas, r.model);
+    }
+    assert_int_equal(charts_wrong, 0);
+    arena_free(&arena);
+}
+
+/* A PNG has no boxes in place of letters: it calls what is named so by its number, and that is said. */
+static void test_letters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool drawn;
+    } names[] = {{"情感", false},  {"العربية", false}, {"שלום", false},
+                 {"naÃ¯ve", true}, {"Ελληνικά", true}, {"a<b>&", true}};
+    Arena arena = {0};
+    const Made made = {.tasks = 2, .methods = 2, .seeds = 1};
+    const Str font = charts_font(&arena);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        Letters letters;
+        Results r = *charts_results(&arena, made_results(&arena, &made));
+        r.tasks[1].name = names[i].name;
+        assert_true(letters_begin(&letters, &arena, font));
+        const Results png = letters_replace(&letters, &r);
+        assert_string_equal(png.tasks[1].name, names[i].drawn ? names[i].name : "task 2");
+        assert_ptr_equal(png.tasks[0].name, r.tasks[0].name);
+        const char *said = report_letters(&arena, &r, font);
+        assert_int_equal(!*said, names[i].drawn);
+        if (*said) assert_non_null(strstr(said, arena_printf(&arena, "task 2 for %s,", names[i].name)));
+    }
+    arena_free(&arena);
+}
+
 /* What the events do not tell is not drawn: no empty pictures. */
 static void test_missing_events(void **state)
 {
@@ -429,6 +482,8 @@ static const struct CMUnitTest charts_tests[] = {
     cmocka_unit_test(test_labels_apart),
     cmocka_unit_test(test_all_rows_right),
     cmocka_unit_test(test_long_names),
+    cmocka_unit_test(test_no_words_are_cut),
+    cmocka_unit_test(test_letters),
     cmocka_unit_test(test_missing_events),
     cmocka_unit_test(test_any_event_may_be_missing),
     cmocka_unit_test(test_curve_of_some_tasks),

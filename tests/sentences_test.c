@@ -226,6 +226,18 @@ static const char *plain_wrong_numbers(Arena *arena, const Results *r, const cha
     return !paired || (strstr(text, rows) && strstr(text, others)) ? NULL : rows;
 }
 
+/* A method that the table shows above the leader is named beside it, and no other is. */
+static const char *plain_wrong_above(const Results *r, const Comparison *c, const char *text, int leader)
+{
+    const double left = verdict_score(r, leader, r->task_count - 1, 0).mean;
+    for (int i = 0; i < c->method_count; i++) {
+        const int m = c->methods[i];
+        const bool above = verdict_score(r, m, r->task_count - 1, 0).mean > left;
+        if (m != leader && above != sentence_names(text, r->methods[m])) return r->methods[m];
+    }
+    return NULL;
+}
+
 /* NULL: the plain sentence agrees with the table. */
 static const char *plain_wrong(Arena *arena, const Results *r, const char *text)
 {
@@ -257,8 +269,10 @@ static const char *plain_wrong(Arena *arena, const Results *r, const char *text)
     const Comparison c = compare_methods(arena, r);
     const int leader = compare_leader(r, &c);
     if (strstr(text, " keeps most of "))
-        return leader >= 0 && sentence_names(text, r->methods[leader]) ? NULL : "leader";
-    if (strncmp(text, "No method keeps more", 20) == 0) return leader < 0 && c.compared > 1 ? NULL : "leader";
+        return leader >= 0 && sentence_names(text, r->methods[leader]) ? plain_wrong_above(r, &c, text, leader)
+                                                                       : "leader";
+    if (strncmp(text, "No method is shown to keep more", 31) == 0)
+        return leader < 0 && c.compared > 1 ? NULL : "leader";
     if (strncmp(text, "Of methods that learn equally", 29) == 0) return leader < 0 && c.compared ? NULL : "compared";
     if (strncmp(text, "Which method keeps more", 23) == 0) return c.compared ? "compared" : NULL;
     return "its kind";

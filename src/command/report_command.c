@@ -99,13 +99,24 @@ static bool report_apply(Results *r, const ReportOptions *options, bool writes, 
                 report_metrics[r->metric]);
 }
 
+/* Where the report lies, and what its pictures could not show. */
+static void report_say_written(Arena *arena, const Results *r, const char *out, Str font)
+{
+    const char *letters = report_letters(arena, r, font);
+    if (*letters) {
+        text_wrap(stdout, text_for(arena, medium_of_terminal(), letters), 0, 0, 80);
+        printf("\n");
+    }
+    printf("To open in a browser: %s/report.html\n", out);
+}
+
 /* The files of the report, in out. */
 static bool report_leave(Arena *arena, const Results *r, const char *out, const char *const *folders, int count,
                          Str font, Err *err)
 {
     const bool joined = count > 1 || !report_has_run(arena, out);
     if (!report_write(r, out, font, err) || (joined && !report_write_joined(out, folders, count, err))) return false;
-    printf("To open in a browser: %s/report.html\n", out);
+    report_say_written(arena, r, out, font);
     return true;
 }
 

@@ -151,7 +151,7 @@ static bool run_show(const Plan *plan, Err *err)
     progress_end(&progress);
     if (ok && !plan->quiet && !plan->json) {
         ok = report_table(&results, stdout);
-        printf("To open in a browser: %s/report.html\n", plan->out);
+        report_say_written(&arena, &results, plan->out, font);
     }
     arena_free(&arena);
     return ok;

@@ -23,7 +23,10 @@ typedef struct Advice {
 } Advice;
 
 enum { ADVICE_TIMES = 20, ADVICE_MOST_SEEDS = 30 };
-typedef DYN(Advice) AdviceList;
+typedef struct AdviceList {
+    Advice *at;
+    size_t count, capacity;
+} AdviceList;
 
 /* "lethe run --config OUT/config.json" and what follows; `folder`: what a new folder's name ends with, NULL: the run's
  * own. NULL: the results are of several folders. */
@@ -72,10 +75,9 @@ static const char *advice_eval_rows(Arena *arena, const Results *r, int task, ui
     *beyond = "";
     if (t->eval_file_rows && rows > t->eval_file_rows) {
         const bool hardly = t->eval_file_rows < t->eval_rows + t->eval_rows / 2; /* then it decides no more than now */
-        *beyond = t->eval_file_rows > t->eval_rows
-                      ? arena_printf(arena, "; its file has %s%s", hardly ? "only " : "",
-                                     format_count(arena, t->eval_file_rows))
-                      : "; its file has no more";
+        *beyond = t->eval_file_rows > t->eval_rows ? arena_printf(arena, "; its file has %s%s", hardly ? "only " : "",
+                                                                  format_count(arena, t->eval_file_rows))
+                                                   : "; its file has no more";
         if (hardly) return NULL;
         return advice_command(arena, r, "--eval-rows 0", "all-rows");
     }
@@ -283,7 +285,7 @@ static void advice_few_to_match(Arena *arena, const Results *r, const Comparison
 
 /* ---- all ---- */
 
-static AdviceList report_advice(Arena *arena, const Results *r)
+static AdviceList advice_find(Arena *arena, const Results *r)
 {
     AdviceList out = {0};
     if (!r->runs.count) return out;
@@ -307,4 +309,10 @@ static AdviceList report_advice(Arena *arena, const Results *r)
     advice_few_to_match(arena, r, &c, &out);
     advice_seeds(arena, r, &out);
     return out;
+}
+
+/* What report_judge found; of results that nobody has judged it is found now. */
+static AdviceList report_advice(Arena *arena, const Results *r)
+{
+    return r->advice ? *r->advice : advice_find(arena, r);
 }

@@ -60,6 +60,19 @@ static bool canvas_open(Canvas *canvas, Arena *arena, int width, int height, flo
     return true;
 }
 
+/* Makes the picture so much higher, below what is drawn. */
+static void canvas_grow(Canvas *canvas, float more)
+{
+    const size_t row = (size_t)canvas->pixel_width * 3, before = row * (size_t)canvas->pixel_height;
+    canvas->height += (int)ceilf(more);
+    canvas->pixel_height = (int)lrintf((float)canvas->height * canvas->scale);
+    const size_t size = row * (size_t)canvas->pixel_height;
+    uint8_t *pixels = arena_new(canvas->arena, uint8_t, size);
+    memcpy(pixels, canvas->pixels, before);
+    memset(pixels + before, 255, size - before);
+    canvas->pixels = pixels;
+}
+
 /* Ends the picture at y = bottom, when it reaches farther down: its height follows what was drawn. */
 static void canvas_crop(Canvas *canvas, float bottom)
 {
@@ -314,25 +327,44 @@ static const char *canvas_shorten(Canvas *canvas, const char *text, float size, 
     return best;
 }
 
-/* Breaks a text into at most `most` lines no wider than `width`: at spaces, and after '-' and '+', too, when `inside`
- * is true. Returns the number of lines, or most + 1 when it does not fit; lines[] then hold what was found. */
-static int canvas_break(Canvas *canvas, const char *text, float size, float width, bool inside, const char **lines,
+/* Where a text may be broken: at spaces; after '-' and '+', too; and, where a word is longer than a line, anywhere. */
+typedef enum BreakAt { BREAK_SPACES, BREAK_INSIDE, BREAK_ANYWHERE } BreakAt;
+
+static const char *canvas_next_break(const char *text, BreakAt where)
+{
+    uint32_t code;
+    if (where == BREAK_ANYWHERE) return text + utf8_decode(text, strlen(text), &code);
+    const char *end = text + (*text == ' ');
+    while (*end && *end != ' ' && !(where == BREAK_INSIDE && end > text && (end[-1] == '-' || end[-1] == '+'))) end++;
+    return end;
+}
+
+/* The end of the first line; NULL: not even the text before the first break fits. */
+static const char *canvas_line_end(Canvas *canvas, const char *text, float size, float width, BreakAt where)
+{
+    const char *fits = NULL;
+    for (const char *at = text; *at;) {
+        at = canvas_next_break(at, where);
+        const char *candidate = arena_printf(canvas->arena, "%.*s", (int)(at - text), text);
+        if (canvas_text_width(canvas, candidate, size) > width) break;
+        fits = at;
+    }
+    return fits;
+}
+
+/* Breaks a text into at most `most` lines no wider than `width`. Returns the number of lines, or most + 1 when it does
+ * not fit; lines[] then hold what was found. */
+static int canvas_break(Canvas *canvas, const char *text, float size, float width, BreakAt where, const char **lines,
                         int most)
 {
     int count = 0;
     while (*text) {
-        const char *fits = NULL, *at = text;
-        while (*at) { /* from break to break */
-            const char *end = at + (*at == ' ');
-            while (*end && *end != ' ' && !(inside && end > at && (end[-1] == '-' || end[-1] == '+'))) end++;
-            const char *candidate = arena_printf(canvas->arena, "%.*s", (int)(end - text), text);
-            if (canvas_text_width(canvas, candidate, size) > width) break;
-            fits = end;
-            at = end;
-        }
-        if (!fits || count == most) return most + 1;
-        lines[count++] = arena_printf(canvas->arena, "%.*s", (int)(fits - text), text);
-        text = fits;
+        const char *end = canvas_line_end(canvas, text, size, width, where == BREAK_ANYWHERE ? BREAK_SPACES : where);
+        for (int at = BREAK_INSIDE; where == BREAK_ANYWHERE && at <= BREAK_ANYWHERE && !end; at++)
+            end = canvas_line_end(canvas, text, size, width, (BreakAt)at);
+        if (!end || count == most) return most + 1;
+        lines[count++] = arena_printf(canvas->arena, "%.*s", (int)(end - text), text);
+        text = end;
         while (*text == ' ') text++;
     }
     return count;
@@ -341,11 +373,12 @@ static int canvas_break(Canvas *canvas, const char *text, float size, float widt
 /* The same with lines of about the same length: breaks inside words, too. */
 static int canvas_balance(Canvas *canvas, const char *text, float size, float width, const char **lines, int most)
 {
-    const int count = canvas_break(canvas, text, size, width, true, lines, most);
+    const int count = canvas_break(canvas, text, size, width, BREAK_INSIDE, lines, most);
     if (count > most) return count;
     float narrow = width;
-    while (narrow > 20 && canvas_break(canvas, text, size, narrow - 4, true, lines, count) <= count) narrow -= 4;
-    return canvas_break(canvas, text, size, narrow, true, lines, count);
+    while (narrow > 20 && canvas_break(canvas, text, size, narrow - 4, BREAK_INSIDE, lines, count) <= count)
+        narrow -= 4;
+    return canvas_break(canvas, text, size, narrow, BREAK_INSIDE, lines, count);
 }
 
 /* ---- the picture as a file ---- */

@@ -5,7 +5,9 @@
 
 /* What all charts share: size, title, legend, axis. */
 
-enum { CHART_PIXELS = 1600, CHART_NARROW = 720, CHART_MARGIN = 50, CHART_HIGHEST = 30000 };
+enum { CHART_PIXELS = 1600, CHART_NARROW = 720, CHART_MARGIN = 50, CHART_HIGHEST = 30000, CHART_LINES = 8 };
+
+static const float CHART_PITCH = 1.26f; /* from line to line, of the size of the text */
 
 /* Wide pictures are 8 to 5 and CHART_PIXELS wide; larger text means less room, so that all else is laid out for it. A
  * narrow one is as high as what is in it. least: that the content needs. */
@@ -23,27 +25,38 @@ static bool chart_open(Canvas *canvas, Arena *arena, const Results *r, int least
 
 static bool chart_is_narrow(const Canvas *canvas) { return canvas->look->narrow; }
 
-/* Lines of at most `lines` lines, as large as fits between `low` and `high`; cut when it does not fit at all. Returns
- * the y below them. */
+/* A text that is wider than `width` in as many lines as it takes, so that no word of it is lost. What even these do not
+ * hold ends in "…". Returns how many; lines has room for CHART_LINES. */
+static int chart_break(Canvas *canvas, const char *text, float size, float width, const char **lines)
+{
+    const int count = canvas_break(canvas, text, size, width, BREAK_ANYWHERE, lines, CHART_LINES);
+    if (count <= CHART_LINES) return count;
+    const char *cut = arena_printf(canvas->arena, "%s…", lines[CHART_LINES - 1]);
+    lines[CHART_LINES - 1] = canvas_shorten(canvas, cut, size, width);
+    return CHART_LINES;
+}
+
+/* At most `most` lines, as large as fits between `low` and `high`; more of them only where it does not fit at all, and
+ * the picture grows by these. Returns the y below them. */
 static float chart_paragraph(Canvas *canvas, const char *text, float y, int most, float low, float high, Colour colour,
                              bool bold)
 {
-    const char *lines[4];
+    const char *lines[CHART_LINES];
     const float width = (float)canvas->width - 2 * CHART_MARGIN;
     float size = high;
-    ASSERT(most <= 4);
+    ASSERT(most <= CHART_LINES);
     const float alone = canvas_fit(canvas, text, width, 1, high);
     if (alone >= 0.8f * high) size = alone; /* one line, when it is not much smaller */
-    while (size > low && canvas_break(canvas, text, size, width, false, lines, most) > most) size -= 1;
-    int count = canvas_break(canvas, text, size, width, false, lines, most);
+    while (size > low && canvas_break(canvas, text, size, width, BREAK_SPACES, lines, most) > most) size -= 1;
+    int count = canvas_break(canvas, text, size, width, BREAK_SPACES, lines, most);
     if (count > most) {
-        lines[0] = canvas_shorten(canvas, text, size, width);
-        count = 1;
+        count = chart_break(canvas, text, size, width, lines);
+        if (count > most) canvas_grow(canvas, (float)(count - most) * size * CHART_PITCH);
     }
     for (int i = 0; i < count; i++) {
         y += size * 1.02f;
         canvas_write_text(canvas, CHART_MARGIN, y, ALIGN_LEFT, lines[i], size, colour, bold);
-        y += size * 0.24f;
+        y += size * (CHART_PITCH - 1.02f);
     }
     return y;
 }
@@ -104,22 +117,29 @@ static void chart_draw_swatch(Canvas *canvas, const Swatch *s, float x, float y)
     canvas_mark(canvas, MARK_LEGEND, box, s->text);
 }
 
-/* Swatches with their texts from left to right, in as many rows as it takes. Returns the y below. */
+/* Swatches with their texts from left to right, in as many rows as it takes. A text that is longer than a row takes
+ * several, and the picture grows by these. Returns the y below. */
 static float chart_legend(Canvas *canvas, const Swatch *swatches, int count, float y)
 {
-    enum { ROW = 40, GAP = 38, TEXT_AT = 50, SIZE = 25 };
-    const float right = (float)canvas->width - CHART_MARGIN;
+    enum { ROW = 40, GAP = 38, TEXT_AT = 50, SIZE = 25, SMALL = 20 };
+    const char *lines[CHART_LINES];
+    const float right = (float)canvas->width - CHART_MARGIN, room = right - CHART_MARGIN - TEXT_AT;
     float x = CHART_MARGIN;
     y += ROW;
     for (int i = 0; i < count; i++) {
-        const char *text = canvas_shorten(canvas, swatches[i].text, SIZE, right - CHART_MARGIN - TEXT_AT);
-        const float width = TEXT_AT + canvas_text_width(canvas, text, SIZE);
+        const float size = canvas_fit(canvas, swatches[i].text, room, SMALL, SIZE);
+        const int rows = chart_break(canvas, swatches[i].text, size, room, lines);
+        const float width = TEXT_AT + (rows > 1 ? room : canvas_text_width(canvas, swatches[i].text, size));
         if (x > CHART_MARGIN && x + width > right) {
             x = CHART_MARGIN;
             y += ROW;
         }
         chart_draw_swatch(canvas, &swatches[i], x, y);
-        canvas_text(canvas, x + TEXT_AT, y, ALIGN_LEFT, text, SIZE, COLOUR_TEXT);
+        if (rows > 1) canvas_grow(canvas, (float)(rows - 1) * size * CHART_PITCH);
+        for (int k = 0; k < rows; k++) {
+            if (k) y += size * CHART_PITCH;
+            canvas_text(canvas, x + TEXT_AT, y, ALIGN_LEFT, lines[k], size, COLOUR_TEXT);
+        }
         x += width + GAP;
     }
     return y + 14;

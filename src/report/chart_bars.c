@@ -354,9 +354,10 @@ static bool bars_fit_upright(BarChart *chart, float *below)
     for (;; chart->name_size -= 1, chart->note_size -= 0.5f) {
         int name_lines = 0, note_lines = 0;
         for (int g = 0; g < chart->group_count; g++) {
-            const int names = canvas_break(canvas, chart->groups[g].name, chart->name_size, width, true, lines, 2);
-            const int notes =
-                canvas_break(canvas, chart->groups[g].note, chart->note_size, width, true, lines, BARS_MAX_NOTE_LINES);
+            const int names =
+                canvas_break(canvas, chart->groups[g].name, chart->name_size, width, BREAK_INSIDE, lines, 2);
+            const int notes = canvas_break(canvas, chart->groups[g].note, chart->note_size, width, BREAK_INSIDE, lines,
+                                           BARS_MAX_NOTE_LINES);
             name_lines = names > name_lines ? names : name_lines;
             note_lines = notes > note_lines ? notes : note_lines;
         }

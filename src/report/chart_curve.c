@@ -260,7 +260,7 @@ static bool chart_curve(Arena *arena, const Results *r, Str font, Canvas *canvas
         line.dot = lines[m].dip;
         if (line.dot >= 0) chart.dot = "lowest look, below both ends beyond chance";
         if (together) {
-            line.label = arena_printf(arena, "%s %s", r->methods[m], format_percent(arena, curve_end(&lines[m])));
+            line.value = format_percent(arena, curve_end(&lines[m]));
         } else {
             const int pale = load_find_full(r, m);
             if (pale >= 0 && pale != m)

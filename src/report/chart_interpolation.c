@@ -106,15 +106,16 @@ static void interpolation_caption(Arena *arena, const Results *r, const Interpol
     const InterpolationLines *l = &lines[best];
     const double gain = interpolation_at(l->both, l->best) - interpolation_at(l->both, l->count - 1);
     canvas->alt = arena_printf(arena, "%s.", alt);
-    canvas->see =
-        gain < 0.0005
-            ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
-            : arena_printf(arena,
-                           "%s, %s of the way from the old weights to the new, has the best average: "
-                           "%s, %s points above the new weights alone. "
-                           "The place was chosen on the rows it is judged by: a little optimistic.",
-                           r->methods[best], interpolation_place(arena, l),
-                           format_percent(arena, interpolation_at(l->both, l->best)), format_share(arena, gain));
+    const char *place =
+        l->best ? arena_printf(arena, "%s of the way from the old weights to the new", interpolation_place(arena, l))
+                : "with the old weights, before the last task";
+    canvas->see = gain < 0.0005
+                      ? arena_printf(arena, "Averaging does not beat the new weights of %s.", r->methods[best])
+                      : arena_printf(arena,
+                                     "%s, %s, has the best average: %s, %s points above the new weights alone. "
+                                     "The place was chosen on the rows it is judged by: a little optimistic.",
+                                     r->methods[best], place, format_percent(arena, interpolation_at(l->both, l->best)),
+                                     format_share(arena, gain));
 }
 
 static bool chart_interpolation(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)

@@ -59,13 +59,14 @@ static float matrix_value_size(Canvas *canvas, const MatrixLayout *l, const char
         fminf(l->cell_height * 0.62f, l->cell_width * 0.78f / (canvas_text_width(canvas, widest, 100) / 100)), 44));
 }
 
-/* Large cells, with large labels, with names rather than numbers: in this order of importance, roughly. */
-static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height)
+/* Large cells, with large labels, with names rather than numbers: in this order of importance, roughly. names: whether
+ * names may be tried. */
+static MatrixLayout matrix_best(Canvas *canvas, const Results *r, float height, bool names)
 {
-    MatrixLayout best = {0};
+    MatrixLayout best = {.numbered = true};
     float best_merit = -1;
     const int most = least_int(r->method_count, 12);
-    for (int numbered = 0; numbered < 2; numbered++)
+    for (int numbered = !names; numbered < 2; numbered++)
         for (int columns = 1; columns <= most; columns++)
             for (float size = 28; size >= (numbered ? 10 : 17); size -= 1) {
                 const MatrixLayout l = matrix_try(canvas, r, height, columns, numbered, size);
@@ -198,19 +199,30 @@ static void matrix_tell(Arena *arena, const Results *r, Canvas *canvas)
                      matrix_value(arena, r, least), r->methods[worst], matrix_value(arena, r, most), r->methods[best]);
 }
 
+/* The height that the panels need. Large text leaves less room beside each other: cells that hold "88.8" all the same.
+ */
+static int matrix_least(const Results *r)
+{
+    if (r->look.narrow) return 380 + 270 * (int)ceil_div((size_t)r->method_count, 2);
+    if (r->look.text <= LOOK_TEXT) return 0;
+    const int across = least_int(r->task_count, 8), columns = 900 / (66 * across + MATRIX_GAP),
+              rows = (int)ceil_div((size_t)r->method_count, (size_t)(columns > 1 ? columns : 1));
+    return 340 + rows * (52 * r->task_count + 110);
+}
+
 static bool chart_matrix(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err)
 {
     const char *subtitle = chart_setting(arena, r), *names = "";
     if (verdict_most_seeds(r) > 1) subtitle = arena_printf(arena, "%s; mean over seeds", subtitle);
-    const int narrow = r->look.narrow ? 380 + 270 * (int)ceil_div((size_t)r->method_count, 2) : 0;
-    if (!chart_open(canvas, arena, r, narrow, font, err)) return false;
+    if (!chart_open(canvas, arena, r, matrix_least(r), font, err)) return false;
     float y = chart_title(canvas, matrix_title(arena, r), subtitle);
     y = matrix_draw_legend(canvas, r, y);
-    MatrixLayout layout = matrix_best(canvas, r, (float)canvas->height - 90 - y);
-    if (layout.numbered) {
+    MatrixLayout layout = matrix_best(canvas, r, (float)canvas->height - 40 - y, true);
+    if (layout.numbered) { /* the names of the tasks take some of the room */
         for (int j = 0; j < r->task_count; j++)
             names = text_join(arena, names, ", ", arena_printf(arena, "%d %s", j + 1, r->tasks[j].name));
-        y = chart_paragraph(canvas, names, y, 2, 15, 24, COLOUR_SOFT, false);
+        y = chart_paragraph(canvas, names, y, 2, 20, 24, COLOUR_SOFT, false);
+        layout = matrix_best(canvas, r, (float)canvas->height - 40 - y, false);
     }
     if (layout.cell_height <= 0) { /* hundreds of methods */
         canvas_text(canvas, CHART_MARGIN, y + 60, ALIGN_LEFT,

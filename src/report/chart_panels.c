@@ -12,9 +12,9 @@ typedef struct PanelLine {
     Colour colour;
     float width;
     Dash dash;
-    const char *label; /* at the right end; NULL: none */
-    int dot;           /* index of a point that is marked; -1: none */
-    const float *band; /* [count] low and high around each point; NULL: none */
+    const char *label, *value; /* at the right end; NULL: none */
+    int dot;                   /* index of a point that is marked; -1: none */
+    const float *band;         /* [count] low and high around each point; NULL: none */
 } PanelLine;
 
 typedef struct Panel {
@@ -89,14 +89,20 @@ static const char *panels_number_bands(Canvas *canvas, const PanelChart *chart, 
     return list;
 }
 
+static const char *panels_label(const PanelChart *chart, const PanelLine *line)
+{
+    return line->value ? arena_printf(chart->canvas->arena, "%s %s", line->label, line->value) : line->label;
+}
+
 static float panels_label_room(const PanelChart *chart)
 {
     float widest = 0;
     if (chart_is_narrow(chart->canvas)) return 0; /* a legend says it */
     for (int i = 0; i < chart->count; i++)
         for (size_t k = 0; k < chart->panels[i].lines.count; k++) {
-            const char *label = chart->panels[i].lines.at[k].label;
-            if (label) widest = fmaxf(widest, canvas_text_width(chart->canvas, label, PANELS_LABEL));
+            const PanelLine *line = &chart->panels[i].lines.at[k];
+            if (line->label)
+                widest = fmaxf(widest, canvas_text_width(chart->canvas, panels_label(chart, line), PANELS_LABEL));
         }
     return widest > 0 ? fminf(widest, 420) + 46 : 0;
 }
@@ -109,7 +115,8 @@ static float panels_draw_legend(const PanelChart *chart, float y)
     for (int i = 0; i < chart->count && chart_is_narrow(chart->canvas); i++)
         for (size_t k = 0; k < chart->panels[i].lines.count && count < PANELS_TOGETHER; k++) {
             const PanelLine *line = &chart->panels[i].lines.at[k];
-            if (line->label) swatches[count++] = (Swatch){SWATCH_LINE, line->colour, line->dash, line->label};
+            if (line->label)
+                swatches[count++] = (Swatch){SWATCH_LINE, line->colour, line->dash, panels_label(chart, line)};
         }
     if (chart->dot) swatches[count++] = (Swatch){SWATCH_DOT, COLOUR_SOFT, {0, 0, 0}, chart->dot};
     return count ? chart_legend(chart->canvas, swatches, count, y) : y;
@@ -286,6 +293,19 @@ static void panels_draw_line(const PanelChart *chart, Box plot, const PanelLine 
     arena_free(&scratch);
 }
 
+/* A name that is too long even in small letters is cut, the value after it is not. */
+static void panels_draw_label(const PanelChart *chart, const PanelLine *line, float x, float y, float room)
+{
+    Canvas *canvas = chart->canvas;
+    const char *text = panels_label(chart, line);
+    const float size = canvas_fit(canvas, text, room, 18, PANELS_LABEL);
+    if (line->value && canvas_text_width(canvas, text, size) > room) {
+        const float left = room - canvas_text_width(canvas, " ", size) - canvas_text_width(canvas, line->value, size);
+        text = arena_printf(canvas->arena, "%s %s", canvas_shorten(canvas, line->label, size, left), line->value);
+    }
+    canvas_text(canvas, x, y + size * 0.36f, ALIGN_LEFT, canvas_shorten(canvas, text, size, room), size, COLOUR_TEXT);
+}
+
 /* Names at the right ends, pushed apart until none covers another. */
 static void panels_draw_labels(const PanelChart *chart, int panel)
 {
@@ -321,8 +341,7 @@ static void panels_draw_labels(const PanelChart *chart, int panel)
         canvas_polyline(canvas, (const float[]){from, ends[i], plot.x1, ends[i]}, 2, 2.5f, lines[i]->colour,
                         (Dash){3, 16, 0});
         canvas_line(canvas, plot.x1, ends[i], plot.x1 + 34, places[i], 2.5f, lines[i]->colour);
-        canvas_text(canvas, plot.x1 + 44, places[i] + PANELS_LABEL * 0.36f, ALIGN_LEFT,
-                    canvas_shorten(canvas, lines[i]->label, PANELS_LABEL, room), PANELS_LABEL, COLOUR_TEXT);
+        panels_draw_label(chart, lines[i], plot.x1 + 44, places[i], room);
     }
 }
 

@@ -137,6 +137,19 @@ static void plane_axes(PlaneChart *c)
     }
 }
 
+/* What an axis shows. A name that is too long even in small letters is cut, the words around it are not. */
+static void plane_axis_name(Canvas *canvas, float x, float y, Align align, const char *before, const char *name,
+                            const char *after, float room)
+{
+    const char *text = arena_printf(canvas->arena, "%s%s%s", before, name, after);
+    const float size = canvas_fit(canvas, text, room, 20, 27);
+    if (canvas_text_width(canvas, text, size) > room) {
+        const float rest = canvas_text_width(canvas, before, size) + canvas_text_width(canvas, after, size);
+        text = arena_printf(canvas->arena, "%s%s%s", before, canvas_shorten(canvas, name, size, room - rest), after);
+    }
+    canvas_text(canvas, x, y, align, text, size, COLOUR_TEXT);
+}
+
 static void plane_draw_axes(const PlaneChart *c)
 {
     Canvas *canvas = c->canvas;
@@ -155,13 +168,10 @@ static void plane_draw_axes(const PlaneChart *c)
                     25, COLOUR_SOFT);
     }
     const bool two = r->task_count == 2;
-    const char *right = two ? arena_printf(canvas->arena, "plasticity: %s right after training it →", r->tasks[1].name)
-                            : "plasticity: later tasks right after training each →";
-    const char *up = two ? arena_printf(canvas->arena, "↑ stability: %s at the end", r->tasks[0].name)
-                         : "↑ stability: earlier tasks at the end";
-    canvas_text(canvas, p.x1, p.y1 + 76, ALIGN_RIGHT, canvas_shorten(canvas, right, 27, p.x1 - p.x0), 27, COLOUR_TEXT);
-    canvas_text(canvas, CHART_MARGIN, p.y0 - 32, ALIGN_LEFT, canvas_shorten(canvas, up, 27, p.x1 - p.x0), 27,
-                COLOUR_TEXT);
+    plane_axis_name(canvas, p.x1, p.y1 + 76, ALIGN_RIGHT, "plasticity: ", two ? r->tasks[1].name : "later tasks",
+                    two ? " right after training it →" : " right after training each →", p.x1 - CHART_MARGIN);
+    plane_axis_name(canvas, CHART_MARGIN, p.y0 - 32, ALIGN_LEFT,
+                    "↑ stability: ", two ? r->tasks[0].name : "earlier tasks", " at the end", p.x1 - CHART_MARGIN);
 }
 
 /* ---- the front ---- */

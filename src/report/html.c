@@ -80,11 +80,7 @@ static void html_write_advice(Html *h, const Results *r)
     for (size_t i = 0; i < advice.count; i++) {
         html_raw(h, "<li>");
         html_text(h, advice.at[i].sentence);
-        if (advice.at[i].command) {
-            html_raw(h, "<pre tabindex=\"0\"><code>");
-            html_text(h, advice.at[i].command);
-            html_raw(h, "</code></pre>");
-        }
+        if (advice.at[i].command) html_command(h, advice.at[i].command);
         html_raw(h, "</li>\n");
     }
     html_raw(h, "</ul>\n");
@@ -251,10 +247,10 @@ static void html_write_made(Html *h, const Results *r)
     html_write_methods(h, r);
     html_write_setup(h, r);
     html_raw(h, "<h3>To repeat it</h3>\n<p>In the folder of this page, with the whole configuration in config.json; "
-                "the same seed on the same device gives the same numbers:</p>\n"
-                "<pre tabindex=\"0\"><code>lethe run --config config.json --out again</code></pre>\n"
-                "<p>To draw this page and its charts again from results.jsonl alone:</p>\n<pre "
-                "tabindex=\"0\"><code>lethe report .</code></pre>\n");
+                "the same seed on the same device gives the same numbers:</p>\n");
+    html_command(h, "lethe run --config config.json --out again");
+    html_raw(h, "<p>To draw this page and its charts again from results.jsonl alone:</p>\n");
+    html_command(h, "lethe report .");
     html_section_end(h);
 }
 

@@ -215,6 +215,7 @@ static void html_write_setup(Html *h, const Results *r)
         html_text(h, sentences[i]);
         html_raw(h, "\n");
     }
-    html_raw(h, "</p>\n<p>The same with citations, and the tables, as LaTeX:</p>\n<pre "
-                "tabindex=\"0\"><code>lethe report --latex .</code></pre>\n</details>\n");
+    html_raw(h, "</p>\n<p>The same with citations, and the tables, as LaTeX:</p>\n");
+    html_command(h, "lethe report --latex .");
+    html_raw(h, "</details>\n");
 }

@@ -16,6 +16,20 @@ typedef struct Html {
 static void html_raw(Html *h, const char *markup) { markup_bytes(&h->out, markup, strlen(markup)); }
 static void html_text(Html *h, const char *text) { markup_text(&h->out, text); }
 
+/* A command to copy. A narrow page breaks it at spaces, and nowhere within "--out". */
+static void html_command(Html *h, const char *command)
+{
+    html_raw(h, "<pre tabindex=\"0\"><code>");
+    for (const char *word = command; *word;) {
+        const size_t size = strcspn(word, " ");
+        html_raw(h, "<span>");
+        html_text(h, arena_printf(h->arena, "%.*s", (int)size, word));
+        html_raw(h, word[size] ? "</span> " : "</span>");
+        word += size + (word[size] == ' ');
+    }
+    html_raw(h, "</code></pre>\n");
+}
+
 /* <tag attributes>text</tag>; attributes: markup of our own, with a space before it, or "". */
 static void html_tag(Html *h, const char *tag, const char *attributes, const char *text)
 {

@@ -9,6 +9,7 @@
 #include "load_events.c"
 #include "load_files.c"
 #include "look.c"
+#include "letters.c"
 #include "joined.c"
 #include "verdict.c"
 #include "verdict_compare.c"
@@ -48,6 +49,19 @@
 #include "html_changes.c"
 #include "html_paper.c"
 #include "html.c"
+
+void report_judge(Arena *arena, Results *r)
+{
+    Comparison *comparison = arena_new(arena, Comparison, 1);
+    AdviceList *advice = arena_new(arena, AdviceList, 1);
+    SweepList *sweeps = arena_new(arena, SweepList, 1);
+    *comparison = compare_all(arena, r);
+    r->comparison = comparison; /* what to do next goes by it */
+    *advice = advice_find(arena, r);
+    *sweeps = sweeps_find(arena, r);
+    r->advice = advice;
+    r->sweeps = sweeps;
+}
 
 /* In the order in which the page shows them. */
 typedef bool Chart(Arena *arena, const Results *r, Str font, Canvas *canvas, Err *err);
@@ -145,6 +159,18 @@ static bool report_write_papers(Arena *arena, const Results *r, const char *out_
     return true;
 }
 
+/* The picture that `canvas` is; where its font lacks letters, drawn again with other names. */
+static bool report_write_png(Arena *arena, const Results *r, size_t chart, Canvas *canvas, Str font, const char *path,
+                             Err *err)
+{
+    Letters letters;
+    Canvas plain;
+    if (!letters_begin(&letters, arena, font)) return canvas_write(canvas, path, err);
+    const Results named = letters_replace(&letters, r);
+    if (!letters.replaced.count && named.look.title == r->look.title) return canvas_write(canvas, path, err);
+    return report_charts[chart].draw(arena, &named, font, &plain, err) && canvas_write(&plain, path, err);
+}
+
 /* Draws a chart, writes it, and keeps its SVG for the page, with that of its narrow form. The pixels live no longer
  * than the picture is written. */
 static bool report_write_chart(Arena *arena, const Results *r, size_t chart, const char *folder, Str font,
@@ -157,7 +183,8 @@ static bool report_write_chart(Arena *arena, const Results *r, size_t chart, con
     small.look.narrow = true;
     const bool ok =
         report_charts[chart].draw(&picture, &own, font, &canvas, err) &&
-        canvas_write(&canvas, arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err) &&
+        report_write_png(&picture, &own, chart, &canvas, font,
+                         arena_printf(&picture, "%s/%s.png", folder, report_charts[chart].file), err) &&
         (!(r->files & REPORT_SVG) ||
          file_write(arena_printf(&picture, "%s/%s.svg", folder, report_charts[chart].file),
                     svg_file(&picture, markup_str(&canvas.svg), canvas.width, canvas.height, canvas.title, canvas.alt),

@@ -180,7 +180,10 @@ typedef struct Results {
     double match_margin; /* of matched learning, a share; 0: the default, 0.05. As the run had it; a report may have
                             another */
     ReportLook look;
-    const struct Comparison *comparison; /* of its methods, by report_judge; NULL: not judged yet */
+    /* by report_judge, for all that is written of them; NULL: not judged yet */
+    const struct Comparison *comparison;
+    const struct AdviceList *advice;
+    const struct SweepList *sweeps;
 } Results;
 
 /* Reads FOLDER/results.jsonl of each folder. Several must have the same tasks, data and model, and no method twice with
@@ -216,7 +219,8 @@ bool look_colours(ReportLook *look, const char *list, Err *err);
 /* CHART=TEXT, CHART the name of a picture's file or "all": checks it for ReportLook.titles. Exit code 2. */
 bool look_title(const char *assignment, Err *err);
 
-/* Compares the methods, once for table, page and summary; after the match margin is set. Lives in the arena. */
+/* Compares the methods, finds sweeps and what to do next, once for table, page and summary; after the match margin, the
+ * order and the names are set. Lives in the arena of the results. */
 void report_judge(Arena *arena, Results *results);
 
 /* The words of a row (from 1); NULL: not recorded. */
@@ -254,6 +258,9 @@ bool report_next(const Results *results, FILE *out);
  * those whose events were recorded. The page holds all charts, and needs nothing else; beside them what results->files
  * names. font: a TrueType file. */
 bool report_write(const Results *results, const char *out_dir, Str font, Err *err);
+
+/* What the PNG pictures say in place of names, a sentence; "": their font has all letters. */
+const char *report_letters(Arena *arena, const Results *results, Str font);
 
 /* What a page shows of a run, finished or not: tasks, methods with their bars, curves and losses, what can be said, the
  * table, names of charts; docs/serve.md has every field. The caller owns it. */

@@ -11,7 +11,10 @@ typedef struct Sweep {
     const char **values;         /* [count] */
     int count;
 } Sweep;
-typedef DYN(Sweep) SweepList;
+typedef struct SweepList {
+    Sweep *at;
+    size_t count, capacity;
+} SweepList;
 
 /* Whether two methods are one but for this option, of which both have a value. */
 static bool sweep_alike(const ResultMethodInfo *a, const ResultMethodInfo *b, const char *option)
@@ -51,7 +54,7 @@ static int sweep_rank(const char *option)
 }
 
 /* Every sweep of two and more values. Of several options that vary, each makes its own, with the others alike. */
-static SweepList report_sweeps(Arena *arena, const Results *r)
+static SweepList sweeps_find(Arena *arena, const Results *r)
 {
     SweepList sweeps = {0};
     for (int rank = 0; rank < 3 && r->task_count > 1; rank++)
@@ -67,6 +70,12 @@ static SweepList report_sweeps(Arena *arena, const Results *r)
                 if (!known) *dyn_push(arena, &sweeps) = sweep;
             }
     return sweeps;
+}
+
+/* What report_judge found; of results that nobody has judged it is found now. */
+static SweepList report_sweeps(Arena *arena, const Results *r)
+{
+    return r->sweeps ? *r->sweeps : sweeps_find(arena, r);
 }
 
 /* An interval of accuracies ends where accuracies do. */

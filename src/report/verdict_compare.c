@@ -212,13 +212,6 @@ static Comparison compare_methods(Arena *arena, const Results *r)
     return r->comparison ? *r->comparison : compare_all(arena, r);
 }
 
-void report_judge(Arena *arena, Results *r)
-{
-    Comparison *c = arena_new(arena, Comparison, 1);
-    *c = compare_all(arena, r);
-    r->comparison = c;
-}
-
 /* The method that ends higher, or -1. */
 static int compare_higher(const End *end)
 {

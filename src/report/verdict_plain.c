@@ -111,6 +111,21 @@ static int plain_verdicts(Arena *arena, const Results *r, const char **out)
     return count;
 }
 
+/* "; a and b, which end higher, are not shown to": the table beside it shows them above the leader. "": none does. */
+static const char *plain_above(Arena *arena, const Results *r, const Comparison *c, int leader)
+{
+    const char **names = arena_new(arena, const char *, (size_t)c->method_count);
+    const int last = r->task_count - 1;
+    int count = 0;
+    for (int i = 0; i < c->method_count; i++)
+        if (verdict_score(r, c->methods[i], last, 0).mean > verdict_score(r, leader, last, 0).mean)
+            names[count++] = r->methods[c->methods[i]];
+    if (!count) return "";
+    return count == 1
+               ? arena_printf(arena, "; %s, which ends higher, is not shown to", names[0])
+               : arena_printf(arena, "; %s, which end higher, are not shown to", format_list(arena, names, count));
+}
+
 /* Which keeps more; NULL: there are not two to compare. */
 static const char *plain_ranking(Arena *arena, const Results *r)
 {
@@ -118,10 +133,11 @@ static const char *plain_ranking(Arena *arena, const Results *r)
     const int leader = compare_leader(r, &c);
     if (c.method_count < 2) return NULL;
     if (leader >= 0)
-        return arena_printf(arena, "%s keeps most of %s among the methods that are shown to learn as well.",
-                            r->methods[leader], r->tasks[0].name);
+        return arena_printf(arena, "%s keeps most of %s among the methods that are shown to learn as well%s.",
+                            r->methods[leader], r->tasks[0].name, plain_above(arena, r, &c, leader));
     if (compare_different(&c))
-        return arena_printf(arena, "No method keeps more of %s than all others that learn as well.", r->tasks[0].name);
+        return arena_printf(arena, "No method is shown to keep more of %s than all others that learn as well.",
+                            r->tasks[0].name);
     if (c.compared)
         return arena_printf(arena, "Of methods that learn equally well none is shown to keep more of %s.",
                             r->tasks[0].name);

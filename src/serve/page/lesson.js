@@ -1,7 +1,7 @@
 // The lesson: the steps of docs/lesson.md, word for word. What begins with a bold word and a full stop is a block of a
 // step; a command among them is run by a button. Answers stay closed until somebody opens them.
 
-import {$, announce, el, fill, post, remember, remembered, text} from './tools.js';
+import {$, announce, el, fill, post, remember, remembered, text, unbroken} from './tools.js';
 import {folderName} from './page.js';
 import {setupOf} from './setup.js';
 import * as watch from './watch.js';
@@ -40,7 +40,7 @@ function cellsOf(line) {
 }
 
 function drawPiece({kind, lines}) {
-    if (kind === 'code') return el('pre', {tabindex: '0'}, lines.map(l => l.trim()).join('\n'));
+    if (kind === 'code') return el('pre', {tabindex: '0'}, unbroken(lines.map(l => l.trim()).join('\n')));
     if (kind === 'list') return el('ul', {}, lines.map(l => el('li', {}, inline(l.slice(2)))));
     if (kind === 'table')
         return el('div', {class: 'scroll', tabindex: '0'}, el('table', {}, el('thead', {}, el('tr', {}, cellsOf(lines[0]).map(c => el('th', {scope: 'col'}, inline(c))))),

@@ -1,7 +1,7 @@
 // Set up a run: tasks, model, methods, options. Whatever is changed goes to lethe, which says what it would read, need and
 // refuse (api/check); its words stand beside the field that they are about.
 
-import {$, announce, count, el, fill, get, percent, post, remember, remembered, Refusal, show, text, upload} from './tools.js';
+import {$, announce, count, el, fill, get, percent, post, remember, remembered, Refusal, show, text, unbroken, upload} from './tools.js';
 
 const CHECK_AFTER = 500; // milliseconds without a further change
 const elsewhere = new Set(['task', 'task-option', 'model', 'method', 'out', 'config', 'quiet', 'json', 'dry-run', 'force', 'seed', 'words']);
@@ -81,7 +81,7 @@ async function check() {
 
 function drawChecked() {
     const bad = checked.problems ?? [];
-    text($('command'), checked.command ?? '');
+    fill($('command'), unbroken(checked.command ?? ''));
     drawFacts();
     (checked.tasks ?? []).forEach((t, i) => drawSeen(i, t));
     problems(bad, checked.ok && !bad.length);

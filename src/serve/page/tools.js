@@ -27,6 +27,8 @@ export function fill(e, ...children) {
 export function text(e, words) {
     if (e.textContent !== words) e.textContent = words;
 }
+// A command: a narrow page breaks it at spaces, and nowhere within "--out".
+export const unbroken = words => words.split(/([ \n])/).map((w, i) => i % 2 ? w : el('span', {}, w));
 export const show = (e, yes) => { e.hidden = !yes; };
 
 // One short sentence to a screen reader, at a time when something has changed for good.

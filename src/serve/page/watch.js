@@ -1,7 +1,7 @@
 // Watch: a run as it happens, or as it was. The events come line by line from results.jsonl; what is drawn and said comes
 // from lethe (api/view), which is asked again when an event has changed it.
 
-import {$, address, announce, count, duration, el, fill, get, paced, percent, post, Refusal, show, text} from './tools.js';
+import {$, address, announce, count, duration, el, fill, get, paced, percent, post, Refusal, show, text, unbroken} from './tools.js';
 import {drawBars, drawCurve, Picture, swatch, TOGETHER} from './charts.js';
 import {folderName} from './page.js';
 
@@ -395,7 +395,7 @@ function drawAdvice() {
     const want = JSON.stringify(advice);
     if ($('advice').dataset.shown === want) return;
     $('advice').dataset.shown = want;
-    fill($('advice'), advice.map(a => el('li', {}, a.sentence, a.command && el('pre', {tabindex: '0'}, a.command))));
+    fill($('advice'), advice.map(a => el('li', {}, a.sentence, a.command && el('pre', {tabindex: '0'}, unbroken(a.command)))));
 }
 
 const svgTags = new Set(['svg', 'g', 'path', 'rect', 'line', 'circle', 'ellipse', 'polyline', 'polygon', 'text', 'tspan', 'title', 'desc']);
