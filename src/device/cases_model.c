@@ -132,7 +132,18 @@ static void make_lora_dw(DeviceCase *c, CaseLora l)
                                             .site = 9,
                                             .next_site = 2};
 }
-static void tested_lora_dw(DeviceCases *cases) { EACH_LORA(lora_dw); }
+static void tested_lora_dw(DeviceCases *cases)
+{
+    static const u32 wide[][2] = {{33, 129}, {65, 16}, {48, 96}, {7, 0}, {0, 7}}; /* columns of x and of dy */
+    EACH_LORA(lora_dw);
+    foreach (s, wide)
+        for (int extra = 0; extra < 2; extra++) {
+            CaseLora l = lora_case(37, (*s)[0] + (*s)[1], 5, 2, extra); /* rows and weights apart, for either */
+            l.cols = (*s)[0];
+            l.wide = (*s)[1];
+            CASE(lora_dw, l);
+        }
+}
 
 static void make_gelu(DeviceCase *c, u32 n, bool in_place, bool by_tanh)
 {
