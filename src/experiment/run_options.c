@@ -253,7 +253,8 @@ static const Option run_rows[] = {
     {"lora-targets", OPTION_CHOICES, 0, 0, "LIST",
      "linear layers that have an adapter, by PEFT's names, or all-linear; of\nother families other names: lethe help "
      "model",
-     DEFAULT("query,key,value"), .default_words = "query, key and value", .choices = run_targets, .unit = "targets", CHANGES(ADAPTER), TO(lora_targets)},
+     DEFAULT("query,key,value"), .default_words = "query, key and value", .choices = run_targets, .unit = "targets",
+     CHANGES(ADAPTER), TO(lora_targets)},
     {"seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of row order, dropout and new weights", DEFAULT("1"),
      NOTEBOOK("42"), CHANGES(RUN), .read = run_read_seeds},
     {"seeds", OPTION_TEXT, 0, OPTION_SEED_HIGH, "LIST", "several, as in 1,2,3: mean and interval over seeds",

@@ -91,6 +91,34 @@ static void workspace_relative(Relative *r, Planner *planner, const ModelConfig 
     if (training) r->d_rows = take(planner, shared, h);
 }
 
+/* inputs: rows of a layer's input. */
+static void workspace_gradients(Workspace *ws, Planner *planner, size_t classes, size_t inputs)
+{
+    const Model *model = ws->model;
+    const size_t h = model->config.hidden, e = model->config.embedding, t = ws->max_tokens, b = ws->max_examples;
+    const bool norm_first = model->config.family->norm_first, project = model_projects(&model->config);
+    ws->d_logits = take(planner, b, classes);
+    ws->d_dense = take(planner, b, h);
+    ws->d_state = take(planner, inputs, h);
+    ws->d_branch = take(planner, inputs, h);
+    ws->d_context = take(planner, t, ws->lora && ws->lora->r > h ? ws->lora->r : h); /* see lora_backward */
+    ws->d_up = take(planner, t, (norm_first ? 2 : 1) * (size_t)model->config.inner);
+    ws->d_q = take(planner, b, h);
+    ws->d_kv = take(planner, inputs, 3 * h);
+    ws->d_embedded = project ? take(planner, t, e) : ws->d_state;
+    if (norm_first) {
+        ws->d_act = take(planner, t, model->config.inner);
+        ws->d_beta = take(planner, 1, h);
+    }
+    if (model_shares(&model->config)) {
+        ws->d_vectors = take(planner, 1, layer_vectors(model));
+        if (ws->lora) ws->d_adapter = take(planner, 1, ws->lora->layout.floats);
+    }
+    if (!ws->lora) return;
+    const size_t together = lora_group(ws->lora, LORA_ATTENTION).count;
+    ws->d_low = take(planner, (together ? together : 1) * inputs, ws->lora->r);
+}
+
 static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
 {
     const Model *model = ws->model;
@@ -137,27 +165,7 @@ static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
     }
     ws->logits = take(planner, b, classes);
     if (relative) workspace_relative(&ws->relative, planner, &model->config, t, b, ws->longest, ws->training);
-    if (!ws->training) return;
-    ws->d_logits = take(planner, b, classes);
-    ws->d_dense = take(planner, b, h);
-    ws->d_state = take(planner, inputs, h);
-    ws->d_branch = take(planner, inputs, h);
-    ws->d_context = take(planner, t, ws->lora && ws->lora->r > h ? ws->lora->r : h); /* see lora_backward */
-    ws->d_up = take(planner, t, (norm_first ? 2 : 1) * (size_t)model->config.inner);
-    ws->d_q = take(planner, b, h);
-    ws->d_kv = take(planner, inputs, 3 * h);
-    ws->d_embedded = project ? take(planner, t, e) : ws->d_state;
-    if (norm_first) {
-        ws->d_act = take(planner, t, model->config.inner);
-        ws->d_beta = take(planner, 1, h);
-    }
-    if (model_shares(&model->config)) {
-        ws->d_vectors = take(planner, 1, layer_vectors(model));
-        if (ws->lora) ws->d_adapter = take(planner, 1, ws->lora->layout.floats);
-    }
-    if (!ws->lora) return;
-    const size_t together = lora_group(ws->lora, LORA_ATTENTION).count;
-    ws->d_low = take(planner, (together ? together : 1) * inputs, ws->lora->r);
+    if (ws->training) workspace_gradients(ws, planner, classes, inputs);
 }
 
 Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,
