@@ -61,7 +61,8 @@ void main()
     }
 }
 #elif defined OP_lora_dw
-/* A workgroup has COLUMNS columns of x or dy and RANKS of the r numbers; LANES threads share the rows. */
+/* A workgroup has COLUMNS columns of x or dy, of which there are `most`, and RANKS of the r numbers; LANES threads
+ * share the rows. */
 #define COLUMNS 32
 #define LANES (GROUP * 4 / COLUMNS)
 #define RANKS 8
@@ -70,10 +71,11 @@ shared vec4 parts[RANKS][GROUP];
 void tile(uint t, uint c0, uint j0, bool of_b)
 {
     const uint thread = gl_LocalInvocationIndex, c = c0 + 4 * (thread % (COLUMNS / 4)), ranks = min(RANKS, a.r - j0);
+    const uint most = of_b ? a.wide : a.cols;
     vec4 sum[RANKS];
     [[unroll]] for (uint j = 0; j < RANKS; j++) sum[j] = vec4(0);
-    for (uint row = thread / (COLUMNS / 4); row < a.rows && c < a.cols; row += LANES) {
-        const vec4 x = of_b ? load4(a.dy, t * a.next_dy + row * a.lddy, c, a.cols)
+    for (uint row = thread / (COLUMNS / 4); row < a.rows && c < most; row += LANES) {
+        const vec4 x = of_b ? load4(a.dy, t * a.next_dy + row * a.lddy, c, a.wide)
                             : load4(a.x, row * a.cols, c, a.cols) * keep4(t, row, c);
         const uint narrow = (t * a.rows + row) * a.r + j0;
         [[unroll]] for (uint j = 0; j < RANKS; j++)
@@ -84,7 +86,7 @@ void tile(uint t, uint c0, uint j0, bool of_b)
     barrier();
     for EACH_LANE(i, COLUMNS * RANKS) {
         const uint column = of_b ? i / RANKS : i % COLUMNS, j = of_b ? i % RANKS : i / COLUMNS;
-        if (j >= ranks || c0 + column >= a.cols) continue;
+        if (j >= ranks || c0 + column >= most) continue;
         float total = 0;
         for (uint lane = 0; lane < LANES; lane++) total += parts[j][lane * (COLUMNS / 4) + column / 4][column % 4];
         if (of_b) a.db.v[t * a.next + (c0 + column) * a.r + j0 + j] = a.alpha * total;
@@ -94,8 +96,12 @@ void tile(uint t, uint c0, uint j0, bool of_b)
 
 void main()
 {
-    const uint wide = (a.cols + COLUMNS - 1) / COLUMNS, high = (a.r + RANKS - 1) / RANKS;
-    for EACH_GROUP(i, 2 * a.targets * high * wide)
-        tile(i / (wide * high) % a.targets, i % wide * COLUMNS, i / wide % high * RANKS, i >= a.targets * high * wide);
+    const uint high = (a.r + RANKS - 1) / RANKS, of_a = (a.cols + COLUMNS - 1) / COLUMNS,
+               of_b = (a.wide + COLUMNS - 1) / COLUMNS, first_b = a.targets * high * of_a;
+    for EACH_GROUP(i, first_b + a.targets * high * of_b) {
+        const bool b = i >= first_b;
+        const uint k = b ? i - first_b : i, across = b ? of_b : of_a;
+        tile(k / (across * high), k % across * COLUMNS, k / across % high * RANKS, b);
+    }
 }
 #endif

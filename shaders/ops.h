@@ -339,12 +339,12 @@ ARGS(lora_dx)
     f32(drop)
     u32(seed) u32(step) u32(site) u32(next_site)
 END
-/* da_t [r][cols] = dlow_t^T dropout_t(x); db_t [cols][r] = alpha dy_t^T low_t, dy_t: [rows][cols] at dy + t * next_dy,
+/* da_t [r][cols] = dlow_t^T dropout_t(x); db_t [wide][r] = alpha dy_t^T low_t, dy_t: [rows][wide] at dy + t * next_dy,
  * row distance lddy. */
 ARGS(lora_dw)
     in_f32(x) in_f32(dy) in_f32(low) in_f32(dlow)
     out_f32(da) out_f32(db)
-    u32(rows) u32(cols) u32(r) u32(targets) u32(next) u32(lddy) u32(next_dy)
+    u32(rows) u32(cols) u32(wide) u32(r) u32(targets) u32(next) u32(lddy) u32(next_dy)
     f32(alpha) f32(drop)
     u32(seed) u32(step) u32(site) u32(next_site)
 END

@@ -43,7 +43,7 @@ static const struct {
     {"embed_importance", {0xa3ede481020473e5, 0xa3ede481020473e5, 0xefb59c2d31b17ad6, 0xa3ede481020473e5}},
     {"lora_down", {0x9b5c744c0f35adc4, 0x9b5c744c0f35adc4, 0xcb12afec974af65f, 0x9b5c744c0f35adc4}},
     {"lora_dx", {0x83982454111538c6, 0x83982454111538c6, 0xd5d697e5daa931f9, 0x83982454111538c6}},
-    {"lora_dw", {0x453f47bfc8251c02, 0x902c93209b747b8a, 0x15b395fe777578da, 0x902c93209b747b8a}},
+    {"lora_dw", {0x895c8dd664713750, 0xac8e083898da2b48, 0x005ba5a534e5c7e2, 0xac8e083898da2b48}},
     {"adamw", {0x9fce122a0eb82abf, 0x9fce122a0eb82abf, 0xb4c51e4b1685f749, 0x9fce122a0eb82abf}},
     {"adamw_rows", {0x825afa93951ad205, 0x825afa93951ad205, 0x85b12beb1f2838b2, 0x825afa93951ad205}},
     {"wake_rows", {0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3, 0xe21d53bd6ebb29b3}},

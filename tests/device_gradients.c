@@ -157,7 +157,7 @@ static void test_device_gradient_lora(void **state)
     RUN64(lora_dx, .dlow = dlow, .a = w, .dx = dx, .rows = ROWS_, .cols = COLS_, .r = R, .targets = TARGETS,
           .next = NEXT, .drop = 0.25, .seed = 4, .step = 5, .site = 6, .next_site = 1);
     RUN64(lora_dw, .x = x, .dy = dy, .low = low, .dlow = dlow, .da = dw, .db = dw + WEIGHTS, .rows = ROWS_,
-          .cols = COLS_, .r = R, .targets = TARGETS, .next = NEXT, .lddy = LD, .next_dy = COLS_, .alpha = 0.7,
+          .cols = COLS_, .wide = COLS_, .r = R, .targets = TARGETS, .next = NEXT, .lddy = LD, .next_dy = COLS_, .alpha = 0.7,
           .drop = 0.25, .seed = 4, .step = 5, .site = 6, .next_site = 1);
     device_gradient_check(&g, "lora, x", x, dx, ROWS_ * COLS_);
     for (int t = 0; t < TARGETS; t++) device_gradient_check(&g, "lora, A", w + t * NEXT, dw + t * NEXT, WEIGHTS);

@@ -33,7 +33,9 @@ static json_t *golden_json(Golden *g, const char *path)
 
 static void golden_rows(Golden *g)
 {
-    const json_t *rows = json_object_get(g->json, "rows");
+    const char *other = json_string_value(json_object_get(g->json, "rows_of"));
+    json_t *from = other ? golden_json(g, arena_printf(&g->arena, "tests/golden/%s", other)) : json_incref(g->json);
+    const json_t *rows = json_object_get(from, "rows");
     const size_t count = json_array_size(rows);
     Split *s = &g->split;
     *s = (Split){.rows = (uint32_t)count,
@@ -52,6 +54,7 @@ static void golden_rows(Golden *g)
         s->labels[i] = (uint32_t)json_integer_value(json_object_get(row, "label"));
         s->starts[i + 1] = at;
     }
+    json_decref(from);
 }
 
 static void golden_upload(Golden *g, const Layout *layout, const float *w, f32p *to)
@@ -97,14 +100,15 @@ static void golden_open(Golden *g, const char *device, const char *json, const c
     if (adapter) {
         bool has_head = false;
         path = arena_printf(&g->arena, "%s/adapter_config.json", adapter);
-        if (!peft_config_parse(golden_file(g, path), path, config.family, NULL, &g->lora, &err))
+        const uint32_t targets = strstr(json, "_all.json") ? family_linear(config.family) : config.family->lora_targets;
+        const char *weights = arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter);
+        if (!safetensors_open(&g->arena, weights, &lora_file, &err) ||
+            !peft_config_parse(golden_file(g, path), path, config.family, &lora_file, &g->lora, &err))
             fail_msg("%s", err.text);
-        assert_true(g->lora.drop == 0 && g->lora.targets == config.family->lora_targets);
+        assert_true(g->lora.drop == 0 && g->lora.targets == targets);
         lora_layout(&g->arena, &config, &g->lora);
         float *a = arena_new(&g->arena, float, g->lora.layout.floats);
-        path = arena_printf(&g->arena, "%s/adapter_model.safetensors", adapter);
-        if (!safetensors_open(&g->arena, path, &lora_file, &err) ||
-            !peft_load(config.family, &g->lora, &g->head, &lora_file, false, a, h, &has_head, &err))
+        if (!peft_load(config.family, &g->lora, &g->head, &lora_file, false, a, h, &has_head, &err))
             fail_msg("%s", err.text);
         assert_true(has_head);
         safetensors_close(&lora_file);
@@ -356,6 +360,23 @@ static void test_golden_minilm_lora(void **state)
                 "tests/golden/minilm-lora");
 }
 
+/* Adapters on all linear layers but the head's, of each family. */
+static void test_golden_all_linear(void **state)
+{
+    (void)state;
+    static const char *const of[][2] = {
+        {"bert", "bert"},       {"roberta", "roberta"},       {"distilbert", "distilbert"},
+        {"electra", "electra"}, {"mpnet", "mpnet"},           {"deberta", "deberta"},
+        {"albert", "albert"},   {"modernbert", "modernbert"}, {"modernbert_mean", "modernbert-mean"}};
+    char json[100], folder[100], adapter[100];
+    for (size_t i = 0; i < COUNT(of); i++) {
+        snprintf(json, sizeof json, "tests/golden/%s_all.json", of[i][0]);
+        snprintf(folder, sizeof folder, "tests/golden/tiny-%s", of[i][1]);
+        snprintf(adapter, sizeof adapter, "tests/golden/tiny-%s-all", of[i][1]);
+        golden_case(json, folder, NULL, adapter);
+    }
+}
+
 /* A model with the names of old files, in F16. */
 static void test_golden_old_names(void **state)
 {
@@ -375,5 +396,5 @@ static const struct CMUnitTest golden_tests[] = {
     cmocka_unit_test(test_golden_mpnet_lora),      cmocka_unit_test(test_golden_deberta_full),
     cmocka_unit_test(test_golden_deberta_lora),    cmocka_unit_test(test_golden_albert_full),
     cmocka_unit_test(test_golden_albert_lora),     cmocka_unit_test(test_golden_modernbert_full),
-    cmocka_unit_test(test_golden_modernbert_lora),
+    cmocka_unit_test(test_golden_modernbert_lora), cmocka_unit_test(test_golden_all_linear),
 };

@@ -37,6 +37,36 @@ static void test_model_gradients_by_finite_differences(void **state)
             }
 }
 
+/* Adapters on all linear layers: by finite differences; and the same bits when nothing else is wanted, of each target
+ * alone, too, which stops where no adapter lies below. */
+static void test_model_gradients_of_all_adapters(void **state)
+{
+    (void)state;
+    const PassOptions options = {.dropout = true, .seed = 5, .step = 9};
+    for (int f = 0; f < family_count; f++)
+        for (uint32_t variant = 0; variant < tiny_variants(family_rows[f]) && !family_repeats(f); variant++)
+            for (int alone = -1; alone < LORA_TARGETS; alone++) {
+                const uint32_t all = family_linear(family_rows[f]), targets = alone < 0 ? all : all & 1u << alone;
+                TinyModel t;
+                if (!targets) continue;
+                tiny_open_targets(&t, "plain", family_rows[f], targets, 0.2f, variant);
+                const size_t floats = t.lora.layout.floats;
+                const Weights only = {.adapter = device_f32(&t.memory, floats)};
+                assert_true(t.lora.targets == targets && floats);
+                tiny_loss(&t, &options);
+                model_backward(t.workspace, &t.weights, &t.grads, &t.head, &t.batch, &options);
+                tiny_loss(&t, &options);
+                model_backward(t.workspace, &t.weights, &only, &t.head, &t.batch, &options);
+                assert_memory_equal(only.adapter, t.grads.adapter, floats * sizeof(float));
+                const double error =
+                    alone < 0 ? tiny_error_every(&t, t.weights.adapter, t.grads.adapter, floats, 11, 16e-3f, &options)
+                              : 0;
+                if (!(error < 6e-3)) fail_msg("%s, variant %u: %.2g off", family_rows[f]->title, variant, error);
+                tiny_close(&t);
+            }
+}
+
 static const struct CMUnitTest gradients_tests[] = {
+    cmocka_unit_test(test_model_gradients_of_all_adapters),
     cmocka_unit_test(test_model_gradients_by_finite_differences),
 };

@@ -115,10 +115,15 @@ static void test_importance_equals_a_loop_over_examples(void **state)
 {
     (void)state;
     for (int f = 0; f < family_count; f++)
-        for (int with_lora = 0; with_lora < 2; with_lora++)
+        for (int with_lora = 0; with_lora < 3; with_lora++) /* 2: on all linear layers */
             for (size_t k = 0; k < COUNT(importance_kinds) * tiny_variants(family_rows[f]); k++) {
                 TinyModel t; /* with a dropout that must be off */
-                tiny_open_variant(&t, "cpu", family_rows[f], with_lora, 0.1f, (uint32_t)(k / COUNT(importance_kinds)));
+                const Family *family = family_rows[f];
+                tiny_open_targets(&t, "cpu", family,
+                                  !with_lora       ? 0
+                                  : with_lora == 1 ? family->lora_targets
+                                                   : family_linear(family),
+                                  0.1f, (uint32_t)(k / COUNT(importance_kinds)));
                 const ImportanceKind kind = importance_kinds[k % COUNT(importance_kinds)];
                 const Weights out = tiny_importance(&t, kind);
                 const SlowImportance slow = slow_importance(&t, kind);

@@ -176,8 +176,8 @@ static void test_adapter_configs(void **state)
         {"{\"peft_type\": \"LORA\", \"r\": 0, \"lora_alpha\": 1}", "\"r\" is 0, outside 1 to 1024"},
         {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": 3}",
          "\"target_modules\" must be a text or a list"},
-        {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"query\", \"dense\"]}",
-         "holds \"dense\""},
+        {"{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"query\", \"LayerNorm\"]}",
+         "holds \"LayerNorm\""},
         {PEFT(", \"init_lora_weights\": \"pissa\""),
          "\"init_lora_weights\" is \"pissa\", which lethe does not support"},
         {PEFT(", \"init_lora_weights\": \"pissa_niter_4\""), "\"init_lora_weights\" is \"pissa_niter_4\""},
@@ -449,6 +449,55 @@ static void test_the_method_that_is_kept(void **state)
     assert_non_null(strstr(err.text, "keeps no trained models"));
 }
 
+/* A name stands for what PEFT takes it for: every module that ends in it. */
+static void test_target_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const Family *family;
+        const char *name;
+        uint32_t targets;
+    } named[] = {
+        {&family_bert, "query", LORA_QUERY},
+        {&family_bert, "dense", LORA_CONTEXT | LORA_UP | LORA_DOWN | LORA_POOLER},
+        {&family_bert, "output.dense", LORA_CONTEXT | LORA_DOWN},
+        {&family_bert, "attention.output.dense", LORA_CONTEXT},
+        {&family_bert, "bert.encoder.layer.3.output.dense", LORA_DOWN},
+        {&family_bert, "bert.encoder.layer.3.attention.output.dense", LORA_CONTEXT},
+        {&family_bert, "bert.pooler.dense", LORA_POOLER},
+        {&family_bert, "ense", 0},
+        {&family_bert, "", 0},
+        {&family_roberta, "classifier.dense", 0},
+        {&family_electra, "embeddings_project", LORA_PROJECT},
+        {&family_albert, "albert.pooler", LORA_POOLER},
+        {&family_albert, "ffn", LORA_UP},
+        {&family_deberta_v2, "pooler.dense", 0},
+        {&family_mpnet, "o", LORA_CONTEXT},
+        {&family_modernbert, "Wo", LORA_CONTEXT | LORA_DOWN},
+    };
+    static const char *const names[] = {
+        "query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense", NULL, "pooler.dense"};
+    for (size_t i = 0; i < COUNT(named); i++)
+        if (family_named(named[i].family, str(named[i].name)) != named[i].targets) fail_msg("%s", named[i].name);
+    for (int t = 0; t < LORA_TARGETS; t++) {
+        if (names[t]) assert_string_equal(family_target(&family_bert, t), names[t]);
+        if (!names[t]) assert_null(family_target(&family_bert, t));
+    }
+    Lora lora; /* what PEFT saves of a RoBERTa's all-linear; and of one module of each layer that no name tells apart */
+    Err err = {0};
+    Parts p;
+    assert_true(peft_config_parse(S("{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 2, \"target_modules\": "
+                                    "[\"dense\", \"key\", \"out_proj\", \"query\", \"value\"]}"),
+                                  "x", &family_roberta, NULL, &lora, &err));
+    assert_int_equal(lora.targets, family_linear(&family_roberta));
+    parts_make(&p, TINY_CONFIG("bert", ""), 1, LORA_DOWN);
+    json_t *config = peft_config(&family_bert, &p.lora, NULL);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(config, "target_modules"), 0)),
+                        "bert.encoder.layer.0.output.dense");
+    json_decref(config);
+    arena_free(&p.arena);
+}
+
 /* An adapter's targets are those of its tensors, however target_modules spells them. */
 static void test_adapter_targets(void **state)
 {
@@ -493,6 +542,7 @@ static void test_adapter_targets(void **state)
 }
 
 static const struct CMUnitTest interchange_tests[] = {
+    cmocka_unit_test(test_target_names),
     cmocka_unit_test(test_safetensors_are_read_as_written),
     cmocka_unit_test(test_wide_json),
     cmocka_unit_test(test_adapters_are_read_as_written),

@@ -67,7 +67,7 @@ static void test_mistyped_words(void **state)
     MEANT("run --preset notebok", "--preset notebok: there are default and notebook; did you mean notebook?");
     MEANT("run --keep-models adapter", "there are all, adapters and none; did you mean adapters?");
     MEANT("run --device gpuu", "unknown device; use auto, cpu, gpu or gpu:N; did you mean gpu?");
-    MEANT("run --lora-targets qeury", "targets are query, key and value; did you mean query?");
+    MEANT("run --lora-targets qeury", "and all-linear; did you mean query?");
     MEANT("plan --for slrum", "--for slrum: there are parallel and slurm; did you mean slurm?");
     MEANT("plan --for slurm --grid epoch=1", "did you mean epochs?");
     MEANT("predict --model x --with rwo", "--with rwo: there are row, text, pair and label; did you mean row?");

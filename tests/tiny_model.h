@@ -26,10 +26,12 @@ static uint32_t tiny_ids[] = {3, 5, 7, 1, 2, 9, 9, 30, 41, 3, 5, 6, 1, 1, 0}, ti
 static uint8_t tiny_types[] = {0, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1}, tiny_no_types[15];
 static uint64_t tiny_starts[] = {0, 4, 5, 11, 15};
 
-/* variant, of a family with local attention: its second and last layer is local (1, 3), the head reads means (2, 3). */
-static void tiny_open_variant(TinyModel *t, const char *engine, const Family *family, bool with_lora, float drop,
+/* targets: of the adapter; 0: there is none. variant, of a family with local attention: its second and last layer is
+ * local (1, 3), the head reads means (2, 3). */
+static void tiny_open_targets(TinyModel *t, const char *engine, const Family *family, uint32_t targets, float drop,
                               uint32_t variant)
 {
+    const bool with_lora = targets != 0;
     Err err = {0};
     *t = (TinyModel){.with_lora = with_lora};
     assert_true(device_open(&t->device, engine, 2, &err));
@@ -65,7 +67,7 @@ static void tiny_open_variant(TinyModel *t, const char *engine, const Family *fa
                                 .classifier_drop = drop / 2};
     model_layout(&t->arena, &config, &t->model);
     head_layout(&t->arena, &config, 3, &t->head);
-    t->lora = (Lora){.r = 2, .targets = family->lora_targets, .alpha = 4, .drop = drop};
+    t->lora = (Lora){.r = 2, .targets = targets, .alpha = 4, .drop = drop};
     lora_layout(&t->arena, &config, &t->lora);
     const size_t sizes[3] = {t->model.encoder.floats, t->lora.layout.floats, t->head.layout.floats};
     t->weights = (Weights){device_f32(&t->memory, sizes[0]), with_lora ? device_f32(&t->memory, sizes[1]) : NULL,
@@ -87,6 +89,12 @@ static void tiny_open_variant(TinyModel *t, const char *engine, const Family *fa
     device_batch_write(&t->device, &buffer, &t->arena, &batch, &t->batch);
     t->workspace = workspace_new(&t->arena, &t->memory, &t->model, with_lora ? &t->lora : NULL, 15, 4, 6, 3, true);
     t->losses = device_f32(&t->memory, 4);
+}
+
+static void tiny_open_variant(TinyModel *t, const char *engine, const Family *family, bool with_lora, float drop,
+                              uint32_t variant)
+{
+    tiny_open_targets(t, engine, family, with_lora ? family->lora_targets : 0, drop, variant);
 }
 
 static void tiny_open(TinyModel *t, const char *engine, const Family *family, bool with_lora, float drop)
@@ -114,11 +122,12 @@ static double tiny_loss(TinyModel *t, const PassOptions *options)
     return ((double)loss[0] + (double)loss[1] + (double)loss[2] + (double)loss[3]) / 4;
 }
 
-/* |finite differences - gradient| / |gradient| over one flat array, by steps of h. */
-static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, float h, const PassOptions *options)
+/* |finite differences - gradient| / |gradient| over every so many numbers of a flat array, by steps of h. */
+static double tiny_error_every(TinyModel *t, f32p w, f32p g, size_t n, size_t every, float h,
+                               const PassOptions *options)
 {
     double wrong = 0, all = 0;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i += every) {
         const float old = w[i];
         w[i] = old + h;
         const double up = tiny_loss(t, options), w_up = (double)w[i];
@@ -129,6 +138,11 @@ static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, float h, const 
         all += slope * slope;
     }
     return sqrt(wrong / all);
+}
+
+static double tiny_error(TinyModel *t, f32p w, f32p g, size_t n, float h, const PassOptions *options)
+{
+    return tiny_error_every(t, w, g, n, 1, h, options);
 }
 
 /* Whether an earlier row computes the same: XLM-RoBERTa and CamemBERT are RoBERTa by other names. */

@@ -140,6 +140,19 @@ static void test_vulkan_trains_electra(void **state)
     vulkan_compare(&lora, true);
 }
 
+/* Adapters on all linear layers: the embeddings', wide ones, those that layers share, the pooler's, one for all three.
+ */
+static void test_vulkan_trains_all_linear(void **state)
+{
+    (void)state;
+    static const VulkanTraining of[] = {
+        {"tests/golden/electra_all.json", "tests/golden/tiny-electra", NULL, "tests/golden/tiny-electra-all", 16, 6},
+        {"tests/golden/albert_all.json", "tests/golden/tiny-albert", NULL, "tests/golden/tiny-albert-all", 16, 6},
+        {"tests/golden/modernbert_all.json", "tests/golden/tiny-modernbert", NULL, "tests/golden/tiny-modernbert-all",
+         16, 6}};
+    for (size_t i = 0; i < COUNT(of); i++) vulkan_compare(&of[i], false);
+}
+
 static void test_vulkan_trains_relative(void **state)
 {
     (void)state;
@@ -319,7 +332,7 @@ static void test_vulkan_strategies(void **state)
 static const struct CMUnitTest vulkan_training_tests[] = {
     cmocka_unit_test(test_vulkan_importance),        cmocka_unit_test(test_vulkan_trains_roberta),
     cmocka_unit_test(test_vulkan_trains_distilbert), cmocka_unit_test(test_vulkan_trains_electra),
-    cmocka_unit_test(test_vulkan_trains_relative),   cmocka_unit_test(test_vulkan_trains_albert),
-    cmocka_unit_test(test_vulkan_trains_modernbert), cmocka_unit_test(test_vulkan_trains_minilm),
-    cmocka_unit_test(test_vulkan_strategies),
+    cmocka_unit_test(test_vulkan_trains_all_linear), cmocka_unit_test(test_vulkan_trains_relative),
+    cmocka_unit_test(test_vulkan_trains_albert),     cmocka_unit_test(test_vulkan_trains_modernbert),
+    cmocka_unit_test(test_vulkan_trains_minilm),     cmocka_unit_test(test_vulkan_strategies),
 };

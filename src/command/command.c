@@ -48,7 +48,7 @@ const Command commands[] = {
      "and answers each as it comes with one JSON line:\n"
      "{\"label\": \"...\", \"probabilities\": {\"...\": 0.9, ...}}. The model is one that a run keeps (as it is after "
      "the\n"
-     "last task), a Hugging Face folder, or a PEFT adapter (LoRA on query, key, value) on top of one.\n\n"
+     "last task), a Hugging Face folder, or a PEFT adapter (LoRA on linear layers of the encoder) on top of one.\n\n"
      "options:\n",
      predict_options, COUNT(predict_options), false},
     {"export", command_export, "a trained model for Hugging Face's libraries and PEFT",

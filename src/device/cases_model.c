@@ -43,7 +43,7 @@ static void tested_gemm(DeviceCases *cases)
 
 /* The sizes of LoRA's ops; next: from one target's weights to the next one's. */
 typedef struct CaseLora {
-    u32 rows, cols, r, targets, next, lddy;
+    u32 rows, cols, wide, r, targets, next, lddy;
     f32 drop;
 } CaseLora;
 
@@ -52,6 +52,7 @@ static CaseLora lora_case(u32 rows, u32 cols, u32 r, u32 targets, bool extra)
 {
     return (CaseLora){.rows = rows,
                       .cols = cols,
+                      .wide = cols,
                       .r = r,
                       .targets = targets,
                       .next = cols * r + (extra ? 5 : cols * r),
@@ -67,15 +68,15 @@ static const u32 lora_tested[][4] = {{0, 5, 2, 1},     {5, 0, 2, 2},     {3, 4, 
     foreach (s, lora_tested) \
         for (int extra = 0; extra < 2; extra++) CASE(op, lora_case((*s)[0], (*s)[1], (*s)[2], (*s)[3], extra))
 
-static size_t case_lora_weights(const CaseLora *l)
+static size_t case_lora_weights(const CaseLora *l, u32 side)
 {
-    return l->targets ? (size_t)(l->targets - 1) * l->next + (size_t)l->r * l->cols : 0;
+    return l->targets ? (size_t)(l->targets - 1) * l->next + (size_t)l->r * side : 0;
 }
 
 static void make_lora_down(DeviceCase *c, CaseLora l)
 {
     c->args.lora_down = (struct lora_down_args){.x = case_floats(c, (size_t)l.rows * l.cols),
-                                                .a = case_floats(c, case_lora_weights(&l)),
+                                                .a = case_floats(c, case_lora_weights(&l, l.cols)),
                                                 .low = case_floats(c, (size_t)l.targets * l.rows * l.r),
                                                 .rows = l.rows,
                                                 .cols = l.cols,
@@ -93,7 +94,7 @@ static void tested_lora_down(DeviceCases *cases) { EACH_LORA(lora_down); }
 static void make_lora_dx(DeviceCase *c, CaseLora l)
 {
     c->args.lora_dx = (struct lora_dx_args){.dlow = case_floats(c, (size_t)l.targets * l.rows * l.r),
-                                            .a = case_floats(c, case_lora_weights(&l)),
+                                            .a = case_floats(c, case_lora_weights(&l, l.cols)),
                                             .dx = case_floats(c, (size_t)l.rows * l.cols),
                                             .rows = l.rows,
                                             .cols = l.cols,
@@ -114,15 +115,16 @@ static void make_lora_dw(DeviceCase *c, CaseLora l)
                                             .dy = case_floats(c, (size_t)l.rows * l.lddy),
                                             .low = case_floats(c, (size_t)l.targets * l.rows * l.r),
                                             .dlow = case_floats(c, (size_t)l.targets * l.rows * l.r),
-                                            .da = case_floats(c, case_lora_weights(&l)),
-                                            .db = case_floats(c, case_lora_weights(&l)),
+                                            .da = case_floats(c, case_lora_weights(&l, l.cols)),
+                                            .db = case_floats(c, case_lora_weights(&l, l.wide)),
                                             .rows = l.rows,
                                             .cols = l.cols,
+                                            .wide = l.wide,
                                             .r = l.r,
                                             .targets = l.targets,
                                             .next = l.next,
                                             .lddy = l.lddy,
-                                            .next_dy = l.cols,
+                                            .next_dy = l.wide,
                                             .alpha = 0.75f,
                                             .drop = l.drop,
                                             .seed = 42,
@@ -130,7 +132,18 @@ static void make_lora_dw(DeviceCase *c, CaseLora l)
                                             .site = 9,
                                             .next_site = 2};
 }
-static void tested_lora_dw(DeviceCases *cases) { EACH_LORA(lora_dw); }
+static void tested_lora_dw(DeviceCases *cases)
+{
+    static const u32 wide[][2] = {{33, 129}, {65, 16}, {48, 96}, {7, 0}, {0, 7}}; /* columns of x and of dy */
+    EACH_LORA(lora_dw);
+    foreach (s, wide)
+        for (int extra = 0; extra < 2; extra++) {
+            CaseLora l = lora_case(37, (*s)[0] + (*s)[1], 5, 2, extra); /* rows and weights apart, for either */
+            l.cols = (*s)[0];
+            l.wide = (*s)[1];
+            CASE(lora_dw, l);
+        }
+}
 
 static void make_gelu(DeviceCase *c, u32 n, bool in_place, bool by_tanh)
 {

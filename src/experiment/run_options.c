@@ -182,7 +182,10 @@ static const char *const run_presets[] = {"default", "notebook", NULL};
 static const char *const run_orders[] = {[ORDER_INDEPENDENT] = "independent", [ORDER_HF] = "hf", NULL};
 static const char *const run_epochs[] = {
     [KEEP_EPOCH_LAST] = "last", [KEEP_EPOCH_HELD_OUT] = "held-out", [KEEP_EPOCH_EVAL] = "eval", NULL};
-static const char *const run_targets[] = {"query", "key", "value", NULL}; /* bit t of Lora.targets; see run_row */
+/* Of the built-in encoder; see run_row. */
+static const char *const run_targets[] = {
+    "query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense", "pooler.dense",
+    "all-linear", NULL};
 static const char *const run_keep_models[] = {
     [KEEP_ALL] = "all", [KEEP_ADAPTERS] = "adapters", [KEEP_NONE] = "none", NULL};
 
@@ -248,8 +251,10 @@ static const Option run_rows[] = {
     {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters", DEFAULT("0.1"), CHANGES(ADAPTER),
      TO(lora_drop)},
     {"lora-targets", OPTION_CHOICES, 0, 0, "LIST",
-     "of query, key, value; of DistilBERT q_lin, k_lin, v_lin; of\nModernBERT Wqkv", DEFAULT("query,key,value"),
-     .default_words = "all three", .choices = run_targets, .unit = "targets", CHANGES(ADAPTER), TO(lora_targets)},
+     "linear layers that have an adapter, by PEFT's names, or all-linear; of\nother families other names: lethe help "
+     "model",
+     DEFAULT("query,key,value"), .default_words = "query, key and value", .choices = run_targets, .unit = "targets",
+     CHANGES(ADAPTER), TO(lora_targets)},
     {"seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of row order, dropout and new weights", DEFAULT("1"),
      NOTEBOOK("42"), CHANGES(RUN), .read = run_read_seeds},
     {"seeds", OPTION_TEXT, 0, OPTION_SEED_HIGH, "LIST", "several, as in 1,2,3: mean and interval over seeds",
@@ -301,7 +306,8 @@ const OptionRows *run_options(void)
 
 /* What a family calls the targets of adapters: the choices of --lora-targets, and its default. */
 typedef struct TargetNames {
-    const char *choices[LORA_TARGETS + 1];
+    const char *choices[LORA_TARGETS + 2];
+    uint32_t bits[LORA_TARGETS + 1];
     char usual[FAMILY_TEXT];
 } TargetNames;
 
@@ -310,17 +316,23 @@ static Option run_row(const Plan *plan, const Option *row, TargetNames *names)
 {
     Option own = *row;
     size_t used = 0;
+    int count = 0;
     if (row->choices != run_targets) return own;
     const Family *family = plan->family ? plan->family : family_rows[0]; /* a plan without a model: the built-in one */
     *names = (TargetNames){0};
     for (int t = 0; t < LORA_TARGETS; t++) {
-        names->choices[t] = family_target(family, t);
+        const char *name = family_target(family, t);
+        if (!name) continue;
+        names->choices[count] = name;
+        names->bits[count++] = family_named(family, str(name));
         if (family->lora_targets >> t & 1)
-            used += (size_t)snprintf(names->usual + used, sizeof names->usual - used, "%s%s", used ? "," : "",
-                                     names->choices[t]);
+            used += (size_t)snprintf(names->usual + used, sizeof names->usual - used, "%s%s", used ? "," : "", name);
         ASSERT(used < sizeof names->usual);
     }
+    names->choices[count] = "all-linear";
+    names->bits[count] = family_linear(family);
     own.choices = names->choices;
+    own.bits = names->bits;
     own.default_value = names->usual;
     return own;
 }

@@ -25,6 +25,10 @@ static bool experiment_open(Experiment *x, Err *err)
     model_layout(&x->arena, &config, &x->model);
     x->lora =
         (Lora){.r = plan->lora_r, .targets = plan->lora_targets, .alpha = plan->lora_alpha, .drop = plan->lora_drop};
+    if (x->lora.targets & ~model_linear(&config) && x->lora.targets != family_linear(config.family))
+        return fail_usage(
+            err, "--lora-targets %s: this model has no such linear layer: its embeddings are as wide as its states",
+            family_target(config.family, TARGET_PROJECT));
     lora_layout(&x->arena, &config, &x->lora);
     if (!experiment_tasks(x, tokenizer, err) || !check_steps(x, err) || !check_memory(x, err) ||
         !source_sha256(&plan->model, x->model_sha256, err) || !run_check_repeated(x, err))

@@ -26,10 +26,60 @@ const Family *family_find(const char *type)
     return NULL;
 }
 
+const char *family_module(const Family *family, int t)
+{
+    const FamilyModules *m = family->modules;
+    const char *const modules[LORA_TARGETS] = {
+        [TARGET_QUERY] = m->projection[0],
+        [TARGET_KEY] = m->projection[1],
+        [TARGET_VALUE] = m->projection[2],
+        [TARGET_CONTEXT] = m->context,
+        [TARGET_UP] = m->up,
+        [TARGET_DOWN] = m->down,
+        [TARGET_PROJECT] = m->project,
+        [TARGET_POOLER] = m->pooler,
+    };
+    return modules[t];
+}
+
+uint32_t family_linear(const Family *family)
+{
+    uint32_t all = 0;
+    for (int t = 0; t < LORA_TARGETS; t++) all |= family_module(family, t) ? 1u << t : 0;
+    return all;
+}
+
+/* Whether a module's name is `end`, or ends in it after a dot. */
+static bool name_ends_in(Str name, Str end)
+{
+    if (!end.size || end.size > name.size || memcmp(name.at + name.size - end.size, end.at, end.size) != 0)
+        return false;
+    return end.size == name.size || name.at[name.size - end.size - 1] == '.';
+}
+
+uint32_t family_named(const Family *family, Str name)
+{
+    uint32_t named = 0, longest = 0;
+    size_t most = 0;
+    for (int t = 0; t < LORA_TARGETS; t++) {
+        const char *module = family_module(family, t);
+        if (!module) continue;
+        if (name_ends_in(str(module), name)) named |= 1u << t;
+        if (strlen(module) <= most || !name_ends_in(name, str(module))) continue;
+        most = strlen(module);
+        longest = 1u << t;
+    }
+    return named ? named : longest;
+}
+
 const char *family_target(const Family *family, int t)
 {
-    const char *module = family->modules->projection[t], *dot = module ? strrchr(module, '.') : NULL;
-    return dot ? dot + 1 : module;
+    const char *module = family_module(family, t), *name = module ? module + strlen(module) : NULL;
+    while (name && name > module) {
+        while (--name > module && name[-1] != '.') continue;
+        if (family_named(family, str(name)) == 1u << t) break;
+    }
+    return name;
 }
 
 const char *family_prefix(int i)
@@ -65,8 +115,9 @@ const char *family_prefixes_text(char text[FAMILY_TEXT])
 
 const char *family_targets_text(const Family *family, char text[FAMILY_TEXT])
 {
-    int count = 0;
-    while (count < LORA_TARGETS && family_target(family, count)) count++;
-    for (int t = 0; t < count; t++) family_list(text, t, count, "", family_target(family, t));
+    const uint32_t all = family_linear(family);
+    int i = 0;
+    for (int t = 0; t < LORA_TARGETS; t++)
+        if (all >> t & 1) family_list(text, i++, __builtin_popcount(all), "", family_target(family, t));
     return text;
 }

@@ -13,8 +13,33 @@
 #include "../base/base.h"
 #include "../files/files.h"
 
-/* The linear layers on which an adapter may sit: bits, and the order in which they are laid out. */
-enum { LORA_QUERY = 1, LORA_KEY = 2, LORA_VALUE = 4, LORA_TARGETS = 3 };
+/* The linear layers on which an adapter may sit: all there are but the head's. UP and DOWN: before and after the
+ * activation. PROJECT: from the embeddings to the hidden states; it and the pooler are there once. */
+enum {
+    TARGET_QUERY,
+    TARGET_KEY,
+    TARGET_VALUE,
+    TARGET_CONTEXT,
+    TARGET_UP,
+    TARGET_DOWN,
+    TARGET_PROJECT,
+    TARGET_POOLER,
+    LORA_TARGETS,
+    LORA_PROJECTIONS = TARGET_CONTEXT
+};
+/* As bits. */
+enum {
+    LORA_QUERY = 1 << TARGET_QUERY,
+    LORA_KEY = 1 << TARGET_KEY,
+    LORA_VALUE = 1 << TARGET_VALUE,
+    LORA_CONTEXT = 1 << TARGET_CONTEXT,
+    LORA_UP = 1 << TARGET_UP,
+    LORA_DOWN = 1 << TARGET_DOWN,
+    LORA_PROJECT = 1 << TARGET_PROJECT,
+    LORA_POOLER = 1 << TARGET_POOLER,
+    LORA_ATTENTION = LORA_QUERY | LORA_KEY | LORA_VALUE, /* what an adapter sits on unless an option says otherwise */
+    LORA_LAYER = LORA_ATTENTION | LORA_CONTEXT | LORA_UP | LORA_DOWN
+};
 
 /* A term of the attention's scores that depends on how far the query stands after the key, by buckets of distances:
  * those near 0 have one each, those farther off one for ever more distances. */
@@ -64,14 +89,14 @@ typedef struct FamilyModules {
     const char *norm;                   /* LayerNorm of their sum */
     const char *project;                /* linear layer from it to the hidden states, when they are wider or narrower */
     const char *layer;                  /* before a layer's number; after it a '.', and one of: */
-    const char *projection[LORA_TARGETS]; /* query, key, value; their last parts are the names of LoRA's targets; when
-                                             the last two are NULL the first is all three in one */
-    const char *context;                  /* the attention's output projection */
-    const char *up, *down;                /* the linear layers before and after the activation */
-    const char *norm1, *norm2;            /* LayerNorm after the attention and after `down`; see norm_first */
-    const char *relative, *relative_norm; /* the table of FamilyRelative, and the LayerNorm of its rows */
-    const char *before;                   /* of norm_first: LayerNorm before the attention; the first layer has none */
-    const char *pooler;                   /* dense layer on the first token's state; NULL: the head has it */
+    const char *projection[LORA_PROJECTIONS]; /* query, key, value; when the last two are NULL the first is all three
+                                                 in one */
+    const char *context;                      /* the attention's output projection */
+    const char *up, *down;                    /* the linear layers before and after the activation */
+    const char *norm1, *norm2;                /* LayerNorm after the attention and after `down`; see norm_first */
+    const char *relative, *relative_norm;     /* the table of FamilyRelative, and the LayerNorm of its rows */
+    const char *before; /* of norm_first: LayerNorm before the attention; the first layer has none */
+    const char *pooler; /* dense layer on the first token's state; NULL: the head has it */
 } FamilyModules;
 
 typedef enum FamilyActivation { ACTIVATION_TANH, ACTIVATION_RELU, ACTIVATION_GELU } FamilyActivation;
@@ -120,8 +145,15 @@ extern const Family *const family_rows[]; /* first the built-in encoder's */
 extern const int family_count;
 
 const Family *family_find(const char *type); /* by model_type; NULL: none of them */
-/* The name of target t of an adapter ("query"), t < LORA_TARGETS; NULL: the family has fewer. */
+/* The module of target t ("attention.self.query"), t < LORA_TARGETS; NULL: the family has none. */
+const char *family_module(const Family *family, int t);
+/* Its name: the shortest end of the module's that no other target's ends in ("query"), else all of it. NULL: none. */
 const char *family_target(const Family *family, int t);
+/* The targets that a family has, as bits: what PEFT calls all-linear. */
+uint32_t family_linear(const Family *family);
+/* The targets whose modules a name of PEFT's target_modules stands for, as bits: it is a module's name, its end after a
+ * dot, or, as "encoder.layer.0.attention.self.query", the name of one layer's with more before it. */
+uint32_t family_named(const Family *family, Str name);
 /* The i-th of the distinct prefixes of all families; NULL: there are no more. Models are found under any. */
 const char *family_prefix(int i);
 

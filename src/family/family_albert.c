@@ -70,5 +70,5 @@ static const Family family_albert = {
     .embedding = 128,
     .eps = 1e-12f,
     .classifier_drop = 0.1f,
-    .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE,
+    .lora_targets = LORA_ATTENTION,
 };

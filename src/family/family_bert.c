@@ -61,5 +61,5 @@ static const Family family_bert = {
     .types = 2,
     .eps = 1e-12f,
     .classifier_drop = -1,
-    .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE,
+    .lora_targets = LORA_ATTENTION,
 };

@@ -78,5 +78,5 @@ static const Family family_deberta_v2 = {
     .drop_context = true,
     .eps = 1e-7f,
     .classifier_drop = -1,
-    .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE,
+    .lora_targets = LORA_ATTENTION,
 };

@@ -58,5 +58,5 @@ static const Family family_distilbert = {
     .positions = POSITIONS_FROM_ZERO,
     .eps = 1e-12f,
     .classifier_drop = 0.2f,
-    .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE,
+    .lora_targets = LORA_ATTENTION,
 };

@@ -50,5 +50,5 @@ static const Family family_electra = {
     .embedding = 128,
     .eps = 1e-12f,
     .classifier_drop = -1,
-    .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE,
+    .lora_targets = LORA_ATTENTION,
 };

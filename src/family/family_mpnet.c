@@ -63,5 +63,5 @@ static const Family family_mpnet = {
     .pad = 1,
     .eps = 1e-12f,
     .classifier_drop = -1,
-    .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE,
+    .lora_targets = LORA_ATTENTION,
 };

@@ -20,5 +20,5 @@ static const Family family_roberta = {
     .types = 1,
     .eps = 1e-12f,
     .classifier_drop = -1,
-    .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE,
+    .lora_targets = LORA_ATTENTION,
 };

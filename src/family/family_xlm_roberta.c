@@ -7,7 +7,7 @@
     .prefix = "roberta.", .config = &bert_config, .modules = &roberta_modules,                   \
     .head = {.dense = "classifier.dense", .out = "classifier.out_proj", .drop_first = true},     \
     .positions = POSITIONS_AFTER_PAD, .drop_context = true, .pad = 1, .types = 2, .eps = 1e-12f, \
-    .classifier_drop = -1, .lora_targets = LORA_QUERY | LORA_KEY | LORA_VALUE
+    .classifier_drop = -1, .lora_targets = LORA_ATTENTION
 
 static const Family family_xlm_roberta = {
     .type = "xlm-roberta",

@@ -5,9 +5,11 @@
 
 /* An encoder, forward and backward, written out. */
 
-static void embedding_forward(const Workspace *ws, f32p w, const DeviceBatch *batch, const PassOptions *o)
+static void embedding_forward(const Workspace *ws, const Weights *weights, const DeviceBatch *batch,
+                              const PassOptions *o)
 {
     const Model *m = ws->model;
+    f32p w = weights->encoder;
     const u32 e = m->config.embedding, h = m->config.hidden, tokens = batch->tokens;
     f32p x = ws->embedded_norm;
     RUN(ws->device, embed, .word = w + m->word,
@@ -19,8 +21,9 @@ static void embedding_forward(const Workspace *ws, f32p w, const DeviceBatch *ba
     if (o->dropout && m->config.hidden_drop > 0)
         RUN(ws->device, dropout, .x = x, .y = x, .rows = tokens, .cols = e, .drop = m->config.hidden_drop,
             .seed = o->seed, .step = o->step, .site = SITE_EMBEDDING);
-    if (model_projects(&m->config))
-        linear(ws->device, x, tokens, e, w + m->project_w, w + m->project_b, h, ws->layer[0].x, h, NULL);
+    if (!model_projects(&m->config)) return;
+    linear(ws->device, x, tokens, e, w + m->project_w, w + m->project_b, h, ws->layer[0].x, h, NULL);
+    lora_forward(ws, weights->adapter, lora_use(ws, 0, TARGET_PROJECT, tokens, ws->layer[0].x), o);
 }
 
 static void relative_attend(const Workspace *ws, uint32_t l, const DeviceBatch *batch, const PassOptions *o)
@@ -33,6 +36,25 @@ static void relative_attend(const Workspace *ws, uint32_t l, const DeviceBatch *
         .ld = 3 * c->hidden, .first_only = l + 1 == c->layers, .longest = batch->longest, .scale = relative_scale(c),
         .drop = o->dropout ? c->attention_drop : 0, .seed = o->seed, .step = o->step,
         .site = layer_site(l, SITE_ATTENTION));
+}
+
+/* The adapters that the rows of a layer's input pass: on key and value where the query is of first tokens alone, see
+ * query_use; else on all three. y: of the first of these, [rows][2H] or [rows][3H]. */
+static LoraUse input_use(const Workspace *ws, uint32_t l, bool split, size_t rows, f32p y)
+{
+    return (LoraUse){.l = l,
+                     .among = split ? LORA_KEY | LORA_VALUE : LORA_ATTENTION,
+                     .of = OF_INPUTS,
+                     .x = ws->layer[l].x,
+                     .rows = rows,
+                     .y = y,
+                     .ldy = (split ? 2 : 3) * (size_t)ws->model->config.hidden};
+}
+
+static LoraUse query_use(const Workspace *ws, uint32_t l, size_t rows, f32p y)
+{
+    const size_t h = ws->model->config.hidden;
+    return (LoraUse){.l = l, .among = LORA_QUERY, .of = OF_FIRST, .x = ws->first, .rows = rows, .y = y, .ldy = h};
 }
 
 static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weights, const DeviceBatch *batch,
@@ -62,12 +84,11 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
     if (split) {
         linear(d, stream, rows, h, w + at->qkv_w, w + at->qkv_b, h, s->q, h, NULL);
         linear(d, x, tokens, h, w + at->qkv_w + h * h, w + at->qkv_b + h, 2 * h, s->kv, 2 * h, NULL);
-        lora_forward(ws, weights->adapter, l, LORA_QUERY, stream, rows, s->q, ldq, o);
-        lora_forward(ws, weights->adapter, l, LORA_KEY | LORA_VALUE, x, tokens, s->kv, ldkv, o);
+        lora_forward(ws, weights->adapter, query_use(ws, l, rows, s->q), o);
     } else {
         linear(d, x, inputs, h, w + at->qkv_w, w + at->qkv_b, 3 * h, s->q, 3 * h, NULL);
-        lora_forward(ws, weights->adapter, l, LORA_ALL, x, inputs, s->q, ldq, o);
     }
+    lora_forward(ws, weights->adapter, input_use(ws, l, split, inputs, split ? s->kv : s->q), o);
 
     if (relative)
         relative_attend(ws, l, batch, o);
@@ -78,12 +99,16 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
             .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = attention_drop, .seed = o->seed, .step = o->step,
             .site = layer_site(l, SITE_ATTENTION));
     linear(d, s->context, rows, h, w + at->context_w, w + at->context_b, h, s->sum1, h, NULL);
+    lora_forward(ws, weights->adapter, lora_use(ws, l, TARGET_CONTEXT, rows, s->sum1), o);
     RUN(d, layernorm, .x = s->sum1, .residual = stream, .gamma = w + at->norm1, .beta = w + at->norm1 + h,
         .y = s->norm1, .mean = s->mean1, .rstd = s->rstd1, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps,
         .drop = context_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_CONTEXT));
-    linear(d, s->norm1, rows, h, w + at->up_w, w + at->up_b, c->inner, s->up, c->inner, c->gelu_tanh ? NULL : s->act);
-    if (c->gelu_tanh) RUN(d, gelu, .x = s->up, .y = s->act, .n = (u32)(rows * c->inner), .by_tanh = 1);
+    const bool apart = c->gelu_tanh || (weights->adapter && ws->lora->targets & LORA_UP); /* GELU, after the product */
+    linear(d, s->norm1, rows, h, w + at->up_w, w + at->up_b, c->inner, s->up, c->inner, apart ? NULL : s->act);
+    lora_forward(ws, weights->adapter, lora_use(ws, l, TARGET_UP, rows, s->up), o);
+    if (apart) RUN(d, gelu, .x = s->up, .y = s->act, .n = (u32)(rows * c->inner), .by_tanh = c->gelu_tanh);
     linear(d, s->act, rows, c->inner, w + at->down_w, w + at->down_b, h, s->sum2, h, NULL);
+    lora_forward(ws, weights->adapter, lora_use(ws, l, TARGET_DOWN, rows, s->sum2), o);
     RUN(d, layernorm, .x = s->sum2, .residual = s->norm1, .gamma = w + at->norm2, .beta = w + at->norm2 + h,
         .y = s->norm2, .mean = s->mean2, .rstd = s->rstd2, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps,
         .drop = c->family->no_drop_down ? 0 : hidden_drop, .seed = o->seed, .step = o->step,
@@ -120,6 +145,7 @@ static void dense_forward(const Workspace *ws, const Weights *w, const Head *hea
     linear(d, ws->head_in, examples, h, dense_at(ws->model, head, w->encoder, w->head, false),
            dense_at(ws->model, head, w->encoder, w->head, true), h, ws->dense, h,
            c->family->head.activation == ACTIVATION_GELU ? ws->act : NULL);
+    lora_forward(ws, w->adapter, lora_use(ws, c->layers - 1, TARGET_POOLER, examples, ws->dense), o);
     switch (c->family->head.activation) {
     case ACTIVATION_TANH: RUN(d, tanh, .x = ws->dense, .y = ws->act, .n = examples * h); break;
     case ACTIVATION_RELU: RUN(d, relu, .x = ws->dense, .y = ws->act, .n = examples * h); break;
@@ -144,7 +170,7 @@ f32p model_first_states(Workspace *ws, const Weights *weights, const DeviceBatch
         RUN(ws->device, copy, .x = options->states, .y = states, .n = batch->examples * c->hidden);
         return states;
     }
-    embedding_forward(ws, weights->encoder, batch, options);
+    embedding_forward(ws, weights, batch, options);
     if (c->family->relative) relative_begin(&ws->relative, ws->device, ws->model, weights->encoder, batch);
     for (uint32_t l = 0; l < c->layers; l++) {
         if (c->family->norm_first)
@@ -201,9 +227,12 @@ static void dense_backward(const Workspace *ws, const Weights *w, const Weights 
     if (dense_dw)
         linear_dw(d, o, OF_FIRST, ws->d_dense, h, examples, h, ws->head_in, h, dense_dw,
                   dense_at(ws->model, head, g->encoder, g->head, true));
-    if (!below) return;
     f32p to = more ? ws->d_context : ws->d_state; /* its dropout is of this gradient alone */
-    linear_dx(d, ws->d_dense, h, examples, h, dense_at(ws->model, head, w->encoder, w->head, false), h, to, false);
+    if (below)
+        linear_dx(d, ws->d_dense, h, examples, h, dense_at(ws->model, head, w->encoder, w->head, false), h, to, false);
+    lora_backward(ws, w->adapter, g->adapter, lora_use(ws, c->layers - 1, TARGET_POOLER, examples, ws->d_dense),
+                  below ? to : NULL, o);
+    if (!below) return;
     RUN(d, dropout, .x = to, .y = to, .rows = examples, .cols = h, .drop = head_in_drop(ws->model, o), .seed = o->seed,
         .step = o->step, .site = SITE_HEAD_IN);
     if (more) RUN(d, axpby, .x = to, .y = ws->d_state, .n = examples * h, .alpha = 1, .beta = 1);
@@ -269,57 +298,83 @@ static void relative_rows_backward(const Workspace *ws, uint32_t l, f32p dx, u32
 /* Adds what a layer that shares weights has made apart to their gradients. */
 static void layer_add(const Workspace *ws, uint32_t l, f32p g, f32p adapter)
 {
+    const ModelConfig *c = &ws->model->config;
     const Lora *lora = ws->lora;
-    const LoraGroup group = adapter ? lora_group(lora, LORA_ALL) : (LoraGroup){0};
+    u32 n = 0;
     if (g)
         RUN(ws->device, axpby, .x = ws->d_vectors, .y = g + ws->model->layer[l].qkv_b,
             .n = (u32)layer_vectors(ws->model), .alpha = 1, .beta = 1);
-    if (!adapter) return;
-    const size_t at = lora->a[l][group.first]; /* the layer's A and B lie one after the other */
-    RUN(ws->device, axpby, .x = ws->d_adapter + at, .y = adapter + at,
-        .n = 2 * group.count * lora->r * ws->model->config.hidden, .alpha = 1, .beta = 1);
+    if (!adapter || !(lora->targets & LORA_LAYER)) return;
+    const size_t at = lora->a[l][lora_group(lora, LORA_LAYER).first]; /* the layer's A and B lie one after the other */
+    for (u32 t = 0; t < TARGET_PROJECT; t++)
+        n += lora->targets >> t & 1 ? lora->r * (lora_in(c, t) + lora_out(c, t)) : 0;
+    RUN(ws->device, axpby, .x = ws->d_adapter + at, .y = adapter + at, .n = n, .alpha = 1, .beta = 1);
 }
 
-/* below: whether anything under this layer wants its gradient. */
-static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weights, const Weights *grads,
-                           const DeviceBatch *batch, const PassOptions *options, bool below)
+/* From the gradient of the layer's result to that of the attention's, LayerNorm included, both in d_state. */
+static void layer_inner_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
 {
     Device *d = ws->device;
-    const Model *m = ws->model;
-    const ModelConfig *c = &m->config;
+    const ModelConfig *c = &ws->model->config;
     const LayerState *s = &ws->layer[l];
-    const LayerAt *at = &m->layer[l];
-    const bool last = l + 1 == c->layers, relative = c->family->relative, split = last && !relative;
-    const int of = last ? OF_FIRST : OF_TOKENS;
-    const size_t h = c->hidden, inner = c->inner, tokens = batch->tokens, rows = last ? batch->examples : tokens;
-    const size_t inputs = tokens + model_shared_rows(c, batch->longest);
-    const size_t ldq = split ? h : 3 * h, ldkv = split ? 2 * h : 3 * h;
-    f32p w = weights->encoder, g = grads->encoder, stream = last ? ws->first : s->x;
-    const float hidden_drop = options->dropout ? c->hidden_drop : 0;
-    const float context_drop = c->family->drop_context ? hidden_drop : 0;
-    /* A layer above has made a gradient of the same weights already: to that of matrices products add, the others are
-     * made apart first. v: of biases and LayerNorms, as they lie from qkv_b on. */
-    const bool more = l + 1 < c->layers && model_layer_shares(c, l + 1);
-    const size_t from = at->qkv_b;
-    f32p own_vectors = g ? g + from : NULL, v = more ? ws->d_vectors : own_vectors,
-         d_adapter = more && grads->adapter ? ws->d_adapter : grads->adapter;
-    PassOptions own = *options;
-    const PassOptions *o = &own;
-    own.more = more;
-    ASSERT(!options->importance || !model_shares(c));
+    const LayerAt *at = &ws->model->layer[l];
+    const PassOptions *o = way->o;
+    const int of = l + 1 == c->layers ? OF_FIRST : OF_TOKENS;
+    const size_t h = c->hidden, inner = c->inner, rows = way->rows, from = at->qkv_b;
+    const float drop = o->dropout && !c->family->no_drop_down ? c->hidden_drop : 0;
+    const bool further = layer_wants(ws, way, LORA_ATTENTION | LORA_CONTEXT),
+               up = further || layer_wants(ws, way, LORA_UP);
+    f32p w = way->w, g = way->g, v = way->v;
 
     f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, w + at->norm2, g ? v + (at->norm2 - from) : NULL, of, rows,
-                            o, c->family->no_drop_down ? 0 : hidden_drop, layer_site(l, SITE_DOWN));
-    linear_dx(d, dx, h, rows, h, w + at->down_w, inner, ws->d_up, false);
+                            o, drop, layer_site(l, SITE_DOWN));
+    if (up) linear_dx(d, dx, h, rows, h, w + at->down_w, inner, ws->d_up, false);
     if (g) linear_dw(d, o, of, dx, h, rows, h, s->act, inner, g + at->down_w, v + (at->down_b - from));
+    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_DOWN, rows, dx), up ? ws->d_up : NULL, o);
+    if (!up) return;
     RUN(d, gelu_grad, .x = s->up, .dy = ws->d_up, .dx = ws->d_up, .n = (u32)(rows * inner), .by_tanh = c->gelu_tanh);
     if (g) linear_dw(d, o, of, ws->d_up, inner, rows, inner, s->norm1, h, g + at->up_w, v + (at->up_b - from));
-    linear_dx(d, ws->d_up, inner, rows, inner, w + at->up_w, h, ws->d_state, true);
+    if (further) linear_dx(d, ws->d_up, inner, rows, inner, w + at->up_w, h, ws->d_state, true);
+    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_UP, rows, ws->d_up),
+                  further ? ws->d_state : NULL, o);
+}
 
-    dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? v + (at->norm1 - from) : NULL, of, rows, o,
-                       context_drop, layer_site(l, SITE_CONTEXT));
-    linear_dx(d, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
-    if (g) linear_dw(d, o, of, dx, h, rows, h, s->context, h, g + at->context_w, v + (at->context_b - from));
+/* From there to d_context. */
+static void layer_context_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
+{
+    const ModelConfig *c = &ws->model->config;
+    const LayerState *s = &ws->layer[l];
+    const LayerAt *at = &ws->model->layer[l];
+    const PassOptions *o = way->o;
+    const int of = l + 1 == c->layers ? OF_FIRST : OF_TOKENS;
+    const size_t h = c->hidden, rows = way->rows, from = at->qkv_b;
+    const float drop = o->dropout && c->family->drop_context ? c->hidden_drop : 0;
+    const bool further = layer_wants(ws, way, LORA_ATTENTION);
+    f32p w = way->w, g = way->g, v = way->v;
+
+    f32p dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? v + (at->norm1 - from) : NULL, of, rows,
+                            o, drop, layer_site(l, SITE_CONTEXT));
+    if (further) linear_dx(ws->device, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
+    if (g) linear_dw(ws->device, o, of, dx, h, rows, h, s->context, h, g + at->context_w, v + (at->context_b - from));
+    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_CONTEXT, rows, dx),
+                  further ? ws->d_context : NULL, o);
+}
+
+/* From d_context to the gradient of the layer's x in d_state, where it is wanted below. */
+static void layer_attention_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
+{
+    Device *d = ws->device;
+    const ModelConfig *c = &ws->model->config;
+    const LayerState *s = &ws->layer[l];
+    const LayerAt *at = &ws->model->layer[l];
+    const DeviceBatch *batch = way->batch;
+    const PassOptions *o = way->o;
+    const bool last = l + 1 == c->layers, relative = c->family->relative, split = last && !relative;
+    const bool below = way->below;
+    const size_t h = c->hidden, tokens = batch->tokens, rows = way->rows;
+    const size_t inputs = tokens + model_shared_rows(c, batch->longest);
+    const size_t ldq = split ? h : 3 * h, ldkv = split ? 2 * h : 3 * h;
+    f32p w = way->w, g = way->g, v = way->v, stream = last ? ws->first : s->x;
 
     f32p dq = split ? ws->d_q : ws->d_kv, dkv = split ? ws->d_kv : ws->d_kv + h;
     if (relative)
@@ -347,31 +402,63 @@ static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weigh
         if (inputs > tokens) RUN(d, fill, .x = dx_all + tokens * h, .n = (u32)((inputs - tokens) * h));
         linear_dx(d, dq, 3 * h, inputs, 3 * h, w + at->qkv_w, h, dx_all, !last);
     }
-    if (split) {
-        lora_backward(ws, weights->adapter, d_adapter, l, LORA_QUERY, stream, rows, dq, ldq, dx_q, o);
-        lora_backward(ws, weights->adapter, d_adapter, l, LORA_KEY | LORA_VALUE, s->x, tokens, dkv, ldkv, dx_kv, o);
-    } else {
-        lora_backward(ws, weights->adapter, d_adapter, l, LORA_ALL, s->x, inputs, dq, ldq, dx_all, o);
-    }
+    if (split) lora_backward(ws, way->adapter, way->d_adapter, query_use(ws, l, rows, dq), dx_q, o);
+    lora_backward(ws, way->adapter, way->d_adapter, input_use(ws, l, split, inputs, split ? dkv : dq), dx_all, o);
     if (g && inputs > tokens) relative_rows_backward(ws, l, dx_all + tokens * h, (u32)(inputs - tokens), o);
     if (below && last) {
         RUN(d, scatter_rows, .x = ws->d_state, .index = batch->first, .y = ws->d_branch, .rows = (u32)rows,
             .cols = (u32)h, .ldy = (u32)h);
         RUN(d, copy, .x = ws->d_branch, .y = ws->d_state, .n = (u32)(tokens * h));
     }
+}
+
+/* below: whether anything under this layer wants its gradient. */
+static void layer_backward(const Workspace *ws, uint32_t l, const Weights *weights, const Weights *grads,
+                           const DeviceBatch *batch, const PassOptions *options, bool below)
+{
+    const ModelConfig *c = &ws->model->config;
+    /* A layer above has made a gradient of the same weights already: to that of matrices products add, the others are
+     * made apart first. */
+    const bool more = l + 1 < c->layers && model_layer_shares(c, l + 1);
+    f32p g = grads->encoder, own_vectors = g ? g + ws->model->layer[l].qkv_b : NULL;
+    PassOptions own = *options;
+    own.more = more;
+    ASSERT(!options->importance || !model_shares(c));
+    const LayerWay way = {.w = weights->encoder,
+                          .g = g,
+                          .v = more ? ws->d_vectors : own_vectors,
+                          .adapter = weights->adapter,
+                          .d_adapter = more && grads->adapter ? ws->d_adapter : grads->adapter,
+                          .batch = batch,
+                          .o = &own,
+                          .rows = layer_ends(c, l) ? batch->examples : batch->tokens,
+                          .below = below};
+    if (c->family->norm_first) {
+        norm_first_backward(ws, l, &way);
+        return;
+    }
+    layer_inner_backward(ws, l, &way);
+    if (layer_wants(ws, &way, LORA_ATTENTION | LORA_CONTEXT)) layer_context_backward(ws, l, &way);
+    if (layer_wants(ws, &way, LORA_ATTENTION)) layer_attention_backward(ws, l, &way);
     if (more) layer_add(ws, l, g, grads->adapter);
 }
 
-static void embedding_backward(const Workspace *ws, f32p w, f32p g, const DeviceBatch *batch, const PassOptions *o)
+/* Of the embeddings, and of the linear layer after them. */
+static void embedding_backward(const Workspace *ws, const Weights *weights, const Weights *grads,
+                               const DeviceBatch *batch, const PassOptions *o)
 {
     Device *d = ws->device;
     const Model *m = ws->model;
+    f32p w = weights->encoder, g = grads->encoder;
     const u32 e = m->config.embedding, h = m->config.hidden, tokens = batch->tokens;
     f32p dx = ws->d_embedded;
-    if (model_projects(&m->config)) {
+    if (g && model_projects(&m->config)) {
         linear_dw(d, o, OF_TOKENS, ws->d_state, h, tokens, h, ws->embedded_norm, e, g + m->project_w, g + m->project_b);
         linear_dx(d, ws->d_state, h, tokens, h, w + m->project_w, e, dx, false);
     }
+    lora_backward(ws, weights->adapter, grads->adapter, lora_use(ws, 0, TARGET_PROJECT, tokens, ws->d_state),
+                  g ? dx : NULL, o);
+    if (!g) return;
     if (o->dropout && m->config.hidden_drop > 0)
         RUN(d, dropout, .x = dx, .y = dx, .rows = tokens, .cols = e, .drop = m->config.hidden_drop, .seed = o->seed,
             .step = o->step, .site = SITE_EMBEDDING);
@@ -391,19 +478,19 @@ void model_encoder_backward(Workspace *ws, const Weights *weights, const Weights
                             const PassOptions *options)
 {
     const bool embeddings = grads->encoder != NULL;
+    const uint32_t targets = grads->adapter ? ws->lora->targets : 0;
+    const bool layers = embeddings || targets & ~(uint32_t)LORA_POOLER, project = embeddings || targets & LORA_PROJECT;
     if (!embeddings && !grads->adapter) return;
     ASSERT(!options->states);
-    if (!head_has_dense(ws->model)) dense_backward(ws, weights, grads, NULL, batch->examples, options, true, false);
+    if (!head_has_dense(ws->model)) dense_backward(ws, weights, grads, NULL, batch->examples, options, layers, false);
+    if (!layers) return;
     if (!layer_ends(&ws->model->config, ws->model->config.layers - 1)) pool_backward(ws, batch);
     const bool relative = embeddings && ws->model->config.family->relative;
     if (relative) relative_clear(&ws->relative, ws->device, &ws->model->config, batch);
     for (uint32_t l = ws->model->config.layers; l-- > 0;)
-        if (ws->model->config.family->norm_first)
-            norm_first_backward(ws, l, weights, grads, batch, options, l > 0 || embeddings);
-        else
-            layer_backward(ws, l, weights, grads, batch, options, l > 0 || embeddings);
+        layer_backward(ws, l, weights, grads, batch, options, l > 0 || project);
     if (relative) relative_end(&ws->relative, ws->device, ws->model, weights->encoder, grads->encoder, batch, options);
-    if (embeddings) embedding_backward(ws, weights->encoder, grads->encoder, batch, options);
+    if (project) embedding_backward(ws, weights, grads, batch, options);
 }
 
 void model_backward(Workspace *ws, const Weights *weights, const Weights *grads, const Head *head,

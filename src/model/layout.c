@@ -58,6 +58,8 @@ static void layout_enter_layer(LayoutWriter *to, const ModelConfig *config, uint
     to->block = l + 1;
 }
 
+bool model_projects(const ModelConfig *c) { return c->embedding != c->hidden || c->family->project_always; }
+
 /* Linear layers without biases, and LayerNorms without betas. */
 static void layout_norm_first(Arena *arena, Model *model)
 {
@@ -93,7 +95,7 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
 {
     const size_t h = config->hidden, inner = config->inner, layers = config->layers, e = config->embedding;
     const FamilyModules *names = config->family->modules;
-    const bool project = e != h || config->family->project_always;
+    const bool project = model_projects(config);
     ASSERT(!project || names->project);
     ASSERT(!config->family->norm_first || !model_shares(config));
     *model = (Model){.config = *config, .layer = arena_new(arena, LayerAt, layers)};
@@ -117,7 +119,7 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
         if (model_layer_shares(config, l)) continue;
         layout_enter_layer(&layer, config, l);
         at->qkv_w = layout_add(&layer, names->projection[0], "weight", h, h);
-        for (int t = 1; t < LORA_TARGETS; t++) layout_add(&layer, names->projection[t], "weight", h, h);
+        for (int t = 1; t < LORA_PROJECTIONS; t++) layout_add(&layer, names->projection[t], "weight", h, h);
         at->context_w = layout_add(&layer, names->context, "weight", h, h);
         at->up_w = layout_add(&layer, names->up, "weight", inner, h);
         at->down_w = layout_add(&layer, names->down, "weight", h, inner);
@@ -138,7 +140,7 @@ void model_layout(Arena *arena, const ModelConfig *config, Model *model)
         }
         layout_enter_layer(&layer, config, l);
         at->qkv_b = layout_add(&layer, names->projection[0], "bias", 1, h);
-        for (int t = 1; t < LORA_TARGETS; t++) layout_add(&layer, names->projection[t], "bias", 1, h);
+        for (int t = 1; t < LORA_PROJECTIONS; t++) layout_add(&layer, names->projection[t], "bias", 1, h);
         at->context_b = layout_add(&layer, names->context, "bias", 1, h);
         at->norm1 = layout_add_norm(&layer, names->norm1, h);
         at->up_b = layout_add(&layer, names->up, "bias", 1, inner);
@@ -171,20 +173,64 @@ void head_initialise(const Head *head, uint64_t seed, uint64_t stream, float *w)
     for (size_t i = head->norm; head->norm && i < head->out_b; i++) w[i] = 1;
 }
 
-uint32_t lora_wide(const ModelConfig *config)
+uint32_t model_linear(const ModelConfig *config)
 {
-    return config->family->modules->projection[1] ? config->hidden : 3 * config->hidden;
+    return family_linear(config->family) & ~(model_projects(config) ? 0u : (uint32_t)LORA_PROJECT);
+}
+
+uint32_t lora_in(const ModelConfig *config, uint32_t t)
+{
+    return t == TARGET_DOWN ? config->inner : t == TARGET_PROJECT ? config->embedding : config->hidden;
+}
+
+uint32_t lora_out(const ModelConfig *config, uint32_t t)
+{
+    const bool all = !config->family->modules->projection[1];
+    if (t == TARGET_UP) return (config->family->norm_first ? 2 : 1) * config->inner;
+    return (t == TARGET_QUERY && all ? LORA_PROJECTIONS : 1) * config->hidden;
+}
+
+size_t lora_weight(const Model *model, uint32_t l, uint32_t t)
+{
+    const LayerAt *at = &model->layer[l];
+    const size_t h = model->config.hidden;
+    switch (t) {
+    case TARGET_CONTEXT: return at->context_w;
+    case TARGET_UP: return at->up_w;
+    case TARGET_DOWN: return at->down_w;
+    case TARGET_PROJECT: return model->project_w;
+    case TARGET_POOLER: return model->pooler_w;
+    default: return at->qkv_w + t * h * h;
+    }
+}
+
+bool lora_has(const ModelConfig *config, const Lora *lora, uint32_t l, uint32_t t)
+{
+    if (!(lora->targets >> t & 1)) return false;
+    if (t == TARGET_PROJECT) return l == 0;
+    return t == TARGET_POOLER ? l + 1 == config->layers : !model_layer_shares(config, l);
+}
+
+/* The adapter of layer l on target t. */
+static void lora_add(const LayoutWriter *to, const ModelConfig *config, Lora *lora, uint32_t l, uint32_t t)
+{
+    const char *module = family_module(config->family, (int)t);
+    if (!lora_has(config, lora, l, t)) return;
+    lora->a[l][t] = layout_add(to, module, "lora_A.weight", lora->r, lora_in(config, t));
+    lora->b[l][t] = layout_add(to, module, "lora_B.weight", lora_out(config, t), lora->r);
 }
 
 void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora)
 {
-    const uint32_t layers = config->layers, h = config->hidden;
-    const FamilyModules *names = config->family->modules;
+    const uint32_t layers = config->layers;
     Layout *all = &lora->layout;
     *all = (Layout){.views = arena_new(arena, View, 2 * LORA_TARGETS * (size_t)layers)};
+    lora->targets &= model_linear(config);
     lora->a = arena_alloc(arena, layers, sizeof *lora->a);
     lora->b = arena_alloc(arena, layers, sizeof *lora->b);
+    const LayoutWriter embeddings = {arena, all, "", 0}, pooler = {arena, all, "", layers + 1};
     LayoutWriter to = {arena, all, "", 0};
+    lora_add(&embeddings, config, lora, 0, TARGET_PROJECT);
     for (uint32_t l = 0; l < layers; l++) {
         if (model_layer_shares(config, l)) {
             memcpy(lora->a[l], lora->a[l - 1], sizeof *lora->a);
@@ -192,12 +238,9 @@ void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora)
             continue;
         }
         layout_enter_layer(&to, config, l);
-        for (int t = 0; t < LORA_TARGETS; t++) {
-            if (!(lora->targets >> t & 1)) continue;
-            lora->a[l][t] = layout_add(&to, names->projection[t], "lora_A.weight", lora->r, h);
-            lora->b[l][t] = layout_add(&to, names->projection[t], "lora_B.weight", lora_wide(config), lora->r);
-        }
+        for (uint32_t t = 0; t < TARGET_PROJECT; t++) lora_add(&to, config, lora, l, t);
     }
+    lora_add(&pooler, config, lora, layers - 1, TARGET_POOLER);
     all->decay_floats = all->floats;
 }
 

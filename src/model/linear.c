@@ -88,78 +88,164 @@ static void table_dw(Device *d, const PassOptions *o, f32p dy, const DeviceRows 
             .unique = rows->unique, .cols = h);
 }
 
-/* ---- LoRA: all targets that read the same rows at once ---- */
+/* ---- LoRA: of any linear layer, or of all at once that read the same rows ---- */
+
+/* The linear layers that adapters add to. */
+typedef struct LoraUse {
+    uint32_t l, among; /* the layer, and those of its targets that `y` has columns for; see Lora */
+    int of;            /* what the rows stand for */
+    f32p x;            /* [rows][in] */
+    size_t rows;
+    f32p y;     /* [rows][out of each target]: what the layers made; backward its gradient */
+    size_t ldy; /* its row distance */
+    f32p first; /* [B][H]: the first H columns, which are wanted of first tokens alone, when they lie apart
+                   from y; else null */
+    const DeviceBatch *batch; /* with `first` */
+} LoraUse;
+
+/* The use of one target that is no part of the attention; y: what its layer makes, or the gradient of that. */
+static LoraUse lora_use(const Workspace *ws, uint32_t l, uint32_t target, size_t rows, f32p y)
+{
+    const ModelConfig *c = &ws->model->config;
+    const LayerState *s = &ws->layer[l];
+    const bool first = target == TARGET_POOLER || (target != TARGET_PROJECT && layer_ends(c, l));
+    const f32p x[LORA_TARGETS] = {[TARGET_CONTEXT] = s->context,
+                                  [TARGET_UP] = s->norm1,
+                                  [TARGET_DOWN] = s->act,
+                                  [TARGET_PROJECT] = ws->embedded_norm,
+                                  [TARGET_POOLER] = ws->head_in};
+    return (LoraUse){.l = l,
+                     .among = 1u << target,
+                     .of = first ? OF_FIRST : OF_TOKENS,
+                     .x = x[target],
+                     .rows = rows,
+                     .y = y,
+                     .ldy = lora_out(c, target)};
+}
 
 /* What the ops and products of a group share: where its weights lie, and what its dropout is. */
 typedef struct LoraAt {
     LoraGroup group;
-    size_t a, b;   /* of its first target */
-    u32 next;      /* from one target's weights to the next one's */
-    u32 y, next_y; /* the first target's columns of a matrix that begins with those of `among`; to the next one's */
+    f32p low;
+    size_t a, b;      /* of its first target */
+    u32 in, out, r;   /* of each target; out: without what lies apart */
+    u32 apart;        /* columns of `first` */
+    u32 next, next_y; /* from one target's weights to the next one's; from its columns of y */
+    u32 y;            /* the first target's columns of y */
     u32 site;
     float drop, scale;
-    f32p low;
 } LoraAt;
 
-/* among: the targets that the caller's matrix has columns for. count is 0 when none of them has an adapter. */
-static LoraAt lora_at(const Workspace *ws, f32p adapter, uint32_t l, uint32_t among, const PassOptions *o)
+/* group.count is 0 when none of the targets has an adapter. */
+static LoraAt lora_at(const Workspace *ws, f32p adapter, LoraUse use, const PassOptions *o)
 {
     const Lora *lora = ws->lora;
+    const ModelConfig *c = &ws->model->config;
     if (!adapter) return (LoraAt){0};
-    const LoraGroup group = lora_group(lora, among);
-    const u32 h = ws->model->config.hidden;
+    const LoraGroup group = lora_group(lora, use.among);
+    const u32 in = lora_in(c, group.first), out = lora_out(c, group.first), apart = use.first ? c->hidden : 0;
+    u32 before = 0; /* targets with columns of y, but without adapters */
+    for (u32 t = 0; t < group.first; t++) before += use.among >> t & 1;
     return (LoraAt){.group = group,
-                    .a = lora->a[l][group.first],
-                    .b = lora->b[l][group.first],
-                    .next = 2 * lora->r * h,
-                    .y = (group.first - (among & LORA_QUERY ? 0 : 1)) * h,
-                    .next_y = group.step * h,
-                    .site = layer_site(l, SITE_LORA + group.first),
+                    .low = ws->layer[use.l].low[group.first],
+                    .a = lora->a[use.l][group.first],
+                    .b = lora->b[use.l][group.first],
+                    .in = in,
+                    .out = out - apart,
+                    .r = lora->r,
+                    .apart = apart,
+                    .next = lora->r * (in + out),
+                    .next_y = group.step * out,
+                    .y = before * out,
+                    .site = lora_site(use.l, group.first),
                     .drop = o->dropout ? lora->drop : 0,
-                    .scale = lora->alpha / (float)lora->r,
-                    .low = among == LORA_QUERY ? ws->layer[l].low_q : ws->layer[l].low};
+                    .scale = lora->alpha / (float)lora->r};
 }
 
-/* y_t [rows][H] += alpha / r * B_t A_t dropout_t(x). y: columns of `among`, row distance ldy. */
-static void lora_forward(const Workspace *ws, f32p adapter, uint32_t l, uint32_t among, f32p x, size_t rows, f32p y,
-                         size_t ldy, const PassOptions *o)
+/* y_t += alpha / r * B_t A_t dropout_t(x) */
+static void lora_forward(const Workspace *ws, f32p adapter, LoraUse use, const PassOptions *o)
 {
-    const LoraAt at = lora_at(ws, adapter, l, among, o);
-    if (!at.group.count) return;
-    const u32 h = ws->model->config.hidden, r = ws->lora->r, n = (u32)rows;
-    RUN(ws->device, lora_down, .x = x, .a = adapter + at.a, .low = at.low, .rows = n, .cols = h, .r = r,
-        .targets = at.group.count, .next = at.next, .drop = at.drop, .seed = o->seed, .step = o->step, .site = at.site,
-        .next_site = at.group.step);
-    RUN(ws->device, gemm, .a = at.low, .b = adapter + at.b, .c = y + at.y, .m = n, .n = h, .k = r, .lda = r, .ldb = r,
-        .ldc = (u32)ldy, .tb = 1, .accumulate = 1, .alpha = at.scale, .more = at.group.count - 1, .stride_a = n * r,
-        .stride_b = at.next, .stride_c = at.next_y);
-}
-
-/* Gradients of A and B, and dx += through the adapters unless dx is null. dy: as lora_forward's y. */
-static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, uint32_t l, uint32_t among, f32p x, size_t rows,
-                          f32p dy, size_t lddy, f32p dx, const PassOptions *o)
-{
-    const LoraAt at = lora_at(ws, adapter, l, among, o);
+    const LoraAt at = lora_at(ws, adapter, use, o);
     if (!at.group.count) return;
     Device *d = ws->device;
-    const u32 h = ws->model->config.hidden, r = ws->lora->r, n = (u32)rows;
-    dy += at.y;
-    RUN(d, gemm, .a = dy, .b = adapter + at.b, .c = ws->d_low, .m = n, .n = r, .k = h, .lda = (u32)lddy, .ldb = r,
+    const u32 n = (u32)use.rows, r = at.r;
+    f32p b = adapter + at.b, first = ws->layer[use.l].low_first;
+    RUN(d, lora_down, .x = use.x, .a = adapter + at.a, .low = at.low, .rows = n, .cols = at.in, .r = r,
+        .targets = at.group.count, .next = at.next, .drop = at.drop, .seed = o->seed, .step = o->step, .site = at.site,
+        .next_site = at.group.step);
+    if (at.apart) {
+        const u32 examples = use.batch->examples;
+        RUN(d, gather_rows, .x = at.low, .index = use.batch->first, .y = first, .rows = examples, .cols = r, .ldx = r);
+        RUN(d, gemm, .a = first, .b = b, .c = use.first, .m = examples, .n = at.apart, .k = r, .lda = r, .ldb = r,
+            .ldc = at.apart, .tb = 1, .accumulate = 1, .alpha = at.scale);
+    }
+    RUN(d, gemm, .a = at.low, .b = b + (size_t)at.apart * r, .c = use.y + at.y, .m = n, .n = at.out, .k = r, .lda = r,
+        .ldb = r, .ldc = (u32)use.ldy, .tb = 1, .accumulate = 1, .alpha = at.scale, .more = at.group.count - 1,
+        .stride_a = n * r, .stride_b = at.next, .stride_c = at.next_y);
+}
+
+/* Of A and B, by example; there is no dropout then. */
+static void lora_importance(const Workspace *ws, f32p grad, LoraUse use, const LoraAt *at, const PassOptions *o)
+{
+    Device *d = ws->device;
+    const u32 n = (u32)use.rows, r = at->r;
+    for (u32 t = 0; t < at->group.count; t++) {
+        const size_t weights = (size_t)t * at->next, low = (size_t)t * n * r;
+        weight_dw(d, o, use.of, use.y + at->y + t * at->next_y, use.ldy, n, at->out, at->low + low, r, at->scale,
+                  grad + at->b + (size_t)at->apart * r + weights);
+        weight_dw(d, o, use.of, ws->d_low + low, r, n, r, use.x, at->in, 1, grad + at->a + weights);
+    }
+}
+
+/* Gradients of A and B unless grad is null, and dx [rows][in] += through the adapters unless dx is. */
+static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, LoraUse use, f32p dx, const PassOptions *o)
+{
+    const LoraAt at = lora_at(ws, adapter, use, o);
+    if (!at.group.count) return;
+    Device *d = ws->device;
+    const u32 n = (u32)use.rows, r = at.r;
+    const size_t b = at.b + (size_t)at.apart * r;
+    f32p dy = use.y + at.y;
+    RUN(d, gemm, .a = dy, .b = adapter + b, .c = ws->d_low, .m = n, .n = r, .k = at.out, .lda = (u32)use.ldy, .ldb = r,
         .ldc = r, .alpha = at.scale, .more = at.group.count - 1, .stride_a = at.next_y, .stride_b = at.next,
         .stride_c = n * r);
-    for (u32 t = 0; t < at.group.count && grad && o->importance; t++) { /* by example; without dropout */
-        const int of = among == LORA_QUERY ? OF_FIRST : OF_INPUTS;
-        const size_t weights = (size_t)t * at.next, low = (size_t)t * n * r;
-        weight_dw(d, o, of, dy + t * at.next_y, lddy, n, h, at.low + low, r, at.scale, grad + at.b + weights);
-        weight_dw(d, o, of, ws->d_low + low, r, n, r, x, h, 1, grad + at.a + weights);
+    if (at.apart) { /* its part of d_low in d_context, which is free by then */
+        const u32 examples = use.batch->examples;
+        RUN(d, gemm, .a = use.first, .b = adapter + at.b, .c = ws->d_context, .m = examples, .n = r, .k = at.apart,
+            .lda = at.apart, .ldb = r, .ldc = r, .alpha = at.scale);
+        RUN(d, scatter_rows, .x = ws->d_context, .index = use.batch->first, .y = ws->d_low, .rows = examples, .cols = r,
+            .ldy = r);
+        if (grad)
+            weight_dw(d, o, OF_FIRST, use.first, at.apart, examples, at.apart, ws->layer[use.l].low_first, r, at.scale,
+                      grad + at.b);
     }
-    if (grad && !o->importance)
-        RUN(d, lora_dw, .x = x, .dy = dy, .low = at.low, .dlow = ws->d_low, .da = grad + at.a, .db = grad + at.b,
-            .rows = n, .cols = h, .r = r, .targets = at.group.count, .next = at.next, .lddy = (u32)lddy,
-            .next_dy = at.next_y, .alpha = at.scale, .drop = at.drop, .seed = o->seed, .step = o->step, .site = at.site,
-            .next_site = at.group.step);
+    if (grad && o->importance)
+        lora_importance(ws, grad, use, &at, o);
+    else if (grad)
+        RUN(d, lora_dw, .x = use.x, .dy = dy, .low = at.low, .dlow = ws->d_low, .da = grad + at.a, .db = grad + b,
+            .rows = n, .cols = at.in, .wide = at.out, .r = r, .targets = at.group.count, .next = at.next,
+            .lddy = (u32)use.ldy, .next_dy = at.next_y, .alpha = at.scale, .drop = at.drop, .seed = o->seed,
+            .step = o->step, .site = at.site, .next_site = at.group.step);
     if (dx)
-        RUN(d, lora_dx, .dlow = ws->d_low, .a = adapter + at.a, .dx = dx, .rows = n, .cols = h, .r = r,
+        RUN(d, lora_dx, .dlow = ws->d_low, .a = adapter + at.a, .dx = dx, .rows = n, .cols = at.in, .r = r,
             .targets = at.group.count, .next = at.next, .drop = at.drop, .seed = o->seed, .step = o->step,
             .site = at.site, .next_site = at.group.step);
+}
+
+/* ---- a layer on its way back ---- */
+
+/* Where a layer's gradients go, on its way back. */
+typedef struct LayerWay {
+    f32p w, g, v; /* the encoder; its gradient, and that of biases and LayerNorms as they lie from qkv_b on */
+    f32p adapter, d_adapter; /* null, as g: none, or not wanted */
+    const DeviceBatch *batch;
+    const PassOptions *o;
+    size_t rows; /* that go on after the attention */
+    bool below;  /* whether anything under this layer wants its gradient */
+} LayerWay;
+
+/* Whether the gradient is wanted where one of these targets is, or below it. */
+static bool layer_wants(const Workspace *ws, const LayerWay *way, uint32_t targets)
+{
+    return way->below || (way->d_adapter && ws->lora->targets & targets);
 }

@@ -78,6 +78,7 @@ typedef struct Model {
     LayerAt *layer;                 /* [layers] */
 } Model;
 void model_layout(Arena *arena, const ModelConfig *config, Model *model);
+bool model_projects(const ModelConfig *config); /* whether a linear layer follows the embeddings */
 
 /* A task's head: dense [H][H] and out [C][H]; of a family with a pooler, which is its dense layer, out only. norm:
  * gamma [H] of a head with a LayerNorm, which has no dense_b then. */
@@ -90,18 +91,22 @@ void head_layout(Arena *arena, const ModelConfig *config, uint32_t classes, Head
 /* Weights N(0, 0.02), biases 0, from (seed, stream): host memory. */
 void head_initialise(const Head *head, uint64_t seed, uint64_t stream, float *w);
 
-/* Low-rank adapters on query, key, value of every layer (Hu et al. 2021, arXiv:2106.09685); where these are one linear
- * layer, one on it. Layers that share weights share their adapter. */
+/* Low-rank adapters on linear layers (Hu et al. 2021, arXiv:2106.09685): of every layer its targets; the first has that
+ * of the embeddings' linear layer, too, and the last the pooler's. Layers that share weights share their adapters. */
 typedef struct Lora {
     uint32_t r, targets; /* targets: LORA_* bits */
     float alpha, drop;
     Layout layout;
-    size_t (*a)[LORA_TARGETS],
-        (*b)[LORA_TARGETS]; /* [layers][q k v]: A [r][H], B [H][r]; of all three in one: [3H][r] */
+    size_t (*a)[LORA_TARGETS], (*b)[LORA_TARGETS]; /* [layers][target]: A [r][in], B [out][r]; 0 where there is none */
 } Lora;
-void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora); /* fills layout, a, b from the other fields */
-uint32_t lora_wide(const ModelConfig *config);                         /* rows of a B: H, or 3H */
-/* A ~ U(-1/sqrt(H), 1/sqrt(H)), B = 0. stream: LORA_STREAM + task, so that each task's adapter starts differently. */
+/* Fills layout, a, b from the other fields; targets that this model has not are taken away. */
+void lora_layout(Arena *arena, const ModelConfig *config, Lora *lora);
+uint32_t model_linear(const ModelConfig *config); /* the targets that the model has: all-linear */
+/* Whether layer l has an adapter on target t, and not that of a layer below, which it shares. */
+bool lora_has(const ModelConfig *config, const Lora *lora, uint32_t l, uint32_t t);
+uint32_t lora_in(const ModelConfig *config, uint32_t t), lora_out(const ModelConfig *config, uint32_t t);
+size_t lora_weight(const Model *model, uint32_t l, uint32_t t); /* where the weights [out][in] lie in the encoder */
+/* A ~ U(-1/sqrt(in), 1/sqrt(in)), B = 0. stream: LORA_STREAM + task, so that each task's adapter starts differently. */
 enum { LORA_STREAM = 0x6c6f7261 };
 void lora_initialise(const Lora *lora, uint64_t seed, uint64_t stream, float *w);
 

@@ -28,64 +28,18 @@ static bool norm_first_is_near(const ModelConfig *c, uint32_t l, const DeviceBat
     return layer_is_local(c, l) && batch->longest > c->window + 1;
 }
 
-/* ---- LoRA on the one linear layer of query, key and value: one adapter, with one dropout ---- */
-
-static void norm_first_lora_forward(const Workspace *ws, f32p adapter, uint32_t l, bool first, const DeviceBatch *batch,
-                                    const PassOptions *o)
+/* The one linear layer of query, key and value, for its adapter, which has one dropout. q, kv: as above. */
+static LoraUse norm_first_use(const Workspace *ws, uint32_t l, bool first, f32p q, f32p kv, const DeviceBatch *batch)
 {
-    const Lora *lora = ws->lora;
-    const LayerState *s = &ws->layer[l];
-    Device *d = ws->device;
-    const u32 h = ws->model->config.hidden, tokens = batch->tokens, r = lora->r;
-    f32p a = adapter + lora->a[l][0], b = adapter + lora->b[l][0];
-    const float scale = lora->alpha / (float)r;
-    RUN(d, lora_down, .x = s->x, .a = a, .low = s->low, .rows = tokens, .cols = h, .r = r, .targets = 1,
-        .drop = o->dropout ? lora->drop : 0, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_LORA));
-    if (first) {
-        RUN(d, gather_rows, .x = s->low, .index = batch->first, .y = s->low_q, .rows = batch->examples, .cols = r,
-            .ldx = r);
-        RUN(d, gemm, .a = s->low_q, .b = b, .c = s->q, .m = batch->examples, .n = h, .k = r, .lda = r, .ldb = r,
-            .ldc = h, .tb = 1, .accumulate = 1, .alpha = scale);
-    }
-    f32p to = first ? s->kv : s->q, from = first ? b + (size_t)h * r : b;
-    const u32 wide = (first ? 2 : 3) * h;
-    RUN(d, gemm, .a = s->low, .b = from, .c = to, .m = tokens, .n = wide, .k = r, .lda = r, .ldb = r, .ldc = wide,
-        .tb = 1, .accumulate = 1, .alpha = scale);
-}
-
-/* dq, dkv: as norm_first_turn's q and kv. dx [T][H] += through the adapter, unless it is null. */
-static void norm_first_lora_backward(const Workspace *ws, f32p adapter, f32p grad, uint32_t l, bool first, f32p dq,
-                                     f32p dkv, f32p dx, const DeviceBatch *batch, const PassOptions *o)
-{
-    const Lora *lora = ws->lora;
-    const LayerState *s = &ws->layer[l];
-    Device *d = ws->device;
-    const u32 h = ws->model->config.hidden, tokens = batch->tokens, examples = batch->examples, r = lora->r;
-    const size_t a = lora->a[l][0], b = lora->b[l][0], skipped = first ? (size_t)h * r : 0;
-    const u32 wide = (first ? 2 : 3) * h;
-    const float scale = lora->alpha / (float)r, drop = o->dropout ? lora->drop : 0;
-    f32p dy = first ? dkv : dq;
-    RUN(d, gemm, .a = dy, .b = adapter + b + skipped, .c = ws->d_low, .m = tokens, .n = r, .k = wide, .lda = wide,
-        .ldb = r, .ldc = r, .alpha = scale);
-    if (first) { /* d_low_q in d_context, which is free */
-        RUN(d, gemm, .a = dq, .b = adapter + b, .c = ws->d_context, .m = examples, .n = r, .k = h, .lda = h, .ldb = r,
-            .ldc = r, .alpha = scale);
-        RUN(d, scatter_rows, .x = ws->d_context, .index = batch->first, .y = ws->d_low, .rows = examples, .cols = r,
-            .ldy = r);
-    }
-    if (grad) {
-        if (first) weight_dw(d, o, true, dq, h, examples, h, s->low_q, r, scale, grad + b);
-        weight_dw(d, o, false, dy, wide, tokens, wide, s->low, r, scale, grad + b + skipped);
-        if (o->importance)
-            weight_dw(d, o, false, ws->d_low, r, tokens, r, s->x, h, 1, grad + a);
-        else /* of B it has the first H rows that dy has, once more */
-            RUN(d, lora_dw, .x = s->x, .dy = dy, .low = s->low, .dlow = ws->d_low, .da = grad + a,
-                .db = grad + b + skipped, .rows = tokens, .cols = h, .r = r, .targets = 1, .lddy = wide, .alpha = scale,
-                .drop = drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_LORA));
-    }
-    if (dx)
-        RUN(d, lora_dx, .dlow = ws->d_low, .a = adapter + a, .dx = dx, .rows = tokens, .cols = h, .r = r, .targets = 1,
-            .drop = drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_LORA));
+    return (LoraUse){.l = l,
+                     .among = LORA_QUERY,
+                     .of = OF_TOKENS,
+                     .x = ws->layer[l].x,
+                     .rows = batch->tokens,
+                     .y = first ? kv : q,
+                     .ldy = (first ? 2 : 3) * (size_t)ws->model->config.hidden,
+                     .first = first ? q : NULL,
+                     .batch = batch};
 }
 
 /* ---- forward ---- */
@@ -118,7 +72,7 @@ static void norm_first_forward(const Workspace *ws, uint32_t l, const Weights *w
     const LayerAt *at = &ws->model->layer[l];
     const bool first = layer_ends(c, l);
     const size_t h = c->hidden, inner = c->inner, tokens = batch->tokens, rows = first ? batch->examples : tokens;
-    f32p w = weights->encoder, stream = norm_first_stream(ws, l);
+    f32p w = weights->encoder, adapter = weights->adapter, stream = norm_first_stream(ws, l);
     const float drop = o->dropout ? c->attention_drop : 0, inner_drop = o->dropout ? c->inner_drop : 0;
 
     if (first) {
@@ -132,19 +86,22 @@ static void norm_first_forward(const Workspace *ws, uint32_t l, const Weights *w
     } else {
         linear(d, s->x, tokens, h, w + at->qkv_w, NULL, 3 * h, s->q, 3 * h, NULL);
     }
-    if (weights->adapter) norm_first_lora_forward(ws, weights->adapter, l, first, batch, o);
+    lora_forward(ws, adapter, norm_first_use(ws, l, first, s->q, s->kv, batch), o);
     norm_first_turn(ws, l, first, s->q, s->kv, batch, false);
     norm_first_attention(ws, l, first, batch, o);
     linear(d, s->context, rows, h, w + at->context_w, NULL, h, s->sum1, h, NULL);
+    lora_forward(ws, adapter, lora_use(ws, l, TARGET_CONTEXT, rows, s->sum1), o);
     RUN(d, layernorm, .x = s->sum1, .residual = stream, .gamma = w + at->norm1, .beta = ws->zeros, .y = s->norm1,
         .mean = s->mean1, .rstd = s->rstd1, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps, .drop = drop,
         .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_CONTEXT));
     linear(d, s->norm1, rows, h, w + at->up_w, NULL, 2 * inner, s->up, 2 * inner, NULL);
+    lora_forward(ws, adapter, lora_use(ws, l, TARGET_UP, rows, s->up), o);
     RUN(d, geglu, .x = s->up, .y = s->act, .rows = (u32)rows, .cols = (u32)inner);
     if (inner_drop > 0)
         RUN(d, dropout, .x = s->act, .y = s->act, .rows = (u32)rows, .cols = (u32)inner, .drop = inner_drop,
             .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_DOWN));
     linear(d, s->act, rows, inner, w + at->down_w, NULL, h, s->sum2, h, NULL);
+    lora_forward(ws, adapter, lora_use(ws, l, TARGET_DOWN, rows, s->sum2), o);
     RUN(d, layernorm, .x = s->sum2, .residual = s->sum1, .gamma = w + at->norm2, .beta = ws->zeros, .y = s->norm2,
         .mean = s->mean2, .rstd = s->rstd2, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps);
 }
@@ -188,52 +145,75 @@ static void norm_first_attention_grad(const Workspace *ws, uint32_t l, bool firs
 
 /* From the gradient of what the layer's normalised result is, in d_branch, of the last layer in d_state, to d_state,
  * that of the stream after the attention. */
-static void norm_first_inner_backward(const Workspace *ws, uint32_t l, f32p w, f32p g, size_t rows,
-                                      const PassOptions *o)
+static void norm_first_inner_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
 {
     Device *d = ws->device;
+    const PassOptions *o = way->o;
+    f32p w = way->w, g = way->g;
     const ModelConfig *c = &ws->model->config;
     const LayerState *s = &ws->layer[l];
     const LayerAt *at = &ws->model->layer[l];
     const bool last = l + 1 == c->layers, first = layer_ends(c, l);
-    const size_t h = c->hidden, inner = c->inner;
+    const bool further = layer_wants(ws, way, LORA_ATTENTION | LORA_CONTEXT),
+               up = further || layer_wants(ws, way, LORA_UP);
+    const size_t h = c->hidden, inner = c->inner, rows = way->rows;
     const float inner_drop = o->dropout ? c->inner_drop : 0;
     norm_first_norm(ws, last ? ws->d_state : ws->d_branch, s->sum2, s->mean2, s->rstd2, w + at->norm2,
                     g ? g + at->norm2 : NULL, first, rows, o);
-    linear_dx(d, ws->d_state, h, rows, h, w + at->down_w, inner, ws->d_act, false);
+    if (up) linear_dx(d, ws->d_state, h, rows, h, w + at->down_w, inner, ws->d_act, false);
     if (g) linear_dw(d, o, first, ws->d_state, h, rows, h, s->act, inner, g + at->down_w, NULL);
+    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_DOWN, rows, ws->d_state),
+                  up ? ws->d_act : NULL, o);
+    if (!up) return;
     if (inner_drop > 0)
         RUN(d, dropout, .x = ws->d_act, .y = ws->d_act, .rows = (u32)rows, .cols = (u32)inner, .drop = inner_drop,
             .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_DOWN));
     RUN(d, geglu_grad, .x = s->up, .dy = ws->d_act, .dx = ws->d_up, .rows = (u32)rows, .cols = (u32)inner);
     if (g) linear_dw(d, o, first, ws->d_up, 2 * inner, rows, 2 * inner, s->norm1, h, g + at->up_w, NULL);
-    linear_dx(d, ws->d_up, 2 * inner, rows, 2 * inner, w + at->up_w, h, ws->d_branch, false);
+    if (further) linear_dx(d, ws->d_up, 2 * inner, rows, 2 * inner, w + at->up_w, h, ws->d_branch, false);
+    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_UP, rows, ws->d_up),
+                  further ? ws->d_branch : NULL, o);
+    if (!further) return;
     norm_first_norm(ws, ws->d_branch, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? g + at->norm1 : NULL, first, rows,
                     o);
 }
 
-/* Leaves the gradient of the layer's x in d_branch, and that of the stream it adds to in d_state; of the first layer
- * both in d_state. */
-static void norm_first_backward(const Workspace *ws, uint32_t l, const Weights *weights, const Weights *grads,
-                                const DeviceBatch *batch, const PassOptions *o, bool below)
+/* From there to d_context, that of what the attention makes. */
+static void norm_first_context_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
 {
     Device *d = ws->device;
     const ModelConfig *c = &ws->model->config;
     const LayerState *s = &ws->layer[l];
     const LayerAt *at = &ws->model->layer[l];
-    const bool first = layer_ends(c, l);
-    const size_t h = c->hidden, tokens = batch->tokens, rows = first ? batch->examples : tokens;
-    f32p w = weights->encoder, g = grads->encoder, dx = ws->d_state;
+    const PassOptions *o = way->o;
+    const bool first = layer_ends(c, l), further = layer_wants(ws, way, LORA_ATTENTION);
+    const size_t h = c->hidden, rows = way->rows;
     const float drop = o->dropout ? c->attention_drop : 0;
-
-    norm_first_inner_backward(ws, l, w, g, rows, o);
+    f32p w = way->w, g = way->g, dx = ws->d_state;
     if (drop > 0) {
         dx = ws->d_branch;
         RUN(d, dropout, .x = ws->d_state, .y = dx, .rows = (u32)rows, .cols = (u32)h, .drop = drop, .seed = o->seed,
             .step = o->step, .site = layer_site(l, SITE_CONTEXT));
     }
-    linear_dx(d, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
+    if (further) linear_dx(d, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
     if (g) linear_dw(d, o, first, dx, h, rows, h, s->context, h, g + at->context_w, NULL);
+    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_CONTEXT, rows, dx),
+                  further ? ws->d_context : NULL, o);
+}
+
+/* From there to the gradient of the layer's x in d_branch, and that of the stream it adds to in d_state; of the first
+ * layer both in d_state. */
+static void norm_first_attention_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
+{
+    Device *d = ws->device;
+    const ModelConfig *c = &ws->model->config;
+    const LayerState *s = &ws->layer[l];
+    const LayerAt *at = &ws->model->layer[l];
+    const DeviceBatch *batch = way->batch;
+    const PassOptions *o = way->o;
+    const bool first = layer_ends(c, l), below = way->below;
+    const size_t h = c->hidden, tokens = batch->tokens, rows = way->rows;
+    f32p w = way->w, g = way->g;
 
     f32p dq = first ? ws->d_q : ws->d_kv, dkv = first ? ws->d_kv : ws->d_kv + h;
     norm_first_attention_grad(ws, l, first, dq, dkv, batch, o);
@@ -251,9 +231,8 @@ static void norm_first_backward(const Workspace *ws, uint32_t l, const Weights *
     } else if (below) {
         linear_dx(d, dq, 3 * h, tokens, 3 * h, w + at->qkv_w, h, ws->d_branch, false);
     }
-    if (weights->adapter)
-        norm_first_lora_backward(ws, weights->adapter, grads->adapter, l, first, dq, dkv, below ? ws->d_branch : NULL,
-                                 batch, o);
+    lora_backward(ws, way->adapter, way->d_adapter, norm_first_use(ws, l, first, dq, dkv, batch),
+                  below ? ws->d_branch : NULL, o);
     if (!below) return;
     if (first) { /* the stream's, of first tokens, becomes that of all */
         RUN(d, fill, .x = ws->d_context, .n = (u32)(tokens * h));
@@ -262,4 +241,11 @@ static void norm_first_backward(const Workspace *ws, uint32_t l, const Weights *
         RUN(d, copy, .x = ws->d_context, .y = ws->d_state, .n = (u32)(tokens * h));
     }
     if (l == 0) RUN(d, axpby, .x = ws->d_branch, .y = ws->d_state, .n = (u32)(tokens * h), .alpha = 1, .beta = 1);
+}
+
+static void norm_first_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
+{
+    norm_first_inner_backward(ws, l, way);
+    if (layer_wants(ws, way, LORA_ATTENTION | LORA_CONTEXT)) norm_first_context_backward(ws, l, way);
+    if (layer_wants(ws, way, LORA_ATTENTION)) norm_first_attention_backward(ws, l, way);
 }

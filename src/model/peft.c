@@ -25,17 +25,12 @@ static Str peft_module(const Tensor *tensor)
     return (Str){tensor->name + strlen(PEFT_STEM), (size_t)(end - tensor->name) - strlen(PEFT_STEM)};
 }
 
-/* The LORA_* bit of the target that a module's name, or an entry of target_modules, ends in; 0: none. */
-static uint32_t peft_target_bit(const Family *family, Str name)
+/* Whether an entry names a linear layer of the head ("out_proj", "classifier.dense"): PEFT leaves it out where
+ * modules_to_save names the head, as it must, and names it nonetheless. */
+static bool peft_names_head(const Family *family, const char *entry)
 {
-    for (int t = 0; t < LORA_TARGETS; t++) {
-        const char *target = family_target(family, t);
-        if (!target) break;
-        const size_t size = strlen(target);
-        if (name.size < size || memcmp(name.at + name.size - size, target, size) != 0) continue;
-        if (name.size == size || name.at[name.size - size - 1] == '.') return 1u << t;
-    }
-    return 0;
+    const FamilyHead *head = &family->head;
+    return (head->dense && peft_entry_matches(entry, str(head->dense))) || peft_entry_matches(entry, str(head->out));
 }
 
 /* A list of names. A text is "all-linear" or a pattern: then the tensors alone decide. */
@@ -47,9 +42,9 @@ static bool peft_check_targets(const json_t *targets, const char *what, const Fa
     json_array_foreach(targets, i, item)
     {
         const char *name = json_string_value(item);
-        const uint32_t bit = name ? peft_target_bit(family, str(name)) : 0;
-        lora->targets |= bit;
-        if (!bit)
+        const uint32_t bits = name ? family_named(family, str(name)) : 0;
+        lora->targets |= bits;
+        if (!bits && !(name && peft_names_head(family, name)))
             return fail(err, "%s: target_modules holds \"%s\"; lethe's adapters sit on %s only", what,
                         name ? str_show(str(name)) : "", family_targets_text(family, known));
     }
@@ -66,7 +61,7 @@ static bool peft_match_targets(const json_t *list, const char *what, const Famil
     json_t *item;
     json_array_foreach(list, i, item)
     {
-        if (!(peft_target_bit(family, str(json_string_value(item))) & found))
+        if (family_named(family, str(json_string_value(item))) & ~found)
             return fail(err, "%s: target_modules names \"%s\", for which %s has no tensors", what,
                         str_show(str(json_string_value(item))), file->path);
     }
@@ -89,11 +84,11 @@ static bool peft_read_targets(const json_t *targets, const char *what, const Fam
     lora->targets = 0;
     for (size_t i = 0; i < file->count; i++) {
         const Str module = peft_module(&file->tensors[i]);
-        const uint32_t bit = peft_target_bit(family, module);
-        if (module.size && !bit)
+        const uint32_t bits = family_named(family, module);
+        if (module.size && !bits)
             return fail(err, "%s: an adapter sits on \"%s\"; lethe's adapters sit on %s only", file->path,
                         str_show(module), known);
-        lora->targets |= bit;
+        lora->targets |= bits;
     }
     if (!lora->targets) return fail(err, "%s: no adapter on %s in it", file->path, known);
     return peft_match_targets(targets, what, family, file, lora->targets, err);
@@ -178,11 +173,30 @@ static json_t *peft_head_modules(const FamilyHead *head)
     return names;
 }
 
+/* The targets' names; when PEFT takes those for more than they are (BERT's output.dense alone), the modules' full ones.
+ */
+static json_t *peft_target_names(const Family *family, const Lora *lora)
+{
+    json_t *names = json_array(), *modules = json_array();
+    uint32_t named = 0;
+    for (int t = 0; t < LORA_TARGETS; t++) {
+        if (!(lora->targets >> t & 1)) continue;
+        named |= family_named(family, str(family_target(family, t)));
+        json_array_append_new(names, json_string(family_target(family, t)));
+    }
+    for (int i = 0; i < lora->layout.count; i += 2) { /* A, B, A, B, ... */
+        const char *name = lora->layout.views[i].name;
+        json_array_append_new(modules,
+                              json_sprintf("%s%.*s", family->prefix, (int)(strstr(name, ".lora_") - name), name));
+    }
+    const bool exact = named == lora->targets || !lora->layout.count;
+    json_decref(exact ? modules : names);
+    return exact ? names : modules;
+}
+
 json_t *peft_config(const Family *family, const Lora *lora, const char *base)
 {
-    json_t *targets = json_array();
-    for (int t = 0; t < LORA_TARGETS; t++)
-        if (lora->targets >> t & 1) json_array_append_new(targets, json_string(family_target(family, t)));
+    json_t *targets = peft_target_names(family, lora);
     return json_pack("{s:s, s:s, s:s?, s:b, s:I, s:f, s:f, s:s, s:o, s:o}", "peft_type", "LORA", "task_type", "SEQ_CLS",
                      "base_model_name_or_path", base, "inference_mode", 1, "r", (json_int_t)lora->r, "lora_alpha",
                      peft_decimal(lora->alpha), "lora_dropout", peft_decimal(lora->drop), "bias", "none",

@@ -23,6 +23,30 @@ static size_t layer_vectors(const Model *model)
     return model->layer[0].norm2 + 2 * (size_t)model->config.hidden - model->layer[0].qkv_b;
 }
 
+/* Of the adapters on the targets `among`. */
+static void take_low(Planner *planner, const Lora *lora, uint32_t among, size_t rows, LayerState *s)
+{
+    const LoraGroup group = lora_group(lora, among);
+    if (group.count) s->low[group.first] = take(planner, group.count * rows, lora->r);
+}
+
+/* Of a layer's adapters; arguments as below. */
+static void workspace_lows(Planner *planner, const Model *model, const Lora *lora, size_t inputs, size_t rows,
+                           bool split, LayerState *s)
+{
+    const bool one = model->config.family->norm_first; /* for all three; of first tokens its rows are gathered */
+    if (split && !one) {
+        take_low(planner, lora, LORA_KEY | LORA_VALUE, inputs, s);
+        take_low(planner, lora, LORA_QUERY, rows, s);
+    } else {
+        take_low(planner, lora, LORA_ATTENTION, inputs, s);
+        if (split) s->low_first = take(planner, rows, lora->r);
+    }
+    take_low(planner, lora, LORA_CONTEXT, rows, s);
+    take_low(planner, lora, LORA_UP, rows, s);
+    take_low(planner, lora, LORA_DOWN, rows, s);
+}
+
 /* inputs: rows of the layer's input; rows: that go on after the attention; out: of its output's memory. */
 static void workspace_layer(Planner *planner, const Model *model, const Lora *lora, size_t inputs, size_t rows,
                             size_t out, bool split, LayerState *s)
@@ -47,14 +71,7 @@ static void workspace_layer(Planner *planner, const Model *model, const Lora *lo
     s->norm2 = take(planner, out, h);
     s->mean2 = take(planner, rows, 1);
     s->rstd2 = take(planner, rows, 1);
-    if (!lora) return;
-    if (model->config.family->norm_first) { /* one adapter for all three; of first inputs its rows are gathered */
-        s->low = take(planner, inputs, lora->r);
-        if (split) s->low_q = take(planner, rows, lora->r);
-        return;
-    }
-    s->low = take(planner, lora_group(lora, split ? LORA_KEY | LORA_VALUE : LORA_ALL).count * inputs, lora->r);
-    if (split) s->low_q = take(planner, lora_group(lora, LORA_QUERY).count * rows, lora->r);
+    if (lora) workspace_lows(planner, model, lora, inputs, rows, split, s);
 }
 
 static void workspace_relative(Relative *r, Planner *planner, const ModelConfig *c, size_t tokens, size_t examples,
@@ -72,6 +89,34 @@ static void workspace_relative(Relative *r, Planner *planner, const ModelConfig 
     r->of_query = take(planner, tokens, heads * shared);
     r->of_key = take(planner, tokens, heads * shared);
     if (training) r->d_rows = take(planner, shared, h);
+}
+
+/* inputs: rows of a layer's input. */
+static void workspace_gradients(Workspace *ws, Planner *planner, size_t classes, size_t inputs)
+{
+    const Model *model = ws->model;
+    const size_t h = model->config.hidden, e = model->config.embedding, t = ws->max_tokens, b = ws->max_examples;
+    const bool norm_first = model->config.family->norm_first, project = model_projects(&model->config);
+    ws->d_logits = take(planner, b, classes);
+    ws->d_dense = take(planner, b, h);
+    ws->d_state = take(planner, inputs, h);
+    ws->d_branch = take(planner, inputs, h);
+    ws->d_context = take(planner, t, ws->lora && ws->lora->r > h ? ws->lora->r : h); /* see lora_backward */
+    ws->d_up = take(planner, t, (norm_first ? 2 : 1) * (size_t)model->config.inner);
+    ws->d_q = take(planner, b, h);
+    ws->d_kv = take(planner, inputs, 3 * h);
+    ws->d_embedded = project ? take(planner, t, e) : ws->d_state;
+    if (norm_first) {
+        ws->d_act = take(planner, t, model->config.inner);
+        ws->d_beta = take(planner, 1, h);
+    }
+    if (model_shares(&model->config)) {
+        ws->d_vectors = take(planner, 1, layer_vectors(model));
+        if (ws->lora) ws->d_adapter = take(planner, 1, ws->lora->layout.floats);
+    }
+    if (!ws->lora) return;
+    const size_t together = lora_group(ws->lora, LORA_ATTENTION).count;
+    ws->d_low = take(planner, (together ? together : 1) * inputs, ws->lora->r);
 }
 
 static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
@@ -104,6 +149,10 @@ static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
         s->x = x;
         x = s->norm2;
     }
+    if (ws->lora) {
+        take_low(planner, ws->lora, LORA_PROJECT, t, &ws->layer[0]);
+        take_low(planner, ws->lora, LORA_POOLER, b, &ws->layer[layers - 1]);
+    }
     ws->final = layer_ends(&model->config, (uint32_t)layers - 1) ? x : take(planner, b, h);
     ws->head_in = take(planner, b, h);
     ws->dense = take(planner, b, h);
@@ -116,25 +165,7 @@ static void workspace_take(Workspace *ws, Planner *planner, size_t classes)
     }
     ws->logits = take(planner, b, classes);
     if (relative) workspace_relative(&ws->relative, planner, &model->config, t, b, ws->longest, ws->training);
-    if (!ws->training) return;
-    ws->d_logits = take(planner, b, classes);
-    ws->d_dense = take(planner, b, h);
-    ws->d_state = take(planner, inputs, h);
-    ws->d_branch = take(planner, inputs, h);
-    ws->d_context = take(planner, t, ws->lora && ws->lora->r > h ? ws->lora->r : h); /* see norm_first_lora_backward */
-    ws->d_up = take(planner, t, (norm_first ? 2 : 1) * (size_t)model->config.inner);
-    ws->d_q = take(planner, b, h);
-    ws->d_kv = take(planner, inputs, 3 * h);
-    ws->d_embedded = project ? take(planner, t, e) : ws->d_state;
-    if (norm_first) {
-        ws->d_act = take(planner, t, model->config.inner);
-        ws->d_beta = take(planner, 1, h);
-    }
-    if (model_shares(&model->config)) {
-        ws->d_vectors = take(planner, 1, layer_vectors(model));
-        if (ws->lora) ws->d_adapter = take(planner, 1, ws->lora->layout.floats);
-    }
-    if (ws->lora) ws->d_low = take(planner, lora_group(ws->lora, LORA_ALL).count * inputs, ws->lora->r);
+    if (ws->training) workspace_gradients(ws, planner, classes, inputs);
 }
 
 Workspace *workspace_new(Arena *arena, DeviceArena *memory, const Model *model, const Lora *lora, uint32_t max_tokens,

@@ -3,9 +3,22 @@
 #include "model.h"
 
 /* Dropout sites: every place that draws a mask has its own number. */
-enum { SITE_EMBEDDING = 1, SITE_HEAD_IN, SITE_HEAD_OUT, SITE_LAYERS = 16, SITES_PER_LAYER = 8 };
+enum {
+    SITE_EMBEDDING = 1,
+    SITE_HEAD_IN,
+    SITE_HEAD_OUT,
+    SITE_LAYERS = 16,
+    SITES_PER_LAYER = 8,
+    SITE_ADAPTERS = 1 << 20
+};
 enum { SITE_ATTENTION, SITE_CONTEXT, SITE_DOWN, SITE_LORA, SITE_RELATIVE = 6 }; /* in a layer; LORA: for q, k, v */
 static uint32_t layer_site(uint32_t layer, uint32_t which) { return SITE_LAYERS + layer * SITES_PER_LAYER + which; }
+/* Of the adapter on a target, which has its own dropout. */
+static uint32_t lora_site(uint32_t layer, uint32_t target)
+{
+    return target < LORA_PROJECTIONS ? layer_site(layer, SITE_LORA + target)
+                                     : SITE_ADAPTERS + layer * LORA_TARGETS + target;
+}
 
 /* What a layer computes on the way forward. R: rows that go on after the attention: T, but B in a layer that ends in
  * first tokens: see layer_ends. S: T, and with disentangled attention W more: see relative.c. Of norm_first sum1 and
@@ -18,8 +31,8 @@ typedef struct LayerState {
     f32p sum1, norm1, mean1, rstd1; /* [R][H] [R][H] [R] [R] */
     f32p up, act;                   /* [R][I]: before and after GELU */
     f32p sum2, norm2, mean2, rstd2;
-    f32p low;   /* LoRA's A x: [targets][S][r]; in the last layer of k and v only ... */
-    f32p low_q; /* ... and of q, [R][r]; elsewhere null */
+    f32p low[LORA_TARGETS]; /* LoRA's A x [rows][r] of a target, and then of those that follow in its group */
+    f32p low_first;         /* of norm_first, where query is one with key and value: the first tokens' rows of it */
 } LayerState;
 
 struct Workspace {
@@ -50,17 +63,15 @@ struct Workspace {
     f32p d_vectors, d_adapter;
 };
 
-/* Those of the targets `among` that have adapters: every step-th from target `first` on, which any choice of three
- * targets is. Their adapters are neighbours: see lora_layout. */
+/* Those of the targets `among`, which read the same rows, that have adapters: every step-th from target `first` on,
+ * which any choice of three targets is. Their adapters are neighbours: see lora_layout. */
 typedef struct LoraGroup {
     u32 first, count, step;
 } LoraGroup;
-enum { LORA_ALL = LORA_QUERY | LORA_KEY | LORA_VALUE };
-
 static LoraGroup lora_group(const Lora *lora, uint32_t among)
 {
     LoraGroup group = {.step = 1};
-    for (u32 t = 0; t < 3; t++) {
+    for (u32 t = 0; t < LORA_TARGETS; t++) {
         if (!(lora->targets & among & 1u << t)) continue;
         if (group.count == 0) group.first = t;
         if (group.count == 1) group.step = t - group.first;
@@ -77,5 +88,3 @@ static bool layer_ends(const ModelConfig *c, uint32_t l)
 {
     return l + 1 == c->layers && !c->mean && !layer_is_local(c, l);
 }
-
-static bool model_projects(const ModelConfig *c) { return c->embedding != c->hidden || c->family->project_always; }

@@ -34,13 +34,15 @@ static bool option_choice(const Option *row, Str value, int *place, Err *err)
     return false;
 }
 
+static uint32_t option_bits(const Option *row, int place) { return row->bits ? row->bits[place] : 1u << place; }
+
 static bool option_choices(const Option *row, const char *value, double *bits, Err *err)
 {
     uint32_t all = 0;
     int place;
     for (Str rest = str(value), item; list_next(&rest, &item);) {
         if (!option_choice(row, item, &place, err)) return false;
-        all |= 1u << place;
+        all |= option_bits(row, place);
     }
     *bits = all;
     return true;
@@ -131,15 +133,28 @@ static const char *option_show_real(Arena *arena, double x, bool single)
     return arena_printf(arena, "%s", text);
 }
 
-const char *option_show(Arena *arena, const Option *row, double number, bool single)
+/* Choices that stand for these bits: one that stands for all of them, or those that each add some. */
+static const char *option_show_choices(Arena *arena, const Option *row, uint32_t bits)
 {
     const char *text = "";
+    uint32_t shown = 0;
+    for (int i = 0; row->choices[i]; i++)
+        if (option_bits(row, i) == bits) return row->choices[i];
+    for (int i = 0; row->choices[i]; i++) {
+        const uint32_t own = option_bits(row, i);
+        if (own & ~bits || !(own & ~shown)) continue;
+        text = text_join(arena, text, ",", row->choices[i]);
+        shown |= own;
+    }
+    return text;
+}
+
+const char *option_show(Arena *arena, const Option *row, double number, bool single)
+{
     if (row->type == OPTION_REAL) return option_show_real(arena, number, single);
     if (row->type == OPTION_CHOICE) return row->choices[(int)number];
     if (row->type != OPTION_CHOICES) return arena_printf(arena, "%.0f", number);
-    for (int i = 0; row->choices[i]; i++)
-        if ((uint32_t)number >> i & 1) text = text_join(arena, text, ",", row->choices[i]);
-    return text;
+    return option_show_choices(arena, row, (uint32_t)number);
 }
 
 /* ---- defaults ---- */

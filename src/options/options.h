@@ -44,6 +44,7 @@ struct Option {
     const char *notebook_value; /* the same with --preset notebook; null: as default_value */
     const char *default_words;  /* for people, where the values do not say it; "": help does not say it */
     const char *const *choices; /* NULL after the last */
+    const uint32_t *bits;       /* of OPTION_CHOICES: what each choice stands for; null: a bit of its own */
     const char *unit;           /* of a number, what it counts; what choices are called; null: it has none */
     const char *title;          /* under which the page shows the value at its head; null: it does not */
     OptionChanges changes;

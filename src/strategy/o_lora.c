@@ -7,8 +7,8 @@
 
 typedef struct OLora {
     Own base;
-    f32p *earlier;      /* [layers * 3]: [tasks * r][H], the A of earlier tasks below each other; null where there is no
-                           adapter */
+    f32p *earlier;      /* [layers * LORA_TARGETS]: [tasks * r][in], the A of earlier tasks below each other; null where
+                           there      is no adapter */
     f32p overlap, sign; /* [r][tasks * r], while a task trains */
     uint32_t kept;      /* earlier tasks */
 } OLora;
@@ -21,10 +21,16 @@ static const Option o_lora_options[] = {
     [O_LORA_FORM] = STRATEGY_CHOICE("o-lora-form", "paper", o_lora_forms, "squared products, or their absolute values"),
 };
 
-/* Whether there is an adapter at place i of [layers * 3], which no layer below shares. */
-static bool o_lora_has(const Training *t, uint32_t i)
+/* The next adapter from place *i of [layers * LORA_TARGETS] on, of layer *l and its target *t; false after the last. */
+static bool o_lora_next(const Training *training, uint32_t *i, uint32_t *l, uint32_t *t)
 {
-    return t->lora->targets >> i % 3 & 1 && !model_layer_shares(&t->model->config, i / 3);
+    const ModelConfig *c = &training->model->config;
+    for (; *i < c->layers * LORA_TARGETS; ++*i) {
+        *l = *i / LORA_TARGETS;
+        *t = *i % LORA_TARGETS;
+        if (lora_has(c, training->lora, *l, *t)) return true;
+    }
+    return false;
 }
 
 static bool o_lora_end(void *own, const Moment *at, Err *err)
@@ -33,13 +39,11 @@ static bool o_lora_end(void *own, const Moment *at, Err *err)
     OLora *o = own;
     const Training *t = at->training;
     const Lora *lora = t->lora;
-    const uint32_t h = t->model->config.hidden, layers = t->model->config.layers;
-    const size_t a_floats = (size_t)lora->r * h;
+    const uint32_t layers = t->model->config.layers;
     if (!at->more) return true;
-    if (!o->earlier) o->earlier = arena_new(o->base.arena, f32p, 3 * (size_t)layers);
-    for (uint32_t i = 0; i < 3 * layers; i++) {
-        const uint32_t l = i / 3, target = i % 3;
-        if (!o_lora_has(t, i)) continue;
+    if (!o->earlier) o->earlier = arena_new(o->base.arena, f32p, LORA_TARGETS * (size_t)layers);
+    for (uint32_t i = 0, l, target; o_lora_next(t, &i, &l, &target); i++) {
+        const size_t a_floats = (size_t)lora->r * lora_in(&t->model->config, target);
         f32p a = at->w + lora->a[l][target];
         f32p all = device_f32(o->base.memory, (o->kept + 1) * a_floats);
         if (o->kept) floats_copy(at->device, o->earlier[i], all, o->kept * a_floats);
@@ -57,15 +61,13 @@ static bool o_lora_begin(void *own, TrainState *t, Err *err)
     OLora *o = own;
     const Training *training = t->training;
     const Lora *lora = training->lora;
-    const uint32_t h = training->model->config.hidden, layers = training->model->config.layers;
     Arena scratch = {0};
-    for (uint32_t i = 0; i < 3 * layers; i++) {
-        const uint32_t l = i / 3, target = i % 3;
-        if (!o_lora_has(training, i)) continue;
+    for (uint32_t i = 0, l, target; o_lora_next(training, &i, &l, &target); i++) {
+        const u32 in = lora_in(&training->model->config, target);
         RUN(t->device, gemm, .a = t->w + lora->b[l][target], .b = t->w + lora->a[l][target],
-            .c = training->weights.encoder + training->model->layer[l].qkv_w + (size_t)target * h * h,
-            .m = lora_wide(&training->model->config), .n = h, .k = lora->r, .lda = lora->r, .ldb = h, .ldc = h,
-            .accumulate = 1, .alpha = lora->alpha / (float)lora->r);
+            .c = training->weights.encoder + lora_weight(training->model, l, target),
+            .m = lora_out(&training->model->config, target), .n = in, .k = lora->r, .lda = lora->r, .ldb = in,
+            .ldc = in, .accumulate = 1, .alpha = lora->alpha / (float)lora->r);
     }
     float *fresh = arena_new(&scratch, float, lora->layout.floats);
     lora_initialise(lora, training->seed, LORA_STREAM + training->task, fresh);
@@ -73,7 +75,7 @@ static bool o_lora_begin(void *own, TrainState *t, Err *err)
     arena_free(&scratch);
     o->overlap = device_f32(t->memory, (size_t)lora->r * lora->r * o->kept);
     o->sign = device_f32(t->memory, (size_t)lora->r * lora->r * o->kept);
-    train_reserve_terms(t, 3 * layers);
+    train_reserve_terms(t, (uint32_t)lora->layout.count / 2);
     return true;
 }
 
@@ -81,20 +83,20 @@ static void o_lora_add(void *own, TrainState *t)
 {
     const OLora *o = own;
     const Lora *lora = t->training->lora;
-    const u32 h = t->training->model->config.hidden, r = lora->r, others = o->kept * r;
+    const u32 r = lora->r, others = o->kept * r;
     const double lambda = o->base.option[O_LORA_LAMBDA];
     const bool squared = o->base.option[O_LORA_FORM] == 0;
     f32p slope = squared ? o->overlap : o->sign; /* of the penalty, but for the factor 2 of a square */
-    for (uint32_t i = 0; i < 3 * t->training->model->config.layers; i++) {
-        if (!o_lora_has(t->training, i)) continue;
-        const size_t a = lora->a[i / 3][i % 3];
-        RUN(t->device, gemm, .a = t->w + a, .b = o->earlier[i], .c = o->overlap, .m = r, .n = others, .k = h, .lda = h,
-            .ldb = h, .ldc = others, .tb = 1, .alpha = 1);
+    for (uint32_t i = 0, l, target; o_lora_next(t->training, &i, &l, &target); i++) {
+        const size_t a = lora->a[l][target];
+        const u32 in = lora_in(&t->training->model->config, target);
+        RUN(t->device, gemm, .a = t->w + a, .b = o->earlier[i], .c = o->overlap, .m = r, .n = others, .k = in,
+            .lda = in, .ldb = in, .ldc = others, .tb = 1, .alpha = 1);
         if (!squared) RUN(t->device, sign, .x = o->overlap, .y = o->sign, .n = r * others);
         RUN(t->device, dot, .x = o->overlap, .y = slope, .part = train_terms(t, 1, lambda), .n = r * others,
             .block = r * others);
-        RUN(t->device, gemm, .a = slope, .b = o->earlier[i], .c = t->g + a, .m = r, .n = h, .k = others, .lda = others,
-            .ldb = h, .ldc = h, .accumulate = 1, .alpha = (float)(squared ? 2 * lambda : lambda));
+        RUN(t->device, gemm, .a = slope, .b = o->earlier[i], .c = t->g + a, .m = r, .n = in, .k = others, .lda = others,
+            .ldb = in, .ldc = in, .accumulate = 1, .alpha = (float)(squared ? 2 * lambda : lambda));
     }
 }
 

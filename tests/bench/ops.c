@@ -163,8 +163,8 @@ static void bench_shape(u32 tokens, u32 hidden, u32 inner)
     BENCH("lora_dx, 3 x 8, dropout", lora_dx, 48.0 * all, "GFLOPS", .dlow = x, .a = y, .dx = z, .rows = tokens,
           .cols = hidden, .r = 8, .targets = 3, .next = 16 * hidden, .drop = 0.1f, .next_site = 1);
     BENCH("lora_dw, 3 x 8, dropout", lora_dw, 96.0 * all, "GFLOPS", .x = x, .dy = y, .low = x, .dlow = x, .da = z,
-          .db = g, .rows = tokens, .cols = hidden, .r = 8, .targets = 3, .next = 16 * hidden, .lddy = 3 * hidden,
-          .next_dy = hidden, .alpha = 1, .drop = 0.1f, .next_site = 1);
+          .db = g, .rows = tokens, .cols = hidden, .wide = hidden, .r = 8, .targets = 3, .next = 16 * hidden,
+          .lddy = 3 * hidden, .next_dy = hidden, .alpha = 1, .drop = 0.1f, .next_site = 1);
     BENCH("axpby", axpby, 12.0 * all, "GB/s", .x = y, .y = z, .n = n, .alpha = 1e-9f, .beta = 1);
     BENCH("copy", copy, 8.0 * all, "GB/s", .x = y, .y = z, .n = n);
     arena_free(&bench_arena);

@@ -7,7 +7,8 @@ Writes beside this file:
   tiny-bert/             a random BERT in an old file's clothes: "bert." prefix, LayerNorm.gamma and beta, F16
   tiny-NAME-lora/, minilm-lora/   PEFT adapters as PEFT saves them, B not zero
   minilm-head.safetensors            a head of 3 classes for MiniLM
-  CASE_full.json and CASE_lora.json for minilm and each NAME:
+  tiny-NAME-all/, tiny-bert-all/  adapters on all-linear, the head whole (see all_linear.py)
+  CASE_full.json and CASE_lora.json for minilm and each NAME, and CASE_all.json for bert and each NAME, with the rows of CASE_full.json:
     rows: [{"ids", "types", "label"}]; dropout is 0 everywhere
     logits: of rows 0..7; gradients: {HF name: [norm, sum, first element]} of the first training batch, before clipping
     order: rows in the order in which Trainer took them; steps: [[loss, grad_norm, learning_rate], ...]
@@ -19,7 +20,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from safetensors.torch import save_file
-from transformers import (AlbertConfig, AlbertForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification,
+from transformers import (AlbertConfig, AlbertForSequenceClassification, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification,
                           DebertaV2Config, DebertaV2ForSequenceClassification, DistilBertConfig,
                           DistilBertForSequenceClassification, ElectraConfig,
                           ElectraForSequenceClassification, ModernBertConfig,
@@ -98,7 +99,7 @@ def plain_name(name):
     return name
 
 
-def case(name, model, rows, pad, rate):
+def case(name, model, rows, pad, rate, rows_of=None):
     run = collate(pad, model.config.model_type not in ("distilbert", "mpnet", "modernbert"))
     first = run(rows[:8])
     labels = first.pop("labels")
@@ -127,7 +128,7 @@ def case(name, model, rows, pad, rate):
     model.eval()
     with torch.no_grad():
         after = model(**first).logits
-    out = dict(rows=rows, classes=CLASSES, learning_rate=rate, weight_decay=0.01, epochs=EPOCHS, batch_size=BATCH, seed=SEED,
+    out = dict(**(dict(rows_of=rows_of) if rows_of else dict(rows=rows)), classes=CLASSES, learning_rate=rate, weight_decay=0.01, epochs=EPOCHS, batch_size=BATCH, seed=SEED,
                logits=[[number(x) for x in r] for r in logits.tolist()], gradients=gradients, order=data.taken,
                steps=trainer.steps, logits_after=[[number(x) for x in r] for r in after.tolist()],
                decayed=sum(c for c, d in zip(counts, decays) if d), undecayed=sum(c for c, d in zip(counts, decays) if not d))
@@ -141,7 +142,7 @@ def adapter(model, folder, r, targets=("query", "key", "value"), saved=None):
     """A PEFT model with B not zero, saved, and loaded again from its files."""
     torch.manual_seed(3)
     peft = get_peft_model(model, LoraConfig(task_type=TaskType.SEQ_CLS, r=r, lora_alpha=2 * r, lora_dropout=0.0,
-                                            target_modules=list(targets), modules_to_save=saved))
+                                            target_modules=targets if targets == "all-linear" else list(targets), modules_to_save=saved))
     for n, p in peft.named_parameters():
         if "lora_B" in n:
             p.data.normal_(0, 0.02)
@@ -150,6 +151,7 @@ def adapter(model, folder, r, targets=("query", "key", "value"), saved=None):
     os.path.exists(f"{HERE}/{folder}/README.md") and os.remove(f"{HERE}/{folder}/README.md")
     config = json.load(open(f"{HERE}/{folder}/adapter_config.json"))
     config["base_model_name_or_path"] = None
+    config["target_modules"].sort()
     json.dump(config, open(f"{HERE}/{folder}/adapter_config.json", "w"), indent=1)
     return peft
 
@@ -261,7 +263,17 @@ TINY = {"roberta": (roberta, ids, NAMES), "distilbert": (distilbert, ids, ("q_li
         "modernbert-mean": (lambda: modernbert("mean", 3), ids, ("Wqkv",))}
 # Modules of the head that PEFT would leave as they are, and not save.
 SAVED = {"deberta": ["pooler"], "modernbert": ["head", "classifier"], "modernbert-mean": ["head", "classifier"]}
-wanted = sys.argv[2:] or ["bert", "minilm", *TINY]
+# ... or, named as linear layers, would give an adapter.
+WHOLE = dict(SAVED, distilbert=["pre_classifier", "classifier"])
+
+
+def all_linear(name, rows, pad):
+    model = AutoModelForSequenceClassification.from_pretrained(f"{HERE}/tiny-{name}", dtype=torch.float32)
+    short = name.replace("-", "_")
+    case(f"{short}_all", adapter(model, f"tiny-{name}-all", 2, "all-linear", WHOLE.get(name)), rows, pad, 5e-3, None if name == "bert" else f"{short}_full.json")
+
+
+wanted = sys.argv[2:] or ["bert", "minilm", *TINY, "all"]
 if "bert" in wanted:
     tiny_bert()
 if "minilm" in wanted:
@@ -277,3 +289,6 @@ for name, (make, rows, targets) in TINY.items():
         case(f"{name}_full".replace("-", "_"), tiny, rows, 1, 1e-3)
         again = type(tiny).from_pretrained(f"{HERE}/tiny-{name}")
         case(f"{name}_lora".replace("-", "_"), adapter(again, f"tiny-{name}-lora", 4, targets, SAVED.get(name)), rows, 1, 5e-3)
+for name, rows, pad in [("bert", second_halves(random_rows(200)), 0), *((n, t[1], 1) for n, t in TINY.items())]:
+    if "all" in wanted or f"{name}-all" in wanted:
+        all_linear(name, rows, pad)

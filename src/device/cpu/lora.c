@@ -149,12 +149,12 @@ static void V(lora_da_item)(void *context, size_t item, int thread)
 static void V(lora_dw)(const void *args)
 {
     const struct lora_dw_args *l = args;
-    if (!l->targets || !l->cols || !l->r) return;
+    if (!l->targets || !l->r) return;
     V(gemm)
     (&(struct gemm_args){.a = l->dy,
                          .b = l->low,
                          .c = l->db,
-                         .m = l->cols,
+                         .m = l->wide,
                          .n = l->r,
                          .k = l->rows,
                          .lda = l->lddy,
@@ -166,6 +166,7 @@ static void V(lora_dw)(const void *args)
                          .stride_a = l->next_dy,
                          .stride_b = l->rows * l->r,
                          .stride_c = l->next});
+    if (!l->cols) return;
     V(Lora) work = {.args = l};
     work.cols = V(piece)(l->cols, ceil_div(2 * (size_t)threads_count(), l->targets), PANEL, V(GEMM_COLS));
     work.col_items = ceil_div(l->cols, work.cols);

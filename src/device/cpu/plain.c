@@ -210,13 +210,17 @@ static void PLAIN(lora_dw)(const void *args)
         for (u32 c = 0; c < l->cols; c++) {
             for (u32 i = 0; i < l->rows; i++) dropped[i] = l->x[(size_t)i * l->cols + c] * PLAIN(keep)(&mask, i, c);
             for (u32 j = 0; j < l->r; j++) {
-                double sum_a = 0, sum_b = 0;
-                for (u32 i = 0; i < l->rows; i++) {
-                    sum_a += dlow[(size_t)i * l->r + j] * dropped[i];
-                    sum_b += (double)dy[(size_t)i * l->lddy + c] * low[(size_t)i * l->r + j];
-                }
-                da[(size_t)j * l->cols + c] = (f32)sum_a;
-                db[(size_t)c * l->r + j] = (f32)(l->alpha * sum_b);
+                double sum = 0;
+                for (u32 i = 0; i < l->rows; i++) sum += dlow[(size_t)i * l->r + j] * dropped[i];
+                da[(size_t)j * l->cols + c] = (f32)sum;
+            }
+        }
+        for (u32 c = 0; c < l->wide; c++) {
+            for (u32 j = 0; j < l->r; j++) {
+                double sum = 0;
+                for (u32 i = 0; i < l->rows; i++)
+                    sum += (double)dy[(size_t)i * l->lddy + c] * low[(size_t)i * l->r + j];
+                db[(size_t)c * l->r + j] = (f32)(l->alpha * sum);
             }
         }
     }

@@ -214,9 +214,9 @@ GRID(lora_dx)
 }
 GRID(lora_dw)
 {
-    return grid_lora(2 * (uint64_t)a->targets * grid_parts(a->cols, 32) * grid_parts(a->r, 8),
+    return grid_lora((uint64_t)a->targets * (grid_parts(a->cols, 32) + grid_parts(a->wide, 32)) * grid_parts(a->r, 8),
                      grid_aligned(a->x, a->cols) && grid_aligned(a->dy, a->lddy | a->next_dy), a->targets, a->rows,
-                     a->cols, 2 * (uint64_t)a->r);
+                     ((uint64_t)a->cols + a->wide) / 2, 2 * (uint64_t)a->r);
 }
 
 /* The slices of the attention shaders, so few that so many tiles of attention.comp fit into shared memory. */

@@ -215,12 +215,12 @@ RANGES(lora_dx)
 }
 RANGES(lora_dw)
 {
-    const uint64_t more = a->targets - 1, weights = (uint64_t)a->r * a->cols;
+    const uint64_t more = a->targets - 1, of_a = (uint64_t)a->r * a->cols, of_b = (uint64_t)a->r * a->wide;
     if (!a->targets) return;
     TOUCH(x, (uint64_t)a->rows * a->cols);
-    TOUCH(dy, range_blocks_apart(range_matrix(a->rows, a->cols, a->lddy), more, a->next_dy));
+    TOUCH(dy, range_blocks_apart(range_matrix(a->rows, a->wide, a->lddy), more, a->next_dy));
     TOUCH(low, (uint64_t)a->targets * a->rows * a->r), TOUCH(dlow, (uint64_t)a->targets * a->rows * a->r);
-    TOUCH(da, range_blocks_apart(weights, more, a->next)), TOUCH(db, range_blocks_apart(weights, more, a->next));
+    TOUCH(da, range_blocks_apart(of_a, more, a->next)), TOUCH(db, range_blocks_apart(of_b, more, a->next));
 }
 RANGES(adamw) { TOUCH(w, a->n), TOUCH(g, a->n), TOUCH(m, a->n), TOUCH(v, a->n), TOUCH(scale, 1); }
 RANGES(adamw_rows)
