@@ -53,8 +53,8 @@ release_library() { # release_library NAME: $release/sources/NAME, and NAME.row,
     while read -r row; do
         read -r _ version kind sum what <<<"$row"
         file=$folder/${what##*/}
-        [ -e "$file" ] || release_fetch "$kind" "$what" "$file" || { say "$name $version is not to be had: $kind $what"; continue; }
-        [ "$(sha256sum <"$file" | cut -d' ' -f1)" = "$sum" ] || { rm "$file"; say "$what has another sha256 than release/libraries.lock"; continue; }
+        [ -e "$file" ] || release_fetch "$kind" "$what" "$file" || { say "$name $version is not here ($kind $what); its next source is tried"; continue; }
+        [ "$(sha256sum <"$file" | cut -d' ' -f1)" = "$sum" ] || { rm "$file"; say "$what has another sha256 here than in release/libraries.lock; the next source of $name is tried"; continue; }
         release_unpack "$file" "$folder/$name"
         echo "$row" >"$folder/$name.row"
         return 0
