@@ -86,11 +86,12 @@ static bool labelled_open(Labelled *l, const Labels *labels, Err *err)
 static bool labelled_close(Labelled *l, bool ok, Err *err)
 {
     if (labelled_draft) {
+        Arena scratch = {0};
+        const char *rows = format_counted(&scratch, l->rows, "row", "rows"); /* what may fail comes before the table */
         if (ok) ok = output_flush(&l->out, err);
         labelled_draft = NULL;
         ok = draft_close(&l->draft, ok, err);
-        Arena scratch = {0};
-        if (ok) printf("%s: %s labelled\n", l->path, format_counted(&scratch, l->rows, "row", "rows"));
+        if (ok) printf("%s: %s labelled\n", l->path, rows);
         arena_free(&scratch);
     }
     output_close(&l->out);
