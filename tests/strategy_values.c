@@ -230,7 +230,7 @@ static void test_o_lora_merges(void **state)
                 double product = 0;
                 for (uint32_t k = 0; k < h; k++)
                     product += (double)l.t.weights.adapter[lora->a[i / 3][i % 3] + a * h + k] *
-                               (double)o->earlier[i][b * h + k];
+                               (double)o->earlier[i / 3 * LORA_TARGETS + i % 3][b * h + k];
                 sum += 0.5 * product * product;
             }
     near(lab_penalty(&l), sum, "o-lora");

@@ -251,8 +251,8 @@ static const Option run_rows[] = {
     {"lora-dropout", OPTION_REAL, 0, 0.999, "X", "dropout in front of the adapters", DEFAULT("0.1"), CHANGES(ADAPTER),
      TO(lora_drop)},
     {"lora-targets", OPTION_CHOICES, 0, 0, "LIST",
-     "linear layers that have an adapter, by PEFT's names, or all-linear; of\nother families other names: lethe help "
-     "model",
+     "linear layers that have an adapter, by PEFT's names: of query, key, value,\nattention.output.dense, "
+     "intermediate.dense, output.dense, pooler.dense;\nor all-linear. Other families' names: lethe help model",
      DEFAULT("query,key,value"), .default_words = "query, key and value", .choices = run_targets, .unit = "targets",
      CHANGES(ADAPTER), TO(lora_targets)},
     {"seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of row order, dropout and new weights", DEFAULT("1"),
