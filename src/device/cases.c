@@ -1,7 +1,8 @@
 /* Test cases: arguments for every op at many odd sizes, empty ones included, with guards around every buffer. The
  * self-test, the tests and `lethe bench ops` run the ops on them.
  *
- * To add the cases of an op (cases_model.c: what a model is made of, cases_attention.c: attention; cases_training.c: the rest):
+ * To add the cases of an op (cases_model.c: what a model is made of, cases_attention.c: attention; cases_training.c: the
+ * rest):
  *  1. make_NAME fills the op's struct: numbers as they are given, buffers from case_floats, case_words, case_indices.
  *     Which of them the op may write to follows from ops.h.
  *  2. tested_NAME lists what every engine is compared on: CASE(NAME, what make_NAME is given), in loops.
