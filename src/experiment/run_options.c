@@ -186,6 +186,9 @@ static const char *const run_epochs[] = {
 static const char *const run_targets[] = {
     "query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense", "pooler.dense",
     "all-linear", NULL};
+static const uint32_t run_target_bits[] = {
+    LORA_QUERY, LORA_KEY, LORA_VALUE, LORA_CONTEXT, LORA_UP, LORA_CONTEXT | LORA_DOWN, LORA_POOLER,
+    LORA_LAYER | LORA_POOLER};
 static const char *const run_keep_models[] = {
     [KEEP_ALL] = "all", [KEEP_ADAPTERS] = "adapters", [KEEP_NONE] = "none", NULL};
 
@@ -253,8 +256,8 @@ static const Option run_rows[] = {
     {"lora-targets", OPTION_CHOICES, 0, 0, "LIST",
      "linear layers that have an adapter, by PEFT's names: of query, key, value,\nattention.output.dense, "
      "intermediate.dense, output.dense, pooler.dense;\nor all-linear. Other families' names: lethe help model",
-     DEFAULT("query,key,value"), .default_words = "query, key and value", .choices = run_targets, .unit = "targets",
-     CHANGES(ADAPTER), TO(lora_targets)},
+     DEFAULT("query,key,value"), .default_words = "query, key and value", .choices = run_targets, .bits = run_target_bits,
+     .unit = "targets", CHANGES(ADAPTER), TO(lora_targets)},
     {"seed", OPTION_INT, 0, OPTION_SEED_HIGH, "N", "of row order, dropout and new weights", DEFAULT("1"),
      NOTEBOOK("42"), CHANGES(RUN), .read = run_read_seeds},
     {"seeds", OPTION_TEXT, 0, OPTION_SEED_HIGH, "LIST", "several, as in 1,2,3: mean and interval over seeds",
