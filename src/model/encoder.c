@@ -98,17 +98,14 @@ static void layer_forward(const Workspace *ws, uint32_t l, const Weights *weight
             .ldkv = (u32)ldkv, .first_only = last, .longest = batch->longest,
             .scale = 1 / sqrtf((float)(c->hidden / c->heads)), .drop = attention_drop, .seed = o->seed, .step = o->step,
             .site = layer_site(l, SITE_ATTENTION));
-    linear(d, s->context, rows, h, w + at->context_w, w + at->context_b, h, s->sum1, h, NULL);
-    lora_forward(ws, weights->adapter, lora_use(ws, l, TARGET_CONTEXT, rows, s->sum1), o);
+    target_forward(ws, weights, l, TARGET_CONTEXT, rows, s->sum1, NULL, o);
     RUN(d, layernorm, .x = s->sum1, .residual = stream, .gamma = w + at->norm1, .beta = w + at->norm1 + h,
         .y = s->norm1, .mean = s->mean1, .rstd = s->rstd1, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps,
         .drop = context_drop, .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_CONTEXT));
     const bool apart = c->gelu_tanh || (weights->adapter && ws->lora->targets & LORA_UP); /* GELU, after the product */
-    linear(d, s->norm1, rows, h, w + at->up_w, w + at->up_b, c->inner, s->up, c->inner, apart ? NULL : s->act);
-    lora_forward(ws, weights->adapter, lora_use(ws, l, TARGET_UP, rows, s->up), o);
+    target_forward(ws, weights, l, TARGET_UP, rows, s->up, apart ? NULL : s->act, o);
     if (apart) RUN(d, gelu, .x = s->up, .y = s->act, .n = (u32)(rows * c->inner), .by_tanh = c->gelu_tanh);
-    linear(d, s->act, rows, c->inner, w + at->down_w, w + at->down_b, h, s->sum2, h, NULL);
-    lora_forward(ws, weights->adapter, lora_use(ws, l, TARGET_DOWN, rows, s->sum2), o);
+    target_forward(ws, weights, l, TARGET_DOWN, rows, s->sum2, NULL, o);
     RUN(d, layernorm, .x = s->sum2, .residual = s->norm1, .gamma = w + at->norm2, .beta = w + at->norm2 + h,
         .y = s->norm2, .mean = s->mean2, .rstd = s->rstd2, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps,
         .drop = c->family->no_drop_down ? 0 : hidden_drop, .seed = o->seed, .step = o->step,
@@ -314,29 +311,22 @@ static void layer_add(const Workspace *ws, uint32_t l, f32p g, f32p adapter)
 /* From the gradient of the layer's result to that of the attention's, LayerNorm included, both in d_state. */
 static void layer_inner_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
 {
-    Device *d = ws->device;
     const ModelConfig *c = &ws->model->config;
     const LayerState *s = &ws->layer[l];
     const LayerAt *at = &ws->model->layer[l];
-    const PassOptions *o = way->o;
     const int of = l + 1 == c->layers ? OF_FIRST : OF_TOKENS;
-    const size_t h = c->hidden, inner = c->inner, rows = way->rows, from = at->qkv_b;
-    const float drop = o->dropout && !c->family->no_drop_down ? c->hidden_drop : 0;
+    const float drop = way->o->dropout && !c->family->no_drop_down ? c->hidden_drop : 0;
     const bool further = layer_wants(ws, way, LORA_ATTENTION | LORA_CONTEXT),
                up = further || layer_wants(ws, way, LORA_UP);
-    f32p w = way->w, g = way->g, v = way->v;
 
-    f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, w + at->norm2, g ? v + (at->norm2 - from) : NULL, of, rows,
-                            o, drop, layer_site(l, SITE_DOWN));
-    if (up) linear_dx(d, dx, h, rows, h, w + at->down_w, inner, ws->d_up, false);
-    if (g) linear_dw(d, o, of, dx, h, rows, h, s->act, inner, g + at->down_w, v + (at->down_b - from));
-    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_DOWN, rows, dx), up ? ws->d_up : NULL, o);
+    f32p dx = norm_backward(ws, s->sum2, s->mean2, s->rstd2, way->w + at->norm2,
+                            way->g ? way->v + (at->norm2 - at->qkv_b) : NULL, of, way->rows, way->o, drop,
+                            layer_site(l, SITE_DOWN));
+    target_backward(ws, l, way, TARGET_DOWN, dx, up ? ws->d_up : NULL, false);
     if (!up) return;
-    RUN(d, gelu_grad, .x = s->up, .dy = ws->d_up, .dx = ws->d_up, .n = (u32)(rows * inner), .by_tanh = c->gelu_tanh);
-    if (g) linear_dw(d, o, of, ws->d_up, inner, rows, inner, s->norm1, h, g + at->up_w, v + (at->up_b - from));
-    if (further) linear_dx(d, ws->d_up, inner, rows, inner, w + at->up_w, h, ws->d_state, true);
-    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_UP, rows, ws->d_up),
-                  further ? ws->d_state : NULL, o);
+    RUN(ws->device, gelu_grad, .x = s->up, .dy = ws->d_up, .dx = ws->d_up, .n = (u32)(way->rows * c->inner),
+        .by_tanh = c->gelu_tanh);
+    target_backward(ws, l, way, TARGET_UP, ws->d_up, further ? ws->d_state : NULL, true);
 }
 
 /* From there to d_context. */
@@ -345,19 +335,13 @@ static void layer_context_backward(const Workspace *ws, uint32_t l, const LayerW
     const ModelConfig *c = &ws->model->config;
     const LayerState *s = &ws->layer[l];
     const LayerAt *at = &ws->model->layer[l];
-    const PassOptions *o = way->o;
     const int of = l + 1 == c->layers ? OF_FIRST : OF_TOKENS;
-    const size_t h = c->hidden, rows = way->rows, from = at->qkv_b;
-    const float drop = o->dropout && c->family->drop_context ? c->hidden_drop : 0;
-    const bool further = layer_wants(ws, way, LORA_ATTENTION);
-    f32p w = way->w, g = way->g, v = way->v;
+    const float drop = way->o->dropout && c->family->drop_context ? c->hidden_drop : 0;
 
-    f32p dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? v + (at->norm1 - from) : NULL, of, rows,
-                            o, drop, layer_site(l, SITE_CONTEXT));
-    if (further) linear_dx(ws->device, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
-    if (g) linear_dw(ws->device, o, of, dx, h, rows, h, s->context, h, g + at->context_w, v + (at->context_b - from));
-    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_CONTEXT, rows, dx),
-                  further ? ws->d_context : NULL, o);
+    f32p dx = norm_backward(ws, s->sum1, s->mean1, s->rstd1, way->w + at->norm1,
+                            way->g ? way->v + (at->norm1 - at->qkv_b) : NULL, of, way->rows, way->o, drop,
+                            layer_site(l, SITE_CONTEXT));
+    target_backward(ws, l, way, TARGET_CONTEXT, dx, layer_wants(ws, way, LORA_ATTENTION) ? ws->d_context : NULL, false);
 }
 
 /* From d_context to the gradient of the layer's x in d_state, where it is wanted below. */

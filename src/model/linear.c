@@ -232,6 +232,27 @@ static void lora_backward(const Workspace *ws, f32p adapter, f32p grad, LoraUse 
             .site = at.site, .next_site = at.group.step);
 }
 
+/* ---- a linear layer behind the attention, with its adapter ---- */
+
+/* Where the bias of such a layer lies; 0: it has none. */
+static size_t target_bias(const LayerAt *at, uint32_t target)
+{
+    return target == TARGET_CONTEXT ? at->context_b : target == TARGET_UP ? at->up_b : at->down_b;
+}
+
+/* y [rows][out] of layer l's target. gelu: as of `linear`, of y without an adapter. */
+static void target_forward(const Workspace *ws, const Weights *weights, uint32_t l, uint32_t target, size_t rows,
+                           f32p y, f32p gelu, const PassOptions *o)
+{
+    const Model *m = ws->model;
+    const LoraUse use = lora_use(ws, l, target, rows, y);
+    const size_t b = target_bias(&m->layer[l], target);
+    f32p w = weights->encoder;
+    linear(ws->device, use.x, rows, lora_in(&m->config, target), w + lora_weight(m, l, target), b ? w + b : NULL,
+           use.ldy, y, use.ldy, gelu);
+    lora_forward(ws, weights->adapter, use, o);
+}
+
 /* ---- a layer on its way back ---- */
 
 /* Where a layer's gradients go, on its way back. */
@@ -248,4 +269,20 @@ typedef struct LayerWay {
 static bool layer_wants(const Workspace *ws, const LayerWay *way, uint32_t targets)
 {
     return way->below || (way->d_adapter && ws->lora->targets & targets);
+}
+
+/* The gradients of layer l's target from dy, that of its y; dx [rows][in] = (add: +=) that of its x, unless it is null.
+ */
+static void target_backward(const Workspace *ws, uint32_t l, const LayerWay *way, uint32_t target, f32p dy, f32p dx,
+                            bool add)
+{
+    const Model *m = ws->model;
+    const LayerAt *at = &m->layer[l];
+    const LoraUse use = lora_use(ws, l, target, way->rows, dy);
+    const size_t in = lora_in(&m->config, target), w = lora_weight(m, l, target), b = target_bias(at, target);
+    if (dx) linear_dx(ws->device, dy, use.ldy, way->rows, use.ldy, way->w + w, in, dx, add);
+    if (way->g)
+        linear_dw(ws->device, way->o, use.of, dy, use.ldy, way->rows, use.ldy, use.x, in, way->g + w,
+                  b ? way->v + (b - at->qkv_b) : NULL);
+    lora_backward(ws, way->adapter, way->d_adapter, use, dx, way->o);
 }

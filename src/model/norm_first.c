@@ -72,7 +72,7 @@ static void norm_first_forward(const Workspace *ws, uint32_t l, const Weights *w
     const LayerAt *at = &ws->model->layer[l];
     const bool first = layer_ends(c, l);
     const size_t h = c->hidden, inner = c->inner, tokens = batch->tokens, rows = first ? batch->examples : tokens;
-    f32p w = weights->encoder, adapter = weights->adapter, stream = norm_first_stream(ws, l);
+    f32p w = weights->encoder, stream = norm_first_stream(ws, l);
     const float drop = o->dropout ? c->attention_drop : 0, inner_drop = o->dropout ? c->inner_drop : 0;
 
     if (first) {
@@ -86,22 +86,19 @@ static void norm_first_forward(const Workspace *ws, uint32_t l, const Weights *w
     } else {
         linear(d, s->x, tokens, h, w + at->qkv_w, NULL, 3 * h, s->q, 3 * h, NULL);
     }
-    lora_forward(ws, adapter, norm_first_use(ws, l, first, s->q, s->kv, batch), o);
+    lora_forward(ws, weights->adapter, norm_first_use(ws, l, first, s->q, s->kv, batch), o);
     norm_first_turn(ws, l, first, s->q, s->kv, batch, false);
     norm_first_attention(ws, l, first, batch, o);
-    linear(d, s->context, rows, h, w + at->context_w, NULL, h, s->sum1, h, NULL);
-    lora_forward(ws, adapter, lora_use(ws, l, TARGET_CONTEXT, rows, s->sum1), o);
+    target_forward(ws, weights, l, TARGET_CONTEXT, rows, s->sum1, NULL, o);
     RUN(d, layernorm, .x = s->sum1, .residual = stream, .gamma = w + at->norm1, .beta = ws->zeros, .y = s->norm1,
         .mean = s->mean1, .rstd = s->rstd1, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps, .drop = drop,
         .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_CONTEXT));
-    linear(d, s->norm1, rows, h, w + at->up_w, NULL, 2 * inner, s->up, 2 * inner, NULL);
-    lora_forward(ws, adapter, lora_use(ws, l, TARGET_UP, rows, s->up), o);
+    target_forward(ws, weights, l, TARGET_UP, rows, s->up, NULL, o);
     RUN(d, geglu, .x = s->up, .y = s->act, .rows = (u32)rows, .cols = (u32)inner);
     if (inner_drop > 0)
         RUN(d, dropout, .x = s->act, .y = s->act, .rows = (u32)rows, .cols = (u32)inner, .drop = inner_drop,
             .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_DOWN));
-    linear(d, s->act, rows, inner, w + at->down_w, NULL, h, s->sum2, h, NULL);
-    lora_forward(ws, adapter, lora_use(ws, l, TARGET_DOWN, rows, s->sum2), o);
+    target_forward(ws, weights, l, TARGET_DOWN, rows, s->sum2, NULL, o);
     RUN(d, layernorm, .x = s->sum2, .residual = s->sum1, .gamma = w + at->norm2, .beta = ws->zeros, .y = s->norm2,
         .mean = s->mean2, .rstd = s->rstd2, .rows = (u32)rows, .cols = (u32)h, .eps = c->eps);
 }
@@ -156,23 +153,17 @@ static void norm_first_inner_backward(const Workspace *ws, uint32_t l, const Lay
     const bool last = l + 1 == c->layers, first = layer_ends(c, l);
     const bool further = layer_wants(ws, way, LORA_ATTENTION | LORA_CONTEXT),
                up = further || layer_wants(ws, way, LORA_UP);
-    const size_t h = c->hidden, inner = c->inner, rows = way->rows;
+    const size_t inner = c->inner, rows = way->rows;
     const float inner_drop = o->dropout ? c->inner_drop : 0;
     norm_first_norm(ws, last ? ws->d_state : ws->d_branch, s->sum2, s->mean2, s->rstd2, w + at->norm2,
                     g ? g + at->norm2 : NULL, first, rows, o);
-    if (up) linear_dx(d, ws->d_state, h, rows, h, w + at->down_w, inner, ws->d_act, false);
-    if (g) linear_dw(d, o, first, ws->d_state, h, rows, h, s->act, inner, g + at->down_w, NULL);
-    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_DOWN, rows, ws->d_state),
-                  up ? ws->d_act : NULL, o);
+    target_backward(ws, l, way, TARGET_DOWN, ws->d_state, up ? ws->d_act : NULL, false);
     if (!up) return;
     if (inner_drop > 0)
         RUN(d, dropout, .x = ws->d_act, .y = ws->d_act, .rows = (u32)rows, .cols = (u32)inner, .drop = inner_drop,
             .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_DOWN));
     RUN(d, geglu_grad, .x = s->up, .dy = ws->d_act, .dx = ws->d_up, .rows = (u32)rows, .cols = (u32)inner);
-    if (g) linear_dw(d, o, first, ws->d_up, 2 * inner, rows, 2 * inner, s->norm1, h, g + at->up_w, NULL);
-    if (further) linear_dx(d, ws->d_up, 2 * inner, rows, 2 * inner, w + at->up_w, h, ws->d_branch, false);
-    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_UP, rows, ws->d_up),
-                  further ? ws->d_branch : NULL, o);
+    target_backward(ws, l, way, TARGET_UP, ws->d_up, further ? ws->d_branch : NULL, false);
     if (!further) return;
     norm_first_norm(ws, ws->d_branch, s->sum1, s->mean1, s->rstd1, w + at->norm1, g ? g + at->norm1 : NULL, first, rows,
                     o);
@@ -181,24 +172,16 @@ static void norm_first_inner_backward(const Workspace *ws, uint32_t l, const Lay
 /* From there to d_context, that of what the attention makes. */
 static void norm_first_context_backward(const Workspace *ws, uint32_t l, const LayerWay *way)
 {
-    Device *d = ws->device;
     const ModelConfig *c = &ws->model->config;
-    const LayerState *s = &ws->layer[l];
-    const LayerAt *at = &ws->model->layer[l];
     const PassOptions *o = way->o;
-    const bool first = layer_ends(c, l), further = layer_wants(ws, way, LORA_ATTENTION);
-    const size_t h = c->hidden, rows = way->rows;
     const float drop = o->dropout ? c->attention_drop : 0;
-    f32p w = way->w, g = way->g, dx = ws->d_state;
+    f32p dx = ws->d_state;
     if (drop > 0) {
         dx = ws->d_branch;
-        RUN(d, dropout, .x = ws->d_state, .y = dx, .rows = (u32)rows, .cols = (u32)h, .drop = drop, .seed = o->seed,
-            .step = o->step, .site = layer_site(l, SITE_CONTEXT));
+        RUN(ws->device, dropout, .x = ws->d_state, .y = dx, .rows = (u32)way->rows, .cols = c->hidden, .drop = drop,
+            .seed = o->seed, .step = o->step, .site = layer_site(l, SITE_CONTEXT));
     }
-    if (further) linear_dx(d, dx, h, rows, h, w + at->context_w, h, ws->d_context, false);
-    if (g) linear_dw(d, o, first, dx, h, rows, h, s->context, h, g + at->context_w, NULL);
-    lora_backward(ws, way->adapter, way->d_adapter, lora_use(ws, l, TARGET_CONTEXT, rows, dx),
-                  further ? ws->d_context : NULL, o);
+    target_backward(ws, l, way, TARGET_CONTEXT, dx, layer_wants(ws, way, LORA_ATTENTION) ? ws->d_context : NULL, false);
 }
 
 /* From there to the gradient of the layer's x in d_branch, and that of the stream it adds to in d_state; of the first

@@ -36,6 +36,18 @@ static int chart_break(Canvas *canvas, const char *text, float size, float width
     return CHART_LINES;
 }
 
+/* before, name and after in one line, from *size down to `low` as large as fits. A name that is too long even so is
+ * cut, the words around it are not. */
+static const char *chart_around(Canvas *canvas, const char *before, const char *name, const char *after, float room,
+                                float low, float *size)
+{
+    const char *text = arena_printf(canvas->arena, "%s%s%s", before, name, after);
+    *size = canvas_fit(canvas, text, room, low, *size);
+    if (canvas_text_width(canvas, text, *size) <= room) return text;
+    const float rest = canvas_text_width(canvas, before, *size) + canvas_text_width(canvas, after, *size);
+    return arena_printf(canvas->arena, "%s%s%s", before, canvas_shorten(canvas, name, *size, room - rest), after);
+}
+
 /* At most `most` lines, as large as fits between `low` and `high`; more of them only where it does not fit at all, and
  * the picture grows by these. Returns the y below them. */
 static float chart_paragraph(Canvas *canvas, const char *text, float y, int most, float low, float high, Colour colour,

@@ -293,17 +293,13 @@ static void panels_draw_line(const PanelChart *chart, Box plot, const PanelLine 
     arena_free(&scratch);
 }
 
-/* A name that is too long even in small letters is cut, the value after it is not. */
 static void panels_draw_label(const PanelChart *chart, const PanelLine *line, float x, float y, float room)
 {
     Canvas *canvas = chart->canvas;
-    const char *text = panels_label(chart, line);
-    const float size = canvas_fit(canvas, text, room, 18, PANELS_LABEL);
-    if (line->value && canvas_text_width(canvas, text, size) > room) {
-        const float left = room - canvas_text_width(canvas, " ", size) - canvas_text_width(canvas, line->value, size);
-        text = arena_printf(canvas->arena, "%s %s", canvas_shorten(canvas, line->label, size, left), line->value);
-    }
-    canvas_text(canvas, x, y + size * 0.36f, ALIGN_LEFT, canvas_shorten(canvas, text, size, room), size, COLOUR_TEXT);
+    float size = PANELS_LABEL;
+    const char *value = line->value ? arena_printf(canvas->arena, " %s", line->value) : "",
+               *text = chart_around(canvas, "", line->label, value, room, 18, &size);
+    canvas_text(canvas, x, y + size * 0.36f, ALIGN_LEFT, text, size, COLOUR_TEXT);
 }
 
 /* Names at the right ends, pushed apart until none covers another. */

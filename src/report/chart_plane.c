@@ -137,16 +137,12 @@ static void plane_axes(PlaneChart *c)
     }
 }
 
-/* What an axis shows. A name that is too long even in small letters is cut, the words around it are not. */
+/* What an axis shows. */
 static void plane_axis_name(Canvas *canvas, float x, float y, Align align, const char *before, const char *name,
                             const char *after, float room)
 {
-    const char *text = arena_printf(canvas->arena, "%s%s%s", before, name, after);
-    const float size = canvas_fit(canvas, text, room, 20, 27);
-    if (canvas_text_width(canvas, text, size) > room) {
-        const float rest = canvas_text_width(canvas, before, size) + canvas_text_width(canvas, after, size);
-        text = arena_printf(canvas->arena, "%s%s%s", before, canvas_shorten(canvas, name, size, room - rest), after);
-    }
+    float size = 27;
+    const char *text = chart_around(canvas, before, name, after, room, 20, &size);
     canvas_text(canvas, x, y, align, text, size, COLOUR_TEXT);
 }
 

@@ -116,14 +116,13 @@ static int listen_request(struct mg_connection *c)
         answer_error(&arena, &answer, 405, NULL, "asked in the wrong way");
     if (route && post) {
         const size_t size = info->content_length < 0 ? 0 : (size_t)info->content_length;
-        int refused = 0;
-        if (header_count(info, "Transfer-Encoding") || !header_count(info, "Content-Length"))
-            refused = 411;
-        else if (size > route->body_bytes || !read_body(c, &arena, size, route->body_bytes, &request.body))
-            refused = 413;
-        if (refused) route = NULL;
-        if (refused == 411) answer_error(&arena, &answer, 411, NULL, "a request with a body has to say its length");
-        if (refused == 413) answer_error(&arena, &answer, 413, NULL, "the request is too large, or was cut short");
+        if (header_count(info, "Transfer-Encoding") || !header_count(info, "Content-Length")) {
+            answer_error(&arena, &answer, 411, NULL, "a request with a body has to say its length");
+            route = NULL;
+        } else if (size > route->body_bytes || !read_body(c, &arena, size, route->body_bytes, &request.body)) {
+            answer_error(&arena, &answer, 413, NULL, "the request is too large, or was cut short");
+            route = NULL;
+        }
     }
     if (route) route_answer(s, &arena, route, &request, &answer);
     const int status = answer.status;

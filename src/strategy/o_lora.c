@@ -8,7 +8,7 @@
 typedef struct OLora {
     Own base;
     f32p *earlier;      /* [layers * LORA_TARGETS]: [tasks * r][in], the A of earlier tasks below each other; null where
-                           there      is no adapter */
+                           there is no adapter */
     f32p overlap, sign; /* [r][tasks * r], while a task trains */
     uint32_t kept;      /* earlier tasks */
 } OLora;
