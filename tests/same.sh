@@ -104,7 +104,7 @@ side() { # side NAME LETHE
     find "$work/$1" -name '*.said' -exec sed -i -E 's/[0-9.]+ (s|min|h|MB|GB)\b/N \1/g' {} +
     find "$work/$1" \( -name results.jsonl -o -name summary.json -o -name config.json \) -exec sed -i -E \
         "s/\"([a-z_]*seconds|peak_bytes)\": ?[0-9.e+-]+/\"\1\":0/g; s#$work/$1#.#g" {} +
-    find "$work/$1" \( -name model.json -o -name adapter_config.json \) -exec sed -i "s#$work/$1#.#g" {} +
+    find "$work/$1" \( -name model.json -o -name adapter_config.json -o -name joined.json \) -exec sed -i "s#$work/$1#.#g" {} +
     find "$work/$1" \( -name table.md -o -name report.html \) -exec sed -i -E 's/[0-9.]+ (s|min|h|MB|GB)\b/N \1/g' {} +
 }
 rm -rf "$work"/tiny-*
